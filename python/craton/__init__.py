@@ -1,0 +1,34 @@
+"""Craton: a fast, lazy engine for labelled arrays, under unmodified xarray.
+
+    import craton, xarray as xr
+    craton.enable()
+    ds = xr.open_dataset("tas.nc", engine="craton", chunks={})
+    ds.tas.groupby("time.month").mean("time").compute()
+
+Nothing is read before .compute(); then everything that was asked for is computed together, chunk by chunk, on all cores
+and within a memory limit.
+"""
+
+from importlib import import_module
+
+from ._craton import FormatError, LimitError
+from .array import Array
+from .explaining import explain
+from .options import enable, progress, set_options
+from .writing import compute, to_netcdf, to_zarr
+
+__all__ = ["Array", "FormatError", "LimitError", "compute", "enable", "explain", "progress", "set_options", "to_netcdf", "to_zarr"]
+
+
+def __getattr__(name):
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("craton")
+    raise AttributeError(f"module 'craton' has no attribute {name!r}")
+
+
+try:
+    import_module("craton.accessor")  # registers Dataset.craton and DataArray.craton
+except ImportError:  # without xarray the arrays, files and writers still work
+    pass

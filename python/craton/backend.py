@@ -1,0 +1,210 @@
+"""engine="craton": files and stores opened by Craton, for xarray's open_dataset.
+
+The variables are handed over as stored; xarray's own decoders are put around them, and are recognised again where a chunk
+manager asks (decoding.py). Without chunks= the values are read by Craton when they are needed, as with any other engine.
+"""
+
+import os
+
+import numpy as np
+from xarray.backends.common import AbstractDataStore, BackendArray, BackendEntrypoint
+from xarray.backends.store import StoreBackendEntrypoint
+from xarray.coding.strings import create_vlen_dtype
+from xarray.core import indexing
+from xarray.core.utils import FrozenDict, close_on_error
+from xarray.core.variable import Variable
+
+from . import _craton
+from .array import wrap
+from .graph import adopt
+from .selection import outer
+
+
+class StoredArray(BackendArray):
+    """A variable as stored. Pickles as the path and name of its file."""
+
+    def __init__(self, array):
+        self.craton_array = array
+        self.shape, self.dtype = array.shape, array.dtype
+
+    def __getitem__(self, key):
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key):
+        return outer(self.craton_array, key).compute()
+
+
+class StoredText(BackendArray):
+    """A variable of texts of any length: read whole, when first needed."""
+
+    def __init__(self, path, group, name, shape, dtype):
+        self.path, self.group, self.name = path, group, name
+        self.shape, self.dtype = shape, dtype
+        self._values = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_values": None}
+
+    def __getitem__(self, key):
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key):
+        if self._values is None:
+            texts = _craton.File(self.path, group=self.group).strings(self.name)
+            values = np.empty(len(texts), self.dtype)
+            values[:] = texts
+            self._values = values.reshape(self.shape)
+        return indexing.NumpyIndexingAdapter(self._values).oindex[indexing.OuterIndexer(_as_arrays(key))]
+
+
+def _as_arrays(key):
+    return tuple(np.asarray(k) if isinstance(k, list) else k for k in key)
+
+
+class Unreadable(BackendArray):
+    """A variable whose metadata are known and whose values are not: says why when it is touched."""
+
+    def __init__(self, name, shape, dtype, problem):
+        self.name, self.shape, self.dtype, self.problem = name, shape, dtype, problem
+
+    def __getitem__(self, key):
+        raise NotImplementedError(f"craton: the variable {self.name!r} cannot be read: {self.problem}")
+
+
+def attribute_value(code, payload, plain):
+    """What xarray's own engines give: text, a list of texts, a NumPy scalar or a 1-d array. plain: Python numbers (JSON)."""
+    if code == "|O":
+        return payload[0] if len(payload) == 1 else payload if payload else ""
+    if code.startswith("|V"):
+        return payload.decode("utf-8", "replace")
+    values = np.frombuffer(payload, code)
+    if plain:
+        return values.tolist() if values.size != 1 else values[0].item()
+    return values[0] if values.size == 1 else values.copy()
+
+
+def _path(filename_or_obj):
+    try:
+        path = os.fspath(filename_or_obj)
+    except TypeError:
+        raise TypeError(
+            f"craton: engine='craton' opens paths, not {type(filename_or_obj).__name__} objects. Save it to a file first."
+        ) from None
+    path = os.fsdecode(path)
+    if "://" in path and not path.startswith("file://"):
+        raise NotImplementedError(f"craton: {path!r} is not on this machine. Remote stores cannot be opened yet; copy it here first.")
+    return os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
+
+
+class CratonStore(AbstractDataStore):
+    """One group of a file or store."""
+
+    def __init__(self, path, group=None):
+        self.path, self.group = path, group
+        self._file = _craton.File(path, group=group)
+
+    def __getstate__(self):
+        # A dataset keeps its store for close(); in another process the file is opened again when it is asked for.
+        return {**self.__dict__, "_file": None}
+
+    @property
+    def file(self):
+        if self._file is None:
+            self._file = _craton.File(self.path, group=self.group)
+        return self._file
+
+    @property
+    def plain(self):
+        """Attributes are those of JSON: Python numbers."""
+        return self.file.format.startswith("zarr")
+
+    def get_attrs(self):
+        return FrozenDict((name, attribute_value(code, payload, self.plain)) for name, code, payload in self.file.attrs)
+
+    def get_dimensions(self):
+        return FrozenDict((name, length) for name, length, _ in self.file.dims)
+
+    def get_encoding(self):
+        return {"unlimited_dims": {name for name, _, unlimited in self.file.dims if unlimited}, "source": self.path}
+
+    def get_variables(self):
+        return FrozenDict((v["name"], self._variable(v)) for v in self.file.variables)
+
+    def _variable(self, v):
+        attrs = {}
+        for name, code, payload in v["attrs"]:
+            # The fill value keeps the type of its variable: masks compare by it.
+            attrs[name] = attribute_value(code, payload, self.plain and name != "_FillValue")
+        encoding = {"source": self.path, "original_shape": v["shape"]}
+        if v["dtype"] == "|O":
+            # As xarray's engines: objects from NetCDF, NumPy's own text type from Zarr.
+            dtype = np.dtypes.StringDType() if self.plain else create_vlen_dtype(str)
+            encoding["dtype"] = dtype if self.plain else str
+            data = StoredText(self.path, self.group, v["name"], v["shape"], dtype)
+            if v["problem"]:
+                data = Unreadable(v["name"], v["shape"], data.dtype, v["problem"])
+        elif v["problem"]:
+            data = Unreadable(v["name"], v["shape"], np.dtype(_text_code(v["dtype"])), v["problem"])
+        else:
+            node = adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"])
+            array = wrap(node, np.dtype(_text_code(v["dtype"])))
+            data = StoredArray(array)
+            encoding["preferred_chunks"] = {d: c[0] if c else 1 for d, c in zip(v["dims"], array.chunks)}
+            encoding.update(_storage_encoding(v, self.plain))
+        return Variable(tuple(v["dims"]), indexing.LazilyIndexedArray(data), attrs, encoding)
+
+    def close(self):
+        # Arrays keep what they need of the file; the last of them closes it.
+        self._file = None
+
+
+def _text_code(code):
+    """Opaque items of files are fixed-width text."""
+    return code.replace("|V", "|S")
+
+
+def _storage_encoding(v, zarr):
+    if zarr:
+        return {"chunks": v["chunks"]} if v["chunks"] else {}
+    encoding = {"chunksizes": v["chunks"], "contiguous": v["chunks"] is None}
+    words = v["compression"].replace(",", " ").split()
+    if "deflate" in words:
+        level = words[words.index("deflate") + 1 :][:1]
+        encoding.update(zlib=True, complevel=int(level[0]) if level and level[0].isdigit() else 4, shuffle="shuffle" in words)
+    return encoding
+
+
+class CratonBackend(BackendEntrypoint):
+    description = "NetCDF-3, NetCDF-4 and Zarr, read by Craton without locks"
+    supports_groups = False
+    open_dataset_parameters = None
+
+    def guess_can_open(self, filename_or_obj):
+        # Only on request: other engines own the usual suffixes.
+        return False
+
+    def open_dataset(
+        self,
+        filename_or_obj,
+        *,
+        mask_and_scale=True,
+        decode_times=True,
+        concat_characters=True,
+        decode_coords=True,
+        drop_variables=None,
+        use_cftime=None,
+        decode_timedelta=None,
+        group=None,
+    ):
+        store = CratonStore(_path(filename_or_obj), group)
+        with close_on_error(store):
+            return StoreBackendEntrypoint().open_dataset(
+                store,
+                mask_and_scale=mask_and_scale,
+                decode_times=decode_times,
+                concat_characters=concat_characters,
+                decode_coords=decode_coords,
+                drop_variables=drop_variables,
+                use_cftime=use_cftime,
+                decode_timedelta=decode_timedelta,
+            )

@@ -1,0 +1,287 @@
+"""Craton as xarray's chunk manager: the functions through which xarray makes, changes, computes and stores lazy arrays."""
+
+import functools
+import re
+
+import numpy as np
+from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
+
+from . import chunks as grids
+from . import namespace
+from .array import Array
+from .decoding import from_xarray
+from .dtypes import can_hold
+from .operations import as_array, broadcast_to, unsupported
+from .pythonnode import python_node
+from .runtime import compute_nodes, compute_to, read_box
+
+
+class CratonManager(ChunkManagerEntrypoint):
+    array_cls = Array
+    available = True
+
+    def __init__(self):
+        self.array_cls = Array
+
+    # ---- chunks
+
+    def chunks(self, data):
+        return data.chunks
+
+    def normalize_chunks(self, chunks, shape=None, limit=None, dtype=None, previous_chunks=None):
+        if shape is None:
+            shape = tuple(sum(c) for c in chunks)
+        return grids.normalize(chunks, shape, limit, dtype, previous_chunks)
+
+    def rechunk(self, data, chunks, **kwargs):
+        return data.rechunk(chunks)
+
+    def unify_chunks(self, *args, **kwargs):
+        """Arrays over common names get common chunks: those of the array with the most of them along each name."""
+        pairs = list(zip(args[::2], args[1::2]))
+        best = {}
+        for array, names in pairs:
+            if names is None:
+                continue
+            for name, sizes in zip(names, as_array(array).chunks):
+                if sum(sizes) > 1 and (name not in best or len(sizes) > len(best[name]) or sum(best[name]) == 1):
+                    best[name] = sizes
+                best.setdefault(name, sizes)
+        arrays = []
+        for array, names in pairs:
+            array = as_array(array)
+            arrays.append(array if names is None else array.rechunk(tuple(best[n] if e > 1 else (e,) for n, e in zip(names, array.shape))))
+        return best, arrays
+
+    def get_auto_chunk_size(self):
+        return grids.AUTO_BYTES
+
+    # ---- making
+
+    def from_array(self, data, chunks, **kwargs):
+        if isinstance(data, Array):
+            return data.rechunk(chunks)
+        if not can_hold(data.dtype):
+            # Objects (text, calendars of their own) stay what they are: in memory, or lazily indexed by xarray.
+            return getattr(data, "array", data)
+        grid = grids.normalize(chunks, data.shape, dtype=data.dtype)
+        if isinstance(data, np.ndarray):
+            return as_array(data, chunks=tuple(grids.grid_size(c) for c in grid) if data.ndim else None)._with_chunks(grid)
+        lazy = from_xarray(data, grid)
+        return getattr(data, "array", data) if lazy is None else lazy.rechunk(grid)
+
+    @property
+    def array_api(self):
+        return namespace
+
+    # ---- computing
+
+    def compute(self, *data, **kwargs):
+        mine = [d for d in data if isinstance(d, Array)]
+        values = iter(compute_nodes([a._node for a in mine], [a.dtype for a in mine]))
+        return tuple(next(values) if isinstance(d, Array) else d for d in data)
+
+    def persist(self, *data, **kwargs):
+        values = self.compute(*data)
+        return tuple(
+            as_array(v, chunks=tuple(grids.grid_size(c) for c in d.chunks))._with_chunks(d.chunks) if isinstance(d, Array) else d
+            for d, v in zip(data, values)
+        )
+
+    def store(self, sources, targets, *, lock=None, compute=True, flush=True, regions=None, **kwargs):
+        """Computes all sources together and writes them block by block, in the chunks of their targets."""
+        if not compute:
+            raise unsupported("writing with compute=False", "Write with compute=True, or open the dataset with dask.")
+        if isinstance(sources, Array):
+            sources, targets = [sources], [targets]
+        regions = regions if isinstance(regions, (list, tuple)) and regions and not isinstance(regions[0], slice) else [regions] * len(sources)
+        nodes, functions, sizes = [], [], []
+        for source, target, region in zip(sources, targets, regions):
+            source = as_array(source)
+            offset = _offset(region, target, source)
+            if source.ndim == 0:
+                target[...] = source.compute()
+                continue
+            if source.size == 0:
+                continue
+            nodes.append(source._node)
+            functions.append(_BlockWriter(target, offset, source.dtype))
+            sizes.append(_target_chunks(target, source))
+        compute_to(nodes, functions, sizes)
+
+    # ---- functions of users and of xarray, block by block
+
+    def map_blocks(self, func, *args, dtype=None, chunks=None, drop_axis=None, new_axis=None, meta=None, **kwargs):
+        if drop_axis not in (None, [], ()) or new_axis not in (None, [], ()) or chunks is not None:
+            raise unsupported("map_blocks that changes the shape", "Use xarray.apply_ufunc(..., dask='parallelized').")
+        arrays = [a for a in args if isinstance(a, Array)]
+        shape = np.broadcast_shapes(*[a.shape for a in arrays])
+        if dtype is None:
+            dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
+        if not can_hold(np.dtype(dtype)):
+            raise unsupported(f"map_blocks that makes elements of type {np.dtype(dtype)}", "Call .compute() first.")
+        inputs = [broadcast_to(a, shape) for a in arrays]
+        constants = [None if isinstance(a, Array) else (a,) for a in args]
+        sizes = tuple(grids.grid_size(c) for c in arrays[0].chunks) if arrays[0].shape == shape else shape
+        call = _BlockCall(func, constants, kwargs, [a.dtype for a in inputs], np.dtype(dtype))
+        return python_node(call, tuple(a._node for a in inputs), np.dtype(dtype), shape, sizes)
+
+    def apply_gufunc(
+        self,
+        func,
+        signature,
+        *args,
+        axes=None,
+        axis=None,
+        keepdims=False,
+        output_dtypes=None,
+        output_sizes=None,
+        vectorize=None,
+        allow_rechunk=False,
+        meta=None,
+        **kwargs,
+    ):
+        if axes is not None or axis is not None or keepdims:
+            raise unsupported("apply_gufunc with axes, axis or keepdims")
+        core_in, core_out, single = _signature(signature)
+        arrays = [as_array(a) for a in args]
+        extents = dict(output_sizes or {})
+        for a, names in zip(arrays, core_in):
+            extents.update(zip(names, a.shape[a.ndim - len(names) :]))
+        loops = [a.shape[: a.ndim - len(names)] for a, names in zip(arrays, core_in)]
+        loop = np.broadcast_shapes(*loops)
+        if output_dtypes is None:
+            if meta is None:
+                raise unsupported("apply_ufunc without output_dtypes", "Say output_dtypes=[...].")
+            output_dtypes = [np.asarray(m).dtype for m in (meta if isinstance(meta, tuple) else (meta,))]
+        if not isinstance(output_dtypes, (list, tuple)):
+            output_dtypes = [output_dtypes] * len(core_out)
+        missing = {n for names in core_out for n in names} - set(extents)
+        if missing:
+            raise ValueError(f"craton: the sizes of the new dimensions {sorted(missing)} must be given as output_sizes")
+        if vectorize:
+            func = functools.partial(_vectorized, func, signature, [np.dtype(d).str for d in output_dtypes])
+        sizes = _loop_chunks(arrays, loops, loop)
+        results = []
+        for i, names in enumerate(core_out):
+            core = tuple(extents[n] for n in names)
+            call = _GufuncCall(func, kwargs, [len(n) for n in core_in], [a.dtype for a in arrays], len(loop), None if single else i, np.dtype(output_dtypes[i]))
+            results.append(python_node(call, tuple(a._node for a in arrays), np.dtype(output_dtypes[i]), loop + core, sizes + core))
+        return results[0] if single else tuple(results)
+
+    def reduction(self, arr, func, combine_func=None, aggregate_func=None, axis=None, dtype=None, keepdims=False):
+        from xarray.core import nputils
+
+        from .operations import reduction
+
+        names = {nputils.nanfirst: "first", nputils.nanlast: "last"}
+        name = names.get(getattr(func, "keywords", {}).get("op"))
+        if name is None:
+            raise unsupported(f"a reduction by {func!r}", "Use the reductions of xarray, or .load() first.")
+        return reduction(name, arr, axis, None, keepdims, skipna=True)
+
+    def scan(self, func, binop, ident, arr, axis=None, dtype=None, **kwargs):
+        raise unsupported("cumulative operations", "Call .load() on the selection first.")
+
+    def blockwise(self, *args, **kwargs):
+        raise unsupported("blockwise")
+
+    def shuffle(self, x, indexer, axis, chunks):
+        order = np.concatenate([np.asarray(group, np.int64) for group in indexer]) if indexer else np.empty(0, np.int64)
+        return x[(slice(None),) * axis + (order,)]
+
+
+# ---- the pieces ----------------------------------------------------------------------------------------------------
+
+
+def _offset(region, target, source):
+    """Where in the target the source begins."""
+    if region is None:
+        return (0,) * source.ndim
+    region = region if isinstance(region, tuple) else (region,)
+    starts = []
+    for part, extent in zip(region, target.shape):
+        start, _, step = part.indices(extent)
+        if step != 1:
+            raise unsupported("writing into every n-th element")
+        starts.append(start)
+    return tuple(starts)
+
+
+def _target_chunks(target, source):
+    """Blocks of whole chunks of the target where it has them, else of the source."""
+    sizes = getattr(target, "shards", None) or getattr(target, "chunks", None)
+    if not sizes or not all(isinstance(n, int) for n in sizes) or len(sizes) != source.ndim:
+        sizes = tuple(grids.grid_size(c) for c in source.chunks)
+    return tuple(max(1, min(n, extent)) for n, extent in zip(sizes, source.shape))
+
+
+class _BlockWriter:
+    def __init__(self, target, offset, dtype):
+        self.target, self.offset, self.dtype = target, offset, dtype
+
+    def __call__(self, start, count, data):
+        block = np.frombuffer(data, self.dtype).reshape(count)
+        self.target[tuple(slice(o + s, o + s + n) for o, s, n in zip(self.offset, start, count))] = block
+
+
+class _BlockCall:
+    """func(block, ..., constants) for blocks of arrays of one shape."""
+
+    def __init__(self, func, constants, kwargs, dtypes, dtype):
+        self.func, self.constants, self.kwargs, self.dtypes, self.dtype = func, constants, kwargs, dtypes, dtype
+
+    def __call__(self, inputs, start, count):
+        blocks = (read_box(node, start, count, dtype) for node, dtype in zip(inputs, self.dtypes))
+        args = [next(blocks) if constant is None else constant[0] for constant in self.constants]
+        return np.asarray(self.func(*args, **self.kwargs)).astype(self.dtype, copy=False)
+
+    def __repr__(self):
+        return f"map_blocks({getattr(self.func, '__name__', self.func)})"
+
+
+class _GufuncCall:
+    """func over blocks: loop dimensions come in blocks and broadcast, core dimensions are whole."""
+
+    def __init__(self, func, kwargs, n_core, dtypes, n_loop, output, dtype):
+        self.func, self.kwargs, self.n_core, self.dtypes = func, kwargs, n_core, dtypes
+        self.n_loop, self.output, self.dtype = n_loop, output, dtype
+
+    def __call__(self, inputs, start, count):
+        args = []
+        for node, n_core, dtype in zip(inputs, self.n_core, self.dtypes):
+            loop = node.shape[: node.ndim - n_core]
+            begin, size = [], []
+            for i, extent in enumerate(loop, start=self.n_loop - len(loop)):
+                begin.append(start[i] if extent > 1 else 0)
+                size.append(count[i] if extent > 1 else extent)
+            core = node.shape[node.ndim - n_core :]
+            args.append(read_box(node, tuple(begin) + (0,) * n_core, tuple(size) + core, dtype))
+        result = self.func(*args, **self.kwargs)
+        result = np.asarray(result if self.output is None else result[self.output])
+        core = tuple(slice(s, s + n) for s, n in zip(start[self.n_loop :], count[self.n_loop :]))
+        return result[(Ellipsis, *core)].astype(self.dtype, copy=False)
+
+    def __repr__(self):
+        return f"apply_ufunc({getattr(self.func, '__name__', self.func)})"
+
+
+def _vectorized(func, signature, types, *args, **kwargs):
+    return np.vectorize(func, signature=signature, otypes=types)(*args, **kwargs)
+
+
+def _signature(text):
+    """Core dimension names of inputs and outputs, and whether there is one output that is not a tuple."""
+    left, _, right = text.replace(" ", "").partition("->")
+    names = [[tuple(n for n in group.split(",") if n) for group in re.findall(r"\(([^)]*)\)", part)] for part in (left, right)]
+    return names[0], names[1], len(names[1]) == 1
+
+
+def _loop_chunks(arrays, loops, loop):
+    sizes = list(loop)
+    for a, own in zip(arrays, loops):
+        for i, extent in enumerate(own):
+            j = len(loop) - len(own) + i
+            if extent > 1:
+                sizes[j] = min(sizes[j], grids.grid_size(a.chunks[i]))
+    return tuple(sizes)

@@ -1,0 +1,108 @@
+"""Nodes with recipes: every node remembers how it was made, so that a lazy expression can be pickled and explained.
+
+A recipe is (operation, inputs, parameters): the inputs are nodes, the parameters plain picklable values. `make` is the
+only place where nodes come from.
+"""
+
+import numpy as np
+
+from . import _craton
+from .dtypes import as_stored
+
+
+def _build_memory(inputs, array, chunks):
+    stored, code = as_stored(array)
+    return _craton.from_buffer(stored, code, chunks)
+
+
+def _build_file(inputs, path, group, name):
+    return _craton.File(path, group=group).array(name)
+
+
+def _build_python(inputs, call, code, shape, chunks, serial):
+    from .runtime import guarded_call
+
+    return _craton.callback(guarded_call(call, inputs, shape, code), code, shape, chunks, serial)
+
+
+BUILDERS = {
+    "memory": _build_memory,
+    "file": _build_file,
+    "python": _build_python,
+    "scalar": lambda inputs, code, value, weak: _craton.scalar(code, value, weak),
+    "full": lambda inputs, code, shape, value, chunks: _craton.full(code, shape, value, chunks),
+    "slice": lambda inputs, start, step, count: _craton.slice(inputs[0], start, step, count),
+    "take": lambda inputs, axis, index: _craton.take(inputs[0], axis, index),
+    "permute": lambda inputs, axes: _craton.permute(inputs[0], axes),
+    "expand": lambda inputs, axis: _craton.expand(inputs[0], axis),
+    "squeeze": lambda inputs, axis: _craton.squeeze(inputs[0], axis),
+    "broadcast": lambda inputs, shape: _craton.broadcast(inputs[0], shape),
+    "rechunk": lambda inputs, chunks: _craton.rechunk(inputs[0], chunks),
+    "concat": lambda inputs, axis: _craton.concat(inputs, axis),
+    "map": lambda inputs, name: _craton.map(name, inputs),
+    "cast": lambda inputs, code: _craton.cast(inputs[0], code),
+    "unpack": lambda inputs, *packing: _craton.unpack(inputs[0], *packing),
+    "reduce": lambda inputs, name, *options: _craton.reduce(name, inputs[0], *options),
+    "quantile": lambda inputs, axes, q, *options: _craton.quantile(inputs[0], axes, None if q is None else np.array(q), *options),
+    "group": lambda inputs, name, *options: _craton.group(name, inputs[0], *options),
+}
+
+
+def make(operation, inputs=(), *parameters):
+    """A new node with its recipe."""
+    node = BUILDERS[operation](inputs, *parameters)
+    node.recipe = (operation, inputs, parameters)
+    return node
+
+
+def adopt(node, operation, *parameters):
+    """Gives a recipe to a node that was made elsewhere (by an open file)."""
+    node.recipe = (operation, (), parameters)
+    return node
+
+
+def flatten(nodes):
+    """All nodes that these need, inputs first: [(operation, indices of inputs, parameters)], and the index of each of `nodes`.
+
+    Iterative: an expression may be thousands of operations deep."""
+    index, steps = {}, []
+    keep = []
+    for root in nodes:
+        stack = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if id(node) in index:
+                continue
+            operation, inputs, parameters = node.recipe
+            if ready:
+                index[id(node)] = len(steps)
+                keep.append(node)
+                steps.append((operation, tuple(index[id(i)] for i in inputs), parameters))
+            else:
+                stack.append((node, True))
+                stack.extend((i, False) for i in reversed(inputs) if id(i) not in index)
+    return steps, [index[id(n)] for n in nodes]
+
+
+def rebuild(steps, wanted):
+    """The inverse of flatten. Files are opened once each."""
+    nodes, files = [], {}
+    for operation, inputs, parameters in steps:
+        if operation == "file":
+            path, group, name = parameters
+            if (path, group) not in files:
+                files[path, group] = _craton.File(path, group=group)
+            nodes.append(adopt(files[path, group].array(name), "file", *parameters))
+        else:
+            nodes.append(make(operation, tuple(nodes[i] for i in inputs), *parameters))
+    return [nodes[i] for i in wanted]
+
+
+def memory(array, chunks=None):
+    array = np.asarray(array)
+    if array.ndim == 0:
+        stored, code = as_stored(array)
+        if code.startswith("|V"):
+            return make("squeeze", (make("memory", (), array.reshape(1), None),), 0)
+        return make("scalar", (), code, stored.tobytes(), False)
+    return make("memory", (), array, chunks)

@@ -1,0 +1,234 @@
+"""Grouped reductions: where xarray hands groupby and resample to flox, lazy arrays of Craton go to the engine.
+
+flox knows NumPy and dask. `install` has the two functions wrapped through which xarray enters it; calls without a Craton
+array pass through untouched.
+"""
+
+import functools
+import importlib.abc
+import importlib.util
+import math
+import sys
+import threading
+import warnings
+from numbers import Number
+
+import numpy as np
+
+from .array import Array, wrap
+from .graph import make
+from .operations import astype, unsupported, where
+from .quantiles import grouped
+
+# Names of flox without "nan" -> reductions of the engine.
+REDUCTIONS = {
+    "sum": "sum",
+    "prod": "prod",
+    "mean": "mean",
+    "min": "min",
+    "max": "max",
+    "count": "count",
+    "var": "var",
+    "std": "std",
+    "any": "any",
+    "all": "all",
+    "first": "first",
+    "last": "last",
+}
+
+ORDERED = ("median", "quantile")
+
+
+def _codes(by, expected, isbin):
+    """Positions of labels among the expected groups, -1 for none, and the groups."""
+    import pandas as pd
+
+    by = np.asarray(by)
+    if expected is None:
+        if isbin:
+            raise ValueError("craton: bins need expected_groups")
+        codes, groups = pd.factorize(by.ravel(), sort=True)
+        return codes.reshape(by.shape), np.asarray(groups)
+    if isbin and not isinstance(expected, pd.IntervalIndex):
+        expected = pd.IntervalIndex.from_breaks(np.asarray(expected))
+    index = expected if isinstance(expected, pd.Index) else pd.Index(np.asarray(expected))
+    if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1 and by.dtype.kind in "iu":
+        return np.where((by >= 0) & (by < len(index)), by, -1), index.values
+    return index.get_indexer(by.ravel()).reshape(by.shape), index.values
+
+
+def _tuple(value, n):
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+
+
+def _combined_codes(bys, expected_groups, isbin, shape):
+    """One code per element of the grouped axes (row-major over all groupings), the groups, and how many of each."""
+    codes, groups, sizes = None, [], []
+    for by, expected, bins in zip(bys, _tuple(expected_groups, len(bys)), _tuple(isbin, len(bys))):
+        if isinstance(by, Array):
+            raise unsupported("groupby with lazy labels", "Call .compute() on the labels.")
+        one, labels = _codes(by, expected, bins)
+        one = np.broadcast_to(one, shape[len(shape) - one.ndim :])
+        n = len(labels)
+        codes = one if codes is None else np.where((codes < 0) | (one < 0), -1, codes * n + one)
+        groups.append(labels)
+        sizes.append(n)
+    return codes, groups, sizes
+
+
+def _fixed_axes(array, codes_shape, axis):
+    """Positions of the reduced axes: all axes that the labels have, the last of the array."""
+    n = len(codes_shape)
+    if axis is None:
+        return tuple(range(array.ndim - n, array.ndim))
+    axes = axis if isinstance(axis, (tuple, list, range)) else (axis,)
+    return tuple(sorted(a % array.ndim for a in axes))
+
+
+def groupby_reduce(
+    array,
+    *by,
+    func,
+    expected_groups=None,
+    sort=True,
+    isbin=False,
+    axis=None,
+    fill_value=None,
+    dtype=None,
+    min_count=None,
+    method=None,
+    engine=None,
+    reindex=None,
+    finalize_kwargs=None,
+):
+    """What flox.groupby_reduce answers, for a lazy array: (result, *groups); the groups are the last axes of the result."""
+    skipna = isinstance(func, str) and func.startswith("nan")
+    plain = func.removeprefix("nan") if isinstance(func, str) else None
+    name = REDUCTIONS.get(plain, plain if plain in ORDERED else None)
+    if name is None:
+        raise unsupported(f"groupby().{func if isinstance(func, str) else 'reduce'}", "Use .map() on groups that fit into memory.")
+    widest = max(np.ndim(b) for b in by)
+    shape = array.shape[array.ndim - widest :]
+    codes, groups, sizes = _combined_codes(by, expected_groups, isbin, shape)
+    axes = _fixed_axes(array, codes.shape if codes.ndim == widest else shape, axis)
+    codes = np.broadcast_to(codes, shape)
+    kept = [i for i in range(array.ndim - widest, array.ndim) if i not in axes]
+    if kept:
+        # The labels may still be the same all along an axis that is not reduced.
+        for i in sorted((i - (array.ndim - widest) for i in kept), reverse=True):
+            if codes.shape[i] and (codes != codes.take([0], axis=i)).any():
+                raise unsupported("groupby with labels that vary along a dimension that is kept", "Reduce over that dimension too.")
+            codes = codes.take(0, axis=i)
+        array = array.transpose([i for i in range(array.ndim) if i not in axes] + list(axes))
+        axes = tuple(range(array.ndim - len(axes), array.ndim))
+    if any(i < array.ndim - codes.ndim for i in axes):
+        raise unsupported("groupby over dimensions without labels in this order")
+    finalize_kwargs = finalize_kwargs or {}
+    if name in ORDERED:
+        if finalize_kwargs.get("method", "linear") != "linear":
+            raise unsupported(f"groupby().quantile(method={finalize_kwargs['method']!r})", "Use method='linear'.")
+        result = grouped(name, array, axes, codes, math.prod(sizes), skipna, finalize_kwargs["q"] if name == "quantile" else None)
+    else:
+        result = _grouped(name, array, axes, codes, math.prod(sizes), skipna, int(finalize_kwargs.get("ddof", 0)))
+    if fill_value is not None and not isinstance(fill_value, Number):
+        # For first and last xarray says "missing" without a type: integers stay integers where every group has members.
+        keep = result.dtype.kind != "f" and _seen(codes, math.prod(sizes)).all()
+        fill_value, min_count = None if keep else np.nan, None
+    if fill_value is not None:
+        result = _fill_empty(result, codes, math.prod(sizes), fill_value)
+    if min_count:
+        valid = _grouped("count", array, axes, codes, math.prod(sizes), True, 0)
+        result = where(valid >= int(min_count), result, np.nan if fill_value is None else fill_value)
+    if dtype is not None:
+        result = astype(result, dtype)
+    if len(sizes) > 1:
+        raise unsupported("groupby with several groupings at once", "Group by one variable that combines them.")
+    return (result, *groups)
+
+
+def _seen(codes, n_groups):
+    return np.bincount(codes[codes >= 0], minlength=n_groups) > 0
+
+
+def _fill_empty(result, codes, n_groups, fill_value):
+    """Groups that nobody belongs to, which resampling over a gap and bins make. The type is that of the fill value even when there are none."""
+    seen = _seen(codes, n_groups)
+    dtype = np.result_type(result.dtype, fill_value)
+    return astype(result, dtype) if seen.all() else astype(where(seen, result, fill_value), dtype)
+
+
+def _grouped(name, array, axes, codes, n_groups, skipna, ddof):
+    if array.dtype.kind not in "biuf":
+        raise unsupported(f"groupby().{name} of {array.dtype}")
+    codes = np.ascontiguousarray(codes, np.int32)
+    node = make("group", (array._node,), name, axes, codes, n_groups, skipna and array.dtype.kind == "f", ddof, 0, None)
+    return wrap(node)
+
+
+def _ours(arguments):
+    return any(isinstance(a, Array) for a in arguments)
+
+
+class _WhenImported(importlib.abc.MetaPathFinder):
+    """flox is slow to import and many sessions never group anything: it is wrapped when xarray first asks for it.
+
+    xarray also asks whether flox is there, without importing it: the finder stays until flox has really been executed."""
+
+    def __init__(self):
+        self._here = threading.local()
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "flox" or getattr(self._here, "asking", False):
+            return None
+        self._here.asking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._here.asking = False
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_wrap(module):
+                execute(module)
+                if self in sys.meta_path:
+                    sys.meta_path.remove(self)
+                wrap_flox()
+
+            spec.loader.exec_module = execute_and_wrap
+        return spec
+
+
+def install():
+    """Has flox wrapped, now or when it is imported."""
+    if "flox" in sys.modules:
+        if sys.modules["flox"] is not None:
+            wrap_flox()
+    elif not any(isinstance(finder, _WhenImported) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _WhenImported())
+
+
+def wrap_flox():
+    import flox
+    import flox.xarray
+
+    try:
+        reduce, scan = flox.xarray.groupby_reduce, flox.groupby_scan
+    except AttributeError:
+        warnings.warn("craton: this version of flox is not known; call xarray.set_options(use_flox=False)", stacklevel=2)
+        return
+    if hasattr(reduce, "__wrapped_by_craton__"):
+        return
+
+    @functools.wraps(reduce)
+    def reduce_or_ours(array, *by, **kwargs):
+        return groupby_reduce(array, *by, **kwargs) if _ours((array, *by)) else reduce(array, *by, **kwargs)
+
+    @functools.wraps(scan)
+    def scan_or_ours(array, *by, **kwargs):
+        if _ours((array, *by)):
+            raise unsupported("cumulative operations on groups", "Call .load() on the selection first.")
+        return scan(array, *by, **kwargs)
+
+    reduce_or_ours.__wrapped_by_craton__ = True
+    flox.xarray.groupby_reduce = reduce_or_ours
+    flox.groupby_scan = scan_or_ours

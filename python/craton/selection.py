@@ -1,0 +1,172 @@
+"""Selecting from lazy arrays: slices, positions, lists of positions, masks, single points."""
+
+import operator
+
+import numpy as np
+
+from .array import Array, wrap
+from .graph import make
+
+MAX_POINTS = 10_000
+
+
+def _full_key(key, ndim):
+    """One entry per axis (None stands for a new axis)."""
+    key = key if isinstance(key, tuple) else (key,)
+    used = sum(k is not None and k is not Ellipsis for k in key)
+    dots = [i for i, k in enumerate(key) if k is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if used > ndim:
+        raise IndexError(f"too many indices for array: array is {ndim}-dimensional, but {used} were indexed")
+    fill = (slice(None),) * (ndim - used)
+    if dots:
+        return key[: dots[0]] + fill + key[dots[0] + 1 :]
+    return key + fill
+
+
+def _positions(index, extent):
+    """A 1-d array of positions >= 0 from a list of positions or a mask."""
+    if isinstance(index, Array):
+        from .operations import unsupported
+
+        raise unsupported("a lazy array as an index", "Call .compute() on the index, or use where() instead of a mask.")
+    index = np.asarray(index)
+    if index.size == 0 and index.dtype.kind == "f":
+        index = index.astype(np.int64)
+    if index.dtype == bool:
+        if index.shape != (extent,):
+            raise IndexError(f"boolean index of shape {index.shape} did not match an axis of {extent} elements")
+        return np.flatnonzero(index)
+    if index.dtype.kind not in "iu":
+        raise IndexError("arrays used as indices must be of integer (or boolean) type")
+    if index.size and (index.min() < -extent or index.max() >= extent):
+        bad = index.ravel()[np.flatnonzero((index.ravel() < -extent) | (index.ravel() >= extent))[0]]
+        raise IndexError(f"index {bad} is out of bounds for an axis of {extent} elements")
+    return np.where(index < 0, index + extent, index).astype(np.int64)
+
+
+def _as_slice(positions):
+    """(start, step, count) when the positions are evenly spaced, else None."""
+    n = len(positions)
+    if n == 0:
+        return 0, 1, 0
+    if n == 1:
+        return int(positions[0]), 1, 1
+    step = int(positions[1] - positions[0])
+    if step and (np.diff(positions) == step).all():
+        return int(positions[0]), step, n
+    return None
+
+
+def outer(array, key):
+    """Every axis by itself: ints, slices and 1-d lists or masks may be mixed freely."""
+    key = _full_key(key, array.ndim)
+    boxes, takes, dropped, new_axes = [], [], [], []
+    axis = 0
+    kept = 0
+    for entry in key:
+        if entry is None:
+            new_axes.append(kept)
+            kept += 1
+            continue
+        extent = array.shape[axis]
+        if isinstance(entry, slice):
+            start, stop, step = entry.indices(extent)
+            count = len(range(start, stop, step))
+            boxes.append((start if count else 0, step if count else 1, count))
+            kept += 1
+        elif isinstance(entry, (list, np.ndarray, Array, range)) and np.ndim(entry) > 0:
+            positions = _positions(entry, extent)
+            if positions.ndim != 1:
+                raise IndexError("craton: lists of positions have one dimension here")
+            even = _as_slice(positions)
+            boxes.append(even or (0, 1, extent))
+            if even is None:
+                takes.append((axis, positions))
+            kept += 1
+        else:
+            try:
+                position = operator.index(entry)
+            except TypeError:
+                raise IndexError(f"craton: {entry!r} is not an index") from None
+            if not -extent <= position < extent:
+                raise IndexError(f"index {position} is out of bounds for axis {axis} with size {extent}")
+            boxes.append((position % extent, 1, 1))
+            dropped.append(axis)
+        axis += 1
+    node = array._node
+    if any(box != (0, 1, n) for box, n in zip(boxes, array.shape)):
+        node = make("slice", (node,), *[tuple(column) for column in zip(*boxes)])
+    for axis, positions in takes:
+        node = make("take", (node,), axis, positions)
+    for axis in reversed(dropped):
+        node = make("squeeze", (node,), axis)
+    for axis in new_axes:
+        node = make("expand", (node,), axis)
+    return array if node is array._node else wrap(node, array.dtype)
+
+
+def basic(array, key):
+    """NumPy's a[key]. One list is an outer selection; several lists are points."""
+    full = _full_key(key, array.ndim)
+    lists = [i for i, k in enumerate(full) if isinstance(k, (list, np.ndarray, Array, range)) and np.ndim(k) > 0]
+    if len(lists) == 1 and np.ndim(full[lists[0]]) == 1:
+        ints = [i for i, k in enumerate(full) if not isinstance(k, slice) and k is not None and i not in lists]
+        if not ints:
+            return outer(array, full)
+        # NumPy counts an int beside a list as a list of one: harmless unless a slice stands between them.
+        together = sorted(ints + lists)
+        if together == list(range(together[0], together[-1] + 1)):
+            return outer(array, full)
+    if not lists:
+        return outer(array, full)
+    if any(k is None for k in full):
+        raise IndexError("craton: new axes and several lists of positions cannot be mixed")
+    result = pointwise(array, full)
+    first = min(i for i, k in enumerate(full) if not isinstance(k, slice))
+    advanced = [i for i, k in enumerate(full) if not isinstance(k, slice)]
+    if advanced != list(range(advanced[0], advanced[-1] + 1)):
+        return result
+    n = len(np.broadcast_shapes(*[np.shape(full[i]) for i in advanced]))
+    from .operations import moveaxis
+
+    return moveaxis(result, tuple(range(n)), tuple(range(first, first + n)))
+
+
+def pointwise(array, key):
+    """Points: the lists are broadcast against each other; their axes come first in the result."""
+    from .operations import concatenate, expand_dims, unsupported
+
+    key = _full_key(key, array.ndim)
+    axes = [i for i, k in enumerate(key) if not isinstance(k, slice)]
+    if not axes:
+        return outer(array, key)
+    lists = [_positions(key[i], array.shape[i]) for i in axes]
+    shape = np.broadcast_shapes(*[index.shape for index in lists])
+    lists = [np.broadcast_to(index, shape) for index in lists]
+    if len(axes) == 1 and len(shape) == 1:
+        result = outer(array, key)
+        order = [axes[0]] + [i for i in range(array.ndim) if i != axes[0]]
+        return result.transpose(order)
+    n = int(np.prod(shape))
+    if n > MAX_POINTS:
+        raise unsupported(f"selecting {n} single points (at most {MAX_POINTS})", "Select a box with slices and .load() it first.")
+    if n == 0:
+        from .operations import full
+
+        rest = outer(array, tuple(0 if i in axes else k for i, k in enumerate(key)))  if array.size else None
+        if rest is None:
+            raise unsupported("selecting points of an empty array")
+        return full(shape + rest.shape, 0, array.dtype)
+
+    def points(position):
+        if len(position) == len(shape):
+            chosen = list(key)
+            for axis, index in zip(axes, lists):
+                chosen[axis] = int(index[position])
+            return outer(array, tuple(chosen))
+        parts = [points(position + (i,)) for i in range(shape[len(position)])]
+        return concatenate([expand_dims(p, 0) for p in parts], 0)
+
+    return points(())

@@ -1,0 +1,165 @@
+"""Writing datasets with Craton: everything is computed in shared scans and written chunk by chunk; a reader sees the old
+store or file, or the new one, never a part."""
+
+import os
+
+import numpy as np
+
+from . import _craton
+from . import chunks as grids
+from .array import Array
+from .graph import memory
+from .runtime import compute_nodes, context, progress_callback
+
+_STORAGE_KEYS = ("chunks", "chunksizes", "codec", "level", "complevel", "shuffle", "zlib")
+# What other engines leave in .encoding about their own storage, without a meaning here.
+_FOREIGN_KEYS = (
+    "source", "original_shape", "preferred_chunks", "contiguous", "fletcher32", "szip", "zstd", "bzip2", "blosc", "compression",
+    "compression_opts", "compressors", "compressor", "filters", "serializer", "shards", "object_codec", "endian", "fill_value",
+    "least_significant_digit", "quantize_mode", "significant_digits",
+)  # fmt: skip
+
+
+def to_zarr(obj, path, *, format="zarr3", overwrite=False, encoding=None):
+    """Writes a Dataset or DataArray as a Zarr store.
+
+    format      "zarr3" or "zarr2"
+    overwrite   replace a store that is there; without it that is an error
+    encoding    {variable: {...}}: dtype, scale_factor, add_offset, _FillValue as in xarray; chunks (sizes per axis),
+                codec ("zstd", "lz4", "deflate", "none"), level, shuffle
+    """
+    if format not in ("zarr2", "zarr3"):
+        raise ValueError("craton: format is 'zarr3' or 'zarr2'")
+    _write(obj, path, format, overwrite, encoding)
+
+
+def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):
+    """Writes a Dataset or DataArray as a NetCDF-4 file. encoding as in to_zarr; chunksizes, zlib and complevel are understood."""
+    _write(obj, path, "netcdf4", overwrite, encoding, unlimited_dims)
+
+
+def _as_dataset(obj):
+    if hasattr(obj, "to_dataset") and hasattr(obj, "name"):
+        return obj.to_dataset(name=obj.name or "__xarray_dataarray_variable__")
+    return obj
+
+
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None):
+    from xarray import conventions
+
+    ds = _as_dataset(obj).copy(deep=False)
+    encoding = dict(encoding or {})
+    unknown = set(encoding) - set(ds.variables)
+    if unknown:
+        raise ValueError(f"craton: encoding for variables that are not there: {', '.join(map(repr, sorted(unknown)))}")
+    storage = {}
+    for name, variable in ds.variables.items():
+        given = {**variable.encoding, **encoding.get(name, {})}
+        storage[name] = {k: given.pop(k) for k in _STORAGE_KEYS if k in given}
+        variable.encoding = {k: v for k, v in given.items() if k not in _FOREIGN_KEYS}
+    if unlimited_dims is None:
+        unlimited_dims = ds.encoding.get("unlimited_dims", ())
+    unlimited_dims = [unlimited_dims] if isinstance(unlimited_dims, str) else list(unlimited_dims)
+    variables, attrs = conventions.encode_dataset_coordinates(ds)
+    encoded = {name: conventions.encode_cf_variable(v, name=name) for name, v in variables.items()}
+    writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite,
+                            unlimited=tuple(d for d in unlimited_dims if d in ds.dims) if format == "netcdf4" else ())  # fmt: skip
+    writer.attrs(_attributes(attrs, "the dataset"))
+    nodes = []
+    for name, variable in encoded.items():
+        nodes.extend(_add(writer, str(name), variable, storage.get(name, {}), format))
+    bar = progress_callback(nodes)
+    try:
+        writer.finish(context(), bar)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+def _add(writer, name, variable, storage, format):
+    """Declares one encoded variable; returns its node, in a list."""
+    dtype, data = variable.dtype, variable._data
+    fixed_dims = [str(d) for d in variable.dims]
+    attrs = dict(variable.attrs)
+    codec = storage.get("codec")
+    level = storage.get("level", storage.get("complevel")) or 0
+    if storage.get("zlib") and codec is None and format == "netcdf4":
+        codec = "deflate"
+    if dtype.kind in "OSUT":
+        texts = _texts(name, variable)
+        attrs.pop("_FillValue", None)
+        writer.variable(name, fixed_dims, variable.shape, None, "|O", _attributes(attrs, name), None, codec, int(level), False, texts)
+        return []
+    node = data._node if isinstance(data, Array) else memory(np.asarray(variable.values))
+    sizes = _chunk_sizes(variable, storage, data)
+    if "_FillValue" in attrs:
+        attrs["_FillValue"] = np.asarray(attrs["_FillValue"]).astype(dtype)[()]
+    shuffle = bool(storage.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4")) and dtype.itemsize > 1)
+    writer.variable(name, fixed_dims, variable.shape, sizes, dtype.newbyteorder("=").str.replace("=", "<"), _attributes(attrs, name), None, codec,
+                    int(level), shuffle, node)  # fmt: skip
+    return [node]
+
+
+def _chunk_sizes(variable, storage, data):
+    sizes = storage.get("chunks") or storage.get("chunksizes")
+    if sizes is not None and len(sizes) == variable.ndim and all(isinstance(n, (int, np.integer)) for n in sizes):
+        return tuple(max(1, min(int(n), extent)) for n, extent in zip(sizes, variable.shape))
+    if isinstance(data, Array) and data.ndim and max(len(c) for c in data.chunks) > 1 and all(map(grids.is_regular, data.chunks)):
+        return tuple(grids.grid_size(c) for c in data.chunks)
+    return None
+
+
+def _texts(name, variable):
+    texts = []
+    for value in np.asarray(variable.values).ravel().tolist():
+        if isinstance(value, bytes):
+            value = value.decode("utf-8")
+        if not isinstance(value, str):
+            raise TypeError(f"craton: the variable {name!r} holds objects of type {type(value).__name__}, which cannot be written")
+        texts.append(value)
+    return texts
+
+
+def _attributes(attrs, where):
+    """In the form of _craton.Writer: (name, code, payload)."""
+    result = []
+    for name, value in attrs.items():
+        if isinstance(value, str):
+            result.append((str(name), "|O", [value]))
+            continue
+        array = np.asarray(value)
+        if array.dtype.kind == "U" or array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
+            result.append((str(name), "|O", [str(v) for v in array.ravel()]))
+        elif array.dtype.kind in "iuf" and array.dtype.itemsize <= 8:
+            array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+            result.append((str(name), array.dtype.str, array.tobytes()))
+        elif array.dtype.kind == "b":
+            result.append((str(name), "|i1", array.astype(np.int8).tobytes()))
+        elif array.dtype.kind == "S":
+            result.append((str(name), "|O", [v.decode("utf-8") for v in array.ravel().tolist()]))
+        else:
+            raise TypeError(f"craton: the attribute {name!r} of {where} is a {type(value).__name__}, which cannot be written")
+    return result
+
+
+def compute(*objects):
+    """Computes several arrays, DataArrays and Datasets together: what they share is read and computed once."""
+    from .explaining import arrays_of
+
+    arrays = list({id(a): a for a in arrays_of(objects)}.values())
+    values = dict(zip(map(id, arrays), compute_nodes([a._node for a in arrays], [a.dtype for a in arrays])))
+
+    def computed(thing):
+        if isinstance(thing, Array):
+            return values[id(thing)]
+        if hasattr(thing, "_to_temp_dataset"):
+            return thing._from_temp_dataset(computed(thing._to_temp_dataset()))
+        if hasattr(thing, "variables"):
+            new = thing.copy(deep=False)
+            for variable in new.variables.values():
+                if isinstance(variable._data, Array):
+                    variable.data = values[id(variable._data)]
+            return new.load()
+        return thing
+
+    return tuple(computed(o) for o in objects)

@@ -1,0 +1,44 @@
+/* cli.h - the command `craton`: what its subcommands share.
+ *
+ * A subcommand is a row of the table in main.c and a file of its own. It gets argv from its own name on, writes results to standard
+ * output and errors to standard error, and returns the exit code (the third column of CR_STATUS_TABLE). Everything about arrays goes
+ * through the installed headers. What comes from files is shown through cr_cli_text, so that no name or attribute can steer a
+ * terminal.
+ */
+#ifndef CR_CLI_CLI_H
+#define CR_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include "base/buf.h"
+#include "base/option.h"
+#include "craton/craton.h"
+
+enum { CR_CLI_OUTPUT_MAX = 256 << 20 };
+
+typedef struct cr_cli_command {
+    const char *name, *operands, *summary;
+    int (*run)(const struct cr_cli_command *self, int argc, char **argv);
+} cr_cli_command;
+
+int cr_cli_info(const cr_cli_command *self, int argc, char **argv);
+
+/* "craton: message", and the hint below it; returns the exit code. */
+int cr_cli_fail(const cr_err *err);
+/* The text of `craton NAME --help`. */
+int cr_cli_help(const cr_cli_command *self, const cr_option *rows);
+/* Writes b to standard output; CR_IO when that fails (a full disk, a closed pipe is success). */
+cr_status cr_cli_put(const cr_buf *b, cr_err *err) CR_MUST_USE;
+
+typedef struct cr_cli_screen {
+    int columns;                  /* 0: no limit */
+    bool colour, utf8;
+} cr_cli_screen;
+void cr_cli_screen_of(FILE *out, cr_cli_screen *ret_screen);
+/* Appends s as one line: control characters and bytes that are no UTF-8 become \xHH, line breaks a blank. At most `most` characters,
+ * then an ellipsis; 0: all. Returns the characters written. */
+size_t cr_cli_text(cr_buf *b, const char *s, size_t most, bool utf8);
+/* Characters of b from byte `from` on. */
+size_t cr_cli_columns(const cr_buf *b, size_t from);
+
+#endif

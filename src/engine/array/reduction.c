@@ -1,0 +1,139 @@
+/* reduction.c - nodes that fold axes away: plain and grouped. The arithmetic is the kernel's (fold.h). */
+#include <stdlib.h>
+
+#include "engine/array/node.h"
+#include "engine/kernel/fold.h"
+
+cr_status cr_axes_mask(const char *name, int ndim, int n_axes, const int *axes, uint32_t *ret_mask, cr_err *err) {
+    uint32_t mask = 0;
+    if (axes == NULL && n_axes == 0)
+        mask = ndim == 32 ? UINT32_MAX : (1u << ndim) - 1;
+    for (int i = 0; i < n_axes; i++) {
+        int axis;
+        CR_TRY(cr_axis_check(name, axes[i], ndim, &axis, err));
+        if (mask & (1u << axis))
+            return CR_FAIL(err, CR_INVALID, "%s: axis %d is named twice", name, axis);
+        mask |= 1u << axis;
+    }
+    *ret_mask = mask;
+    return CR_OK;
+}
+
+static void copy_options(cr_reduce_options *to, const cr_reduce_options *from) {
+    if (from == NULL)
+        return;
+    to->skipna = from->skipna;
+    to->keepdims = from->keepdims;
+    to->ddof = from->ddof;
+    to->min_count = from->min_count;
+    to->has_dtype = from->has_dtype;
+    if (from->has_dtype)
+        to->dtype = from->dtype;
+}
+
+static bool needs_elements(cr_reduction r) {
+    return r == CR_REDUCE_MIN || r == CR_REDUCE_MAX || r == CR_REDUCE_FIRST || r == CR_REDUCE_LAST;
+}
+
+/* Fills params, output type and shape of either form. codes NULL: not grouped. */
+static cr_status reduce_new(cr_op_id op, cr_reduction r, cr_array *a, cr_reduce_params *p, size_t params_bytes, cr_array **ret_array,
+                            cr_err *err) {
+    const char *name = cr_reduction_name(r);
+    const cr_fold *fold;
+    cr_dtype out;
+    CR_TRY(cr_fold_find(-1, r, a->dtype, &p->options, &fold, &out, err));
+    int64_t shape[CR_MAX_DIMS], reduced = 1;
+    int from[CR_MAX_DIMS], ndim = 0;  /* from[]: the input's axis whose cuts are kept; -1: one piece */
+    bool group_axis_done = false;
+    for (int i = 0; i < a->ndim; i++) {
+        if (!(p->axes_mask & (1u << i))) {
+            shape[ndim] = a->shape[i];
+            from[ndim++] = i;
+            continue;
+        }
+        reduced = a->shape[i] == 0 ? 0 : reduced;
+        if (op == CR_OP_GROUP && !group_axis_done) {
+            shape[ndim] = p->n_groups;
+            from[ndim++] = -1;
+            group_axis_done = true;
+        } else if (op == CR_OP_REDUCE && p->options.keepdims) {
+            shape[ndim] = 1;
+            from[ndim++] = -1;
+        }
+    }
+    if (op == CR_OP_REDUCE && reduced == 0) {
+        if (r == CR_REDUCE_ARGMIN || r == CR_REDUCE_ARGMAX || (needs_elements(r) && cr_dtype_kind(out) != 'f'))
+            return CR_FAIL(err, CR_INVALID, "%s of no elements has no value", name);
+    }
+    cr_node_spec spec = {.op = op, .dtype = out, .ndim = ndim, .shape = shape, .n_inputs = 1, .inputs = &a, .params = p,
+                         .params_bytes = params_bytes};
+    cr_array *v;
+    CR_TRY(cr_node_new(&spec, &v, err));
+    cr_status status = CR_OK;
+    for (int i = 0; i < ndim && status == CR_OK; i++) {
+        if (from[i] >= 0)
+            v->cuts[i] = cr_cuts_ref(a->cuts[from[i]]);
+        else
+            status = cr_cuts_regular(shape[i], shape[i], 0, &v->cuts[i], err);
+    }
+    if (status != CR_OK)
+        cr_array_unref(v);
+    else
+        *ret_array = v;
+    return status;
+}
+
+cr_status cr_array_reduce(cr_reduction r, cr_array *a, int n_axes, const int *axes, const cr_reduce_options *options,
+                          cr_array **ret_array, cr_err *err) {
+    if ((unsigned)r >= CR_REDUCTION_COUNT)
+        return CR_FAIL(err, CR_INVALID, "there is no reduction number %d", (int)r);
+    cr_reduce_params p;
+    memset(&p, 0, sizeof p);
+    p.reduction = (int32_t)r;
+    copy_options(&p.options, options);
+    CR_TRY(cr_axes_mask(cr_reduction_name(r), a->ndim, n_axes, axes, &p.axes_mask, err));
+    int reduced = __builtin_popcount(p.axes_mask);
+    if ((r == CR_REDUCE_ARGMIN || r == CR_REDUCE_ARGMAX) && reduced != 1 && reduced != a->ndim)
+        return CR_FAIL(err, CR_INVALID, "%s takes one axis or all, not %d of %d", cr_reduction_name(r), reduced, a->ndim);
+    return reduce_new(CR_OP_REDUCE, r, a, &p, sizeof p, ret_array, err);
+}
+
+cr_status cr_group_check(const char *name, const cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                         uint32_t *ret_mask, int64_t *ret_n_codes, cr_err *err) {
+    int64_t n = 1;
+    if (n_axes < 1)
+        return CR_FAIL(err, CR_INVALID, "%s by group needs at least one axis", name);
+    if (n_groups < 0 || n_groups > INT32_MAX)
+        return CR_FAIL(err, CR_INVALID, "%s by group: %lld groups", name, (long long)n_groups);
+    CR_TRY(cr_axes_mask(name, a->ndim, n_axes, axes, ret_mask, err));
+    for (int i = 0; i < a->ndim; i++) /* a product of some extents of an array that was accepted, unless another extent is 0 */
+        if ((*ret_mask & (1u << i)) && (__builtin_mul_overflow(n, a->shape[i], &n) || n > (int64_t)(PTRDIFF_MAX / 16)))
+            return CR_FAIL(err, CR_LIMIT, "%s by group: too many codes", name);
+    for (int64_t i = 0; i < n; i++)
+        if (codes[i] < -1 || codes[i] >= n_groups)
+            return CR_FAIL(err, CR_RANGE, "%s by group: code %d at position %lld; codes are -1 to %lld", name, (int)codes[i],
+                           (long long)i, (long long)n_groups - 1);
+    *ret_n_codes = n;
+    return CR_OK;
+}
+
+cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                         const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+    if ((unsigned)r >= CR_REDUCTION_COUNT)
+        return CR_FAIL(err, CR_INVALID, "there is no reduction number %d", (int)r);
+    const char *name = cr_reduction_name(r);
+    uint32_t mask;
+    int64_t n;
+    CR_TRY(cr_group_check(name, a, n_axes, axes, codes, n_groups, &mask, &n, err));
+    size_t bytes = sizeof(cr_reduce_params) + (size_t)n * sizeof(int32_t);
+    cr_auto_free cr_reduce_params *p = calloc(1, bytes);
+    if (p == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %lld group codes", (long long)n);
+    p->reduction = (int32_t)r;
+    p->axes_mask = mask;
+    p->n_groups = n_groups;
+    copy_options(&p->options, options);
+    if (n > 0)
+        memcpy(p->codes, codes, (size_t)n * sizeof *codes);
+    return reduce_new(CR_OP_GROUP, r, a, p, bytes, ret_array, err);
+}

@@ -1,0 +1,133 @@
+/* explain.c - a plan in words: phases, what each reads and makes, memory. */
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "engine/exec/run.h"
+
+#define MOST_TEXT_BYTES ((size_t)1 << 20)
+#define MOST_LINES 40
+
+static const char *leaf_name(const cr_leaf *l) {
+    if (l->kind == CR_LEAF_STORED) {
+        const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+        return s->path != NULL ? s->path : s->ops->name;
+    }
+    return l->kind == CR_LEAF_CODES ? "group codes" : cr_array_op(l->node);
+}
+
+/* Chunks that cells touch, over chunks there are: how often a chunk is decoded. Product of the axes' own factors. Cells that were cut finer
+ * are cells like others; only below a concat, where positions mean little, the number of cuts has to do. */
+static double redecode(const cr_scan *scan, const cr_leaf *l) {
+    double touched = 1, chunks = 1;
+    if (scan->program.n_scopes > 0)
+        return (double)CR_MAX(1, scan->refine);
+    for (int a = 0; a < l->access->ndim; a++) {
+        const cr_access_axis *x = &l->access->axis[a];
+        if (x->dim < 0)
+            continue;
+        int64_t last = -1, n = 0, t = 0;
+        for (int64_t i = 0; i < scan->cells.n[x->dim]; i++) {
+            int64_t lo = cr_cells_begin(&scan->cells, x->dim, i), hi = scan->cells.ends[x->dim][i];
+            int64_t from = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[lo] : x->start + x->step * lo);
+            int64_t to = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[hi - 1] : x->start + x->step * (hi - 1));
+            int64_t across = (from < to ? to - from : from - to) + 1;
+            t += across;
+            n += across - (from == last);
+            last = to;
+        }
+        touched *= (double)CR_MAX(1, t);
+        chunks *= (double)CR_MAX(1, n);
+    }
+    return touched / chunks;
+}
+
+static void explain_leaves(const cr_scan *scan, cr_buf *b) {
+    char bytes[32];
+    int shown = 0, more = 0;
+    for (int32_t i = 0; i < scan->program.n_leaves; i++) {
+        const cr_leaf *l = &scan->program.leaves[i];
+        if (l->kind == CR_LEAF_CODES)
+            continue;
+        if (shown++ >= MOST_LINES) {
+            more++;
+            continue;
+        }
+        cr_buf_addf(b, "    reads %s, %s decoded", leaf_name(l), cr_text_bytes(l->read_bytes, bytes, sizeof bytes));
+        if (l->kind == CR_LEAF_STORED) {
+            const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+            double again = redecode(scan, l);
+            cr_buf_addf(b, ", chunks of %s", cr_text_bytes(s->chunk_bytes, bytes, sizeof bytes));
+            if (again > 1.005)
+                cr_buf_addf(b, ", each decoded %.2f times", again);
+        }
+        cr_buf_addc(b, '\n');
+    }
+    if (more > 0)
+        cr_buf_addf(b, "    and %d more\n", more);
+}
+
+static void explain_sinks(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
+    char shape[256], bytes[32];
+    for (int i = 0; i < scan->n_sinks; i++) {
+        const cr_sink_plan *s = &scan->sinks[i];
+        const cr_array *a = plan->nodes[s->node].node;
+        if (i == MOST_LINES) {
+            cr_buf_addf(b, "    and %d more\n", scan->n_sinks - i);
+            break;
+        }
+        cr_buf_addf(b, "    makes %s %s %s", cr_array_op(a), cr_dtype_name(a->dtype), cr_shape_text(a->ndim, a->shape, shape, sizeof shape));
+        if (s->ranks && !scan->empty)
+            cr_buf_addf(b, ", ranked in %lld panels of %s", (long long)s->n_kept, cr_text_bytes((uint64_t)s->panel_bytes, bytes, sizeof bytes));
+        else if (s->reduces && !scan->empty)
+            cr_buf_addf(b, ", folded in %lld blocks, states of %s", (long long)s->n_blocks,
+                        cr_text_bytes((uint64_t)s->state_bytes * (uint64_t)s->n_states, bytes, sizeof bytes));
+        cr_buf_addc(b, '\n');
+    }
+}
+
+static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
+    char bytes[32], shape[256];
+    int64_t cells = 1;
+    if (scan->empty) {
+        cr_buf_adds(b, "  nothing to read\n");
+        explain_sinks(plan, scan, b);
+        return;
+    }
+    for (int d = 0; d < scan->program.ndim; d++)
+        cells *= scan->cells.n[d];
+    cr_buf_addf(b, "  scan over %s in %lld cells, %lld units, %d workers, strips of %u elements, %d steps\n",
+                cr_shape_text(scan->program.ndim, scan->program.shape, shape, sizeof shape), (long long)cells, (long long)scan->n_units,
+                scan->workers, scan->program.strip, scan->program.n_values);
+    explain_leaves(scan, b);
+    explain_sinks(plan, scan, b);
+    cr_buf_addf(b, "    memory at most %s\n", cr_text_bytes(cr_scan_bytes(scan), bytes, sizeof bytes));
+}
+
+cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
+    cr_plan plan;
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
+    cr_auto_buf cr_buf b;
+    char need[32], have[32];
+    cr_buf_init(&b, MOST_TEXT_BYTES);
+    cr_status status = cr_plan_make(&plan, n, arrays, NULL, &o, err);
+    if (status == CR_OK) {
+        cr_buf_addf(&b, "%d %s, %d %s, memory at most %s of %s\n", plan.n_phases, plan.n_phases == 1 ? "phase" : "phases", plan.n_scans,
+                    plan.n_scans == 1 ? "scan" : "scans", cr_text_bytes(plan.peak_bytes, need, sizeof need),
+                    cr_text_bytes(plan.limit_bytes, have, sizeof have));
+        for (int32_t i = 0, phase = -1; i < plan.n_scans; i++) {
+            if (plan.scans[i].phase != phase)
+                cr_buf_addf(&b, "phase %d\n", (phase = plan.scans[i].phase) + 1);
+            explain_scan(&plan, &plan.scans[i], &b);
+        }
+        status = cr_buf_check(&b, err);
+    }
+    cr_plan_done(&plan);
+    if (status != CR_OK)
+        return status;
+    char *text = cr_buf_take(&b);
+    if (text == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to explain");
+    *ret_text = text;
+    return CR_OK;
+}

@@ -1,0 +1,196 @@
+/* run.h - running one scan: what workers share, what a worker has, and the files that do the steps.
+ *
+ * A worker claims a unit, walks its cells in row-major order, and for each cell: loads what the active leaves show there (load.c), runs
+ * the program strip by strip (strip.c), and hands strips to the sinks: the user's memory or chunk (deliver.c), or states (fold
+ * loops in strip.c, order and merging in combine.c), or panels (panel.c). All memory is taken before the first unit; nothing is
+ * acquired while running.
+ *
+ * Invariants
+ *  1. For one slot of one sink, elements are folded in the order of cells, row-major inside a cell, into the state of their block;
+ *     blocks are merged by combine.c in the fixed tree. Strips, row order and workers change no bits.
+ *  2. Panels are ranked when they are full: who filled them, in which order, and who ranks which series changes no bits.
+ *  3. The lowest failing unit gives the error: units above it are not begun, those below are finished.
+ */
+#ifndef CR_EXEC_RUN_H
+#define CR_EXEC_RUN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "craton/context.h"
+#include "engine/exec/slab.h"
+#include "engine/exec/team.h"
+#include "engine/plan/plan.h"
+
+struct cr_context {
+    int threads, simd;
+    uint64_t memory_limit_bytes, peak_bytes;
+    cr_progress_fn progress;
+    void *progress_user;
+    atomic_bool cancelled;
+    pthread_mutex_t busy;         /* one computation at a time */
+    cr_slab slab;
+    cr_team *team;
+};
+
+/* Where a leaf's elements of the current cell lie: base + sum over domain axes of (index[d] ? index[d][i] : i) * stride[d]. */
+typedef struct cr_view {
+    const char *base;
+    int64_t stride[CR_MAX_DIMS];
+    const int64_t *index[CR_MAX_DIMS];
+} cr_view;
+
+/* How a leaf is read along the flattened inner axes of a cell. */
+typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK } cr_read_mode;
+
+typedef struct cr_leaf_state {    /* of one worker */
+    cr_view view;
+    cr_read_mode mode;
+    bool active;
+    char *chunk, *tile;           /* in the worker's load memory */
+    int64_t held[CR_MAX_DIMS];    /* which chunk `chunk` holds; held[0] = -1: none */
+    bool holds;
+    const char *row;              /* address at the current row */
+} cr_leaf_state;
+
+/* ---- states (combine.c) ---- */
+
+typedef struct cr_state {
+    struct cr_state *next;
+    int64_t n_slots, cells_left;
+    int32_t block;
+    void *planes[CR_FOLD_MAX_PLANES];
+    /* Grouped: which groups have got elements. The slots of the others are not set up, merged or read: with many blocks and few groups in
+     * each (months along time), that would be most of the work. */
+    uint8_t *touched;
+} cr_state;
+
+typedef struct cr_kept_cell {     /* merging of the blocks of one kept cell */
+    cr_state *section, *total, *early;
+    int32_t next_block;
+    bool busy, begun;
+} cr_kept_cell;
+
+typedef struct cr_sink_run {      /* shared by the workers */
+    const cr_sink_plan *plan;
+    const cr_array *node;
+    /* memory of the result (OUT to memory, REDUCE) */
+    char *out;
+    int64_t out_stride[CR_MAX_DIMS];      /* per domain axis, bytes; 0 for reduced axes */
+    int64_t group_stride;
+    /* OUT to the user's sink */
+    const cr_sink *user;
+    struct cr_open *open;                 /* deliver.c */
+    /* REDUCE */
+    pthread_mutex_t lock;
+    char *states;
+    uint64_t states_bytes;
+    cr_state *unused;
+    int64_t never_used;                   /* states not handed out yet */
+    cr_kept_cell *kept;
+    uint64_t kept_bytes;
+    int64_t n_kept;
+    uint8_t *has_members;                 /* per group; NULL: not grouped */
+    struct cr_panels *panels;             /* ranks: panel.c */
+} cr_sink_run;
+
+typedef struct cr_place {         /* of one worker and sink, for the current cell */
+    /* OUT: the cell's first element, and how the result lies */
+    char *out;
+    int64_t out_stride[CR_MAX_DIMS];
+    bool out_flat;
+    char *box;                    /* the cell's values, for a user's sink */
+    /* REDUCE */
+    cr_state *state;
+    int64_t run_total;            /* elements of a run: the trailing reduced axes */
+    int64_t slot_stride[CR_MAX_DIMS];
+    int64_t kept_slots;
+    /* a run is folded in segments of CR_FOLD_SEGMENT; what does not fill one waits here */
+    int64_t pending, pending_at, pending_slot;
+    char *pending_bytes;
+    char *expanded;               /* a repeated value written out */
+    cr_state **open;              /* [local kept cell * blocks of the unit + local block] */
+    /* ranks: elements go to `out` as above; work space for ranking */
+    char *ranking;
+} cr_place;
+
+typedef struct cr_run cr_run;
+
+typedef struct cr_worker {
+    cr_run *run;
+    int id;
+    char *block;                  /* everything below lies in it */
+    uint64_t block_bytes;
+    char *regs, *load;
+    const void **ptr;             /* per value */
+    uint8_t *step, *in_reg;
+    char **dst;                   /* per value: write here instead of to the register; NULL: register */
+    int32_t *chosen;              /* per value: SELECT's part in this cell */
+    uint8_t *scope_on;
+    int32_t *active;              /* values, in order */
+    int32_t n_active;
+    bool scopes_known;
+    cr_leaf_state *leaves;
+    int32_t *active_leaves;
+    int32_t n_active_leaves;
+    int64_t *order;               /* work space of gathers */
+    cr_place *places;             /* per sink */
+    cr_scratch scratch;
+    /* the current cell */
+    int64_t cell[CR_MAX_DIMS], lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
+    int inner;                    /* first of the flattened axes */
+    int64_t inner_n;
+    int64_t row[CR_MAX_DIMS];     /* coordinates of the current row, outer axes */
+    /* the current unit, in cells */
+    int64_t unit_lo[CR_MAX_DIMS], unit_hi[CR_MAX_DIMS];
+} cr_worker;
+
+struct cr_run {
+    cr_context *context;
+    const cr_plan *plan;
+    cr_scan *scan;
+    cr_sink_run *sinks;
+    cr_worker *workers;
+    pthread_mutex_t lock;
+    pthread_cond_t moved;
+    int64_t next_unit, oldest;
+    uint8_t *unit_done;           /* ring of window entries */
+    int64_t failed_unit;          /* INT64_MAX: none */
+    bool ranks;                   /* some sink does, so that workers without a unit may be of use */
+    struct cr_panel *ranking;     /* full panels with pieces that nobody has begun */
+    cr_status status;
+    cr_err err;
+    atomic_int_fast64_t cells_done;
+    double done_before, total;    /* progress */
+    int64_t last_report_ms;
+};
+
+/* load.c */
+cr_status cr_load_cell(cr_worker *w, cr_err *err) CR_MUST_USE;
+void cr_load_assign(cr_worker *w);                                   /* buffers of the active leaves */
+/* strip.c */
+cr_status cr_strip_cell(cr_worker *w, cr_err *err) CR_MUST_USE;
+/* combine.c */
+cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
+void cr_combine_done(cr_run *r, cr_sink_run *s);
+cr_status cr_combine_state(cr_worker *w, int sink, cr_state **ret_state, cr_err *err) CR_MUST_USE; /* of the current cell */
+cr_status cr_combine_cell_done(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
+cr_status cr_combine_nothing(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;                  /* the result of no elements */
+/* panel.c */
+cr_status cr_panel_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
+void cr_panel_done(cr_run *r, cr_sink_run *s);
+cr_status cr_panel_begin(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;                         /* where the current cell goes */
+cr_status cr_panel_cell_done(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
+struct cr_panel *cr_panel_to_help(cr_run *r);                                                     /* NULL: none; under the run's lock */
+void cr_panel_help(cr_worker *w, struct cr_panel *at);                                            /* ranks some of a full panel */
+void cr_panel_nothing(cr_sink_run *s);
+/* deliver.c */
+cr_status cr_deliver_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
+void cr_deliver_done(cr_run *r, cr_sink_run *s);
+cr_status cr_deliver_box(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
+/* A finished result in memory, box by box of the user's grid. */
+cr_status cr_deliver_result(cr_context *c, const cr_array *node, const void *data, const cr_sink *user, cr_err *err) CR_MUST_USE;
+/* scan_run.c */
+cr_status cr_run_scan(cr_context *c, const cr_plan *plan, cr_scan *scan, double done_before, double total, cr_err *err) CR_MUST_USE;
+double cr_scan_weight(const cr_scan *scan);
+
+#endif

@@ -1,0 +1,379 @@
+/* scan_run.c - one scan from its first unit to its last: claiming, walking, errors, progress. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "engine/exec/run.h"
+
+/* ---- what a worker has ---- */
+
+static void *carve(char **at, uint64_t bytes) {
+    void *p = *at;
+    *at += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+static uint64_t box_bytes(const cr_scan *scan, const cr_array *a) {
+    uint64_t bytes = a->itemsize;
+    for (int d = 0; d < scan->program.ndim; d++)
+        bytes *= (uint64_t)scan->cells.most[d];
+    return bytes;
+}
+
+/* Twice: with at NULL-based to count, and for real. */
+static void lay_out(cr_run *r, cr_worker *w, char **at) {
+    const cr_scan *scan = r->scan;
+    const cr_program *p = &scan->program;
+    size_t n = (size_t)p->n_values;
+    char *begin = *at;
+    w->regs = carve(at, (uint64_t)p->n_regs * p->reg_bytes);
+    w->ptr = carve(at, n * sizeof *w->ptr);
+    w->step = carve(at, n);
+    w->in_reg = carve(at, n);
+    w->dst = carve(at, n * sizeof *w->dst);
+    w->chosen = carve(at, n * sizeof *w->chosen);
+    w->active = carve(at, n * sizeof *w->active);
+    w->scope_on = carve(at, (uint64_t)p->n_scopes + 1);
+    w->leaves = carve(at, (uint64_t)p->n_leaves * sizeof *w->leaves);
+    w->active_leaves = carve(at, (uint64_t)p->n_leaves * sizeof *w->active_leaves);
+    w->places = carve(at, (uint64_t)scan->n_sinks * sizeof *w->places);
+    uint64_t most = 0;
+    for (int d = 0; d < p->ndim; d++)
+        most += (uint64_t)scan->cells.most[d];
+    w->order = carve(at, most * sizeof *w->order);
+    w->load = carve(at, scan->load_bytes);
+    for (int i = 0; i < scan->n_sinks; i++) {
+        const cr_sink_run *s = &r->sinks[i];
+        cr_place place = {0};
+        if (s->plan->ranks) {
+            place.ranking = carve(at, s->plan->ranking_bytes);
+        } else if (s->plan->reduces) {
+            place.pending_bytes = carve(at, 8 * CR_FOLD_SEGMENT);
+            place.expanded = carve(at, 8 * (uint64_t)p->strip);
+            place.open = carve(at, (uint64_t)s->plan->n_open * sizeof *place.open);
+        } else if (s->user != NULL) {
+            place.box = carve(at, box_bytes(scan, s->node));
+        }
+        if (w->block != NULL) {
+            if (place.open != NULL)
+                memset(place.open, 0, (size_t)s->plan->n_open * sizeof *place.open);
+            w->places[i] = place;
+        }
+    }
+    w->block_bytes = (uint64_t)(*at - begin);
+}
+
+static cr_status make_worker(cr_run *r, int id, cr_err *err) {
+    cr_worker *w = &r->workers[id];
+    const cr_program *p = &r->scan->program;
+    char *at = (char *)64; /* only counted */
+    w->run = r;
+    w->id = id;
+    lay_out(r, w, &at);
+    void *block;
+    CR_TRY(cr_slab_take(&r->context->slab, w->block_bytes, &block, err));
+    w->block = at = block;
+    lay_out(r, w, &at);
+    w->scratch.max = r->scan->scratch_bytes;
+    memset(w->leaves, 0, (size_t)p->n_leaves * sizeof *w->leaves);
+    for (int32_t i = 0; i < p->n_values; i++) {
+        w->dst[i] = NULL;
+        w->in_reg[i] = 0;
+        w->step[i] = 0;
+        w->ptr[i] = p->values[i].kind == CR_VALUE_CONST ? p->values[i].data : NULL;
+    }
+    return CR_OK;
+}
+
+static void free_worker(cr_run *r, cr_worker *w) {
+    cr_slab_give(&r->context->slab, w->block, w->block_bytes);
+    cr_scratch_done(&w->scratch);
+}
+
+/* ---- a cell ---- */
+
+/* Which scopes hold the cell; the list of active values is made again only when that changes. */
+static void choose_scopes(cr_worker *w) {
+    const cr_program *p = &w->run->scan->program;
+    bool changed = !w->scopes_known;
+    w->scope_on[0] = 1;
+    for (int32_t i = 0; i < p->n_scopes; i++) {
+        const cr_scope *s = &p->scopes[i];
+        uint8_t on = w->scope_on[s->parent] && w->lo[s->dim] >= s->lo && w->lo[s->dim] < s->hi;
+        changed = changed || on != w->scope_on[i + 1];
+        w->scope_on[i + 1] = on;
+    }
+    if (!changed)
+        return;
+    w->scopes_known = true;
+    w->n_active = w->n_active_leaves = 0;
+    for (int32_t i = 0; i < p->n_leaves; i++)
+        w->leaves[i].active = false;
+    for (int32_t i = 0; i < p->n_values; i++) {
+        const cr_value *v = &p->values[i];
+        if (v->kind == CR_VALUE_CONST || !w->scope_on[v->scope])
+            continue;
+        w->active[w->n_active++] = i;
+        if (v->kind == CR_VALUE_LOAD && !w->leaves[v->leaf].active) {
+            w->leaves[v->leaf].active = true;
+            w->active_leaves[w->n_active_leaves++] = v->leaf;
+        }
+        for (int64_t k = 0; k < v->n_segments; k++)
+            if (w->scope_on[v->segments[k].scope])
+                w->chosen[i] = v->segments[k].value;
+    }
+    cr_load_assign(w);
+}
+
+static cr_status begin_sinks(cr_worker *w, cr_err *err) {
+    const cr_scan *scan = w->run->scan;
+    int ndim = scan->program.ndim;
+    for (int i = 0; i < scan->n_sinks; i++) {
+        const cr_sink_run *s = &w->run->sinks[i];
+        cr_place *p = &w->places[i];
+        if (s->plan->ranks) {
+            CR_TRY(cr_panel_begin(w, i, err));
+        } else if (s->plan->reduces) {
+            CR_TRY(cr_combine_state(w, i, &p->state, err));
+            p->kept_slots = p->run_total = 1;
+            for (int d = ndim - 1; d >= 0; d--) {
+                bool reduced = s->plan->reduced & (1u << d);
+                p->slot_stride[d] = reduced ? 0 : p->kept_slots;
+                p->kept_slots *= reduced ? 1 : w->n[d];
+                p->run_total *= d >= s->plan->run_from ? w->n[d] : 1;
+            }
+            p->pending = 0;
+        } else if (s->user != NULL) {
+            int64_t bytes = (int64_t)s->node->itemsize;
+            int dim_of[CR_MAX_DIMS];
+            for (int d = 0; d < ndim; d++)
+                dim_of[s->plan->out_axis[d]] = d;
+            for (int a = ndim - 1; a >= 0; a--) {
+                p->out_stride[dim_of[a]] = bytes;
+                bytes *= w->n[dim_of[a]];
+            }
+            p->out = p->box;
+        } else {
+            p->out = s->out;
+            for (int d = 0; d < ndim; d++) {
+                p->out_stride[d] = s->out_stride[d];
+                p->out += w->lo[d] * s->out_stride[d];
+            }
+        }
+    }
+    return CR_OK;
+}
+
+static cr_status end_sinks(cr_worker *w, cr_err *err) {
+    for (int i = 0; i < w->run->scan->n_sinks; i++) {
+        if (w->run->sinks[i].plan->ranks)
+            CR_TRY(cr_panel_cell_done(w, i, err));
+        else if (w->run->sinks[i].plan->reduces)
+            CR_TRY(cr_combine_cell_done(w, i, err));
+        else if (w->run->sinks[i].user != NULL)
+            CR_TRY(cr_deliver_box(w, i, err));
+    }
+    return CR_OK;
+}
+
+static void report_progress(void *job) {
+    cr_run *r = job;
+    cr_context *c = r->context;
+    int64_t now = cr_now_ms();
+    if (c->progress == NULL || now - r->last_report_ms < 100)
+        return;
+    r->last_report_ms = now;
+    double done = r->done_before + (double)atomic_load_explicit(&r->cells_done, memory_order_relaxed) * cr_scan_weight(r->scan);
+    c->progress(c->progress_user, done, r->total, r->scan->phase, r->plan->n_phases);
+}
+
+static cr_status run_cell(cr_worker *w, cr_err *err) {
+    const cr_scan *scan = w->run->scan;
+    if (atomic_load_explicit(&w->run->context->cancelled, memory_order_relaxed))
+        return CR_FAIL(err, CR_CANCELLED, "cancelled");
+    for (int d = 0; d < scan->program.ndim; d++) {
+        w->lo[d] = cr_cells_begin(&scan->cells, d, w->cell[d]);
+        w->n[d] = scan->cells.ends[d][w->cell[d]] - w->lo[d];
+    }
+    choose_scopes(w);
+    CR_TRY(cr_load_cell(w, err));
+    CR_TRY(begin_sinks(w, err));
+    CR_TRY(cr_strip_cell(w, err));
+    CR_TRY(end_sinks(w, err));
+    atomic_fetch_add_explicit(&w->run->cells_done, 1, memory_order_relaxed);
+    if (w->id == 0)
+        report_progress(w->run);
+    return CR_OK;
+}
+
+/* ---- units ---- */
+
+static cr_status run_unit(cr_worker *w, int64_t unit, cr_err *err) {
+    const cr_scan *scan = w->run->scan;
+    int ndim = scan->program.ndim;
+    for (int i = ndim - 1; i >= 0; i--) {
+        int d = scan->unit_order[i];
+        int64_t k = unit % scan->unit_n[d];
+        unit /= scan->unit_n[d];
+        w->cell[d] = w->unit_lo[d] = cr_unit_begin(scan, d, k);
+        w->unit_hi[d] = cr_unit_begin(scan, d, k + 1);
+    }
+    for (;;) {
+        CR_TRY(run_cell(w, err));
+        int d = ndim - 1;
+        for (; d >= 0 && ++w->cell[d] == w->unit_hi[d]; d--)
+            w->cell[d] = w->unit_lo[d];
+        if (d < 0)
+            return CR_OK;
+    }
+}
+
+/* Nothing to claim now, and more may come: the oldest unfinished unit is too far behind, or the last ones may fill panels. */
+static bool must_wait(const cr_run *r) {
+    if (r->failed_unit != INT64_MAX || r->ranking != NULL)
+        return false;
+    return r->next_unit < r->scan->n_units ? r->next_unit >= r->oldest + r->scan->window : r->ranks && r->oldest < r->scan->n_units;
+}
+
+/* The next unit, or -1: none is left, or one below has failed. *ret_help: a panel that needs hands, instead of a unit. */
+static int64_t claim(cr_run *r, struct cr_panel **ret_help) {
+    int64_t unit = -1;
+    pthread_mutex_lock(&r->lock);
+    while (must_wait(r))
+        pthread_cond_wait(&r->moved, &r->lock);
+    *ret_help = cr_panel_to_help(r);
+    if (*ret_help == NULL && r->next_unit < r->scan->n_units && r->next_unit < r->failed_unit)
+        unit = r->next_unit++;
+    pthread_mutex_unlock(&r->lock);
+    return unit;
+}
+
+static void unit_ended(cr_run *r, int64_t unit, cr_status status, const cr_err *err) {
+    pthread_mutex_lock(&r->lock);
+    if (status != CR_OK && unit < r->failed_unit) {
+        r->failed_unit = unit;
+        r->status = status;
+        r->err = *err;
+    }
+    r->unit_done[unit % r->scan->window] = 1;
+    while (r->oldest < r->next_unit && r->unit_done[r->oldest % r->scan->window]) {
+        r->unit_done[r->oldest % r->scan->window] = 0;
+        r->oldest++;
+    }
+    pthread_cond_broadcast(&r->moved);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void work(void *job, int id) {
+    cr_run *r = job;
+    struct cr_panel *help;
+    for (int64_t unit; (unit = claim(r, &help)) >= 0 || help != NULL;) {
+        if (help != NULL) {
+            cr_panel_help(&r->workers[id], help);
+            continue;
+        }
+        cr_err err = CR_ERR_INIT;
+        cr_status status = run_unit(&r->workers[id], unit, &err);
+        unit_ended(r, unit, status, &err);
+    }
+}
+
+/* ---- the scan ---- */
+
+/* Progress counts cells; how much one weighs is bytes read and elements computed, roughly in nanoseconds. */
+double cr_scan_weight(const cr_scan *scan) {
+    if (scan->empty)
+        return 0;
+    double elements = 1, cells = 1, bytes = 0;
+    for (int d = 0; d < scan->program.ndim; d++) {
+        elements *= (double)scan->program.shape[d];
+        cells *= (double)scan->cells.n[d];
+    }
+    for (int32_t i = 0; i < scan->program.n_leaves; i++)
+        if (scan->program.leaves[i].kind == CR_LEAF_STORED || scan->program.leaves[i].kind == CR_LEAF_CALLBACK)
+            bytes += (double)scan->program.leaves[i].read_bytes;
+    return (bytes + elements * (1 + 0.2 * scan->program.n_values)) / cells;
+}
+
+static cr_status begin_scan(cr_run *r, cr_err *err) {
+    const cr_scan *scan = r->scan;
+    for (int i = 0; i < scan->n_sinks; i++) {
+        cr_sink_run *s = &r->sinks[i];
+        s->plan = &scan->sinks[i];
+        s->node = r->plan->nodes[s->plan->node].node;
+        r->ranks = r->ranks || s->plan->ranks;
+    }
+    for (int i = 0; i < scan->n_sinks; i++) {
+        cr_sink_run *s = &r->sinks[i];
+        const cr_output_spec *to = s->plan->reduces ? NULL : &r->plan->outputs[s->plan->output];
+        if (s->plan->ranks) {
+            CR_TRY(cr_panel_init(r, s, err));
+        } else if (s->plan->reduces) {
+            CR_TRY(cr_combine_init(r, s, err));
+        } else if (to->sink != NULL) {
+            s->user = to->sink;
+            CR_TRY(cr_deliver_init(r, s, err));
+        } else {
+            int64_t bytes = (int64_t)s->node->itemsize, stride[CR_MAX_DIMS];
+            for (int a = s->node->ndim - 1; a >= 0; a--) {
+                stride[a] = bytes;
+                bytes *= s->node->shape[a];
+            }
+            for (int d = 0; d < s->node->ndim; d++)
+                s->out_stride[d] = stride[s->plan->out_axis[d]];
+            s->out = to->data;
+        }
+    }
+    return CR_OK;
+}
+
+static cr_status run_all(cr_run *r, cr_err *err) {
+    const cr_scan *scan = r->scan;
+    if (scan->empty) {
+        for (int i = 0; i < scan->n_sinks; i++)
+            if (r->sinks[i].plan->ranks)
+                cr_panel_nothing(&r->sinks[i]);
+            else
+                CR_TRY(cr_combine_nothing(r, &r->sinks[i], err));
+        return CR_OK;
+    }
+    for (int i = 0; i < scan->workers; i++)
+        CR_TRY(make_worker(r, i, err));
+    cr_team_run(r->context->team, scan->workers, work, report_progress, r);
+    if (r->status != CR_OK && err != NULL)
+        *err = r->err;
+    return r->status;
+}
+
+cr_status cr_run_scan(cr_context *c, const cr_plan *plan, cr_scan *scan, double done_before, double total, cr_err *err) {
+    cr_run r = {.context = c, .plan = plan, .scan = scan, .failed_unit = INT64_MAX, .done_before = done_before, .total = total,
+                .last_report_ms = cr_now_ms() - 100};
+    int workers = scan->empty ? 0 : scan->workers;
+    pthread_mutex_init(&r.lock, NULL);
+    pthread_cond_init(&r.moved, NULL);
+    r.sinks = calloc((size_t)scan->n_sinks, sizeof *r.sinks);
+    r.workers = calloc((size_t)workers + 1, sizeof *r.workers);
+    r.unit_done = calloc((size_t)CR_MAX(1, scan->window), 1);
+    cr_status status = CR_OK;
+    if (r.sinks == NULL || r.workers == NULL || r.unit_done == NULL)
+        status = CR_FAIL(err, CR_MEMORY, "no memory to run");
+    if (status == CR_OK)
+        status = begin_scan(&r, err);
+    if (status == CR_OK)
+        status = run_all(&r, err);
+    for (int i = 0; i < workers && r.workers != NULL; i++)
+        free_worker(&r, &r.workers[i]);
+    for (int i = 0; i < scan->n_sinks && r.sinks != NULL; i++) {
+        if (r.sinks[i].plan != NULL && r.sinks[i].plan->ranks)
+            cr_panel_done(&r, &r.sinks[i]);
+        else if (r.sinks[i].plan != NULL && r.sinks[i].plan->reduces)
+            cr_combine_done(&r, &r.sinks[i]);
+        else
+            cr_deliver_done(&r, &r.sinks[i]);
+    }
+    free(r.sinks);
+    free(r.workers);
+    free(r.unit_done);
+    pthread_cond_destroy(&r.moved);
+    pthread_mutex_destroy(&r.lock);
+    return status;
+}

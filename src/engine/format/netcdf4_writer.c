@@ -1,0 +1,499 @@
+/* netcdf4_writer.c - writing NetCDF-4.
+ *
+ * The netCDF library makes the file with all its metadata and strings, so that every convention of dimension scales is its own. It
+ * does so in a file of its own beside the temporary one, as it takes a lock, which the maker of the temporary file holds already. Then
+ * the file is opened as HDF5 and chunks are put into it whole, already compressed: the workers that compute a box also shuffle and deflate it, in
+ * parallel, and only the writing of the finished bytes goes through the library.
+ *
+ * Both libraries keep global state and are built without locks, therefore every call to them in this file is made under
+ * library_lock. A program that uses these libraries itself must not do so while a writer runs.
+ *
+ * The temporary file and its move into place are writer.c's. */
+#include <fcntl.h>
+#include <hdf5.h>
+#include <netcdf.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "engine/codec/codec.h"
+#include "engine/format/source.h"
+#include "engine/format/writer.h"
+
+static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
+
+enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64 };
+
+typedef struct nw_var {
+    struct nw_file *w;
+    const cr_write_item *item;
+    int id;                                /* of netCDF, while metadata is written */
+    hid_t dataset;
+    hid_t memory_type;
+    size_t itemsize, chunk_bytes;
+    int64_t chunks[CR_MAX_DIMS];
+    bool contiguous;                       /* one box, without filters */
+    cr_codec_chain chain;
+    unsigned char fill[8];                 /* what pads chunks at the edge */
+} nw_var;
+
+typedef struct nw_file {
+    const cr_write_model *m;
+    char *path;
+    hid_t file;
+    nw_var *vars;
+    pthread_mutex_t idle_lock;
+    int n_idle;
+    cr_codec_work *idle[IDLE_WORK];        /* contexts of the codecs, between boxes */
+} nw_file;
+
+/* ---- types and failures ----------------------------------------------------------------------------------------- */
+
+static nc_type type_of(cr_dtype t) {
+    switch (t) {
+    case CR_BOOL: case CR_I8: return NC_BYTE;
+    case CR_I16: return NC_SHORT;
+    case CR_I32: return NC_INT;
+    case CR_I64: return NC_INT64;
+    case CR_U8: return NC_UBYTE;
+    case CR_U16: return NC_USHORT;
+    case CR_U32: return NC_UINT;
+    case CR_U64: return NC_UINT64;
+    case CR_F32: return NC_FLOAT;
+    case CR_F64: return NC_DOUBLE;
+    case CR_STRING: return NC_STRING;
+    default: return NC_NAT;
+    }
+}
+
+static hid_t memory_type_of(cr_dtype t) {
+    switch (t) {
+    case CR_BOOL: case CR_I8: return H5T_NATIVE_INT8;
+    case CR_I16: return H5T_NATIVE_INT16;
+    case CR_I32: return H5T_NATIVE_INT32;
+    case CR_I64: return H5T_NATIVE_INT64;
+    case CR_U8: return H5T_NATIVE_UINT8;
+    case CR_U16: return H5T_NATIVE_UINT16;
+    case CR_U32: return H5T_NATIVE_UINT32;
+    case CR_U64: return H5T_NATIVE_UINT64;
+    case CR_F32: return H5T_NATIVE_FLOAT;
+    default: return H5T_NATIVE_DOUBLE;
+    }
+}
+
+/* The libraries hide errno's reason but mostly leave errno itself. */
+static cr_status library_failure(cr_err *err, int errnum, const char *what, const char *name, const char *reason) {
+    if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
+        return CR_FAIL(err, CR_NO_SPACE, "%s \"%s\": %s", what, name, strerror(errnum));
+    return CR_FAIL(err, CR_IO, "%s \"%s\": %s", what, name, reason);
+}
+
+#define NC_TRY(call, what, name)                                                            \
+    do {                                                                                    \
+        errno = 0;                                                                          \
+        int nc_ = (call);                                                                   \
+        if (nc_ != NC_NOERR)                                                                \
+            return library_failure(err, errno, what, name, nc_strerror(nc_));               \
+    } while (0)
+#define H5_TRY(call, what, name)                                                            \
+    do {                                                                                    \
+        errno = 0;                                                                          \
+        if ((call) < 0)                                                                     \
+            return library_failure(err, errno, what, name, "the HDF5 library failed");      \
+    } while (0)
+
+/* ---- check ------------------------------------------------------------------------------------------------------ */
+
+static bool has_deflate(const cr_write_variable *v) { return !v->codec || strcmp(v->codec, "deflate") == 0; }
+
+static cr_status check(const cr_write_variable *v, cr_err *err) {
+    if (type_of(v->dtype) == NC_NAT) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": NetCDF-4 has no type for %s", v->name, cr_dtype_name(v->dtype));
+        cr_err_hint(err, v->dtype == CR_F16 ? "convert it to float32" : "write it to Zarr, or convert it");
+        return status;
+    }
+    if (!has_deflate(v) && strcmp(v->codec, "none") != 0) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": the codec \"%s\" in NetCDF-4", v->name, v->codec);
+        cr_err_hint(err, "use \"deflate\" or \"none\", which every reader of NetCDF-4 has");
+        return status;
+    }
+    if (v->level < 0 || v->level > 9)
+        return CR_FAIL(err, CR_INVALID, "\"%s\": level %d; deflate has 1 to 9", v->name, v->level);
+    size_t bytes = CR_MAX(cr_dtype_size(v->dtype), (size_t)1);
+    for (int i = 0; i < v->ndim && v->chunks; i++)
+        if (__builtin_mul_overflow(bytes, (size_t)CR_MIN(v->chunks[i], CR_MAX(v->shape[i], (int64_t)1)), &bytes) || bytes > UINT32_MAX)
+            return CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": a chunk of more than 4 GiB", v->name);
+    return CR_OK;
+}
+
+/* ---- metadata --------------------------------------------------------------------------------------------------- */
+
+static cr_status put_attr(int nc, int var, const cr_attr *a, cr_err *err) {
+    static const char what[] = "cannot write the attribute";
+    if (a->dtype != CR_STRING) {
+        if (type_of(a->dtype) == NC_NAT)
+            return CR_FAIL(err, CR_UNSUPPORTED, "the attribute \"%s\": NetCDF-4 has no type for %s", a->name, cr_dtype_name(a->dtype));
+        NC_TRY(nc_put_att(nc, var, a->name, type_of(a->dtype), (size_t)a->n, a->values), what, a->name);
+        return CR_OK;
+    }
+    const char *const *texts = a->values;
+    if (a->n == 1)
+        NC_TRY(nc_put_att_text(nc, var, a->name, strlen(texts[0]), texts[0]), what, a->name);
+    else if (a->n == 0)
+        NC_TRY(nc_put_att_text(nc, var, a->name, 0, ""), what, a->name);
+    else
+        NC_TRY(nc_put_att_string(nc, var, a->name, (size_t)a->n, (const char **)texts), what, a->name);
+    return CR_OK;
+}
+
+static cr_status define_dims(const nw_file *w, int nc, cr_err *err) {
+    for (int i = 0; i < w->m->n_dims; i++) {
+        const cr_dim *d = &w->m->dims[i];
+        int id;
+        /* The library takes length 0 for unlimited: a dimension without length cannot be written otherwise. */
+        NC_TRY(nc_def_dim(nc, d->name, d->unlimited ? NC_UNLIMITED : (size_t)d->length, &id), "cannot write the dimension", d->name);
+    }
+    return CR_OK;
+}
+
+static int dim_index(const cr_write_model *m, const char *name) {
+    for (int i = 0; i < m->n_dims; i++)
+        if (strcmp(m->dims[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Chunks as the library accepts them: not longer than a dimension of fixed length. */
+static void set_storage(nw_var *v) {
+    const cr_write_variable *d = &v->item->v;
+    bool growable = false, whole = true;
+    v->chunk_bytes = v->itemsize = cr_dtype_size(d->dtype);
+    for (int i = 0; i < d->ndim; i++) {
+        const cr_dim *dim = &v->w->m->dims[dim_index(v->w->m, d->dims[i])];
+        bool grows = dim->unlimited || dim->length == 0;
+        v->chunks[i] = grows ? d->chunks[i] : CR_MIN(d->chunks[i], d->shape[i]);
+        v->chunk_bytes *= (size_t)v->chunks[i];
+        growable = growable || grows;
+        whole = whole && v->chunks[i] == d->shape[i];
+    }
+    bool deflate = has_deflate(d) && d->ndim > 0;
+    v->contiguous = d->ndim == 0 || (!growable && whole && !deflate && !d->shuffle);
+    if (d->shuffle && !v->contiguous)
+        v->chain.codecs[v->chain.n++] = (cr_codec){.id = CR_CODEC_SHUFFLE, .itemsize = (int)v->itemsize};
+    if (deflate)
+        v->chain.codecs[v->chain.n++] = (cr_codec){.id = CR_CODEC_ZLIB, .level = d->level ? d->level : DEFAULT_LEVEL};
+}
+
+static cr_status define_storage(nw_var *v, int nc, cr_err *err) {
+    static const char what[] = "cannot lay out the variable";
+    const cr_write_variable *d = &v->item->v;
+    size_t chunks[CR_MAX_DIMS];
+    if (d->dtype == CR_STRING || d->ndim == 0)
+        return CR_OK;
+    set_storage(v);
+    for (int i = 0; i < d->ndim; i++)
+        chunks[i] = (size_t)v->chunks[i];
+    NC_TRY(nc_def_var_chunking(nc, v->id, v->contiguous ? NC_CONTIGUOUS : NC_CHUNKED, v->contiguous ? NULL : chunks), what, d->name);
+    if (v->chain.n)
+        NC_TRY(nc_def_var_deflate(nc, v->id, d->shuffle, has_deflate(d), has_deflate(d) ? (d->level ? d->level : DEFAULT_LEVEL) : 0), what, d->name);
+    return CR_OK;
+}
+
+static cr_status define_variable(nw_var *v, int nc, cr_err *err) {
+    static const char what[] = "cannot write the variable";
+    const cr_write_variable *d = &v->item->v;
+    int dims[CR_MAX_DIMS];
+    for (int i = 0; i < d->ndim; i++) {
+        dims[i] = dim_index(v->w->m, d->dims[i]);
+        if (dims[i] < 0)
+            return CR_FAIL(err, CR_INTERNAL, "the dimension \"%s\" is not in the model", d->dims[i]);
+    }
+    NC_TRY(nc_def_var(nc, d->name, type_of(d->dtype), d->ndim, dims, &v->id), what, d->name);
+    CR_TRY(define_storage(v, nc, err));
+    if (d->dtype != CR_STRING && d->ndim == 0)
+        set_storage(v);
+    /* In NetCDF-4 the storage's fill value and the attribute are one thing; the attribute, when given, is it. */
+    const cr_attr *attr = cr_attr_find(d->attrs, d->n_attrs, "_FillValue");
+    if (!attr && d->fill && d->dtype != CR_STRING)
+        NC_TRY(nc_def_var_fill(nc, v->id, NC_FILL, d->fill), what, d->name);
+    if (attr && (type_of(attr->dtype) != type_of(d->dtype) || attr->n != 1))
+        return CR_FAIL(err, CR_INVALID, "\"%s\": its _FillValue must be one value of its own type, %s", d->name, cr_dtype_name(d->dtype));
+    for (int i = 0; i < d->n_attrs; i++)
+        CR_TRY(put_attr(nc, v->id, &d->attrs[i], err));
+    if (d->dtype != CR_STRING)
+        NC_TRY(nc_inq_var_fill(nc, v->id, NULL, v->fill), what, d->name);
+    return CR_OK;
+}
+
+static cr_status put_strings(const nw_var *v, int nc, cr_err *err) {
+    const cr_write_variable *d = &v->item->v;
+    size_t start[CR_MAX_DIMS] = {0}, count[CR_MAX_DIMS];
+    int64_t n = 1;
+    for (int i = 0; i < d->ndim; i++) {
+        count[i] = (size_t)d->shape[i];
+        n *= d->shape[i];
+    }
+    if (n > 0)
+        NC_TRY(nc_put_vara_string(nc, v->id, start, count, (const char **)v->item->strings), "cannot write the strings of", d->name);
+    return CR_OK;
+}
+
+static cr_status write_metadata(nw_file *w, int nc, cr_err *err) {
+    CR_TRY(define_dims(w, nc, err));
+    for (int i = 0; i < w->m->n_attrs; i++)
+        CR_TRY(put_attr(nc, NC_GLOBAL, &w->m->attrs[i], err));
+    for (int i = 0; i < w->m->n_variables; i++)
+        CR_TRY(define_variable(&w->vars[i], nc, err));
+    NC_TRY(nc_enddef(nc), "cannot write", w->path);
+    for (int i = 0; i < w->m->n_variables; i++)
+        if (w->m->items[i].strings)
+            CR_TRY(put_strings(&w->vars[i], nc, err));
+    return CR_OK;
+}
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+static cr_status open_datasets(nw_file *w, cr_err *err) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_file_locking(access, false, true);
+    errno = 0;
+    w->file = H5Fopen(w->path, H5F_ACC_RDWR, access);
+    int errnum = errno;
+    H5Pclose(access);
+    if (w->file < 0)
+        return library_failure(err, errnum, "cannot open", w->path, "the HDF5 library failed");
+    for (int i = 0; i < w->m->n_variables; i++) {
+        nw_var *v = &w->vars[i];
+        const cr_write_variable *d = &v->item->v;
+        hsize_t extent[CR_MAX_DIMS];
+        if (d->dtype == CR_STRING)
+            continue;
+        H5_TRY(v->dataset = H5Dopen2(w->file, d->name, H5P_DEFAULT), "cannot open the variable", d->name);
+        v->memory_type = memory_type_of(d->dtype);
+        for (int k = 0; k < d->ndim; k++)
+            extent[k] = (hsize_t)d->shape[k];
+        if (!v->contiguous)
+            H5_TRY(H5Dset_extent(v->dataset, extent), "cannot extend the variable", d->name);
+    }
+    return CR_OK;
+}
+
+/* The file as far as the netCDF library writes it. Its name differs from the temporary one in the last character, so that whatever cleans
+ * up after killed writers knows it; it is removed at once, and read through the descriptor. */
+static cr_status make_image(nw_file *w, int *ret_fd, cr_err *err) {
+    int nc;
+    size_t n = strlen(w->path);
+    cr_auto_free char *name = strdup(w->path);
+    if (!name || n == 0)
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %s", w->path);
+    name[n - 1] = name[n - 1] == '0' ? '1' : '0';
+    NC_TRY(nc_create(name, NC_NETCDF4 | NC_NOCLOBBER, &nc), "cannot create", name);
+    cr_auto_fd int fd = open(name, O_RDONLY | O_CLOEXEC);
+    cr_status status = fd >= 0 ? write_metadata(w, nc, err) : CR_FAIL_ERRNO(err, "cannot read %s", name);
+    errno = 0;
+    int closed = nc_close(nc);
+    if (status == CR_OK && closed != NC_NOERR)
+        status = library_failure(err, errno, "cannot create", name, nc_strerror(closed));
+    unlink(name);
+    if (status == CR_OK) {
+        *ret_fd = fd;
+        fd = -1;
+    }
+    return status;
+}
+
+static cr_status copy_image(int from, int to, const char *path, cr_err *err) {
+    off_t at = 0, end = lseek(from, 0, SEEK_END);
+    while (at < end) {
+        ssize_t n = sendfile(to, from, &at, (size_t)(end - at));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return CR_FAIL_ERRNO(err, "cannot write %s", path);
+    }
+    return end < 0 ? CR_FAIL_ERRNO(err, "cannot write %s", path) : CR_OK;
+}
+
+static cr_status begin_locked(nw_file *w, cr_err *err) {
+    /* After a close that failed (a full disk), HDF5's handler at exit would close the same file again and crash. Everything is closed
+     * here, so that nothing is left for it to do. Has no effect if the program started the library earlier. */
+    H5dont_atexit();
+    cr_auto_fd int fd = open(w->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    if (fd < 0)
+        return CR_FAIL_ERRNO(err, "cannot write %s", w->path);
+    cr_auto_fd int image = -1;
+    CR_TRY(make_image(w, &image, err));
+    CR_TRY(copy_image(image, fd, w->path, err));
+    return open_datasets(w, err);
+}
+
+static void nw_free(void *state) {
+    nw_file *w = state;
+    pthread_mutex_lock(&library_lock);
+    for (int i = 0; w->vars && i < w->m->n_variables; i++)
+        if (w->vars[i].dataset >= 0)
+            H5Dclose(w->vars[i].dataset);
+    if (w->file >= 0)
+        H5Fclose(w->file);
+    pthread_mutex_unlock(&library_lock);
+    for (int i = 0; i < w->n_idle; i++)
+        cr_codec_work_free(w->idle[i]);
+    pthread_mutex_destroy(&w->idle_lock);
+    free(w->vars);
+    free(w->path);
+    free(w);
+}
+
+static cr_status begin(const cr_write_model *m, const char *temp_path, void **ret_state, cr_err *err) {
+    nw_file *w = calloc(1, sizeof *w);
+    if (!w)
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %s", temp_path);
+    w->m = m;
+    w->file = -1;
+    pthread_mutex_init(&w->idle_lock, NULL);
+    w->path = strdup(temp_path);
+    w->vars = calloc((size_t)CR_MAX(m->n_variables, 1), sizeof *w->vars);
+    for (int i = 0; w->vars && i < m->n_variables; i++)
+        w->vars[i] = (nw_var){.w = w, .item = &m->items[i], .dataset = -1};
+    cr_status status = w->path && w->vars ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory to write %s", temp_path);
+    if (status == CR_OK) {
+        pthread_mutex_lock(&library_lock);
+        status = begin_locked(w, err);
+        pthread_mutex_unlock(&library_lock);
+    }
+    if (status != CR_OK) {
+        nw_free(w);
+        return status;
+    }
+    *ret_state = w;
+    return CR_OK;
+}
+
+static cr_codec_work *borrow_work(nw_file *w, cr_err *err) {
+    cr_codec_work *work = NULL;
+    pthread_mutex_lock(&w->idle_lock);
+    if (w->n_idle)
+        work = w->idle[--w->n_idle];
+    pthread_mutex_unlock(&w->idle_lock);
+    return work || cr_codec_work_new(&work, err) == CR_OK ? work : NULL;
+}
+
+static void return_work(nw_file *w, cr_codec_work *work) {
+    pthread_mutex_lock(&w->idle_lock);
+    if (w->n_idle < IDLE_WORK) {
+        w->idle[w->n_idle++] = work;
+        work = NULL;
+    }
+    pthread_mutex_unlock(&w->idle_lock);
+    cr_codec_work_free(work);
+}
+
+/* The box in a chunk of full size: the library keeps chunks at the edge whole. */
+static void pad(const nw_var *v, const int64_t *count, const char *box, char *chunk) {
+    int ndim = v->item->v.ndim, last = ndim - 1;
+    int64_t at[CR_MAX_DIMS] = {0};
+    size_t row = (size_t)count[last] * v->itemsize;
+    cr_source_fill(chunk, v->chunk_bytes / v->itemsize, v->fill, v->itemsize);
+    for (int i = 0; i >= 0; box += row) {
+        size_t to = 0;
+        for (i = 0; i < ndim; i++)
+            to = to * (size_t)v->chunks[i] + (size_t)at[i];
+        memcpy(chunk + to * v->itemsize, box, row);
+        for (i = last - 1; i >= 0 && ++at[i] == count[i]; i--)
+            at[i] = 0;
+    }
+}
+
+static cr_status write_whole(nw_var *v, const void *data, cr_err *err) {
+    pthread_mutex_lock(&library_lock);
+    errno = 0;
+    herr_t failed = H5Dwrite(v->dataset, v->memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    int errnum = errno;
+    pthread_mutex_unlock(&library_lock);
+    return failed < 0 ? library_failure(err, errnum, "cannot write the values of", v->item->v.name, "the HDF5 library failed") : CR_OK;
+}
+
+static cr_status store_chunk(nw_var *v, const int64_t *start, const void *bytes, size_t n, cr_err *err) {
+    hsize_t offset[CR_MAX_DIMS];
+    for (int i = 0; i < v->item->v.ndim; i++)
+        offset[i] = (hsize_t)start[i];
+    pthread_mutex_lock(&library_lock);
+    errno = 0;
+    herr_t failed = H5Dwrite_chunk(v->dataset, H5P_DEFAULT, 0, offset, n, bytes);
+    int errnum = errno;
+    pthread_mutex_unlock(&library_lock);
+    return failed < 0 ? library_failure(err, errnum, "cannot write a chunk of", v->item->v.name, "the HDF5 library failed") : CR_OK;
+}
+
+static cr_status encode_and_store(nw_var *v, const int64_t *start, const void *chunk, cr_err *err) {
+    const void *bytes = chunk;
+    size_t n = v->chunk_bytes, room = cr_codec_chain_encode_room(&v->chain, n);
+    if (!v->chain.n)
+        return store_chunk(v, start, bytes, n, err);
+    cr_auto_free void *temporary = malloc(room);
+    cr_codec_work *work = temporary ? borrow_work(v->w, err) : NULL;
+    if (!work)
+        return CR_FAIL(err, CR_MEMORY, "no memory to compress a chunk of \"%s\"", v->item->v.name);
+    cr_status status = cr_codec_chain_encode(&v->chain, work, chunk, n, temporary, &bytes, &n, err);
+    return_work(v->w, work);
+    CR_TRY(status);
+    return store_chunk(v, start, bytes, n, err);
+}
+
+static cr_status write_box(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    nw_var *v = user;
+    if (v->contiguous)
+        return write_whole(v, data, err);
+    bool whole = true;
+    for (int i = 0; i < v->item->v.ndim; i++)
+        whole = whole && count[i] == v->chunks[i];
+    if (whole)
+        return encode_and_store(v, start, data, err);
+    cr_auto_free char *chunk = malloc(v->chunk_bytes);
+    if (!chunk)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a chunk of \"%s\"", v->item->v.name);
+    pad(v, count, data, chunk);
+    return encode_and_store(v, start, chunk, err);
+}
+
+static cr_status sink(void *state, int i, cr_sink *ret_sink, cr_err *err) {
+    nw_file *w = state;
+    if (i < 0 || i >= w->m->n_variables || w->m->items[i].strings)
+        return CR_FAIL(err, CR_INTERNAL, "variable %d has no values", i);
+    *ret_sink = (cr_sink){.chunks = w->vars[i].chunks, .serial = false, .write = write_box, .user = &w->vars[i]};
+    return CR_OK;
+}
+
+/* They were written with the metadata, while the netCDF library had the file. */
+static cr_status strings(void *state, int i, cr_err *err) { return CR_OK; }
+
+static cr_status close_locked(nw_file *w, cr_err *err) {
+    for (int i = 0; i < w->m->n_variables; i++) {
+        hid_t dataset = w->vars[i].dataset;
+        w->vars[i].dataset = -1;
+        if (dataset >= 0)
+            H5_TRY(H5Dclose(dataset), "cannot finish the variable", w->vars[i].item->v.name);
+    }
+    hid_t file = w->file;
+    w->file = -1;
+    H5_TRY(H5Fclose(file), "cannot finish", w->path);
+    return CR_OK;
+}
+
+static cr_status finish(void *state, cr_err *err) {
+    nw_file *w = state;
+    pthread_mutex_lock(&library_lock);
+    cr_status status = close_locked(w, err);
+    pthread_mutex_unlock(&library_lock);
+    CR_TRY(status);
+    cr_auto_fd int fd = open(w->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        return CR_FAIL_ERRNO(err, "cannot write %s to disk", w->path);
+    return CR_OK;
+}
+
+const cr_output_format cr_output_netcdf4 = {"netcdf4", false, check, begin, sink, strings, finish, nw_free};

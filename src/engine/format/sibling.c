@@ -1,0 +1,263 @@
+/* sibling.c - make beside, then take the place. */
+#include "engine/format/sibling.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/text.h"
+
+enum { MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8 };
+static const char MARK[] = ".craton-";
+/* Removed first: a reader that misses a chunk then also misses these, and knows that the store is going (zarr.h). */
+static const char *const metadata[] = {"zarr.json", ".zmetadata", ".zarray", ".zgroup", ".zattrs"};
+
+/* ---- removing -------------------------------------------------------------------------------------------------------------------- */
+
+static void remove_entries(int dir, int depth);
+
+/* Never follows links; what cannot be removed stays. */
+static void remove_at(int dir, const char *name, int depth) {
+    if (unlinkat(dir, name, 0) == 0 || depth > MAX_DEPTH)
+        return;
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    remove_entries(fd, depth);
+    unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+/* Empties a directory; closes dir. */
+static void remove_entries(int dir, int depth) {
+    for (size_t i = 0; i < CR_ARRAY_LEN(metadata); i++)
+        unlinkat(dir, metadata[i], 0);
+    DIR *d = fdopendir(dir);
+    if (!d) {
+        close(dir);
+        return;
+    }
+    for (struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            remove_at(dirfd(d), e->d_name, depth + 1);
+    closedir(d);
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------------------------- */
+
+static char *parent_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return !slash ? strdup(".") : slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static char *without_slashes(const char *path) {
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    return strndup(path, n);
+}
+
+static bool looks_like_store(int dir) {
+    for (size_t i = 0; i < CR_ARRAY_LEN(metadata); i++)
+        if (faccessat(dir, metadata[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            return true;
+    return false;
+}
+
+static bool is_empty(int dir) {
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    bool empty = d != NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        empty &= strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+    if (d)
+        closedir(d);
+    else if (copy >= 0)
+        close(copy);
+    return empty;
+}
+
+/* Whether what stands at the destination may be replaced. */
+static cr_status check_destination(const char *path, bool overwrite, cr_err *err) {
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? CR_OK : CR_FAIL_ERRNO(err, "cannot look at %s", path);
+    if (!overwrite) {
+        cr_status status = CR_FAIL(err, CR_EXISTS, "%s exists", path);
+        cr_err_hint(err, "ask for overwriting, or choose another name");
+        return status;
+    }
+    if (S_ISREG(st.st_mode))
+        return CR_OK;
+    cr_auto_fd int dir = S_ISDIR(st.st_mode) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (dir < 0 || (!looks_like_store(dir) && !is_empty(dir)))
+        return CR_FAIL(err, CR_EXISTS, "%s exists and is not a file or Zarr store; it is not replaced", path);
+    return CR_OK;
+}
+
+/* ---- the temporary ----------------------------------------------------------------------------------------------------------------- */
+
+/* Removes what killed writers of the same destination left: it has our mark and nobody holds its lock. */
+static void remove_stale(const char *parent, const char *name) {
+    cr_auto_free char *prefix = NULL;
+    DIR *d = opendir(parent);
+    if (!d || asprintf(&prefix, ".%s%s", name, MARK) < 0) {
+        if (d)
+            closedir(d);
+        prefix = NULL;
+        return;
+    }
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!cr_starts_with(e->d_name, prefix) || strlen(e->d_name) != strlen(prefix) + 2 * RANDOM_BYTES)
+            continue;
+        cr_auto_fd int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+        if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+            remove_at(dirfd(d), e->d_name, 0);
+    }
+    closedir(d);
+}
+
+/* Makes and locks one temporary; CR_BUSY when another process removed it before it was locked. */
+static cr_status make_once(cr_sibling *s, const char *parent, cr_err *err) {
+    char random[2 * RANDOM_BYTES + 1];
+    cr_random_hex(random, RANDOM_BYTES);
+    free(s->temporary);
+    if (asprintf(&s->temporary, "%s/.%s%s%s", parent, name_of(s->destination), MARK, random) < 0) {
+        s->temporary = NULL;
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    int made = s->is_directory ? mkdir(s->temporary, 0777) : open(s->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (made < 0)
+        return CR_FAIL_ERRNO(err, "cannot write in the directory %s", parent);
+    cr_auto_fd int fd = s->is_directory ? open(s->temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : made;
+    struct stat a, b;
+    /* A file system without locks works too; only stale names then stay. */
+    bool lost = fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || fstat(fd, &a) != 0 || lstat(s->temporary, &b) != 0 ||
+                a.st_ino != b.st_ino;
+    if (lost)
+        return CR_FAIL(err, CR_BUSY, "another process removed %s", s->temporary);
+    s->lock = fd;
+    fd = -1;
+    return CR_OK;
+}
+
+static cr_status make_temporary(cr_sibling *s, const char *parent, cr_err *err) {
+    cr_status status = CR_BUSY;
+    for (int i = 0; status == CR_BUSY && i < TRIES; i++)
+        status = make_once(s, parent, err);
+    return status;
+}
+
+cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) {
+    cr_auto_free char *plain = without_slashes(destination);
+    *s = (cr_sibling){.is_directory = is_directory, .overwrite = overwrite, .lock = -1};
+    s->destination = plain ? realpath(plain, NULL) : NULL;
+    if (plain && !s->destination)
+        s->destination = strdup(plain);
+    if (!s->destination)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    const char *name = name_of(s->destination);
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > 200)
+        return CR_FAIL(err, CR_INVALID, "\"%s\" cannot be the name of a file", destination);
+    CR_TRY(check_destination(s->destination, overwrite, err));
+    cr_auto_free char *parent = parent_of(s->destination);
+    if (!parent)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    remove_stale(parent, name);
+    return make_temporary(s, parent, err);
+}
+
+/* ---- taking the place ---------------------------------------------------------------------------------------------------------------- */
+
+static bool cannot_rename2(int why) { return why == EINVAL || why == ENOSYS || why == ENOTSUP; }
+
+/* Without an exchange: move the old one aside, the new one in, and back if that fails. */
+static cr_status move_in_two_steps(cr_sibling *s, cr_err *err) {
+    cr_auto_free char *aside = NULL;
+    if (asprintf(&aside, "%s.old", s->temporary) < 0) {
+        aside = NULL;
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    if (rename(s->destination, aside) != 0)
+        return CR_FAIL_ERRNO(err, "cannot move %s aside", s->destination);
+    if (rename(s->temporary, s->destination) != 0) {
+        cr_status status = CR_FAIL_ERRNO(err, "cannot move %s into place", s->temporary);
+        if (rename(aside, s->destination) != 0)
+            cr_err_hint(err, "the old content is in %s", aside);
+        return status;
+    }
+    remove_at(AT_FDCWD, aside, 0);
+    return CR_OK;
+}
+
+static cr_status fail_move(const cr_sibling *s, cr_err *err) {
+    if (errno == EEXIST || errno == ENOTEMPTY)
+        return CR_FAIL(err, CR_EXISTS, "%s was made by someone else meanwhile", s->destination);
+    return CR_FAIL_ERRNO(err, "cannot move %s into place", s->temporary);
+}
+
+static cr_status move_new(cr_sibling *s, cr_err *err) {
+    if (renameat2(AT_FDCWD, s->temporary, AT_FDCWD, s->destination, RENAME_NOREPLACE) == 0)
+        return CR_OK;
+    if (!cannot_rename2(errno))
+        return fail_move(s, err);
+    CR_TRY(check_destination(s->destination, false, err));
+    return rename(s->temporary, s->destination) == 0 ? CR_OK : fail_move(s, err);
+}
+
+static cr_status move_over_once(cr_sibling *s, cr_err *err) {
+    struct stat st;
+    CR_TRY(check_destination(s->destination, true, err));
+    if (lstat(s->destination, &st) != 0) {
+        cr_status status = move_new(s, err);
+        return status == CR_EXISTS ? CR_BUSY : status;
+    }
+    if (S_ISREG(st.st_mode) && !s->is_directory)
+        return rename(s->temporary, s->destination) == 0 ? CR_OK : fail_move(s, err);
+    if (renameat2(AT_FDCWD, s->temporary, AT_FDCWD, s->destination, RENAME_EXCHANGE) == 0) {
+        remove_at(AT_FDCWD, s->temporary, 0);    /* it is the old one now */
+        return CR_OK;
+    }
+    if (errno == ENOENT)
+        return CR_FAIL(err, CR_BUSY, "%s comes and goes", s->destination);
+    return cannot_rename2(errno) ? move_in_two_steps(s, err) : fail_move(s, err);
+}
+
+/* Again when another writer made or removed the destination between looking and moving. */
+static cr_status move_over(cr_sibling *s, cr_err *err) {
+    cr_status status = CR_BUSY;
+    for (int i = 0; status == CR_BUSY && i < TRIES; i++)
+        status = move_over_once(s, err);
+    return status;
+}
+
+cr_status cr_sibling_commit(cr_sibling *s, cr_err *err) {
+    CR_TRY(s->overwrite ? move_over(s, err) : move_new(s, err));
+    free(s->temporary);
+    s->temporary = NULL;
+    cr_auto_free char *parent = parent_of(s->destination);
+    cr_auto_fd int dir = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (dir < 0 || fsync(dir) != 0)
+        return CR_FAIL_ERRNO(err, "%s is complete, but its directory cannot be synced", s->destination);
+    return CR_OK;
+}
+
+void cr_sibling_done(cr_sibling *s) {
+    if (s->temporary && s->lock >= 0)
+        remove_at(AT_FDCWD, s->temporary, 0);
+    if (s->destination && s->lock >= 0)
+        close(s->lock);
+    free(s->temporary);
+    free(s->destination);
+    *s = (cr_sibling){.lock = -1};
+}

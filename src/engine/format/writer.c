@@ -1,0 +1,394 @@
+/* writer.c - cr_writer: collects and checks what is to be written, and runs it into a format. */
+#include "engine/format/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/format/sibling.h"
+#include "engine/format/source.h"
+
+enum { MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200 };
+static const size_t MODEL_LIMIT_BYTES = (size_t)2 << 30;
+
+static const cr_output_format *const formats[] = {
+    &cr_output_zarr3,
+    &cr_output_zarr2,
+    &cr_output_netcdf4,
+};
+
+struct cr_writer {
+    cr_arena arena;
+    const cr_output_format *format;
+    cr_sibling place;
+    const char **unlimited;       /* NULL-terminated, or NULL */
+    cr_attr *attrs;
+    cr_dim *dims;
+    cr_write_item *items;
+    int n_attrs, n_dims, n_items, cap_dims, cap_items;
+    bool ended;                   /* finish was called */
+};
+
+static cr_status no_room(cr_err *err) {
+    return CR_FAIL(err, CR_LIMIT, "the description of what to write takes more than %zu bytes", MODEL_LIMIT_BYTES);
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------------------------------------ */
+
+static cr_status find_format(const char *name, const cr_output_format **ret, cr_err *err) {
+    for (size_t i = 0; i < CR_ARRAY_LEN(formats); i++)
+        if (strcmp(formats[i]->name, name ? name : formats[0]->name) == 0) {
+            *ret = formats[i];
+            return CR_OK;
+        }
+    cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "writing the format \"%.40s\"", name);
+    char list[256] = "";
+    for (size_t i = 0; i < CR_ARRAY_LEN(formats); i++)
+        strncat(strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1), formats[i]->name, sizeof list - strlen(list) - 1);
+    cr_err_hint(err, "choose one of: %s", list);
+    return status;
+}
+
+static cr_status copy_names(cr_writer *w, const char *const *names, cr_err *err) {
+    size_t n = 0;
+    while (names && names[n])
+        n++;
+    if (n == 0)
+        return CR_OK;
+    w->unlimited = cr_arena_calloc(&w->arena, n + 1, sizeof *w->unlimited);
+    if (!w->unlimited)
+        return no_room(err);
+    for (size_t i = 0; i < n; i++)
+        if (!(w->unlimited[i] = cr_arena_strdup(&w->arena, names[i])))
+            return no_room(err);
+    return CR_OK;
+}
+
+cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_writer **ret_writer, cr_err *err) {
+    static const cr_write_options defaults = {NULL, false, NULL};
+    const cr_output_format *format = NULL;
+    if (!path || !*path)
+        return CR_FAIL(err, CR_INVALID, "a path is needed");
+    options = options ? options : &defaults;
+    CR_TRY(find_format(options->format, &format, err));
+    cr_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    cr_arena_init(&w->arena, MODEL_LIMIT_BYTES);
+    w->format = format;
+    w->place.lock = -1;
+    cr_status status = copy_names(w, options->unlimited, err);
+    if (status == CR_OK)
+        status = cr_sibling_new(&w->place, path, format->is_directory, options->overwrite, err);
+    if (status != CR_OK) {
+        cr_err_context(err, "while starting to write %s", path);
+        cr_writer_free(w);
+        return status;
+    }
+    *ret_writer = w;
+    return CR_OK;
+}
+
+void cr_writer_free(cr_writer *w) {
+    if (!w)
+        return;
+    for (int i = 0; i < w->n_items; i++)
+        if (w->items[i].values)
+            cr_array_unref(w->items[i].values);
+    cr_sibling_done(&w->place);
+    cr_arena_done(&w->arena);
+    free(w);
+}
+
+/* ---- checking and copying ------------------------------------------------------------------------------------------------------- */
+
+/* Names become keys, file names and JSON: no slash, no dot at the start, nothing that is not printable text. */
+static cr_status check_name(const char *what, const char *name, cr_err *err) {
+    size_t n = name ? strlen(name) : 0;
+    bool good = n > 0 && n <= MAX_NAME_BYTES && cr_text_is_utf8(name, n) && !strchr(name, '/') && name[0] != '.' &&
+                strcmp(name, "zarr.json") != 0;
+    for (size_t i = 0; good && i < n; i++)
+        good = (unsigned char)name[i] >= 0x20 && name[i] != 0x7f;
+    if (!good)
+        return CR_FAIL(err, CR_INVALID, "\"%.80s\" cannot be the name of a %s", name ? name : "", what);
+    return CR_OK;
+}
+
+static cr_status copy_attr(cr_writer *w, const cr_attr *from, cr_attr *to, cr_err *err) {
+    size_t n_name = from->name ? strlen(from->name) : 0;
+    if (n_name == 0 || !cr_text_is_utf8(from->name, n_name))
+        return CR_FAIL(err, CR_INVALID, "an attribute needs a name in UTF-8");
+    if (from->n < 0 || (from->n > 0 && !from->values))
+        return CR_FAIL(err, CR_INVALID, "attribute \"%.80s\" has no values", from->name);
+    *to = (cr_attr){cr_arena_strdup(&w->arena, from->name), from->dtype, from->n, NULL};
+    if (!to->name)
+        return no_room(err);
+    if (from->dtype == CR_STRING) {
+        const char **texts = cr_arena_calloc(&w->arena, (size_t)from->n, sizeof *texts);
+        for (int64_t i = 0; texts && i < from->n; i++) {
+            const char *text = ((const char *const *)from->values)[i];
+            if (!text || !cr_text_is_utf8(text, strlen(text)))
+                return CR_FAIL(err, CR_INVALID, "attribute \"%.80s\" is not text in UTF-8", from->name);
+            if (!(texts[i] = cr_arena_strdup(&w->arena, text)))
+                return no_room(err);
+        }
+        to->values = texts;
+        return texts ? CR_OK : no_room(err);
+    }
+    size_t width = cr_dtype_size(from->dtype);
+    if (width == 0)
+        return CR_FAIL(err, CR_TYPE, "attribute \"%.80s\" is of a type that cannot be written", from->name);
+    void *values = cr_arena_calloc(&w->arena, (size_t)from->n, width);
+    if (!values)
+        return no_room(err);
+    if (from->n)
+        memcpy(values, from->values, (size_t)from->n * width);
+    to->values = values;
+    return CR_OK;
+}
+
+static cr_status copy_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_attr **ret, cr_err *err) {
+    cr_attr *copy = n >= 0 ? cr_arena_calloc(&w->arena, (size_t)n, sizeof *copy) : NULL;
+    if (!copy)
+        return no_room(err);
+    for (int i = 0; i < n; i++) {
+        CR_TRY(copy_attr(w, &attrs[i], &copy[i], err));
+        if (cr_attr_find(copy, i, copy[i].name))
+            return CR_FAIL(err, CR_INVALID, "two attributes named \"%.80s\"", copy[i].name);
+    }
+    *ret = copy;
+    return CR_OK;
+}
+
+static cr_status not_ended(const cr_writer *w, cr_err *err) {
+    return w->ended ? CR_FAIL(err, CR_CONFLICT, "%s is finished already", w->place.destination) : CR_OK;
+}
+
+cr_status cr_writer_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_err *err) {
+    CR_TRY(not_ended(w, err));
+    CR_TRY(copy_attrs(w, attrs, n, &w->attrs, err));
+    w->n_attrs = n;
+    return CR_OK;
+}
+
+static bool is_unlimited(const cr_writer *w, const char *name) {
+    for (size_t i = 0; w->unlimited && w->unlimited[i]; i++)
+        if (strcmp(w->unlimited[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A dimension keeps the length of its first use. */
+static cr_status use_dim(cr_writer *w, const char *name, int64_t length, const char **ret_name, cr_err *err) {
+    CR_TRY(check_name("dimension", name, err));
+    for (int i = 0; i < w->n_dims; i++) {
+        if (strcmp(w->dims[i].name, name) != 0)
+            continue;
+        if (w->dims[i].length != length)
+            return CR_FAIL(err, CR_INVALID, "dimension \"%s\" has length %lld here and %lld in another variable", name, (long long)length,
+                           (long long)w->dims[i].length);
+        *ret_name = w->dims[i].name;
+        return CR_OK;
+    }
+    if (w->n_dims == w->cap_dims) {
+        int cap = w->cap_dims ? w->cap_dims * 2 : 16;
+        cr_dim *more = cap <= MAX_ITEMS ? cr_arena_calloc(&w->arena, (size_t)cap, sizeof *more) : NULL;
+        if (!more)
+            return no_room(err);
+        if (w->n_dims)
+            memcpy(more, w->dims, (size_t)w->n_dims * sizeof *more);
+        w->dims = more;
+        w->cap_dims = cap;
+    }
+    char *copy = cr_arena_strdup(&w->arena, name);
+    if (!copy)
+        return no_room(err);
+    w->dims[w->n_dims++] = (cr_dim){copy, length, is_unlimited(w, name)};
+    *ret_name = copy;
+    return CR_OK;
+}
+
+static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_write_variable *to, cr_err *err) {
+    size_t n = (size_t)from->ndim, itemsize = CR_MAX(cr_dtype_size(from->dtype), (size_t)1);
+    int64_t *shape = cr_arena_calloc(&w->arena, n, sizeof *shape), *chunks = cr_arena_calloc(&w->arena, n, sizeof *chunks), total;
+    const char **dims = cr_arena_calloc(&w->arena, n, sizeof *dims);
+    if (!shape || !chunks || !dims)
+        return no_room(err);
+    for (int i = 0; i < from->ndim; i++) {
+        if (from->shape[i] < 0 || (from->chunks && from->chunks[i] < 1))
+            return CR_FAIL(err, CR_INVALID, "axis %d has extent %lld in chunks of %lld", i, (long long)from->shape[i],
+                           from->chunks ? (long long)from->chunks[i] : 0);
+        shape[i] = from->shape[i];
+        CR_TRY(use_dim(w, from->dims[i], shape[i], &dims[i], err));
+        for (int k = 0; k < i; k++)
+            if (dims[k] == dims[i])
+                return CR_FAIL(err, CR_INVALID, "dimension \"%s\" is used twice", dims[i]);
+    }
+    if (!cr_product(shape, from->ndim, &total) || total > INT64_MAX / (int64_t)itemsize)
+        return CR_FAIL(err, CR_INVALID, "the shape holds more elements than can be counted");
+    cr_write_balanced_chunks(from->ndim, shape, itemsize, DEFAULT_CHUNK_BYTES, chunks);
+    for (int i = 0; from->chunks && i < from->ndim; i++)
+        chunks[i] = CR_MAX(CR_MIN(from->chunks[i], shape[i]), 1);
+    to->shape = shape;
+    to->chunks = chunks;
+    to->dims = dims;
+    return CR_OK;
+}
+
+void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk) {
+    double elements = 1, target = (double)CR_MAX(target_bytes / itemsize, (size_t)1);
+    for (int i = 0; i < ndim; i++) {
+        chunk[i] = CR_MAX(shape[i], 1);
+        elements *= (double)chunk[i];
+    }
+    /* The longest axis is halved until a chunk is small enough: pieces that are read along any axis stay few. */
+    while (elements > target) {
+        int longest = 0;
+        for (int i = 1; i < ndim; i++)
+            if (chunk[i] > chunk[longest])
+                longest = i;
+        elements /= (double)chunk[longest];
+        chunk[longest] = (chunk[longest] + 1) / 2;
+        elements *= (double)chunk[longest];
+    }
+}
+
+static cr_status new_item(cr_writer *w, const cr_write_variable *v, cr_write_item **ret_item, cr_err *err) {
+    if (!v || v->ndim < 0 || v->ndim > CR_MAX_DIMS || (v->ndim && (!v->shape || !v->dims)))
+        return CR_FAIL(err, CR_INVALID, "a variable has 0 to %d dimensions with names and a shape", CR_MAX_DIMS);
+    CR_TRY(check_name("variable", v->name, err));
+    for (int i = 0; i < w->n_items; i++)
+        if (strcmp(w->items[i].v.name, v->name) == 0)
+            return CR_FAIL(err, CR_INVALID, "two variables named \"%s\"", v->name);
+    if (w->n_items == w->cap_items) {
+        int cap = w->cap_items ? w->cap_items * 2 : 16;
+        cr_write_item *more = cap <= MAX_ITEMS ? cr_arena_calloc(&w->arena, (size_t)cap, sizeof *more) : NULL;
+        if (!more)
+            return no_room(err);
+        if (w->n_items)
+            memcpy(more, w->items, (size_t)w->n_items * sizeof *more);
+        w->items = more;
+        w->cap_items = cap;
+    }
+    cr_write_item *item = &w->items[w->n_items];   /* counted once it is complete */
+    cr_attr *attrs = NULL;
+    *item = (cr_write_item){.v = *v};
+    item->v.name = cr_arena_strdup(&w->arena, v->name);
+    item->v.codec = v->codec ? cr_arena_strdup(&w->arena, v->codec) : NULL;
+    if (!item->v.name || (v->codec && !item->v.codec))
+        return no_room(err);
+    CR_TRY(copy_shape(w, v, &item->v, err));
+    CR_TRY(copy_attrs(w, v->attrs, v->n_attrs, &attrs, err));
+    item->v.attrs = attrs;
+    if (v->fill && v->dtype != CR_STRING) {
+        void *fill = cr_arena_alloc(&w->arena, CR_MAX(cr_dtype_size(v->dtype), (size_t)1));
+        if (!fill)
+            return no_room(err);
+        memcpy(fill, v->fill, cr_dtype_size(v->dtype));
+        item->v.fill = fill;
+    }
+    if (w->format->check)
+        CR_TRY(w->format->check(&item->v, err));
+    *ret_item = item;
+    return CR_OK;
+}
+
+static cr_status check_values(const cr_write_variable *v, const cr_array *values, cr_err *err) {
+    bool same = cr_array_ndim(values) == v->ndim;
+    for (int i = 0; same && i < v->ndim; i++)
+        same = cr_array_shape(values)[i] == v->shape[i];
+    return same ? CR_OK : CR_FAIL(err, CR_INVALID, "the values have another shape than the variable");
+}
+
+static cr_status add_values(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) {
+    cr_write_item *item;
+    CR_TRY(not_ended(w, err));
+    if (!values || v->dtype >= CR_BYTES)
+        return CR_FAIL(err, CR_TYPE, "numbers are written with values, text with cr_writer_strings");
+    CR_TRY(new_item(w, v, &item, err));
+    CR_TRY(check_values(&item->v, values, err));
+    if (cr_array_dtype(values) == v->dtype)
+        item->values = cr_array_ref(values);
+    else
+        CR_TRY(cr_array_cast(values, v->dtype, &item->values, err));
+    w->n_items++;
+    return CR_OK;
+}
+
+cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) {
+    cr_status status = add_values(w, v, values, err);
+    if (status != CR_OK)
+        cr_err_context(err, "variable \"%.80s\"", v && v->name ? v->name : "");
+    return status;
+}
+
+static cr_status add_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) {
+    cr_write_item *item;
+    int64_t n = 0;
+    CR_TRY(not_ended(w, err));
+    if (v->dtype != CR_STRING)
+        return CR_FAIL(err, CR_TYPE, "strings are written as variables of type string");
+    CR_TRY(new_item(w, v, &item, err));
+    if (!cr_product(item->v.shape, v->ndim, &n))
+        return CR_FAIL(err, CR_INVALID, "too many strings");
+    const char **copy = cr_arena_calloc(&w->arena, (size_t)n, sizeof *copy);
+    if (!copy)
+        return no_room(err);
+    for (int64_t i = 0; i < n; i++) {
+        if (!strings[i] || !cr_text_is_utf8(strings[i], strlen(strings[i])))
+            return CR_FAIL(err, CR_INVALID, "string %lld is not text in UTF-8", (long long)i);
+        if (!(copy[i] = cr_arena_strdup(&w->arena, strings[i])))
+            return no_room(err);
+    }
+    item->strings = copy;
+    w->n_items++;
+    return CR_OK;
+}
+
+cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) {
+    cr_status status = add_strings(w, v, strings, err);
+    if (status != CR_OK)
+        cr_err_context(err, "variable \"%.80s\"", v && v->name ? v->name : "");
+    return status;
+}
+
+/* ---- running ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Everything with values in one computation, then the texts. */
+static cr_status run(cr_writer *w, cr_context *c, void *state, cr_err *err) {
+    cr_auto_free cr_array **arrays = calloc((size_t)w->n_items + 1, sizeof *arrays);
+    cr_auto_free cr_sink *sinks = calloc((size_t)w->n_items + 1, sizeof *sinks);
+    int n = 0;
+    if (!arrays || !sinks)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    for (int i = 0; i < w->n_items; i++) {
+        if (!w->items[i].values)
+            continue;
+        arrays[n] = w->items[i].values;
+        CR_TRY(w->format->sink(state, i, &sinks[n++], err));
+    }
+    if (n)
+        CR_TRY(cr_compute_to(c, n, arrays, sinks, err));
+    for (int i = 0; i < w->n_items; i++)
+        if (w->items[i].strings)
+            CR_TRY(w->format->strings(state, i, err));
+    return w->format->finish(state, err);
+}
+
+cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
+    CR_TRY(not_ended(w, err));
+    w->ended = true;
+    cr_write_model model = {w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items};
+    void *state = NULL;
+    cr_status status = w->format->begin(&model, w->place.temporary, &state, err);
+    if (status == CR_OK) {
+        status = run(w, c, state, err);
+        w->format->free(state);
+    }
+    if (status == CR_OK)
+        status = cr_sibling_commit(&w->place, err);
+    if (status != CR_OK)
+        cr_err_context(err, "while writing %s", w->place.destination);
+    return status;
+}

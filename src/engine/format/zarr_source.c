@@ -1,0 +1,156 @@
+/* zarr_source.c - chunks of a Zarr array as a cr_source.
+ *
+ * Scratch memory of one chunk: the stored bytes, room for codecs in between, and (when axes are in another order) one chunk. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/codec/order.h"
+#include "engine/format/zarr.h"
+#include "engine/format/zarr_fetch.h"
+
+typedef struct zarr_source {
+    cr_source base;
+    cr_zarr_array array;
+    cr_zarr_fetch fetch;
+    size_t max_stored, between, permute;   /* bytes; see above */
+    unsigned char fill[];
+} zarr_source;
+
+static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
+
+/* Without codecs and in native order the stored bytes are the chunk. */
+static bool is_plain(const zarr_source *s) { return s->array.chain.n == 0 && !s->array.permuted; }
+
+typedef struct stored_room {
+    const zarr_source *s;
+    cr_scratch *scratch;
+    void *dst;
+} stored_room;
+
+static cr_status make_room(void *user, size_t n, void **ret_room, cr_err *err) {
+    stored_room *r = user;
+    if (n > r->s->max_stored)
+        return CR_FAIL(err, CR_FORMAT, "it has %zu stored bytes; a chunk of this array has at most %zu", n, r->s->max_stored);
+    if (is_plain(r->s) && n == r->s->base.chunk_bytes) {
+        *ret_room = r->dst;
+        return CR_OK;
+    }
+    CR_TRY(cr_scratch_need(r->scratch, align64(n) + r->s->between + r->s->permute, err));
+    *ret_room = r->scratch->bytes;
+    return CR_OK;
+}
+
+static cr_status decode(const zarr_source *s, size_t n, void *dst, cr_scratch *scratch, cr_err *err) {
+    const cr_zarr_array *a = &s->array;
+    cr_codec_work *work;
+    size_t bytes = s->base.chunk_bytes;
+    CR_TRY(cr_scratch_work(scratch, &work, err));
+    char *out = dst;
+    if (is_plain(s)) {
+        if (n != bytes)
+            return CR_FAIL(err, CR_FORMAT, "it has %zu bytes; the chunk has %zu", n, bytes);
+    } else {
+        char *between = (char *)scratch->bytes + align64(n);
+        out = a->permuted ? between + s->between : out;
+        CR_TRY(cr_codec_chain_decode(&a->chain, work, scratch->bytes, n, out, bytes, between, err));
+    }
+    if (a->swap_width)
+        cr_byteswap(out, bytes / a->swap_width, a->swap_width);
+    if (a->permuted)
+        cr_untranspose(a->ndim, a->chunk, a->order, a->itemsize, out, dst);
+    return CR_OK;
+}
+
+static cr_status zarr_read_chunk(cr_source *base, const int64_t *chunk, void *dst, cr_scratch *scratch, bool *ret_absent, cr_err *err) {
+    zarr_source *s = (zarr_source *)base;
+    stored_room room = {s, scratch, dst};
+    size_t n = 0;
+    bool absent = false;
+    CR_TRY(cr_source_check_chunk(base, chunk, err));
+    CR_TRY(cr_zarr_fetch_chunk(&s->fetch, chunk, make_room, &room, &n, &absent, err));
+    if (absent) {
+        cr_source_fill(dst, base->chunk_bytes / base->itemsize, s->fill, base->itemsize);
+    } else {
+        cr_status status = decode(s, n, dst, scratch, err);
+        if (status != CR_OK) {
+            char key[CR_STORE_KEY_MAX + 1] = "?";
+            (void)!cr_zarr_key(&s->array, chunk, key, sizeof key, NULL);
+            cr_err_context(err, "while decoding %s/%s", cr_store_name(s->fetch.store), key);
+            return status;
+        }
+    }
+    *ret_absent = absent;
+    return CR_OK;
+}
+
+static size_t zarr_scratch_bytes(const cr_source *base) {
+    const zarr_source *s = (const zarr_source *)base;
+    return is_plain(s) ? 0 : align64(s->max_stored) + s->between + s->permute;
+}
+
+static size_t zarr_stored_bytes(const cr_source *base, const int64_t *chunk) {
+    return cr_source_check_chunk(base, chunk, NULL) == CR_OK ? cr_zarr_stored_bytes((cr_zarr_fetch *)&((const zarr_source *)base)->fetch, chunk)
+                                                             : 0;
+}
+
+static void zarr_free(cr_source *base) {
+    zarr_source *s = (zarr_source *)base;
+    cr_zarr_fetch_done(&s->fetch);
+    free((char *)s->array.key);
+    cr_source_fini(base);
+    free(s);
+}
+
+static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free};
+
+static cr_status plan_scratch(zarr_source *s, cr_err *err) {
+    size_t bytes = s->base.chunk_bytes;
+    s->max_stored = cr_codec_chain_bound(&s->array.chain, bytes);
+    s->between = cr_codec_chain_decode_room(&s->array.chain, bytes);
+    s->permute = s->array.permuted ? align64(bytes) : 0;
+    if (s->max_stored > CR_SOURCE_CHUNK_LIMIT_BYTES * 4 || s->between > CR_SOURCE_CHUNK_LIMIT_BYTES * 16)
+        return CR_FAIL(err, CR_LIMIT, "%s: chunks are too large to decode", s->base.path);
+    return CR_OK;
+}
+
+static cr_status fill_in(zarr_source *s, cr_store *store, const cr_zarr_array *a, const char *meta_key, const char *path, cr_err *err) {
+    s->array = *a;
+    s->array.dims = NULL;         /* what lives in the caller's arena stays there */
+    s->array.attrs = NULL;
+    s->array.fill = NULL;
+    s->array.fill_text = NULL;
+    if (a->fill)
+        memcpy(s->fill, a->fill, a->itemsize);
+    CR_TRY(cr_source_init(&s->base, &zarr_ops, a->dtype, a->itemsize, a->ndim, a->shape, a->chunk, path, err));
+    s->array.key = strdup(a->key);
+    cr_status status = s->array.key ? plan_scratch(s, err) : CR_FAIL(err, CR_MEMORY, "no memory");
+    if (status == CR_OK)
+        status = cr_zarr_fetch_init(&s->fetch, store, &s->array, meta_key, err);
+    if (status != CR_OK) {
+        free((char *)s->array.key);
+        cr_source_fini(&s->base);
+    }
+    return status;
+}
+
+cr_status cr_zarr_source(cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_source **ret_source, cr_err *err) {
+    cr_auto_free char *path = NULL, *meta_path = NULL;
+    zarr_source *s = calloc(1, sizeof *s + array->itemsize);
+    if (!s || asprintf(&path, "%s:/%s", cr_store_name(store), array->key) < 0) {
+        path = NULL;
+        free(s);
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    if (asprintf(&meta_path, "%s/%s", cr_store_name(store), meta_key) < 0)
+        meta_path = NULL;
+    cr_status status = fill_in(s, store, array, meta_key, path, err);
+    if (status != CR_OK) {
+        free(s);
+        return status;
+    }
+    cr_source_identify(&s->base, meta_path ? meta_path : path, path);
+    *ret_source = &s->base;
+    return CR_OK;
+}

@@ -1,0 +1,283 @@
+/* zarr_write_meta.c - metadata of arrays to be written: codecs, fill values, JSON. */
+#include <blosc.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "engine/format/zarr_json.h"
+#include "engine/format/zarr_writer.h"
+
+enum { ZSTD_LEVEL = 3, LZ4_LEVEL = 5, DEFLATE_LEVEL = 4, BLOSC_LIMIT_BYTES = BLOSC_MAX_BUFFERSIZE };
+
+static const char *const numpy_codes[CR_DTYPE_COUNT] = {
+#define X(name, numpy, bytes, kind) [CR_##name] = numpy,
+    CR_DTYPE_TABLE(X)
+#undef X
+};
+
+/* ---- codecs ---------------------------------------------------------------------------------------------------------------------- */
+
+static cr_codec blosc_of(const char *inner, int level, size_t itemsize) {
+    cr_codec c = {.id = CR_CODEC_BLOSC, .level = level, .itemsize = (int)itemsize, .blosc_shuffle = 1};
+    strncpy(c.blosc_inner, inner, sizeof c.blosc_inner - 1);
+    return c;
+}
+
+/* Shuffling is Blosc's in both versions (and a filter for deflate in version 2): codecs that every reader has. */
+static cr_status choose_codecs(cr_zarr_output *o, int version, cr_err *err) {
+    const cr_write_variable *v = o->v;
+    size_t itemsize = cr_dtype_size(v->dtype);
+    const char *name = v->codec ? v->codec : "zstd";
+    bool shuffle = (v->shuffle || !v->codec) && itemsize > 1;
+    cr_codec_chain *chain = &o->chain;
+    if (v->level < 0 || v->level > 22)
+        return CR_FAIL(err, CR_INVALID, "compression level %d", v->level);
+    if (strcmp(name, "none") == 0)
+        return CR_OK;
+    if (strcmp(name, "zstd") == 0) {
+        int level = v->level ? v->level : ZSTD_LEVEL;
+        chain->codecs[chain->n++] = shuffle ? blosc_of("zstd", CR_MIN(level, 9), itemsize) : (cr_codec){.id = CR_CODEC_ZSTD, .level = level};
+    } else if (strcmp(name, "lz4") == 0) {
+        chain->codecs[chain->n] = blosc_of("lz4", v->level ? CR_MIN(v->level, 9) : LZ4_LEVEL, CR_MAX(itemsize, (size_t)1));
+        chain->codecs[chain->n++].blosc_shuffle = shuffle;
+    } else if (strcmp(name, "deflate") == 0) {
+        int level = v->level ? v->level : DEFLATE_LEVEL;
+        if (level > 9)
+            return CR_FAIL(err, CR_INVALID, "deflate level %d; it goes from 1 to 9", level);
+        if (shuffle && version == 2)
+            chain->codecs[chain->n++] = (cr_codec){.id = CR_CODEC_SHUFFLE, .itemsize = (int)itemsize};
+        if (shuffle && version == 3)
+            chain->codecs[chain->n++] = blosc_of("zlib", level, itemsize);
+        else
+            chain->codecs[chain->n++] = (cr_codec){.id = version == 2 ? CR_CODEC_ZLIB : CR_CODEC_GZIP, .level = level};
+    } else {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "writing Zarr with the codec \"%.40s\"", name);
+        cr_err_hint(err, "choose one of: zstd, lz4, deflate, none");
+        return status;
+    }
+    return CR_OK;
+}
+
+static cr_status check_chunk_size(const cr_zarr_output *o, cr_err *err) {
+    size_t bytes = CR_MAX(cr_dtype_size(o->v->dtype), (size_t)1);
+    for (int i = 0; i < o->v->ndim; i++)
+        if (__builtin_mul_overflow(bytes, (size_t)o->v->chunks[i], &bytes) || bytes > BLOSC_LIMIT_BYTES) {
+            cr_status status = CR_FAIL(err, CR_LIMIT, "one chunk would be larger than %d bytes", BLOSC_LIMIT_BYTES);
+            cr_err_hint(err, "choose smaller chunks; 1 to 64 MiB serve well");
+            return status;
+        }
+    return CR_OK;
+}
+
+/* ---- fill ------------------------------------------------------------------------------------------------------------------------ */
+
+/* The one number of an attribute as an item of the variable's type; false when it does not fit. */
+static bool attr_as_item(const cr_attr *a, cr_dtype dtype, void *dst) {
+    if (a->n != 1 || cr_dtype_size(a->dtype) == 0)
+        return false;
+    if (a->dtype == dtype) {
+        memcpy(dst, a->values, cr_dtype_size(dtype));
+        return true;
+    }
+    cr_auto_buf cr_buf text;
+    cr_auto_json json_t *number = NULL;
+    cr_buf_init(&text, 256);
+    cr_json_write_item(a->dtype, a->values, true, &text);
+    return !text.failed && cr_json_parse(cr_buf_str(&text), text.len, 16, &number, NULL) == CR_OK && cr_json_item(number, dtype, dst);
+}
+
+static cr_status choose_fill(cr_zarr_output *o, int version, cr_err *err) {
+    const cr_write_variable *v = o->v;
+    if (v->dtype == CR_STRING)
+        return CR_OK;
+    const cr_attr *mark = cr_attr_find(v->attrs, v->n_attrs, "_FillValue");
+    if (mark && !attr_as_item(mark, v->dtype, o->fill))
+        return CR_FAIL(err, CR_INVALID, "the attribute _FillValue is not one value of type %s", cr_dtype_name(v->dtype));
+    o->has_fill = version == 3 || mark;
+    if (version == 3 && v->fill)
+        memcpy(o->fill, v->fill, cr_dtype_size(v->dtype));
+    if (version == 3 && !v->fill && !mark && cr_dtype_kind(v->dtype) == 'f') {
+        const uint16_t half_nan = 0x7e00;
+        const float single_nan = NAN;
+        const double double_nan = NAN;
+        memcpy(o->fill, v->dtype == CR_F16 ? (const void *)&half_nan : v->dtype == CR_F32 ? (const void *)&single_nan : (const void *)&double_nan,
+               cr_dtype_size(v->dtype));
+    }
+    return CR_OK;
+}
+
+cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_variable *v, cr_err *err) {
+    *o = (cr_zarr_output){.v = v};
+    if (v->dtype == CR_BYTES || v->dtype >= CR_DTYPE_COUNT)
+        return CR_FAIL(err, CR_UNSUPPORTED, "writing bytes of fixed width to Zarr");
+    o->array = (cr_zarr_array){.version = version, .key = v->name, .ndim = v->ndim, .v2_keys = version == 2, .separator = version == 2 ? '.' : '/'};
+    for (int i = 0; i < v->ndim; i++) {
+        o->array.shape[i] = v->shape[i];
+        o->array.stored[i] = o->array.chunk[i] = v->chunks[i];
+    }
+    CR_TRY(choose_codecs(o, version, err));
+    CR_TRY(check_chunk_size(o, err));
+    return choose_fill(o, version, err);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------------------------ */
+
+static void write_extents(const int64_t *v, int n, cr_buf *out) {
+    cr_buf_addc(out, '[');
+    for (int i = 0; i < n; i++)
+        cr_buf_addf(out, "%s%lld", i ? ", " : "", (long long)v[i]);
+    cr_buf_addc(out, ']');
+}
+
+static void write_dims(const cr_write_variable *v, cr_buf *out) {
+    cr_buf_addc(out, '[');
+    for (int i = 0; i < v->ndim; i++) {
+        cr_buf_adds(out, i ? ", " : "");
+        cr_json_write_text(v->dims[i], out);
+    }
+    cr_buf_addc(out, ']');
+}
+
+static const char *shuffle_name(const cr_codec *c) { return c->blosc_shuffle ? "shuffle" : "noshuffle"; }
+
+static void write_codec_v3(const cr_codec *c, cr_buf *out) {
+    switch (c->id) {
+    case CR_CODEC_BLOSC:
+        cr_buf_addf(out, "{\"name\": \"blosc\", \"configuration\": {\"typesize\": %d, \"cname\": \"%s\", \"clevel\": %d, \"shuffle\": \"%s\", "
+                         "\"blocksize\": 0}}", c->itemsize, c->blosc_inner, c->level, shuffle_name(c));
+        return;
+    case CR_CODEC_ZSTD:
+        cr_buf_addf(out, "{\"name\": \"zstd\", \"configuration\": {\"level\": %d, \"checksum\": false}}", c->level);
+        return;
+    default:
+        cr_buf_addf(out, "{\"name\": \"gzip\", \"configuration\": {\"level\": %d}}", c->level);
+    }
+}
+
+static void write_codec_v2(const cr_codec *c, cr_buf *out) {
+    switch (c->id) {
+    case CR_CODEC_BLOSC:
+        cr_buf_addf(out, "{\"id\": \"blosc\", \"cname\": \"%s\", \"clevel\": %d, \"shuffle\": %d, \"blocksize\": 0}", c->blosc_inner, c->level,
+                    c->blosc_shuffle);
+        return;
+    case CR_CODEC_SHUFFLE:
+        cr_buf_addf(out, "{\"id\": \"shuffle\", \"elementsize\": %d}", c->itemsize);
+        return;
+    default:
+        cr_buf_addf(out, "{\"id\": \"%s\", \"level\": %d}", cr_codec_name(c->id), c->level);
+    }
+}
+
+void cr_zarr_write_attrs(const cr_attr *attrs, int n, const char *extra, cr_buf *out) {
+    bool first = !*extra;
+    cr_buf_addf(out, "{%s", extra);
+    for (int i = 0; i < n; i++) {
+        if (strcmp(attrs[i].name, "_FillValue") == 0)
+            continue;
+        cr_buf_adds(out, first ? "" : ", ");
+        cr_json_write_text(attrs[i].name, out);
+        cr_buf_adds(out, ": ");
+        cr_json_write_attr(&attrs[i], out);
+        first = false;
+    }
+    cr_buf_addc(out, '}');
+}
+
+/* xarray's encoding of _FillValue in version 3, as a first member of the attributes. */
+static void write_fill_attr(const cr_zarr_output *o, cr_buf *out) {
+    const cr_attr *mark = cr_attr_find(o->v->attrs, o->v->n_attrs, "_FillValue");
+    unsigned char item[16] = {0}, bytes[8];
+    if (!mark || o->v->dtype == CR_STRING || !attr_as_item(mark, o->v->dtype, item))
+        return;
+    cr_buf_adds(out, "\"_FillValue\": ");
+    if (cr_dtype_kind(o->v->dtype) != 'f') {
+        cr_json_write_item(o->v->dtype, item, true, out);
+        return;
+    }
+    double d;
+    if (o->v->dtype == CR_F16) {
+        uint16_t h;
+        memcpy(&h, item, 2);
+        d = cr_half_to_double(h);
+    } else if (o->v->dtype == CR_F32) {
+        float f;
+        memcpy(&f, item, 4);
+        d = f;
+    } else {
+        memcpy(&d, item, 8);
+    }
+    uint64_t bits;
+    memcpy(&bits, &d, 8);
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(bits >> 8 * i);
+    cr_buf_addc(out, '"');
+    cr_base64_write(bytes, 8, out);
+    cr_buf_addc(out, '"');
+}
+
+void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
+    const cr_write_variable *v = o->v;
+    bool text = v->dtype == CR_STRING;
+    cr_auto_buf cr_buf mark;
+    cr_buf_init(&mark, 256);
+    cr_buf_adds(out, "{\"zarr_format\": 3, \"node_type\": \"array\", \"shape\": ");
+    write_extents(v->shape, v->ndim, out);
+    cr_buf_addf(out, ", \"data_type\": \"%s\", \"chunk_grid\": {\"name\": \"regular\", \"configuration\": {\"chunk_shape\": ",
+                text ? "string" : cr_dtype_name(v->dtype));
+    write_extents(v->chunks, v->ndim, out);
+    cr_buf_adds(out, "}}, \"chunk_key_encoding\": {\"name\": \"default\", \"configuration\": {\"separator\": \"/\"}}, \"fill_value\": ");
+    if (text)
+        cr_buf_adds(out, "\"\"");
+    else
+        cr_json_write_item(v->dtype, o->fill, true, out);
+    cr_buf_addf(out, ", \"codecs\": [%s", text                              ? "{\"name\": \"vlen-utf8\", \"configuration\": {}}"
+                                          : cr_dtype_size(v->dtype) == 1 ? "{\"name\": \"bytes\"}"
+                                                                         : "{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}");
+    for (int i = 0; i < o->chain.n; i++) {
+        cr_buf_adds(out, ", ");
+        write_codec_v3(&o->chain.codecs[i], out);
+    }
+    cr_buf_adds(out, "], \"dimension_names\": ");
+    write_dims(v, out);
+    cr_buf_adds(out, ", \"attributes\": ");
+    write_fill_attr(o, &mark);
+    cr_zarr_write_attrs(v->attrs, v->n_attrs, cr_buf_str(&mark), out);
+    cr_buf_adds(out, ", \"storage_transformers\": []}");
+}
+
+void cr_zarr_write_array_v2(const cr_zarr_output *o, cr_buf *out) {
+    const cr_write_variable *v = o->v;
+    bool text = v->dtype == CR_STRING;
+    int n_filters = o->chain.n ? o->chain.n - 1 : 0;
+    cr_buf_adds(out, "{\"zarr_format\": 2, \"shape\": ");
+    write_extents(v->shape, v->ndim, out);
+    cr_buf_adds(out, ", \"chunks\": ");
+    write_extents(v->chunks, v->ndim, out);
+    cr_buf_addf(out, ", \"dtype\": \"%s\", \"order\": \"C\", \"dimension_separator\": \".\", \"fill_value\": ", text ? "|O" : numpy_codes[v->dtype]);
+    if (o->has_fill && !text)
+        cr_json_write_item(v->dtype, o->fill, true, out);
+    else
+        cr_buf_adds(out, "null");
+    cr_buf_adds(out, ", \"filters\": ");
+    cr_buf_adds(out, text ? "[{\"id\": \"vlen-utf8\"}" : n_filters ? "[" : "null");
+    for (int i = 0; i < n_filters; i++) {
+        cr_buf_adds(out, i || text ? ", " : "");
+        write_codec_v2(&o->chain.codecs[i], out);
+    }
+    cr_buf_adds(out, text || n_filters ? "], \"compressor\": " : ", \"compressor\": ");
+    if (o->chain.n)
+        write_codec_v2(&o->chain.codecs[o->chain.n - 1], out);
+    else
+        cr_buf_adds(out, "null");
+    cr_buf_addc(out, '}');
+}
+
+void cr_zarr_write_attrs_v2(const cr_zarr_output *o, cr_buf *out) {
+    cr_auto_buf cr_buf dims;
+    cr_buf_init(&dims, out->max);
+    cr_buf_adds(&dims, "\"_ARRAY_DIMENSIONS\": ");
+    write_dims(o->v, &dims);
+    cr_zarr_write_attrs(o->v->attrs, o->v->n_attrs, cr_buf_str(&dims), out);
+    out->failed |= dims.failed;
+}

@@ -1,0 +1,353 @@
+/* zarr_writer.c - Zarr stores as an output format: metadata first, then chunks from any thread. */
+#include "engine/format/zarr_writer.h"
+
+#include <endian.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/codec/order.h"
+#include "engine/format/source.h"
+#include "engine/format/zarr_fetch.h"
+#include "engine/format/zarr_json.h"
+
+static const size_t METADATA_LIMIT_BYTES = (size_t)1 << 30, TEXT_CHUNK_LIMIT_BYTES = (size_t)1 << 30;
+
+/* What one write() needs; they are kept in a list and handed to whichever thread comes. */
+typedef struct tools {
+    struct tools *next;
+    cr_codec_work *work;
+    cr_scratch scratch;           /* temporary of the codecs, then one whole chunk */
+} tools;
+
+typedef struct zarr_state zarr_state;
+typedef struct variable_state {
+    zarr_state *state;
+    cr_zarr_output output;
+    size_t chunk_bytes;
+} variable_state;
+
+struct zarr_state {
+    int version;
+    const cr_write_model *model;
+    cr_store *store;
+    variable_state *variables;
+    pthread_mutex_t lock;         /* guards free_tools */
+    tools *free_tools;
+};
+
+/* ---- tools ------------------------------------------------------------------------------------------------------------------------ */
+
+static cr_status take_tools(zarr_state *s, tools **ret, cr_err *err) {
+    pthread_mutex_lock(&s->lock);
+    tools *t = s->free_tools;
+    if (t)
+        s->free_tools = t->next;
+    pthread_mutex_unlock(&s->lock);
+    if (!t) {
+        t = calloc(1, sizeof *t);
+        if (!t)
+            return CR_FAIL(err, CR_MEMORY, "no memory to write chunks");
+        t->scratch.max = SIZE_MAX / 2;
+        cr_status status = cr_codec_work_new(&t->work, err);
+        if (status != CR_OK) {
+            free(t);
+            return status;
+        }
+    }
+    *ret = t;
+    return CR_OK;
+}
+
+static void give_tools(zarr_state *s, tools *t) {
+    pthread_mutex_lock(&s->lock);
+    t->next = s->free_tools;
+    s->free_tools = t;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- chunks ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Edge chunks are stored whole: the box is laid into a chunk of fill values. */
+static void pad_chunk(const variable_state *v, const int64_t *count, const char *box, char *chunk) {
+    const cr_write_variable *w = v->output.v;
+    size_t itemsize = cr_dtype_size(w->dtype), rows = 1, run = itemsize * (size_t)count[w->ndim - 1];
+    int64_t at[CR_MAX_DIMS] = {0};
+    cr_source_fill(chunk, v->chunk_bytes / itemsize, v->output.fill, itemsize);
+    for (int i = 0; i + 1 < w->ndim; i++)
+        rows *= (size_t)count[i];
+    for (; rows; rows--, box += run) {
+        size_t offset = 0;
+        for (int i = 0; i < w->ndim; i++)
+            offset = offset * (size_t)w->chunks[i] + (size_t)at[i];
+        memcpy(chunk + offset * itemsize, box, run);
+        for (int i = w->ndim - 2; i >= 0 && ++at[i] == count[i]; i--)
+            at[i] = 0;
+    }
+}
+
+static bool is_all_fill(const variable_state *v, const char *data, size_t bytes) {
+    size_t itemsize = cr_dtype_size(v->output.v->dtype);
+    /* Equal to the first item, which is the fill: the data equal themselves one item further. */
+    return v->output.has_fill && memcmp(data, v->output.fill, itemsize) == 0 && memcmp(data, data + itemsize, bytes - itemsize) == 0;
+}
+
+static cr_status encode_and_store(variable_state *v, const int64_t *index, const void *chunk, size_t bytes, tools *t, void *temporary,
+                                  cr_err *err) {
+    char key[CR_STORE_KEY_MAX + 1];
+    const void *stored;
+    size_t n;
+    CR_TRY(cr_zarr_key(&v->output.array, index, key, sizeof key, err));
+    CR_TRY(cr_codec_chain_encode(&v->output.chain, t->work, chunk, bytes, temporary, &stored, &n, err));
+    return cr_store_write(v->state->store, key, stored, n, err);
+}
+
+static cr_status write_with(variable_state *v, const int64_t *start, const int64_t *count, const char *data, tools *t, cr_err *err) {
+    const cr_write_variable *w = v->output.v;
+    int64_t index[CR_MAX_DIMS];
+    size_t bytes = cr_dtype_size(w->dtype), between = (cr_codec_chain_encode_room(&v->output.chain, v->chunk_bytes) + 63) & ~(size_t)63;
+    bool whole = true;
+    for (int i = 0; i < w->ndim; i++) {
+        int64_t expected = CR_MIN(w->chunks[i], w->shape[i] - start[i]);
+        if (start[i] % w->chunks[i] || count[i] != expected)
+            return CR_FAIL(err, CR_INTERNAL, "a box that is not one chunk");
+        index[i] = start[i] / w->chunks[i];
+        bytes *= (size_t)count[i];
+        whole &= count[i] == w->chunks[i];
+    }
+    if (is_all_fill(v, data, bytes))
+        return CR_OK;
+    bool big_host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    bool copy = !whole || big_host;
+    CR_TRY(cr_scratch_need(&t->scratch, between + (copy ? v->chunk_bytes : 0) + 64, err));
+    char *chunk = (char *)t->scratch.bytes + between;
+    if (whole && copy)
+        memcpy(chunk, data, v->chunk_bytes);
+    else if (copy)
+        pad_chunk(v, count, data, chunk);
+    if (big_host)
+        cr_byteswap(chunk, v->chunk_bytes / cr_dtype_size(w->dtype), cr_dtype_size(w->dtype));
+    return encode_and_store(v, index, copy ? chunk : data, v->chunk_bytes, t, t->scratch.bytes, err);
+}
+
+static cr_status write_chunk(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    variable_state *v = user;
+    tools *t = NULL;
+    CR_TRY(take_tools(v->state, &t, err));
+    cr_status status = write_with(v, start, count, data, t, err);
+    give_tools(v->state, t);
+    if (status != CR_OK)
+        cr_err_context(err, "variable \"%s\"", v->output.v->name);
+    return status;
+}
+
+static cr_status zarr_sink(void *state, int i, cr_sink *ret_sink, cr_err *err) {
+    zarr_state *s = state;
+    *ret_sink = (cr_sink){s->variables[i].output.v->chunks, false, write_chunk, &s->variables[i]};
+    return CR_OK;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------------------------- */
+
+static void add_u32(uint32_t v, cr_buf *out) {
+    v = htole32(v);
+    cr_buf_add(out, &v, 4);
+}
+
+/* vlen-utf8 of one chunk; items beyond the shape are empty. */
+static void gather_texts(const cr_write_item *item, const int64_t *index, cr_buf *out) {
+    const cr_write_variable *w = &item->v;
+    int64_t at[CR_MAX_DIMS] = {0}, total = 1;
+    for (int i = 0; i < w->ndim; i++)
+        total *= w->chunks[i];
+    add_u32((uint32_t)total, out);
+    for (int64_t k = 0; k < total; k++) {
+        size_t place = 0;
+        bool inside = true;
+        for (int i = 0; i < w->ndim; i++) {
+            int64_t position = index[i] * w->chunks[i] + at[i];
+            inside &= position < w->shape[i];
+            place = place * (size_t)w->shape[i] + (size_t)position;
+        }
+        const char *text = inside ? item->strings[place] : "";
+        size_t n = strlen(text);
+        add_u32((uint32_t)n, out);
+        if (n > UINT32_MAX)
+            out->failed = true;
+        cr_buf_add(out, text, n);
+        for (int i = w->ndim - 1; i >= 0 && ++at[i] == w->chunks[i]; i--)
+            at[i] = 0;
+    }
+}
+
+static cr_status write_texts(variable_state *v, const cr_write_item *item, tools *t, cr_err *err) {
+    const cr_write_variable *w = &item->v;
+    int64_t index[CR_MAX_DIMS] = {0};
+    cr_auto_buf cr_buf texts;
+    cr_buf_init(&texts, TEXT_CHUNK_LIMIT_BYTES);
+    for (int i = 0; i < w->ndim; i++)
+        if (w->shape[i] == 0)
+            return CR_OK;
+    for (;;) {
+        cr_buf_clear(&texts);
+        gather_texts(item, index, &texts);
+        CR_TRY(cr_buf_check(&texts, err));
+        size_t between = cr_codec_chain_encode_room(&v->output.chain, texts.len);
+        CR_TRY(cr_scratch_need(&t->scratch, between + 64, err));
+        CR_TRY(encode_and_store(v, index, texts.data, texts.len, t, t->scratch.bytes, err));
+        int axis = w->ndim - 1;
+        while (axis >= 0 && ++index[axis] * w->chunks[axis] >= w->shape[axis])
+            index[axis--] = 0;
+        if (axis < 0)
+            return CR_OK;
+    }
+}
+
+static cr_status zarr_strings(void *state, int i, cr_err *err) {
+    zarr_state *s = state;
+    tools *t = NULL;
+    CR_TRY(take_tools(s, &t, err));
+    cr_status status = write_texts(&s->variables[i], &s->model->items[i], t, err);
+    give_tools(s, t);
+    if (status != CR_OK)
+        cr_err_context(err, "variable \"%s\"", s->model->items[i].v.name);
+    return status;
+}
+
+/* ---- metadata ---------------------------------------------------------------------------------------------------------------------- */
+
+static cr_status put(zarr_state *s, const char *key, const cr_buf *text, cr_err *err) {
+    CR_TRY(cr_buf_check(text, err));
+    return cr_store_write(s->store, key, cr_buf_str(text), text->len, err);
+}
+
+/* Writes one document below a variable and repeats it in the consolidated metadata. */
+static cr_status put_document(zarr_state *s, const char *variable, const char *name, const char *consolidated_key, const cr_buf *text,
+                              cr_buf *all, cr_err *err) {
+    char key[CR_STORE_KEY_MAX + 1];
+    snprintf(key, sizeof key, "%s/%s", variable, name);
+    CR_TRY(put(s, key, text, err));
+    cr_buf_adds(all, ", ");
+    cr_json_write_text(consolidated_key ? consolidated_key : key, all);
+    cr_buf_addf(all, ": ");
+    cr_buf_add(all, cr_buf_str(text), text->len);
+    return cr_buf_check(all, err);
+}
+
+static cr_status put_metadata_v3(zarr_state *s, cr_err *err) {
+    cr_auto_buf cr_buf all, one;
+    cr_buf_init(&all, METADATA_LIMIT_BYTES);
+    cr_buf_init(&one, METADATA_LIMIT_BYTES);
+    for (int i = 0; i < s->model->n_variables; i++) {
+        const char *name = s->model->items[i].v.name;
+        cr_buf_clear(&one);
+        cr_zarr_write_array_v3(&s->variables[i].output, &one);
+        CR_TRY(put_document(s, name, "zarr.json", name, &one, &all, err));
+    }
+    cr_buf_clear(&one);
+    cr_buf_adds(&one, "{\"zarr_format\": 3, \"node_type\": \"group\", \"attributes\": ");
+    cr_zarr_write_attrs(s->model->attrs, s->model->n_attrs, "", &one);
+    cr_buf_adds(&one, ", \"consolidated_metadata\": {\"kind\": \"inline\", \"must_understand\": false, \"metadata\": {");
+    cr_buf_adds(&one, all.len ? cr_buf_str(&all) + 2 : "");
+    cr_buf_adds(&one, "}}}");
+    return put(s, "zarr.json", &one, err);
+}
+
+static cr_status put_metadata_v2(zarr_state *s, cr_err *err) {
+    cr_auto_buf cr_buf all, one;
+    cr_buf_init(&all, METADATA_LIMIT_BYTES);
+    cr_buf_init(&one, METADATA_LIMIT_BYTES);
+    cr_buf_adds(&one, "{\"zarr_format\": 2}");
+    CR_TRY(put(s, ".zgroup", &one, err));
+    cr_buf_adds(&all, "{\"zarr_consolidated_format\": 1, \"metadata\": {\".zgroup\": {\"zarr_format\": 2}, \".zattrs\": ");
+    cr_buf_clear(&one);
+    cr_zarr_write_attrs(s->model->attrs, s->model->n_attrs, "", &one);
+    CR_TRY(put(s, ".zattrs", &one, err));
+    cr_buf_adds(&all, cr_buf_str(&one));
+    for (int i = 0; i < s->model->n_variables; i++) {
+        const char *name = s->model->items[i].v.name;
+        cr_buf_clear(&one);
+        cr_zarr_write_array_v2(&s->variables[i].output, &one);
+        CR_TRY(put_document(s, name, ".zarray", NULL, &one, &all, err));
+        cr_buf_clear(&one);
+        cr_zarr_write_attrs_v2(&s->variables[i].output, &one);
+        CR_TRY(put_document(s, name, ".zattrs", NULL, &one, &all, err));
+    }
+    cr_buf_adds(&all, "}}");
+    return put(s, ".zmetadata", &all, err);
+}
+
+/* ---- the format --------------------------------------------------------------------------------------------------------------------- */
+
+static void zarr_free(void *state) {
+    zarr_state *s = state;
+    for (tools *t = s->free_tools, *next; t; t = next) {
+        next = t->next;
+        cr_codec_work_free(t->work);
+        cr_scratch_done(&t->scratch);
+        free(t);
+    }
+    pthread_mutex_destroy(&s->lock);
+    cr_store_unref(s->store);
+    free(s->variables);
+    free(s);
+}
+
+static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {
+    CR_TRY(cr_store_open_dir(temp_path, true, &s->store, err));
+    for (int i = 0; i < s->model->n_variables; i++) {
+        variable_state *v = &s->variables[i];
+        const cr_write_variable *w = &s->model->items[i].v;
+        CR_TRY(cr_zarr_output_init(&v->output, s->version, w, err));
+        v->state = s;
+        v->chunk_bytes = cr_dtype_size(w->dtype);
+        for (int k = 0; k < w->ndim; k++)
+            v->chunk_bytes *= (size_t)w->chunks[k];
+    }
+    return s->version == 3 ? put_metadata_v3(s, err) : put_metadata_v2(s, err);
+}
+
+static cr_status begin(int version, const cr_write_model *m, const char *temp_path, void **ret_state, cr_err *err) {
+    zarr_state *s = calloc(1, sizeof *s);
+    variable_state *variables = calloc((size_t)m->n_variables + 1, sizeof *variables);
+    if (!s || !variables) {
+        free(s);
+        free(variables);
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    *s = (zarr_state){.version = version, .model = m, .variables = variables};
+    pthread_mutex_init(&s->lock, NULL);
+    cr_status status = prepare(s, temp_path, err);
+    if (status != CR_OK) {
+        zarr_free(s);
+        return status;
+    }
+    *ret_state = s;
+    return CR_OK;
+}
+
+static cr_status begin_v2(const cr_write_model *m, const char *temp_path, void **ret_state, cr_err *err) {
+    return begin(2, m, temp_path, ret_state, err);
+}
+
+static cr_status begin_v3(const cr_write_model *m, const char *temp_path, void **ret_state, cr_err *err) {
+    return begin(3, m, temp_path, ret_state, err);
+}
+
+static cr_status check_v2(const cr_write_variable *v, cr_err *err) {
+    cr_zarr_output o;
+    return cr_zarr_output_init(&o, 2, v, err);
+}
+
+static cr_status check_v3(const cr_write_variable *v, cr_err *err) {
+    cr_zarr_output o;
+    return cr_zarr_output_init(&o, 3, v, err);
+}
+
+static cr_status zarr_finish(void *state, cr_err *err) { return cr_store_sync(((zarr_state *)state)->store, err); }
+
+const cr_output_format cr_output_zarr3 = {"zarr3", true, check_v3, begin_v3, zarr_sink, zarr_strings, zarr_finish, zarr_free};
+const cr_output_format cr_output_zarr2 = {"zarr2", true, check_v2, begin_v2, zarr_sink, zarr_strings, zarr_finish, zarr_free};

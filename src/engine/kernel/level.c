@@ -1,0 +1,20 @@
+/* level.c - which SIMD level this CPU has. */
+#include "engine/kernel/level.h"
+
+#include "base/error.h"
+
+static int best_level(void) {
+#if defined(__x86_64__) && CR_KERNEL_LEVELS > 1
+    __builtin_cpu_init();
+    bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+              __builtin_cpu_supports("fma");
+    return v3 ? 1 : 0;
+#else
+    return 0;
+#endif
+}
+
+int cr_simd_pick(int wanted) {
+    int best = best_level();
+    return wanted < 0 ? best : CR_MIN(wanted, best);
+}

@@ -1,0 +1,365 @@
+/* cells.c - the domain is cut into cells along the chunks of the largest source: what is read and computed at once.
+ *
+ * For every axis of the domain the largest thing that has this axis says where to cut: a leaf by its chunks, a concat by its parts and,
+ * in each part, by what is largest there. All borders of concats are cuts too, so that a cell lies in one part. Small chunks are
+ * then taken several at a time. Nothing else is looked at: cells decide the order of folding, and with it bits.
+ */
+#include <stdlib.h>
+
+#include "engine/plan/plan.h"
+
+#define MOST_CELLS ((int64_t)1 << 24)      /* along one axis */
+
+typedef struct cut_list {
+    int64_t *ends;
+    int64_t n, cap;
+} cut_list;
+
+static cr_status add_end(cut_list *l, int64_t end, cr_err *err) {
+    if (l->n > 0 && l->ends[l->n - 1] >= end)
+        return CR_OK;
+    if (l->n == l->cap) {
+        int64_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+        int64_t *more = cap > MOST_CELLS ? NULL : realloc(l->ends, (size_t)cap * sizeof *more);
+        if (more == NULL) {
+            cr_status s = CR_FAIL(err, CR_LIMIT, "more than %lld chunks along one axis", (long long)l->n);
+            cr_err_hint(err, "compute parts of it first, or store the data in larger chunks");
+            return s;
+        }
+        l->ends = more;
+        l->cap = cap;
+    }
+    l->ends[l->n++] = end;
+    return CR_OK;
+}
+
+/* ---- what is largest, per scope and axis ---- */
+
+typedef struct best_table {
+    int32_t *value;               /* [scope * ndim + d], -1: nothing has the axis */
+    uint64_t *weight;             /* the same; storage outweighs memory */
+} best_table;
+
+static uint64_t leaf_weight(const cr_leaf *l) {
+    uint64_t bytes = CR_MIN(l->read_bytes, UINT64_MAX >> 2);
+    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK ? bytes | (uint64_t)1 << 62 : bytes;
+}
+
+static void offer(const cr_program *p, best_table *t, int32_t scope, int d, int32_t value, uint64_t weight) {
+    size_t at = (size_t)scope * (size_t)p->ndim + (size_t)d;
+    if (t->value[at] < 0 || weight > t->weight[at]) {
+        t->value[at] = value;
+        t->weight[at] = weight;
+    }
+}
+
+static uint64_t add_weight(uint64_t a, uint64_t b) {
+    uint64_t stored = (a | b) & (uint64_t)1 << 62;
+    return CR_MIN((a & ~((uint64_t)1 << 62)) + (b & ~((uint64_t)1 << 62)), UINT64_MAX >> 2) | stored;
+}
+
+/* Values come after what they are made of, so one pass suffices. */
+static void find_best(const cr_program *p, best_table *t) {
+    for (int32_t i = 0; i < p->n_values; i++) {
+        const cr_value *v = &p->values[i];
+        if (v->kind == CR_VALUE_LOAD && p->leaves[v->leaf].kind != CR_LEAF_CODES) {
+            const cr_leaf *l = &p->leaves[v->leaf];
+            for (int a = 0; a < l->access->ndim; a++)
+                if (l->access->axis[a].dim >= 0)
+                    offer(p, t, v->scope, l->access->axis[a].dim, i, leaf_weight(l));
+        } else if (v->kind == CR_VALUE_SELECT) {
+            for (int d = 0; d < p->ndim; d++) {
+                uint64_t sum = 0;
+                for (int64_t k = 0; k < v->n_segments; k++) {
+                    size_t at = (size_t)v->segments[k].scope * (size_t)p->ndim + (size_t)d;
+                    if (t->value[at] >= 0)
+                        sum = add_weight(sum, t->weight[at]);
+                }
+                if (sum > 0 || d == v->dim)
+                    offer(p, t, v->scope, d, i, sum);
+            }
+        }
+    }
+}
+
+/* ---- cuts of one axis ---- */
+
+static cr_status leaf_cuts(const cr_leaf *l, int d, int64_t lo, int64_t hi, cut_list *out, cr_err *err) {
+    int a = 0;
+    while (l->access->axis[a].dim != d)
+        a++;
+    const cr_access_axis *x = &l->access->axis[a];
+    cr_cuts *cuts;
+    if (x->index != NULL)
+        CR_TRY(cr_cuts_take(l->node->cuts[a], x->index + lo, hi - lo, &cuts, err));
+    else
+        CR_TRY(cr_cuts_slice(l->node->cuts[a], x->start + x->step * lo, x->step, hi - lo, &cuts, err));
+    cr_status status = CR_OK;
+    for (int64_t i = 1; i <= cuts->n && status == CR_OK; i++)
+        status = add_end(out, lo + cr_cuts_begin(cuts, i), err);
+    cr_cuts_unref(cuts);
+    return status;
+}
+
+typedef struct cut_frame {
+    int32_t scope;
+    int64_t lo, hi;
+} cut_frame;
+
+static cr_status axis_cuts(const cr_program *p, const best_table *t, int d, cut_list *out, cr_err *err) {
+    size_t cap = 64, n = 0;
+    cut_frame *stack = malloc(cap * sizeof *stack);
+    if (stack == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    stack[n++] = (cut_frame){0, 0, p->shape[d]};
+    cr_status status = CR_OK;
+    while (n > 0 && status == CR_OK) {
+        cut_frame f = stack[--n];
+        int32_t best = t->value[(size_t)f.scope * (size_t)p->ndim + (size_t)d];
+        if (best < 0) {
+            status = add_end(out, f.hi, err);
+            continue;
+        }
+        const cr_value *v = &p->values[best];
+        if (v->kind == CR_VALUE_LOAD) {
+            status = leaf_cuts(&p->leaves[v->leaf], d, f.lo, f.hi, out, err);
+            continue;
+        }
+        size_t need = n + (v->dim == d ? (size_t)v->n_segments : 1);
+        if (need > cap) {
+            cut_frame *more = realloc(stack, 2 * need * sizeof *more);
+            if (more == NULL) {
+                status = CR_FAIL(err, CR_MEMORY, "no memory to plan");
+                break;
+            }
+            stack = more;
+            cap = 2 * need;
+        }
+        if (v->dim == d) { /* the last part is pushed first, so that cuts come in order */
+            for (int64_t k = v->n_segments - 1; k >= 0; k--) {
+                const cr_segment *s = &v->segments[k];
+                if (s->hi > f.lo && s->lo < f.hi)
+                    stack[n++] = (cut_frame){s->scope, CR_MAX(s->lo, f.lo), CR_MIN(s->hi, f.hi)};
+            }
+        } else {
+            const cr_segment *pick = &v->segments[0];
+            for (int64_t k = 1; k < v->n_segments; k++)
+                if (t->weight[(size_t)v->segments[k].scope * (size_t)p->ndim + (size_t)d] >
+                    t->weight[(size_t)pick->scope * (size_t)p->ndim + (size_t)d])
+                    pick = &v->segments[k];
+            stack[n++] = (cut_frame){pick->scope, f.lo, f.hi};
+        }
+    }
+    free(stack);
+    return status;
+}
+
+static int compare_ends(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Borders of concats along axis d, sorted: a cell may not cross them. */
+static cr_status hard_cuts(const cr_program *p, int d, cut_list *out, cr_err *err) {
+    int64_t n = 0;
+    for (int32_t s = 0; s < p->n_scopes; s++)
+        n += p->scopes[s].dim == d;
+    if (n == 0)
+        return CR_OK;
+    out->ends = malloc((size_t)n * sizeof *out->ends);
+    if (out->ends == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    for (int32_t s = 0; s < p->n_scopes; s++)
+        if (p->scopes[s].dim == d)
+            out->ends[out->n++] = p->scopes[s].hi;
+    qsort(out->ends, (size_t)out->n, sizeof *out->ends, compare_ends);
+    int64_t k = 0;
+    for (int64_t i = 0; i < out->n; i++)
+        if (k == 0 || out->ends[k - 1] != out->ends[i])
+            out->ends[k++] = out->ends[i];
+    out->n = k;
+    return CR_OK;
+}
+
+/* soft and hard together into *ret, keeping only every f-th soft one after a hard one. */
+static cr_status join_cuts(const cut_list *soft, const cut_list *hard, int64_t f, cut_list *out, cr_err *err) {
+    int64_t h = 0, run = 0;
+    for (int64_t s = 0; s < soft->n; s++) {
+        while (h < hard->n && hard->ends[h] < soft->ends[s]) {
+            CR_TRY(add_end(out, hard->ends[h++], err));
+            run = 0;
+        }
+        bool is_hard = h < hard->n && hard->ends[h] == soft->ends[s];
+        if (++run >= f || is_hard || s + 1 == soft->n) {
+            CR_TRY(add_end(out, soft->ends[s], err));
+            run = 0;
+        }
+        h += is_hard;
+    }
+    return CR_OK;
+}
+
+/* How many chunks are computed at once along each axis, from the last axis on, until a cell is not tiny. */
+static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
+    int32_t largest = cr_program_largest(p);
+    double bytes = largest >= 0 ? (double)p->leaves[largest].itemsize : 8;
+    for (int d = 0; d < p->ndim; d++)
+        bytes *= (double)p->shape[d] / (double)CR_MAX(1, soft[d].n);
+    int64_t left = CR_CELL_MOST_CHUNKS;
+    for (int d = p->ndim - 1; d >= 0; d--) {
+        ret_f[d] = 1;
+        if (bytes >= CR_CELL_LEAST_BYTES || left <= 1 || soft[d].n <= 1)
+            continue;
+        int64_t want = (int64_t)(CR_CELL_LEAST_BYTES / CR_MAX(bytes, 1)) + 1;
+        ret_f[d] = CR_MIN(CR_MIN(want, left), soft[d].n);
+        left /= ret_f[d];
+        bytes *= (double)ret_f[d];
+    }
+}
+
+static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,
+                         cr_err *err) {
+    int64_t f[CR_MAX_DIMS];
+    find_best(p, t);
+    for (int d = 0; d < p->ndim; d++) {
+        CR_TRY(axis_cuts(p, t, d, &soft[d], err));
+        CR_TRY(hard_cuts(p, d, &hard[d], err));
+    }
+    growth(p, soft, f);
+    for (int d = 0; d < p->ndim; d++) {
+        CR_TRY(join_cuts(&soft[d], &hard[d], f[d], &joined[d], err));
+        c->n[d] = joined[d].n;
+        c->ends[d] = cr_arena_calloc(&plan->arena, (size_t)joined[d].n, sizeof(int64_t));
+        if (c->ends[d] == NULL)
+            return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: %lld chunks along one axis", (long long)joined[d].n);
+        memcpy(c->ends[d], joined[d].ends, (size_t)joined[d].n * sizeof(int64_t));
+        c->most[d] = 0;
+        for (int64_t i = 0; i < c->n[d]; i++)
+            c->most[d] = CR_MAX(c->most[d], c->ends[d][i] - cr_cells_begin(c, d, i));
+    }
+    return CR_OK;
+}
+
+cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, cr_err *err) {
+    cut_list soft[CR_MAX_DIMS], hard[CR_MAX_DIMS], joined[CR_MAX_DIMS];
+    memset(soft, 0, sizeof soft);
+    memset(hard, 0, sizeof hard);
+    memset(joined, 0, sizeof joined);
+    memset(ret_cells, 0, sizeof *ret_cells);
+    size_t n = ((size_t)p->n_scopes + 1) * (size_t)CR_MAX(1, p->ndim);
+    best_table t = {malloc(n * sizeof *t.value), calloc(n, sizeof *t.weight)};
+    cr_status status;
+    if (t.value == NULL || t.weight == NULL) {
+        status = CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    } else {
+        memset(t.value, 0xff, n * sizeof *t.value);
+        status = cut_all(plan, p, &t, soft, hard, joined, ret_cells, err);
+    }
+    for (int d = 0; d < p->ndim; d++) {
+        free(soft[d].ends);
+        free(hard[d].ends);
+        free(joined[d].ends);
+    }
+    free(t.value);
+    free(t.weight);
+    return status;
+}
+
+int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i) { return i == 0 ? 0 : c->ends[d][i - 1]; }
+
+/* ---- what loading a cell takes ---- */
+
+/* Does some cell, along axis d of the domain, need more than one chunk of the leaf's axis? */
+static bool axis_straddles(const cr_cells *c, const cr_cuts *chunks, const cr_access_axis *x) {
+    if (chunks->n <= 1)
+        return false;
+    for (int64_t i = 0; i < c->n[x->dim]; i++) {
+        int64_t lo = cr_cells_begin(c, x->dim, i), hi = c->ends[x->dim][i];
+        if (x->index == NULL) {
+            if (cr_cuts_find(chunks, x->start + x->step * lo) != cr_cuts_find(chunks, x->start + x->step * (hi - 1)))
+                return true;
+            continue;
+        }
+        int64_t first = cr_cuts_find(chunks, x->index[lo]);
+        for (int64_t k = lo + 1; k < hi; k++)
+            if (cr_cuts_find(chunks, x->index[k]) != first)
+                return true;
+    }
+    return false;
+}
+
+/* The accesses of a leaf below a concat are good only inside its scope: outside, positions mean nothing. The box of the leaf's scopes is not
+ * worth keeping: such leaves are taken to straddle when they have several chunks. */
+static bool leaf_straddles(const cr_program *p, const cr_cells *c, const cr_leaf *l) {
+    for (int a = 0; a < l->access->ndim; a++) {
+        const cr_access_axis *x = &l->access->axis[a];
+        if (x->dim < 0 || l->node->cuts[a]->n <= 1)
+            continue;
+        if (p->n_scopes > 0 || axis_straddles(c, l->node->cuts[a], x))
+            return true;
+    }
+    return false;
+}
+
+static uint64_t chunk_bytes(const cr_leaf *l) {
+    if (l->kind == CR_LEAF_STORED)
+        return ((const cr_stored_params *)l->node->params)->source->chunk_bytes;
+    uint64_t bytes = l->itemsize;
+    for (int a = 0; a < l->node->ndim; a++)
+        bytes *= (uint64_t)CR_MAX(1, CR_MIN(l->node->cuts[a]->period, l->node->shape[a]));
+    return bytes;
+}
+
+/* A callback can be asked for any box; only jumps and reversals make it read chunk by chunk. */
+bool cr_leaf_reads_boxes(const cr_leaf *l) {
+    if (l->kind != CR_LEAF_CALLBACK)
+        return false;
+    for (int a = 0; a < l->access->ndim; a++)
+        if (l->access->axis[a].dim >= 0 && (l->access->axis[a].index != NULL || l->access->axis[a].step != 1))
+            return false;
+    return true;
+}
+
+static void measure_leaf(cr_scan *scan, cr_leaf *l) {
+    l->tile_bytes = l->chunk_bytes = 0;
+    if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
+        return;
+    bool boxes = cr_leaf_reads_boxes(l);
+    if (boxes || leaf_straddles(&scan->program, &scan->cells, l)) {
+        l->tile_bytes = l->itemsize;
+        for (int a = 0; a < l->access->ndim; a++)
+            if (l->access->axis[a].dim >= 0 &&
+                __builtin_mul_overflow(l->tile_bytes, (uint64_t)scan->cells.most[l->access->axis[a].dim], &l->tile_bytes))
+                l->tile_bytes = UINT64_MAX >> 8;
+        l->tile_bytes = CR_MIN(l->tile_bytes, UINT64_MAX >> 8);
+        l->tile_bytes = (l->tile_bytes + 63) / 64 * 64;
+    }
+    l->chunk_bytes = boxes ? 0 : (CR_MIN(chunk_bytes(l), UINT64_MAX >> 8) + 63) / 64 * 64;
+    if (l->kind == CR_LEAF_STORED) {
+        cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+        scan->scratch_bytes = CR_MAX(scan->scratch_bytes, s->ops->scratch_bytes(s));
+    }
+}
+
+/* Bytes that a worker needs to hold what a cell reads: of the parts of a concat, the one that needs most. */
+cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
+    cr_program *p = &scan->program;
+    cr_auto_free uint64_t *need = calloc((size_t)p->n_scopes + 1, sizeof *need);
+    if (need == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    scan->scratch_bytes = 0;
+    for (int32_t i = 0; i < p->n_leaves; i++)
+        measure_leaf(scan, &p->leaves[i]);
+    for (int32_t i = 0; i < p->n_values; i++) {
+        const cr_value *v = &p->values[i];
+        uint64_t more = 0;
+        if (v->kind == CR_VALUE_LOAD)
+            more = p->leaves[v->leaf].tile_bytes + p->leaves[v->leaf].chunk_bytes;
+        for (int64_t k = 0; k < v->n_segments; k++)
+            more = CR_MAX(more, need[v->segments[k].scope]);
+        if (__builtin_add_overflow(need[v->scope], more, &need[v->scope]))
+            need[v->scope] = UINT64_MAX >> 4;
+    }
+    scan->load_bytes = need[0];
+    return CR_OK;
+}

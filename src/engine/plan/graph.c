@@ -1,0 +1,114 @@
+/* graph.c - every node of the graph gets a number, equal nodes one number, and a phase. Iterative: depth is in the user's hands. */
+#include <stdlib.h>
+
+#include "engine/plan/plan.h"
+
+static bool same_leaf(const cr_array *a, const cr_array *b) {
+    if (a->op == CR_OP_MEMORY) { /* the same memory twice is the same array, whoever owns it */
+        const cr_memory_params *p = a->params, *q = b->params;
+        return p->data == q->data && memcmp(p->strides, q->strides, sizeof p->strides) == 0;
+    }
+    if (a->op == CR_OP_CALLBACK)
+        return false;
+    if (a->op == CR_OP_STORED) {
+        const cr_source *s = ((const cr_stored_params *)a->params)->source, *t = ((const cr_stored_params *)b->params)->source;
+        return s == t || ((s->identity[0] | s->identity[1]) != 0 && s->identity[0] == t->identity[0] &&
+                          s->identity[1] == t->identity[1] && s->path != NULL && t->path != NULL && strcmp(s->path, t->path) == 0);
+    }
+    return a->params_bytes == b->params_bytes && memcmp(a->params, b->params, a->params_bytes) == 0;
+}
+
+static bool same_node(const cr_plan *plan, int32_t id, const cr_array *b, const int32_t *inputs) {
+    const cr_array *a = plan->nodes[id].node;
+    if (a->hash != b->hash || a->op != b->op || a->dtype != b->dtype || a->itemsize != b->itemsize || a->ndim != b->ndim ||
+        a->n_inputs != b->n_inputs || (a->ndim > 0 && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) != 0))
+        return false;
+    for (int i = 0; i < a->n_inputs; i++)
+        if (plan->nodes[id].inputs[i] != inputs[i])
+            return false;
+    return same_leaf(a, b);
+}
+
+static cr_status add_node(cr_plan *plan, const cr_array *a, int32_t *ret_id, cr_err *err) {
+    int32_t *inputs = cr_arena_calloc(&plan->arena, (size_t)a->n_inputs + 1, sizeof *inputs);
+    if (inputs == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the graph has more than %d nodes", plan->n_nodes);
+    int32_t phase = 0;
+    for (int i = 0; i < a->n_inputs; i++) {
+        inputs[i] = (int32_t)cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)a->inputs[i], 0);
+        const cr_plan_node *in = &plan->nodes[inputs[i]];
+        phase = CR_MAX(phase, in->phase + (cr_ops[in->node->op].cls == CR_CLASS_REDUCE));
+    }
+    /* Equal hashes form a short chain: (hash, 0), (hash, 1) ... */
+    for (uint64_t k = 0;; k++) {
+        int64_t known = cr_idtable_get(&plan->by_hash, a->hash, k);
+        if (known < 0) {
+            CR_TRY(cr_idtable_put(&plan->by_hash, a->hash, k, plan->n_nodes, err));
+            break;
+        }
+        if (same_node(plan, (int32_t)known, a, inputs)) {
+            *ret_id = (int32_t)known;
+            return CR_OK;
+        }
+    }
+    if (plan->n_nodes == plan->cap_nodes) {
+        int32_t cap = plan->cap_nodes == 0 ? 256 : 2 * plan->cap_nodes;
+        cr_plan_node *more = cap > 1 << 28 ? NULL : realloc(plan->nodes, (size_t)cap * sizeof *more);
+        if (more == NULL)
+            return CR_FAIL(err, CR_LIMIT, "no memory to plan a graph of %d nodes", plan->n_nodes);
+        plan->nodes = more;
+        plan->cap_nodes = cap;
+    }
+    *ret_id = plan->n_nodes;
+    plan->nodes[plan->n_nodes++] = (cr_plan_node){.node = a, .inputs = inputs, .phase = phase, .result = -1};
+    return CR_OK;
+}
+
+typedef struct frame {
+    const cr_array *node;
+    int next;
+} frame;
+
+static cr_status number_from(cr_plan *plan, const cr_array *root, frame **stack, size_t *cap, cr_err *err) {
+    size_t n = 0;
+    if (cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)root, 0) >= 0)
+        return CR_OK;
+    (*stack)[n++] = (frame){root, 0};
+    while (n > 0) {
+        frame *f = &(*stack)[n - 1];
+        if (f->next < f->node->n_inputs) {
+            const cr_array *in = f->node->inputs[f->next++];
+            if (cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)in, 0) >= 0)
+                continue;
+            if (n == *cap) {
+                frame *more = realloc(*stack, 2 * *cap * sizeof *more);
+                if (more == NULL)
+                    return CR_FAIL(err, CR_MEMORY, "no memory to plan a graph of depth %zu", n);
+                *stack = more;
+                *cap *= 2;
+            }
+            (*stack)[n++] = (frame){in, 0};
+            continue;
+        }
+        int32_t id = -1;
+        CR_TRY(add_node(plan, f->node, &id, err));
+        CR_TRY(cr_idtable_put(&plan->by_address, (uint64_t)(uintptr_t)f->node, 0, id, err));
+        n--;
+    }
+    return CR_OK;
+}
+
+cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err *err) {
+    size_t cap = 64;
+    frame *stack = malloc(cap * sizeof *stack);
+    if (stack == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    cr_status status = CR_OK;
+    for (int i = 0; i < n && status == CR_OK; i++) {
+        status = number_from(plan, arrays[i], &stack, &cap, err);
+        if (status == CR_OK)
+            plan->output_nodes[i] = (int32_t)cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)arrays[i], 0);
+    }
+    free(stack);
+    return status;
+}

@@ -1,0 +1,296 @@
+/* plan.h - from a graph of lazy arrays to phases of scans that a team of workers can run in bounded memory.
+ *
+ * The way: (graph.c) number the nodes, equal ones once, and give each its phase: a reduction is a barrier, its result is memory for
+ * what follows. (lower.c) for every sink, a user's output or a reduction, walk down from it and compose all views onto the
+ * sources: what remains is a flat program over the sink's index space (the "domain") whose leaves are read through accesses. (cells.c)
+ * cut the domain into cells along the chunks of the source with most bytes. (scan.c) put sinks of one phase over the same cells
+ * and sources into one scan. (fit.c) cut the cells into units of work and prove that a number of workers fits the memory limit. (digits.c)
+ * quantiles that do not fit are put in other terms, and all begins again.
+ *
+ * Vocabulary
+ *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
+ *            reordered so that they lie as in the largest source
+ *   access   how the domain's index maps to a node's index, one entry per axis of the node
+ *   leaf     something read: storage, memory, a callback, the result of an earlier phase
+ *   value    one step of the program, made strip by strip; scope: the part of the domain where it exists (below a concat)
+ *   cell     the piece of the domain that is loaded and computed at once
+ *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
+ *   unit     what a worker claims: whole blocks of every sink
+ *   panel    all elements of a kept cell, for order statistics: what is ranked at once
+ *
+ * Invariants
+ *  1. Cells and blocks follow from shapes, chunking and the expression of the one sink alone; never from threads, memory or other sinks.
+ *     This is what makes results bit-identical.
+ *  2. Nothing here is proportional to the number of chunks of an array, only to the number of cuts along single axes.
+ *  3. A plan borrows the nodes; it lives within one call of cr_compute.
+ */
+#ifndef CR_PLAN_PLAN_H
+#define CR_PLAN_PLAN_H
+
+#include "base/arena.h"
+#include "engine/array/node.h"
+#include "engine/kernel/fold.h"
+#include "engine/kernel/map_table.h"
+#include "engine/kernel/rank.h"
+#include "engine/plan/idtable.h"
+
+#define CR_FOLD_MAX_BLOCKS 64
+#define CR_FOLD_SECTION 8                 /* blocks in a section */
+#define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
+#define CR_CELL_MOST_CHUNKS 64
+
+/* ---- accesses (access.c) ---- */
+
+typedef struct cr_access_axis {
+    int dim;                      /* axis of the domain; -1: the constant position start */
+    int64_t start, step;          /* position = start + step * i ... */
+    const int64_t *index;         /* ... or index[i] when not NULL */
+} cr_access_axis;
+
+typedef struct cr_access {
+    int ndim;
+    struct cr_access *next;       /* with the same hash */
+    cr_access_axis axis[];
+} cr_access;
+
+/* ---- nodes (graph.c) ---- */
+
+typedef struct cr_plan_node {
+    const cr_array *node;
+    const int32_t *inputs;        /* ids */
+    int32_t phase;                /* in which its values can be computed; a reduction's result is there from the next phase on */
+    int32_t result;               /* REDUCE class: index in results; -1: not needed (yet) */
+} cr_plan_node;
+
+typedef struct cr_result {        /* memory for the whole of a reduction */
+    int32_t node;
+    int32_t made, last_used;      /* phases */
+    uint64_t bytes;
+    void *data;                   /* the user's memory, or the executor's */
+    bool users;
+} cr_result;
+
+/* ---- programs (lower.c) ---- */
+
+typedef enum cr_leaf_kind { CR_LEAF_MEMORY, CR_LEAF_CALLBACK, CR_LEAF_STORED, CR_LEAF_RESULT, CR_LEAF_CODES } cr_leaf_kind;
+
+typedef struct cr_leaf {
+    cr_leaf_kind kind;
+    const cr_array *node;         /* CODES: the grouping node */
+    const cr_access *access;      /* one entry per axis of the node; CODES: one per grouped axis */
+    int result;                   /* RESULT */
+    size_t itemsize;
+    uint64_t read_bytes;          /* of the elements that the domain looks at */
+    /* set by cr_cells_measure, multiples of 64 */
+    uint64_t chunk_bytes;         /* to hold a decoded chunk; 0: read where it lies, or by boxes */
+    uint64_t tile_bytes;          /* to put a cell together of several chunks; 0: not needed */
+} cr_leaf;
+
+typedef enum cr_value_kind { CR_VALUE_CONST, CR_VALUE_LOAD, CR_VALUE_CALL, CR_VALUE_SELECT } cr_value_kind;
+
+typedef struct cr_segment {       /* of a SELECT: positions [lo, hi) of the domain's axis come from one input */
+    int64_t lo, hi;
+    int32_t scope, value;
+} cr_segment;
+
+typedef struct cr_value {
+    uint8_t kind;
+    uint8_t n_args;
+    cr_dtype dtype;
+    uint32_t itemsize;
+    int32_t scope;                /* 0: everywhere */
+    int32_t args[3];
+    int32_t leaf;                 /* LOAD */
+    int32_t reg;                  /* register, by linear scan; -1: none */
+    cr_map_kernel kernel;         /* CALL */
+    const void *data;             /* CONST: the value; CALL: what the kernel's imm is */
+    const char *name;             /* for explain */
+    int dim;                      /* SELECT */
+    int64_t n_segments;
+    const cr_segment *segments;   /* ascending, covering the axis */
+} cr_value;
+
+typedef struct cr_scope {
+    int32_t parent, select;       /* value */
+    int64_t lo, hi;               /* of the select's axis */
+    int dim;
+} cr_scope;
+
+typedef struct cr_program {
+    int ndim;
+    int64_t shape[CR_MAX_DIMS];
+    cr_value *values;
+    int32_t n_values, cap_values;
+    cr_leaf *leaves;
+    int32_t n_leaves, cap_leaves;
+    cr_scope *scopes;
+    int32_t n_scopes, cap_scopes;
+    cr_idtable memo;
+    /* after cr_program_finish() */
+    int32_t n_regs;
+    uint32_t strip;               /* elements */
+    uint32_t reg_bytes;           /* one register: strip * widest item */
+} cr_program;
+
+/* ---- cells, sinks, scans ---- */
+
+typedef struct cr_cells {
+    int64_t n[CR_MAX_DIMS];               /* cells along each axis */
+    int64_t *ends[CR_MAX_DIMS];           /* in the plan's arena */
+    int64_t most[CR_MAX_DIMS];            /* the longest */
+} cr_cells;
+
+typedef struct cr_sink_plan {
+    int32_t node;                 /* plan node: the output, or the reduction */
+    int32_t output;               /* index of the user's array; -1: only an intermediate result */
+    int32_t value;                /* of the program */
+    bool reduces;
+    int out_axis[CR_MAX_DIMS];    /* of the domain's axis d: axis of the result; -1: reduced */
+    /* reduces: */
+    const cr_reduce_params *params;
+    const cr_fold *fold;
+    uint32_t reduced;             /* domain axes */
+    int32_t codes;                /* value; -1: not grouped */
+    int group_axis;               /* of the result */
+    int64_t n_groups;             /* 1 when not grouped */
+    int64_t blocks[CR_MAX_DIMS];  /* along each axis of the domain, a power of two; 1 for kept axes */
+    int64_t n_blocks;             /* product, <= CR_FOLD_MAX_BLOCKS */
+    int64_t index_stride[CR_MAX_DIMS]; /* of the position along the reduced axes, as the user counts it */
+    bool runs;                    /* the innermost axis is reduced: elements come in runs into one slot; else in rows onto many */
+    int run_from;                 /* first of the trailing reduced axes */
+    bool by_index;                /* argmin, argmax, first, last: the position matters, the order of folding does not */
+    size_t slot_bytes;
+    int result;
+    /* ranks: order statistics. Nothing is folded: all elements of a kept cell are put together in a panel, and ranked when the last is there */
+    bool ranks;
+    const cr_digit_params *narrows;       /* the sink counts digits (`params` is NULL), see plan/digits.c */
+    int narrowed_before;          /* result of the pass before this one; -1: the first */
+    const cr_quantile_params *quantiles;
+    cr_rank rank;
+    /* set by fit.c */
+    int64_t most_slots;           /* of one kept cell, all groups */
+    int64_t state_bytes;          /* of one state buffer */
+    int64_t n_states;             /* state buffers that can be in use at once */
+    int64_t n_open;               /* kept cells times blocks of the largest unit */
+    int64_t n_kept;               /* kept cells in all */
+    int64_t n_panels, panel_bytes;        /* ranks: panels that can be open at once */
+    int64_t panel_stride[CR_MAX_DIMS];    /* bytes per step along the domain's axes */
+    int lane_axis;                /* the kept axis whose series are ranked side by side; -1: one series */
+    int64_t lanes;
+    bool in_place;                /* series lie contiguously, so that the panel itself can be reordered */
+    bool side_by_side;            /* series are ranked a row of them at a time (rank.h), without being taken apart */
+    uint64_t ranking_bytes;       /* work space of a worker */
+    int64_t n_chunks;             /* compute_to: chunks of the user's grid that can be open at once, ... */
+    int64_t chunk_bytes;          /* ... and their size */
+} cr_sink_plan;
+
+typedef struct cr_atoms {         /* along an axis, where units may be cut */
+    int64_t n;
+    bool reduced;                 /* by some sink: at the borders of n blocks; else every `merge` cells */
+    int64_t merge;
+} cr_atoms;
+
+typedef struct cr_scan {
+    int32_t phase;
+    cr_program program;
+    cr_cells cells;
+    cr_sink_plan *sinks;
+    int32_t n_sinks;
+    bool empty;                   /* the domain has no elements */
+    uint64_t load_bytes;          /* chunks and tiles of a cell, per worker */
+    uint64_t scratch_bytes;       /* codecs, per worker */
+    /* set by fit.c */
+    int workers, window;
+    cr_atoms atoms[CR_MAX_DIMS];
+    int64_t unit_n[CR_MAX_DIMS];          /* units along each axis */
+    int unit_order[CR_MAX_DIMS];          /* axes, outermost of the walk over units first */
+    int64_t n_units;
+    int64_t refine;               /* kept axes were cut finer than chunks: chunks are decoded up to this many times */
+    uint64_t worker_bytes;        /* one worker */
+    uint64_t state_bytes, sink_bytes;
+} cr_scan;
+
+typedef struct cr_output_spec {   /* where the user's array goes */
+    void *data;                   /* cr_compute */
+    const cr_sink *sink;          /* cr_compute_to */
+} cr_output_spec;
+
+typedef struct cr_plan {
+    cr_arena arena;
+    int simd;
+    cr_plan_node *nodes;
+    int32_t n_nodes, cap_nodes;
+    cr_idtable by_address, by_hash;
+    cr_idtable composed, interned;        /* accesses */
+    int n_outputs;
+    const cr_output_spec *outputs;
+    int32_t *output_nodes;
+    int32_t *output_first;                /* the first output that is the same node */
+    cr_result *results;
+    int32_t n_results;
+    cr_scan *scans;                       /* in the order in which they run */
+    int32_t n_scans, cap_scans;
+    int32_t n_phases;
+    uint64_t limit_bytes, peak_bytes;     /* what the plan needs at most beyond the user's results */
+    int32_t refused;              /* the scan that does not fit; -1: none */
+    bool apart;                   /* sinks that rank have scans of their own, for lack of memory */
+    cr_array **owned;             /* what the plan was made of instead of the user's arrays; NULL: those themselves */
+} cr_plan;
+
+typedef struct cr_plan_options {
+    int simd, threads;
+    uint64_t limit_bytes;
+} cr_plan_options;
+
+/* CR_MEMORY: does not fit, with the node, bytes and advice. */
+cr_status cr_plan_make(cr_plan *plan, int n, cr_array *const *arrays, const cr_output_spec *outputs, const cr_plan_options *o,
+                       cr_err *err) CR_MUST_USE;
+void cr_plan_done(cr_plan *plan);
+
+/* ---- between the files of the plan ---- */
+
+/* The n arrays of a plan with those quantiles (replace[id] of its nodes) put in terms of passes over digits, or of one quantile per
+ * group. *ret_changed false: none could be; then nothing is returned. The caller owns ret_arrays[0..n-1]. */
+cr_status cr_digits_instead(const cr_plan *plan, const bool *replace, uint64_t room_bytes, cr_array **ret_arrays, bool *ret_changed,
+                            cr_err *err) CR_MUST_USE;
+
+cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err *err) CR_MUST_USE;
+cr_status cr_access_identity(cr_plan *plan, int ndim, const int *dims, cr_access **ret_access, cr_err *err) CR_MUST_USE;
+/* The access of a view's input, given the access of the view (any VIEW but concat), or of input number `input` of a MAP. shape is the domain's. */
+cr_status cr_access_through(cr_plan *plan, const int64_t *domain, int32_t view, int input, const cr_access *a, const cr_access **ret_access,
+                            cr_err *err) CR_MUST_USE;
+/* The same with one axis replaced. */
+cr_status cr_access_replace(cr_plan *plan, const cr_access *a, int axis, const cr_access_axis *with, const cr_access **ret_access,
+                            cr_err *err) CR_MUST_USE;
+void cr_program_init(cr_plan *plan, cr_program *p, int ndim, const int64_t *shape); /* one program is lowered at a time */
+void cr_program_done(cr_program *p);
+cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) CR_MUST_USE;
+/* The value that loads the group codes of grouping node `node`; access: of the node's input. */
+cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) CR_MUST_USE;
+/* Registers and strip length; keep: values that sinks look at. */
+cr_status cr_program_finish(cr_program *p, const int32_t *keep, int n_keep, cr_err *err) CR_MUST_USE;
+/* The leaf with most bytes; -1: none. */
+int32_t cr_program_largest(const cr_program *p);
+cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, cr_err *err) CR_MUST_USE;
+/* What loading a cell takes: tile_bytes and chunk_bytes of the leaves, load_bytes and scratch_bytes of the scan. */
+cr_status cr_cells_measure(cr_scan *scan, cr_err *err) CR_MUST_USE;
+bool cr_leaf_reads_boxes(const cr_leaf *l);
+int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i);
+cr_status cr_scans_make(cr_plan *plan, cr_err *err) CR_MUST_USE;
+/* What a sink folds, as opposed to what it stores or ranks. */
+static inline cr_rank cr_digit_rank(const cr_digit_params *p) {
+    return (cr_rank){.in = (cr_dtype)p->in, .out = (cr_dtype)p->out, .method = (cr_quantile_method)p->method, .skipna = p->skipna,
+                     .own_type = p->own_type, .n_q = !p->median, .q = &p->q};
+}
+static inline bool cr_sink_folds(const cr_sink_plan *s) { return s->reduces && !s->ranks; }
+cr_status cr_scan_fit(cr_plan *plan, cr_scan *scan, int threads, uint64_t room_bytes, cr_err *err) CR_MUST_USE;
+/* Bytes that a scan with these settings needs; fit.c and explain. */
+uint64_t cr_scan_bytes(const cr_scan *scan);
+uint64_t cr_scan_fixed_bytes(const cr_scan *scan);
+/* First cell of unit i along axis d; i = unit_n[d] gives the number of cells. */
+int64_t cr_unit_begin(const cr_scan *scan, int d, int64_t i);
+/* First cell of block i of b along an axis of n cells. */
+static inline int64_t cr_block_begin(int64_t n, int64_t b, int64_t i) { return i * n / b; }
+static inline int64_t cr_block_of(int64_t n, int64_t b, int64_t cell) { return ((cell + 1) * b - 1) / n; }
+
+#endif
