@@ -1,0 +1,60 @@
+/* log.c - structured lines to one descriptor. */
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/text.h"
+
+static struct {
+    const char *component;
+    cr_log_level least;
+    int fd;
+} sink = {"craton", CR_LOG_INFO, 2};
+
+void cr_log_setup(const char *component, cr_log_level least, int fd) {
+    sink.component = component;
+    sink.least = least;
+    sink.fd = fd;
+}
+
+static void write_line(cr_log_level level, const char *event, const char *detail) {
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    char when[32], line[4096];
+    int n = snprintf(line, sizeof line - 1, "%s %s %s: %s%s%s", cr_iso8601(cr_wall_ms(), when, sizeof when), names[level],
+                     sink.component, event, detail[0] ? " " : "", detail);
+    size_t len = n < 0 ? 0 : n > (int)sizeof line - 2 ? sizeof line - 2 : (size_t)n;
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7F)
+            line[i] = '?';   /* a line break from outside must not begin a second, forged line */
+    if (!cr_text_is_utf8(line, len))   /* bytes of a damaged file: programs that read the log as text must not stumble over them */
+        for (size_t i = 0; i < len; i++)
+            if ((unsigned char)line[i] >= 0x80)
+                line[i] = '?';
+    line[len++] = '\n';
+    ssize_t done = write(sink.fd, line, len);
+    (void)done;   /* a full disk under the log must not stop the service */
+}
+
+void cr_log(cr_log_level level, const char *event, const char *fmt, ...) {
+    if (level < sink.least)
+        return;
+    char detail[3072] = "";
+    if (fmt) {
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(detail, sizeof detail, fmt, ap);
+        va_end(ap);
+    }
+    write_line(level, event, detail);
+}
+
+void cr_log_err(cr_log_level level, const char *event, const cr_err *err) {
+    if (level < sink.least)
+        return;
+    char detail[2048];
+    snprintf(detail, sizeof detail, "status=%s message=\"%s\"%s%s%s", cr_status_name(err->status), err->message,
+             err->hint[0] ? " hint=\"" : "", err->hint, err->hint[0] ? "\"" : "");
+    write_line(level, event, detail);
+}

@@ -1,0 +1,19 @@
+/* log.h - one line per event, for the platform and the command line. libcraton never logs.
+ *
+ * cr_log(CR_LOG_INFO, "server started", "user=%s pid=%d", name, pid) writes
+ *   2026-11-24T03:48:13.250Z info hub: server started user=ada pid=77
+ * Values are escaped by the writer so that text from outside cannot forge a line. Secrets are never passed here.
+ * Threads: any; a line is one write(2).
+ */
+#ifndef CR_BASE_LOG_H
+#define CR_BASE_LOG_H
+
+#include "craton/error.h"
+
+typedef enum cr_log_level { CR_LOG_DEBUG, CR_LOG_INFO, CR_LOG_WARN, CR_LOG_ERROR } cr_log_level;
+
+void cr_log_setup(const char *component, cr_log_level least, int fd);   /* component is borrowed */
+void cr_log(cr_log_level level, const char *event, const char *fmt, ...) CR_PRINTF(3, 4); /* fmt may be NULL */
+void cr_log_err(cr_log_level level, const char *event, const cr_err *err);
+
+#endif

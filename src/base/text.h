@@ -1,0 +1,26 @@
+/* text.h - small text helpers: people-friendly sizes and durations, checked number parsing, checked products. */
+#ifndef CR_BASE_TEXT_H
+#define CR_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/error.h"
+
+/* "1.5 GiB", "240 B"; returns buf (needs 16 bytes). */
+char *cr_text_bytes(uint64_t bytes, char *buf, size_t size);
+/* "3.2 s", "4 min 10 s"; returns buf (needs 24 bytes). */
+char *cr_text_duration(int64_t ms, char *buf, size_t size);
+/* "512", "512M", "48G", "1.5GiB", "20 MB": K, M, G, T are powers of 1024 unless written KB, MB, GB, TB. */
+cr_status cr_parse_bytes(const char *text, uint64_t *ret_bytes, cr_err *err) CR_MUST_USE;
+/* The whole text must be one decimal integer within the bounds. */
+cr_status cr_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_value, cr_err *err) CR_MUST_USE;
+bool cr_text_is_utf8(const char *s, size_t n);
+/* Text from elsewhere on its way to people: one line of UTF-8 without control characters, in place. */
+void cr_text_clean(char *s);
+bool cr_starts_with(const char *s, const char *prefix);
+bool cr_ends_with(const char *s, const char *suffix);
+/* Product of n extents, each >= 0; false on overflow of int64_t. */
+bool cr_product(const int64_t *extents, int n, int64_t *ret_product);
+
+#endif

@@ -1,0 +1,363 @@
+/* config.c - the table of settings, and the three places they come from: defaults, STATE/config, the command line. */
+#include "platform/daemon/config.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/option.h"
+#include "base/text.h"
+
+typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO } kind;
+
+typedef struct row {
+    const char *key, *value_name, *help;
+    kind kind;
+    size_t offset, size;
+    int64_t min, max;
+} row;
+
+#define AT(field) offsetof(cr_config, field), sizeof(((cr_config *)NULL)->field)
+
+/* Adding a setting is adding a row. */
+static const row rows[] = {
+    {"port", "N", "port of the hub; user servers are at N + 1, the API for them at N + 2 (8000)", INT, AT(port), 1, 65533},
+    {"bind", "ADDRESS", "address of the public ports (127.0.0.1)", ADDRESS, AT(bind), 0, 0},
+    {"domain", "NAME", "public name of the hub; users are at ACCOUNT.NAME", HOST, AT(domain), 0, 0},
+    {"state", "DIR", "what lasts: database, homes (/var/lib/craton)", PATH, AT(state_dir), 0, 0},
+    {"run", "DIR", "sockets (/run/craton)", PATH, AT(run_dir), 0, 0},
+    {"prefix", "DIR", "the installed software (/opt/craton)", PATH, AT(prefix), 0, 0},
+    {"tls", "CERT", "certificate chain of the public ports, PEM", PATH, AT(tls_cert), 0, 0},
+    {"tls-key", "KEY", "its private key, PEM", PATH, AT(tls_key), 0, 0},
+    {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
+    {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
+    {"cpu", "N", "CPUs of each user server, for example 1.5; 0: no limit (0)", CPUS, AT(cpu_milli), 0, 4096000},
+    {"pids", "N", "processes and threads of each user server (1024)", INT, AT(pids), 64, 1 << 22},
+    {"uid-first", "N", "first of the user ids given to accounts (20001)", INT, AT(uid_first), 1000, 2000000000},
+    {"uid-count", "N", "how many user ids there are (20000)", INT, AT(uid_count), 1, 1000000},
+    {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", PREFIX, AT(account_prefix), 0, 0},
+    {"preimport", "yes|no", "start servers from a parent that has Jupyter imported (yes)", YES_NO, AT(preimport), 0, 0},
+    {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
+};
+enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
+
+static bool is_host(const char *s) {
+    size_t label = 0, n = strlen(s);
+    if (n == 0 || n > 200)
+        return false;
+    for (size_t i = 0; i <= n; i++) {
+        if (s[i] == '.' || s[i] == 0) {
+            if (label == 0 || label > 63 || s[i - 1] == '-' || s[i - label] == '-')
+                return false;
+            label = 0;
+        } else if (islower((unsigned char)s[i]) || isdigit((unsigned char)s[i]) || s[i] == '-') {
+            label++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_address(const char *s) {
+    unsigned char raw[16];
+    return inet_pton(AF_INET, s, raw) == 1 || inet_pton(AF_INET6, s, raw) == 1;
+}
+
+static bool is_cidrs(const char *s) {
+    char copy[512], *rest = copy;
+    if (snprintf(copy, sizeof copy, "%s", s) >= (int)sizeof copy)
+        return false;
+    for (char *one; (one = strsep(&rest, ","));) {
+        char *slash = strchr(one, '/');
+        int64_t bits;
+        unsigned char raw[16];
+        if (slash)
+            *slash = 0;
+        int most = inet_pton(AF_INET, one, raw) == 1 ? 32 : inet_pton(AF_INET6, one, raw) == 1 ? 128 : 0;
+        if (!most || (slash && cr_parse_int(slash + 1, 1, most, &bits, NULL) != CR_OK))
+            return false;
+    }
+    return true;
+}
+
+/* Paths go into HAProxy's configuration, whose quoting we do not want to depend on. */
+static bool is_plain_path(const char *s) {
+    if (s[0] != '/' || strstr(s, "/../") || cr_ends_with(s, "/.."))
+        return false;
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr("/._-+@,=", *s))
+            return false;
+    return true;
+}
+
+static cr_status set_text(const row *r, char *target, const char *value, cr_err *err) {
+    bool empty = value[0] == 0;
+    if (r->kind == PATH && !empty && !is_plain_path(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an absolute path of letters, digits and /._-+@,=", r->key, value);
+    if (r->kind == ADDRESS && !is_address(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an IPv4 or IPv6 address", r->key, value);
+    if (r->kind == HOST && !empty && !is_host(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a host name in lower case", r->key, value);
+    if (r->kind == CIDRS && !empty && !is_cidrs(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a list of networks such as 10.0.0.0/8,192.168.7.1", r->key, value);
+    if (r->kind == PREFIX && (!islower((unsigned char)value[0]) || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(value)))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not lower-case letters, digits and '-', beginning with a letter", r->key, value);
+    if (strlen(value) >= r->size)
+        return CR_FAIL(err, CR_LIMIT, "%s: longer than %zu characters", r->key, r->size - 1);
+    size_t n = strlen(value);
+    while (r->kind == PATH && n > 1 && value[n - 1] == '/')
+        n--;
+    memcpy(target, value, n);
+    target[n] = 0;
+    return CR_OK;
+}
+
+static cr_status parse_cpus(const row *r, const char *value, int64_t *ret_milli, cr_err *err) {
+    char *end;
+    double v = strtod(value, &end);
+    if (end == value || *end || !(v >= 0) || v * 1000 > (double)r->max)
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a number of CPUs between 0 and %d", r->key, value, (int)(r->max / 1000));
+    *ret_milli = (int64_t)(v * 1000 + 0.5);
+    return CR_OK;
+}
+
+static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *err) {
+    void *target = (char *)c + r->offset;
+    cr_status status = CR_OK;
+    uint64_t bytes;
+    switch (r->kind) {
+    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX:
+        return set_text(r, target, value, err);
+    case INT:
+        status = cr_parse_int(value, r->min, r->max, target, err);
+        break;
+    case CPUS:
+        return parse_cpus(r, value, target, err);
+    case BYTES:
+        status = cr_parse_bytes(value, &bytes, err);
+        if (status == CR_OK && (int64_t)bytes < r->min)
+            status = CR_FAIL(err, CR_RANGE, "'%s' is less than the least useful size, %lld MiB", value, (long long)(r->min >> 20));
+        if (status == CR_OK)
+            *(uint64_t *)target = bytes;
+        break;
+    case YES_NO:
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+            return CR_FAIL(err, CR_INVALID, "%s: '%s' is neither yes nor no", r->key, value);
+        *(bool *)target = value[0] == 'y';
+        break;
+    }
+    cr_err_context(err, "%s", r->key);
+    return status;
+}
+
+cr_status cr_config_set(cr_config *config, const char *key, const char *value, cr_err *err) {
+    for (int i = 0; i < ROWS; i++)
+        if (strcmp(rows[i].key, key) == 0)
+            return set_row(config, &rows[i], value, err);
+    CR_FAIL(err, CR_INVALID, "there is no setting '%s'", key);
+    cr_err_hint(err, "see cratond --help");
+    return CR_INVALID;
+}
+
+static uint64_t machine_memory(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+}
+
+static cr_status set_defaults(cr_config *c, cr_err *err) {
+    memset(c, 0, sizeof *c);   /* also the padding: the record is sent as bytes */
+    strcpy(c->bind, "127.0.0.1");
+    c->port = 8000;
+    c->as_root = geteuid() == 0;
+    c->memory_bytes = (uint64_t)2 << 30;
+    c->pids = 1024;
+    c->uid_first = 20001;
+    c->uid_count = 20000;
+    c->preimport = true;
+    strcpy(c->account_prefix, "cr-");
+    if (c->as_root) {
+        strcpy(c->state_dir, "/var/lib/craton");
+        strcpy(c->run_dir, "/run/craton");
+        strcpy(c->prefix, "/opt/craton");
+        return CR_OK;
+    }
+    const char *home = getenv("HOME"), *xdg = getenv("XDG_RUNTIME_DIR");
+    char path[600];
+    if (!home || home[0] != '/')
+        return CR_FAIL(err, CR_INVALID, "HOME is not set to an absolute path");
+    snprintf(path, sizeof path, "%s/.local/share/craton", home);
+    CR_TRY(cr_config_set(c, "prefix", path, err));
+    strncat(path, "/state", sizeof path - strlen(path) - 1);
+    CR_TRY(cr_config_set(c, "state", path, err));
+    if (xdg && xdg[0] == '/' && strlen(xdg) + sizeof "/craton" <= CR_CONFIG_RUN_DIR_MAX)
+        snprintf(path, sizeof path, "%s/craton", xdg);
+    else
+        snprintf(path, sizeof path, "/tmp/craton-%u", (unsigned)geteuid());
+    return cr_config_set(c, "run", path, err);
+}
+
+static char *trim(char *s) {
+    while (isspace((unsigned char)*s))
+        s++;
+    for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
+        *--end = 0;
+    return s;
+}
+
+static cr_status read_lines(cr_config *c, char *text, const char *path, cr_err *err) {
+    int line = 0;
+    for (char *one; (one = strsep(&text, "\n"));) {
+        line++;
+        one = trim(one);
+        if (!*one || *one == '#')
+            continue;
+        char *equals = strchr(one, '=');
+        cr_status status;
+        if (!equals) {
+            status = CR_FAIL(err, CR_INVALID, "'%s' is not of the form key = value", one);
+        } else {
+            *equals = 0;
+            status = cr_config_set(c, trim(one), trim(equals + 1), err);
+        }
+        if (status != CR_OK) {
+            cr_err_context(err, "%s line %d", path, line);
+            return status;
+        }
+    }
+    return CR_OK;
+}
+
+cr_status cr_config_read(cr_config *c, char *text, size_t n, const char *path, cr_err *err) {
+    if (strlen(text) != n)
+        return CR_FAIL(err, CR_FORMAT, "%s contains a NUL byte", path);
+    return read_lines(c, text, path, err);
+}
+
+static cr_status read_file(cr_config *c, cr_err *err) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/config", c->state_dir);
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? CR_OK : CR_FAIL_ERRNO(err, "cannot use %s", path);
+    if (!S_ISREG(st.st_mode) || (st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022)) {
+        CR_FAIL(err, CR_DENIED, "%s is not a file that only its owner can write", path);
+        cr_err_hint(err, "chown it to the user that runs cratond and chmod go-w");
+        return CR_DENIED;
+    }
+    cr_auto_buf cr_buf text;
+    cr_buf_init(&text, FILE_MAX);
+    CR_TRY(cr_file_read(path, &text, err));
+    return text.len ? cr_config_read(c, text.data, text.len, path, err) : CR_OK;
+}
+
+bool cr_config_is_loopback(const cr_config *config) {
+    return cr_starts_with(config->bind, "127.") || strcmp(config->bind, "::1") == 0;
+}
+
+static cr_status check_exposure(const cr_config *c, cr_err *err) {
+    if (cr_config_is_loopback(c))
+        return CR_OK;
+    if (!c->tls_cert[0] && !c->trusted_proxies[0]) {
+        CR_FAIL(err, CR_DENIED, "bind address %s is not loopback: passwords would cross the network in the clear", c->bind);
+        cr_err_hint(err, "give --tls CERT --tls-key KEY, or --behind-proxy CIDR when a proxy in front does TLS");
+        return CR_DENIED;
+    }
+    if (!c->domain[0]) {
+        CR_FAIL(err, CR_INVALID, "bind address %s is not loopback, and there is no --domain", c->bind);
+        cr_err_hint(err, "each user needs an origin of their own: point DOMAIN and *.DOMAIN to this machine and give --domain DOMAIN");
+        return CR_INVALID;
+    }
+    if (!c->as_root)
+        return CR_FAIL(err, CR_DENIED, "without root there is one account and loopback only; %s is not loopback", c->bind);
+    return CR_OK;
+}
+
+/* A record that came as bytes: every text ends inside its field, and what is yes or no is one of them. */
+static cr_status check_shape(const cr_config *c, cr_err *err) {
+    const unsigned char *bytes = (const unsigned char *)c;
+    bool right = bytes[offsetof(cr_config, as_root)] <= 1;
+    for (int i = 0; i < ROWS; i++) {
+        const unsigned char *field = bytes + rows[i].offset;
+        if (rows[i].kind == YES_NO)
+            right = right && *field <= 1;
+        else if (rows[i].kind != INT && rows[i].kind != CPUS && rows[i].kind != BYTES)
+            right = right && memchr(field, 0, rows[i].size);
+    }
+    return right ? CR_OK : CR_FAIL(err, CR_FORMAT, "the settings are not a record of this version");
+}
+
+cr_status cr_config_check(const cr_config *c, cr_err *err) {
+    CR_TRY(check_shape(c, err));
+    if (!c->tls_cert[0] != !c->tls_key[0])
+        return CR_FAIL(err, CR_INVALID, "--tls and --tls-key go together");
+    if (c->tls_cert[0] && c->trusted_proxies[0])
+        return CR_FAIL(err, CR_INVALID, "--tls and --behind-proxy exclude each other");
+    if ((c->tls_cert[0] || c->trusted_proxies[0]) && !c->domain[0])
+        return CR_FAIL(err, CR_INVALID, "TLS needs --domain, the name in the certificate");
+    CR_TRY(check_exposure(c, err));
+    if (strlen(c->run_dir) > CR_CONFIG_RUN_DIR_MAX)
+        return CR_FAIL(err, CR_LIMIT, "run: %s is longer than %d characters; socket addresses would not fit", c->run_dir, CR_CONFIG_RUN_DIR_MAX);
+    const char *const dirs[] = {c->state_dir, c->run_dir, c->prefix};
+    for (size_t i = 0; i < CR_ARRAY_LEN(dirs); i++)
+        if (dirs[i][0] != '/' || !dirs[i][1])
+            return CR_FAIL(err, CR_INVALID, "state, run and prefix must each be a directory below /");
+    return CR_OK;
+}
+
+static void fit_to_machine(cr_config *c) {
+    uint64_t have = machine_memory();
+    if (have && c->memory_bytes > have)
+        c->memory_bytes = have;
+}
+
+cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {
+    enum { MOST = 32 };
+    const char *given[ROWS] = {NULL};
+    cr_option table[ROWS + MOST + 1] = {{0}};
+    int n = 0;
+    for (; n < ROWS; n++)
+        table[n] = (cr_option){0, rows[n].key, rows[n].value_name, rows[n].help, CR_OPTION_TEXT, &given[n]};
+    for (int i = 0; actions && actions[i].name && i < MOST; i++)
+        table[n++] = actions[i];
+    int first;
+    CR_TRY(cr_option_parse(table, argc, argv, &first, err));
+    if (first < argc)
+        return CR_FAIL(err, CR_INVALID, "'%s' is not understood; every setting is an option", argv[first]);
+
+    cr_config c;
+    CR_TRY(set_defaults(&c, err));
+    for (int pass = 0; pass < 2; pass++) {   /* the first pass finds the state directory, whose file the second overrides */
+        for (int i = 0; i < ROWS; i++)
+            if (given[i])
+                CR_TRY(set_row(&c, &rows[i], given[i], err));
+        if (pass == 0) {
+            char state[sizeof c.state_dir];
+            memcpy(state, c.state_dir, sizeof state);
+            CR_TRY(read_file(&c, err));
+            if (strcmp(state, c.state_dir) != 0)
+                return CR_FAIL(err, CR_INVALID, "%s/config cannot move the state directory it lies in", state);
+        }
+    }
+    fit_to_machine(&c);
+    CR_TRY(cr_config_check(&c, err));
+    *config = c;
+    return CR_OK;
+}
+
+cr_status cr_config_load(int argc, char **argv, cr_config *config, cr_err *err) {
+    return cr_config_load_with(NULL, argc, argv, config, err);
+}
+
+void cr_config_help(cr_buf *out) {
+    for (int i = 0; i < ROWS; i++) {
+        char left[64];
+        snprintf(left, sizeof left, "--%s %s", rows[i].key, rows[i].value_name);
+        cr_buf_addf(out, "  %-24s %s\n", left, rows[i].help);
+    }
+}

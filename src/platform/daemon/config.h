@@ -1,0 +1,50 @@
+/* config.h - the one record of settings that the helper validates at start and both processes use.
+ *
+ * Read from command line and STATE/config (key = value lines; the table in config.c is the source of parser, --help and docs).
+ * The helper (root) reads it; the hub receives it as a copy over the socket pair, never as a file it could change.
+ */
+#ifndef CR_PLATFORM_DAEMON_CONFIG_H
+#define CR_PLATFORM_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/error.h"
+
+typedef struct cr_config {
+    char bind[64];                /* address of both public ports; default 127.0.0.1 */
+    int64_t port;                 /* hub; user servers at port + 1. default 8000 */
+    char state_dir[512];          /* /var/lib/craton, or ~/.local/share/craton/state when not root */
+    char run_dir[256];            /* /run/craton, or XDG_RUNTIME_DIR/craton: sockets; short, see contracts: ipc paths < 107 */
+    char prefix[512];             /* where the environment lies: PREFIX/env/bin/python; /opt/craton */
+    char domain[256];             /* "" on loopback: users at ACCOUNT.localhost; else hub at DOMAIN, users at ACCOUNT.DOMAIN */
+    char tls_cert[512], tls_key[512];
+    char trusted_proxies[512];    /* CIDRs of --behind-proxy, comma-separated; the public form is then https on port 443 */
+    bool as_root;                 /* started as root: own uid per user */
+    uint64_t memory_bytes;        /* per user server, default 2 GiB, at most the machine's */
+    int64_t cpu_milli, pids;      /* per user server */
+    int64_t uid_first, uid_count; /* 20001, 20000 */
+    char account_prefix[16];      /* of Linux user names, so that they collide with nobody's: "cr-" */
+    bool preimport;               /* start from the pre-imported parent when possible */
+    char log_file[512];           /* "" : stderr */
+} cr_config;
+
+enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */
+
+/* Fills *config from defaults, the file STATE/config (if it exists) and argv; argv wins. The order of checks is: syntax of
+ * each value, then the rules between values (cr_config_check). */
+cr_status cr_config_load(int argc, char **argv, cr_config *config, cr_err *err) CR_MUST_USE;
+/* The same with further options that are not settings (actions such as --status), given as a table. Operands are refused. */
+struct cr_option;
+cr_status cr_config_load_with(const struct cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) CR_MUST_USE;
+/* The rules between values: a bind address that is not loopback needs TLS or a trusted proxy, and a domain; and so on. */
+cr_status cr_config_check(const cr_config *config, cr_err *err) CR_MUST_USE;
+/* text: what STATE/config holds, n bytes and a NUL; is changed. path: for messages. */
+cr_status cr_config_read(cr_config *config, char *text, size_t n, const char *path, cr_err *err) CR_MUST_USE;
+bool cr_config_is_loopback(const cr_config *config);
+/* Sets one key as the file would; the key is the option's long name. */
+cr_status cr_config_set(cr_config *config, const char *key, const char *value, cr_err *err) CR_MUST_USE;
+/* The lines of --help that come from the table. */
+struct cr_buf;
+void cr_config_help(struct cr_buf *out);
+
+#endif

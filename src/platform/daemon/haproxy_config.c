@@ -1,0 +1,313 @@
+/* haproxy_config.c - three public faces and their backends, as contracts/isolation settles them.
+ *
+ * hub    BIND:PORT      the hub's origin. Any other Host gets 421, so that no foreign name can be pointed at it.
+ * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's.
+ * api    127.0.0.1:PORT+2   /hub/api only, for user servers; no cookies.
+ *
+ * Dynamic servers are added with weight 0: a request whose server is unknown or down then gives 503, where a default weight
+ * would let HAProxy choose another user's server.
+ *
+ * Floods. The hub answers in milliseconds and holds few connections, so it is given whole requests only: HAProxy waits for the body, and
+ * what does not fit its buffer is refused. Three doors lead to the hub (pages, event streams, the API of user servers), each with
+ * an own limit of open requests, together fewer than the hub takes, so that no door can shut another. Before them stand limits per
+ * address (an IPv6 network of /64 is one address): a class of thirty behind one needs about 30 x 6 connections to the hub, 30 x 25 to
+ * the servers, and 30 x 25 requests in the ten seconds in which all sign in. Behind another proxy the address is the forwarded one.
+ * User servers all call from 127.0.0.1: their limit is per token, and requests whose token has not been right before share one.
+ */
+#include "platform/daemon/haproxy_config.h"
+
+#include <stdio.h>
+#include "base/text.h"
+#include "platform/daemon/ground.h"
+#include "platform/daemon/urls.h"
+#include "platform/http/http.h"
+
+/* Names of tables, doors and pages; figures are per ten seconds where they are rates. */
+enum {
+    HUB_CONNECTIONS = 600, USER_CONNECTIONS = 2000,        /* of one address; twice as many are cut without a word */
+    HUB_OPEN = 400, USER_OPEN = 2000,                      /* its requests at a time: HTTP/2 has many on a connection */
+    HUB_RATE = 3000, API_RATE = 3000,                      /* its requests; those of user servers that are not known yet */
+    TOKEN_RATE = 300, TOKEN_OPEN = 32,                     /* of one token at the API */
+    HUB_SLOTS = 1024, IDLE_SLOTS = 64,
+    BUFFER = 32 << 10,
+};
+/* Headers that HAProxy takes and the largest body lie in one buffer. */
+_Static_assert((int)CR_HTTP_BODY_MAX <= BUFFER / 2, "a body must fit the buffer beside its headers");
+_Static_assert(HUB_SLOTS * 5 / 2 + 3 * IDLE_SLOTS < (int)CR_HTTP_CONNECTIONS_MAX, "the hub must take what the doors let through");
+_Static_assert((int)CR_HTTP_STREAMS_MAX >= (int)HUB_SLOTS, "every stream that the door lets through is given out");
+
+typedef struct names {
+    char hub_origin[CR_URL_MAX], hub_host[512], user_suffix[512], map[600], run[600];
+    uint64_t connections, slots;      /* of all together; of one door to the hub */
+} names;
+
+static void put_names(const cr_config *c, uint64_t files, names *n) {
+    char user[CR_URL_MAX];
+    cr_url_hub_origin(c, n->hub_origin, sizeof n->hub_origin);
+    snprintf(n->hub_host, sizeof n->hub_host, "%s", strstr(n->hub_origin, "://") + 3);
+    cr_url_user_origin(c, "*", user, sizeof user);
+    snprintf(n->user_suffix, sizeof n->user_suffix, "%s", strchr(user, '*') + 1);
+    cr_run_path(c, CR_RUN_MAP, n->map, sizeof n->map);
+    snprintf(n->run, sizeof n->run, "%s", c->run_dir);
+    /* Two descriptors per connection; the rest is for listeners, the runtime socket and dynamic servers. */
+    n->connections = files > 1000 ? CR_MIN((files - 500) / 2, (uint64_t)20000) : 200;
+    n->slots = CR_MIN(n->connections / 4, (uint64_t)HUB_SLOTS);     /* the hub has as many descriptors as HAProxy */
+}
+
+static void put_global(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_addf(out, "global\n    maxconn %llu\n    tune.bufsize %d\n    log stderr format raw daemon notice\n",
+                (unsigned long long)n->connections, BUFFER);
+    if (c->as_root)
+        cr_buf_addf(out,
+                    "    user " CR_PROXY_USER "\n    group " CR_PROXY_USER "\n"
+                    "    chroot %s/" CR_RUN_ROUTE "\n"
+                    "    stats socket %s/" CR_RUN_PROXY " mode 600 user " CR_HUB_USER " level admin\n",
+                    n->run, n->run);
+    else
+        cr_buf_addf(out, "    stats socket %s/" CR_RUN_PROXY " mode 600 level admin\n", n->run);
+    cr_buf_adds(out,
+                "    stats timeout 1h\n"
+                "    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets\n"
+                "    hard-stop-after 30s\n\n"
+                "defaults\n"
+                "    mode http\n"
+                "    log global\n"
+                "    option dontlog-normal\n"
+                "    option dontlognull\n"
+                "    timeout connect 5s\n"
+                "    timeout http-request 15s\n"     /* slow headers */
+                "    timeout http-keep-alive 30s\n"
+                "    timeout client 10m\n"
+                "    timeout server 10m\n"           /* a notebook export may take minutes */
+                "    timeout queue 10s\n"
+                "    timeout tunnel 24h\n"           /* websockets of kernels */
+                "    retries 1\n\n");
+}
+
+static void put_bind(const cr_config *c, int port, cr_buf *out) {
+    bool v6 = strchr(c->bind, ':') != NULL;
+    cr_buf_addf(out, "    bind %s%s:%d", v6 ? "ipv6@" : "ipv4@", c->bind, port);
+    if (c->tls_cert[0])
+        cr_buf_addf(out, " ssl crt %s/tls.pem alpn h2,http/1.1", c->run_dir);
+    cr_buf_addc(out, '\n');
+}
+
+static unsigned long long connections_of_address(const names *n, int wanted) {
+    return CR_MIN((uint64_t)wanted, CR_MAX(n->connections / 5, (uint64_t)60));
+}
+
+/* Directly after the bind lines. Connections of a trusted proxy are many people's. */
+static void put_connection_limit(const cr_config *c, const names *n, const char *face, int wanted, cr_buf *out) {
+    if (c->trusted_proxies[0]) {
+        cr_buf_adds(out, "    acl from_proxy src");
+        for (const char *s = c->trusted_proxies; *s;) {
+            size_t len = strcspn(s, ",");
+            cr_buf_addc(out, ' ');
+            cr_buf_add(out, s, len);
+            s += len + (s[len] == ',');
+        }
+        cr_buf_addc(out, '\n');
+    }
+    cr_buf_addf(out,
+                "    tcp-request connection track-sc0 src,ipmask(32,64) table %s_connections%s\n"
+                "    tcp-request connection reject if { sc0_conn_cur gt %llu }\n",
+                face, c->trusted_proxies[0] ? " if !from_proxy" : "", 2 * connections_of_address(n, wanted));
+}
+
+/* Exactly one forwarding address reaches the hub and the servers, and nobody but a trusted proxy can choose it. */
+static void put_forwarding(const cr_config *c, cr_buf *out) {
+    if (c->trusted_proxies[0]) {
+        cr_buf_adds(out,
+                    "    http-request deny deny_status 403 if !from_proxy\n"
+                    "    http-request set-header X-Forwarded-For %[req.hdr_ip(x-forwarded-for,-1)] if { req.hdr_ip(x-forwarded-for,-1) -m found }\n"
+                    "    http-request set-header X-Forwarded-For %[src] if !{ req.hdr_ip(x-forwarded-for,-1) -m found }\n");
+    } else {
+        cr_buf_adds(out, "    http-request set-header X-Forwarded-For %[src]\n");
+    }
+    static const char *const hints[] = {"Forwarded", "X-Real-IP", "X-Scheme", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol",
+                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(hints); i++)
+        cr_buf_addf(out, "    http-request del-header %s\n", hints[i]);
+    cr_buf_addf(out, "    http-request set-header X-Forwarded-Proto %s\n", c->tls_cert[0] || c->trusted_proxies[0] ? "https" : "http");
+}
+
+/* ---- limits ---- */
+
+/* A page for browsers, JSON for programs; condition: of an HAProxy rule. */
+static void put_refusal(const names *n, int status, const char *page, const char *json, const char *condition, cr_buf *out) {
+    const char *again = status == 429 ? " hdr Retry-After 10" : "";
+    cr_buf_addf(out,
+                "    http-request return status %d content-type \"text/html; charset=utf-8\" file %s/errors/%s hdr Cache-Control no-store%s"
+                " if { req.hdr(accept) -m sub text/html } %s\n"
+                "    http-request return status %d content-type application/json string \"{\\\"status\\\":%d,\\\"message\\\":\\\"%s\\\"}\""
+                " hdr Cache-Control no-store%s if %s\n",
+                status, n->run, page, again, condition, status, status, json, again, condition);
+}
+
+static void put_tables(cr_buf *out) {
+    static const char *const by_address[] = {"hub_connections", "hub_requests", "user_connections", "user_requests"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(by_address); i++)
+        cr_buf_addf(out, "backend %s\n    stick-table type ipv6 size 100k expire 1m store conn_cur,http_req_rate(10s)\n\n", by_address[i]);
+    cr_buf_adds(out,
+                "backend api_strangers\n    stick-table type ip size 1k expire 1m store http_req_rate(10s)\n\n"
+                "backend api_tokens\n    stick-table type string len 64 size 100k expire 1d store conn_cur,http_req_rate(10s),gpt0\n\n");
+}
+
+/* rate 0: none. Comes after put_forwarding, which settles whose request it is. */
+static void put_request_limits(const names *n, const char *face, int connections, int open, int rate, cr_buf *out) {
+    cr_buf_addf(out,
+                "    http-request track-sc1 req.hdr_ip(x-forwarded-for),ipmask(32,64) table %s_requests\n"
+                "    acl too_much sc0_conn_cur gt %llu\n"
+                "    acl too_much sc1_conn_cur gt %d\n",
+                face, connections_of_address(n, connections), open);
+    if (rate)
+        cr_buf_addf(out, "    acl too_much sc1_http_req_rate gt %d\n", rate);
+    put_refusal(n, 429, "many.html", "too many requests from your network address; wait some seconds and try again", "too_much", out);
+}
+
+/* The hub sees a request when it is whole. */
+static void put_whole_body(const names *n, const char *seconds, cr_buf *out) {
+    char text[96];
+    put_refusal(n, 411, "length.html", "this request needs a Content-Length", "{ req.hdr(transfer-encoding) -m found }", out);
+    snprintf(text, sizeof text, "the request is larger than %d KiB", CR_HTTP_BODY_MAX / 1024);
+    char large[64];
+    snprintf(large, sizeof large, "{ req.body_size gt %d }", CR_HTTP_BODY_MAX);
+    put_refusal(n, 413, "large.html", text, large, out);
+    cr_buf_addf(out,
+                "    http-request wait-for-body time %s\n"
+                "    http-request set-var(txn.body) req.body_len\n"
+                "    acl whole req.body_size,sub(txn.body) eq 0\n"
+                "    acl said req.hdr(content-length) -m found\n", seconds);
+    /* A body of HTTP/2 may come without a length: nobody knows then whether what is here is all. */
+    put_refusal(n, 411, "length.html", "this request needs a Content-Length", "!said { req.body_len gt 0 }", out);
+    put_refusal(n, 413, "large.html", "the request with its headers is too large", "!whole", out);
+}
+
+static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_adds(out,
+                "frontend hub\n"
+                "    timeout client 1m\n");         /* a stream of events is never silent for so long */
+    put_bind(c, (int)c->port, out);
+    put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
+    put_forwarding(c, out);
+    put_request_limits(n, "hub", HUB_CONNECTIONS, HUB_OPEN, HUB_RATE, out);
+    cr_buf_addf(out, "    acl right_host req.hdr(host),lower -m str %s\n", n->hub_host);
+    if (!c->domain[0])   /* people type localhost */
+        cr_buf_addf(out,
+                    "    http-request redirect prefix %s code 302 if !right_host { req.hdr(host),lower -m str localhost:%d } METH_GET\n",
+                    n->hub_origin, (int)c->port);
+    cr_buf_addf(out,
+                "    http-request return status 421 content-type text/plain string \"This address serves another name: use %s\" if !right_host\n",
+                n->hub_origin);
+    put_whole_body(n, "10s", out);
+    cr_buf_adds(out,
+                "    http-request set-header X-Craton-Entry hub\n"
+                "    use_backend hub_events if { path_end /server/progress }\n"
+                "    default_backend hub\n\n");
+}
+
+static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    /* Something is left for the hub, whatever happens at the servers. */
+    cr_buf_addf(out, "frontend user\n    maxconn %llu\n", (unsigned long long)(n->connections * 3 / 4));
+    put_bind(c, (int)c->port + 1, out);
+    put_connection_limit(c, n, "user", USER_CONNECTIONS, out);
+    put_forwarding(c, out);
+    put_request_limits(n, "user", USER_CONNECTIONS, USER_OPEN, 0, out);
+    cr_buf_addf(out,
+                "    http-request set-var(txn.route) path,map_beg(%s)\n"
+                "    http-request set-var(txn.want) var(txn.route),field(1,.),concat(%s)\n"
+                "    http-request set-var(txn.host) req.hdr(host),lower\n"
+                "    acl routed var(txn.route) -m found\n"
+                "    acl right_host var(txn.host),strcmp(txn.want) eq 0\n"
+                "    http-request return status 421 content-type text/plain string \"wrong host\" if routed !right_host\n",
+                n->map, n->user_suffix);
+    /* The hub's cookies never reach user code (one line strips one cookie), and user code cannot set them. Who has more than five
+     * of them was made to by a page that tosses cookies: then none at all passes. */
+    for (int i = 0; i < 5; i++)
+        cr_buf_adds(out, "    http-request replace-header Cookie ^(.*;\\s*|)(?:__Host-)?craton-[^;=]*=[^;]*(?:;\\s*|$)(.*)$ \\1\\2\n");
+    cr_buf_adds(out,
+                "    http-request del-header Cookie if { req.fhdr(cookie) -m reg (?:^|;)\\s*(?:__Host-)?craton- }\n"
+                "    http-response replace-header Set-Cookie (?i)^\\s*(?:__(?:Host|Secure|Http|Host-Http)-)?craton-.* x-refused=1;Max-Age=0;Path=/x-refused\n"
+                "    http-response replace-header Set-Cookie (?i)^(.*);\\s*domain=[^;]*(.*)$ \\1\\2\n"
+                "    http-response del-header Service-Worker-Allowed\n"
+                "    use_backend " CR_PROXY_BACKEND " if routed\n"
+                "    default_backend gone\n\n");
+}
+
+/* Whose request it is, as the hash of its token. A token that was right once is known, and its holder notices no flood of wrong ones. */
+static void put_token_limits(const names *n, cr_buf *out) {
+    char many[96];
+    cr_buf_adds(out,
+                "    http-request set-var(txn.holder) req.hdr(authorization),sha2(256),hex if { req.hdr(authorization) -m found }\n"
+                "    http-request set-var(txn.holder) req.body_param(client_secret),sha2(256),hex"
+                " if { path /hub/api/oauth2/token } { req.body_param(client_secret) -m found }\n"
+                "    acl holder var(txn.holder) -m found\n"
+                "    acl known var(txn.holder),table_gpt0(api_tokens) eq 1\n"
+                "    http-request track-sc0 src table api_strangers if !known\n");
+    snprintf(many, sizeof many, "!known { sc0_http_req_rate gt %d }", API_RATE);
+    put_refusal(n, 429, "many.html", "too many requests at the moment; wait some seconds and try again", many, out);
+    cr_buf_adds(out, "    http-request track-sc1 var(txn.holder) table api_tokens if holder\n");
+    cr_buf_addf(out, "    acl too_much sc1_http_req_rate gt %d\n    acl too_much sc1_conn_cur gt %d\n", TOKEN_RATE, TOKEN_OPEN);
+    put_refusal(n, 429, "many.html", "too many requests with this token; wait some seconds and try again", "holder too_much", out);
+    cr_buf_adds(out, "    http-response sc-set-gpt0(1) 1 if { status lt 400 }\n");
+}
+
+static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_addf(out,
+                "frontend api\n"
+                "    maxconn %llu\n"
+                "    timeout http-request 3s\n"     /* all callers are on this machine */
+                "    timeout client 1m\n"
+                "    bind ipv4@127.0.0.1:%d\n"
+                "    http-request return status 404 content-type application/json string \"{\\\"status\\\":404,\\\"message\\\":\\\"only /hub/api is here\\\"}\""
+                " if !{ path_beg /hub/api/ } !{ path /hub/api }\n"
+                "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %%2e }\n"
+                "    http-request set-header X-Forwarded-For %%[src]\n"
+                "    http-request del-header Cookie\n"
+                "    http-request set-header X-Craton-Entry api\n",
+                (unsigned long long)(n->connections / 4), (int)c->port + 2);
+    put_whole_body(n, "3s", out);
+    put_token_limits(n, out);
+    cr_buf_adds(out,
+                "    use_backend hub_events if { path_end /server/progress }\n"
+                "    default_backend hub_api\n\n");
+}
+
+/* One of the doors to the hub. */
+static void put_door(const cr_config *c, const names *n, const char *name, uint64_t slots, cr_buf *out) {
+    char api[CR_URL_MAX];
+    cr_buf_addf(out, "backend %s\n    timeout server 2m\n    errorfile 503 %s/errors/hub.http\n    server hub %s maxconn %llu pool-max-conn %d\n\n",
+                name, n->run, cr_proxy_address(c, "api", api, sizeof api), (unsigned long long)slots, IDLE_SLOTS);
+}
+
+static void put_backends(const cr_config *c, const names *n, cr_buf *out) {
+    put_door(c, n, "hub", n->slots, out);
+    put_door(c, n, "hub_events", n->slots, out);
+    put_door(c, n, "hub_api", n->slots / 2, out);
+    cr_buf_addf(out,
+                "backend " CR_PROXY_BACKEND "\n    balance roundrobin\n    errorfile 503 %s/errors/user.http\n"
+                "    use-server %%[var(txn.route)] if TRUE\n\n", n->run);
+    /* A backend and not rules of the frontend: those would run before the routing. Programs get 424, which JupyterLab
+     * understands; people are taken to the hub, which offers to start the server. */
+    cr_buf_addf(out,
+                "backend gone\n"
+                "    http-request return status 424 content-type application/json string \"{\\\"message\\\":\\\"server not running\\\"}\""
+                " if { path_reg ^/user/[^/]+/(.*/)?api/ } || !{ req.hdr(sec-fetch-mode) -m found } || !{ req.hdr(sec-fetch-mode) navigate }\n"
+                "    http-request redirect location %s/hub%%[pathq] code 302 if { path_beg /user/ }\n"
+                "    http-request redirect location %s%%[pathq] code 302 if { path_beg /hub/ }\n"
+                "    http-request redirect location %s/ code 302\n",
+                n->hub_origin, n->hub_origin, n->hub_origin);
+}
+
+cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_err *err) {
+    names n;
+    put_names(c, files, &n);
+    cr_buf_adds(out, "# Written by cratond at every start; changes here are lost.\n");
+    put_global(c, &n, out);
+    put_tables(out);
+    put_hub_frontend(c, &n, out);
+    put_user_frontend(c, &n, out);
+    put_api_frontend(c, &n, out);
+    put_backends(c, &n, out);
+    return cr_buf_check(out, err);
+}

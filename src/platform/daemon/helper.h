@@ -1,0 +1,16 @@
+/* helper.h - the privileged parent of everything: lays the ground, keeps hub, HAProxy and craton-fetch running, holds the table of servers.
+ *
+ * One thread, no network socket, no HTTP, no TLS; the only input it parses is protocol.h, /proc and its own records.
+ *   SIGTERM, SIGINT   end the hub and itself; HAProxy and user servers go on, the next helper finds them
+ *   SIGUSR1           end everything: servers (asked, then killed), hub, HAProxy, itself
+ */
+#ifndef CR_PLATFORM_DAEMON_HELPER_H
+#define CR_PLATFORM_DAEMON_HELPER_H
+
+#include "platform/daemon/config.h"
+#include "platform/identity/provider.h"
+
+/* Returns when cratond is to end. */
+cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, cr_err *err) CR_MUST_USE;
+
+#endif

@@ -1,0 +1,151 @@
+/* main.c - cratond: reads the settings, then becomes the helper, the hub, or a client of one that runs. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/option.h"
+#include "platform/daemon/config.h"
+#include "platform/daemon/control_client.h"
+#include "platform/daemon/helper.h"
+#include "platform/daemon/hub_process.h"
+#include "platform/daemon/providers.h"
+#include "platform/daemon/urls.h"
+#include "platform/runner/confine.h"
+#include "platform/runner/protocol.h"
+
+/* hub/hub.c. Returns the exit code. */
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, int runner_fd, int api_fd, int control_fd);
+
+static int fail(const cr_err *err) {
+    fprintf(stderr, "cratond: %s\n", err->message);
+    if (err->hint[0])
+        fprintf(stderr, "  %s\n", err->hint);
+    return cr_status_exit(err->status);
+}
+
+static cr_status open_log(const cr_config *c, const char *component, cr_err *err) {
+    int fd = 2;
+    if (c->log_file[0]) {
+        fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (fd < 0)
+            return CR_FAIL_ERRNO(err, "cannot open the log %s", c->log_file);
+        if (dup2(fd, 2) < 0)   /* what children say goes there too */
+            return CR_FAIL_ERRNO(err, "cannot use the log %s", c->log_file);
+    }
+    cr_log_setup(component, CR_LOG_INFO, 2);
+    return CR_OK;
+}
+
+/* What the helper sends before anything else. */
+static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_err *err) {
+    cr_msg m;
+    CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
+    if (m.head.kind != CR_MSG_CONFIG)
+        return CR_FAIL(err, CR_FORMAT, "the first packet is not the settings");
+    *config = m.as_cr_msg_config.config;
+    for (int n = m.as_cr_msg_config.n_providers; providers->n < n; providers->n++) {
+        CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
+        if (m.head.kind != CR_MSG_PROVIDER)
+            return CR_FAIL(err, CR_FORMAT, "a packet is not an identity provider");
+        providers->at[providers->n] = m.as_cr_msg_provider.provider;
+    }
+    explicit_bzero(&m, sizeof m);
+    return CR_OK;
+}
+
+static int run_hub(void) {
+    static cr_config config;
+    static cr_provider_set providers;
+    cr_err err = CR_ERR_INIT;
+    cr_log_setup("hub", CR_LOG_INFO, 2);
+    signal(SIGPIPE, SIG_IGN);
+    cr_status status = receive_settings(&config, &providers, &err);
+    if (status == CR_OK && prctl(PR_SET_DUMPABLE, 0) != 0)   /* no other process of this uid looks into its memory */
+        status = CR_FAIL_ERRNO(&err, "cannot protect the hub's memory");
+    if (status == CR_OK)
+        status = cr_confine_filter(CR_FILTER_HUB, &err);
+    if (status != CR_OK) {
+        cr_log_err(CR_LOG_ERROR, "hub cannot start", &err);
+        return cr_status_exit(status);
+    }
+    return cr_hub_main(&config, &providers, CR_HUB_RUNNER_FD, CR_HUB_API_FD, CR_HUB_CONTROL_FD);
+}
+
+static int help(const cr_option *actions) {
+    cr_auto_buf cr_buf settings;
+    cr_buf_init(&settings, 64 << 10);
+    cr_config_help(&settings);
+    printf("cratond - a hub for people who compute on Earth data\n\nUsage: cratond [SETTING...]          run in the foreground\n"
+           "       cratond [SETTING...] ACTION    speak to one that runs\n\nActions\n");
+    cr_option_help(actions, stdout);
+    printf("\nSettings (also lines `key = value` in STATE/config)\n%s", cr_buf_str(&settings));
+    return 0;
+}
+
+static int signin_help(void) {
+    cr_auto_buf cr_buf rows;
+    cr_buf_init(&rows, 64 << 10);
+    cr_provider_help(&rows);
+    printf("Sign-in by an identity provider: one file STATE/signin/NAME.conf for each, lines `key = value`; the client secret in\n"
+           "STATE/signin/NAME.secret with mode 600. Both belong to the user that runs cratond, and are read at its start.\n\n%s", cr_buf_str(&rows));
+    return 0;
+}
+
+/* Says what the next start will use. */
+static int check(const cr_config *c, const cr_provider_set *set) {
+    char origin[CR_URL_MAX];
+    cr_url_hub_origin(c, origin, sizeof origin);
+    printf("The settings are good. The hub will be at %s.\n", origin);
+    for (int i = 0; i < set->n; i++) {
+        const cr_provider *p = &set->at[i];
+        printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
+               p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback");
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc == 2 && strcmp(argv[1], "--role=hub") == 0)
+        return run_hub();
+
+    cr_control_command k = {0};
+    bool want_help = false, want_version = false, want_check = false, want_signin_help = false;
+    static cr_provider_set providers;
+    const cr_option actions[] = {
+        {0, "status", NULL, "what runs", CR_OPTION_FLAG, &k.status},
+        {0, "json", NULL, "with an action: the answer as JSON", CR_OPTION_FLAG, &k.json},
+        {0, "admin-link", NULL, "a new one-use link for an administrator", CR_OPTION_FLAG, &k.admin_link},
+        {0, "backup", "FILE", "copy the database to FILE", CR_OPTION_TEXT, &k.backup},
+        {0, "stop", NULL, "end servers, hub and proxy", CR_OPTION_FLAG, &k.stop},
+        {0, "keep-servers", NULL, "with --stop: servers and proxy go on", CR_OPTION_FLAG, &k.keep_servers},
+        {0, "check", NULL, "read the settings and say whether they are good", CR_OPTION_FLAG, &want_check},
+        {0, "signin-help", NULL, "settings of identity providers", CR_OPTION_FLAG, &want_signin_help},
+        {'h', "help", NULL, "this text", CR_OPTION_FLAG, &want_help},
+        {0, "version", NULL, "the version", CR_OPTION_FLAG, &want_version},
+        {0},
+    };
+    cr_err err = CR_ERR_INIT;
+    cr_config config;
+    cr_status status = cr_config_load_with(actions, argc, argv, &config, &err);
+    if (want_help)
+        return help(actions);
+    if (want_version)
+        return puts("cratond " CRATON_VERSION) < 0;
+    if (want_signin_help)
+        return signin_help();
+    if (status != CR_OK)
+        return fail(&err);
+    if (cr_control_is_asked(&k))
+        return cr_control_run(&config, &k);
+    if (cr_providers_load(&config, &providers, &err) != CR_OK)
+        return fail(&err);
+    if (want_check)
+        return check(&config, &providers);
+    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &err) != CR_OK)
+        return fail(&err);
+    return 0;
+}

@@ -1,0 +1,54 @@
+/* urls.h - the addresses and file names that hub, helper and HAProxy must agree on, each made in one place.
+ *
+ * Origins (contracts: isolation): the hub has an origin of its own, every account has one, and no cookie crosses between them.
+ *   loopback       http://BIND:PORT           http://ACCOUNT.localhost:PORT+1
+ *   --tls          https://DOMAIN:PORT        https://ACCOUNT.DOMAIN:PORT+1
+ *   --behind-proxy https://DOMAIN             https://ACCOUNT.DOMAIN         (the proxy in front listens on 443)
+ * With a domain on loopback without TLS the second form is used with http.
+ *
+ * Every function writes a NUL-terminated text into buf and returns buf. A text that does not fit is replaced by "": give
+ * CR_URL_MAX bytes, which is enough for everything a validated configuration, name and account can give.
+ */
+#ifndef CR_PLATFORM_DAEMON_URLS_H
+#define CR_PLATFORM_DAEMON_URLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "platform/daemon/config.h"
+
+enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
+
+/* Below RUN. */
+#define CR_RUN_ROUTE "route"              /* HAProxy's root: the hub's socket and the pinned links, nothing else */
+#define CR_RUN_API "route/api"            /* the hub's listening socket */
+#define CR_RUN_CONTROL "control.sock"
+#define CR_RUN_FETCH "fetch.sock"         /* craton-fetch: questions of the hub to identity providers */
+#define CR_RUN_PROXY "proxy.sock"         /* HAProxy's runtime API */
+#define CR_RUN_MAP "routes.map"           /* name of the map in the runtime API; the file itself stays empty */
+#define CR_RUN_HAPROXY_CFG "haproxy.cfg"
+#define CR_RUN_HAPROXY_PID "haproxy.pid"
+#define CR_RUN_PID "cratond.pid"
+/* HAProxy's backend whose dynamic servers are the user servers (name: cr_link_name). */
+#define CR_PROXY_BACKEND "usock"
+
+char *cr_url_hub_origin(const cr_config *c, char *buf, size_t size);                        /* no slash at the end */
+char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, size_t size);  /* no slash at the end */
+char *cr_url_user_origins(const cr_config *c, char *buf, size_t size);   /* a CSP source, the origin of account "*" */
+char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2/hub/api, for user servers */
+
+/* One segment of a path, percent-encoded as JupyterHub does it: letters, digits and -._~@ stay. */
+char *cr_url_segment(const char *text, char *buf, size_t size);
+/* /user/NAME/ or /user/NAME/SERVER/; also the key of the route map. */
+char *cr_url_prefix(const char *user, const char *server, char *buf, size_t size);
+/* jupyterhub-user-ACCOUNT, or jupyterhub-user-ACCOUNT.SERVER: accounts contain no dot, so that two servers never share one. */
+char *cr_url_client_id(const char *account, const char *server, char *buf, size_t size);
+/* The one redirect address of that OAuth client. */
+char *cr_url_callback(const cr_config *c, const char *account, const char *user, const char *server, char *buf, size_t size);
+
+/* ACCOUNT.GENERATION: the pinned link in RUN/route, HAProxy's server name, and the value in the route map. */
+char *cr_link_name(const char *account, uint64_t generation, char *buf, size_t size);
+/* How HAProxy names a socket in RUN/route: unix@/NAME as root (it is chrooted there), unix@RUN/route/NAME otherwise. */
+char *cr_proxy_address(const cr_config *c, const char *name, char *buf, size_t size);
+char *cr_run_path(const cr_config *c, const char *name, char *buf, size_t size);            /* RUN/NAME */
+
+#endif

@@ -1,0 +1,284 @@
+/* db.c - SQLite behind the project's errors. */
+#include "platform/db/db.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/map.h"
+
+enum { STATEMENTS_MAX = 256, BUSY_MS = 5000, NAME_BYTES = 1024 };
+
+struct cr_db {
+    sqlite3 *handle;
+    cr_map statements;        /* SQL -> sqlite3_stmt */
+    int version;
+};
+
+static cr_status fail(cr_db *db, cr_err *err, const char *what) {
+    int code = sqlite3_errcode(db->handle);
+    const char *text = sqlite3_errmsg(db->handle);
+    cr_status status;
+    switch (code & 0xFF) {
+    case SQLITE_FULL:
+        status = CR_FAIL(err, CR_NO_SPACE, "there is no space left on the disk that holds the hub's database: this was not saved");
+        cr_err_hint(err, "ask the administrator to free some space, then try again; nothing that was saved before is lost");
+        return status;
+    case SQLITE_CONSTRAINT: return CR_FAIL(err, CR_EXISTS, "%s: %s", what, text);
+    case SQLITE_NOMEM: return CR_FAIL(err, CR_MEMORY, "%s: no memory", what);
+    case SQLITE_BUSY: case SQLITE_LOCKED:
+        status = CR_FAIL(err, CR_BUSY, "the database is used by another process");
+        cr_err_hint(err, "is a second hub running with this state directory?");
+        return status;
+    case SQLITE_CORRUPT: case SQLITE_NOTADB:
+        status = CR_FAIL(err, CR_FORMAT, "the database is damaged: %s", text);
+        cr_err_hint(err, "restore the last backup");
+        return status;
+    case SQLITE_IOERR:
+        if (sqlite3_system_errno(db->handle) == ENOSPC)
+            return CR_FAIL(err, CR_NO_SPACE, "there is no space left on the disk that holds the hub's database: this was not saved");
+        return CR_FAIL(err, CR_IO, "%s: %s", what, text);
+    case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN: return CR_FAIL(err, CR_DENIED, "%s: %s", what, text);
+    default: return CR_FAIL(err, CR_INTERNAL, "%s: %s", what, text);
+    }
+}
+
+static cr_status exec(cr_db *db, const char *sql, const char *what, cr_err *err) {
+    return sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK ? CR_OK : fail(db, err, what);
+}
+
+/* ---- statements ---- */
+
+static cr_status prepare(cr_db *db, const char *sql, sqlite3_stmt **ret_statement, cr_err *err) {
+    sqlite3_stmt *s = cr_map_get(&db->statements, sql);
+    if (!s) {
+        if (sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s, NULL) != SQLITE_OK)
+            return fail(db, err, "preparing a statement");
+        cr_status status = cr_map_set(&db->statements, sql, s, err);
+        if (status != CR_OK) {
+            sqlite3_finalize(s);
+            return status;
+        }
+    } else if (sqlite3_stmt_busy(s)) {
+        return CR_FAIL(err, CR_INTERNAL, "a query is open twice: %s", sql);
+    }
+    *ret_statement = s;
+    return CR_OK;
+}
+
+static cr_status bind(cr_db *db, sqlite3_stmt *s, const char *types, va_list ap, cr_err *err) {
+    int rc = SQLITE_OK;
+    for (int i = 1; *types && rc == SQLITE_OK; types++, i++) {
+        if (*types == 't') {
+            const char *text = va_arg(ap, const char *);
+            rc = text ? sqlite3_bind_text(s, i, text, -1, SQLITE_TRANSIENT) : sqlite3_bind_null(s, i);
+        } else if (*types == 'i') {
+            rc = sqlite3_bind_int64(s, i, va_arg(ap, int64_t));
+        } else {
+            const void *bytes = va_arg(ap, const void *);
+            rc = sqlite3_bind_blob64(s, i, bytes, va_arg(ap, size_t), SQLITE_TRANSIENT);
+        }
+    }
+    return rc == SQLITE_OK ? CR_OK : fail(db, err, "binding a value");
+}
+
+cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, ...) {
+    sqlite3_stmt *s = NULL;
+    CR_TRY(prepare(db, sql, &s, err));
+    va_list ap;
+    va_start(ap, types);
+    cr_status status = bind(db, s, types, ap, err);
+    va_end(ap);
+    if (status == CR_OK) {
+        int rc;
+        while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+            ;
+        if (rc != SQLITE_DONE)
+            status = fail(db, err, "writing to the database");
+    }
+    sqlite3_reset(s);
+    sqlite3_clear_bindings(s);
+    return status;
+}
+
+int64_t cr_db_changes(const cr_db *db) { return sqlite3_changes64(db->handle); }
+int64_t cr_db_last_id(const cr_db *db) { return sqlite3_last_insert_rowid(db->handle); }
+
+cr_status cr_db_begin(cr_db *db, cr_err *err) { return exec(db, "BEGIN IMMEDIATE", "beginning a transaction", err); }
+
+cr_status cr_db_end(cr_db *db, cr_status status, cr_err *err) {
+    if (status == CR_OK)
+        status = exec(db, "COMMIT", "saving to the database", err);
+    if (status != CR_OK && !sqlite3_get_autocommit(db->handle))
+        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+cr_status cr_query_open(cr_db *db, cr_query *q, cr_err *err, const char *sql, const char *types, ...) {
+    sqlite3_stmt *s = NULL;
+    CR_TRY(prepare(db, sql, &s, err));
+    va_list ap;
+    va_start(ap, types);
+    cr_status status = bind(db, s, types, ap, err);
+    va_end(ap);
+    if (status != CR_OK)
+        return status;
+    *q = (cr_query){db, s, SQLITE_ROW};
+    return CR_OK;
+}
+
+bool cr_query_next(cr_query *q) {
+    if (!q->statement || q->result != SQLITE_ROW)
+        return false;
+    q->result = sqlite3_step(q->statement);
+    return q->result == SQLITE_ROW;
+}
+
+cr_status cr_query_end(cr_query *q, cr_err *err) {
+    cr_status status = CR_OK;
+    if (q->statement && q->result != SQLITE_ROW && q->result != SQLITE_DONE)
+        status = fail(q->db, err, "reading the database");
+    cr_query_close(q);
+    return status;
+}
+
+void cr_query_close(cr_query *q) {
+    if (q->statement) {
+        sqlite3_reset(q->statement);
+        sqlite3_clear_bindings(q->statement);
+    }
+    q->statement = NULL;
+}
+
+int64_t cr_query_int(const cr_query *q, int column) { return sqlite3_column_int64(q->statement, column); }
+const char *cr_query_text(const cr_query *q, int column) { return (const char *)sqlite3_column_text(q->statement, column); }
+const void *cr_query_blob(const cr_query *q, int column, size_t *ret_size) {
+    const void *bytes = sqlite3_column_blob(q->statement, column);
+    *ret_size = (size_t)sqlite3_column_bytes(q->statement, column);
+    return bytes;
+}
+
+/* ---- the file ---- */
+
+static cr_status read_version(cr_db *db, int *ret_version, cr_err *err) {
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &s, NULL) != SQLITE_OK)
+        return fail(db, err, "reading the database");
+    int rc = sqlite3_step(s);
+    *ret_version = sqlite3_column_int(s, 0);
+    sqlite3_finalize(s);
+    return rc == SQLITE_ROW ? CR_OK : fail(db, err, "reading the database");
+}
+
+static cr_status migrate_one(cr_db *db, const cr_migration *m, cr_err *err) {
+    char set[64];
+    snprintf(set, sizeof set, "PRAGMA user_version = %d", m->version);
+    CR_TRY(cr_db_begin(db, err));
+    cr_status status = exec(db, m->sql, m->what, err);
+    if (status == CR_OK)
+        status = exec(db, set, "noting the version", err);
+    status = cr_db_end(db, status, err);
+    if (status == CR_OK)
+        db->version = m->version;
+    return status;
+}
+
+static cr_status migrate(cr_db *db, const char *path, const cr_migration *rows, int n, cr_err *err) {
+    CR_TRY(read_version(db, &db->version, err));
+    int newest = n ? rows[n - 1].version : 0;
+    if (db->version > newest) {
+        cr_status status = CR_FAIL(err, CR_CONFLICT, "the database %s was made by a newer Craton (version %d; this one knows up to %d)",
+                                   path, db->version, newest);
+        cr_err_hint(err, "start the newer Craton, or restore a backup made by this one");
+        return status;
+    }
+    if (db->version > 0 && db->version < newest) {
+        char copy[NAME_BYTES];
+        snprintf(copy, sizeof copy, "%s.before-version-%d", path, newest);
+        unlink(copy);
+        CR_TRY(cr_db_backup(db, copy, err));
+    }
+    for (int i = 0; i < n; i++) {
+        if (rows[i].version <= db->version)
+            continue;
+        cr_status status = migrate_one(db, &rows[i], err);
+        if (status != CR_OK) {
+            cr_err_context(err, "bringing the database to version %d (%s)", rows[i].version, rows[i].what);
+            return status;
+        }
+    }
+    return CR_OK;
+}
+
+cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_migrations, cr_db **ret_db, cr_err *err) {
+    /* Made by us first, so that SQLite never makes it with wider rights. */
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return CR_FAIL_ERRNO(err, "opening %s", path);
+    close(fd);
+    cr_db *db = calloc(1, sizeof *db);
+    if (!db)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the database");
+    cr_map_init(&db->statements, STATEMENTS_MAX);
+    cr_status status = CR_OK;
+    if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        status = db->handle ? fail(db, err, "opening the database") : CR_FAIL(err, CR_MEMORY, "no memory for the database");
+        goto out;
+    }
+    sqlite3_busy_timeout(db->handle, BUSY_MS);
+    sqlite3_extended_result_codes(db->handle, 1);
+    sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    CR_TRY_GOTO(exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA secure_delete = ON",
+                     "opening the database", err), out);
+    CR_TRY_GOTO(migrate(db, path, migrations, n_migrations, err), out);
+    *ret_db = db;
+    return CR_OK;
+out:
+    cr_err_context(err, "%s", path);
+    cr_db_close(db);
+    return status;
+}
+
+void cr_db_close(cr_db *db) {
+    if (!db)
+        return;
+    void *s;
+    for (size_t i = 0; (i = cr_map_next(&db->statements, i, NULL, &s));)
+        sqlite3_finalize(s);
+    cr_map_done(&db->statements);
+    sqlite3_close(db->handle);
+    free(db);
+}
+
+int cr_db_version(const cr_db *db) { return db->version; }
+
+cr_status cr_db_backup(cr_db *db, const char *path, cr_err *err) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return CR_FAIL_ERRNO(err, "making the backup %s", path);
+    close(fd);
+    cr_status status = CR_OK;
+    sqlite3 *target = NULL;
+    int rc = sqlite3_open_v2(path, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    sqlite3_backup *backup = rc == SQLITE_OK ? sqlite3_backup_init(target, "main", db->handle, "main") : NULL;
+    if (backup) {
+        rc = sqlite3_backup_step(backup, -1);
+        sqlite3_backup_finish(backup);
+    }
+    /* One file, not a file and its log: the copy is carried away. */
+    if (rc == SQLITE_DONE)
+        rc = sqlite3_exec(target, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) == SQLITE_OK ? SQLITE_DONE : SQLITE_IOERR;
+    if (!backup || rc != SQLITE_DONE) {
+        bool full = (rc & 0xFF) == SQLITE_FULL || (target && sqlite3_system_errno(target) == ENOSPC);
+        status = CR_FAIL(err, full ? CR_NO_SPACE : CR_IO, "making the backup %s: %s", path,
+                         full ? "no space left on the disk" : target ? sqlite3_errmsg(target) : "no memory");
+    }
+    sqlite3_close(target);
+    if (status != CR_OK)
+        unlink(path);
+    return status;
+}

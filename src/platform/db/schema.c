@@ -1,0 +1,118 @@
+/* schema.c - times are milliseconds since 1970 UTC; secrets are kept as SHA-256 (tokens, links, sessions, codes) or argon2id (passwords). */
+#include "platform/db/schema.h"
+
+const cr_migration cr_schema[] = {
+    {1, "users, sign-in, servers",
+     "CREATE TABLE users ("
+     "  id INTEGER PRIMARY KEY,"
+     "  name TEXT NOT NULL UNIQUE,"               /* as in URLs */
+     "  account TEXT NOT NULL UNIQUE,"            /* system name; see identity/user_names.h */
+     "  password TEXT,"                           /* argon2id; NULL: cannot sign in with a password yet */
+     "  admin INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),"
+     "  disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),"
+     "  demo INTEGER NOT NULL DEFAULT 0 CHECK (demo IN (0, 1)),"
+     "  created_ms INTEGER NOT NULL,"
+     "  last_activity_ms INTEGER"
+     ") STRICT;"
+     /* Accounts that were given once are not given to another person: files may still carry them. */
+     "CREATE TABLE past_accounts (account TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
+     /* People who are being removed: the intent, kept until nothing of them is left. */
+     "CREATE TABLE removals (user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE) STRICT;"
+     "CREATE TABLE links ("
+     "  hash BLOB PRIMARY KEY,"
+     "  kind TEXT NOT NULL CHECK (kind IN ('admin', 'invite', 'password')),"
+     "  user_id INTEGER REFERENCES users (id) ON DELETE CASCADE,"      /* password: whose */
+     "  name TEXT,"                               /* invite: the name proposed by the administrator */
+     "  made_by INTEGER REFERENCES users (id) ON DELETE SET NULL,"
+     "  created_ms INTEGER NOT NULL,"
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE TABLE sessions ("
+     "  id INTEGER PRIMARY KEY,"
+     "  hash BLOB NOT NULL UNIQUE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  created_ms INTEGER NOT NULL,"
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT;"
+     "CREATE INDEX sessions_user ON sessions (user_id);"
+     "CREATE TABLE servers ("
+     "  id INTEGER PRIMARY KEY,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  name TEXT NOT NULL,"                      /* '' is the default server */
+     "  generation INTEGER NOT NULL,"
+     "  running INTEGER NOT NULL CHECK (running IN (0, 1)),"           /* asked of the runner and not known to have ended */
+     "  started_ms INTEGER,"
+     "  ready_after_ms INTEGER,"                  /* how long the last good start took */
+     "  last_activity_ms INTEGER,"
+     "  stopped_ms INTEGER,"
+     "  stop_reason TEXT,"
+     "  stop_text TEXT,"
+     "  UNIQUE (user_id, name)"
+     ") STRICT;"
+     "CREATE TABLE tokens ("
+     "  id INTEGER PRIMARY KEY,"
+     "  hash BLOB NOT NULL UNIQUE,"
+     "  kind TEXT NOT NULL CHECK (kind IN ('server', 'oauth', 'api')),"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  server_id INTEGER REFERENCES servers (id) ON DELETE CASCADE,"  /* server, oauth */
+     "  session_id INTEGER REFERENCES sessions (id) ON DELETE CASCADE,"/* oauth: ends with the session */
+     "  code_hash BLOB,"                          /* oauth: the code that it was given for */
+     "  note TEXT,"
+     "  created_ms INTEGER NOT NULL,"
+     "  expires_ms INTEGER"
+     ") STRICT;"
+     "CREATE INDEX tokens_session ON tokens (session_id);"
+     "CREATE INDEX tokens_server ON tokens (server_id);"
+     "CREATE TABLE codes ("
+     "  hash BLOB PRIMARY KEY,"
+     "  server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,"
+     "  session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,"
+     "  redirect TEXT NOT NULL,"
+     "  challenge TEXT NOT NULL,"                 /* PKCE S256 */
+     "  used INTEGER NOT NULL DEFAULT 0,"
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE TABLE sequence (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+     "INSERT INTO sequence VALUES ('generation', 0);"},
+    {2, "identity providers",
+     /* The key of a person at a provider is (issuer, subject), never a name: names are given again. */
+     "CREATE TABLE identities ("
+     "  id INTEGER PRIMARY KEY,"
+     "  issuer TEXT NOT NULL,"
+     "  subject TEXT NOT NULL,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  provider TEXT NOT NULL,"
+     "  shown TEXT NOT NULL,"                     /* as the provider names the person; for people to read */
+     "  email TEXT NOT NULL,"
+     "  admin INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),"     /* administrator because the provider says so */
+     "  created_ms INTEGER NOT NULL,"
+     "  last_ms INTEGER NOT NULL,"
+     "  UNIQUE (issuer, subject)"
+     ") STRICT;"
+     "CREATE INDEX identities_user ON identities (user_id);"
+     "CREATE TABLE memberships ("                 /* groups, as the provider named them at the last sign-in */
+     "  identity_id INTEGER NOT NULL REFERENCES identities (id) ON DELETE CASCADE,"
+     "  name TEXT NOT NULL,"
+     "  PRIMARY KEY (identity_id, name)"
+     ") STRICT, WITHOUT ROWID;"
+     /* Who came with a good proof of identity and without the membership that is required. */
+     "CREATE TABLE refusals ("
+     "  id INTEGER PRIMARY KEY,"
+     "  issuer TEXT NOT NULL,"
+     "  subject TEXT NOT NULL,"
+     "  provider TEXT NOT NULL,"
+     "  name TEXT NOT NULL,"
+     "  shown TEXT NOT NULL,"
+     "  email TEXT NOT NULL,"
+     "  received TEXT NOT NULL,"                  /* groups, one a line */
+     "  first_ms INTEGER NOT NULL,"
+     "  last_ms INTEGER NOT NULL,"
+     "  times INTEGER NOT NULL,"
+     "  UNIQUE (issuer, subject)"
+     ") STRICT;"},
+    {3, "removals last until the helper confirms them",
+     "ALTER TABLE removals ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"      /* that failed */
+     "ALTER TABLE removals ADD COLUMN next_ms INTEGER NOT NULL DEFAULT 0;"       /* when the helper is asked (again) */
+     "ALTER TABLE removals ADD COLUMN problem TEXT;"},                           /* why the last attempt failed */
+};
+const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

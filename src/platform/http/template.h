@@ -1,0 +1,28 @@
+/* template.h - pages from templates: the part of mustache that we need, always escaped.
+ *
+ *   {{name}} {{a.b}}     the value, HTML-escaped (& < > " '): text, number; nothing for null, false and unknown names
+ *   {{#name}}..{{/name}} once for true, a non-empty text, a number or an object (which becomes the scope); once per item of an array
+ *   {{^name}}..{{/name}} when the section above would not be shown
+ *   {{>name}}            another template of the set
+ *   {{!text}}            a comment
+ * There is no unescaped form, so a value can never become markup. Attributes in templates are written in double quotes.
+ *
+ * Templates are checked when loaded (balanced, known partials, no loop of partials); rendering cannot fail but for size.
+ */
+#ifndef CR_PLATFORM_HTTP_TEMPLATE_H
+#define CR_PLATFORM_HTTP_TEMPLATE_H
+
+#include <jansson.h>
+#include "base/buf.h"
+
+typedef struct cr_templates cr_templates;
+
+cr_status cr_templates_new(cr_templates **ret_set, cr_err *err) CR_MUST_USE;
+cr_status cr_templates_add(cr_templates *set, const char *name, const char *text, size_t n, cr_err *err) CR_MUST_USE;   /* copies */
+cr_status cr_templates_check(const cr_templates *set, cr_err *err) CR_MUST_USE;    /* after the last add */
+void cr_templates_free(cr_templates *set);
+
+cr_status cr_template_render(const cr_templates *set, const char *name, const json_t *values, cr_buf *out, cr_err *err) CR_MUST_USE;
+void cr_html_escape(cr_buf *out, const char *text);
+
+#endif

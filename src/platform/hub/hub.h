@@ -1,0 +1,181 @@
+/* hub.h - the hub process: what its parts share. One loop thread owns everything here.
+ *
+ * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
+ * oidc.c, refused.c, people.c (pages), removals.c, rest.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
+ * root on the control socket; site.c holds templates and files. hub.c starts and ends it all.
+ */
+#ifndef CR_PLATFORM_HUB_HUB_H
+#define CR_PLATFORM_HUB_HUB_H
+
+#include "base/map.h"
+#include "platform/daemon/config.h"
+#include "platform/daemon/urls.h"
+#include "platform/http/http.h"
+#include "platform/http/template.h"
+#include "platform/http/workers.h"
+#include "platform/hub/issuer.h"
+#include "platform/identity/identities.h"
+#include "platform/identity/onetime.h"
+#include "platform/identity/session.h"
+#include "platform/identity/throttle.h"
+#include "platform/proxy/proxy.h"
+#include "platform/runner/runner.h"
+
+typedef struct cr_site cr_site;
+typedef struct cr_control cr_control;
+
+typedef struct cr_hub {
+    const cr_config *config;
+    const cr_provider_set *providers;
+    cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
+    struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
+    int n_oidc_jobs;
+    char fetch_socket[256];
+    cr_loop *loop;
+    cr_workers *workers;
+    cr_http *http;
+    cr_db *db;
+    cr_secret secret;
+    cr_throttle *throttle;
+    cr_site *site;
+    cr_proxy *proxy;
+    cr_runner *runner;
+    cr_loop_source *runner_watch, *term_watch;
+    cr_control *control;
+    cr_map servers;           /* see lab.h */
+    bool recovering;          /* the runner's list is not complete yet */
+    int64_t recovery_seen;    /* servers found in it */
+    cr_timer minute;          /* sweeps and coalesced writes */
+    cr_timer keep_alive;      /* of event streams */
+    cr_timer removals, recovery;
+    int64_t proxy_pid;
+    int64_t tls_until_s;      /* 0: not known */
+    char tls_problem[256];
+    int exit_code;
+    int64_t started_ms;       /* wall */
+    char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
+    bool secure_cookies;      /* __Host- cookies: loopback or TLS */
+    char policy[1400];        /* Content-Security-Policy */
+} cr_hub;
+
+/* Who is calling; made by the gate for every request. */
+typedef struct cr_caller {
+    bool signed_in;           /* by a login session */
+    bool by_token;            /* by an API token */
+    cr_person person;         /* when either */
+    int64_t session_id;
+    cr_token token;           /* by_token */
+    const char *session;      /* the cookie's text: makes CSRF tokens */
+    const char *pre_session;  /* the pre-session cookie, NULL when there is none */
+    bool stale_form;          /* a CR_CSRF_PRE form without the right token */
+} cr_caller;
+
+/* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, int runner_fd, int api_fd, int control_fd);
+void cr_hub_stop(cr_hub *hub, int exit_code);
+
+static inline cr_hub *cr_hub_of(const cr_request *req) { return req->app; }
+static inline cr_caller *cr_caller_of(const cr_request *req) { return req->caller; }
+
+/* gate.c */
+bool cr_gate(cr_request *req);
+void cr_gate_set_login(cr_request *req, const char *token);        /* NULL: takes the cookie away */
+/* This browser's device cookie (identity/device.h), NULL when there is none; and the one after a sign-in with this name. */
+const char *cr_gate_device(const cr_request *req);
+void cr_gate_set_device(cr_request *req, const char *name);
+/* What a browser keeps while its person is at an identity provider; NULL takes it away. At most CR_SIGNIN_COOKIE_MAX bytes. */
+enum { CR_SIGNIN_COOKIE_MAX = 3600 };
+void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s);
+const char *cr_gate_signin(const cr_request *req);
+/* The pre-session cookie's text, made and sent when the caller has none. */
+const char *cr_gate_pre_session(cr_request *req);
+/* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. */
+const char *cr_gate_safe_next(const char *next);
+
+/* routes.c */
+extern const cr_route cr_hub_routes[];
+
+/* site.c: templates and static files, read once at start. */
+cr_status cr_site_new(const char *folder, cr_site **ret_site, cr_err *err) CR_MUST_USE;
+void cr_site_free(cr_site *site);
+/* Renders a page for this caller; steals values (may be NULL). Adds to them: csrf, user, admin, title stays the template's. */
+void cr_site_page(cr_request *req, int status, const char *name, json_t *values);
+void cr_site_error(cr_request *req, int status, const char *message, const char *hint);
+void cr_site_file(cr_request *req);            /* handler of /hub/static/:file */
+
+/* signin.c */
+enum { CR_SIGNIN_STRANGERS = 64 };             /* sign-ins of unknown browsers at a time; known ones have places of their own in the queue */
+void cr_login_form(cr_request *req);
+void cr_login_post(cr_request *req);
+/* A new session for a person who proved it; the browser's old one ends. false: replied. */
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms);
+void cr_logout(cr_request *req);
+void cr_join_form(cr_request *req);            /* one-time links */
+void cr_join_post(cr_request *req);
+void cr_password_form(cr_request *req);
+void cr_password_post(cr_request *req);
+void cr_link_post(cr_request *req);            /* a provider becomes a way in to the own account, or is none any more */
+void cr_unlink_post(cr_request *req);
+
+/* oidc.c: sign-in by an identity provider */
+cr_status cr_oidc_open(cr_hub *hub, cr_err *err) CR_MUST_USE;
+void cr_oidc_close(cr_hub *hub);
+void cr_oidc_start(cr_request *req);           /* /hub/signin/:provider */
+void cr_oidc_callback(cr_request *req);        /* /hub/signin/:provider/callback, /hub/oauth_callback */
+/* The caller, who has just given the password, adds an identity of this provider to the own account. */
+void cr_oidc_link(cr_request *req, const char *provider);
+/* Buttons of the sign-in page: [{url, label, name}]; next may be NULL. */
+json_t *cr_oidc_buttons(const cr_hub *hub, const char *next);
+/* refused.c: "why am I not in", and the administrator's list of such people */
+void cr_refused_page(cr_request *req, const cr_provider *p, const cr_oidc_who *who);
+json_t *cr_refused_rows(cr_hub *hub);          /* NULL: the database does not answer */
+
+/* home.c */
+void cr_root(cr_request *req);
+void cr_home(cr_request *req);
+void cr_spawn_post(cr_request *req);
+void cr_spawn_form(cr_request *req);
+void cr_stop_post(cr_request *req);
+void cr_pending(cr_request *req);
+void cr_user_redirect(cr_request *req);
+void cr_user_path(cr_request *req);            /* /hub/user/NAME/... of a server that is not there */
+void cr_user_path_direct(cr_request *req);     /* /user/NAME/... that reached the hub */
+
+/* people.c */
+void cr_people(cr_request *req);
+void cr_people_invite(cr_request *req);
+void cr_people_act(cr_request *req);
+
+/* removals.c */
+typedef struct cr_removal_row {
+    bool wanted;              /* the person is being removed */
+    char problem[256];        /* why the last attempt failed; "" : none did */
+} cr_removal_row;
+/* Disables at once; servers, files, account and rows go later, whatever is killed in between. Again: tries again now. */
+cr_status cr_people_remove(cr_hub *hub, const cr_person *person, cr_err *err) CR_MUST_USE;
+void cr_people_continue_removals(cr_hub *hub);
+cr_status cr_removal_find(cr_hub *hub, int64_t user_id, cr_removal_row *ret_row, cr_err *err) CR_MUST_USE;
+void cr_removals_event(cr_hub *hub, const cr_runner_event *event);
+void cr_removals_begin(cr_hub *hub);           /* when the runner's list is complete; also takes left-over demo accounts away */
+void cr_removals_on_minute(cr_hub *hub);
+void cr_removals_text(cr_hub *hub, cr_buf *out);
+
+/* rest.c, oauth.c */
+void cr_api_version(cr_request *req);
+void cr_api_info(cr_request *req);
+void cr_api_health(cr_request *req);
+void cr_api_user(cr_request *req);
+void cr_api_users(cr_request *req);
+void cr_api_user_get(cr_request *req);
+void cr_api_activity(cr_request *req);
+void cr_api_server_start(cr_request *req);
+void cr_api_server_stop(cr_request *req);
+void cr_api_progress(cr_request *req);
+void cr_oauth_authorize(cr_request *req);
+void cr_oauth_token(cr_request *req);
+
+/* control.c */
+cr_status cr_control_new(cr_hub *hub, int fd, cr_control **ret_control, cr_err *err) CR_MUST_USE;
+void cr_control_free(cr_control *control);
+
+#endif

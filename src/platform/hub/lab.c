@@ -1,0 +1,354 @@
+/* lab.c - the state machine. Rows are in lab_rows.c, texts and JSON in lab_text.c. */
+#include "platform/hub/lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "platform/hub/lab_rows.h"
+
+enum {
+    START_MS = 150 * 1000,        /* STARTING to READY: a cold start on a busy small machine */
+    GRACE_MS = 10 * 1000,         /* for the server to end by itself */
+    STOP_MS = 20 * 1000,          /* then it should be gone */
+    FORCE_MS = 10 * 1000,         /* between repetitions with force */
+    RESUMED_MS = 10 * 1000,       /* a start that a new hub finds has at least this long */
+    LIST_MS = 30 * 1000,          /* for the runner's list */
+};
+
+static void on_start_late(void *user);
+static void on_stop_late(void *user);
+
+/* ---- telling ---- */
+
+static void tell(cr_lab *s) {
+    for (cr_lab_listener *l = s->listeners.next, *next; l != &s->listeners; l = next) {
+        next = l->next;
+        l->fn(l->user, s);
+    }
+}
+
+static void set_state(cr_lab *s, cr_lab_state state, int percent, const char *message) {
+    s->state = state;
+    s->percent = percent;
+    snprintf(s->message, sizeof s->message, "%s", message);
+    tell(s);
+}
+
+void cr_lab_listen(cr_lab *s, cr_lab_listener *l, cr_lab_fn fn, void *user) {
+    *l = (cr_lab_listener){s->listeners.prev, &s->listeners, s, fn, user};
+    s->listeners.prev->next = l;
+    s->listeners.prev = l;
+}
+
+void cr_lab_unlisten(cr_lab_listener *l) {
+    if (!l->server)
+        return;
+    l->prev->next = l->next;
+    l->next->prev = l->prev;
+    l->server = NULL;
+}
+
+static cr_server_id id_of(const cr_lab *s) {
+    cr_server_id id = {.generation = s->generation};
+    snprintf(id.account, sizeof id.account, "%s", s->account);
+    snprintf(id.server, sizeof id.server, "%s", s->name);
+    return id;
+}
+
+static void drop_route(cr_lab *s) {
+    char key[CR_URL_MAX], link[CR_LINK_MAX];
+    cr_proxy_remove(s->hub->proxy, cr_url_prefix(s->user, s->name, key, sizeof key),
+                    cr_link_name(s->account, s->generation, link, sizeof link));
+}
+
+static cr_status add_route(cr_lab *s, cr_loop_fn done, cr_err *err) {
+    char key[CR_URL_MAX], link[CR_LINK_MAX], address[CR_URL_MAX];
+    cr_url_prefix(s->user, s->name, key, sizeof key);
+    cr_link_name(s->account, s->generation, link, sizeof link);
+    cr_proxy_address(s->hub->config, link, address, sizeof address);
+    return cr_proxy_add(s->hub->proxy, key, link, address, done, s, err);
+}
+
+cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        if (((cr_lab *)value)->state != CR_LAB_STOPPED)
+            CR_TRY(add_route(value, NULL, err));
+    return CR_OK;
+}
+
+/* ---- start ---- */
+
+cr_status cr_lab_start(cr_lab *s, cr_err *err) {
+    cr_hub *hub = s->hub;
+    if (hub->recovering)
+        return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for running servers; try again in a second");
+    if (s->state == CR_LAB_STOPPING) {
+        s->start_again = true;
+        return CR_OK;
+    }
+    if (s->state != CR_LAB_STOPPED)
+        return CR_OK;
+    cr_removal_row removal;
+    CR_TRY(cr_removal_find(hub, s->user_id, &removal, err));
+    if (removal.wanted)
+        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", s->user);
+    cr_runner_start start = {.limits = {hub->config->memory_bytes, (uint32_t)hub->config->cpu_milli, (uint32_t)hub->config->pids}};
+    CR_TRY(cr_lab_rows_start(s, start.token, err));
+    start.id = id_of(s);
+    snprintf(start.user, sizeof start.user, "%s", s->user);
+    snprintf(start.display, sizeof start.display, "%s", s->user);
+    cr_status status = hub->runner->ops->start(hub->runner, &start, err);
+    explicit_bzero(start.token, sizeof start.token);
+    if (status != CR_OK) {
+        cr_lab_rows_stopped(s, "failed_start", err ? err->message : "the runner did not take it", hub);
+        return status;
+    }
+    cr_log(CR_LOG_INFO, "server starting", "user=%s server=%s generation=%llu", s->user, s->name, (unsigned long long)s->generation);
+    s->failed = s->was_ready = s->start_again = false;
+    s->memory_ms = 0;
+    s->why[0] = 0;
+    s->began_ms = cr_now_ms();
+    s->started_ms = s->last_activity_ms = cr_wall_ms();
+    cr_timer_start(hub->loop, &s->deadline, START_MS, on_start_late, s);
+    set_state(s, CR_LAB_STARTING, 10, "Your server was asked for.");
+    return CR_OK;
+}
+
+static void on_start_late(void *user) {
+    cr_lab *s = user;
+    cr_err err = CR_ERR_INIT;
+    s->failed = true;
+    if (cr_lab_stop(s, "It was not ready after two and a half minutes and was stopped.", &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "stopping a late server", &err);
+}
+
+/* A new hub has found it starting: what is left of its time, which the hub of before has counted. */
+static void resume_deadline(cr_lab *s) {
+    int64_t left = START_MS - (cr_wall_ms() - s->started_ms);
+    cr_timer_start(s->hub->loop, &s->deadline, CR_MIN(CR_MAX(left, (int64_t)RESUMED_MS), (int64_t)START_MS), on_start_late, s);
+}
+
+static void on_routed(void *user) {
+    cr_lab *s = user;
+    if (s->state != CR_LAB_ROUTING)
+        return;
+    cr_timer_stop(&s->deadline);
+    bool fresh = !s->was_ready && s->began_ms;
+    s->was_ready = true;
+    if (fresh) {
+        s->ready_after_ms = cr_now_ms() - s->began_ms;
+        cr_lab_rows_ready(s);
+        cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
+    }
+    set_state(s, CR_LAB_READY, 100, "Your server is ready.");
+}
+
+static void on_answered(void *user) {
+    cr_lab *s = user;
+    cr_probe_free(s->probe);
+    s->probe = NULL;
+    set_state(s, CR_LAB_ROUTING, 90, "JupyterLab answers; connecting it to your address.");
+    cr_err err = CR_ERR_INIT;
+    if (add_route(s, on_routed, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "making a route", &err);       /* the deadline stops the server */
+}
+
+static void check(cr_lab *s) {
+    char link[CR_LINK_MAX], name[CR_LINK_MAX + sizeof CR_RUN_ROUTE], path[CR_URL_MAX], url[CR_URL_MAX];
+    snprintf(name, sizeof name, CR_RUN_ROUTE "/%s", cr_link_name(s->account, s->generation, link, sizeof link));
+    cr_run_path(s->hub->config, name, path, sizeof path);
+    cr_url_prefix(s->user, s->name, url, sizeof url - 4);
+    strcat(url, "api");
+    cr_probe_free(s->probe);
+    s->probe = NULL;
+    cr_err err = CR_ERR_INIT;
+    if (cr_probe_new(s->hub->loop, path, url, on_answered, s, &s->probe, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "checking a server", &err);
+    if (!cr_timer_running(&s->deadline))
+        cr_timer_start(s->hub->loop, &s->deadline, START_MS, on_start_late, s);
+    set_state(s, CR_LAB_CHECKING, 60, "JupyterLab is loading its parts.");
+}
+
+/* ---- stop ---- */
+
+cr_status cr_lab_stop(cr_lab *s, const char *why, cr_err *err) {
+    s->start_again = false;
+    if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING)
+        return CR_OK;
+    cr_server_id id = id_of(s);
+    CR_TRY(s->hub->runner->ops->stop(s->hub->runner, &id, GRACE_MS, err));
+    snprintf(s->why, sizeof s->why, "%s", why ? why : "");
+    cr_probe_free(s->probe);
+    s->probe = NULL;
+    drop_route(s);
+    cr_timer_start(s->hub->loop, &s->deadline, STOP_MS, on_stop_late, s);
+    set_state(s, CR_LAB_STOPPING, 0, "Your server is stopping.");
+    return CR_OK;
+}
+
+/* Said again, without grace; and the list tells when the runner does not know it (any more). */
+static void on_stop_late(void *user) {
+    cr_lab *s = user;
+    cr_hub *hub = s->hub;
+    cr_server_id id = id_of(s);
+    cr_err err = CR_ERR_INIT;
+    s->seen = false;
+    cr_log(CR_LOG_WARN, "server does not stop: using force", "user=%s server=%s", s->user, s->name);
+    if (hub->runner->ops->stop(hub->runner, &id, 0, &err) != CR_OK || hub->runner->ops->list(hub->runner, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "stopping by force", &err);
+    cr_timer_start(hub->loop, &s->deadline, FORCE_MS, on_stop_late, s);
+}
+
+static void on_stopped(cr_lab *s, const char *reason, const char *text) {
+    cr_hub *hub = s->hub;
+    cr_timer_stop(&s->deadline);
+    cr_probe_free(s->probe);
+    s->probe = NULL;
+    drop_route(s);
+    if (!s->was_ready && s->state != CR_LAB_STOPPING)
+        s->failed = true;
+    cr_lab_rows_stopped(s, reason, s->why[0] ? s->why : text, hub);
+    cr_log(CR_LOG_INFO, "server stopped", "user=%s server=%s reason=%s text=%s", s->user, s->name, s->stop_reason, s->stop_text);
+    bool again = s->start_again;
+    s->start_again = false;
+    s->began_ms = 0;
+    set_state(s, CR_LAB_STOPPED, 0, s->failed ? "The start failed." : "Your server has stopped.");
+    cr_err err = CR_ERR_INIT;
+    if (again && cr_lab_start(s, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "starting again", &err);
+    else if (!again)
+        cr_people_continue_removals(hub);
+}
+
+/* ---- the runner's events ---- */
+
+static cr_lab *find_by_event(cr_hub *hub, const cr_runner_event *e) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (s->generation == e->id.generation && strcmp(s->account, e->id.account) == 0 && strcmp(s->name, e->id.server) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static void on_snapshot(cr_hub *hub, const cr_runner_event *e) {
+    cr_lab *s = find_by_event(hub, e);
+    if (!s) {
+        cr_err err = CR_ERR_INIT;
+        cr_log(CR_LOG_WARN, "a server runs that nobody knows: stopping it", "account=%s generation=%llu", e->id.account,
+               (unsigned long long)e->id.generation);
+        if (hub->runner->ops->stop(hub->runner, &e->id, GRACE_MS, &err) != CR_OK)
+            cr_log_err(CR_LOG_ERROR, "stopping an unknown server", &err);
+        return;
+    }
+    s->seen = true;
+    if (!hub->recovering || s->state != CR_LAB_STARTING)
+        return;
+    hub->recovery_seen++;
+    if (e->socket_ready)
+        check(s);
+}
+
+/* What should run and was not in the list has ended while nobody watched. */
+static void on_snapshot_end(cr_hub *hub) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        bool unsure = hub->recovering ? s->state != CR_LAB_STOPPED : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
+        if (unsure && !s->seen && (hub->recovering || s->state == CR_LAB_STOPPING))
+            on_stopped(s, "lost", "It ended while the hub was not looking, for example because the machine was restarted.");
+        else if (hub->recovering && s->state == CR_LAB_STARTING)
+            resume_deadline(s);
+        s->seen = true;
+    }
+    if (hub->recovering) {
+        hub->recovering = false;
+        cr_timer_stop(&hub->recovery);
+        cr_log(CR_LOG_INFO, "hub has found the running servers", "n=%lld", (long long)hub->recovery_seen);
+        cr_removals_begin(hub);
+    }
+}
+
+static void on_list_late(void *user) {
+    cr_hub *hub = user;
+    cr_err err = CR_ERR_INIT;
+    cr_log(CR_LOG_ERROR, "the helper does not tell what runs: asking again", "after_s=%d", LIST_MS / 1000);
+    if (cr_labs_recover(hub, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "asking for what runs", &err);
+}
+
+cr_status cr_labs_recover(cr_hub *hub, cr_err *err) {
+    hub->recovering = true;
+    hub->recovery_seen = 0;
+    cr_timer_start(hub->loop, &hub->recovery, LIST_MS, on_list_late, hub);
+    return hub->runner->ops->list(hub->runner, err);
+}
+
+static void on_exited(cr_lab *s, const cr_runner_event *e) {
+    char text[sizeof s->stop_text];
+    const char *reason = cr_lab_text_stop(e, text, sizeof text);
+    on_stopped(s, reason, text);
+}
+
+void cr_labs_event(void *user, const cr_runner_event *e) {
+    cr_hub *hub = user;
+    if (e->kind == CR_RUNNER_SNAPSHOT) {
+        on_snapshot(hub, e);
+        return;
+    }
+    if (e->kind == CR_RUNNER_SNAPSHOT_END) {
+        on_snapshot_end(hub);
+        return;
+    }
+    if (e->kind == CR_RUNNER_PROXY) {
+        hub->proxy_pid = e->pid;
+        if (e->pid)
+            cr_proxy_reconnect(hub->proxy);
+        return;
+    }
+    if (e->kind == CR_RUNNER_TLS) {
+        hub->tls_until_s = e->detail;
+        snprintf(hub->tls_problem, sizeof hub->tls_problem, "%s", e->text);
+        return;
+    }
+    if (e->kind == CR_RUNNER_LOST) {
+        cr_log(CR_LOG_ERROR, "the helper is gone: ending, servers go on", NULL);
+        cr_hub_stop(hub, 0);
+        return;
+    }
+    if (e->kind == CR_RUNNER_REMOVED || e->kind == CR_RUNNER_NOT_REMOVED) {
+        cr_removals_event(hub, e);
+        return;
+    }
+    cr_lab *s = find_by_event(hub, e);
+    if (!s)
+        return;
+    if (e->kind == CR_RUNNER_STARTED && s->state == CR_LAB_STARTING)
+        set_state(s, CR_LAB_STARTING, 30, e->preimported ? "Your server was started from the prepared process." : "Your server's process was started.");
+    else if (e->kind == CR_RUNNER_SOCKET && s->state == CR_LAB_STARTING)
+        check(s);
+    else if (e->kind == CR_RUNNER_EXITED && s->state != CR_LAB_STOPPED)
+        on_exited(s, e);
+    else if (e->kind == CR_RUNNER_MEMORY) {
+        s->memory_ms = cr_wall_ms();
+        s->memory_limit = (uint64_t)e->detail;
+    }
+}
+
+void cr_lab_note_activity(cr_lab *s, int64_t wall_ms) {
+    if (wall_ms > s->last_activity_ms) {
+        s->last_activity_ms = wall_ms;
+        s->activity_changed = true;
+    }
+}
+
+int cr_lab_count_running(const cr_hub *hub) {
+    int n = 0;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        n += ((cr_lab *)value)->state != CR_LAB_STOPPED;
+    return n;
+}

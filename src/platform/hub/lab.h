@@ -1,0 +1,91 @@
+/* lab.h - the life of a user server: one small state machine per (person, server name).
+ *
+ *   STOPPED -> STARTING (asked of the runner) -> CHECKING (its socket exists; is JupyterLab there?) -> ROUTING (HAProxy) -> READY
+ *   any of these -> STOPPING (asked to end) -> STOPPED; an exit at any time -> STOPPED
+ * Every state but STOPPED and READY has a deadline, also after a restart of the hub. A start that is too late is stopped; a stop that
+ * is too late is repeated with force and compared with the runner's list, so no state lasts for ever.
+ *
+ * Owner: the hub's map `servers`; a cr_lab lives from its first use until its person is removed.
+ *
+ * Invariants
+ *  1. The row in the database says running = 1 before the runner is asked, and 0 only after it said that the process ended (or does
+ *     not know it): nothing that runs is forgotten by a crash in between.
+ *  2. A generation is used once; events of other generations are ignored.
+ *  3. A route exists only from ROUTING to the end of READY.
+ */
+#ifndef CR_PLATFORM_HUB_LAB_H
+#define CR_PLATFORM_HUB_LAB_H
+
+#include "platform/hub/hub.h"
+#include "platform/hub/probe.h"
+
+typedef enum cr_lab_state {
+    CR_LAB_STOPPED, CR_LAB_STARTING, CR_LAB_CHECKING, CR_LAB_ROUTING, CR_LAB_READY, CR_LAB_STOPPING
+} cr_lab_state;
+
+typedef struct cr_lab cr_lab;
+/* Called after every change of state or progress. */
+typedef void (*cr_lab_fn)(void *user, const cr_lab *server);
+typedef struct cr_lab_listener {
+    struct cr_lab_listener *prev, *next;
+    cr_lab *server;        /* NULL: not listening */
+    cr_lab_fn fn;
+    void *user;
+} cr_lab_listener;
+
+struct cr_lab {
+    cr_hub *hub;
+    int64_t id, user_id;
+    char user[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1], name[CR_ACCOUNT_MAX + 1];
+    uint64_t generation;
+    cr_lab_state state;
+    bool was_ready;           /* in this generation */
+    bool start_again;         /* after the stop that is under way */
+    bool seen;                /* in the runner's list */
+    bool activity_changed;    /* not written yet */
+    int percent;              /* of the start */
+    char message[200];        /* what happens, for people */
+    char why[200];            /* STOPPING: the reason to keep, when the hub itself stops it; "" otherwise */
+    int64_t began_ms;         /* monotonic, of this start */
+    int64_t started_ms, last_activity_ms, stopped_ms;      /* wall; 0: never */
+    int64_t ready_after_ms;   /* the last good start's; 0: not known */
+    char stop_reason[24], stop_text[320];
+    int64_t memory_ms;        /* wall; when something inside was last ended for memory in this generation, 0: never seen by this hub */
+    uint64_t memory_limit;    /* bytes; the limit in force then */
+    bool failed;              /* the last start did not reach READY */
+    cr_timer deadline;
+    cr_probe *probe;
+    cr_lab_listener listeners;   /* head of a ring */
+};
+
+/* name "" is the default server. Makes the record (and the row, when make) at first use; CR_NOT_FOUND without make. */
+cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
+cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
+/* Starting what runs and stopping what is stopped is CR_OK. */
+cr_status cr_lab_start(cr_lab *server, cr_err *err) CR_MUST_USE;
+cr_status cr_lab_stop(cr_lab *server, const char *why, cr_err *err) CR_MUST_USE;
+void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
+/* Frees the records of a person whose servers are all stopped; false: something runs. */
+bool cr_lab_forget(cr_hub *hub, int64_t user_id);
+int cr_lab_count_running(const cr_hub *hub);
+
+void cr_lab_listen(cr_lab *server, cr_lab_listener *listener, cr_lab_fn fn, void *user);
+void cr_lab_unlisten(cr_lab_listener *listener);
+
+/* hub.c: at start, on the runner's events, every minute, at the end. */
+cr_status cr_labs_load(cr_hub *hub, cr_err *err) CR_MUST_USE;
+/* Wants the routes of all that may run, before the proxy is first compared: what is open through them must not be cut while the hub
+ * still looks for the servers behind them. */
+cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) CR_MUST_USE;
+/* Asks the runner what runs; until its list is complete, hub->recovering. */
+cr_status cr_labs_recover(cr_hub *hub, cr_err *err) CR_MUST_USE;
+void cr_labs_event(void *hub, const cr_runner_event *event);
+void cr_labs_write_activity(cr_hub *hub);
+void cr_labs_free(cr_hub *hub);
+
+/* For pages and API. */
+char *cr_lab_origin_url(const cr_lab *server, const char *rest, char *buf, size_t size);   /* USERORIGIN/user/NAME/rest */
+json_t *cr_lab_progress(const cr_lab *server);       /* one event of the progress stream */
+json_t *cr_lab_model(const cr_lab *server);          /* JupyterHub's server model */
+
+#endif

@@ -1,0 +1,201 @@
+/* lab_rows.c - servers in memory and in the database. */
+#include "platform/hub/lab_rows.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { KEY_BYTES = 64 };
+
+static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
+    snprintf(key, KEY_BYTES, "%lld/%s", (long long)user_id, name);
+}
+
+static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
+
+#define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
+    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text"
+
+/* The record of a row, from the map or new. */
+static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
+    char key[KEY_BYTES];
+    make_key(cr_query_int(q, 1), cr_query_text(q, 4), key);
+    cr_lab *s = cr_map_get(&hub->servers, key);
+    if (s) {
+        *ret_server = s;
+        return CR_OK;
+    }
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a server");
+    s->hub = hub;
+    s->listeners.prev = s->listeners.next = &s->listeners;
+    s->id = cr_query_int(q, 0);
+    s->user_id = cr_query_int(q, 1);
+    copy(s->user, sizeof s->user, cr_query_text(q, 2));
+    copy(s->account, sizeof s->account, cr_query_text(q, 3));
+    copy(s->name, sizeof s->name, cr_query_text(q, 4));
+    s->generation = (uint64_t)cr_query_int(q, 5);
+    s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : CR_LAB_STOPPED;
+    s->started_ms = cr_query_int(q, 7);
+    s->ready_after_ms = cr_query_int(q, 8);
+    s->last_activity_ms = cr_query_int(q, 9);
+    s->stopped_ms = cr_query_int(q, 10);
+    copy(s->stop_reason, sizeof s->stop_reason, cr_query_text(q, 11));
+    copy(s->stop_text, sizeof s->stop_text, cr_query_text(q, 12));
+    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
+    cr_status status = cr_map_set(&hub->servers, key, s, err);
+    if (status != CR_OK) {
+        free(s);
+        return status;
+    }
+    *ret_server = s;
+    return CR_OK;
+}
+
+cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) {
+    char key[KEY_BYTES];
+    make_key(person->id, name, key);
+    cr_lab *s = cr_map_get(&hub->servers, key);
+    if (s) {
+        *ret_server = s;
+        return CR_OK;
+    }
+    if (make)
+        CR_TRY(cr_db_run(hub->db, err, "INSERT OR IGNORE INTO servers (user_id, name, generation, running) VALUES (?, ?, 0, 0)", "it",
+                         person->id, name));
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
+                         "WHERE s.user_id = ? AND s.name = ?", "it", person->id, name));
+    if (cr_query_next(&q))
+        return take_row(hub, &q, ret_server, err);
+    CR_TRY(cr_query_end(&q, err));
+    return CR_FAIL(err, CR_NOT_FOUND, "there is no such server");
+}
+
+cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id WHERE s.id = ?", "i", id));
+    if (cr_query_next(&q))
+        return take_row(hub, &q, ret_server, err);
+    CR_TRY(cr_query_end(&q, err));
+    return CR_FAIL(err, CR_NOT_FOUND, "there is no such server");
+}
+
+/* Only those that may run: the start of the hub does not grow with the number of people. */
+cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id WHERE s.running = 1", ""));
+    cr_lab *s;
+    while (cr_query_next(&q))
+        CR_TRY(take_row(hub, &q, &s, err));
+    return cr_query_end(&q, err);
+}
+
+static cr_status next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "UPDATE sequence SET value = value + 1 WHERE name = 'generation'", ""));
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT value FROM sequence WHERE name = 'generation'", ""));
+    if (cr_query_next(&q))
+        *ret_generation = (uint64_t)cr_query_int(&q, 0);
+    return cr_query_end(&q, err);
+}
+
+static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+    cr_db *db = s->hub->db;
+    CR_TRY(next_generation(db, generation, err));
+    CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
+                     "stop_text = NULL WHERE id = ?", "iii", (int64_t)*generation, cr_wall_ms(), s->id));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
+    cr_token what = {.kind = CR_TOKEN_SERVER, .user_id = s->user_id, .server_id = s->id};
+    return cr_token_issue(db, &what, NULL, 0, NULL, ret_token, err);
+}
+
+cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+    uint64_t generation = 0;
+    CR_TRY(cr_db_begin(s->hub->db, err));
+    CR_TRY(cr_db_end(s->hub->db, start_rows(s, &generation, ret_token, err), err));
+    s->generation = generation;
+    s->stop_reason[0] = s->stop_text[0] = 0;
+    s->stopped_ms = 0;
+    return CR_OK;
+}
+
+void cr_lab_rows_ready(cr_lab *s) {
+    cr_err err = CR_ERR_INIT;
+    if (cr_db_run(s->hub->db, &err, "UPDATE servers SET ready_after_ms = ? WHERE id = ?", "ii", s->ready_after_ms, s->id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "noting a start", &err);
+}
+
+static cr_status stop_rows(cr_lab *s, cr_err *err) {
+    cr_db *db = s->hub->db;
+    CR_TRY(cr_db_run(db, err, "UPDATE servers SET running = 0, stopped_ms = ?, stop_reason = ?, stop_text = ?, last_activity_ms = ? WHERE id = ?",
+                     "ittii", s->stopped_ms, s->stop_reason, s->stop_text, s->last_activity_ms, s->id));
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id);
+}
+
+void cr_lab_rows_stopped(cr_lab *s, const char *reason, const char *text, cr_hub *hub) {
+    copy(s->stop_reason, sizeof s->stop_reason, reason);
+    copy(s->stop_text, sizeof s->stop_text, text);
+    s->stopped_ms = cr_wall_ms();
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, stop_rows(s, &err), &err);
+    if (status != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "noting a stop", &err);
+}
+
+void cr_labs_write_activity(cr_hub *hub) {
+    void *value;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = CR_OK;
+    for (size_t i = 0; status == CR_OK && (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (!s->activity_changed)
+            continue;
+        status = cr_db_run(hub->db, &err, "UPDATE servers SET last_activity_ms = ? WHERE id = ?", "ii", s->last_activity_ms, s->id);
+        if (status == CR_OK)
+            status = cr_db_run(hub->db, &err, "UPDATE users SET last_activity_ms = max(coalesce(last_activity_ms, 0), ?) WHERE id = ?", "ii",
+                               s->last_activity_ms, s->user_id);
+        s->activity_changed = status != CR_OK;
+    }
+    if (status != CR_OK)
+        cr_log_err(CR_LOG_WARN, "writing activity", &err);
+}
+
+static void free_server(cr_lab *s) {
+    while (s->listeners.next != &s->listeners)
+        cr_lab_unlisten(s->listeners.next);
+    cr_timer_stop(&s->deadline);
+    cr_probe_free(s->probe);
+    free(s);
+}
+
+bool cr_lab_forget(cr_hub *hub, int64_t user_id) {
+    const char *key;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (s->user_id == user_id && s->state != CR_LAB_STOPPED)
+            return false;
+    }
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
+        cr_lab *s = value;
+        if (s->user_id == user_id) {
+            cr_map_remove(&hub->servers, key);
+            free_server(s);
+            i = 0;            /* the map has moved its entries */
+        }
+    }
+    return true;
+}
+
+void cr_labs_free(cr_hub *hub) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        free_server(value);
+    cr_map_done(&hub->servers);
+}

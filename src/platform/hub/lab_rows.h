@@ -1,0 +1,15 @@
+/* lab_rows.h - inside hub/: the table servers, and the texts of a stop. Only lab.c calls this. */
+#ifndef CR_PLATFORM_HUB_LAB_ROWS_H
+#define CR_PLATFORM_HUB_LAB_ROWS_H
+
+#include "platform/hub/lab.h"
+
+/* New generation, running = 1, old tokens gone, a new server token: one transaction. */
+cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+void cr_lab_rows_ready(cr_lab *s);
+/* running = 0 with the reason, tokens gone. A failure to write is logged: the next start of the hub asks the runner again. */
+void cr_lab_rows_stopped(cr_lab *s, const char *reason, const char *text, cr_hub *hub);
+/* The reason's name; text for people. */
+const char *cr_lab_text_stop(const cr_runner_event *event, char *text, size_t size);
+
+#endif

@@ -1,0 +1,182 @@
+/* people.c - the administrator's page: who may use the hub. */
+#include "platform/hub/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/hub/lab.h"
+
+enum { PAGE_ROWS = 100 };
+
+static const char *field(const cr_request *req, const char *name) {
+    const char *value = cr_pairs_get(&req->form, name);
+    return value ? value : "";
+}
+
+static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
+    char ago[24];
+    cr_lab *s = NULL;
+    cr_err err;
+    cr_removal_row removal = {0};
+    if (cr_removal_find(hub, p->id, &removal, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "looking for a removal", &err);
+    bool has = cr_lab_find(hub, p, "", false, &s, &err) == CR_OK;
+    int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
+    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", p->account,
+                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", has && s->state != CR_LAB_STOPPED,
+                     "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state",
+                     !has || s->state == CR_LAB_STOPPED ? "stopped" : s->state == CR_LAB_READY ? "running" : "busy", "remove_problem",
+                     removal.problem);
+}
+
+static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool *ret_more, cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_person page[PAGE_ROWS + 1];
+    int n = 0;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS " FROM users u ORDER BY u.name LIMIT ? OFFSET ?", "ii",
+                         (int64_t)CR_ARRAY_LEN(page), offset));
+    while (n < (int)CR_ARRAY_LEN(page) && cr_query_next(&q))
+        cr_person_read(&q, &page[n++]);
+    CR_TRY(cr_query_end(&q, err));
+    *ret_more = n > PAGE_ROWS;
+    for (int i = 0; i < CR_MIN(n, PAGE_ROWS); i++)
+        json_array_append_new(rows, person_row(hub, &page[i], cr_caller_of(req)->person.id));
+    return CR_OK;
+}
+
+static void show_people(cr_request *req, int status, const char *problem, const char *link, const char *link_for) {
+    int64_t offset = 0;
+    const char *text = cr_pairs_get(&req->query, "offset");
+    if (text && cr_parse_int(text, 0, 1000000000, &offset, NULL) != CR_OK)
+        offset = 0;
+    json_t *rows = json_array();
+    bool more = false;
+    cr_err err = CR_ERR_INIT;
+    if (people_list(req, offset, rows, &more, &err) != CR_OK) {
+        json_decref(rows);
+        cr_reply_err(req, &err);
+        return;
+    }
+    json_t *values = json_pack("{s:o, s:s, s:s, s:s, s:o*}", "people", rows, "problem", problem, "link", link, "link_for", link_for, "refused",
+                               offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
+    if (json_array_size(json_object_get(values, "refused")))
+        json_object_set_new(values, "has_refused", json_true());
+    if (more)
+        json_object_set_new(values, "next_offset", json_integer(offset + PAGE_ROWS));
+    cr_site_page(req, status, "people", values);
+}
+
+void cr_people(cr_request *req) { show_people(req, 200, "", "", ""); }
+
+static void show_link(cr_request *req, const cr_onetime *what, const char *for_whom) {
+    cr_hub *hub = cr_hub_of(req);
+    char token[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
+    cr_err err = CR_ERR_INIT;
+    if (cr_onetime_make(hub->db, what, cr_caller_of(req)->person.id, token, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return;
+    }
+    snprintf(url, sizeof url, "%s/hub/join/%s", hub->hub_origin, token);
+    show_people(req, 200, "", url, for_whom);
+}
+
+void cr_people_invite(cr_request *req) {
+    cr_onetime what = {.kind = CR_ONETIME_INVITE};
+    cr_err err = CR_ERR_INIT;
+    const char *name = field(req, "username");
+    cr_person other;
+    if (*name && cr_name_normalize(name, what.name, &err) != CR_OK) {
+        cr_err_context(&err, "%s", name);
+        show_people(req, 400, err.message, "", "");
+        return;
+    }
+    if (what.name[0] && cr_person_find(cr_hub_of(req)->db, what.name, &other, &err) == CR_OK) {
+        show_people(req, 409, "This user name is taken.", "", "");
+        return;
+    }
+    show_link(req, &what, what.name[0] ? what.name : "a new person");
+}
+
+/* ---- buttons of a row ---- */
+
+typedef enum act { ACT_NONE, ACT_LINK, ACT_DISABLE, ACT_ENABLE, ACT_STOP, ACT_REMOVE } act;
+
+static act act_of(const char *name) {
+    static const char *const names[] = {"", "link", "disable", "enable", "stop", "remove"};
+    for (size_t i = 1; i < CR_ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return (act)i;
+    return ACT_NONE;
+}
+
+static cr_status stop_server_of(cr_hub *hub, const cr_person *person, const char *why, cr_err *err) {
+    cr_lab *s;
+    cr_status status = cr_lab_find(hub, person, "", false, &s, err);
+    if (status == CR_NOT_FOUND)
+        return CR_OK;
+    return status == CR_OK ? cr_lab_stop(s, why, err) : status;
+}
+
+static cr_status carry_out(cr_request *req, act what, const cr_person *person, cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_removal_row removal;
+    CR_TRY(cr_removal_find(hub, person->id, &removal, err));
+    if (removal.wanted && what != ACT_REMOVE)
+        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", person->name);
+    switch (what) {
+    case ACT_DISABLE:
+        CR_TRY(cr_person_set_disabled(hub->db, person->id, true, err));
+        return stop_server_of(hub, person, "The administrator disabled this user.", err);
+    case ACT_ENABLE: return cr_person_set_disabled(hub->db, person->id, false, err);
+    case ACT_STOP: return stop_server_of(hub, person, "The administrator stopped it.", err);
+    case ACT_REMOVE:
+        if (!removal.wanted && strcmp(field(req, "confirm"), person->name) != 0)
+            return CR_FAIL(err, CR_INVALID, "to remove %s with all files, type the name into the field beside the button", person->name);
+        return cr_people_remove(hub, person, err);
+    default: return CR_FAIL(err, CR_INVALID, "this action is not known");
+    }
+}
+
+/* Takes a person who was turned away off the list; they come back with the next try. */
+static void forget_refused(cr_request *req) {
+    int64_t id;
+    cr_err err = CR_ERR_INIT;
+    if (cr_parse_int(field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || cr_refusal_forget(cr_hub_of(req)->db, id, &err) != CR_OK)
+        show_people(req, cr_status_http(err.status), err.message, "", "");
+    else
+        cr_reply_redirect(req, 303, "/hub/admin");
+}
+
+void cr_people_act(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    if (strcmp(field(req, "action"), "forget") == 0) {
+        forget_refused(req);
+        return;
+    }
+    cr_person person;
+    cr_err err = CR_ERR_INIT;
+    act what = act_of(field(req, "action"));
+    if (cr_person_find(hub->db, field(req, "user"), &person, &err) != CR_OK) {
+        show_people(req, cr_status_http(err.status), err.message, "", "");
+        return;
+    }
+    cr_removal_row removal;
+    if (what == ACT_LINK && cr_removal_find(hub, person.id, &removal, &err) == CR_OK && !removal.wanted) {
+        cr_onetime link = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id};
+        show_link(req, &link, person.name);
+        return;
+    }
+    if (person.id == cr_caller_of(req)->person.id && (what == ACT_DISABLE || what == ACT_REMOVE)) {
+        show_people(req, 409, "You cannot disable or remove yourself.", "", "");
+        return;
+    }
+    if (carry_out(req, what, &person, &err) != CR_OK) {
+        show_people(req, cr_status_http(err.status), err.message, "", "");
+        return;
+    }
+    cr_log(CR_LOG_INFO, "administrator acted", "admin=%s action=%s user=%s", cr_caller_of(req)->person.name, field(req, "action"), person.name);
+    cr_reply_redirect(req, 303, "/hub/admin");
+}

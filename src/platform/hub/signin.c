@@ -1,0 +1,450 @@
+/* signin.c - sign in, sign out, one-time links, change of password. Hashing is done by the workers; the request sleeps meanwhile. */
+#include "platform/hub/hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/hub/lab.h"
+#include "platform/identity/device.h"
+
+static const char *field(const cr_request *req, const char *name) {
+    const char *value = cr_pairs_get(&req->form, name);
+    return value ? value : "";
+}
+
+/* What a worker does for a request: verify a password, make the hash of a new one, or both in this order. */
+typedef struct hash_job {
+    cr_request *req;
+    void (*then)(struct hash_job *job);
+    char verify[CR_PASSWORD_MAX + 1];       /* "" with wants_verify: never right */
+    char stored[CR_PASSWORD_HASH_BYTES];
+    bool wants_verify, has_stored, right;
+    char make[CR_PASSWORD_MAX + 1];
+    char made[CR_PASSWORD_HASH_BYTES];
+    cr_status status;
+    cr_err err;
+    cr_person person;
+    char name[CR_NAME_MAX + 1];             /* typed, normalized */
+    char link[CR_TOKEN_LEN + 1];
+    cr_attempt attempt;                     /* counted, when it is a guess at a password */
+} hash_job;
+
+static void job_free(hash_job *j) {
+    cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, CR_ATTEMPT_NOT_MADE);   /* of one that came to nothing */
+    explicit_bzero(j, sizeof *j);
+    free(j);
+}
+
+static void job_run(void *user) {
+    hash_job *j = user;
+    if (j->wants_verify)
+        j->right = cr_password_verify(j->verify, j->has_stored ? j->stored : NULL);
+    if (j->make[0] && (!j->wants_verify || j->right))
+        j->status = cr_password_hash(j->make, j->made, &j->err);
+}
+
+static void job_done(void *user) {
+    hash_job *j = user;
+    if (j->status != CR_OK)
+        cr_reply_err(j->req, &j->err);
+    else
+        j->then(j);
+    job_free(j);
+}
+
+static void submit(hash_job *j) {
+    cr_err err = CR_ERR_INIT;
+    if (cr_workers_submit(cr_hub_of(j->req)->workers, job_run, job_done, j, &err) == CR_OK) {
+        cr_request_suspend(j->req);
+        return;
+    }
+    cr_reply_err(j->req, &err);
+    job_free(j);
+}
+
+static hash_job *job_new(cr_request *req, void (*then)(hash_job *)) {
+    hash_job *j = calloc(1, sizeof *j);
+    if (!j) {
+        cr_reply_error(req, 507, "no memory", "");
+        return NULL;
+    }
+    j->req = req;
+    j->then = then;
+    return j;
+}
+
+/* Counts the attempt, else says how long to wait in a text for people and a header. device: NULL for an unknown browser. */
+static bool may_try(hash_job *j, const char *name, const char *device, char message[96]) {
+    char text[24], seconds[24];
+    int64_t wait = cr_throttle_begin(cr_hub_of(j->req)->throttle, name, j->req->source, device, cr_now_ms(), &j->attempt);
+    if (!wait)
+        return true;
+    snprintf(message, 96, "Too many attempts. Try again in %s.", cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
+    snprintf(seconds, sizeof seconds, "%lld", (long long)((wait + 999) / 1000));
+    cr_reply_header(j->req, "Retry-After", seconds);
+    return false;
+}
+
+/* ---- sign in ---- */
+
+static const char *next_of(const cr_request *req) {
+    const char *next = cr_pairs_get(&req->form, "next");
+    if (!next)
+        next = cr_pairs_get(&req->query, "next");
+    return cr_gate_safe_next(next);
+}
+
+static void show_login(cr_request *req, int status, const char *problem, const char *hint) {
+    const char *next = next_of(req);
+    cr_site_page(req, status, "login", json_pack("{s:s, s:s, s:s, s:s, s:o}", "next", next ? next : "", "problem", problem, "hint", hint,
+                                                 "username", field(req, "username"), "providers", cr_oidc_buttons(cr_hub_of(req), next)));
+}
+
+static void go_on(cr_request *req) {
+    const char *next = next_of(req);
+    cr_reply_redirect(req, 303, next ? next : "/hub/home");
+}
+
+void cr_login_form(cr_request *req) {
+    if (cr_caller_of(req)->signed_in)
+        go_on(req);
+    else
+        show_login(req, 200, "", "");
+}
+
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms) {
+    cr_hub *hub = cr_hub_of(req);
+    const cr_caller *c = cr_caller_of(req);
+    char token[CR_TOKEN_LEN + 1];
+    cr_err err = CR_ERR_INIT;
+    if ((c->signed_in && cr_session_end(hub->db, c->session_id, &err) != CR_OK) ||
+        cr_session_make_for(hub->db, person->id, life_ms, token, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return false;
+    }
+    cr_gate_set_login(req, token);
+    cr_gate_set_device(req, person->name);
+    explicit_bzero(token, sizeof token);
+    cr_log(CR_LOG_INFO, "signed in", "user=%s from=%s", person->name, req->source);
+    return true;
+}
+
+static bool sign_in(cr_request *req, const cr_person *person) { return cr_signin_session(req, person, CR_SESSION_LIFE_MS); }
+
+static void after_login(hash_job *j) {
+    cr_hub *hub = cr_hub_of(j->req);
+    if (!j->right || j->person.disabled) {
+        cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_WRONG);
+        cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
+        show_login(j->req, 403, "User name or password is wrong.", "");
+        return;
+    }
+    cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_RIGHT);
+    if (sign_in(j->req, &j->person))
+        go_on(j->req);
+}
+
+void cr_login_post(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    if (cr_caller_of(req)->stale_form) {
+        show_login(req, 403, "This sign-in page was too old or your browser did not keep its cookie.", "Please sign in again.");
+        return;
+    }
+    hash_job *j = job_new(req, after_login);
+    if (!j)
+        return;
+    cr_err err = CR_ERR_INIT;
+    const char *password = field(req, "password");
+    /* An impossible name is treated like an unknown one, and takes as long. */
+    if (cr_name_normalize(field(req, "username"), j->name, &err) != CR_OK)
+        snprintf(j->name, sizeof j->name, "?");
+    char device[CR_DEVICE_ID_LEN + 1], message[96];
+    bool known = cr_device_find(&hub->secret, cr_gate_device(req), j->name, cr_wall_ms() / 1000, device);
+    if (!known && cr_throttle_strangers(hub->throttle) >= CR_SIGNIN_STRANGERS) {
+        (void)CR_FAIL(&err, CR_BUSY, "too many people are signing in at this moment; try again in a few seconds");
+        cr_reply_err(req, &err);
+        job_free(j);
+        return;
+    }
+    if (!may_try(j, j->name, known ? device : NULL, message)) {
+        show_login(req, 429, message, "");
+        job_free(j);
+        return;
+    }
+    cr_status found = cr_person_find(hub->db, j->name, &j->person, &err);
+    if (found != CR_OK && found != CR_NOT_FOUND) {
+        cr_reply_err(req, &err);
+        job_free(j);
+        return;
+    }
+    j->wants_verify = true;
+    j->has_stored = found == CR_OK && j->person.password[0] && strlen(password) <= CR_PASSWORD_MAX;
+    snprintf(j->stored, sizeof j->stored, "%s", j->person.password);
+    snprintf(j->verify, sizeof j->verify, "%s", password);
+    submit(j);
+}
+
+/* ---- sign out ---- */
+
+/* Also the server's own cookie has to go: the browser passes through the server's logout page, which comes back here. */
+void cr_logout(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_caller *c = cr_caller_of(req);
+    if (!c->signed_in) {
+        cr_site_page(req, 200, "signed_out", NULL);
+        return;
+    }
+    cr_err err = CR_ERR_INIT;
+    if (cr_session_end(hub->db, c->session_id, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return;
+    }
+    cr_log(CR_LOG_INFO, "signed out", "user=%s", c->person.name);
+    cr_gate_set_login(req, NULL);
+    cr_lab *server;
+    char url[CR_URL_MAX];
+    if (cr_lab_find(hub, &c->person, "", false, &server, &err) == CR_OK && server->state == CR_LAB_READY)
+        cr_reply_redirect(req, 303, cr_lab_origin_url(server, "logout", url, sizeof url));
+    else
+        cr_reply_redirect(req, 303, "/hub/logout");
+}
+
+/* ---- one-time links ---- */
+
+static void show_join(cr_request *req, int status, const cr_onetime *what, const char *name, const char *problem, const char *hint) {
+    cr_site_page(req, status, "join",
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "link", req->param[0], "for_admin", what->kind == CR_ONETIME_ADMIN,
+                           "for_invite", what->kind == CR_ONETIME_INVITE, "for_password", what->kind == CR_ONETIME_PASSWORD,
+                           "name_is_set", what->kind == CR_ONETIME_PASSWORD || (what->kind == CR_ONETIME_INVITE && what->name[0] != 0),
+                           "username", name, "problem", problem, "hint", hint));
+}
+
+/* The link and the name that it fixes; false: replied. */
+static bool find_link(cr_request *req, cr_onetime *what) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_err err = CR_ERR_INIT;
+    cr_person person;
+    if (cr_onetime_find(hub->db, req->param[0], what, &err) != CR_OK ||
+        (what->kind == CR_ONETIME_PASSWORD && cr_person_get(hub->db, what->user_id, &person, &err) != CR_OK)) {
+        cr_reply_err(req, &err);
+        return false;
+    }
+    if (what->kind == CR_ONETIME_PASSWORD)
+        snprintf(what->name, sizeof what->name, "%s", person.name);
+    return true;
+}
+
+void cr_join_form(cr_request *req) {
+    cr_onetime what;
+    if (find_link(req, &what))
+        show_join(req, 200, &what, what.name, "", "");
+}
+
+static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
+    CR_TRY(cr_onetime_use(hub->db, j->link, err));
+    cr_status found = cr_person_find(hub->db, j->name, &j->person, err);
+    if (found != CR_OK && found != CR_NOT_FOUND)
+        return found;
+    bool replaces = what->kind == CR_ONETIME_PASSWORD || (what->kind == CR_ONETIME_ADMIN && found == CR_OK && j->person.admin);
+    if (replaces) {
+        if (found != CR_OK)
+            return found;
+        CR_TRY(cr_person_set_password(hub->db, j->person.id, j->made, err));
+        return cr_session_end_all(hub->db, j->person.id, err);
+    }
+    memset(&j->person, 0, sizeof j->person);
+    snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
+    snprintf(j->person.password, sizeof j->person.password, "%s", j->made);
+    j->person.admin = what->kind == CR_ONETIME_ADMIN;
+    return cr_person_add(hub->db, &j->person, err);
+}
+
+static void after_join(hash_job *j) {
+    cr_hub *hub = cr_hub_of(j->req);
+    cr_onetime what;
+    if (!find_link(j->req, &what))
+        return;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, join_rows(hub, j, &what, &err), &err);
+    if (status == CR_EXISTS) {
+        show_join(j->req, 409, &what, j->name, err.message, "Choose another user name.");
+        return;
+    }
+    if (status != CR_OK) {
+        cr_reply_err(j->req, &err);
+        return;
+    }
+    cr_log(CR_LOG_INFO, "one-time link used", "user=%s admin=%d", j->person.name, j->person.admin);
+    if (sign_in(j->req, &j->person))
+        cr_reply_redirect(j->req, 303, "/hub/home");
+}
+
+void cr_join_post(cr_request *req) {
+    cr_onetime what;
+    if (!find_link(req, &what))
+        return;
+    const char *typed = what.name[0] ? what.name : field(req, "username"), *password = field(req, "password");
+    if (cr_caller_of(req)->stale_form) {
+        show_join(req, 403, &what, typed, "This page was too old or your browser did not keep its cookie.", "Please send it again.");
+        return;
+    }
+    hash_job *j = job_new(req, after_join);
+    if (!j)
+        return;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_name_normalize(typed, j->name, &err);
+    if (status == CR_OK)
+        status = cr_password_check(password, j->name, &err);
+    if (status == CR_OK && strcmp(password, field(req, "password_again")) != 0)
+        status = CR_FAIL(&err, CR_INVALID, "the two passwords are not the same");
+    if (status != CR_OK) {
+        show_join(req, 400, &what, typed, err.message, err.hint);
+        job_free(j);
+        return;
+    }
+    snprintf(j->make, sizeof j->make, "%s", password);
+    snprintf(j->link, sizeof j->link, "%s", req->param[0]);
+    submit(j);
+}
+
+/* ---- change of password ---- */
+
+/* The present password, asked again: guesses of others at the name do not count, those made in this sign-in do. */
+static bool may_try_here(hash_job *j, char message[96]) {
+    const cr_caller *c = cr_caller_of(j->req);
+    char session[32];
+    snprintf(session, sizeof session, "session-%lld", (long long)c->session_id);
+    return may_try(j, c->person.name, session, message);
+}
+
+static void add_identity(void *user, const cr_identity *i) {
+    json_array_append_new(user, json_pack("{s:I, s:s, s:s, s:s, s:s}", "id", (json_int_t)i->id, "provider", i->provider, "subject", i->subject, "shown",
+                                          i->shown, "email", i->email));
+}
+
+static void show_password(cr_request *req, int status, const char *problem) {
+    cr_hub *hub = cr_hub_of(req);
+    const cr_person *me = &cr_caller_of(req)->person;
+    json_t *identities = json_array(), *providers = cr_oidc_buttons(hub, NULL);
+    cr_err err = CR_ERR_INIT;
+    if (cr_identity_list(hub->db, me->id, add_identity, identities, &err) != CR_OK) {
+        json_decref(identities);
+        json_decref(providers);
+        cr_reply_err(req, &err);
+        return;
+    }
+    cr_site_page(req, status, "password", json_pack("{s:s, s:b, s:b, s:o, s:o}", "problem", problem, "has_password", me->password[0] != 0, "has_providers",
+                                                    json_array_size(providers) > 0 || json_array_size(identities) > 0, "identities", identities,
+                                                    "providers", providers));
+}
+
+void cr_password_form(cr_request *req) { show_password(req, 200, ""); }
+
+static void after_password(hash_job *j) {
+    cr_hub *hub = cr_hub_of(j->req);
+    const cr_caller *c = cr_caller_of(j->req);
+    cr_throttle_end(hub->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
+    if (!j->right) {
+        show_password(j->req, 403, "Your present password is wrong.");
+        return;
+    }
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_person_set_password(hub->db, c->person.id, j->made, &err);
+    if (status == CR_OK)
+        status = cr_session_end_all(hub->db, c->person.id, &err);      /* other browsers sign in again */
+    if (status != CR_OK) {
+        cr_reply_err(j->req, &err);
+        return;
+    }
+    if (sign_in(j->req, &c->person))
+        cr_reply_redirect(j->req, 303, "/hub/home");
+}
+
+/* ---- further ways in: each change asks for the password, so that a session alone cannot be made into an account for ever ---- */
+
+static bool password_was_right(hash_job *j) {
+    cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
+    if (j->right)
+        return true;
+    show_password(j->req, 403, "Your present password is wrong.");
+    return false;
+}
+
+static void after_link(hash_job *j) {
+    if (password_was_right(j))
+        cr_oidc_link(j->req, j->req->param[0]);
+}
+
+static void after_unlink(hash_job *j) {
+    const cr_person *me = &cr_caller_of(j->req)->person;
+    int64_t id = 0;
+    cr_err err = CR_ERR_INIT;
+    if (!password_was_right(j))
+        return;
+    cr_status status = cr_parse_int(field(j->req, "identity"), 1, INT64_MAX, &id, &err);
+    if (status == CR_OK)
+        status = cr_identity_unlink(cr_hub_of(j->req)->db, id, me->id, &err);
+    if (status != CR_OK) {
+        show_password(j->req, cr_status_http(status), err.message);
+        return;
+    }
+    cr_log(CR_LOG_INFO, "identity unlinked", "user=%s provider=%s", me->name, j->req->param[0]);
+    cr_reply_redirect(j->req, 303, "/hub/password");
+}
+
+static void with_password(cr_request *req, void (*then)(hash_job *)) {
+    const cr_person *me = &cr_caller_of(req)->person;
+    if (!me->password[0]) {
+        show_password(req, 403, "Your account has no password yet. Ask an administrator for a link to set one.");
+        return;
+    }
+    hash_job *j = job_new(req, then);
+    if (!j)
+        return;
+    char message[96];
+    if (!may_try_here(j, message)) {
+        show_password(req, 429, message);
+        job_free(j);
+        return;
+    }
+    j->wants_verify = true;
+    j->has_stored = strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    snprintf(j->stored, sizeof j->stored, "%s", me->password);
+    snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
+    submit(j);
+}
+
+void cr_link_post(cr_request *req) { with_password(req, after_link); }
+void cr_unlink_post(cr_request *req) { with_password(req, after_unlink); }
+
+void cr_password_post(cr_request *req) {
+    const cr_caller *c = cr_caller_of(req);
+    cr_err err = CR_ERR_INIT;
+    const char *password = field(req, "password");
+    cr_status status = cr_password_check(password, c->person.name, &err);
+    if (status == CR_OK && strcmp(password, field(req, "password_again")) != 0)
+        status = CR_FAIL(&err, CR_INVALID, "the two passwords are not the same");
+    if (status != CR_OK) {
+        show_password(req, 400, err.message);
+        return;
+    }
+    hash_job *j = job_new(req, after_password);
+    if (!j)
+        return;
+    char message[96];
+    if (!may_try_here(j, message)) {
+        show_password(req, 429, message);
+        job_free(j);
+        return;
+    }
+    j->wants_verify = true;
+    j->has_stored = c->person.password[0] && strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    snprintf(j->stored, sizeof j->stored, "%s", c->person.password);
+    snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
+    snprintf(j->make, sizeof j->make, "%s", password);
+    submit(j);
+}

@@ -1,0 +1,99 @@
+/* session.c - the tables sessions and tokens. */
+#include "platform/identity/session.h"
+
+#include <stdio.h>
+#include "base/clock.h"
+
+cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+    char token[CR_TOKEN_LEN + 1];
+    unsigned char hash[CR_HASH_BYTES];
+    cr_token_make(token);
+    cr_token_hash(token, hash);
+    int64_t now = cr_wall_ms();
+    CR_TRY(cr_db_run(db, err, "INSERT INTO sessions (hash, user_id, created_ms, expires_ms) VALUES (?, ?, ?, ?)", "biii", hash, sizeof hash,
+                     user_id, now, now + CR_MIN(life_ms, CR_SESSION_LIFE_MS)));
+    memcpy(ret_token, token, sizeof token);
+    return CR_OK;
+}
+
+cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+    return cr_session_make_for(db, user_id, CR_SESSION_LIFE_MS, ret_token, err);
+}
+
+cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) {
+    if (!cr_token_is_wellformed(token))
+        return CR_FAIL(err, CR_NOT_FOUND, "not signed in");
+    unsigned char hash[CR_HASH_BYTES];
+    cr_token_hash(token, hash);
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", s.id FROM sessions s JOIN users u ON u.id = s.user_id "
+                         "WHERE s.hash = ? AND s.expires_ms > ? AND u.disabled = 0", "bi", hash, sizeof hash, cr_wall_ms()));
+    if (!cr_query_next(&q)) {
+        CR_TRY(cr_query_end(&q, err));
+        return CR_FAIL(err, CR_NOT_FOUND, "not signed in");
+    }
+    cr_person_read(&q, ret_person);
+    *ret_id = cr_query_int(&q, CR_PERSON_N_COLUMNS);
+    return CR_OK;
+}
+
+cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM sessions WHERE id = ?", "i", id);
+}
+
+cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", user_id);
+}
+
+static const char *const kind_names[] = {"server", "oauth", "api"};
+
+cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
+                         char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+    char token[CR_TOKEN_LEN + 1];
+    unsigned char hash[CR_HASH_BYTES];
+    cr_token_make(token);
+    cr_token_hash(token, hash);
+    int64_t now = cr_wall_ms();
+    CR_TRY(cr_db_run(db, err,
+                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms) "
+                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0))",
+                     "btiiibtii", hash, sizeof hash, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
+                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0));
+    memcpy(ret_token, token, sizeof token);
+    return CR_OK;
+}
+
+cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) {
+    if (!cr_token_is_wellformed(token))
+        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
+    unsigned char hash[CR_HASH_BYTES];
+    cr_token_hash(token, hash);
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name "
+                         "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id "
+                         "WHERE t.hash = ? AND (t.expires_ms IS NULL OR t.expires_ms > ?) AND (u.disabled = 0 OR t.kind = 'server')",
+                         "bi", hash, sizeof hash, cr_wall_ms()));
+    if (!cr_query_next(&q)) {
+        CR_TRY(cr_query_end(&q, err));
+        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
+    }
+    cr_person_read(&q, ret_person);
+    const int c = CR_PERSON_N_COLUMNS;
+    cr_token t = {.id = cr_query_int(&q, c), .user_id = ret_person->id, .server_id = cr_query_int(&q, c + 2),
+                  .session_id = cr_query_int(&q, c + 3), .expires_ms = cr_query_int(&q, c + 4)};
+    for (size_t k = 0; k < CR_ARRAY_LEN(kind_names); k++)
+        if (strcmp(kind_names[k], cr_query_text(&q, c + 1)) == 0)
+            t.kind = (cr_token_kind)k;
+    const char *server = cr_query_text(&q, c + 5);
+    snprintf(t.server, sizeof t.server, "%s", server ? server : "");
+    *ret_token = t;
+    return CR_OK;
+}
+
+cr_status cr_session_sweep(cr_db *db, cr_err *err) {
+    int64_t now = cr_wall_ms();
+    CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE expires_ms < ?", "i", now));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE expires_ms < ?", "i", now));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE expires_ms < ?", "i", now));
+    return cr_db_run(db, err, "DELETE FROM links WHERE expires_ms < ?", "i", now);
+}

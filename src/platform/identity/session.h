@@ -1,0 +1,39 @@
+/* session.h - who is signed in with which browser, and tokens of programs. Only hashes are stored. */
+#ifndef CR_PLATFORM_IDENTITY_SESSION_H
+#define CR_PLATFORM_IDENTITY_SESSION_H
+
+#include "platform/identity/person.h"
+#include "platform/identity/secret.h"
+
+#define CR_SESSION_LIFE_MS ((int64_t)14 * 86400 * 1000)
+
+/* life_ms: at most CR_SESSION_LIFE_MS. */
+cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+/* CR_NOT_FOUND: unknown or expired, or the person is disabled. */
+cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* Ends it with the tokens and codes that were given in it. */
+cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
+cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) CR_MUST_USE;
+
+typedef enum cr_token_kind {
+    CR_TOKEN_SERVER,          /* of a user server; also its OAuth client secret. No expiry: ends with the server */
+    CR_TOKEN_OAUTH,           /* of a browser's session with a user server */
+    CR_TOKEN_API              /* made by a person for programs */
+} cr_token_kind;
+
+typedef struct cr_token {
+    int64_t id, user_id, server_id, session_id;    /* server_id, session_id: 0 when not of that kind */
+    cr_token_kind kind;
+    int64_t expires_ms;                            /* 0: never */
+    char server[CR_ACCOUNT_MAX + 1];               /* its name; "" the default one */
+} cr_token;
+
+/* what: kind and the ids; code_hash (32 bytes) or NULL; life_ms 0: no end. */
+cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
+                         char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* Removes what has expired: sessions, tokens, codes, links. */
+cr_status cr_session_sweep(cr_db *db, cr_err *err) CR_MUST_USE;
+
+#endif

@@ -1,0 +1,208 @@
+/* launch.c - environment, arguments, fork. */
+#include "platform/runner/launch.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "platform/daemon/urls.h"
+#include "platform/runner/confine.h"
+
+enum { ENV_MOST = 96 };
+
+typedef struct list {
+    cr_arena *arena;
+    char **items;
+    int n;
+    bool failed;
+} list;
+
+static void put(list *l, const char *fmt, ...) CR_PRINTF(2, 3);
+static void put(list *l, const char *fmt, ...) {
+    va_list ap;
+    char text[CR_URL_MAX + 256];
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    char *copy = n >= 0 && n < (int)sizeof text ? cr_arena_strdup(l->arena, text) : NULL;
+    if (!copy || l->n >= ENV_MOST) {
+        l->failed = true;
+        return;
+    }
+    l->items[l->n++] = copy;
+}
+
+static cr_status begin(list *l, cr_arena *a, cr_err *err) {
+    *l = (list){a, cr_arena_calloc(a, ENV_MOST + 1, sizeof(char *)), 0, false};
+    return l->items ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory to start a server");
+}
+
+static cr_status end(const list *l, char ***ret, cr_err *err) {
+    if (l->failed)
+        return CR_FAIL(err, CR_LIMIT, "the environment or the arguments of the server are too long");
+    *ret = l->items;
+    return CR_OK;
+}
+
+char *cr_launch_mark(const cr_server_id *id, char *buf, size_t size) {
+    snprintf(buf, size, "CRATON_SERVER=%s.%llu", id->account, (unsigned long long)id->generation);
+    return buf;
+}
+
+static void put_person(list *v, const cr_launch *l) {
+    put(v, "HOME=%s", l->account->home);
+    put(v, "USER=%s", l->account->linux_name);
+    put(v, "LOGNAME=%s", l->account->linux_name);
+    put(v, "SHELL=/bin/bash");
+    put(v, "LANG=C.UTF-8");
+    put(v, "PATH=%s/bin:/usr/local/bin:/usr/bin:/bin", l->environment);
+    put(v, "VIRTUAL_ENV=%s", l->environment);
+    put(v, "JUPYTER_RUNTIME_DIR=%s", l->runtime_dir);
+    char mark[128];
+    put(v, "%s", cr_launch_mark(&l->start->id, mark, sizeof mark));
+}
+
+static void put_kernels(list *v, const cr_launch *l) {
+    if (!l->kernels_socket)
+        return;
+    put(v, "CRATON_KERNELS=%s", l->kernels_socket);
+    put(v, "JUPYTER_DEFAULT_PROVISIONER_NAME=craton-forked");   /* python/craton_start.py */
+}
+
+static void put_hub(list *v, const cr_launch *l) {
+    const cr_msg_start *s = l->start;
+    const char *account = s->id.account, *server = s->id.server;
+    char url[CR_URL_MAX], origin[CR_URL_MAX], prefix[CR_URL_MAX], segment[CR_URL_MAX], client[CR_URL_MAX];
+    cr_url_prefix(s->user, server, prefix, sizeof prefix);
+    cr_url_user_origin(l->config, account, origin, sizeof origin);
+    cr_url_segment(s->user, segment, sizeof segment);
+    cr_url_client_id(account, server, client, sizeof client);
+    put(v, "JUPYTERHUB_API_TOKEN=%s", s->token);
+    put(v, "JPY_API_TOKEN=%s", s->token);
+    put(v, "JUPYTERHUB_CLIENT_ID=%s", client);
+    put(v, "JUPYTERHUB_USER=%s", s->user);
+    put(v, "JUPYTERHUB_SERVER_NAME=%s", server);
+    put(v, "JUPYTERHUB_BASE_URL=/");
+    put(v, "JUPYTERHUB_SERVICE_PREFIX=%s", prefix);
+    cr_url_api(l->config, url, sizeof url);
+    put(v, "JUPYTERHUB_API_URL=%s", url);
+    put(v, "JUPYTERHUB_ACTIVITY_URL=%s/users/%s/activity", url, segment);
+    put(v, "JUPYTERHUB_OAUTH_CALLBACK_URL=%s%soauth_callback", origin, prefix);
+    put(v, "JUPYTERHUB_PUBLIC_URL=%s%s", origin, prefix);
+    cr_url_hub_origin(l->config, url, sizeof url);
+    put(v, "JUPYTERHUB_HOST=%s", url);
+    put(v, "JUPYTERHUB_PUBLIC_HUB_URL=%s/hub/", url);
+    put(v, "JUPYTERHUB_OAUTH_ACCESS_SCOPES=[\"access:servers!server=%s/%s\", \"access:servers!user=%s\"]", segment, server, segment);
+    put(v, "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES=[]");
+    put(v, "JUPYTERHUB_COOKIE_OPTIONS={\"SameSite\":\"Lax\"}");
+    cr_url_segment(l->socket, segment, sizeof segment);
+    put(v, "JUPYTERHUB_SERVICE_URL=http+unix://%s%s", segment, prefix);   /* this scheme keeps the server from opening a port */
+}
+
+static void put_limits(list *v, const cr_launch *l) {
+    const cr_server_limits *m = &l->start->limits;
+    if (m->memory_bytes)
+        put(v, "MEM_LIMIT=%llu", (unsigned long long)m->memory_bytes);
+    if (m->cpu_milli)
+        put(v, "CPU_LIMIT=%u.%03u", m->cpu_milli / 1000, m->cpu_milli % 1000);
+}
+
+cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err *err) {
+    static const char *const passed_on[] = {"TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                                            "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"};
+    list v;
+    CR_TRY(begin(&v, a, err));
+    put_person(&v, l);
+    if (!l->kernels_of) {
+        put_hub(&v, l);
+        put_kernels(&v, l);
+    }
+    put_limits(&v, l);
+    for (size_t i = 0; i < CR_ARRAY_LEN(passed_on); i++)
+        if (getenv(passed_on[i]) && strlen(getenv(passed_on[i])) < 1024)
+            put(&v, "%s=%s", passed_on[i], getenv(passed_on[i]));
+    return end(&v, ret_env, err);
+}
+
+cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_err *err) {
+    list v;
+    CR_TRY(begin(&v, a, err));
+    put(&v, "%s/bin/python3", l->environment);
+    if (l->kernels_of) {
+        put(&v, "%s/share/craton/start/kernels.py", l->config->prefix);
+        put(&v, "%s", l->kernels_socket);
+        put(&v, "%d", (int)l->kernels_of);
+        return end(&v, ret_argv, err);
+    }
+    put(&v, "%s/bin/jupyterhub-singleuser", l->environment);
+    put(&v, "--ServerApp.sock=%s", l->socket);
+    put(&v, "--ServerApp.sock_mode=0660");
+    put(&v, "--KernelManager.transport=ipc");
+    /* Otherwise every server asks npm, when there is one, for half a second of CPU. */
+    put(&v, "--LanguageServerManager.node_roots=[]");
+    return end(&v, ret_argv, err);
+}
+
+static cr_status set_limits(const cr_launch *l, cr_err *err) {
+    struct rlimit hard;
+    uint64_t files = getrlimit(RLIMIT_NOFILE, &hard) == 0 ? CR_MIN((uint64_t)hard.rlim_max, (uint64_t)CR_LAUNCH_USER_FILES) : 1024;
+    CR_TRY(cr_confine_limits(files, err));
+    if (l->config->as_root && l->start->limits.pids && !cr_cgroups_has(l->groups, CR_CGROUP_PIDS)) {
+        struct rlimit n = {l->start->limits.pids, l->start->limits.pids};
+        if (setrlimit(RLIMIT_NPROC, &n) != 0)
+            return CR_FAIL_ERRNO(err, "cannot limit the number of processes");
+    }
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);   /* the machine's memory ends: users before the hub */
+    if (fd >= 0) {
+        char text[16];
+        int n = snprintf(text, sizeof text, "%d", CR_LAUNCH_OOM_SCORE);
+        if (write(fd, text, (size_t)n) != n)
+            cr_log(CR_LOG_WARN, "oom score not set", NULL);
+        close(fd);
+    }
+    return CR_OK;
+}
+
+static cr_status become_user(const cr_launch *l, cr_err *err) {
+    const cr_identity id = {l->account->uid, l->account->gid, NULL, 0, false};
+    CR_TRY(cr_cgroup_enter(l->groups, l->group, 0, err));
+    cr_confine_fresh(l->log_fd, 3);
+    cr_log_setup("start", CR_LOG_INFO, 2);
+    CR_TRY(set_limits(l, err));
+    CR_TRY(cr_confine_identity(&id, err));
+    CR_TRY(cr_confine_filter(CR_FILTER_USER, err));
+    umask(022);
+    if (chdir(l->account->home) != 0)
+        return CR_FAIL_ERRNO(err, "cannot enter %s", l->account->home);
+    return CR_OK;
+}
+
+static _Noreturn void run_child(const cr_launch *l, char **argv, char **env) {
+    cr_err err = CR_ERR_INIT;
+    if (become_user(l, &err) != CR_OK) {
+        cr_log_err(CR_LOG_ERROR, "server not started", &err);
+        _exit(126);
+    }
+    execve(argv[0], argv, env);
+    cr_log(CR_LOG_ERROR, "server not started", "program=%s error=\"%s\"", argv[0], strerror(errno));
+    _exit(127);
+}
+
+cr_status cr_launch_plain(const cr_launch *l, pid_t *ret_pid, cr_err *err) {
+    cr_auto_arena cr_arena a;
+    char **argv, **env;
+    cr_arena_init(&a, 256 << 10);
+    CR_TRY(cr_launch_env(l, &a, &env, err));
+    CR_TRY(cr_launch_argv(l, &a, &argv, err));
+    pid_t pid = fork();
+    if (pid < 0)
+        return CR_FAIL_ERRNO(err, "cannot start a process");
+    if (pid == 0)
+        run_child(l, argv, env);
+    *ret_pid = pid;
+    return CR_OK;
+}

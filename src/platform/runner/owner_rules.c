@@ -1,0 +1,128 @@
+/* owner_rules.c - the text of the rules, and running nft. */
+#include "platform/runner/owner_rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "platform/daemon/urls.h"
+#include "platform/runner/process.h"
+
+enum { TEXT_MOST = 8 << 20, NFT_TIMEOUT_MS = 5000 };
+static const char nft[] = "/usr/sbin/nft";
+
+struct cr_owner_rules {
+    const cr_config *config;
+    char table[64];
+    uint8_t *admitted;            /* one bit per uid from config->uid_first */
+};
+
+static bool in_range(const cr_owner_rules *r, uid_t uid) {
+    return (int64_t)uid >= r->config->uid_first && (int64_t)uid < r->config->uid_first + r->config->uid_count;
+}
+
+/* True when it was not set before. */
+static bool set_bit(cr_owner_rules *r, uid_t uid) {
+    size_t i = (size_t)((int64_t)uid - r->config->uid_first);
+    bool fresh = !(r->admitted[i / 8] & (1u << i % 8));
+    r->admitted[i / 8] |= (uint8_t)(1u << i % 8);
+    return fresh;
+}
+
+static void add_elements(const uid_t *uids, size_t n, const char *between, cr_buf *out) {
+    if (!n)
+        return;
+    cr_buf_addf(out, " elements = { ");
+    for (size_t i = 0; i < n; i++)
+        cr_buf_addf(out, "%s%u %s %u", i ? ", " : "", (unsigned)uids[i], between, (unsigned)uids[i]);
+    cr_buf_addf(out, " };");
+}
+
+void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const uid_t *uids, size_t n, cr_buf *out) {
+    unsigned last = (unsigned)first + count - 1;
+    /* Named first, so that deleting what may not be there does not fail; all of it is one transaction. */
+    cr_buf_addf(out, "table inet %s\ndelete table inet %s\ntable inet %s {\n  map marks { type uid : mark;", table, table, table);
+    add_elements(uids, n, ":", out);
+    cr_buf_addf(out, " }\n  set same { type uid . mark;");
+    add_elements(uids, n, ".", out);
+    cr_buf_addf(out,
+                " }\n  chain out {\n    type filter hook output priority filter; policy accept;\n"
+                "    oifname \"lo\" tcp flags & (syn | ack) == syn ct mark set meta skuid map @marks\n"
+                "    oifname \"lo\" tcp flags & (syn | ack) == (syn | ack) meta skuid %u-%u ct mark %u-%u meta skuid . ct mark != @same drop\n  }\n}\n",
+                (unsigned)first, last, (unsigned)first, last);
+}
+
+static cr_status run_text(const cr_owner_rules *r, const cr_buf *text, cr_err *err) {
+    char path[CR_URL_MAX];
+    CR_TRY(cr_buf_check(text, err));
+    cr_run_path(r->config, "owner-rules.nft", path, sizeof path);
+    CR_TRY(cr_file_replace(path, text->data, text->len, 0600, err));
+    const char *const argv[] = {nft, "-f", path, NULL};
+    cr_status status = cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, err);
+    unlink(path);
+    return status;
+}
+
+static cr_status put_table(cr_owner_rules *r, const uid_t *uids, size_t n, cr_err *err) {
+    cr_auto_buf cr_buf text;
+    cr_auto_free uid_t *each = malloc((n + 1) * sizeof *each);
+    size_t kept = 0;
+    if (!each)
+        return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
+    for (size_t i = 0; i < n; i++)
+        if (in_range(r, uids[i]) && set_bit(r, uids[i]))
+            each[kept++] = uids[i];
+    cr_buf_init(&text, TEXT_MOST);
+    cr_owner_rules_text(r->table, (uid_t)r->config->uid_first, (uint32_t)r->config->uid_count, each, kept, &text);
+    return run_text(r, &text, err);
+}
+
+cr_status cr_owner_rules_open(const cr_config *c, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules, cr_err *err) {
+    cr_err why = CR_ERR_INIT;
+    *ret_rules = NULL;
+    if (!c->as_root)
+        return CR_OK;
+    cr_owner_rules *r = calloc(1, sizeof *r);
+    uint8_t *bits = calloc(1, (size_t)c->uid_count / 8 + 1);
+    if (!r || !bits) {
+        free(r);
+        free(bits);
+        return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
+    }
+    *r = (cr_owner_rules){.config = c, .admitted = bits};
+    snprintf(r->table, sizeof r->table, "%s", table);
+    cr_status status = access(nft, X_OK) == 0 ? put_table(r, uids, n, &why) : CR_FAIL(&why, CR_NO_FILE, "%s is not installed", nft);
+    if (status == CR_OK) {
+        cr_log(CR_LOG_INFO, "owner rules are in force", "table=%s", r->table);
+        *ret_rules = r;
+        return CR_OK;
+    }
+    cr_log_err(CR_LOG_WARN, "no owner rules: an account's programs can reach what another's serve on the loopback", &why);
+    cr_owner_rules_close(r, false);
+    return CR_OK;
+}
+
+void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid) {
+    char text[200];
+    cr_err err = CR_ERR_INIT;
+    if (!r || !in_range(r, uid) || !set_bit(r, uid))
+        return;
+    cr_auto_buf cr_buf b;
+    cr_buf_init(&b, sizeof text);
+    unsigned u = (unsigned)uid;
+    cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s same { %u . %u }\n", r->table, u, u, r->table, u, u);
+    if (run_text(r, &b, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "no owner rule for an account", &err);
+}
+
+void cr_owner_rules_close(cr_owner_rules *r, bool remove) {
+    cr_err err = CR_ERR_INIT;
+    if (!r)
+        return;
+    const char *const argv[] = {nft, "delete", "table", "inet", r->table, NULL};
+    if (remove && cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "owner rules not removed", &err);
+    free(r->admitted);
+    free(r);
+}

@@ -1,0 +1,28 @@
+/* owner_rules.h - TCP on the loopback between accounts: what one account's program serves there, another account's cannot reach.
+ *
+ * Dask schedulers, debuggers and the like listen on the loopback without a password. Two rules of the packet filter (nft) keep them to their
+ * account: the first packet of a connection marks it with the uid that opens it; the listener's answer is dropped when that mark is another
+ * account's. So no program needs an address or a setting of its own, and processes that are no account's (root, the proxy) are not
+ * concerned. Where the filter cannot be had (no nft, no right to) this is said in the log and everything else works.
+ *
+ * Threads: the helper's. The rules outlive the helper, as servers do; a new one replaces them in one step.
+ */
+#ifndef CR_PLATFORM_RUNNER_OWNER_RULES_H
+#define CR_PLATFORM_RUNNER_OWNER_RULES_H
+
+#include <sys/types.h>
+#include "base/buf.h"
+#include "platform/daemon/config.h"
+
+typedef struct cr_owner_rules cr_owner_rules;
+
+/* table: of this platform alone. uids: accounts that have servers now. NULL in *ret_rules: not here. CR_MEMORY. */
+cr_status cr_owner_rules_open(const cr_config *c, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules, cr_err *err) CR_MUST_USE;
+/* Before the first process of an account. NULL is allowed. */
+void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid);
+void cr_owner_rules_close(cr_owner_rules *r, bool remove);
+
+/* What nft is given; for tests too. */
+void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const uid_t *uids, size_t n, cr_buf *out);
+
+#endif

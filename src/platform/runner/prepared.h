@@ -1,0 +1,46 @@
+/* prepared.h - a prepared parent: a Python process that has much imported, from which processes of users are forked. There is one with
+ * Jupyter for user servers, and one with NumPy, xarray and IPython for the processes that fork a user's kernels.
+ *
+ * A server that is forked is ready in a fraction of the time and CPU of one that imports everything, and shares the parent's memory
+ * pages (docs/decisions/0005). share/start/prepared.py is the other side; it says how a start goes. There is one parent, for the
+ * environment that servers start from now. It is never waited for: until it is ready, when it is broken, and where user namespaces are
+ * not allowed, servers start plainly.
+ *
+ * As root the parent runs in a user namespace: it is CR_START_USER outside, root of nothing inside, and can only become one of the
+ * accounts' user ids. System-call filter and no_new_privs are set before it begins and inherited by all that come from it.
+ *
+ * Threads: the helper's loop. Invariants
+ *  1. The parent never reads a request; one that dies or hangs costs at most one start PATIENCE_MS, which is then made plainly.
+ *  2. A server is in its control group before the request, and so any code for it, is read.
+ *  3. Pids are those that the kernel attests (SCM_CREDENTIALS), not those that the parent says.
+ */
+#ifndef CR_PLATFORM_RUNNER_PREPARED_H
+#define CR_PLATFORM_RUNNER_PREPARED_H
+
+#include "base/buf.h"
+#include "platform/runner/launch.h"
+#include "platform/runner/watch.h"
+
+typedef struct cr_prepared cr_prepared;
+typedef struct cr_prepared_setup {
+    const cr_config *config;      /* borrowed */
+    const char *of;               /* for the log: "servers", "kernels"; static */
+    const char *list;             /* of modules, below PREFIX/share/craton/start; static */
+    cr_watch *watch;
+    uid_t start_uid;              /* of CR_START_USER; not used without root */
+    gid_t start_gid;
+} cr_prepared_setup;
+
+cr_status cr_prepared_new(const cr_prepared_setup *setup, cr_prepared **ret_prepared, cr_err *err) CR_MUST_USE;
+void cr_prepared_free(cr_prepared *p);                           /* ends the parent; servers go on. NULL is allowed */
+bool cr_prepared_holds(const cr_prepared *p, pid_t pid);
+/* Sees to it that a parent for this environment is there or on its way; ends one for another. Nothing for NULL. */
+void cr_prepared_want(cr_prepared *p, const char *environment);
+bool cr_prepared_is_ready(const cr_prepared *p, const char *environment);
+/* The process exists when this returns. After a failure nothing of it remains, and a plain start may follow. */
+cr_status cr_prepared_launch(cr_prepared *p, const cr_launch *l, pid_t *ret_pid, cr_err *err) CR_MUST_USE;
+
+/* The request as the intermediate reads it; for tests too. */
+cr_status cr_prepared_request(const cr_launch *l, cr_buf *out, cr_err *err) CR_MUST_USE;
+
+#endif

@@ -1,0 +1,79 @@
+/* protocol.h - what hub and helper say to each other over their SOCK_SEQPACKET pair: one fixed record per packet.
+ *
+ * The helper is root and believes nothing: a packet is taken only when its kind may come from that side, its length is exactly
+ * that of its kind, every text ends inside its field with zeroes behind, names match their pattern, and numbers lie in
+ * their range. There are no paths, no argument lists and no environments to get wrong. Both ends are the same program file, so
+ * the records are plain C structs; `magic` changes with their layout and refuses a mixture of versions.
+ *
+ * To add a message: a row in CR_MESSAGE_TABLE, its struct, its checks in protocol.c.
+ */
+#ifndef CR_PLATFORM_RUNNER_PROTOCOL_H
+#define CR_PLATFORM_RUNNER_PROTOCOL_H
+
+#include "platform/daemon/config.h"
+#include "platform/identity/provider.h"
+#include "platform/runner/runner.h"
+
+/*    name             struct               from the hub? */
+#define CR_MESSAGE_TABLE(X)                                     \
+    X(CONFIG,          cr_msg_config,       false)              \
+    X(PROVIDER,        cr_msg_provider,     false)              \
+    X(EVENT,           cr_msg_event,        false)              \
+    X(START,           cr_msg_start,        true)               \
+    X(STOP,            cr_msg_stop,         true)               \
+    X(LIST,            cr_msg_list,         true)               \
+    X(ACK,             cr_msg_ack,          true)               \
+    X(REMOVE_ACCOUNT,  cr_msg_remove,       true)
+
+typedef enum cr_msg_kind {
+#define X(name, type, from_hub) CR_MSG_##name,
+    CR_MESSAGE_TABLE(X)
+#undef X
+    CR_MSG_COUNT
+} cr_msg_kind;
+
+enum { CR_MSG_MAGIC = 0x43520004, CR_GRACE_MAX_MS = 600000 };
+
+typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
+
+typedef struct cr_msg_config { cr_msg_head head; int32_t n_providers; cr_config config; } cr_msg_config;   /* so many PROVIDER follow */
+typedef struct cr_msg_provider { cr_msg_head head; cr_provider provider; } cr_msg_provider;
+typedef struct cr_msg_event { cr_msg_head head; cr_runner_event event; } cr_msg_event;
+typedef struct cr_msg_start {
+    cr_msg_head head;
+    cr_server_id id;
+    cr_server_limits limits;
+    char user[256];
+    char token[CR_RUNNER_TOKEN_LEN + 1];
+} cr_msg_start;
+typedef struct cr_msg_stop { cr_msg_head head; uint32_t grace_ms; cr_server_id id; } cr_msg_stop;
+typedef struct cr_msg_list { cr_msg_head head; } cr_msg_list;
+typedef struct cr_msg_ack { cr_msg_head head; cr_server_id id; } cr_msg_ack;   /* the hub has recorded the exited event */
+typedef struct cr_msg_remove { cr_msg_head head; uint32_t purge; char account[CR_RUNNER_NAME_MAX + 1]; } cr_msg_remove;
+
+typedef union cr_msg {
+    cr_msg_head head;
+#define X(name, type, from_hub) type as_##type;
+    CR_MESSAGE_TABLE(X)
+#undef X
+} cr_msg;
+
+const char *cr_msg_name(uint32_t kind);                   /* "START"; "?" outside the table */
+/* Zeroes *msg (also its padding) and sets the head. */
+void cr_msg_init(cr_msg *msg, cr_msg_kind kind);
+size_t cr_msg_size(const cr_msg *msg);
+
+/* bytes: one packet as received. */
+cr_status cr_msg_check(const void *bytes, size_t n, bool from_hub, cr_err *err) CR_MUST_USE;
+
+/* [a-z][a-z0-9-]{0,31}, not ending in '-': a DNS label and half of a Linux user name. */
+bool cr_account_is_valid(const char *account);
+/* The same pattern, or "". */
+bool cr_server_name_is_valid(const char *server);
+
+/* Receives and checks one packet. *ret_msg gets the whole record. CR_NO_FILE: the other side has closed. */
+cr_status cr_msg_receive(int fd, bool from_hub, cr_msg *ret_msg, cr_err *err) CR_MUST_USE;
+/* Sends without waiting; CR_BUSY when the socket is full. */
+cr_status cr_msg_send(int fd, const cr_msg *msg, cr_err *err) CR_MUST_USE;
+
+#endif
