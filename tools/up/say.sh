@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# say: what the person at the terminal reads; steps with elapsed time; what happens when one fails.
+# Invariant: nothing secret passes through step(), because its output goes to the log.
+
+exec 3>&1 # the terminal, also from inside a step whose output goes to the log
+STARTED=$SECONDS
+LOG=
+
+say() { printf '%s\n' "$*" >&3; }
+detail() { printf '    %s\n' "$*" >&3; }
+
+# fail SENTENCE [WHAT TO DO]...
+fail() {
+    printf 'up: %s\n' "$1" >&2
+    shift
+    local line
+    for line in "$@"; do printf '    %s\n' "$line" >&2; done
+    exit 1
+}
+
+# step TITLE ADVICE COMMAND...: runs the command with its output in the log. Must not be called in a condition: bash would
+# then ignore errors inside the command.
+step() {
+    local title=$1 advice=$2 begin=$SECONDS status
+    shift 2
+    printf '  %s ...\n' "$title" >&3
+    printf '\n== %s: %s\n' "$(date '+%F %T')" "$title" >>"$LOG"
+    set +e
+    (
+        set -e
+        "$@"
+    ) >>"$LOG" 2>&1
+    status=$?
+    set -e
+    if [ $status -ne 0 ]; then
+        printf '\nThe last lines of the log:\n' >&2
+        tail -n 12 "$LOG" | sed 's/^/    | /' >&2
+        fail "\"$title\" did not work (after $((SECONDS - begin)) s)." \
+            "$advice" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
+    fi
+    printf '    %s s\n' "$((SECONDS - begin))" >&3
+}
+
+version() { sed -n "s/^ *version: '\([^']*\)'.*/\1/p" "$SOURCE/meson.build" | head -1; }
+
+# human KIB -> "3.4 GB"
+human() { awk -v k="$1" 'BEGIN { printf "%.1f GB", k / 1048576 }'; }

@@ -1,0 +1,100 @@
+# shellcheck shell=bash
+# service: start, wait until ready, addresses. cratond itself makes system users, directories and sockets.
+
+readonly UNIT=craton.service
+readonly READY_SECONDS=60
+
+cratond() {
+    local where
+    mapfile -t where < <(places)
+    "$PREFIX/bin/cratond" "${where[@]}" "$@"
+}
+
+service_answers() { [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] && cratond --status >/dev/null 2>&1; }
+
+# systemd looks after the platform that lies in the default places; others are started directly.
+by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
+
+start_service() {
+    if service_answers; then
+        if [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
+        step "Restarting the hub; user servers and the proxy go on" "See $STATE/log/cratond.log." stop_hub
+    fi
+    step "Starting" "See $STATE/log/cratond.log, or 'journalctl -u craton' where systemd runs." launch
+}
+
+stop_hub() {
+    if by_systemd && systemctl --quiet is-active $UNIT; then
+        systemctl stop $UNIT
+    else
+        cratond --stop --keep-servers
+    fi
+}
+
+launch() {
+    local where
+    mapfile -t where < <(places)
+    if by_systemd; then
+        install -m 644 "$SOURCE/recipes/systemd/$UNIT" /etc/systemd/system/$UNIT
+        systemctl daemon-reload
+        systemctl enable --quiet $UNIT
+        systemctl restart $UNIT
+    else
+        local log=$STATE/log/cratond.log
+        touch "$log"
+        chmod 600 "$log"
+        setsid --fork "$PREFIX/bin/cratond" "${where[@]}" </dev/null >>"$log" 2>&1 3>&- 9>&-
+    fi
+    wait_ready
+}
+
+wait_ready() {
+    local end=$((SECONDS + READY_SECONDS))
+    while ! service_answers || ! hub_answers; do
+        if [ $SECONDS -ge $end ]; then
+            echo "cratond was not ready within $READY_SECONDS s"
+            if ! by_systemd; then tail -n 10 "$STATE/log/cratond.log"; fi
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+# The sign-in page through the public port: hub and proxy are both there.
+hub_answers() {
+    local address status
+    if [ -n "$(setting tls '')" ]; then return 0; fi
+    address=$(setting bind 127.0.0.1)
+    case $address in 0.0.0.0) address=127.0.0.1 ;; ::) address=::1 ;; esac
+    status=$({
+        exec 5<>"/dev/tcp/$address/$(setting port 8000)"
+        printf 'GET /hub/api HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$address:$(setting port 8000)" >&5
+        head -c 12 <&5
+    } 2>/dev/null) || return 1
+    [ "$status" = "HTTP/1.1 200" ]
+}
+
+public_address() {
+    local domain port
+    domain=$(setting domain '')
+    port=$(setting port 8000)
+    if [ -n "$(setting behind-proxy '')" ]; then printf 'https://%s\n' "$domain"
+    elif [ -n "$(setting tls '')" ]; then printf 'https://%s:%s\n' "$domain" "$port"
+    else printf 'http://%s:%s\n' "$(setting bind 127.0.0.1)" "$port"; fi
+}
+
+tell_address() {
+    say ""
+    say "Craton is ready after $((SECONDS - STARTED)) s:  $(public_address)"
+    if [ "$(control_value administrators)" = 0 ]; then
+        say ""
+        say "There is no administrator yet. This link makes one; it works once, for one hour:"
+        say "    $(cratond --admin-link)"
+    fi
+}
+
+# One value of `cratond --status --json`.
+control_value() {
+    cratond --status --json | "$PREFIX/env/current/bin/python" -I -c \
+        'import json, sys; print(json.load(sys.stdin).get(sys.argv[1], ""))' "$1"
+}

@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# settings: arguments, where things lie, and STATE/config, the file of settings that cratond reads.
+
+ACTION=up
+DEMO=yes
+KEEP_SERVERS=no
+PURGE=no
+FILE=
+PREFIX=
+STATE=
+RUN=
+ROOT=no
+GIVEN=() # KEY=VALUE of settings on the command line
+
+need_value() {
+    if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value." "See ./up --help"; fi
+}
+
+parse_arguments() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --help | -h) usage; exit 0 ;;
+        --demo | --admin-link | --status | --stop | --uninstall) ACTION=${1#--} ;;
+        --backup | --restore) need_value "$@"; ACTION=${1#--}; FILE=$(readlink -m -- "$2"); shift ;;
+        --keep-servers) KEEP_SERVERS=yes ;;
+        --purge) PURGE=yes ;;
+        --no-demo) DEMO=no ;;
+        --port | --bind | --domain | --behind-proxy | --memory | --cpu)
+            need_value "$@"; GIVEN+=("${1#--}=$2"); shift ;;
+        --tls)
+            [ $# -ge 3 ] || fail "--tls needs two files: certificate and key."
+            GIVEN+=("tls=$(readlink -m -- "$2")" "tls-key=$(readlink -m -- "$3")"); shift 2 ;;
+        --state) need_value "$@"; STATE=$(readlink -m -- "$2"); shift ;;
+        --prefix) need_value "$@"; PREFIX=$(readlink -m -- "$2"); shift ;;
+        --run) need_value "$@"; RUN=$(readlink -m -- "$2"); shift ;;
+        *) fail "'$1' is not understood." "See ./up --help" ;;
+        esac
+        shift
+    done
+    [ "$KEEP_SERVERS" = no ] || [ "$ACTION" = stop ] || fail "--keep-servers belongs to --stop."
+    [ "$PURGE" = no ] || [ "$ACTION" = uninstall ] || fail "--purge belongs to --uninstall."
+}
+
+# The same defaults as cratond's own (src/platform/daemon/config.c). A state directory that is not the default one is a
+# second platform beside the first, so its sockets lie apart too.
+find_places() {
+    local default_state default_run
+    if [ "$(id -u)" = 0 ]; then
+        ROOT=yes
+        : "${PREFIX:=/opt/craton}"
+        default_state=/var/lib/craton
+        default_run=/run/craton
+    else
+        : "${HOME:?HOME is not set}"
+        : "${PREFIX:=$HOME/.local/share/craton}"
+        default_state=$HOME/.local/share/craton/state
+        default_run=/tmp/craton-$(id -u)
+        if [ -d "${XDG_RUNTIME_DIR:-}" ] && [ ${#XDG_RUNTIME_DIR} -le 33 ]; then default_run=$XDG_RUNTIME_DIR/craton; fi
+    fi
+    : "${STATE:=$default_state}"
+    if [ -z "$RUN" ]; then
+        RUN=$default_run
+        if [ "$STATE" != "$default_state" ]; then RUN+=-$(printf %s "$STATE" | sha256sum | cut -c1-6); fi
+    fi
+    local path
+    for path in "$PREFIX" "$STATE" "$RUN"; do
+        if [[ ! $path =~ ^/[A-Za-z0-9/._+@,=-]+$ ]]; then
+            fail "'$path' has characters that a configuration file of the proxy cannot hold." \
+                "Use --state, --prefix and --run with plain paths."
+        fi
+    done
+    [ ${#RUN} -le 40 ] || fail "The directory of sockets, $RUN, is longer than 40 characters." "Give a shorter one: --run DIR"
+    LOG=$STATE/log/up.log
+}
+
+# Where cratond finds the three places.
+places() { printf '%s\n' --state "$STATE" --run "$RUN" --prefix "$PREFIX"; }
+
+# setting KEY DEFAULT: what the next start of cratond will use.
+setting() {
+    local value=
+    if [ -f "$STATE/config" ]; then
+        value=$(sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\(.*[^[:space:]]\)[[:space:]]*$/\1/p" "$STATE/config" | tail -1)
+    fi
+    printf '%s\n' "${value:-$2}"
+}
+
+# Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED tells start_service.
+SETTINGS_CHANGED=no
+save_settings() {
+    local pair key value
+    if [ ! -e "$STATE/config" ]; then
+        printf '# Settings of cratond, one KEY = VALUE a line; see cratond --help. Written by ./up, yours to edit.\n' \
+            >"$STATE/config"
+    fi
+    for pair in ${GIVEN[@]+"${GIVEN[@]}"}; do
+        key=${pair%%=*}
+        value=${pair#*=}
+        if [[ $value == *$'\n'* ]]; then fail "--$key: a line break is not allowed."; fi
+        [ "$(setting "$key" '')" != "$value" ] || continue
+        SETTINGS_CHANGED=yes
+        {
+            grep -v "^[[:space:]]*${key}[[:space:]]*=" "$STATE/config" || true
+            printf '%s = %s\n' "$key" "$value"
+        } >"$STATE/config.new"
+        mv "$STATE/config.new" "$STATE/config"
+    done
+}
+
+prepare_state() {
+    if [ "$ROOT" = no ]; then
+        local bind
+        bind=$(given_or_setting bind 127.0.0.1)
+        case $bind in
+        127.* | ::1) ;;
+        *) fail "Without root Craton serves one account on this machine only; it does not listen on $bind." \
+            "Run ./up as root for a platform for many users." ;;
+        esac
+        detail "not root: one account, reachable from this machine only. As root it is a platform for many."
+    fi
+    check_exposure
+    mkdir -p "$PREFIX" "$STATE/log" || fail "Cannot make $PREFIX and $STATE." "Choose others with --prefix and --state."
+    exec 9>"$STATE/.up.lock"
+    flock -n 9 || fail "Another ./up is at work on $STATE."
+    save_settings
+}
+
+given_or_setting() {
+    local pair
+    for pair in ${GIVEN[@]+"${GIVEN[@]}"}; do
+        if [ "${pair%%=*}" = "$1" ]; then printf '%s\n' "${pair#*=}"; return; fi
+    done
+    setting "$1" "$2"
+}
+
+# cratond refuses the same; here it is said before minutes of installing.
+check_exposure() {
+    local bind
+    bind=$(given_or_setting bind 127.0.0.1)
+    case $bind in 127.* | ::1) return ;; esac
+    if [ -z "$(given_or_setting tls '')" ] && [ -z "$(given_or_setting behind-proxy '')" ]; then
+        fail "The address $bind is reachable from outside: passwords would cross the network in the clear." \
+            "Add --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS."
+    fi
+    if [ -z "$(given_or_setting domain '')" ]; then
+        fail "For an address that is reachable from outside each user needs an origin of their own." \
+            "Point NAME and *.NAME to this machine and add --domain NAME."
+    fi
+}

@@ -1,0 +1,227 @@
+# shellcheck shell=bash
+# upkeep: what ./up does besides bringing up: demo, link, status, stop, backup, restore, uninstall.
+
+need_running() { service_answers || fail "Craton is not running on $STATE." "Start it: ./up"; }
+
+action_demo() {
+    need_running
+    say ""
+    "$PREFIX/env/current/bin/python" -I "$PREFIX/share/craton/demo/demo.py" \
+        --control "$RUN/control.sock" --address "$(public_address)" --output "$STATE/demo" 3>&- 9>&-
+}
+
+action_admin_link() {
+    need_running
+    cratond --admin-link
+}
+
+action_status() {
+    local left
+    if ! service_answers; then
+        left=$(left_processes | wc -l)
+        say "Craton is not running on $STATE."
+        if [ "$left" -gt 0 ]; then say "$left processes of it go on (user servers, the proxy). ./up finds them again, ./up --stop ends them."; fi
+        exit 3
+    fi
+    say "Craton $(version) at $(public_address)"
+    cratond --status
+}
+
+action_stop() {
+    local left
+    if ! service_answers; then
+        left=$(left_processes | wc -l)
+        if [ "$left" = 0 ] || [ "$KEEP_SERVERS" = yes ]; then
+            say "Craton is not running on $STATE."
+            if [ "$left" != 0 ]; then say "$left processes of it go on, as asked."; fi
+            return
+        fi
+        if by_systemd && systemctl --quiet is-active $UNIT; then systemctl stop $UNIT || true; fi
+        end_processes
+        say "The hub was not running; the $left processes that went on without it have ended."
+        return
+    fi
+    if [ "$KEEP_SERVERS" = yes ]; then
+        stop_hub
+        say "The hub has ended; user servers and the proxy go on. ./up finds them again."
+    else
+        cratond --stop
+        say "Craton has ended, and all user servers with it."
+    fi
+}
+
+# Prints the path of a consistent copy of the database, made while it is in use; it lies in STATE/hub.
+database_copy() {
+    cratond --backup "$STATE/hub/backup.sqlite" --json | "$PREFIX/env/current/bin/python" -I -c \
+        'import json, sys; print(json.load(sys.stdin)["path"])'
+}
+
+# A backup is a tar archive of STATE without homes and logs.
+action_backup() {
+    need_running
+    local copy name
+    if [ -e "$FILE" ]; then fail "$FILE exists." "Give another name."; fi
+    copy=$(database_copy) || fail "The database could not be copied." "See $STATE/log/cratond.log."
+    name=$(basename "$copy")
+    if ! (umask 077 && write_backup "$name"); then
+        rm -f "$FILE.new" "$copy"
+        fail "The backup could not be written to $FILE." "Is there room, and may you write there?"
+    fi
+    rm -f "$copy"
+    mv "$FILE.new" "$FILE"
+    say "Backup written to $FILE ($(du -h "$FILE" | cut -f1)). It holds keys and password hashes: keep it private."
+    say "Homes are not in it; they lie in $STATE/home."
+}
+
+write_backup() { # NAME OF THE COPY
+    local parts=(config hub runner)
+    if [ -d "$STATE/signin" ]; then parts+=(signin); fi
+    tar --create --file "$FILE.new" --directory "$STATE" --exclude='hub/*.sqlite*' "${parts[@]}" &&
+        tar --append --file "$FILE.new" --directory "$STATE" --transform "s|^hub/$1\$|hub/hub.sqlite|" "hub/$1"
+}
+
+action_restore() {
+    local aside listed
+    aside=$STATE/before-restore-$(date +%Y%m%d-%H%M%S)
+    [ -r "$FILE" ] || fail "Cannot read $FILE."
+    # Only what --backup writes, nothing that leads elsewhere.
+    # Listed once, without a pipe: the end of grep must not look like the end of tar.
+    listed=$(tar --list --file "$FILE" 2>/dev/null) || listed=
+    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config|hub/|runner/|signin/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
+        fail "$FILE is not a backup made by ./up --backup, or it is damaged."
+    fi
+    [ -x "$PREFIX/bin/cratond" ] || fail "Craton is not installed here." "Run ./up first, then ./up --restore."
+    if service_answers; then cratond --stop; fi
+    mkdir -p "$aside"
+    local part
+    for part in config hub runner signin; do
+        if [ -e "$STATE/$part" ]; then mv "$STATE/$part" "$aside/"; fi
+    done
+    tar --extract --file "$FILE" --directory "$STATE" --same-permissions --no-same-owner
+    if [ "$ROOT" = yes ]; then chown -R craton:craton "$STATE/hub"; fi
+    say "Restored from $FILE; what was there before is in $aside."
+    ACTION=up
+    DEMO=no
+    bring_up
+}
+
+# A database of before an upgrade, next to the live one; the last five are kept.
+before_upgrade() {
+    local copy
+    copy=$(database_copy 2>>"$LOG") || fail "The database could not be backed up, so nothing was replaced." "See $LOG and $STATE/log/cratond.log."
+    mv "$copy" "$STATE/hub/before-upgrade-$(date +%Y%m%d-%H%M%S).sqlite"
+    detail "database backed up to $STATE/hub/before-upgrade-*.sqlite"
+    find "$STATE/hub" -maxdepth 1 -name 'before-upgrade-*.sqlite' -printf '%T@ %p\n' | sort -rn | sed -n '6,$s/^[^ ]* //p' | xargs -r rm --
+}
+
+# Linux accounts of this platform: cr-NAME with a home below its STATE.
+accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
+
+action_uninstall() {
+    local name
+    if service_answers; then cratond --stop || true; fi
+    if by_systemd && [ -e /etc/systemd/system/$UNIT ]; then
+        systemctl disable --now --quiet $UNIT || true
+        rm -f /etc/systemd/system/$UNIT
+        systemctl daemon-reload
+    fi
+    end_processes
+    if [ "$ROOT" = yes ]; then
+        remove_cgroups
+        nft delete table inet "$(tree_name)" 2>/dev/null || true
+        for name in $(accounts); do userdel "$name"; done
+        remove_system_users
+    fi
+    rm -rf "$RUN"
+    if [ -e "$PREFIX/.built" ] || [ -d "$PREFIX/env" ]; then
+        rm -rf "${PREFIX:?}"/{bin,lib,include,share,env,build,.built}
+        rmdir "$PREFIX" 2>/dev/null || true
+    fi
+    if [ "$PURGE" = yes ]; then
+        if [ -e "$STATE/config" ] || [ -d "$STATE/hub" ]; then rm -rf "${STATE:?}"; fi
+        rmdir "$PREFIX" 2>/dev/null || true
+        say "Craton is gone, with all homes and accounts."
+    else
+        say "Craton is gone. Homes and accounts are kept in $STATE; ./up finds them again, ./up --uninstall --purge removes them."
+    fi
+    say "System packages stay; apt-get autoremove does not remove them: they were asked for by name (env/debian-packages)."
+}
+
+# The users are shared by all Cratons of a machine: they stay while another one is installed or has state.
+remove_system_users() {
+    local name
+    if [ "$PREFIX" != /opt/craton ] && [ -x /opt/craton/bin/cratond ]; then return; fi
+    if [ "$STATE" != /var/lib/craton ] && [ -d /var/lib/craton/hub ]; then return; fi
+    for name in craton craton-proxy craton-start craton-fetch; do
+        if getent passwd "$name" >/dev/null && [ -z "$(processes_of "$name")" ]; then userdel "$name"; fi
+        if ! getent passwd "$name" >/dev/null && getent group "$name" >/dev/null; then groupdel "$name"; fi
+    done
+}
+
+processes_of() {
+    local uid directory
+    uid=$(id -u "$1")
+    for directory in /proc/[0-9]*; do
+        if [ "$(stat -c %u "$directory" 2>/dev/null)" = "$uid" ]; then echo "${directory#/proc/}"; fi
+    done
+}
+
+# cratond, the proxy, a user server. A process may end while it is looked at: errors are no.
+is_ours() {
+    local words
+    words=$(tr '\0' '\n' <"/proc/$1/cmdline") || return 1
+    case $(cat "/proc/$1/comm") in
+    cratond | haproxy) grep -qxF -e "$RUN" -e "$RUN/haproxy.cfg" <<<"$words" ;;
+    *) grep -qF -e "--ServerApp.sock=$RUN/" <<<"$words" ;;
+    esac
+}
+
+# What a killed or unreachable cratond may have left: processes with this RUN among their arguments (cratond, the proxy), and
+# those of this platform's accounts. The hub ends with cratond.
+left_processes() {
+    local pid name
+    {
+        for pid in /proc/[0-9]*; do
+            pid=${pid#/proc/}
+            if is_ours "$pid" 2>/dev/null; then echo "$pid"; fi
+        done
+        if [ "$ROOT" = yes ]; then
+            for name in $(accounts); do processes_of "$name"; done
+        fi
+    } | sort -u
+}
+
+end_processes() {
+    local end=$((SECONDS + 10)) left signal=TERM
+    while :; do
+        mapfile -t left < <(left_processes)
+        if [ ${#left[@]} -eq 0 ]; then return; fi
+        kill -s "$signal" "${left[@]}" 2>/dev/null || true
+        if [ $SECONDS -ge $end ]; then signal=KILL; fi
+        if [ $SECONDS -ge $((end + 10)) ]; then fail "These processes do not end: ${left[*]}"; fi
+        sleep 0.2
+    done
+}
+
+# The name of this platform's tree of control groups and of its table of packet filter rules, as src/platform/runner/servers.c makes it.
+tree_name() {
+    local hash=2166136261 i code
+    if [ "$RUN" = /run/craton ]; then
+        echo craton
+        return
+    fi
+    for ((i = 0; i < ${#RUN}; i++)); do
+        printf -v code %d "'${RUN:i:1}"
+        hash=$((((hash ^ code) * 16777619) & 0xffffffff))
+    done
+    printf 'craton-%08x\n' "$hash"
+}
+
+# Empty groups that cratond made, deepest first; a group with a process in it cannot be removed.
+remove_cgroups() {
+    local tree
+    tree=$(tree_name)
+    find /sys/fs/cgroup -depth -type d \( -name "$tree" -o -path "*/$tree/*" \) 2>/dev/null | while read -r group; do
+        rmdir "$group" 2>/dev/null || true
+    done
+}
