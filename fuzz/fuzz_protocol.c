@@ -1,0 +1,90 @@
+/* fuzz_protocol.c - packets between hub and helper, the boundary to root: what is taken has names, texts and numbers as promised. */
+#include "fuzz_text.h"
+#include "platform/runner/protocol.h"
+
+static void check_text(const char *field, size_t size) { fuzz_must(memchr(field, 0, size) != NULL); }
+
+static void check_id(const cr_server_id *id) {
+    check_text(id->account, sizeof id->account);
+    check_text(id->server, sizeof id->server);
+    fuzz_must(cr_account_is_valid(id->account) && cr_server_name_is_valid(id->server));
+    fuzz_must(id->account[strspn(id->account, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0);
+    fuzz_must(id->generation > 0 && id->generation <= INT64_MAX);
+}
+
+static void check_from_hub(const cr_msg *m) {
+    switch (m->head.kind) {
+    case CR_MSG_START: {
+        const cr_msg_start *s = &m->as_cr_msg_start;
+        check_id(&s->id);
+        check_text(s->user, sizeof s->user);
+        check_text(s->token, sizeof s->token);
+        fuzz_must(s->user[0] && !strchr(s->user, '/') && !strchr(s->user, '\n') && strcmp(s->user, "..") != 0);
+        fuzz_must(strlen(s->token) == CR_RUNNER_TOKEN_LEN && strspn(s->token, "0123456789abcdef") == CR_RUNNER_TOKEN_LEN);
+        fuzz_must(s->limits.memory_bytes <= INT64_MAX && s->limits.pids <= 1 << 22);
+        break;
+    }
+    case CR_MSG_STOP:
+        check_id(&m->as_cr_msg_stop.id);
+        fuzz_must(m->as_cr_msg_stop.grace_ms <= CR_GRACE_MAX_MS);
+        break;
+    case CR_MSG_ACK:
+        check_id(&m->as_cr_msg_ack.id);
+        break;
+    case CR_MSG_REMOVE_ACCOUNT:
+        check_text(m->as_cr_msg_remove.account, sizeof m->as_cr_msg_remove.account);
+        fuzz_must(cr_account_is_valid(m->as_cr_msg_remove.account) && m->as_cr_msg_remove.purge <= 1);
+        break;
+    case CR_MSG_LIST:
+        break;
+    default:
+        abort();          /* no other kind may come from the hub */
+    }
+}
+
+static void check_from_helper(const cr_msg *m) {
+    fuzz_must(m->head.kind == CR_MSG_CONFIG || m->head.kind == CR_MSG_EVENT);
+    if (m->head.kind == CR_MSG_EVENT)
+        check_text(m->as_cr_msg_event.event.text, sizeof m->as_cr_msg_event.event.text);
+    else
+        check_text(m->as_cr_msg_config.config.log_file, sizeof m->as_cr_msg_config.config.log_file);
+}
+
+/* byte 0: from which side, and whether head and length are put right, so that mutations reach the fields; then the packet. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < 2)
+        return 0;
+    bool from_hub = data[0] & 1, whole = data[0] & 2;
+    cr_msg m;
+    size_t n = size - 1;
+    memset(&m, 0, sizeof m);
+    memcpy(&m, data + 1, n < sizeof m ? n : sizeof m);
+    if (whole) {
+        m.head.magic = CR_MSG_MAGIC;
+        m.head.kind %= CR_MSG_COUNT;
+        n = cr_msg_size(&m);
+    }
+    /* As long as the packet, so that reading behind it is noticed. */
+    uint8_t *packet = malloc(n);
+    if (!packet)
+        return 0;
+    if (whole)
+        memcpy(packet, &m, n);
+    else
+        memcpy(packet, data + 1, n);
+    cr_err err = CR_ERR_INIT;
+    if (cr_msg_check(packet, n, from_hub, &err) == CR_OK) {
+        fuzz_must(n <= sizeof m);
+        memset(&m, 0, sizeof m);
+        memcpy(&m, packet, n);
+        fuzz_must(m.head.magic == CR_MSG_MAGIC && n == cr_msg_size(&m));
+        if (from_hub)
+            check_from_hub(&m);
+        else
+            check_from_helper(&m);
+    } else {
+        fuzz_must(err.message[0] != 0);
+    }
+    free(packet);
+    return 0;
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Seeds for the fuzz targets of Zarr, NetCDF classic and codecs: small files of many kinds, made by the libraries that define them.
+
+    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec
+
+Needs zarr, numcodecs, netCDF4 and numpy."""
+
+import pathlib
+import sys
+import tempfile
+import warnings
+
+import netCDF4
+import numcodecs
+import numpy as np
+import zarr
+
+warnings.simplefilter("ignore")
+
+
+def pack(store):
+    out = bytearray()
+    for path in sorted(p for p in store.rglob("*") if p.is_file()):
+        key, value = str(path.relative_to(store)).encode(), path.read_bytes()
+        if len(key) < 256 and len(value) < 65536:
+            out += bytes([len(key)]) + key + len(value).to_bytes(2, "little") + value
+    return bytes(out)
+
+
+def zarr_seeds(out):
+    out.mkdir(parents=True, exist_ok=True)
+    data = np.arange(12, dtype="f4").reshape(3, 4)
+
+    def save(name, zarr_format, dtype="f4", consolidate=False, **kwargs):
+        with tempfile.TemporaryDirectory() as directory:
+            store = pathlib.Path(directory) / "s"
+            root = zarr.open_group(store, mode="w", zarr_format=zarr_format)
+            root.attrs["title"] = "x"
+            z = root.create_array("v", shape=data.shape, dtype=dtype, chunks=kwargs.pop("chunks", (2, 2)), **kwargs)
+            z.attrs.update({"units": "K", "list": [1, 2.5], "nan": float("nan")})
+            z[:2] = (data.astype(int).astype(str) if dtype in (str, "U3") else data.astype(dtype))[:2]
+            if consolidate:
+                zarr.consolidate_metadata(store)
+            (out / name).write_bytes(pack(store))
+
+    bytes_, blosc = zarr.codecs.BytesCodec(), zarr.codecs.BloscCodec(typesize=4)
+    save("v2-zstd", 2)
+    save("v2-f-delta", 2, "<i4", order="F", filters=[numcodecs.Delta("<i4"), numcodecs.Shuffle(4)], compressors=numcodecs.Zlib())
+    save("v2-blosc-consolidated", 2, ">f8", consolidate=True, compressors=numcodecs.Blosc())
+    save("v2-lz4", 2, "i2", compressors=numcodecs.LZ4(), fill_value=None)
+    save("v2-text", 2, str)
+    save("v2-fixed-text", 2, "U3", compressors=None)
+    save("v3-zstd", 3)
+    save("v3-consolidated", 3, consolidate=True)
+    save("v3-transpose", 3, filters=[zarr.codecs.TransposeCodec(order=(1, 0))], serializer=bytes_, compressors=[blosc])
+    save("v3-shards", 3, shards=(4, 4), compressors=[])
+    save("v3-shards-start", 3, chunks=(4, 4), serializer=zarr.codecs.ShardingCodec(chunk_shape=(2, 2), index_location="start"), compressors=[])
+    save("v3-text", 3, str)
+    save("v3-crc", 3, "i8", compressors=[zarr.codecs.GzipCodec(), zarr.codecs.Crc32cCodec()])
+
+
+def netcdf3_seeds(out):
+    out.mkdir(parents=True, exist_ok=True)
+    for kind in ("NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"):
+        with netCDF4.Dataset(out / kind.lower(), "w", format=kind) as ds:
+            ds.createDimension("t", None)
+            ds.createDimension("x", 3)
+            ds.title = "x"
+            ds.createVariable("t", "f8", ["t"])[:] = [1, 2]
+            v = ds.createVariable("v", "i2", ["t", "x"], fill_value=-1)
+            v.scale_factor = np.float32(0.5)
+            v[:] = np.arange(6).reshape(2, 3)
+            ds.createVariable("c", "S1", ["x"])[:] = np.array(list("abc"), "S1")
+            ds.createVariable("s", "f4", [])[...] = 5
+
+
+def label_seeds(out):
+    """Attributes with a meaning: times of two calendars with bounds, packed and masked numbers, text, coordinates."""
+    out.mkdir(parents=True, exist_ok=True)
+    for calendar, dtype in (("360_day", "i4"), ("noleap", "f8"), ("standard", "i2")):
+        with netCDF4.Dataset(out / calendar, "w", format="NETCDF3_CLASSIC") as ds:
+            for name, length in (("time", 4), ("x", 3), ("n", 2)):
+                ds.createDimension(name, length)
+            ds.coordinates = "name"
+            time = ds.createVariable("time", dtype, ["time"], fill_value=-1)
+            time.setncatts({"units": "days since 2000-01-16 12:00", "calendar": calendar, "bounds": "edges"})
+            time[:] = [0, 30, 60, 90]
+            ds.createVariable("edges", "i4", ["time", "n"])[:] = 5
+            ds.createVariable("x", "f4", ["x"])[:] = [1, 2, 3]
+            ds.createVariable("name", "S1", ["x", "n"])[:] = np.full((3, 2), b"a")
+            v = ds.createVariable("v", "i1", ["time", "x"], fill_value=np.int8(-1))
+            v.setncatts({"scale_factor": 0.5, "add_offset": np.float32(2), "missing_value": np.int8(7), "_Unsigned": "true", "coordinates": "name x"})
+            v.set_auto_maskandscale(False)
+            v[:] = np.arange(12).reshape(4, 3)
+
+
+def codec_seeds(out):
+    out.mkdir(parents=True, exist_ok=True)
+    data = (np.arange(64) // 3).astype("i4").tobytes()
+    encoders = [numcodecs.Zlib(1), numcodecs.GZip(1), numcodecs.Zstd(1), numcodecs.LZ4(), numcodecs.Blosc("lz4", shuffle=1),
+                numcodecs.Blosc("zstd", shuffle=2), numcodecs.Shuffle(4), numcodecs.CRC32C(), numcodecs.CRC32(), numcodecs.Fletcher32()]
+    for i, encoder in enumerate(encoders):
+        (out / f"{i}-{encoder.codec_id}").write_bytes(bytes([i, 8 << 1, 0]) + bytes(encoder.encode(np.frombuffer(data, "u1"))))
+    for i, name in enumerate(("blosclz", "lz4hc", "zlib")):
+        (out / f"blosc-{name}").write_bytes(bytes([4, 8 << 1, 0]) + bytes(numcodecs.Blosc(name, 9, 1, 64).encode(np.frombuffer(data, "i4"))))
+
+
+if __name__ == "__main__":
+    root = pathlib.Path(sys.argv[1])
+    zarr_seeds(root / "zarr")
+    netcdf3_seeds(root / "netcdf3")
+    label_seeds(root / "labels")
+    codec_seeds(root / "codec")

@@ -1,0 +1,171 @@
+"""The walk of a person with a real browser: narrow screen, keyboard alone, and accessibility rules on every page of the hub.
+
+Pictures of all pages, in both colour schemes, narrow and wide, are left in CRATON_RESULTS.
+"""
+import itertools
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+pictures = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page whose script errors fail the test."""
+    context = chromium.new_context(viewport=PHONE)
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda e: errors.append(str(e)))
+    # A refused form is a document with status 4xx, which is meant; a script, style or picture that is not there is not.
+    page.on("response", lambda r: errors.append(f"{r.status} {r.url}") if r.status >= 400 and "/hub/" in r.url
+            and r.request.resource_type != "document" else None)
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def picture(page, name):
+    folder = os.environ.get("CRATON_RESULTS")
+    if folder:
+        path = Path(folder) / "pages" / f"{next(pictures):02d}-{name}.png"
+        page.screenshot(path=path, full_page=True)
+
+
+def inspect(page, name):
+    """Accessibility rules (axe-core) in light and dark, and nothing wider than the screen."""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        picture(page, f"{name}-{scheme}")
+        result = Axe().run(page)
+        assert result.violations_count == 0, f"{page.url} ({scheme})\n{result.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{page.url} is wider than the screen"
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(DESK)
+    picture(page, f"{name}-wide")
+    page.set_viewport_size(PHONE)
+
+
+def tab_to(page, name, most=40):
+    """Moves the focus with the Tab key until it is on the control of this name, as somebody without a mouse does."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        label = page.evaluate(
+            "(() => { const e = document.activeElement; const l = e.labels && e.labels[0];"
+            " return (e.getAttribute('aria-label') || (l ? l.innerText : e.innerText || e.value || '')).trim() })()")
+        if re.fullmatch(name, label.split("\n")[0].strip()):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+                                    " || getComputedStyle(document.activeElement).boxShadow !== 'none'")
+            assert outline, f"the focus on '{name}' cannot be seen"
+            return
+    raise AssertionError(f"'{name}' is not reached with the Tab key on {page.url}")
+
+
+def fill(page, name, text):
+    tab_to(page, name)
+    page.keyboard.type(text)
+
+
+def press(page, name):
+    tab_to(page, name)
+    page.keyboard.press("Enter")
+
+
+def test_walk_with_the_keyboard(platform, page):
+    page.goto(platform.up("--admin-link").stdout.strip())
+    inspect(page, "join-administrator")
+    fill(page, "User name", "hypatia")
+    fill(page, "Password", "a few good words")
+    fill(page, "Password once more", "a few good words")
+    press(page, "Go on")
+    page.wait_for_url("**/hub/home")
+    inspect(page, "home-stopped")
+
+    # The page of the start as it stands without news, so that it stays while it is inspected.
+    page.route("**/progress", lambda route: None)
+    press(page, "Start")
+    page.wait_for_url("**/hub/spawn-pending/hypatia")
+    inspect(page, "starting")
+    page.goto(platform.hub + "/hub/home")
+    page.unroute("**/progress")  # not before: the news would lead the page elsewhere while it goes home
+    if page.get_by_role("button", name="Stop").count() or page.get_by_role("button", name="Cancel").count():
+        press(page, "Stop|Cancel")
+    page.get_by_role("button", name="Start").wait_for(timeout=60000)
+
+    # Noted in the page itself: a start may take less time than it takes to ask twice.
+    seen = set()
+    page.expose_function("noteProgress", lambda text: seen.add(text))
+    page.add_init_script("""document.addEventListener("DOMContentLoaded", () => {
+        const message = document.getElementById("message");
+        if (!message || !location.pathname.includes("/spawn-pending/")) return;
+        noteProgress(message.textContent);
+        new MutationObserver(() => noteProgress(message.textContent)).observe(message, {childList: true, characterData: true, subtree: true});
+    });""")
+    press(page, "Start")
+    page.wait_for_url(re.compile(r"http://hypatia\.localhost:\d+/user/hypatia/lab.*"), timeout=90000)
+    assert len(seen) >= 2, "no progress was shown"
+    page.wait_for_selector("#jp-main-dock-panel", timeout=90000)
+    page.get_by_text("Launcher").first.wait_for()
+    page.wait_for_timeout(3000)
+    assert page.get_by_text("Jupyter news").count() == 0  # nobody is asked, and nothing is fetched from outside
+
+    page.goto(platform.hub + "/hub/home")
+    inspect(page, "home-ready")
+    press(page, "Stop")
+    page.get_by_role("button", name="Start").wait_for(timeout=60000)
+    inspect(page, "home-after-stop")
+    page.goto(platform.hub + "/hub/user/hypatia/lab/tree/welcome")
+    inspect(page, "not-running")
+    press(page, "Password")
+    page.wait_for_url("**/hub/password")
+    inspect(page, "password")
+    press(page, "Users")
+    page.wait_for_url("**/hub/admin")
+    inspect(page, "users")
+    press(page, "Make an invitation link")
+    link = page.locator("#link").input_value()
+    inspect(page, "users-link")
+    page.goto(platform.hub + "/hub/home")
+    press(page, "Sign out.*")
+    page.get_by_text("You are signed out").wait_for()
+    inspect(page, "signed-out")
+
+    page.goto(link)
+    inspect(page, "join-invited")
+    fill(page, "User name", "theon")
+    fill(page, "Password", "other good words")
+    fill(page, "Password once more", "other good words")
+    press(page, "Go on")
+    page.wait_for_url("**/hub/home")
+    assert page.get_by_text("Hello, theon").is_visible()
+
+
+def test_sign_in_again_after_a_mistake(platform, page):
+    page.goto(platform.hub + "/hub/login")
+    inspect(page, "sign-in")
+    fill(page, "User name", "hypatia")
+    fill(page, "Password", "wrong words here")
+    press(page, "Sign in")
+    page.get_by_role("alert").wait_for()
+    inspect(page, "sign-in-wrong")
+    fill(page, "Password", "a few good words")
+    press(page, "Sign in")
+    page.wait_for_url("**/hub/home")
+    page.goto(platform.hub + "/hub/nothing-here")
+    inspect(page, "not-found")

@@ -1,0 +1,294 @@
+"""A hostile page in a real browser. Alice, an administrator, is signed in at the hub and at her JupyterLab; then she opens a page of
+Eve, who controls her own server entirely. What the page tries is the table of attempts of docs/threat-model.md.
+
+Each attempt has its control: the same script at the place where it is allowed does succeed, so a block is a block and not a typing error.
+"""
+import json
+import os
+import pwd
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "wire"))
+import hub_client  # noqa: E402
+from test_session import start  # noqa: E402
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+
+# What Eve puts into her own server: pages and answers as she likes, and a record of every cookie that her process is sent.
+EVIL_CONFIG = '''
+import json
+from jupyter_server import serverapp
+from jupyter_server.auth.decorator import allow_unauthenticated
+from tornado import web
+
+cookies = []
+
+
+class Hostile(web.RequestHandler):
+    def check_xsrf_cookie(self):
+        pass
+
+    @allow_unauthenticated
+    def get(self, what):
+        cookies.append(self.request.headers.get("Cookie", ""))
+        if what == "worker.js":
+            self.set_header("Content-Type", "text/javascript")
+            self.set_header("Service-Worker-Allowed", "/")
+            self.finish("self.addEventListener('fetch', () => {})")
+        elif what == "toss":
+            for name in ("__Host-craton-login", "craton-login", "__Secure-craton-login", "__Host-craton-pre", "craton-pre"):
+                for rest in ("; Path=/", "; Path=/; Secure", "; Path=/; Domain=localhost", "; Path=/hub/; Domain=127.0.0.1"):
+                    self.add_header("Set-Cookie", name + "=" + "e" * 64 + rest)
+            self.finish("tossed")
+        elif what == "seen":
+            self.finish(json.dumps(cookies))
+        else:
+            self.set_header("Content-Type", "text/html")
+            self.finish("<!doctype html><title>evil</title><p>Look at these maps</p>")
+
+
+original = serverapp.ServerWebApplication.init_handlers
+
+
+def init_handlers(self, *args, **kwargs):
+    return [(r"/user/eve/hostile/(.*)", Hostile)] + original(self, *args, **kwargs)
+
+
+serverapp.ServerWebApplication.init_handlers = init_handlers
+'''
+
+
+@pytest.fixture(scope="module")
+def stage():
+    """The platform with alice (administrator), eve and carol, all with accounts; alice's and eve's servers run."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: several accounts")
+    p = hub_client.Platform()
+    try:
+        p.start()
+        p.alice = p.administrator("alice")
+        p.alice.name = "alice"
+        p.eve, p.carol = p.add_person(p.alice, "eve"), p.add_person(p.alice, "carol")
+        p.eve.name = "eve"
+        # Eve's home exists from her first start on.
+        start(p.eve)
+        p.eve.post("/hub/stop", {}, "/hub/home")
+        hub_client.wait_for(lambda: not p.eve.api("GET", "/hub/api/users/eve").json()["servers"], 40)
+        home = Path(pwd.getpwnam(p.accounts + "eve").pw_dir)
+        owner = home.stat()
+        folder = home / ".jupyter"
+        folder.mkdir(exist_ok=True)
+        (folder / "jupyter_server_config.py").write_text(EVIL_CONFIG)
+        for path in (folder, folder / "jupyter_server_config.py"):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        start(p.eve)
+        start(p.alice)
+        p.user = {name: f"http://{name}.localhost:{p.port + 1}/user/{name}/" for name in ("alice", "eve")}
+        yield p
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def context(stage):
+    """Alice's browser: signed in at the hub and at her JupyterLab."""
+    with playwright.sync_playwright() as pw:
+        browser = pw.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(stage.hub + "/hub/login")
+        page.fill("#username", "alice")
+        page.fill("#password", hub_client.PASSWORD)
+        page.click("button.main")
+        page.wait_for_url("**/hub/home")
+        page.goto(stage.user["alice"] + "lab")
+        page.wait_for_selector("#jp-main-dock-panel", timeout=90000)
+        page.close()
+        yield context
+        browser.close()
+
+
+@pytest.fixture
+def open_page(context):
+    """open_page(url) -> a page of Alice's browser. Pages stay open until the browser ends: closing one that has opened or framed another
+    that is still loading may wait for ever."""
+
+    def opener(url):
+        page = context.new_page()
+        page.goto(url)
+        return page
+
+    return opener
+
+
+@pytest.fixture
+def evil(open_page, stage):
+    page = open_page(stage.user["eve"] + "hostile/page")
+    assert page.title() == "evil"
+    return page
+
+
+def hub_cookie(context, stage):
+    return {c["name"]: c["value"] for c in context.cookies(stage.hub)}
+
+
+def still_alice(open_page, stage):
+    page = open_page(stage.hub + "/hub/home")
+    assert page.get_by_text("Hello, alice").is_visible()
+
+
+def carol_is_enabled(stage):
+    assert hub_client.Person(stage).sign_in("carol").status == 303
+
+
+FETCH = """async ([url, options]) => {
+  try { const r = await fetch(url, options); return r.type + " " + r.status + " " + (await r.text()) }
+  catch (e) { return "blocked: " + e.name }
+}"""
+WEBSOCKET = """url => new Promise(done => {
+  const s = new WebSocket(url);
+  s.onopen = () => { s.close(); done("opened") };
+  s.onerror = () => done("blocked");
+})"""
+# Opens a window, waits until it shows something, and reads its document.
+WINDOW = """async url => {
+  const w = window.open(url);
+  if (!w) return "no window";
+  await new Promise(r => setTimeout(r, 2500));
+  if (w.closed) return "blocked: handle closed";
+  try { return "read " + w.document.documentElement.innerHTML } catch (e) { return "blocked: " + e.name }
+}"""
+FRAME = """async url => {
+  const f = document.createElement("iframe");
+  f.src = url;
+  document.body.append(f);
+  await new Promise(r => { f.onload = r; setTimeout(r, 5000) });
+  try { return "read " + f.contentDocument.body.innerText } catch (e) { return "blocked: " + e.name }
+}"""
+FORM = """([url, fields]) => {
+  const f = document.createElement("form");
+  f.method = "post"; f.action = url;
+  for (const [name, value] of Object.entries(fields)) {
+    const i = document.createElement("input");
+    i.type = "hidden"; i.name = name; i.value = value; f.append(i);
+  }
+  document.body.append(f);
+  f.submit();
+}"""
+ADMIN_ACT = {"user": "carol", "action": "disable"}
+
+
+def test_read_of_the_hub(stage, open_page, evil):
+    """Row 1: the page of administrators with its CSRF token."""
+    url = [stage.hub + "/hub/admin", {"credentials": "include"}]
+    control = open_page(stage.hub + "/hub/home").evaluate(FETCH, url)
+    assert control.startswith("basic 200") and "_csrf" in control
+    assert evil.evaluate(FETCH, url).startswith("blocked")
+    assert evil.evaluate(FETCH, [url[0], {"credentials": "include", "mode": "no-cors"}]) in ("opaque 0 ", "blocked: TypeError")
+    assert evil.evaluate(FETCH, [stage.hub + "/hub/api/users", {"credentials": "include"}]).startswith("blocked")
+
+
+def test_window_of_the_hub(stage, context, open_page, evil):
+    """Row 2."""
+    control = open_page(stage.hub + "/hub/home").evaluate(WINDOW, stage.hub + "/hub/admin")
+    assert control.startswith("read") and "carol" in control
+    assert evil.evaluate(WINDOW, stage.hub + "/hub/admin").startswith("blocked")
+    assert any(p.url == stage.hub + "/hub/admin" and p.get_by_text("carol").first.is_visible() for p in context.pages), "the window did not open"
+
+
+def test_frame_of_the_hub_and_of_the_lab(stage, open_page, evil):
+    """Row 3, and clickjacking: nothing of either origin is drawn inside the page."""
+    control = evil.evaluate(FRAME, stage.user["eve"] + "hostile/page")
+    assert control == "read Look at these maps"
+    for url in (stage.hub + "/hub/home", stage.hub + "/hub/admin", stage.user["alice"] + "lab"):
+        page = open_page(stage.user["eve"] + "hostile/page")
+        assert page.evaluate(FRAME, url).startswith("blocked")
+        page.wait_for_timeout(500)
+        assert [f.url for f in page.frames[1:] if f.url and not f.url.startswith("chrome-error:")] == [], f"{url} is framed"
+
+
+def test_posts_without_a_token(stage, open_page, evil):
+    """Rows 4 and 5: by form and by fetch."""
+    evil.evaluate(FETCH, [stage.hub + "/hub/admin/act", {
+        "method": "POST", "mode": "no-cors", "credentials": "include", "body": "user=carol&action=disable",
+        "headers": {"Content-Type": "application/x-www-form-urlencoded"}}])
+    carol_is_enabled(stage)
+    with evil.expect_navigation() as navigation:
+        evil.evaluate(FORM, [stage.hub + "/hub/admin/act", ADMIN_ACT])
+    assert navigation.value.status == 403
+    carol_is_enabled(stage)
+    # Signing Alice in as somebody else, and out.
+    for path, fields in (("/hub/login", {"username": "eve", "password": hub_client.PASSWORD}), ("/hub/logout", {})):
+        page = open_page(stage.user["eve"] + "hostile/page")
+        with page.expect_navigation() as navigation:
+            page.evaluate(FORM, [stage.hub + path, fields])
+        assert navigation.value.status == 403
+    still_alice(open_page, stage)
+
+
+def test_tossed_cookies(stage, context, open_page, evil):
+    """Rows 6 to 8: cookies set by script and by header, and a form with the tossed token."""
+    before = hub_cookie(context, stage)
+    assert "__Host-craton-login" in before
+    evil.evaluate("""() => {
+      for (const name of ["_csrf", "_xsrf", "craton-login", "__Host-craton-login", "craton-pre", "__Host-craton-pre"])
+        for (const rest of ["; path=/", "; path=/; secure", "; path=/; domain=localhost", "; path=/hub/; domain=127.0.0.1"])
+          document.cookie = name + "=" + "e".repeat(64) + rest;
+    }""")
+    evil.evaluate(FETCH, [stage.user["eve"] + "hostile/toss", {"credentials": "include"}])
+    with evil.expect_navigation() as navigation:
+        evil.evaluate(FORM, [stage.hub + "/hub/admin/act", {**ADMIN_ACT, "_csrf": "e" * 64}])
+    assert navigation.value.status == 403
+    carol_is_enabled(stage)
+    after = hub_cookie(context, stage)
+    assert after["__Host-craton-login"] == before["__Host-craton-login"]
+    still_alice(open_page, stage)
+
+
+def test_alices_server(stage, open_page, evil):
+    """Rows 9 to 11: her files, her page with its token, her kernels' websocket."""
+    alice = stage.user["alice"]
+    socket = alice.replace("http", "ws", 1) + "api/events/subscribe"
+    own = open_page(alice + "lab")
+    token = own.evaluate("document.cookie.match(/_xsrf=([^;]*)/)[1]")
+    assert own.evaluate(FETCH, [alice + "api/contents", {"headers": {"X-XSRFToken": token}}]).startswith("basic 200")
+    assert own.evaluate(WEBSOCKET, socket) == "opened"
+    assert evil.evaluate(FETCH, [alice + "api/contents", {"credentials": "include"}]).startswith("blocked")
+    assert evil.evaluate(WEBSOCKET, socket) == "blocked"
+    assert evil.evaluate(WINDOW, alice + "lab").startswith("blocked")
+
+
+def test_service_worker(stage, evil):
+    """Row 12: none for the whole origin; the header that would widen its scope does not pass."""
+    register = """async ([url, scope]) => {
+      try { return "registered " + (await navigator.serviceWorker.register(url, {scope})).scope } catch (e) { return "refused: " + e.name }
+    }"""
+    worker = stage.user["eve"] + "hostile/worker.js"
+    assert evil.evaluate(register, [worker, stage.user["eve"] + "hostile/"]).startswith("registered")
+    for scope in ("/", "/user/", "/user/eve/"):
+        assert evil.evaluate(register, [worker, scope]).startswith("refused"), scope
+
+
+def test_cookies_that_reach_eve(stage, evil):
+    """Last row: no cookie of the hub, and none of Alice's server, is ever sent to Eve's process."""
+    evil.reload()
+    seen = json.loads(evil.evaluate(FETCH, [stage.user["eve"] + "hostile/seen", {}]).split(" ", 2)[2])
+    assert len(seen) >= 2
+    for line in seen:
+        assert "craton" not in line and "jupyterhub-user-alice" not in line and "jupyterhub-session-id" not in line, line
+
+
+def test_oauth_sign_in_started_by_the_page(stage, context, open_page, evil):
+    """Eve's own callback with Alice's browser: the hub gives no code for Eve's server to Alice."""
+    query = ("/hub/api/oauth2/authorize?client_id=jupyterhub-user-eve&response_type=code&state=x&code_challenge=" + "A" * 43 +
+             f"&code_challenge_method=S256&redirect_uri=http%3A%2F%2Feve.localhost%3A{stage.port + 1}%2Fuser%2Feve%2Foauth_callback")
+    with evil.expect_navigation() as navigation:
+        evil.evaluate("url => { location = url }", stage.hub + query)
+    assert navigation.value.status == 403 and "code=" not in evil.url

@@ -1,0 +1,5 @@
+"""The client and the platform of tests/wire, for tests that break it."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))

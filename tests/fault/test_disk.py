@@ -1,0 +1,149 @@
+"""A state directory whose file system is full: what was committed stays, the hub says what is wrong, and goes on when there is space."""
+import os
+import shutil
+import subprocess
+
+import pytest
+from hub_client import Person, Platform, wait_for
+from test_session import server, server_pid, start, stop
+
+SIZE_MIB = 24
+
+
+@pytest.fixture
+def small():
+    """A platform whose state lies on a file system of SIZE_MIB."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a file system of its own")
+    p = Platform()
+    state = p.folder / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,mode=0711", "tmpfs", state], check=True)
+    try:
+        p.start()
+        yield p
+    finally:
+        p.stop()
+        subprocess.run(["umount", "-l", state], check=False)
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+def fill(platform):
+    ballast = platform.folder / "state/ballast"
+    with open(ballast, "ab", 0) as f:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    f.write(b"x" * size)
+            except OSError:
+                continue
+    return ballast
+
+
+def test_full_disk(small):
+    admin = small.administrator()
+    small.add_person(admin, "early")
+    assert admin.get("/hub/home").status == 200  # the first visit makes the row of the person's server
+    link = small.invite(admin)
+    ballast = fill(small)
+    late = Person(small)
+    answers = [late.join(link, "late")] + [admin.post("/hub/admin/invite", {"username": ""}, "/hub/admin") for _ in range(5)]
+    refused = [a for a in answers if a.status not in (200, 303)]
+    assert refused, "the disk was not full"
+    for a in refused:
+        assert a.status == 507 and "space" in a.text, (a.status, a.text[-400:])
+    # Reading goes on: the page, the list of people.
+    home = admin.get("/hub/home")
+    assert home.status == 200, home.text[-600:]
+    assert "early" in admin.get("/hub/admin").text
+    # kill -9 now, and start again on the full disk: nothing that was committed is lost, reading goes on, writing is refused.
+    small.process.kill()
+    small.process.wait()
+    small.start()
+    fill(small)  # the fresh log of HAProxy has left a little room
+    assert admin.get("/hub/home").status == 200
+    assert "early" in admin.get("/hub/admin").text
+    refused = [a for a in (admin.post("/hub/admin/invite", {"username": ""}, "/hub/admin") for _ in range(5)) if a.status != 200]
+    assert refused and all(a.status == 507 and "space" in a.text for a in refused), [a.status for a in refused]
+    ballast.unlink()
+    again = Person(small)
+    assert again.sign_in("early").status == 303
+    assert admin.get("/hub/home").status == 200
+    wait_for(lambda: small.add_person(admin, "later") is not None, 20)
+
+
+def test_start_on_a_full_disk_after_an_orderly_end(small):
+    """Then the database's side files are not there: they need space that there is not."""
+    admin = small.administrator()
+    small.add_person(admin, "early")
+    small.process.terminate()
+    small.process.wait(30)
+    ballast = fill(small)
+    small.process = subprocess.Popen(small.cratond("--port", str(small.port)), stdout=subprocess.DEVNULL, stderr=open(small.log, "ab"),
+                                     stdin=subprocess.DEVNULL)
+    wait_for(lambda: "space" in small.log.read_text(), 30)
+    assert small.process.poll() is None  # the helper stays and tries again
+    ballast.unlink()
+    small.wait_ready(40)
+    assert admin.get("/hub/home").status == 200
+    assert Person(small).sign_in("early").status == 303
+
+
+def test_servers_on_a_full_disk(small):
+    """What runs is found again and can be stopped; a start is refused and says why; no account is half made."""
+    admin = small.administrator()
+    ada, bob = small.add_person(admin, "ada"), small.add_person(admin, "bob")
+    ada.name, bob.name = "ada", "bob"
+    start(ada)
+    pid = server_pid(small, "ada")
+    assert bob.get("/hub/home").status == 200
+    ballast = fill(small)
+    small.process.kill()
+    small.process.wait()
+    small.start()
+    fill(small)
+    wait_for(lambda: server(ada).get("ready"), 30)
+    assert server_pid(small, "ada") == pid
+    listed = (small.folder / "state/runner/accounts").read_text()
+    bob.post("/hub/spawn", {}, "/hub/home")
+    wait_for(lambda: not server(bob), 30)
+    assert (small.folder / "state/runner/accounts").read_text() == listed
+    assert not (small.folder / "state/home/bob").exists()
+    # Room for the hub's row, too little for a home: what was begun of it does not stay and take the rest.
+    os.truncate(ballast, ballast.stat().st_size - 40960)
+    bob.post("/hub/spawn", {}, "/hub/home")
+    wait_for(lambda: "server not started" in small.log.read_text() and not server(bob), 30)
+    assert "space" in small.log.read_text().split("server not started")[1].splitlines()[0]
+    assert not list((small.folder / "state/home").glob("*bob*")) + list((small.folder / "state/home").glob(".*bob*"))
+    fill(small)
+    assert ada.post("/hub/stop", {}, "/hub/home").status == 303
+    wait_for(lambda: not server(ada), 40)
+    # The helper and the hub know of the stop, though they could not write it down.
+    small.process.kill()
+    small.process.wait()
+    ballast.unlink()
+    small.start()
+    assert not server(ada)
+    for person in (ada, bob):
+        start(person)
+        stop(person)
+
+
+def test_state_of_a_newer_version(small):
+    import sqlite3
+    path = next((small.folder / "state/hub").glob("*.sqlite"))
+    small.process.terminate()
+    small.process.wait()
+    with sqlite3.connect(path) as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        assert version >= 1
+        db.execute(f"PRAGMA user_version = {version + 100}")
+    small.process = subprocess.Popen(small.cratond("--port", str(small.port)), stdout=subprocess.DEVNULL, stderr=open(small.log, "ab"),
+                                     stdin=subprocess.DEVNULL)
+    wait_for(lambda: "newer" in small.log.read_text(), 20)
+    small.process.terminate()
+    small.process.wait()
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == version + 100  # left as it was
+        db.execute(f"PRAGMA user_version = {version}")
+    small.start()

@@ -1,0 +1,220 @@
+"""Who holds a socket that a network can reach, and with which rights: read from /proc, for every process of a running platform."""
+import ast
+import os
+import pwd
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hub_client import PREFIX, running
+from test_session import Lab, start
+
+
+@pytest.fixture(scope="module")
+def platform():
+    with running(prepared=True) as p:
+        yield p
+
+
+def descendants(pid):
+    """pid and all processes below it, also those that have re-parented to it."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents.setdefault(int((folder / "stat").read_text().rpartition(")")[2].split()[1]), []).append(int(folder.name))
+        except OSError:
+            continue
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
+
+
+def network_inodes():
+    """Inodes of sockets that speak IP."""
+    inodes = set()
+    for table in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        path = Path(f"/proc/net/{table}")
+        if path.exists():
+            inodes |= {line.split()[9] for line in path.read_text().splitlines()[1:]}
+    return inodes - {"0"}
+
+
+def sockets_of(pid):
+    found = set()
+    try:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            target = os.readlink(link)
+            if target.startswith("socket:["):
+                found.add(target[8:-1])
+    except OSError:
+        pass
+    return found
+
+
+def status_of(pid):
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+@pytest.fixture(scope="module")
+def admin(platform):
+    return platform.administrator()
+
+
+def test_processes_with_network_sockets(platform, admin):
+    person = platform.add_person(admin, "grace")
+    person.name = "grace"
+    start(person)
+    lab = Lab(person)
+    assert lab.open().status == 200
+    lab.kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    assert lab.run(lab.kernel, "6 * 7") == "42"
+    ip, helper, hub = network_inodes(), platform.process.pid, platform.hub_pid()
+    haproxy = int((platform.run / "haproxy.pid").read_text().split()[0])
+    family = descendants(helper) + [haproxy]
+    holders = {pid for pid in family if sockets_of(pid) & ip}
+    assert haproxy in holders  # the search finds what is there
+    assert helper not in holders and hub not in holders
+    for pid in holders:
+        status, name = status_of(pid), Path(f"/proc/{pid}/comm").read_text().strip()
+        assert "0" not in status["Uid"].split(), f"{name} is root"
+        assert int(status["CapEff"], 16) == 0 and int(status["CapPrm"], 16) == 0 and int(status["CapAmb"], 16) == 0, name
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", name
+    # The hub has no network socket and could not open one; it has no right either.
+    status = status_of(hub)
+    assert status["Uid"].split() == [str(pwd.getpwnam("craton").pw_uid)] * 4 and int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+    # User servers listen on no port at all.
+    owner = pwd.getpwnam(platform.accounts + "grace").pw_uid
+    listening = {line.split()[9] for table in ("tcp", "tcp6") if Path(f"/proc/net/{table}").exists()
+                 for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:] if line.split()[3] == "0A"}
+    for pid in family:
+        if int(status_of(pid)["Uid"].split()[0]) == owner and b"singleuser" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            assert not sockets_of(pid) & listening
+
+
+def test_what_users_run_is_not_theirs_to_change():
+    """Everything below the prefix that their processes execute or load belongs to root, and nobody else may write to it."""
+    roots, found = [PREFIX / "bin", PREFIX / "lib", PREFIX / "share", (PREFIX / "env/current").resolve()], []
+    for root in roots:
+        for folder, folders, files in os.walk(root):
+            for name in [".", *folders, *files]:
+                path = os.path.join(folder, name)
+                status = os.lstat(path)
+                if status.st_uid != 0 or status.st_mode & 0o022 and not stat.S_ISLNK(status.st_mode):
+                    found.append(path)
+    assert all(root.is_dir() for root in roots) and not found, found[:20]
+
+
+CODE = """
+import os, socket
+def attempts(path):
+    s = socket.socket(socket.AF_UNIX)
+    found = []
+    for what, act in (("CONNECTED", lambda: s.connect(path)), ("LISTED", lambda: os.listdir(path)), ("READ", lambda: open(path, "rb").read(1)),
+                      ("REPLACED", lambda: os.symlink("/etc/passwd", path + "-x")), ("REMOVED", lambda: os.unlink(path)),
+                      ("LINKED", lambda: os.link(path, os.path.expanduser("~/x")))):
+        try:
+            act()
+            found.append(what)
+        except OSError as e:
+            pass
+    return found
+attempts"""
+
+
+def test_what_another_account_cannot_touch(platform, admin):
+    """From inside a user's server: the platform's sockets and files, and all of another person who has a server with a kernel."""
+    labs = []
+    for name in ("victim", "curious"):
+        person = platform.add_person(admin, name)
+        person.name = name
+        start(person)
+        lab = Lab(person)
+        assert lab.open().status == 200
+        lab.kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+        labs.append(lab)
+    victim, curious = labs
+    assert victim.run(victim.kernel, "open('secret', 'w').write('x')") == "1"
+    victim_uid = pwd.getpwnam(platform.accounts + "victim").pw_uid
+    home = Path(pwd.getpwnam(platform.accounts + "victim").pw_dir)
+    own = {p for folder in ("u", "r") for p in (platform.run / folder).rglob("*") if p.lstat().st_uid == victim_uid}
+    sockets = {p for p in own if p.is_socket()}
+    # The server's socket and those of the kernel are really there, so the list is not an empty one.
+    assert any(p.is_relative_to(platform.run / "u") for p in sockets) and any(p.is_relative_to(platform.run / "r") for p in sockets), own
+    paths = own | {home, home / "secret", platform.run / "control.sock", platform.run / "proxy.sock", platform.run / "route",
+                   platform.run / "route/api", *(platform.run / "route").iterdir(), platform.folder / "state/hub",
+                   platform.folder / "state/hub/hub.sqlite", platform.folder / "state/runner", platform.folder / "state/log"}
+    for path in paths:
+        assert os.path.lexists(path), path
+        curious.run(curious.kernel, CODE)
+        assert curious.run(curious.kernel, f"attempts({str(path)!r})") == "[]", path
+    # The same attempts at what is one's own succeed.
+    assert curious.run(curious.kernel, "open('mine', 'w').write('x'); attempts('mine')") != "[]"
+    # Nor is anything of the other person's processes to be seen beyond what ps shows.
+    pid = next(p for p in descendants(platform.process.pid) if status_of(p)["Uid"].split()[0] == str(victim_uid))
+    for name in ("environ", "mem", "maps", "fd"):
+        assert curious.run(curious.kernel, f"attempts('/proc/{pid}/{name}')") == "[]", name
+    assert curious.run(curious.kernel, f"""
+try:
+    import os; os.kill({pid}, 15); answer = "KILLED"
+except PermissionError:
+    answer = "refused"
+answer""") == "'refused'"
+
+
+LISTEN = """
+import socket, threading
+def serve(family, host):
+    s = socket.create_server((host, 0), family=family)
+    def answer():
+        while True:
+            s.accept()[0].sendall(b"hello")
+    threading.Thread(target=answer, daemon=True).start()
+    return s.getsockname()[1]
+[serve(socket.AF_INET, "127.0.0.1"), serve(socket.AF_INET6, "::1")]"""
+VISIT = """
+import socket
+def visit(host, port):
+    try:
+        with socket.create_connection((host, port), 2) as s:
+            return s.recv(10).decode()
+    except TimeoutError:
+        return "no answer"
+[visit(*where) for where in {places!r}]"""
+
+
+def test_owner_rules(platform, admin):
+    """What a person's program serves on the loopback answers that person and the machine's own programs, and no other person; also after a
+    restart of the helper, which must not forget whom it knows."""
+    if "owner rules are in force" not in platform.log.read_text():
+        pytest.skip("needs nft: the packet filter")
+    labs = []
+    for name in ("serving", "prying"):
+        person = platform.add_person(admin, name)
+        person.name = name
+        start(person)
+        lab = Lab(person)
+        assert lab.open().status == 200
+        lab.kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+        labs.append(lab)
+    serving, prying = labs
+    other = serving.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    ports = ast.literal_eval(serving.run(serving.kernel, LISTEN))
+    places = list(zip(("127.0.0.1", "::1"), ports))
+    for _ in range(2):
+        assert ast.literal_eval(serving.run(other, VISIT.format(places=places))) == ["hello", "hello"]
+        assert ast.literal_eval(prying.run(prying.kernel, VISIT.format(places=places))) == ["no answer", "no answer"]
+        for place in places:
+            with socket.create_connection(place, 5) as s:
+                assert s.recv(10) == b"hello"
+        platform.process.kill()
+        platform.process.wait()
+        platform.start()
+
+
+def test_helper_and_hub_hold_only_unix_sockets(platform):
+    for pid in (platform.process.pid, platform.hub_pid()):
+        inodes = sockets_of(pid)
+        assert inodes and not inodes & network_inodes()

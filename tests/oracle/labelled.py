@@ -1,0 +1,375 @@
+"""Random labelled programs: xarray on Craton against xarray on NumPy.
+
+A case is a Dataset made from a seed (calendar, element types, gaps, chunks) and one operation of the catalogue, or a chain of
+several. The reference of float32 values is computed in float64, since NumPy's own float32 sums are less exact than what is
+tested; element type, dimensions, coordinates, attributes and names come from xarray on NumPy with the same input.
+"""
+
+import os
+import warnings
+
+import numpy as np
+import xarray as xr
+
+from craton import Array
+
+SEED = int(os.environ.get("CRATON_SEED", "1"))
+CASES = int(os.environ.get("CRATON_CASES", "150"))
+CALENDARS = ["standard", "noleap", "360_day", "all_leap", "julian", "proleptic_gregorian"]
+
+
+def rng_of(seed):
+    return np.random.default_rng([seed, 4711])
+
+
+def time_axis(rng, n, calendar):
+    freq = str(rng.choice(["D", "5D", "MS", "6h", "QS"]))
+    start = f"{int(rng.integers(1900, 2080)):04d}-{int(rng.integers(1, 13)):02d}-{int(rng.integers(1, 29)):02d}"
+    use_cftime = calendar not in ("standard", "proleptic_gregorian")
+    return xr.date_range(start, periods=n, freq=freq, calendar=calendar, use_cftime=use_cftime)
+
+
+def field(rng, shape, dtype):
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    if dtype.kind in "iu":
+        return rng.integers(0, 120, shape).astype(dtype)
+    values = (rng.integers(-400, 400, shape) / 8 + 270).astype(dtype)
+    pattern = int(rng.integers(0, 4))
+    if pattern == 1:
+        values[rng.random(shape) < 0.25] = np.nan
+    elif pattern == 2:
+        values[:, : max(1, shape[1] // 3)] = np.nan
+    elif pattern == 3:
+        values[: max(1, shape[0] // 4)] = np.nan
+    return values
+
+
+def dataset(rng):
+    n = int(rng.integers(2, 50)), int(rng.integers(1, 9)), int(rng.integers(1, 9))
+    calendar = str(rng.choice(CALENDARS))
+    lat = np.sort(rng.choice(np.arange(-80, 81, 5), n[1], replace=False)).astype("f4" if rng.random() < 0.3 else "f8")
+    if rng.random() < 0.5:
+        lat = lat[::-1]
+    lon = np.arange(n[2]) * 10.0
+    dims = ("time", "lat", "lon")
+    kinds = [str(rng.choice(["f4", "f8"])), str(rng.choice(["f4", "f8", "i2", "i4", "u1", "i8", "b1"]))]
+    ds = xr.Dataset(
+        {
+            "a": (dims, field(rng, n, kinds[0]), {"units": "K", "long_name": "first"}),
+            "b": (dims, field(rng, n, kinds[1]), {"units": "K"}),
+            "c": (dims[1:], field(rng, n[1:], "f8"), {"units": "m"}),
+        },
+        coords={"time": time_axis(rng, n[0], calendar), "lat": ("lat", lat, {"units": "degrees_north"}), "lon": lon, "height": 2.0,
+                "area": (("lat", "lon"), np.abs(field(rng, n[1:], "i4")) + 1.0)},
+        attrs={"source": "oracle"},
+    )  # fmt: skip
+    order = [dims[i] for i in rng.permutation(3)]
+    return ds.transpose(*order) if rng.random() < 0.3 else ds
+
+
+def chunked(rng, ds):
+    sizes = {d: int(rng.integers(1, max(2, n // 2 + 1))) for d, n in ds.sizes.items()}
+    return ds.chunk(sizes, chunked_array_type="craton")
+
+
+# ---- the catalogue: name -> (random choices made once -> function of a Dataset) -----------------------------------------
+
+CATALOGUE = {}
+
+
+def operation(f):
+    CATALOGUE[f.__name__] = f
+    return f
+
+
+def some_dims(rng, least=0):
+    dims = ["time", "lat", "lon"]
+    return [dims[i] for i in sorted(rng.permutation(3)[: int(rng.integers(max(1, least), 4))])]
+
+
+def positions(rng, n):
+    kind = int(rng.integers(0, 5))
+    if kind == 0:
+        return int(rng.integers(-n, n))
+    if kind == 1:
+        a, b = sorted(int(i) for i in rng.integers(0, n + 1, 2))
+        return slice(a, b) if b > a else slice(None)
+    if kind == 2:
+        return slice(None, None, int(rng.choice([2, -1, -2])))
+    if kind == 3:
+        return [int(i) for i in rng.integers(-n, n, int(rng.integers(1, n + 1)))]
+    mask = rng.random(n) < 0.6
+    mask[int(rng.integers(0, n))] = True
+    return mask
+
+
+@operation
+def isel(rng, ds):
+    key = {d: positions(rng, ds.sizes[d]) for d in some_dims(rng)}
+    return lambda d: d.isel(key)
+
+
+@operation
+def sel_time(rng, ds):
+    t = ds.time.values
+    a, b = sorted(int(i) for i in rng.integers(0, len(t), 2))
+    text = [str(t[i])[:10] for i in (a, b)]
+    return lambda d: d.sel(time=slice(*text))
+
+
+@operation
+def sel_near(rng, ds):
+    where = float(rng.integers(-90, 90))
+    return lambda d: d.sel(lat=where, method="nearest").sel(lon=slice(5, 45))
+
+
+@operation
+def arithmetic(rng, ds):
+    k = float(rng.integers(-40, 40) / 8) or 1.0
+    forms = [
+        lambda d: d.a + d.b,
+        lambda d: d.a - d.c,
+        lambda d: d.c * d.a + k,
+        lambda d: (d.a - d.b) / (d.a + 1000),
+        lambda d: k - d.a,
+        lambda d: d.a / k,
+        lambda d: d * 2 + 1,
+        lambda d: -d.a + abs(d.b.astype("f8")),
+        lambda d: d.a.isel(time=slice(1, None)) - d.a.isel(time=slice(None, -1)),
+        lambda d: (d.a + d.area) * d.lat,
+        lambda d: d.b.astype("f4") + np.float64(0.5),
+        lambda d: d.b + np.int16(3),
+    ]
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def comparison(rng, ds):
+    k = float(rng.integers(2100, 2200) / 8)
+    forms = [lambda d: d.a > k, lambda d: (d.a > k) & (d.a < k + 20), lambda d: d.a == d.b, lambda d: d.a != d.a, lambda d: (d.b > 3) | (d.c < k),
+             lambda d: ~(d.a >= k), lambda d: d.a.isnull(), lambda d: d.notnull(), lambda d: d.b.isin([1, 2, 5])]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def where(rng, ds):
+    k = float(rng.integers(2100, 2200) / 8)
+    forms = [lambda d: d.a.where(d.a > k), lambda d: d.where(d.a > k), lambda d: d.a.where(d.lat > 0, 0.0), lambda d: d.b.where(d.c > k, d.a),
+             lambda d: xr.where(d.a > k, d.b, d.c), lambda d: xr.where(d.a > k, 1, 0), lambda d: d.a.fillna(0), lambda d: d.fillna(3),
+             lambda d: d.a.fillna(d.c), lambda d: d.a.clip(k, k + 10), lambda d: d[["a", "c"]].clip(min=260)]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def reduce(rng, ds):
+    name = str(rng.choice(["mean", "sum", "min", "max", "std", "var", "count", "prod"], p=[0.2, 0.2, 0.12, 0.12, 0.12, 0.12, 0.1, 0.02]))
+    dims = None if rng.random() < 0.2 else some_dims(rng) if rng.random() < 0.6 else some_dims(rng)[0]
+    kwargs = {}
+    if name != "count" and rng.random() < 0.4:
+        kwargs["skipna"] = bool(rng.random() < 0.5)
+    if name in ("std", "var") and rng.random() < 0.4:
+        kwargs["ddof"] = 1
+    if name in ("sum", "prod") and kwargs.get("skipna", True) and rng.random() < 0.4:
+        kwargs["min_count"] = int(rng.integers(1, 5))
+    if rng.random() < 0.3:
+        kwargs["keep_attrs"] = bool(rng.random() < 0.5)
+    if name == "prod":
+        return lambda d: (d.a / 270).prod(dims, **kwargs)
+    whole = bool(rng.random() < 0.5)
+    return lambda d: getattr(d if whole else d.a, name)(dims, **kwargs)
+
+
+@operation
+def truth(rng, ds):
+    name, dims = str(rng.choice(["any", "all"])), some_dims(rng)
+    return lambda d: getattr(d.a > 270, name)(dims)
+
+
+@operation
+def position(rng, ds):
+    name, dim = str(rng.choice(["argmin", "argmax"])), str(rng.choice(["time", "lat", "lon"]))
+    return lambda d: getattr(d.a.fillna(0), name)(dim)
+
+
+GROUPERS = ["time.month", "time.year", "time.season", "time.dayofyear", "time.day"]
+
+
+@operation
+def groupby(rng, ds):
+    by = str(rng.choice(GROUPERS))
+    name = str(rng.choice(["mean", "sum", "min", "max", "std", "var", "count", "first", "last"]))
+    dims = "time" if rng.random() < 0.5 else None if rng.random() < 0.5 else ["time", "lat"]
+    if name in ("first", "last"):
+        return lambda d: getattr(d.a.groupby(by), name)()
+    kwargs = {"skipna": bool(rng.random() < 0.5)} if name not in ("count",) and rng.random() < 0.3 else {}
+    if name in ("std", "var") and rng.random() < 0.4:
+        kwargs["ddof"] = 1
+    if name == "sum" and kwargs.get("skipna", True) and rng.random() < 0.3:
+        kwargs["min_count"] = 2
+    return lambda d: getattr(d.groupby(by) if dims == "time" else d.a.groupby(by), name)(dims, **kwargs)
+
+
+@operation
+def group_by_labels(rng, ds):
+    labels = rng.integers(0, 4, ds.sizes["time"]).astype("f8" if rng.random() < 0.5 else "i4")
+    if labels.dtype.kind == "f":
+        labels[rng.random(labels.shape) < 0.2] = np.nan
+        labels[0] = 1
+    name = str(rng.choice(["mean", "sum", "max", "count"]))
+    return lambda d: getattr(d.a.groupby(xr.DataArray(labels, dims="time", name="label")), name)()
+
+
+@operation
+def zones(rng, ds):
+    labels = xr.DataArray(rng.integers(0, 3, (ds.sizes["lat"], ds.sizes["lon"])), dims=("lat", "lon"), name="zone")
+    name = str(rng.choice(["mean", "sum", "std", "count", "max"]))
+    return lambda d: getattr(d.a.groupby(labels), name)()
+
+
+@operation
+def bins(rng, ds):
+    edges = [-90, -40, 0, 35, 90]
+    name = str(rng.choice(["mean", "sum", "count"]))
+    return lambda d: getattr(d.a.groupby_bins("lat", edges), name)()
+
+
+@operation
+def anomaly(rng, ds):
+    by = str(rng.choice(GROUPERS))
+    forms = [lambda d: d.groupby(by) - d.groupby(by).mean("time"), lambda d: d.a.groupby(by) - d.a.groupby(by).mean("time"),
+             lambda d: (d.a.groupby(by) - d.a.groupby(by).mean("time")).groupby(by).std("time"),
+             lambda d: d.a.groupby(by) / d.a.groupby(by).max("time")]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def resample(rng, ds):
+    freq = str(rng.choice(["MS", "QS-DEC", "YS", "10D", "ME", "2MS"]))
+    name = str(rng.choice(["mean", "sum", "max", "count", "min"]))
+    return lambda d: getattr(d.a.resample(time=freq), name)()
+
+
+@operation
+def weighted(rng, ds):
+    name = str(rng.choice(["mean", "sum", "std", "var", "sum_of_weights", "sum_of_squares"]))
+    dims = [["lat", "lon"], ["lat"], ["time", "lat"], None][int(rng.integers(0, 4))]
+    kwargs = {"skipna": False} if name != "sum_of_weights" and rng.random() < 0.2 else {}
+    if rng.random() < 0.6:
+        return lambda d: getattr(d.a.weighted(np.cos(np.deg2rad(d.lat))), name)(dims, **kwargs)
+    return lambda d: getattr(d[["a", "c"]].weighted(d.area), name)(["lat", "lon"], **kwargs)
+
+
+@operation
+def products(rng, ds):
+    forms = [lambda d: xr.dot(d.a.fillna(0), d.c.fillna(0), dim=["lat", "lon"]), lambda d: xr.dot(d.a.fillna(0), d.area, dim="lat"),
+             lambda d: xr.dot(d.a.fillna(0), d.lat.astype("f8")), lambda d: xr.corr(d.a, d.a * 2 + d.c.fillna(1), dim="time"),
+             lambda d: xr.cov(d.a, d.c, dim="lat")]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def combine(rng, ds):
+    new = xr.DataArray(["x", "y"], dims="member", name="member")
+    forms = [
+        lambda d: xr.concat([d, d + 1], "time", join="override"),
+        lambda d: xr.concat([d.a, d.b], "member"),
+        lambda d: xr.concat([d.a, d.a * 2], new),
+        lambda d: xr.merge([d.a, d.b.rename("z")]),
+        lambda d: xr.concat([d.isel(time=slice(0, 1)), d.isel(time=slice(1, None))], "time"),
+        lambda d: d[["a", "b"]].to_dataarray("variable"),
+        lambda d: d.a.expand_dims(run=3),
+        lambda d: d.c.broadcast_like(d.a),
+        lambda d: d.a.isel(time=slice(0, 5)).reindex(time=d.time),
+    ]
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def shape(rng, ds):
+    order = [["time", "lat", "lon"][i] for i in rng.permutation(3)]
+    shift = int(rng.integers(-3, 4))
+    forms = [
+        lambda d: d.transpose(*order),
+        lambda d: d.a.T,
+        lambda d: d.a.isel(time=[0]).squeeze(),
+        lambda d: d.a.shift(time=shift),
+        lambda d: d.a.roll(lon=shift, roll_coords=True),
+        lambda d: d.a.diff("time"),
+        lambda d: d.a.pad(lon=(1, 2), mode="constant"),
+        lambda d: d.a.pad(lon=1, mode="wrap"),
+        lambda d: d.sortby("lat", ascending=False),
+        lambda d: d.a.astype("f4" if d.a.dtype == "f8" else "f8"),
+        lambda d: d.b.astype("i4"),
+        lambda d: d.rename(a="q").rename_dims(lon="x"),
+        lambda d: d.a.reset_coords("area", drop=True),
+        lambda d: d.assign(e=d.a * 2).assign_coords(k=d.a.mean("time")),
+        lambda d: d.a.round(1),
+        lambda d: xr.zeros_like(d.a) + xr.full_like(d.a, 7),
+        lambda d: d.map(np.sqrt),
+        lambda d: np.exp(d.a / 100),
+        lambda d: d.a.stack(z=["lat"]).unstack("z") if d.sizes["lat"] > 1 else d.a,
+        lambda d: d.a.head(time=3).tail(lat=2).thin(lon=2),
+    ]
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def functions(rng, ds):
+    forms = [
+        lambda d: xr.apply_ufunc(lambda x: x * 2 + 1, d.a, dask="parallelized", output_dtypes=[d.a.dtype]),
+        lambda d: xr.apply_ufunc(lambda x, y: x - y, d.a, d.c, dask="parallelized", output_dtypes=[float]),
+        lambda d: xr.apply_ufunc(lambda x: x.max(axis=-1), d.a.chunk(time=-1) if d.a.chunks else d.a, input_core_dims=[["time"]], dask="parallelized",
+                                 output_dtypes=[d.a.dtype]),
+        lambda d: xr.apply_ufunc(np.add, d.a, 1, dask="allowed"),
+    ]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+# ---- comparing -----------------------------------------------------------------------------------------------------------
+
+
+def in_double(ds):
+    return ds.map(lambda v: v.astype("f8") if v.dtype == "f4" else v, keep_attrs=True)
+
+
+def run(function, ds):
+    with warnings.catch_warnings(), xr.set_options(use_bottleneck=False, use_numbagg=False, use_opt_einsum=False):
+        warnings.simplefilter("ignore")
+        return function(ds)
+
+
+def lazy_variables(obj):
+    ds = obj.to_dataset(name="__value__") if isinstance(obj, xr.DataArray) else obj
+    return {k: v for k, v in ds.variables.items() if isinstance(v._data, Array)}
+
+
+def same_labels(answer, expected, what):
+    """Everything but the values of the data variables: dimensions, coordinates, attributes, names."""
+    assert type(answer) is type(expected), what
+    a, e = (o.to_dataset(name="__value__") if isinstance(o, xr.DataArray) else o for o in (answer, expected))
+    assert getattr(answer, "name", None) == getattr(expected, "name", None), what
+    assert set(a.variables) == set(e.variables), f"{what}: {set(a.variables)} against {set(e.variables)}"
+    assert dict(a.sizes) == dict(e.sizes), f"{what}: {a.sizes} against {e.sizes}"
+    assert a.attrs == e.attrs, f"{what}: {a.attrs} against {e.attrs}"
+    assert set(a.coords) == set(e.coords), what
+    for name in e.variables:
+        x, y = a.variables[name], e.variables[name]
+        assert x.dims == y.dims, f"{what}: {name} has dimensions {x.dims}, not {y.dims}"
+        assert x.dtype == y.dtype, f"{what}: {name} has type {x.dtype}, not {y.dtype}"
+        assert x.attrs == y.attrs, f"{what}: {name} has attributes {x.attrs}, not {y.attrs}"
+    assert {k: type(i) for k, i in a.xindexes.items()} == {k: type(i) for k, i in e.xindexes.items()}, what
+
+
+def same_values(answer, exact, what, single):
+    a, e = (o.to_dataset(name="__value__") if isinstance(o, xr.DataArray) else o for o in (answer, exact))
+    for name in e.variables:
+        x, y = a.variables[name].values, e.variables[name].values
+        if x.dtype.kind != "f" or y.dtype.kind != "f":
+            np.testing.assert_array_equal(x, y, err_msg=f"{what}: {name}")
+            continue
+        tolerance = 1e-6 if single or x.dtype == np.float32 else 1e-12
+        finite = np.abs(y[np.isfinite(y)])
+        # Differences and variances of numbers near 300: rounding is relative to those.
+        np.testing.assert_allclose(x, y, rtol=4 * tolerance, atol=400 * tolerance * max(1.0, finite.max(initial=0.0) / 1e5), err_msg=f"{what}: {name}")

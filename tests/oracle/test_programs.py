@@ -1,0 +1,32 @@
+"""Random array programs: Craton against NumPy, and against itself with other threads and memory limits."""
+
+import pickle
+
+import numpy as np
+import programs
+import pytest
+
+import craton
+
+
+@pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES))
+def test_array_program(seed):
+    values = programs.run_program(seed)
+    lazy = [v.lazy for v in values]
+    answers = craton.compute(*lazy)
+    for i, (value, answer) in enumerate(zip(values, answers)):
+        programs.check(value, answer, f"seed {seed}, value {i} from the end, {value.lazy!r}")
+
+
+@pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES, 5))
+def test_bits_do_not_depend_on_threads_or_memory(seed):
+    lazy = [v.lazy for v in programs.run_program(seed, length=8)]
+    lazy = pickle.loads(pickle.dumps(lazy))
+    reference = None
+    for threads, memory in ((1, None), (2, None), (7, None), (2, "16 MiB"), (7, "24 MiB")):
+        with craton.set_options(threads=threads, memory_limit=memory):
+            answers = [np.ascontiguousarray(a).tobytes() for a in craton.compute(*lazy)]
+        reference = answers if reference is None else reference
+        assert answers == reference, f"seed {seed}: {threads} threads, memory {memory}"
+    for i, a in enumerate(lazy):
+        assert np.ascontiguousarray(a.compute()).tobytes() == reference[i], f"seed {seed}: value {i} alone differs from together"

@@ -1,0 +1,175 @@
+/* test_base.c - the ground floor: errors, arena, buffer, map, text, files. */
+#include "../check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/map.h"
+#include "base/text.h"
+
+START_TEST(error_context_and_hint) {
+    cr_err err = CR_ERR_INIT;
+    ck_assert_int_eq(CR_FAIL(&err, CR_FORMAT, "offset %d", 7), CR_FORMAT);
+    cr_err_context(&err, "while reading %s", "a.nc");
+    cr_err_hint(&err, "fetch it again");
+    cr_err_hint(&err, "second hint is ignored");
+    ck_assert_str_eq(err.message, "while reading a.nc: offset 7");
+    ck_assert_str_eq(err.hint, "fetch it again");
+    ck_assert_int_eq(cr_status_exit(CR_CANCELLED), 130);
+    ck_assert_str_eq(cr_status_name((cr_status)999), "INTERNAL");
+}
+END_TEST
+
+START_TEST(error_cuts_at_characters) {
+    cr_err err = CR_ERR_INIT;
+    char big[3000];
+    for (size_t i = 0; i + 2 < sizeof big; i += 2)
+        memcpy(big + i, "\xC3\xA9", 3);
+    big[2998] = 0;
+    (void)CR_FAIL(&err, CR_INVALID, "x%s", big);
+    ck_assert(cr_text_is_utf8(err.message, strlen(err.message)));
+    ck_assert_int_ge(strlen(err.message), 1000);
+}
+END_TEST
+
+START_TEST(arena_limit_and_zero) {
+    cr_auto_arena cr_arena a;
+    cr_arena_init(&a, 100000);
+    for (int i = 0; i < 50; i++) {
+        unsigned char *p = cr_arena_alloc(&a, 1000);
+        ck_assert_ptr_nonnull(p);
+        ck_assert_int_eq((uintptr_t)p % 16, 0);
+        for (int k = 0; k < 1000; k++)
+            ck_assert_int_eq(p[k], 0);
+        memset(p, 0xFF, 1000);
+    }
+    ck_assert_ptr_null(cr_arena_alloc(&a, 100000));
+    ck_assert_ptr_null(cr_arena_calloc(&a, SIZE_MAX / 2, 4));
+    ck_assert_str_eq(cr_arena_printf(&a, "%d-%s", 5, "x"), "5-x");
+}
+END_TEST
+
+START_TEST(buf_maximum) {
+    cr_err err = CR_ERR_INIT;
+    cr_auto_buf cr_buf b;
+    cr_buf_init(&b, 10);
+    cr_buf_adds(&b, "12345");
+    cr_buf_addf(&b, "%d", 67890);
+    ck_assert_ok(cr_buf_check(&b, &err));
+    ck_assert_str_eq(cr_buf_str(&b), "1234567890");
+    cr_buf_consume(&b, 3);
+    ck_assert_str_eq(cr_buf_str(&b), "4567890");
+    cr_buf_adds(&b, "abcd");
+    ck_assert_fails(cr_buf_check(&b, &err), CR_LIMIT);
+}
+END_TEST
+
+START_TEST(map_many) {
+    cr_err err = CR_ERR_INIT;
+    cr_map m;
+    cr_map_init(&m, 5000);
+    char key[32];
+    for (uintptr_t i = 1; i <= 5000; i++) {
+        snprintf(key, sizeof key, "key%zu", (size_t)i);
+        ck_assert_ok(cr_map_set(&m, key, (void *)i, &err));
+    }
+    ck_assert_fails(cr_map_set(&m, "one more", (void *)1, &err), CR_LIMIT);
+    for (uintptr_t i = 1; i <= 5000; i += 3) {
+        snprintf(key, sizeof key, "key%zu", (size_t)i);
+        ck_assert_ptr_eq(cr_map_remove(&m, key), (void *)i);
+    }
+    for (uintptr_t i = 1; i <= 5000; i++) {
+        snprintf(key, sizeof key, "key%zu", (size_t)i);
+        ck_assert_ptr_eq(cr_map_get(&m, key), i % 3 == 1 ? NULL : (void *)i);
+    }
+    size_t n = 0;
+    for (size_t i = 0; (i = cr_map_next(&m, i, NULL, NULL));)
+        n++;
+    ck_assert_int_eq(n, m.len);
+    cr_map_done(&m);
+}
+END_TEST
+
+START_TEST(text_sizes_and_numbers) {
+    cr_err err = CR_ERR_INIT;
+    uint64_t v = 0;
+    ck_assert_ok(cr_parse_bytes("1.5 GiB", &v, &err));
+    ck_assert_uint_eq(v, 1610612736u);
+    ck_assert_ok(cr_parse_bytes("2MB", &v, &err));
+    ck_assert_uint_eq(v, 2000000u);
+    ck_assert_fails(cr_parse_bytes("12 parsecs", &v, &err), CR_INVALID);
+    ck_assert_fails(cr_parse_bytes("-1", &v, &err), CR_INVALID);
+    int64_t i = 0;
+    ck_assert_ok(cr_parse_int("-12", -20, 20, &i, &err));
+    ck_assert_int_eq(i, -12);
+    ck_assert_fails(cr_parse_int("12x", -20, 20, &i, &err), CR_INVALID);
+    ck_assert_fails(cr_parse_int("21", -20, 20, &i, &err), CR_RANGE);
+    char buf[32];
+    ck_assert_str_eq(cr_text_bytes(1536, buf, sizeof buf), "1.5 KiB");
+    ck_assert(!cr_text_is_utf8("\xC0\x80", 2));
+    ck_assert(!cr_text_is_utf8("\xED\xA0\x80", 3));
+    ck_assert(cr_text_is_utf8("\xF0\x9F\x8C\x8D", 4));
+    int64_t p = 0;
+    ck_assert(!cr_product((int64_t[]){INT64_MAX, 2}, 2, &p));
+    ck_assert(cr_product((int64_t[]){INT64_MAX, 2, 0}, 3, &p) && p == 0);
+    ck_assert_str_eq(cr_iso8601(-1, buf, sizeof buf), "1969-12-31T23:59:59.999Z");
+}
+END_TEST
+
+START_TEST(file_replace_and_read) {
+    cr_err err = CR_ERR_INIT;
+    char dir[] = "/tmp/craton-test-XXXXXX", path[64], deep[96];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/f", dir);
+    snprintf(deep, sizeof deep, "%s/a/b/c", dir);
+    ck_assert_ok(cr_make_dirs(deep, 0700, &err));
+    ck_assert_ok(cr_file_replace(path, "old", 3, 0600, &err));
+    ck_assert_ok(cr_file_replace(path, "newer", 5, 0600, &err));
+    cr_auto_buf cr_buf b;
+    cr_buf_init(&b, 5);
+    ck_assert_ok(cr_file_read(path, &b, &err));
+    ck_assert_str_eq(cr_buf_str(&b), "newer");
+    cr_auto_buf cr_buf small;
+    cr_buf_init(&small, 4);
+    ck_assert_fails(cr_file_read(path, &small, &err), CR_LIMIT);
+    ck_assert_fails(cr_file_read("/tmp/craton-no-such-file", &b, &err), CR_NO_FILE);
+    ck_assert_fails(cr_make_dirs(path, 0700, &err), CR_EXISTS);
+    char cmd[128];
+    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+    ck_assert_int_eq(system(cmd), 0);
+}
+END_TEST
+
+START_TEST(hex_round_trip) {
+    unsigned char raw[40], back[40];
+    char text[81];
+    cr_random_bytes(raw, sizeof raw);
+    cr_hex(raw, sizeof raw, text);
+    ck_assert(cr_unhex(text, 80, back));
+    ck_assert(cr_equal_const(raw, back, sizeof raw));
+    back[39] ^= 1;
+    ck_assert(!cr_equal_const(raw, back, sizeof raw));
+    ck_assert(!cr_unhex("0g", 2, back));
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("base");
+    TCase *t = tcase_create("base");
+    tcase_add_test(t, error_context_and_hint);
+    tcase_add_test(t, error_cuts_at_characters);
+    tcase_add_test(t, arena_limit_and_zero);
+    tcase_add_test(t, buf_maximum);
+    tcase_add_test(t, map_many);
+    tcase_add_test(t, text_sizes_and_numbers);
+    tcase_add_test(t, file_replace_and_read);
+    tcase_add_test(t, hex_round_trip);
+    suite_add_tcase(s, t);
+    return s;
+}
+CHECK_MAIN(suite())

@@ -1,0 +1,274 @@
+/* test_format_writer.c - cr_writer from end to end: lazy arrays into stores, what is refused, what is left behind. */
+#include "../check_main.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "craton/file.h"
+
+static char dir[64], out[96];
+static cr_err err = CR_ERR_INIT;
+static cr_context *context;
+
+static void setup(void) {
+    cr_context_options options = {.threads = 3, .simd_level = -1, .memory_limit_bytes = 256 << 20};
+    snprintf(dir, sizeof dir, "/tmp/craton-writer-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(out, sizeof out, "%s/out", dir);
+    ck_assert_ok(cr_context_new(&options, &context, &err));
+}
+
+static void teardown(void) {
+    char command[128];
+    cr_context_free(context);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static int n_entries(void) {
+    DIR *d = opendir(dir);
+    int n = 0;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2;
+}
+
+enum { ROWS = 300, COLS = 70 };
+static const int64_t shape[] = {ROWS, COLS};
+static const char *const dims[] = {"y", "x"};
+
+/* value(y, x) = y * 1000 + x as int32, in another chunking than what is written. */
+static cr_array *numbers(int add) {
+    static int32_t data[ROWS * COLS];
+    cr_array *a = NULL;
+    for (int i = 0; i < ROWS * COLS; i++)
+        data[i] = i / COLS * 1000 + i % COLS + add;
+    ck_assert_ok(cr_array_copy_memory(CR_I32, 2, shape, data, &a, &err));
+    return a;
+}
+
+static cr_write_variable variable(const char *name, cr_dtype dtype, const int64_t *chunks) {
+    return (cr_write_variable){.name = name, .ndim = 2, .dims = dims, .shape = shape, .chunks = chunks, .dtype = dtype};
+}
+
+static void write_numbers(const char *format, int add, bool overwrite) {
+    static const int64_t chunks[] = {64, 33};
+    cr_write_options options = {format, overwrite, NULL};
+    const char *texts[] = {"first", "", "Gr\xc3\xbc\xc3\x9f"}, *title = "numbers";
+    const int64_t three = 3;
+    const char *const text_dim = "name";
+    cr_attr attr = {"title", CR_STRING, 1, &title};
+    cr_writer *w;
+    cr_array *a = numbers(add), *b = NULL;
+    cr_write_variable plain = variable("plain", CR_I32, chunks), as_double = variable("double", CR_F64, NULL);
+    cr_write_variable text = {.name = "text", .ndim = 1, .dims = &text_dim, .shape = &three, .dtype = CR_STRING};
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_ok(cr_writer_attrs(w, &attr, 1, &err));
+    ck_assert_ok(cr_array_rechunk(a, (int64_t[]){17, 70}, &b, &err));
+    ck_assert_ok(cr_writer_variable(w, &plain, a, &err));
+    ck_assert_ok(cr_writer_variable(w, &as_double, b, &err));
+    ck_assert_ok(cr_writer_strings(w, &text, texts, &err));
+    cr_array_unref(a);
+    cr_array_unref(b);
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    ck_assert_fails(cr_writer_finish(w, context, &err), CR_CONFLICT);
+    cr_writer_free(w);
+}
+
+static void expect_numbers(int add) {
+    cr_file *f;
+    cr_array *arrays[2];
+    static int32_t plain[ROWS * COLS];
+    static double doubles[ROWS * COLS];
+    void *results[] = {plain, doubles};
+    char **texts;
+    int64_t n;
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_ok(cr_file_array(f, "plain", &arrays[0], &err));
+    ck_assert_ok(cr_file_array(f, "double", &arrays[1], &err));
+    ck_assert_ok(cr_file_strings(f, "text", &texts, &n, &err));
+    ck_assert_int_eq(n, 3);
+    ck_assert_str_eq(texts[0], "first");
+    ck_assert_str_eq(texts[2], "Gr\xc3\xbc\xc3\x9f");
+    ck_assert_str_eq(*(const char *const *)cr_attr_find(cr_file_attr(f, 0), cr_file_n_attrs(f), "title")->values, "numbers");
+    cr_file_close(f);
+    cr_free(texts);
+    ck_assert_ok(cr_compute(context, 2, arrays, results, &err));
+    for (int i = 0; i < ROWS * COLS; i++) {
+        ck_assert_int_eq(plain[i], i / COLS * 1000 + i % COLS + add);
+        ck_assert(doubles[i] == plain[i]);
+    }
+    cr_array_unref(arrays[0]);
+    cr_array_unref(arrays[1]);
+}
+
+static const char *const formats[] = {"zarr3", "zarr2", "netcdf4"};
+
+START_TEST(there_and_back) {
+    write_numbers(formats[_i], 0, false);
+    expect_numbers(0);
+    write_numbers(formats[_i], 5, true);
+    expect_numbers(5);
+    write_numbers(formats[(_i + 1) % 3], 7, true);
+    expect_numbers(7);
+    ck_assert_int_eq(n_entries(), 1);
+}
+END_TEST
+
+/* Read lazily from the store that is being replaced. */
+START_TEST(a_store_from_itself) {
+    cr_write_options options = {formats[_i], true, NULL};
+    cr_file *f;
+    cr_array *a, *one, *sum;
+    cr_writer *w;
+    cr_write_variable v = variable("plain", CR_I32, NULL);
+    const int32_t value = 1;
+    write_numbers(formats[_i], 0, false);
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_ok(cr_file_array(f, "plain", &a, &err));
+    cr_file_close(f);
+    ck_assert_ok(cr_array_scalar(CR_I32, &value, false, &one, &err));
+    ck_assert_ok(cr_array_map(CR_MAP_ADD, (cr_array *[]){a, one}, &sum, &err));
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_ok(cr_writer_variable(w, &v, sum, &err));
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    cr_writer_free(w);
+    cr_array_unref(a);
+    cr_array_unref(one);
+    cr_array_unref(sum);
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_int_eq(cr_file_n_variables(f), 1);
+    ck_assert_ok(cr_file_array(f, "plain", &a, &err));
+    static int32_t got[ROWS * COLS];
+    void *result = got;
+    ck_assert_ok(cr_compute(context, 1, &a, &result, &err));
+    ck_assert_int_eq(got[ROWS * COLS - 1], (ROWS - 1) * 1000 + COLS);
+    cr_array_unref(a);
+    cr_file_close(f);
+    ck_assert_int_eq(n_entries(), 1);
+}
+END_TEST
+
+static cr_status failing_read(void *user, const int64_t *start, const int64_t *count, void *dst, cr_err *e) {
+    memset(dst, 0, sizeof(int32_t) * (size_t)(count[0] * count[1]));
+    return start[0] + count[0] > 100 ? CR_FAIL(e, CR_IO, "the instrument is gone") : CR_OK;
+}
+
+START_TEST(failures_leave_nothing) {
+    cr_write_options options = {formats[_i], true, NULL};
+    cr_write_variable v = variable("plain", CR_I32, NULL);
+    cr_array *broken;
+    cr_writer *w;
+    write_numbers(formats[_i], 3, false);
+    ck_assert_ok(cr_array_from_callback(CR_I32, 4, 2, shape, (int64_t[]){50, 70}, false, failing_read, NULL, NULL, &broken, &err));
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_ok(cr_writer_variable(w, &v, broken, &err));
+    ck_assert_fails(cr_writer_finish(w, context, &err), CR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "the instrument is gone"));
+    cr_writer_free(w);
+    cr_array_unref(broken);
+    ck_assert_int_eq(n_entries(), 1);
+    expect_numbers(3);
+    /* Not finished at all. */
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_int_eq(n_entries(), 2);
+    cr_writer_free(w);
+    ck_assert_int_eq(n_entries(), 1);
+}
+END_TEST
+
+START_TEST(what_is_refused) {
+    static const char *const names[] = {"", ".hidden", "a/b", "..", "zarr.json", "new\nline", "\xff"};
+    cr_write_options options = {formats[_i], false, NULL}, unknown = {"grib", false, NULL};
+    cr_writer *w;
+    cr_array *a = numbers(0);
+    cr_write_variable v = variable("v", CR_I32, NULL), other;
+    const int64_t wrong[] = {ROWS, COLS + 1}, zero[] = {0, 5};
+    const char *const twice[] = {"x", "x"};
+    ck_assert_fails(cr_writer_new(out, &unknown, &w, &err), CR_UNSUPPORTED);
+    ck_assert_fails(cr_writer_new("", &options, &w, &err), CR_INVALID);
+    ck_assert_fails(cr_writer_new("/nowhere/at/all", &options, &w, &err), CR_NO_FILE);
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    for (size_t i = 0; i < CR_ARRAY_LEN(names); i++) {
+        other = variable(names[i], CR_I32, NULL);
+        ck_assert_fails(cr_writer_variable(w, &other, a, &err), CR_INVALID);
+    }
+    ck_assert_ok(cr_writer_variable(w, &v, a, &err));
+    ck_assert_fails(cr_writer_variable(w, &v, a, &err), CR_INVALID);
+    other = variable("other", CR_I32, NULL);
+    other.shape = wrong;
+    ck_assert_fails(cr_writer_variable(w, &other, a, &err), CR_INVALID);
+    other = variable("other", CR_I32, zero);
+    ck_assert_fails(cr_writer_variable(w, &other, a, &err), CR_INVALID);
+    other = variable("other", CR_I32, NULL);
+    other.dims = twice;
+    ck_assert_fails(cr_writer_variable(w, &other, a, &err), CR_INVALID);
+    other = variable("other", CR_STRING, NULL);
+    ck_assert_fails(cr_writer_variable(w, &other, a, &err), CR_TYPE);
+    other = variable("other", CR_I32, NULL);
+    other.codec = "mp3";
+    cr_status status = cr_writer_variable(w, &other, a, &err);
+    ck_assert_msg(status == CR_UNSUPPORTED || status == CR_INVALID, "%s", cr_status_name(status));
+    cr_array_unref(a);
+    cr_writer_free(w);
+    ck_assert_int_eq(n_entries(), 0);
+}
+END_TEST
+
+/* No dimensions, no elements, no variables. */
+START_TEST(empty_things) {
+    cr_write_options options = {formats[_i], false, NULL};
+    const int64_t none[] = {0, 4};
+    const double pi = 3.25;
+    cr_array *scalar, *empty, *read;
+    cr_writer *w;
+    cr_file *f;
+    cr_write_variable s = {.name = "s", .dtype = CR_F64}, e = {.name = "e", .ndim = 2, .dims = dims, .shape = none, .dtype = CR_F32};
+    ck_assert_ok(cr_array_copy_memory(CR_F64, 0, NULL, &pi, &scalar, &err));
+    ck_assert_ok(cr_array_copy_memory(CR_F32, 2, none, &pi, &empty, &err));
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_ok(cr_writer_variable(w, &s, scalar, &err));
+    ck_assert_ok(cr_writer_variable(w, &e, empty, &err));
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    cr_writer_free(w);
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_ok(cr_file_array(f, "s", &read, &err));
+    double got = NAN;
+    void *result = &got;
+    ck_assert_ok(cr_compute(context, 1, &read, &result, &err));
+    ck_assert(got == pi);
+    ck_assert_int_eq(cr_file_find(f, "e")->shape[0], 0);
+    cr_file_close(f);
+    cr_array_unref(read);
+    cr_array_unref(scalar);
+    cr_array_unref(empty);
+    options.overwrite = true;
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    cr_writer_free(w);
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_int_eq(cr_file_n_variables(f), 0);
+    cr_file_close(f);
+}
+END_TEST
+
+static Suite *writer_suite(void) {
+    Suite *suite = suite_create("writer");
+    TCase *t = tcase_create("writer");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, there_and_back, 0, 3);
+    tcase_add_loop_test(t, a_store_from_itself, 0, 3);
+    tcase_add_loop_test(t, failures_leave_nothing, 0, 3);
+    tcase_add_loop_test(t, what_is_refused, 0, 3);
+    tcase_add_loop_test(t, empty_things, 0, 3);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+CHECK_MAIN(writer_suite())

@@ -1,0 +1,158 @@
+/* test_plan.c - what planning promises about memory, and what explain says of it, against what is counted. */
+#include "../check_main.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/error.h"
+#include "craton/craton.h"
+#include "engine/exec/slab.h"
+#include "engine/format/model.h"
+
+enum { T = 96, Y = 128, X = 64, CHUNK = 4, CHUNKS = T / CHUNK };
+
+/* ---- a stored array whose chunks count how often they are decoded ---- */
+
+static atomic_int decoded[CHUNKS];
+
+static cr_status read_chunk(cr_source *s, const int64_t *chunk, void *dst, cr_scratch *scratch, bool *ret_absent, cr_err *err) {
+    double *out = dst;
+    atomic_fetch_add(&decoded[chunk[0]], 1);
+    for (int64_t i = 0; i < CHUNK * Y * X; i++)
+        out[i] = (double)((chunk[0] * 7919 + i * 31) % 1009);
+    *ret_absent = false;
+    return CR_OK;
+}
+
+static size_t scratch_bytes(const cr_source *s) { return 0; }
+static size_t stored_bytes(const cr_source *s, const int64_t *chunk) { return s->chunk_bytes; }
+static void free_source(cr_source *s) {
+    cr_source_fini(s);
+    free(s);
+}
+static const cr_source_ops ops = {"counted", read_chunk, scratch_bytes, stored_bytes, free_source};
+
+static cr_array *counted_array(void) {
+    const int64_t shape[] = {T, Y, X}, chunks[] = {CHUNK, Y, X};
+    cr_source *s = calloc(1, sizeof *s);
+    cr_err err = CR_ERR_INIT;
+    cr_array *a;
+    ck_assert_ptr_nonnull(s);
+    ck_assert_ok(cr_source_init(s, &ops, CR_F64, 8, 3, shape, chunks, "counted", &err));
+    ck_assert_ok(cr_array_from_source(s, &a, &err));
+    cr_source_unref(s);
+    return a;
+}
+
+static cr_context *context(int threads, uint64_t limit) {
+    cr_context_options o = {.threads = threads, .memory_limit_bytes = limit, .simd_level = -1};
+    cr_err err = CR_ERR_INIT;
+    cr_context *c;
+    ck_assert_ok(cr_context_new(&o, &c, &err));
+    return c;
+}
+
+static char *explained(cr_context *c, cr_array *a) {
+    cr_err err = CR_ERR_INIT;
+    char *text = NULL;
+    ck_assert_ok(cr_explain(c, 1, &a, &text, &err));
+    return text;
+}
+
+START_TEST(explain_counts_decoding) {
+    static double out[Y][X];
+    const int axis = 0;
+    cr_err err = CR_ERR_INIT;
+    cr_array *a = counted_array(), *m;
+    cr_context *c = context(1, 4 << 20); /* all values take 6 MiB */
+    ck_assert_ok(cr_array_median(a, 1, &axis, NULL, &m, &err));
+    char *text = explained(c, m);
+    const char *times = strstr(text, "each decoded ");
+    ck_assert_msg(times != NULL, "nothing is said of decoding twice:\n%s", text);
+    double told = atof(times + strlen("each decoded "));
+    void *to = out;
+    ck_assert_ok(cr_compute(c, 1, &m, &to, &err));
+    for (int i = 0; i < CHUNKS; i++)
+        ck_assert_msg(atomic_load(&decoded[i]) == (int)told && told == (int)told, "chunk %d was decoded %d times, foretold:\n%s", i,
+                      atomic_load(&decoded[i]), text);
+    ck_assert_uint_le(cr_context_peak_bytes(c), 4 << 20);
+    cr_free(text);
+    cr_context_free(c);
+    cr_array_unref(m);
+    cr_array_unref(a);
+}
+END_TEST
+
+START_TEST(nothing_is_said_of_decoding_once) {
+    const int axis = 0;
+    cr_err err = CR_ERR_INIT;
+    cr_array *a = counted_array(), *m;
+    cr_context *c = context(2, 64 << 20);
+    ck_assert_ok(cr_array_median(a, 1, &axis, NULL, &m, &err));
+    char *text = explained(c, m);
+    ck_assert_msg(strstr(text, "each decoded") == NULL, "%s", text);
+    cr_free(text);
+    cr_context_free(c);
+    cr_array_unref(m);
+    cr_array_unref(a);
+}
+END_TEST
+
+/* A scan of one unit needs one worker, however many threads there are, and no more memory than one thread does. */
+START_TEST(workers_without_units_take_no_memory) {
+    const int64_t shape[] = {300, 400};
+    static double out[300][400];
+    cr_err err = CR_ERR_INIT;
+    cr_array *a, *doubled;
+    uint64_t peak[2];
+    ck_assert_ok(cr_array_copy_memory(CR_F64, 2, shape, &out[0][0], &a, &err));
+    cr_array *args[] = {a, a};
+    ck_assert_ok(cr_array_map(CR_MAP_ADD, args, &doubled, &err));
+    for (int i = 0; i < 2; i++) {
+        cr_context *c = context(i == 0 ? 1 : 64, 0);
+        void *to = out;
+        if (i == 1) {
+            char *text = explained(c, doubled);
+            ck_assert_msg(strstr(text, " 1 units, 1 workers") != NULL, "%s", text);
+            cr_free(text);
+        }
+        ck_assert_ok(cr_compute(c, 1, &doubled, &to, &err));
+        peak[i] = cr_context_peak_bytes(c);
+        cr_context_free(c);
+    }
+    ck_assert_uint_eq(peak[0], peak[1]);
+    cr_array_unref(doubled);
+    cr_array_unref(a);
+}
+END_TEST
+
+/* Blocks that wait for the next taker count against the limit like those in use. */
+START_TEST(waiting_blocks_make_room) {
+    cr_slab s;
+    cr_err err = CR_ERR_INIT;
+    void *block;
+    cr_slab_init(&s);
+    s.limit_bytes = 5 << 20;
+    ck_assert_ok(cr_slab_take(&s, 1 << 20, &block, &err));
+    cr_slab_give(&s, block, 1 << 20);
+    ck_assert_ok(cr_slab_take(&s, 2 << 20, &block, &err));
+    cr_slab_give(&s, block, 2 << 20);
+    ck_assert_uint_eq(s.bytes_waiting, 3 << 20);
+    ck_assert_ok(cr_slab_take(&s, 4 << 20, &block, &err));
+    ck_assert_uint_le(s.bytes_held + s.bytes_waiting, s.limit_bytes);
+    cr_slab_give(&s, block, 4 << 20);
+    cr_slab_done(&s);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("plan");
+    TCase *t = tcase_create("plan");
+    tcase_add_test(t, explain_counts_decoding);
+    tcase_add_test(t, nothing_is_said_of_decoding_once);
+    tcase_add_test(t, workers_without_units_take_no_memory);
+    tcase_add_test(t, waiting_blocks_make_room);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+CHECK_MAIN(suite())

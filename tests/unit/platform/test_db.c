@@ -1,0 +1,189 @@
+/* test_db.c - statements, transactions, migrations, backup, a full disk. */
+#include "../check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "platform/db/db.h"
+#include "platform/db/schema.h"
+
+static char dir[64], file[96];
+
+static void setup(void) {
+    strcpy(dir, "/tmp/craton-test-db-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/hub.sqlite", dir);
+}
+
+static void teardown(void) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const cr_migration rows[] = {
+    {1, "first", "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;"},
+    {2, "second", "ALTER TABLE t ADD COLUMN more INTEGER;"},
+    {3, "broken", "CREATE TABLE u (id INTEGER PRIMARY KEY) STRICT; CREATE TABLE t (id INTEGER) STRICT;"},
+};
+
+static int64_t count(cr_db *db, const char *sql) {
+    cr_err err = CR_ERR_INIT;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    ck_assert_ok(cr_query_open(db, &q, &err, sql, ""));
+    ck_assert(cr_query_next(&q));
+    return cr_query_int(&q, 0);
+}
+
+START_TEST(runs_and_queries) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    struct stat st;
+    ck_assert_int_eq(stat(file, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", "ada'; DROP TABLE t; --"));
+    ck_assert_int_eq(cr_db_changes(db), 1);
+    ck_assert_fails(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", "ada'; DROP TABLE t; --"), CR_EXISTS);
+    ck_assert_fails(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", NULL), CR_EXISTS);
+    /* A statement is usable after it has failed. */
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", "eve"));
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM t"), 2);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(transactions_roll_back) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_begin(db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('x')", ""));
+    ck_assert_int_eq(cr_db_end(db, CR_INVALID, &err), CR_INVALID);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM t"), 0);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(migrates_with_a_copy) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    char copy[128];
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('kept')", ""));
+    cr_db_close(db);
+    ck_assert_ok(cr_db_open(file, rows, 2, &db, &err));
+    ck_assert_int_eq(cr_db_version(db), 2);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM t WHERE name = 'kept' AND more IS NULL"), 1);
+    cr_db_close(db);
+    snprintf(copy, sizeof copy, "%s.before-version-2", file);
+    ck_assert_ok(cr_db_open(copy, rows, 1, &db, &err));
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM t"), 1);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(failed_migration_changes_nothing) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 2, &db, &err));
+    cr_db_close(db);
+    ck_assert_int_ne(cr_db_open(file, rows, 3, &db, &err), CR_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "version 3"));
+    ck_assert_ok(cr_db_open(file, rows, 2, &db, &err));
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'u'"), 0);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(newer_database_is_refused) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 2, &db, &err));
+    cr_db_close(db);
+    ck_assert_fails(cr_db_open(file, rows, 1, &db, &err), CR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.message, "newer Craton"));
+    ck_assert(err.hint[0]);
+}
+END_TEST
+
+START_TEST(not_a_database) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    FILE *f = fopen(file, "w");
+    for (int i = 0; i < 1000; i++)
+        fputs("this is not a database ", f);
+    fclose(f);
+    ck_assert_fails(cr_db_open(file, rows, 1, &db, &err), CR_FORMAT);
+}
+END_TEST
+
+START_TEST(full_disk_is_said_and_loses_nothing) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('before')", ""));
+    /* SQLite's own limit answers with the same code as a full disk. */
+    ck_assert_ok(cr_db_run(db, &err, "PRAGMA max_page_count = 1", ""));
+    char big[20001];
+    memset(big, 'x', 20000);
+    big[20000] = 0;
+    ck_assert_fails(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", big), CR_NO_SPACE);
+    ck_assert_ptr_nonnull(strstr(err.message, "no space left"));
+    ck_assert(err.hint[0]);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM t WHERE name = 'before'"), 1);
+    ck_assert_ok(cr_db_run(db, &err, "PRAGMA max_page_count = 100000", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES (?)", "t", big));
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(backup_is_whole_and_private) {
+    cr_db *db, *copy;
+    cr_err err = CR_ERR_INIT;
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/copy.sqlite", dir);
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('in the log, not in the file')", ""));
+    ck_assert_ok(cr_db_backup(db, path, &err));
+    ck_assert_fails(cr_db_backup(db, path, &err), CR_EXISTS);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_eq(st.st_mode & 0777, 0600);
+    ck_assert_ok(cr_db_open(path, rows, 1, &copy, &err));
+    ck_assert_int_eq(count(copy, "SELECT count(*) FROM t"), 1);
+    cr_db_close(copy);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(the_schema_is_strict) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, cr_schema, cr_schema_len, &db, &err));
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite%' AND NOT strict"), 0);
+    for (int i = 1; i < cr_schema_len; i++)
+        ck_assert_int_gt(cr_schema[i].version, cr_schema[i - 1].version);
+    cr_db_close(db);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("db");
+    TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, runs_and_queries);
+    tcase_add_test(t, transactions_roll_back);
+    tcase_add_test(t, migrates_with_a_copy);
+    tcase_add_test(t, failed_migration_changes_nothing);
+    tcase_add_test(t, newer_database_is_refused);
+    tcase_add_test(t, not_a_database);
+    tcase_add_test(t, full_disk_is_said_and_loses_nothing);
+    tcase_add_test(t, backup_is_whole_and_private);
+    tcase_add_test(t, the_schema_is_strict);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+CHECK_MAIN(suite())

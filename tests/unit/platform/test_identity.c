@@ -1,0 +1,477 @@
+/* test_identity.c - names and accounts, passwords, sign-in limits, sessions, tokens, one-time links, CSRF, PKCE. */
+#include "../check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "platform/db/schema.h"
+#include "platform/identity/device.h"
+#include "platform/identity/onetime.h"
+#include "platform/identity/session.h"
+#include "platform/identity/throttle.h"
+
+static char dir[64];
+static cr_db *db;
+static cr_secret secret;
+
+static void setup(void) {
+    cr_err err = CR_ERR_INIT;
+    char path[96];
+    strcpy(dir, "/tmp/craton-test-id-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/key", dir);
+    ck_assert_ok(cr_secret_open(path, &secret, &err));
+    snprintf(path, sizeof path, "%s/db", dir);
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &db, &err));
+}
+
+static void teardown(void) {
+    char command[128];
+    cr_db_close(db);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(names) {
+    static const struct {
+        const char *typed, *name, *account;       /* name NULL: refused */
+    } rows[] = {
+        {"ada", "ada", "ada"}, {"  Ada.Lovelace ", "ada.lovelace", "ada-lovelace"}, {"ada-l", "ada-l", "ada-l"},
+        {"a@b.org", "a@b.org", "a-b-org"}, {"7seas", "7seas", "u7seas"}, {"a--b", "a--b", "a--b"}, {"a._b", "a._b", "a-b"},
+        {"hub", "hub", "hub-2"}, {"x", "x", "x"}, {"9", "9", "u9"},
+        {"", NULL, NULL}, {"   ", NULL, NULL}, {".ada", NULL, NULL}, {"ada.", NULL, NULL}, {"ada-", NULL, NULL}, {"a b", NULL, NULL},
+        {"a/b", NULL, NULL}, {"../etc", NULL, NULL}, {"a%2fb", NULL, NULL}, {"a\nb", NULL, NULL}, {"jos\xC3\xA9", NULL, NULL},
+        {"xn--abc", NULL, NULL}, {"a;b", NULL, NULL}, {"<b>", NULL, NULL}, {"a+b", NULL, NULL},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, NULL},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
+        char name[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1];
+        cr_err err = CR_ERR_INIT;
+        cr_status status = cr_name_normalize(rows[i].typed, name, &err);
+        ck_assert_msg((status == CR_OK) == (rows[i].name != NULL), "%s: %s", rows[i].typed, err.message);
+        if (status != CR_OK) {
+            ck_assert_ptr_nonnull(strstr(err.hint, "for example"));
+            continue;
+        }
+        ck_assert_str_eq(name, rows[i].name);
+        cr_account_choice(name, 1, account);
+        ck_assert_str_eq(account, rows[i].account);
+    }
+}
+END_TEST
+
+/* Whatever the name, every choice is a valid account and the choices differ. */
+START_TEST(accounts_are_always_valid) {
+    static const char *const odd[] = {"", "-", "...", "@@@", "9", "a-------------------------------------------z", "\xC3\xA9t\xC3\xA9",
+                                        "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(odd); i++) {
+        char before[CR_ACCOUNT_MAX + 1] = "";
+        for (int n = 1; n < 12; n++) {
+            char account[CR_ACCOUNT_MAX + 1];
+            cr_account_choice(odd[i], n, account);
+            size_t len = strlen(account);
+            ck_assert(len >= 1 && len <= CR_ACCOUNT_MAX);
+            ck_assert(account[0] >= 'a' && account[0] <= 'z');
+            ck_assert_uint_eq(strspn(account, "abcdefghijklmnopqrstuvwxyz0123456789-"), len);
+            ck_assert(account[len - 1] != '-');
+            ck_assert_str_ne(account, before);
+            strcpy(before, account);
+        }
+    }
+}
+END_TEST
+
+static cr_person add(const char *name, bool admin) {
+    cr_person p = {.admin = admin};
+    cr_err err = CR_ERR_INIT;
+    snprintf(p.name, sizeof p.name, "%s", name);
+    ck_assert_ok(cr_person_add(db, &p, &err));
+    return p;
+}
+
+START_TEST(colliding_accounts) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada.l", false), b = add("ada-l", false), c = add("ada_l", false), again = {0};
+    ck_assert_str_eq(a.account, "ada-l");
+    ck_assert_str_eq(b.account, "ada-l-2");
+    ck_assert_str_eq(c.account, "ada-l-3");
+    strcpy(again.name, "ada.l");
+    ck_assert_fails(cr_person_add(db, &again, &err), CR_EXISTS);
+    /* An account is not given to a second person, because files may still carry it. */
+    ck_assert_ok(cr_person_remove(db, a.id, &err));
+    ck_assert_str_eq(add("ada.l", false).account, "ada-l-4");
+}
+END_TEST
+
+START_TEST(last_administrator_stays) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("root1", true);
+    ck_assert_fails(cr_person_remove(db, a.id, &err), CR_CONFLICT);
+    ck_assert_fails(cr_person_set_disabled(db, a.id, true, &err), CR_CONFLICT);
+    cr_person b = add("root2", true);
+    ck_assert_ok(cr_person_set_disabled(db, a.id, true, &err));
+    ck_assert_fails(cr_person_remove(db, b.id, &err), CR_CONFLICT);
+}
+END_TEST
+
+START_TEST(passwords) {
+    char hash[CR_PASSWORD_HASH_BYTES];
+    cr_err err = CR_ERR_INIT;
+    ck_assert_fails(cr_password_check("short", "ada", &err), CR_INVALID);
+    ck_assert_fails(cr_password_check("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9", "ada", &err), CR_INVALID);
+    ck_assert_fails(cr_password_check("adalovelace", "adalovelace", &err), CR_INVALID);
+    ck_assert_fails(cr_password_check("bad\xff\xff\xff\xff\xff\xff\xff", "ada", &err), CR_INVALID);
+    char big[300];
+    memset(big, 'a', sizeof big - 1);
+    big[sizeof big - 1] = 0;
+    ck_assert_fails(cr_password_check(big, "ada", &err), CR_INVALID);
+    ck_assert_ok(cr_password_check("rivers and stones", "ada", &err));
+    ck_assert_ok(cr_password_hash("rivers and stones", hash, &err));
+    ck_assert_ptr_nonnull(strstr(hash, "$argon2id$"));
+    ck_assert(cr_password_verify("rivers and stones", hash));
+    ck_assert(!cr_password_verify("rivers and stone", hash));
+    ck_assert(!cr_password_verify("", hash));
+    ck_assert(!cr_password_verify("x", NULL));
+}
+END_TEST
+
+/* One attempt from beginning to end; the ms to wait when it is not let through. */
+static int64_t try_once(cr_throttle *t, const char *name, const char *address, const char *device, int64_t now, cr_attempt_end how) {
+    cr_attempt a;
+    int64_t wait = cr_throttle_begin(t, name, address, device, now, &a);
+    if (!wait)
+        cr_throttle_end(t, &a, how);
+    return wait;
+}
+
+START_TEST(throttle_grows_and_fades) {
+    cr_throttle *t;
+    cr_err err = CR_ERR_INIT;
+    int64_t now = 1000000, wait, before = 0;
+    ck_assert_ok(cr_throttle_new(&t, &err));
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG), 0);
+    for (int i = 0; i < 14; i++) {
+        /* The wait that was told is the true one: a millisecond earlier nothing goes, then one attempt. */
+        wait = try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG);
+        ck_assert_int_ge(wait, before);
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now + wait - 1, CR_ATTEMPT_WRONG), 1);
+        now += wait;
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG), 0);
+        before = wait;
+    }
+    ck_assert_int_eq(before, 15 * 60 * 1000);
+    /* Another address is free, another name too. */
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.2", NULL, now, CR_ATTEMPT_NOT_MADE), 0);
+    ck_assert_int_eq(try_once(t, "eve", "10.0.0.1", NULL, now, CR_ATTEMPT_NOT_MADE), 0);
+    ck_assert_int_gt(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_NOT_MADE), 0);
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now + 2 * 3600 * 1000, CR_ATTEMPT_NOT_MADE), 0);
+    /* Many names from one address are held back too, and a network of IPv6 is one address. */
+    for (int i = 0; i < 50; i++) {
+        char name[16], address[64];
+        snprintf(name, sizeof name, "n%d", i);
+        snprintf(address, sizeof address, "2001:db8:0:7::%x", i + 1);
+        ck_assert_int_eq(try_once(t, name, address, NULL, now, CR_ATTEMPT_WRONG), 0);
+    }
+    ck_assert_int_gt(try_once(t, "fresh", "2001:db8:0:7:ffff::9", NULL, now, CR_ATTEMPT_WRONG), 0);
+    ck_assert_int_eq(try_once(t, "fresh", "2001:db8:0:8::9", NULL, now, CR_ATTEMPT_NOT_MADE), 0);
+    cr_throttle_free(t);
+}
+END_TEST
+
+START_TEST(throttle_counts_at_arrival) {
+    cr_throttle *t;
+    cr_err err = CR_ERR_INIT;
+    cr_attempt a[100];
+    int64_t now = 1000000;
+    int through = 0;
+    ck_assert_ok(cr_throttle_new(&t, &err));
+    for (int i = 0; i < 60; i++)
+        through += cr_throttle_begin(t, "ada", "10.0.0.1", NULL, now, &a[through]) == 0;
+    ck_assert_int_eq(through, 5);
+    ck_assert_int_eq(cr_throttle_strangers(t), 5);
+    /* Nothing tried: as if they had not come. */
+    for (int i = 0; i < through; i++)
+        cr_throttle_end(t, &a[i], CR_ATTEMPT_NOT_MADE);
+    ck_assert_int_eq(cr_throttle_strangers(t), 0);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG), 0);
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_RIGHT), 0);
+    for (int i = 0; i < 5; i++)      /* a right one clears the pair */
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG), 0);
+    /* An end is an end. */
+    cr_throttle_end(t, &a[0], CR_ATTEMPT_WRONG);
+    ck_assert_int_eq(cr_throttle_strangers(t), 0);
+    /* From a hundred addresses at once: the name has thirty. (Nine are used up above.) */
+    for (through = 0; through < 100; through++) {
+        char address[32];
+        snprintf(address, sizeof address, "10.1.0.%d", through);
+        if (cr_throttle_begin(t, "ada", address, NULL, now, &a[through]))
+            break;
+    }
+    ck_assert_int_eq(through, 30 - 9);
+    cr_throttle_free(t);
+}
+END_TEST
+
+START_TEST(throttle_lets_a_class_in) {
+    cr_throttle *t;
+    cr_err err = CR_ERR_INIT;
+    cr_attempt a[60];
+    char name[16];
+    ck_assert_ok(cr_throttle_new(&t, &err));
+    /* A few mistakes before, then forty at one address in one moment, again and again. */
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        ck_assert_int_eq(try_once(t, name, "10.0.0.1", NULL, 1000, CR_ATTEMPT_WRONG), 0);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 40; i++) {
+            snprintf(name, sizeof name, "n%d", i);
+            ck_assert_int_eq(cr_throttle_begin(t, name, "10.0.0.1", NULL, 1000, &a[i]), 0);
+        }
+        for (int i = 0; i < 40; i++)
+            cr_throttle_end(t, &a[i], CR_ATTEMPT_RIGHT);
+    }
+    /* But one address does not fill the queue. */
+    int n = 0;
+    while (n < 60 && cr_throttle_begin(t, snprintf(name, sizeof name, "n%d", n) ? name : "", "10.0.0.1", NULL, 1000, &a[n]) == 0)
+        n++;
+    ck_assert_int_eq(n, 48);
+    ck_assert_int_eq(try_once(t, "other", "10.0.0.2", NULL, 1000, CR_ATTEMPT_RIGHT), 0);
+    cr_throttle_free(t);
+}
+END_TEST
+
+START_TEST(throttle_knows_devices) {
+    cr_throttle *t;
+    cr_err err = CR_ERR_INIT;
+    int64_t now = 1000000;
+    char address[32];
+    ck_assert_ok(cr_throttle_new(&t, &err));
+    for (int i = 0; i < 200; i++) {      /* at the owner's address too */
+        snprintf(address, sizeof address, "10.0.0.%d", i);
+        try_once(t, "ada", address, NULL, now, CR_ATTEMPT_WRONG);
+    }
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        try_once(t, name, "10.0.0.1", NULL, now, CR_ATTEMPT_WRONG);
+    }
+    ck_assert_int_gt(try_once(t, "ada", "10.9.9.9", NULL, now, CR_ATTEMPT_RIGHT), 0);
+    ck_assert_int_gt(try_once(t, "ada", "10.0.0.1", NULL, now, CR_ATTEMPT_RIGHT), 0);
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", "0123456789abcdef", now, CR_ATTEMPT_RIGHT), 0);
+    /* Who holds the cookie has no more guesses than a pair. */
+    for (int i = 0; i < 5; i++)
+        ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", "0123456789abcdef", now, CR_ATTEMPT_WRONG), 0);
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.77", "0123456789abcdef", now, CR_ATTEMPT_WRONG), 1000);
+    ck_assert_int_eq(try_once(t, "ada", "10.0.0.1", "fedcba9876543210", now, CR_ATTEMPT_RIGHT), 0);
+    /* Many browsers of one name: five attempts at a time, right or wrong. */
+    cr_attempt a[20];
+    int through = 0;
+    for (int i = 0; i < 20; i++) {
+        char id[20];
+        snprintf(id, sizeof id, "%016d", i);
+        through += cr_throttle_begin(t, "bob", "10.0.0.1", id, now, &a[through]) == 0;
+    }
+    ck_assert_int_eq(through, 5);
+    for (int i = 0; i < through; i++)
+        cr_throttle_end(t, &a[i], CR_ATTEMPT_RIGHT);
+    ck_assert_int_eq(try_once(t, "bob", "10.0.0.1", "0000000000000019", now, CR_ATTEMPT_RIGHT), 0);
+    cr_throttle_free(t);
+}
+END_TEST
+
+START_TEST(throttle_is_bounded) {
+    cr_throttle *t;
+    cr_err err = CR_ERR_INIT;
+    char name[32], address[64];
+    ck_assert_ok(cr_throttle_new(&t, &err));
+    for (int i = 0; i < 10; i++)
+        try_once(t, "ada", "10.9.9.9", NULL, 1000, CR_ATTEMPT_WRONG);
+    for (int i = 0; i < 60000; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        snprintf(address, sizeof address, "10.%d.%d.1", i / 250, i % 250);
+        ck_assert_int_eq(try_once(t, name, address, NULL, 1000, CR_ATTEMPT_WRONG), 0);
+    }
+    /* Who was held back still is, through all that. */
+    ck_assert_int_gt(try_once(t, "ada", "10.9.9.9", NULL, 1000, CR_ATTEMPT_WRONG), 0);
+    cr_throttle_free(t);
+}
+END_TEST
+
+START_TEST(devices) {
+    const int64_t now = 1900000000, day = 86400;
+    char one[CR_DEVICE_COOKIE_MAX + 1], two[CR_DEVICE_COOKIE_MAX + 1], id[CR_DEVICE_ID_LEN + 1] = "", again[CR_DEVICE_ID_LEN + 1], name[16];
+    ck_assert(!cr_device_find(&secret, NULL, "ada", now, id));
+    ck_assert(!cr_device_find(&secret, "", "ada", now, id));
+    cr_device_renew(&secret, NULL, "ada", now, one);
+    ck_assert_uint_eq(strlen(one), CR_DEVICE_ENTRY_LEN);
+    ck_assert(cr_device_find(&secret, one, "ada", now, id));
+    ck_assert_int_eq(strncmp(one, id, CR_DEVICE_ID_LEN), 0);
+    ck_assert(!cr_device_find(&secret, one, "ad", now, id));
+    ck_assert(!cr_device_find(&secret, one, "adaa", now, id));
+    ck_assert(!cr_device_find(&secret, one, "eve", now, id));
+    /* For half a year; not from the future. */
+    ck_assert(cr_device_find(&secret, one, "ada", now + 179 * day, id));
+    ck_assert(!cr_device_find(&secret, one, "ada", now + 181 * day, id));
+    ck_assert(!cr_device_find(&secret, one, "ada", now - 3 * day, id));
+    /* Every digit counts. */
+    for (size_t i = 0; i < strlen(one); i++) {
+        strcpy(two, one);
+        two[i] = two[i] == '0' ? '1' : '0';
+        ck_assert_msg(!cr_device_find(&secret, two, "ada", now, id), "digit %zu", i);
+        two[i] = 'G';
+        ck_assert(!cr_device_find(&secret, two, "ada", now, id));
+        two[i] = 0;
+        ck_assert(!cr_device_find(&secret, two, "ada", now, id));
+    }
+    cr_secret other = secret;
+    other.key[0] ^= 1;
+    ck_assert(!cr_device_find(&other, one, "ada", now, id));
+    /* A new id each time, one entry per name, the four newest. */
+    ck_assert(cr_device_find(&secret, one, "ada", now, id));
+    cr_device_renew(&secret, one, "ada", now, two);
+    ck_assert_uint_eq(strlen(two), CR_DEVICE_ENTRY_LEN);
+    ck_assert(cr_device_find(&secret, two, "ada", now, again));
+    ck_assert_str_ne(id, again);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        strcpy(one, two);
+        cr_device_renew(&secret, one, name, now, two);
+    }
+    ck_assert_uint_eq(strlen(two), CR_DEVICE_COOKIE_MAX);
+    ck_assert(cr_device_find(&secret, two, "ada", now, id) && cr_device_find(&secret, two, "n0", now, id) && cr_device_find(&secret, two, "n2", now, id));
+    strcpy(one, two);
+    cr_device_renew(&secret, one, "n3", now, two);
+    ck_assert_uint_eq(strlen(two), CR_DEVICE_COOKIE_MAX);
+    ck_assert(!cr_device_find(&secret, two, "ada", now, id) && cr_device_find(&secret, two, "n3", now, id));
+}
+END_TEST
+
+START_TEST(sessions) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false), who;
+    char token[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1];
+    int64_t id;
+    ck_assert_ok(cr_session_make(db, a.id, token, &err));
+    ck_assert_ok(cr_session_make(db, a.id, other, &err));
+    ck_assert_str_ne(token, other);
+    ck_assert_ok(cr_session_find(db, token, &id, &who, &err));
+    ck_assert_str_eq(who.name, "ada");
+    char wrong[CR_TOKEN_LEN + 1];
+    strcpy(wrong, token);
+    wrong[5] = wrong[5] == '0' ? '1' : '0';
+    ck_assert_fails(cr_session_find(db, wrong, &id, &who, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_session_find(db, "' OR 1=1 --", &id, &who, &err), CR_NOT_FOUND);
+    /* Only hashes are stored. */
+    cr_query q = CR_QUERY_INIT;
+    ck_assert_ok(cr_query_open(db, &q, &err, "SELECT count(*) FROM sessions WHERE hex(hash) = upper(?) OR CAST(hash AS TEXT) = ?", "tt", token, token));
+    ck_assert(cr_query_next(&q));
+    ck_assert_int_eq(cr_query_int(&q, 0), 0);
+    cr_query_close(&q);
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE sessions SET expires_ms = ? WHERE id = ?", "ii", cr_wall_ms() - 1, id));
+    ck_assert_fails(cr_session_find(db, token, &id, &who, &err), CR_NOT_FOUND);
+    ck_assert_ok(cr_session_find(db, other, &id, &who, &err));
+    ck_assert_ok(cr_person_set_disabled(db, a.id, true, &err));
+    ck_assert_fails(cr_session_find(db, other, &id, &who, &err), CR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(tokens_end_with_their_session) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false), who;
+    char session[CR_TOKEN_LEN + 1], text[CR_TOKEN_LEN + 1];
+    int64_t id;
+    cr_token found, what = {.kind = CR_TOKEN_OAUTH, .user_id = a.id};
+    ck_assert_ok(cr_session_make(db, a.id, session, &err));
+    ck_assert_ok(cr_session_find(db, session, &id, &who, &err));
+    what.session_id = id;
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 60000, "note", text, &err));
+    ck_assert_ok(cr_token_find(db, text, &found, &who, &err));
+    ck_assert_int_eq(found.kind, CR_TOKEN_OAUTH);
+    ck_assert_int_eq(found.session_id, id);
+    ck_assert_ok(cr_session_end(db, id, &err));
+    ck_assert_fails(cr_token_find(db, text, &found, &who, &err), CR_NOT_FOUND);
+    what.session_id = 0;
+    ck_assert_ok(cr_token_issue(db, &what, NULL, -5, NULL, text, &err));
+    ck_assert_fails(cr_token_find(db, text, &found, &who, &err), CR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(one_time_links) {
+    cr_err err = CR_ERR_INIT;
+    cr_onetime what = {.kind = CR_ONETIME_INVITE, .name = "eve"}, found;
+    char token[CR_TOKEN_LEN + 1];
+    ck_assert_ok(cr_onetime_make(db, &what, 0, token, &err));
+    ck_assert_ok(cr_onetime_find(db, token, &found, &err));
+    ck_assert_int_eq(found.kind, CR_ONETIME_INVITE);
+    ck_assert_str_eq(found.name, "eve");
+    ck_assert_int_le(found.expires_ms, cr_wall_ms() + 3600 * 1000);
+    ck_assert_ok(cr_onetime_use(db, token, &err));
+    ck_assert_fails(cr_onetime_use(db, token, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_find(db, token, &found, &err), CR_NOT_FOUND);
+    ck_assert_ok(cr_onetime_make(db, &what, 0, token, &err));
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE links SET expires_ms = ?", "i", cr_wall_ms() - 1));
+    ck_assert_fails(cr_onetime_find(db, token, &found, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_use(db, token, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_find(db, "short", &found, &err), CR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(csrf_is_bound_to_session_and_purpose) {
+    char a[CR_TOKEN_LEN + 1], b[CR_TOKEN_LEN + 1];
+    cr_csrf_make(&secret, "session", "s1", a);
+    cr_csrf_make(&secret, "session", "s2", b);
+    ck_assert_str_ne(a, b);
+    ck_assert(cr_csrf_is_right(&secret, "session", "s1", a));
+    ck_assert(!cr_csrf_is_right(&secret, "session", "s2", a));
+    ck_assert(!cr_csrf_is_right(&secret, "pre", "s1", a));
+    ck_assert(!cr_csrf_is_right(&secret, "session", "s1", NULL));
+    ck_assert(!cr_csrf_is_right(&secret, "session", "s1", ""));
+    a[63] = a[63] == '0' ? '1' : '0';
+    ck_assert(!cr_csrf_is_right(&secret, "session", "s1", a));
+}
+END_TEST
+
+/* RFC 7636, appendix B. */
+START_TEST(pkce_of_the_rfc) {
+    const char *verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", *challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    ck_assert(cr_pkce_is_right(verifier, challenge));
+    ck_assert(!cr_pkce_is_right(verifier, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN"));
+    ck_assert(!cr_pkce_is_right("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXl", challenge));
+    ck_assert(!cr_pkce_is_right("", challenge));
+    ck_assert(!cr_pkce_is_right(challenge, challenge));     /* "plain" is not accepted */
+    ck_assert(cr_pkce_challenge_is_wellformed(challenge));
+    ck_assert(!cr_pkce_challenge_is_wellformed(""));
+    ck_assert(!cr_pkce_challenge_is_wellformed("E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw+cM"));
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("identity");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, names);
+    tcase_add_test(t, accounts_are_always_valid);
+    tcase_add_test(t, colliding_accounts);
+    tcase_add_test(t, last_administrator_stays);
+    tcase_add_test(t, passwords);
+    tcase_add_test(t, throttle_grows_and_fades);
+    tcase_add_test(t, throttle_counts_at_arrival);
+    tcase_add_test(t, throttle_lets_a_class_in);
+    tcase_add_test(t, throttle_knows_devices);
+    tcase_add_test(t, throttle_is_bounded);
+    tcase_add_test(t, devices);
+    tcase_add_test(t, sessions);
+    tcase_add_test(t, tokens_end_with_their_session);
+    tcase_add_test(t, one_time_links);
+    tcase_add_test(t, csrf_is_bound_to_session_and_purpose);
+    tcase_add_test(t, pkce_of_the_rfc);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+CHECK_MAIN(suite())

@@ -1,0 +1,254 @@
+/* test_runner_jobs.c - long work beside the helper's loop, and the removal of an account whose steps were interrupted. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "../check_main.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "platform/runner/account.h"
+#include "platform/runner/jobs.h"
+#include "platform/runner/process.h"
+
+enum { PATIENCE_MS = 20000 };
+
+static cr_watch *w;
+static cr_jobs *jobs;
+static cr_err err = CR_ERR_INIT;
+static char folder[] = "/tmp/craton-jobs-XXXXXX";
+
+typedef struct outcome {
+    int order;                    /* which end it was; 0: none yet */
+    cr_err result;
+} outcome;
+static int ends, wanted;
+
+static void on_done(void *user, const cr_err *result) {
+    outcome *o = user;
+    o->result = *result;
+    o->order = ++ends;
+    if (ends == wanted)
+        cr_watch_stop(w);
+}
+
+static void too_long(void *user, uint32_t events) { ck_abort_msg("the jobs do not end"); }
+
+static void setup(void) {
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_ok(cr_watch_new(&w, &err));
+    ck_assert_ok(cr_jobs_new(w, &jobs, &err));
+    ck_assert_ok(cr_watch_after(w, PATIENCE_MS, too_long, NULL, &err));
+    ends = 0;
+}
+
+static void teardown(void) {
+    char command[100];
+    cr_jobs_free(jobs);
+    cr_watch_free(w);
+    snprintf(command, sizeof command, "chmod -R u+rwx %s; rm -rf %s", folder, folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void run(int n) {
+    wanted = n;
+    ck_assert_ok(cr_watch_run(w, &err));
+}
+
+static void add(cr_lane lane, cr_job_fn fn, const void *what, size_t size, int64_t timeout_ms, outcome *o) {
+    ck_assert_ok(cr_jobs_add(jobs, lane, fn, what, size, timeout_ms, on_done, o, &err));
+}
+
+static cr_status nap(const void *what, cr_err *e) {
+    usleep(*(const useconds_t *)what);
+    return CR_OK;
+}
+
+static cr_status refuse(const void *what, cr_err *e) { return CR_FAIL(e, CR_CONFLICT, "not %s", (const char *)what); }
+
+START_TEST(results) {
+    outcome good = {0}, bad = {0};
+    useconds_t us = 1000;
+    char text[] = "today";
+    add(CR_LANE_FILES, nap, &us, sizeof us, PATIENCE_MS, &good);
+    add(CR_LANE_FILES, refuse, text, sizeof text, PATIENCE_MS, &bad);
+    text[0] = 'T';                /* what was given is a copy */
+    ck_assert_int_eq(ends, 0);    /* never from inside cr_jobs_add */
+    run(2);
+    ck_assert_int_eq(good.result.status, CR_OK);
+    ck_assert_int_eq(bad.result.status, CR_CONFLICT);
+    ck_assert_str_eq(bad.result.message, "not today");
+}
+END_TEST
+
+START_TEST(lanes) {
+    outcome o[4] = {0};
+    useconds_t long_us = 300000, short_us = 1000;
+    add(CR_LANE_ACCOUNTS, nap, &long_us, sizeof long_us, PATIENCE_MS, &o[0]);
+    add(CR_LANE_ACCOUNTS, nap, &short_us, sizeof short_us, PATIENCE_MS, &o[1]);
+    add(CR_LANE_FILES, nap, &long_us, sizeof long_us, PATIENCE_MS, &o[2]);
+    add(CR_LANE_FILES, nap, &short_us, sizeof short_us, PATIENCE_MS, &o[3]);
+    int64_t begin = cr_now_ms();
+    run(4);
+    ck_assert_int_eq(o[3].order, 1);                    /* beside the long one */
+    ck_assert_int_gt(o[1].order, o[0].order);           /* after the long one */
+    ck_assert_int_lt((int)(cr_now_ms() - begin), 5000);
+}
+END_TEST
+
+static cr_status with_a_child(const void *what, cr_err *e) {
+    const char *const sleep_long[] = {"/bin/sleep", "1000", NULL};
+    return cr_program_run(sleep_long, (uid_t)-1, 0, 1000000, e);
+}
+
+/* Also the program that it waits for ends. */
+START_TEST(too_late) {
+    outcome o = {0};
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    add(CR_LANE_FILES, with_a_child, "", 1, 400, &o);
+    run(1);
+    ck_assert_int_eq(o.result.status, CR_TIMEOUT);
+    int status = 0;
+    ck_assert_int_gt(waitpid(-1, &status, 0), 0);       /* the orphaned sleep: came to us */
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+END_TEST
+
+static cr_status count_open(const void *what, cr_err *e) {
+    return fcntl(*(const int *)what, F_GETFD) < 0 ? CR_OK : CR_FAIL(e, CR_INTERNAL, "a descriptor of the helper is open");
+}
+
+START_TEST(no_descriptor_stays_open) {
+    outcome o = {0};
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    add(CR_LANE_FILES, count_open, &fd, sizeof fd, PATIENCE_MS, &o);
+    run(1);
+    ck_assert_msg(o.result.status == CR_OK, "%s", o.result.message);
+    close(fd);
+}
+END_TEST
+
+static cr_status die(const void *what, cr_err *e) { abort(); }
+
+START_TEST(killed_from_outside) {
+    outcome o = {0};
+    add(CR_LANE_FILES, die, "", 1, PATIENCE_MS, &o);
+    run(1);
+    ck_assert_int_eq(o.result.status, CR_CANCELLED);
+}
+END_TEST
+
+START_TEST(end_with_jobs) {
+    outcome o = {0};
+    int64_t begin = cr_now_ms();
+    add(CR_LANE_FILES, with_a_child, "", 1, PATIENCE_MS, &o);
+    useconds_t us = 1000;
+    outcome other = {0};
+    add(CR_LANE_FILES, nap, &us, sizeof us, PATIENCE_MS, &other);
+    run(1);                       /* the short one: the long one runs now */
+    cr_jobs_free(jobs);
+    jobs = NULL;
+    ck_assert_int_lt((int)(cr_now_ms() - begin), 3000);
+    ck_assert_int_eq(o.order, 0);
+}
+END_TEST
+
+/* ---- accounts, without root: one account with this uid ---- */
+
+static cr_config config;
+static cr_accounts *accounts;
+
+static void make_account(cr_account *u, cr_account_work *work) {
+    char *argv[] = {"cratond", "--state", folder, "--run", folder, "--prefix", folder, NULL}, path[200];
+    ck_assert_ok(cr_config_load(7, argv, &config, &err));
+    config.as_root = false;
+    for (const char *const *p = (const char *const[]){"home", "runner", "r", NULL}; *p; p++) {
+        snprintf(path, sizeof path, "%s/%s", folder, *p);
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    }
+    ck_assert_ok(cr_accounts_open(&config, &accounts, &err));
+    ck_assert_ok(cr_account_claim(accounts, "ada", u, work, &err));
+    ck_assert(!cr_account_is_made(accounts, u));
+    ck_assert_ok(cr_account_make(work, &err));
+    ck_assert_ok(cr_account_make(work, &err));          /* again: nothing to do */
+    ck_assert(cr_account_is_made(accounts, u));
+    snprintf(path, sizeof path, "%s/closed", u->home);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    strcat(path, "/file");
+    ck_assert_ok(cr_file_replace(path, "x", 1, 0600, &err));
+    *strrchr(path, '/') = 0;
+    ck_assert_int_eq(chmod(path, 0), 0);
+}
+
+static bool removed_is_empty(void) {
+    char command[120];
+    snprintf(command, sizeof command, "test -z \"$(ls -A %s/home/.removed)\"", folder);
+    return system(command) == 0;
+}
+
+START_TEST(removal_again_after_each_step) {
+    cr_account u;
+    cr_account_work work;
+    char path[200];
+    make_account(&u, &work);
+    ck_assert_ok(cr_account_leave(accounts, "ada", true, &work, &err));
+    /* An earlier attempt was killed when it had moved the home away and deleted nothing. */
+    snprintf(path, sizeof path, "%s/home/.removed", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/home/.removed/ada.%u", folder, (unsigned)u.uid);
+    ck_assert_int_eq(rename(u.home, path), 0);
+    ck_assert_ok(cr_account_clear(&work, &err));
+    ck_assert(removed_is_empty());
+    ck_assert_ok(cr_account_clear(&work, &err));
+    ck_assert_ok(cr_account_unmake(&work, &err));
+    ck_assert_ok(cr_account_forget(accounts, "ada", &err));
+    ck_assert_fails(cr_account_leave(accounts, "ada", true, &work, &err), CR_NOT_FOUND);
+    ck_assert_ok(cr_account_forget(accounts, "ada", &err));
+    cr_accounts_close(accounts);
+}
+END_TEST
+
+START_TEST(a_line_that_cannot_be_taken_out_stays) {
+    cr_account u, same;
+    cr_account_work work;
+    char path[200];
+    make_account(&u, &work);
+    snprintf(path, sizeof path, "%s/runner", folder);
+    char aside[200];
+    snprintf(aside, sizeof aside, "%s/aside", folder);
+    ck_assert_int_eq(rename(path, aside), 0);           /* nothing can be written there now */
+    cr_status status = cr_account_forget(accounts, "ada", &err);
+    ck_assert_int_ne(status, CR_OK);
+    ck_assert_ok(cr_account_find(accounts, "ada", &same, &err));
+    ck_assert_int_eq(same.uid, u.uid);
+    ck_assert_int_eq(rename(aside, path), 0);
+    ck_assert_ok(cr_account_forget(accounts, "ada", &err));
+    cr_accounts_close(accounts);
+    ck_assert_ok(cr_accounts_open(&config, &accounts, &err));
+    ck_assert_fails(cr_account_find(accounts, "ada", &same, &err), CR_NOT_FOUND);
+    cr_accounts_close(accounts);
+}
+END_TEST
+
+static Suite *make_suite(void) {
+    Suite *s = suite_create("runner_jobs");
+    TCase *t = tcase_create("jobs");
+    tcase_set_timeout(t, 30);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, results);
+    tcase_add_test(t, lanes);
+    tcase_add_test(t, too_late);
+    tcase_add_test(t, no_descriptor_stays_open);
+    tcase_add_test(t, killed_from_outside);
+    tcase_add_test(t, end_with_jobs);
+    tcase_add_test(t, removal_again_after_each_step);
+    tcase_add_test(t, a_line_that_cannot_be_taken_out_stays);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+CHECK_MAIN(make_suite())

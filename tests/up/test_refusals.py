@@ -1,0 +1,210 @@
+"""What ./up refuses before it changes anything, and how it says so. Installs nothing."""
+import contextlib
+import http.server
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def place(tmp_path):
+    run = f"/tmp/craton-refusals-{os.getpid()}"  # short: sockets lie there
+    return ["--state", str(tmp_path / "state"), "--prefix", str(tmp_path / "prefix"), "--run", run]
+
+
+def up(*arguments, path=None, **environment):
+    env = {**os.environ, **environment}
+    if path:
+        env["PATH"] = f"{path}:{env['PATH']}"
+    return subprocess.run([SOURCE / "up", *map(str, arguments)], capture_output=True, text=True, env=env, timeout=60)
+
+
+def fake(folder, name, script):
+    """A program that stands before the real one on the PATH."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("#!/bin/sh\n" + script + "\n")
+    (folder / name).chmod(0o755)
+    return folder
+
+
+def test_help_names_every_option():
+    text = up("--help").stdout
+    accepted = set(re.findall(r"--[a-z-]+", (SOURCE / "tools/up/settings.sh").read_text().split("done")[0]))
+    for option in ("--port", "--bind", "--state", "--tls", "--behind-proxy", "--demo", "--admin-link", "--status", "--stop",
+                   "--keep-servers", "--backup", "--restore", "--uninstall", "--purge"):
+        assert option in text and option in accepted
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--nonsense"], "'--nonsense' is not understood"),
+        (["--port"], "--port needs a value"),
+        (["--tls", "one"], "--tls needs two files"),
+        (["--keep-servers"], "--keep-servers belongs to --stop"),
+        (["--purge"], "--purge belongs to --uninstall"),
+    ],
+)
+def test_arguments(arguments, words):
+    answer = up(*arguments)
+    assert answer.returncode != 0 and words in answer.stderr
+
+
+def test_address_from_outside_needs_tls(place, tmp_path):
+    answer = up(*place, "--bind", "0.0.0.0")
+    assert answer.returncode != 0 and "--tls" in answer.stderr and "--behind-proxy" in answer.stderr
+    assert not (tmp_path / "state").exists() and not (tmp_path / "prefix").exists()
+
+
+def test_path_that_no_configuration_can_hold(tmp_path):
+    answer = up("--state", tmp_path / "with space")
+    assert answer.returncode != 0 and "with space" in answer.stderr
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_port_in_use_is_named(place, offset):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        answer = up(*place, "--port", port - offset)
+        assert answer.returncode != 0
+        assert f"Port {port} is in use by {Path('/proc/self/comm').read_text().strip()} (process {os.getpid()})" in answer.stderr
+        assert "--port" in answer.stderr
+
+
+def test_without_root_missing_packages_are_named(place, tmp_path):
+    stubs = fake(tmp_path / "bin", "id", '[ "$1" = -u ] && echo 1000 || exec /usr/bin/id "$@"')
+    fake(stubs, "dpkg-query", 'for last; do :; done\ncase $last in haproxy|libzstd-dev) exit 1;; *) printf installed;; esac')
+    answer = up(*place, "--port", 28123, path=stubs)
+    assert answer.returncode != 0
+    line = next(line for line in answer.stderr.splitlines() if "apt-get install" in line)
+    assert set(line.split("--no-install-recommends ")[1].split()) == {"haproxy", "libzstd-dev"}
+    assert "one account" in answer.stdout
+
+
+def test_without_root_loopback_only(place, tmp_path):
+    stubs = fake(tmp_path / "bin", "id", '[ "$1" = -u ] && echo 1000 || exec /usr/bin/id "$@"')
+    answer = up(*place, "--bind", "192.0.2.1", path=stubs)
+    assert answer.returncode != 0 and "Without root" in answer.stderr
+
+
+def test_small_disk_and_memory(place, tmp_path):
+    stubs = fake(tmp_path / "bin", "df", 'echo "Filesystem 1024-blocks Used Available"; echo "/dev/x 1000000 900000 100000"')
+    answer = up(*place, "--port", 28123, path=stubs)
+    assert answer.returncode != 0 and "1.5 GB of disk" in answer.stderr
+
+
+def test_a_second_up_at_the_same_time(place, tmp_path):
+    (tmp_path / "state/log").mkdir(parents=True)
+    holder = subprocess.Popen(["flock", tmp_path / "state/.up.lock", sys.executable, "-c", "print('held', flush=True); input()"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        answer = up(*place)
+        assert answer.returncode != 0 and "Another ./up is at work" in answer.stderr
+    finally:
+        holder.communicate("\n", timeout=10)
+
+
+def test_commands_without_a_running_platform(place):
+    for command in ("--demo", "--admin-link"):
+        answer = up(*place, command)
+        assert answer.returncode != 0 and "not running" in answer.stderr
+    assert up(*place, "--status").returncode == 3
+    assert up(*place, "--stop").returncode == 0
+
+
+def test_restore_of_something_else(place, tmp_path):
+    (tmp_path / "junk").write_bytes(b"not an archive" * 1000)
+    answer = up(*place, "--restore", tmp_path / "junk")
+    assert answer.returncode != 0 and "not a backup" in answer.stderr
+    (tmp_path / "outside").write_text("x")
+    subprocess.run(["tar", "-cPf", tmp_path / "evil.tar", tmp_path / "outside"], check=True)
+    answer = up(*place, "--restore", tmp_path / "evil.tar")
+    assert answer.returncode != 0 and "not a backup" in answer.stderr
+
+
+def test_uninstall_where_nothing_is(place, tmp_path):
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix/mine").write_text("keep")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/mine").write_text("keep")
+    answer = up(*place, "--uninstall", "--purge")
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "prefix/mine").exists() and (tmp_path / "state/mine").exists()
+
+
+def test_failed_step_says_what_where_and_what_next(place, tmp_path):
+    """A package index that cannot be reached: the step, the log and the way on are named, and nothing is marked complete."""
+    stubs = fake(tmp_path / "bin", "dpkg-query", "printf installed")
+    answer = up(*place, "--port", 28123, path=stubs, PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_RETRIES="0")
+    assert answer.returncode != 0
+    assert "did not work" in answer.stderr and "up.log" in answer.stderr and "run ./up again" in answer.stderr
+    assert not list((tmp_path / "prefix").rglob(".complete"))
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Notes what it is asked and has nothing."""
+
+    def refuse(self):
+        self.server.seen.append(f"{self.command} {self.path}")
+        self.send_error(404)
+
+    do_GET = do_CONNECT = do_HEAD = refuse
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def answering(context=None):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    server.seen = []
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+NO_PROXY = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"), "")
+
+
+def test_a_proxy_is_used(place, tmp_path):
+    """The name of the package index is one that only the proxy could know."""
+    stubs = fake(tmp_path / "bin", "dpkg-query", "printf installed")
+    with answering() as proxy:
+        address = f"http://127.0.0.1:{proxy.server_port}"
+        answer = up(*place, "--port", 28123, path=stubs, PIP_INDEX_URL="https://packages.invalid/simple", PIP_RETRIES="0",
+                    **{**NO_PROXY, "https_proxy": address, "HTTPS_PROXY": address, "no_proxy": "", "NO_PROXY": ""})
+    assert answer.returncode != 0 and "did not work" in answer.stderr
+    assert any(line.startswith("CONNECT packages.invalid:443") for line in proxy.seen), proxy.seen
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_authority_of_ones_own(place, tmp_path, known):
+    """A package index whose certificate only the given authority vouches for: asked when it is given, and otherwise not."""
+    stubs = fake(tmp_path / "bin", "dpkg-query", "printf installed")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-days", "2",
+                    "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    authority = str(tmp_path / "cert.pem") if known else "/etc/ssl/certs/ca-certificates.crt"
+    with answering(context) as index:
+        answer = up(*place, "--port", 28123, path=stubs, PIP_INDEX_URL=f"https://localhost:{index.server_port}/simple", PIP_RETRIES="0",
+                    PIP_CERT=authority, SSL_CERT_FILE=authority, REQUESTS_CA_BUNDLE=authority, **NO_PROXY)
+    assert answer.returncode != 0  # the index is empty
+    assert bool(index.seen) == known, (index.seen, answer.stderr)

@@ -1,0 +1,244 @@
+"""A cratond of the tests' own: state, sockets, ports, accounts. And a client that sends exactly what it is told."""
+import contextlib
+import http.client
+import json
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+BUILD = Path(os.environ.get("CRATON_BUILD", Path(__file__).resolve().parents[2] / "build"))
+PREFIX = Path(os.environ.get("CRATON_PREFIX", "/opt/craton"))
+PASSWORD = "rivers and stones"
+
+
+def free_ports():
+    """Three ports in a row."""
+    while True:
+        first = 20000 + secrets.randbelow(20000)
+        try:
+            for port in range(first, first + 3):
+                with socket.socket() as s:
+                    s.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status, self.headers, self.body = response.status, response.headers, body
+
+    @property
+    def text(self):
+        return self.body.decode("utf-8", "replace")
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def location(self):
+        return self.headers.get("Location", "")
+
+    def cookies(self):
+        return self.headers.get_all("Set-Cookie") or []
+
+
+def request(method, url, body=None, headers=(), timeout=30, source=None):
+    """One request, no cookies but those given, no redirects. All names are this machine; whose certificate it is, tests look at themselves.
+
+    source: an address of this machine to come from.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection("127.0.0.1", parts.port, timeout=timeout, context=ssl._create_unverified_context(),
+                                                 source_address=source and (source, 0))
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=timeout, source_address=source and (source, 0))
+    try:
+        sent = {"Host": parts.netloc, **dict(headers)}
+        try:
+            connection.request(method, (parts.path or "/") + ("?" + parts.query if parts.query else ""), body, sent)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before all was sent: the answer is there
+        response = connection.getresponse()
+        return Answer(response, response.read())
+    finally:
+        connection.close()
+
+
+class Person:
+    """A browser of one person at the hub: cookies, hidden fields, no more."""
+
+    def __init__(self, platform):
+        self.platform, self.hub = platform, platform.hub
+        self.jar = {}
+        self.source = None
+
+    def cookie_header(self):
+        return "; ".join(f"{k}={v}" for k, v in self.jar.items())
+
+    def ask(self, method, path, body=None, headers=()):
+        given = {"Host": urlsplit(self.hub).netloc, "Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", **dict(headers)}
+        if method != "GET" and "Origin" not in given:
+            given["Origin"] = self.hub
+        if self.jar and "Cookie" not in given:
+            given["Cookie"] = self.cookie_header()
+        answer = request(method, self.platform.door + path, body, {k: v for k, v in given.items() if v is not None}, source=self.source)
+        for line in answer.cookies():
+            name, _, rest = line.partition("=")
+            value = rest.partition(";")[0]
+            if "Max-Age=0" in line:
+                self.jar.pop(name, None)
+            else:
+                self.jar[name] = value
+        return answer
+
+    def get(self, path, **headers):
+        return self.ask("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    def csrf(self, path="/hub/home"):
+        return re.search(r'name="_csrf" value="([0-9a-f]{64})"', self.get(path).text).group(1)
+
+    def post(self, path, fields, csrf_from=None, headers=()):
+        fields = dict(fields)
+        if csrf_from:
+            fields["_csrf"] = self.csrf(csrf_from)
+        return self.ask("POST", path, urlencode(fields),
+                        {"Content-Type": "application/x-www-form-urlencoded", "Origin": self.hub, **dict(headers)})
+
+    def sign_in(self, name, password=PASSWORD, next_path=""):
+        return self.post("/hub/login", {"username": name, "password": password, "next": next_path}, "/hub/login")
+
+    def join(self, link, name="", password=PASSWORD):
+        path = urlsplit(link).path
+        return self.post(path, {"username": name, "password": password, "password_again": password}, path)
+
+    def api(self, method, path, body=None, csrf=True):
+        headers = {"Accept": "application/json"}
+        if csrf and method != "GET":
+            headers["X-CSRF"] = self.csrf()
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(body)
+        return self.ask(method, path, body, headers)
+
+
+class Platform:
+    def __init__(self):
+        # Other accounts must be able to pass, and socket addresses are short: not in pytest's folder.
+        self.folder = Path("/tmp") / f"craton-wire-{secrets.token_hex(4)}"
+        self.folder.mkdir(mode=0o755)
+        self.run = self.folder / "run"
+        self.port = free_ports()
+        self.accounts = f"w{secrets.token_hex(2)}-"
+        self.hub = self.door = f"http://127.0.0.1:{self.port}"  # its origin, and where to knock
+        self.options = ()
+        self.log = self.folder / "log"
+        self.process = None
+        self.common = ["--state", str(self.folder / "state"), "--run", str(self.run), "--prefix", str(PREFIX),
+                       "--account-prefix", self.accounts]
+
+    def cratond(self, *more):
+        return [str(BUILD / "src/platform/cratond"), *self.common, *more]
+
+    def start(self, *more):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.cratond("--port", str(self.port), "--uid-first", str(50000 + self.port % 1000 * 10), "--memory", "1G", *self.options, *more),
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.wait_ready()
+
+    def wait_ready(self, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if not request("GET", self.door + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}).json().get("recovering", True):
+                    return
+            except (OSError, ValueError):
+                pass
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise RuntimeError("cratond is not ready:\n" + self.log.read_text()[-3000:])
+
+    def wait_prepared(self, seconds=60, times=1):
+        """Until the prepared parent has said so `times` times since the platform's first start."""
+        wait_for(lambda: self.log.read_text().count("prepared parent is ready of=servers") >= times, seconds)
+
+    def ask(self, **question):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(str(self.run / "control.sock"))
+            s.sendall(json.dumps(question).encode() + b"\n")
+            with s.makefile("rb") as lines:
+                return json.loads(lines.readline())
+
+    def hub_pid(self):
+        return self.ask(command="status")["pid"]
+
+    def administrator(self, name="root1"):
+        person = Person(self)
+        answer = person.join(self.ask(command="admin-link")["url"], name)
+        assert answer.status == 303, answer.text
+        return person
+
+    def invite(self, admin, name=""):
+        page = admin.post("/hub/admin/invite", {"username": name}, "/hub/admin")
+        return re.search(r'value="(http[^"]*/hub/join/[0-9a-f]{64})"', page.text).group(1)
+
+    def add_person(self, admin, name):
+        person = Person(self)
+        answer = person.join(self.invite(admin), name)
+        assert answer.status == 303, answer.text
+        return person
+
+    def stop(self):
+        if self.process is None:
+            return
+        subprocess.run(self.cratond("--stop"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+        for user in pwd.getpwall():
+            if user.pw_name.startswith(self.accounts):
+                subprocess.run(["userdel", user.pw_name], check=False)
+
+
+@contextlib.contextmanager
+def running(*options, prepared=False, kind=Platform):
+    """A platform of one's own: started with these options, at the end stopped and every trace of it removed."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: several accounts")
+    p = kind()
+    try:
+        p.start(*options)
+        if prepared:
+            p.wait_prepared()
+        yield p
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+def wait_for(condition, seconds=60, pause=0.1):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(pause)
+    raise AssertionError(f"not true after {seconds} s: {condition}")

@@ -1,0 +1,297 @@
+"""Who sends very much gets a clear refusal, and the others are served: one address, one token, strangers. A class behind one address
+notices nothing."""
+import contextlib
+import hashlib
+import http.client
+import json
+import re
+import resource
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+from urllib.parse import urlencode
+
+import pytest
+from hub_client import PASSWORD, Platform, request, running, wait_for
+
+FORM = "application/x-www-form-urlencoded"
+HALF_REQUESTS = 4300        # more than the hub has connections
+
+
+@pytest.fixture(autouse=True)
+def many_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 20000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def held(port, text, source, n=HALF_REQUESTS):
+    """n connections from one address, each with these bytes; those that were cut are no longer in the list."""
+    sockets = []
+    try:
+        for _ in range(n):
+            s = socket.socket()
+            sockets.append(s)
+            s.settimeout(5)
+            try:
+                s.bind((source, 0))
+                s.connect(("127.0.0.1", port))
+                s.sendall(text)
+            except OSError:
+                pass
+        yield sockets
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def ask(port, path, source="127.0.0.1", method="GET", body=None, **headers):
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20, source_address=(source, 0))
+    try:
+        c.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+        r = c.getresponse()
+        return r.status, r.headers, r.read().decode()
+    finally:
+        c.close()
+
+
+def half_post(host, body="a"):
+    return f"POST /hub/api/oauth2/token HTTP/1.1\r\nHost: {host}\r\nContent-Type: {FORM}\r\nContent-Length: 16000\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("face, text", [
+    ("hub", "body"), ("hub", "long body"), ("hub", "head"), ("user", "head"), ("api", "body"), ("api", "long body"),
+])
+def test_half_requests_of_one_address(platform, face, text):
+    """The hub answers everybody else at once while thousands of requests of one address do not end."""
+    port = platform.port + {"hub": 0, "user": 1, "api": 2}[face]
+    host = f"127.0.0.1:{platform.port}"
+    sent = {"body": half_post(host), "long body": half_post(host, "a" * 15990), "head": f"GET / HTTP/1.1\r\nHost: {host}\r\nX-A: ".encode()}[text]
+    # A new address each time: an address pays for ten seconds.
+    source = f"127.0.1.{1 + ('hub', 'user', 'api').index(face) * 10 + ('body', 'long body', 'head').index(text)}"
+    with held(port, sent, source):
+        for _ in range(5):
+            begin = time.monotonic()
+            assert ask(platform.port, "/hub/login", Host=host)[0] == 200
+            assert time.monotonic() - begin < 3
+    assert request("GET", platform.hub + "/hub/health").status == 200
+
+
+def test_refusal_is_understood(platform):
+    host = f"127.0.0.1:{platform.port}"
+    with held(platform.port, half_post(host), "127.0.2.1", 700):
+        status, headers, text = ask(platform.port, "/hub/login", "127.0.2.1", Host=host, Accept="text/html,*/*")
+        assert status == 429 and headers["Retry-After"] == "10" and headers["Content-Type"].startswith("text/html")
+        assert "Too many requests" in text and "network address" in text
+        status, headers, text = ask(platform.port, "/hub/api", "127.0.2.1", Host=host)
+        assert status == 429 and json.loads(text)["status"] == 429 and "wait" in json.loads(text)["message"]
+        assert ask(platform.port, "/hub/login", "127.0.2.2", Host=host)[0] == 200
+
+
+def test_rate_of_one_address(platform):
+    """More than 3000 requests in ten seconds."""
+    host, source = f"127.0.0.1:{platform.port}", "127.0.2.3"
+    seen = set()
+
+    def load():
+        c = http.client.HTTPConnection("127.0.0.1", platform.port, timeout=20, source_address=(source, 0))
+        for _ in range(1000):
+            c.request("GET", "/hub/health", headers={"Host": host})
+            r = c.getresponse()
+            r.read()
+            seen.add(r.status)
+            if r.status != 200 or r.headers.get("Connection") == "close":
+                break
+        c.close()
+
+    end = time.monotonic() + 60
+    while 429 not in seen and time.monotonic() < end:
+        threads = [threading.Thread(target=load) for _ in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert seen == {200, 429}
+    assert ask(platform.port, "/hub/health", "127.0.2.4", Host=host)[0] == 200
+
+
+def test_half_body_ends(platform):
+    with socket.create_connection(("127.0.0.1", platform.port + 2), 20) as s:
+        s.sendall(half_post(f"127.0.0.1:{platform.port}"))
+        begin = time.monotonic()
+        assert s.recv(100).startswith(b"HTTP/1.1 408")
+        assert time.monotonic() - begin < 8
+
+
+def http_2(port, fields, body):
+    """What comes back for one POST of HTTP/2 on a plain connection: RFC 9113 frames, RFC 7541 literals without index or Huffman code."""
+    def frame(kind, flags, stream, payload):
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+    head = b"".join(b"\0" + bytes([len(k)]) + k.encode() + bytes([len(v)]) + v.encode() for k, v in fields)
+    parts = [body[i:i + 16000] for i in range(0, len(body), 16000)]
+    sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 4, 1, head)
+    sent += b"".join(frame(0, part is parts[-1], 1, part) for part in parts)
+    with socket.create_connection(("127.0.0.1", port), 20) as s:
+        s.sendall(sent)
+        s.settimeout(3)
+        data = b""
+        try:
+            while chunk := s.recv(65536):
+                data += chunk
+        except OSError:
+            pass
+    return data
+
+
+def test_a_body_of_http_2_without_a_length(platform):
+    """HAProxy speaks HTTP/2 at this port too; there a body needs no length, and could go on for ever."""
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", "/hub/login"), (":authority", f"127.0.0.1:{platform.port}"), ("content-type", FORM)]
+    assert b"\x03411" in http_2(platform.port, fields, b"a=1")
+    large = http_2(platform.port, fields, b"a=" + b"1" * 40000)
+    assert b"\x03411" in large or b"\x03413" in large, large      # which, depends on what is there when it is looked at
+    # The control: with a length it reaches the hub, which wants its token.
+    assert b"\x03403" in http_2(platform.port, [*fields, ("content-length", "3")], b"a=1")
+
+
+# ---- a class behind one address ----
+
+def test_a_class_of_thirty_notices_nothing(platform, admin):
+    """Thirty browsers at one address, each with six connections: all load the sign-in page with what belongs to it, sign in in the same
+    moment, and look at their pages again and again."""
+    names = [f"class{i}" for i in range(30)]
+    for name in names:
+        platform.add_person(admin, name)
+    host, source = f"127.0.0.1:{platform.port}", "127.0.3.1"
+    statuses, lock, together = [], threading.Lock(), threading.Barrier(30)
+
+    def pupil(name):
+        jar, six = {}, [http.client.HTTPConnection("127.0.0.1", platform.port, timeout=120, source_address=(source, 0)) for _ in range(6)]
+
+        def send(n, method, path, body=None):
+            headers = {"Host": host, "Accept": "text/html", "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", "Origin": platform.hub,
+                       "Cookie": "; ".join(f"{k}={v}" for k, v in jar.items())}
+            if body:
+                headers["Content-Type"] = FORM
+            six[n].request(method, path, body, headers)
+
+        def receive(n):
+            r = six[n].getresponse()
+            text = r.read().decode()
+            for line in r.headers.get_all("Set-Cookie") or []:
+                k, _, v = line.partition("=")
+                jar[k] = v.partition(";")[0]
+            with lock:
+                statuses.append(r.status)
+            return text
+
+        together.wait()
+        send(0, "GET", "/hub/login")
+        csrf = re.search(r'name="_csrf" value="([0-9a-f]{64})"', receive(0)).group(1)
+        for n in range(1, 6):
+            send(n, "GET", "/hub/static/hub.css")
+        for n in range(1, 6):
+            receive(n)
+        together.wait()
+        send(0, "POST", "/hub/login", urlencode({"username": name, "password": PASSWORD, "_csrf": csrf}))
+        receive(0)
+        for _ in range(3):
+            for n in range(6):
+                send(n, "GET", "/hub/home")
+            for n in range(6):
+                assert name in receive(n)
+        for c in six:
+            c.close()
+
+    threads = [threading.Thread(target=pupil, args=(name,)) for name in names]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(statuses) == 30 * (1 + 5 + 1 + 18) and set(statuses) == {200, 303}
+
+
+# ---- the port for user servers ----
+
+def many(port, path, n, **headers):
+    """The statuses of n requests on one connection after another."""
+    seen = []
+    c = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for _ in range(n):
+        c.request("GET", path, headers=headers)
+        r = c.getresponse()
+        r.read()
+        seen.append(r.status)
+    c.close()
+    return seen
+
+
+def test_limits_of_tokens(platform, admin):
+    """A token has a rate of its own. Wrong ones share one, which does not touch who was right before."""
+    api = platform.port + 2
+    tokens = [secrets.token_hex(32) for _ in range(2)]
+    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        user = db.execute("SELECT id FROM users ORDER BY id LIMIT 1").fetchone()[0]
+        for token in tokens:
+            db.execute("INSERT INTO tokens (hash, kind, user_id, created_ms) VALUES (?, 'api', ?, 0)", (hashlib.sha256(token.encode()).digest(), user))
+    good, greedy = [{"Authorization": "token " + token} for token in tokens]
+    assert many(api, "/hub/api/user", 1, **good) == [200]
+    seen = many(api, "/hub/api/user", 400, **greedy)
+    assert seen[:250] == [200] * 250 and seen[-1] == 429
+    assert many(api, "/hub/api/user", 1, **good) == [200]
+    wrong = []
+    end = time.monotonic() + 60
+    while 429 not in wrong and time.monotonic() < end:
+        threads = [threading.Thread(target=lambda: wrong.extend(many(api, "/hub/api/user", 400, Authorization="token " + secrets.token_hex(32))))
+                   for _ in range(10)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert 429 in wrong
+    assert many(api, "/hub/api", 1) == [429]
+    assert many(api, "/hub/api/user", 20, **good) == [200] * 20
+    assert request("GET", platform.hub + "/hub/login").status == 200
+    # The flood is over: strangers are heard again.
+    wait_for(lambda: many(api, "/hub/api", 1) == [200], 30, 1)
+
+
+# ---- behind another proxy ----
+
+class Proxied(Platform):
+    host = "hub.test"
+
+    def wait_ready(self, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if ask(self.port, "/hub/health", Host=self.host)[0] == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError("cratond is not ready:\n" + self.log.read_text()[-3000:])
+
+
+def test_behind_a_proxy_the_forwarded_address_counts():
+    """The proxy is at 127.0.0.1; its one address carries everybody's requests."""
+    with running("--behind-proxy", "127.0.0.1", "--domain", Proxied.host, "--preimport", "no", kind=Proxied) as p:
+        def half(address):
+            return half_post(p.host).replace(b"\r\nContent-Type", f"\r\nX-Forwarded-For: 198.51.100.7, {address}\r\nContent-Type".encode())
+
+        def status(address, source="127.0.0.1"):
+            return ask(p.port, "/hub/login", source, Host=p.host, X_Forwarded_For="198.51.100.8, " + address)[0]
+
+        with held(p.port, half("203.0.113.5"), "127.0.0.1", 1500):
+            assert status("203.0.113.5") == 429
+            assert status("203.0.113.6") == 200
+            # One network of IPv6 is one person's.
+        with held(p.port, half("2001:db8:1:2::1"), "127.0.0.1", 500):
+            assert status("2001:db8:1:2::ffff") == 429
+            assert status("2001:db8:1:3::1") == 200
+        # Who is not the proxy cannot choose, and is refused.
+        assert status("203.0.113.6", "127.0.0.9") == 403

@@ -1,0 +1,196 @@
+"""TLS as cratond serves it, with certificates that openssl makes here: renewed while people work, broken, about to end. And a proxy in
+front that does TLS: whose word about the address of a client is believed."""
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+from hub_client import Person, Platform, request, wait_for
+from test_session import Lab, start
+
+NAME = "localhost"  # users are at ACCOUNT.localhost
+
+
+def write(platform, what, common_name="", days=90, key=True, cert=True):
+    """A fresh pair in place of the old one, or half of it."""
+    made = [platform.folder / "fresh.key", platform.folder / "fresh.crt"]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", made[0], "-out",
+                    made[1], "-days", str(days), "-subj", f"/CN={common_name}", "-addext", f"subjectAltName=DNS:{NAME},DNS:*.{NAME}"],
+                   check=True, capture_output=True)
+    if cert:
+        os.replace(made[1], platform.folder / f"{what}.crt")
+    if key:
+        os.replace(made[0], platform.folder / f"{what}.key")
+
+
+def served(platform, port=None):
+    """The common name in the certificate of a new connection."""
+    context = ssl._create_unverified_context()
+    with socket.create_connection(("127.0.0.1", port or platform.port), 10) as s, context.wrap_socket(s, server_hostname=NAME) as t:
+        der = t.getpeercert(True)
+    subject = subprocess.run(["openssl", "x509", "-noout", "-subject", "-nameopt", "multiline"], input=ssl.DER_cert_to_PEM_cert(der), text=True,
+                             capture_output=True, check=True).stdout
+    return subject.rsplit("= ", 1)[1].strip()
+
+
+def tls_platform():
+    if os.geteuid() != 0:
+        pytest.skip("needs root: several accounts")
+    p = Platform()
+    p.hub = p.door = f"https://{NAME}:{p.port}"
+    p.options = ("--domain", NAME, "--tls", str(p.folder / "a.crt"), "--tls-key", str(p.folder / "a.key"))
+    write(p, "a", "first.example.org")
+    return p
+
+
+@pytest.fixture(scope="module")
+def platform():
+    p = tls_platform()
+    try:
+        p.start()
+        p.admin = p.administrator()
+        yield p
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+def proxy_pid(platform):
+    return int((platform.run / "haproxy.pid").read_text().split()[0])
+
+
+def tls(platform):
+    return platform.ask(command="status")["tls"]
+
+
+def test_a_person_works_through_renewals(platform):
+    """A kernel's websocket is open while the pair is exchanged: under a running cratond, and between two."""
+    ada = platform.add_person(platform.admin, "ada")
+    ada.name = "ada"
+    start(ada)
+    lab = Lab(ada)
+    assert lab.open().status == 200
+    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    ws = lab.connect(kernel)
+    lab.run(kernel, "kept = 'through'", ws)
+    assert served(platform) == served(platform, platform.port + 1) == "first.example.org"
+    pid = proxy_pid(platform)
+    write(platform, "a", "second.example.org", days=60)
+    wait_for(lambda: served(platform) == "second.example.org", 30, 0.5)
+    assert served(platform, platform.port + 1) == "second.example.org"
+    assert lab.run(kernel, "kept", ws) == "'through'"
+    wait_for(lambda: abs(tls(platform)["until_s"] - time.time() - 60 * 86400) < 3600, 5)
+    assert "certificate until" in platform.ask(command="status")["text"]
+    subprocess.run(platform.cratond("--stop", "--keep-servers"), check=True, capture_output=True)
+    platform.process.wait(30)
+    write(platform, "a", "third.example.org")
+    platform.start()
+    wait_for(lambda: served(platform) == "third.example.org", 10)
+    assert lab.run(kernel, "kept", ws) == "'through'"
+    assert proxy_pid(platform) == pid
+    ws.close()
+    # A HAProxy that is started anew serves the pair that was exchanged.
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: proxy_pid(platform) != pid, 20)
+    platform.wait_ready()
+    assert served(platform) == "third.example.org"
+
+
+def test_a_broken_pair_is_refused(platform):
+    write(platform, "a", "good.example.org")
+    wait_for(lambda: served(platform) == "good.example.org", 30, 0.5)
+    write(platform, "a", "other.example.org", key=False)
+    problem = wait_for(lambda: tls(platform)["problem"], 30, 0.5)
+    assert "refuses" in problem and "a.crt" in problem
+    assert "NOT served" in platform.ask(command="status")["text"]
+    assert "certificate refused, the one of before is served" in platform.log.read_text()
+    assert served(platform) == "good.example.org"
+    # Also by a HAProxy that is started now, and after a restart of cratond.
+    pid = proxy_pid(platform)
+    platform.process.kill()
+    platform.process.wait()
+    os.kill(pid, signal.SIGKILL)
+    platform.start()
+    assert served(platform) == "good.example.org"
+    assert wait_for(lambda: tls(platform)["problem"], 10)
+    (platform.folder / "a.key").write_text("nothing of a key\n")
+    wait_for(lambda: "no PEM block" in tls(platform)["problem"], 30, 0.5)
+    write(platform, "a", "mended.example.org")
+    wait_for(lambda: served(platform) == "mended.example.org", 30, 0.5)
+    wait_for(lambda: tls(platform)["problem"] == "", 5)
+
+
+def test_an_end_that_is_near_is_said(platform):
+    assert "RENEW IT" not in platform.ask(command="status")["text"]
+    write(platform, "a", "soon.example.org", days=5)
+    wait_for(lambda: served(platform) == "soon.example.org", 30, 0.5)
+    wait_for(lambda: "RENEW IT" in platform.ask(command="status")["text"], 5)
+    wait_for(lambda: "the certificate ends soon" in platform.log.read_text(), 5)
+
+
+def test_first_start_with_a_broken_pair():
+    p = tls_platform()
+    try:
+        write(p, "a", "other.example.org", key=False)
+        with pytest.raises(RuntimeError, match="HAProxy refuses the certificate"):
+            p.start()
+        assert p.process.wait(20) != 0
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+# ---- behind a proxy ----
+
+FRONT, STRANGER = "127.0.0.1", "127.0.0.2"
+
+
+@pytest.fixture(scope="module")
+def behind():
+    if os.geteuid() != 0:
+        pytest.skip("needs root: several accounts")
+    p = Platform()
+    p.hub = "https://hub.example.org"
+    p.options = ("--domain", "hub.example.org", "--behind-proxy", FRONT + "/32,10.1.0.0/16")
+    try:
+        p.start()
+        yield p
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
+
+
+class Visitor(Person):
+    """Comes through the front proxy, which says from where."""
+
+    def __init__(self, platform, forwarded):
+        super().__init__(platform)
+        self.forwarded = forwarded
+
+    def ask(self, method, path, body=None, headers=()):
+        return super().ask(method, path, body, {**dict(headers), "X-Forwarded-For": self.forwarded, "X-Forwarded-Proto": "https"})
+
+
+def test_the_front_proxy_is_believed(behind):
+    link = behind.ask(command="admin-link")["url"]
+    assert link.startswith("https://hub.example.org/hub/join/")
+    root = Visitor(behind, "203.0.113.7")
+    assert root.join(link, "root1").status == 303
+    assert "user=root1 from=203.0.113.7" in behind.log.read_text()
+    # Of a list the last one, which the front proxy has seen itself; what a client wrote before it is not believed.
+    again = Visitor(behind, "198.51.100.1, 203.0.113.8")
+    assert again.sign_in("root1").status == 303
+    assert "user=root1 from=203.0.113.8" in behind.log.read_text()
+    assert "198.51.100.1" not in behind.log.read_text()
+    assert any("Secure" in c for c in Visitor(behind, "203.0.113.9").get("/hub/login").cookies())
+
+
+def test_others_may_not_come_in_at_all(behind):
+    for port in (behind.port, behind.port + 1):
+        answer = request("GET", f"http://127.0.0.1:{port}/hub/login", headers={"Host": "hub.example.org", "X-Forwarded-For": "203.0.113.7"}, source=STRANGER)
+        assert answer.status == 403, port
+    assert request("GET", f"{behind.door}/hub/login", headers={"Host": "hub.example.org"}).status == 200
