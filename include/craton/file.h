@@ -1,0 +1,118 @@
+/* file.h - files of arrays: NetCDF-3 (classic, 64-bit offset, CDF-5), NetCDF-4/HDF5, Zarr v2 and v3. Reading, and writing Zarr and NetCDF-4.
+ *
+ * A cr_file is an open file or store: dimensions, variables with their attributes and stored chunks, group attributes. Values are
+ * as stored (packed, unmasked): cf.h gives them meaning. Opening reads metadata only. Arrays made from a file keep what
+ * they need; the cr_file may be closed while they live. Every offset and size that a file states is checked before it is used.
+ *
+ * Threads: a cr_file is immutable after opening and may be shared.
+ */
+#ifndef CRATON_FILE_H
+#define CRATON_FILE_H
+
+#include "craton/array.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cr_file cr_file;
+
+typedef struct cr_attr {
+    const char *name;
+    cr_dtype dtype;               /* CR_STRING: text, n strings in values as const char *const *; else n items of dtype */
+    int64_t n;
+    const void *values;           /* aligned for its type */
+} cr_attr;
+
+typedef struct cr_dim {
+    const char *name;
+    int64_t length;
+    bool unlimited;
+} cr_dim;
+
+typedef struct cr_variable {
+    const char *name;
+    cr_dtype dtype;               /* as stored, native byte order */
+    size_t itemsize;
+    int ndim;
+    const int64_t *shape;
+    const char *const *dims;      /* ndim names */
+    const int64_t *chunks;        /* stored chunk shape; NULL: stored contiguously */
+    const cr_attr *attrs;         /* _FillValue has the variable's type, also from Zarr (format/zarr.h says how) */
+    int n_attrs;
+    bool has_fill;                /* the storage's own fill value (for absent chunks) was declared */
+    const void *fill;             /* one item; NULL for CR_STRING */
+    const char *compression;      /* "deflate 4, shuffle", "zstd 3", "" */
+    uint64_t stored_bytes;        /* bytes in the file; 0 when not known without looking at every chunk */
+    const char *problem;          /* not NULL: why its values cannot be read; its metadata can */
+} cr_variable;
+
+typedef struct cr_open_options {
+    const char *group;            /* "/" or "a/b"; NULL: root */
+    uint64_t metadata_limit_bytes;/* 0: 256 MiB */
+} cr_open_options;
+
+/* path: a file, or the directory of a Zarr store (trailing .zip not yet). CR_NO_FILE, CR_FORMAT (damaged; says where),
+ * CR_UNSUPPORTED (says what). */
+CR_API cr_status cr_file_open(const char *path, const cr_open_options *options /* NULL: defaults */, cr_file **ret_file, cr_err *err) CR_MUST_USE;
+CR_API void cr_file_close(cr_file *f);
+CR_API const char *cr_file_path(const cr_file *f);
+CR_API const char *cr_file_format(const cr_file *f);        /* "netcdf3", "netcdf3-64bit", "netcdf5", "netcdf4", "zarr2", "zarr3" */
+CR_API int cr_file_n_dims(const cr_file *f);
+CR_API const cr_dim *cr_file_dim(const cr_file *f, int i);
+CR_API int cr_file_n_attrs(const cr_file *f);
+CR_API const cr_attr *cr_file_attr(const cr_file *f, int i);
+CR_API int cr_file_n_variables(const cr_file *f);
+CR_API const cr_variable *cr_file_variable(const cr_file *f, int i);
+CR_API int cr_file_n_groups(const cr_file *f);
+CR_API const char *cr_file_group(const cr_file *f, int i);  /* names of the groups directly below the opened one */
+/* NULL when there is none of that name. */
+CR_API const cr_variable *cr_file_find(const cr_file *f, const char *name);
+CR_API const cr_attr *cr_attr_find(const cr_attr *attrs, int n, const char *name);
+
+/* The lazy array of a variable (not for CR_STRING). */
+CR_API cr_status cr_file_array(const cr_file *f, const char *name, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* All values of a CR_STRING variable; strings are owned by the block that is freed with cr_free. */
+CR_API cr_status cr_file_strings(const cr_file *f, const char *name, char ***ret_strings, int64_t *ret_n, cr_err *err) CR_MUST_USE;
+
+/* ---- writing ---------------------------------------------------------------------------------------------------- */
+
+typedef struct cr_writer cr_writer;
+
+typedef struct cr_write_variable {
+    const char *name;
+    int ndim;
+    const char *const *dims;
+    const int64_t *shape;
+    const int64_t *chunks;        /* NULL: chosen (about 1 MiB) */
+    cr_dtype dtype;               /* as stored */
+    const cr_attr *attrs;
+    int n_attrs;
+    const void *fill;             /* one item or NULL */
+    const char *codec;            /* "zstd", "lz4", "deflate" (NetCDF-4 and Zarr), "none"; NULL: the format's default */
+    int level;                    /* 0: the codec's default */
+    bool shuffle;
+} cr_write_variable;
+
+typedef struct cr_write_options {
+    const char *format;           /* "zarr3" (default), "zarr2", "netcdf4" */
+    bool overwrite;               /* replace an existing store or file; without it CR_EXISTS */
+    const char *const *unlimited; /* names of unlimited dimensions, NULL-terminated, or NULL */
+} cr_write_options;
+
+/* Nothing is visible at path until cr_writer_finish succeeds; an old store or file stays intact until then. */
+CR_API cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_writer **ret_writer, cr_err *err) CR_MUST_USE;
+CR_API cr_status cr_writer_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_err *err) CR_MUST_USE;
+/* Declares a variable of numbers; values is what to write (same shape; cast to dtype if it differs). Kept until finish. chunks longer
+ * than an extent are cut to it. CR_INVALID names what is wrong: a name that cannot be a file's, dimensions of two lengths, ... */
+CR_API cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) CR_MUST_USE;
+/* The same for text: v->dtype is CR_STRING, strings are as many as the shape holds, in UTF-8; copied. */
+CR_API cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) CR_MUST_USE;
+/* Computes and writes everything in shared scans, then makes it visible. */
+CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_MUST_USE;
+CR_API void cr_writer_free(cr_writer *w);                   /* without finish: leaves nothing behind */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
