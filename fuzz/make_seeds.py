@@ -92,6 +92,12 @@ def label_seeds(out):
             v.setncatts({"scale_factor": 0.5, "add_offset": np.float32(2), "missing_value": np.int8(7), "_Unsigned": "true", "coordinates": "name x"})
             v.set_auto_maskandscale(False)
             v[:] = np.arange(12).reshape(4, 3)
+    with netCDF4.Dataset(out / "twice", "w", format="NETCDF3_CLASSIC") as ds:
+        ds.createDimension("x", 3)
+        ds.createDimension("n", 2)
+        ds.createVariable("name", "S1", ["x"])[:] = b"a"
+        ds.createVariable("nome", "S1", ["x", "n"])[:] = b"b"
+    (out / "twice").write_bytes((out / "twice").read_bytes().replace(b"nome", b"name"))
 
 
 def codec_seeds(out):

@@ -504,6 +504,19 @@ def test_netcdf3_truncated(tmp_path):
         assert e.value.status == "FORMAT"
 
 
+def test_two_variables_of_one_name(tmp_path):
+    """No library writes such a file; a damaged one must not be read with the shape of the other variable."""
+    path = tmp_path / "twice.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as ds:
+        ds.createDimension("x", 3)
+        ds.createDimension("n", 2)
+        ds.createVariable("name", "S1", ["x"])[:] = b"a"
+        ds.createVariable("nome", "S1", ["x", "n"])[:] = b"b"
+    path.write_bytes(path.read_bytes().replace(b"nome", b"name"))
+    with pytest.raises(CratonError, match='two variables are called "name"'):
+        read(path)
+
+
 def test_not_a_known_format(tmp_path):
     (tmp_path / "x").write_bytes(b"hello")
     for path, status in ((tmp_path / "x", "FORMAT"), (tmp_path, "FORMAT"), (tmp_path / "none", "NO_FILE")):

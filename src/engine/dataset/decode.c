@@ -332,6 +332,8 @@ static cr_status read_text(cr_context *c, const cr_variable *v, cr_array *raw, b
     int64_t n = 1;
     for (int a = 0; a < v->ndim - joined; a++)
         n *= v->shape[a];
+    if (raw->itemsize != v->itemsize || total != (size_t)n * width)
+        return CR_FAIL(err, CR_FORMAT, "%s: %zu bytes of text do not make %lld texts of %zu", v->name, total, (long long)n, width);
     cr_auto_free char *bytes = malloc(total + 1), *copies = malloc((size_t)n * (width + 1) + 1);
     cr_auto_free const char **texts = calloc((size_t)n + 1, sizeof *texts);
     if (!bytes || !copies || !texts)

@@ -52,6 +52,22 @@ static const cr_format *find_format(const char *path, bool is_dir, const unsigne
     return NULL;
 }
 
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+
+/* Values are asked for by name: of two variables of one name in a damaged file, one would be read with the shape of the other. */
+static cr_status check_names(const cr_file *f, cr_err *err) {
+    cr_auto_free const char **names = calloc((size_t)f->n_variables + 1, sizeof *names);
+    if (!names)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the names of %d variables", f->n_variables);
+    for (int i = 0; i < f->n_variables; i++)
+        names[i] = f->variables[i].pub.name;
+    qsort(names, (size_t)f->n_variables, sizeof *names, by_text);
+    for (int i = 1; i < f->n_variables; i++)
+        if (strcmp(names[i - 1], names[i]) == 0)
+            return CR_FAIL(err, CR_FORMAT, "two variables are called \"%s\"", names[i]);
+    return CR_OK;
+}
+
 static cr_status open_with(const cr_format *format, const char *path, const cr_open_options *options, cr_file **ret_file,
                            cr_err *err) {
     cr_file *f = calloc(1, sizeof *f);
@@ -66,6 +82,8 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
         status = CR_FAIL(err, CR_LIMIT, "the metadata limit of %llu bytes is too small", (unsigned long long)limit);
     else
         status = format->open(path, options, f, err);
+    if (status == CR_OK)
+        status = check_names(f, err);
     if (status != CR_OK) {
         cr_err_context(err, "while opening %s", path);
         cr_file_close(f);
