@@ -52,7 +52,7 @@ static cr_status decode(const zarr_source *s, size_t n, void *dst, cr_scratch *s
         if (n != bytes)
             return CR_FAIL(err, CR_FORMAT, "it has %zu bytes; the chunk has %zu", n, bytes);
     } else {
-        char *between = (char *)scratch->bytes + align64(n);
+        char *between = scratch->bytes ? (char *)scratch->bytes + align64(n) : NULL; /* an empty chunk needs no room */
         out = a->permuted ? between + s->between : out;
         CR_TRY(cr_codec_chain_decode(&a->chain, work, scratch->bytes, n, out, bytes, between, err));
     }
