@@ -17,8 +17,9 @@ service_answers() { [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] &
 by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
 
 start_service() {
+    if service_answers && [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
+    check_settings
     if service_answers; then
-        if [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
         step "Restarting the hub; user servers and the proxy go on" "See $STATE/log/cratond.log." stop_hub
     fi
     step "Starting" "See $STATE/log/cratond.log, or 'journalctl -u craton' where systemd runs." launch
