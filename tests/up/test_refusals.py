@@ -82,6 +82,47 @@ def test_port_in_use_is_named(place, offset):
         assert "--port" in answer.stderr
 
 
+def test_port_that_is_taken_does_not_wait_for_the_next_start(place, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/config").write_text("port = 28123\n")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        answer = up(*place, "--port", s.getsockname()[1])
+    assert answer.returncode != 0 and "is in use" in answer.stderr
+    assert (tmp_path / "state/config").read_text() == "port = 28123\n"
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "65534", "-1", "8000 9000", "123456"])
+def test_port_that_is_none(place, port):
+    answer = up(*place, "--port", port)
+    assert answer.returncode == 1 and f"'{port}' is not a port from 1 to 65533" in answer.stderr
+
+
+def test_without_root_no_low_port(place, tmp_path):
+    least = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if least < 2:
+        return  # here every port is for everybody
+    stubs = fake(tmp_path / "bin", "id", '[ "$1" = -u ] && echo 1000 || exec /usr/bin/id "$@"')
+    answer = up(*place, "--port", least - 1, path=stubs)
+    assert answer.returncode == 1 and f"Without root a program cannot listen on port {least - 1}" in answer.stderr
+
+
+def test_settings_that_cratond_refuses_change_nothing(place, tmp_path):
+    """An installed cratond is asked before anything is stopped, and what was set before stands again."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/config").write_text("port = 28123\nmemory = 1G\n")
+    digest = subprocess.run(["bash", "-c", "source tools/up/build.sh; source_digest"], cwd=SOURCE, capture_output=True, text=True, check=True).stdout
+    fake(tmp_path / "prefix", ".built", "").joinpath(".built").write_text(digest)
+    fake(tmp_path / "prefix/bin", "cratond", f"""echo "$*" >>{tmp_path}/asked
+        case " $* " in *" --check "*) grep -q nonsense {tmp_path}/state/config && {{ echo "cratond: memory: 'nonsense' is not a size" >&2; exit 2; }};; esac""")
+    answer = up(*place, "--memory", "nonsense", "--cpu", "2")
+    assert answer.returncode == 1 and "up: memory: 'nonsense' is not a size" in answer.stderr
+    assert (tmp_path / "state/config").read_text() == "port = 28123\nmemory = 1G\n"
+    assert not list((tmp_path / "state").glob("config.*"))
+    assert "--stop" not in (tmp_path / "asked").read_text()
+
+
 def test_without_root_missing_packages_are_named(place, tmp_path):
     stubs = fake(tmp_path / "bin", "id", '[ "$1" = -u ] && echo 1000 || exec /usr/bin/id "$@"')
     fake(stubs, "dpkg-query", 'for last; do :; done\ncase $last in haproxy|libzstd-dev) exit 1;; *) printf installed;; esac')

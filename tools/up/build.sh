@@ -8,10 +8,15 @@ source_digest() {
     source_files | LC_ALL=C sort | tr '\n' '\0' | xargs -0 sha256sum | sha256sum | cut -c1-12
 }
 
+# Is what is installed made from this source?
+is_built() {
+    : "${SOURCE_HASH:=$(source_digest)}"
+    [ "$(cat "$PREFIX/.built" 2>/dev/null)" = "$SOURCE_HASH" ]
+}
+
 build_craton() {
-    SOURCE_HASH=$(source_digest)
     BUILT=no
-    if [ "$(cat "$PREFIX/.built" 2>/dev/null)" = "$SOURCE_HASH" ]; then return; fi
+    if is_built; then return; fi
     BUILT=yes
     step "Building Craton" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
     if service_answers; then before_upgrade; fi

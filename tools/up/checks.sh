@@ -53,21 +53,30 @@ check_disk() {
     fail "The first installation needs $(human $NEED_DISK_KIB) of disk." "Make room, or choose another place with --prefix DIR."
 }
 
+# Also when Craton runs: it may be asked to move to other ports.
 check_ports() {
-    local port p holder
-    port=$(setting port 8000)
-    if service_answers; then
-        detail "ports: Craton is running on $port"
-        return
+    local port p holder least ours=0
+    port=$(given_or_setting port 8000)
+    if [[ ! $port =~ ^[1-9][0-9]{0,4}$ ]] || [ "$port" -gt 65533 ]; then fail "'$port' is not a port from 1 to 65533." "See ./up --help"; fi
+    least=$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null || echo 1024)
+    if [ "$ROOT" = no ] && [ "$port" -lt "$least" ]; then
+        fail "Without root a program cannot listen on port $port." "Choose one from $least up: ./up --port N"
     fi
     for p in "$port" "$((port + 1))" "$((port + 2))"; do
         holder=$(port_holder "$p")
         [ -n "$holder" ] || continue
-        if [ "$holder" = ours ]; then continue; fi
+        if [ "$holder" = ours ]; then
+            ours=$((ours + 1))
+            continue
+        fi
         fail "Port $p is in use by $holder." \
             "End that program, or choose other ports: ./up --port N (N, N + 1 and N + 2 must be free)."
     done
-    detail "ports: $port, $((port + 1)) and $((port + 2)) are free"
+    if [ $ours -eq 3 ]; then
+        detail "ports: $port, $((port + 1)) and $((port + 2)) are Craton's"
+    else
+        detail "ports: $port, $((port + 1)) and $((port + 2)) are free"
+    fi
 }
 
 # Who listens on a TCP port: empty, "ours" (the proxy of this installation, which outlives cratond) or words about a process.

@@ -2,6 +2,7 @@
 # service: start, wait until ready, addresses. cratond itself makes system users, directories and sockets.
 
 readonly UNIT=craton.service
+readonly SERVERS_UNIT=craton-servers.service # holds the control groups of servers; cratond's unit starts it
 readonly READY_SECONDS=60
 
 cratond() {
@@ -16,8 +17,9 @@ service_answers() { [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] &
 by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
 
 start_service() {
+    if service_answers && [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
+    check_settings
     if service_answers; then
-        if [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
         step "Restarting the hub; user servers and the proxy go on" "See $STATE/log/cratond.log." stop_hub
     fi
     step "Starting" "See $STATE/log/cratond.log, or 'journalctl -u craton' where systemd runs." launch
@@ -31,11 +33,16 @@ stop_hub() {
     fi
 }
 
+# Ends what is left in the servers' unit, and the unit.
+stop_servers_unit() {
+    if by_systemd && [ -e /etc/systemd/system/$SERVERS_UNIT ]; then systemctl stop $SERVERS_UNIT; fi
+}
+
 launch() {
     local where
     mapfile -t where < <(places)
     if by_systemd; then
-        install -m 644 "$SOURCE/recipes/systemd/$UNIT" /etc/systemd/system/$UNIT
+        install -m 644 "$SOURCE/recipes/systemd/$UNIT" "$SOURCE/recipes/systemd/$SERVERS_UNIT" /etc/systemd/system/
         systemctl daemon-reload
         systemctl enable --quiet $UNIT
         systemctl restart $UNIT

@@ -86,6 +86,7 @@ setting() {
 }
 
 # Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED tells start_service.
+# Where the cratond that will read them is installed already, it is asked first; else start_service asks it.
 SETTINGS_CHANGED=no
 save_settings() {
     local pair key value
@@ -98,6 +99,7 @@ save_settings() {
         value=${pair#*=}
         if [[ $value == *$'\n'* ]]; then fail "--$key: a line break is not allowed."; fi
         [ "$(setting "$key" '')" != "$value" ] || continue
+        if [ $SETTINGS_CHANGED = no ]; then cp "$STATE/config" "$STATE/config.before"; fi
         SETTINGS_CHANGED=yes
         {
             grep -v "^[[:space:]]*${key}[[:space:]]*=" "$STATE/config" || true
@@ -105,6 +107,19 @@ save_settings() {
         } >"$STATE/config.new"
         mv "$STATE/config.new" "$STATE/config"
     done
+    if [ $SETTINGS_CHANGED = yes ] && is_built; then check_settings; fi
+}
+
+# What cratond would refuse is refused before anything is stopped, and does not wait there for the next start.
+check_settings() {
+    local problem
+    if problem=$(cratond --check 2>&1); then
+        rm -f "$STATE/config.before"
+        return
+    fi
+    if [ $SETTINGS_CHANGED = no ]; then fail "${problem#cratond: }" "Correct it there, then run ./up again. What runs goes on."; fi
+    mv "$STATE/config.before" "$STATE/config"
+    fail "${problem#cratond: }" "The settings are as before; what runs goes on."
 }
 
 prepare_state() {
@@ -122,7 +137,6 @@ prepare_state() {
     mkdir -p "$PREFIX" "$STATE/log" || fail "Cannot make $PREFIX and $STATE." "Choose others with --prefix and --state."
     exec 9>"$STATE/.up.lock"
     flock -n 9 || fail "Another ./up is at work on $STATE."
-    save_settings
 }
 
 given_or_setting() {

@@ -38,6 +38,7 @@ action_stop() {
         fi
         if by_systemd && systemctl --quiet is-active $UNIT; then systemctl stop $UNIT || true; fi
         end_processes
+        stop_servers_unit
         say "The hub was not running; the $left processes that went on without it have ended."
         return
     fi
@@ -46,6 +47,7 @@ action_stop() {
         say "The hub has ended; user servers and the proxy go on. ./up finds them again."
     else
         cratond --stop
+        stop_servers_unit
         say "Craton has ended, and all user servers with it."
     fi
 }
@@ -122,7 +124,8 @@ action_uninstall() {
     if service_answers; then cratond --stop || true; fi
     if by_systemd && [ -e /etc/systemd/system/$UNIT ]; then
         systemctl disable --now --quiet $UNIT || true
-        rm -f /etc/systemd/system/$UNIT
+        stop_servers_unit || true
+        rm -f /etc/systemd/system/{$UNIT,$SERVERS_UNIT}
         systemctl daemon-reload
     fi
     end_processes

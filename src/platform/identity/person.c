@@ -43,9 +43,11 @@ cr_status cr_person_get(cr_db *db, int64_t id, cr_person *ret_person, cr_err *er
     return CR_FAIL(err, CR_NOT_FOUND, "this user does not exist any more");
 }
 
-static cr_status find_account(cr_db *db, const char *name, char *out, cr_err *err) {
+static cr_status find_account(cr_db *db, const char *name, bool demo, char *out, cr_err *err) {
     for (int n = 1; n <= ACCOUNT_CHOICES; n++) {
         cr_account_choice(name, n, out);
+        if (cr_account_is_demo(out) != demo)
+            continue;
         cr_auto_query cr_query q = CR_QUERY_INIT;
         CR_TRY(cr_query_open(db, &q, err, "SELECT 1 FROM users WHERE account = ?1 UNION ALL SELECT 1 FROM past_accounts WHERE account = ?1",
                              "t", out));
@@ -63,7 +65,7 @@ cr_status cr_person_add(cr_db *db, cr_person *p, cr_err *err) {
     if (found != CR_NOT_FOUND)
         return found;
     char account[CR_ACCOUNT_MAX + 1];
-    CR_TRY(find_account(db, p->name, account, err));
+    CR_TRY(find_account(db, p->name, p->demo, account, err));
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err, "INSERT INTO users (name, account, password, admin, demo, created_ms) VALUES (?, ?, ?, ?, ?, ?)", "tttiii",
                      p->name, account, p->password[0] ? p->password : NULL, (int64_t)p->admin, (int64_t)p->demo, now));

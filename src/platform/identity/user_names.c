@@ -1,7 +1,6 @@
 /* user_names.c - names and accounts. */
 #include "platform/identity/user_names.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 
 static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -73,4 +72,8 @@ void cr_account_choice(const char *name, int n, char *out) {
         snprintf(suffix, sizeof suffix, "-%d", n);
     size_t keep = CR_MIN(len, CR_ACCOUNT_MAX - strlen(suffix));
     snprintf(out, CR_ACCOUNT_MAX + 1, "%.*s%s", (int)keep, base, suffix);
+}
+
+bool cr_account_is_demo(const char *account) {
+    return strncmp(account, "demo-", 5) == 0 && strspn(account + 5, "0123456789abcdef") == 8 && account[13] == 0;
 }

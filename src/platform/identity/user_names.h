@@ -5,10 +5,12 @@
  *          proposal, so that two names can never look alike or need escaping in an address.
  * account  the system name: [a-z][a-z0-9-]{0,31}, not ending in '-', unique for ever, kept in the database. Made from the name:
  *          other characters become '-', a letter first, cut to 32; taken ones get -2, -3, ... A name that has this form is its own account.
+ *          demo-XXXXXXXX, eight hexadecimal digits, belongs to demo accounts and to no person's.
  */
 #ifndef CR_PLATFORM_IDENTITY_USER_NAMES_H
 #define CR_PLATFORM_IDENTITY_USER_NAMES_H
 
+#include <stdbool.h>
 #include "base/error.h"
 
 enum { CR_NAME_MAX = 64, CR_ACCOUNT_MAX = 32 };
@@ -17,5 +19,6 @@ enum { CR_NAME_MAX = 64, CR_ACCOUNT_MAX = 32 };
 cr_status cr_name_normalize(const char *typed, char *out, cr_err *err) CR_MUST_USE;
 /* The n-th choice (1, 2, ...) of an account for a name; out needs CR_ACCOUNT_MAX + 1 bytes. */
 void cr_account_choice(const char *name, int n, char *out);
+bool cr_account_is_demo(const char *account);
 
 #endif

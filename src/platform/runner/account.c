@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/identity/user_names.h"
 #include "platform/runner/place.h"
 #include "platform/runner/process.h"
 #include "platform/runner/protocol.h"
@@ -92,10 +93,12 @@ static cr_status check_uids(const cr_accounts *a, const char *path, cr_err *err)
     cr_auto_free int64_t *uids = calloc(a->n + 1, sizeof *uids);
     if (!uids)
         return CR_FAIL(err, CR_MEMORY, "no memory for the list of accounts");
+    size_t n = 0;
     for (size_t i = 0; i < a->n; i++)
-        uids[i] = a->entries[i].uid;
-    qsort(uids, a->n, sizeof *uids, by_uid);
-    for (size_t i = 1; i < a->n; i++)
+        if (a->config->as_root || !cr_account_is_demo(a->entries[i].account))   /* without root it has the uid that all have */
+            uids[n++] = a->entries[i].uid;
+    qsort(uids, n, sizeof *uids, by_uid);
+    for (size_t i = 1; i < n; i++)
         if (uids[i] == uids[i - 1])
             return CR_FAIL(err, CR_FORMAT, "%s gives the user id %lld to two accounts", path, (long long)uids[i]);
     return CR_OK;
@@ -184,6 +187,14 @@ static cr_status choose_uid(cr_accounts *a, int64_t *ret_uid, cr_err *err) {
     return CR_LIMIT;
 }
 
+/* Without root: whose this platform is. A demo account is the same person's for the time of a demo. */
+static const entry *the_one_account(const cr_accounts *a) {
+    for (size_t i = 0; i < a->n; i++)
+        if (!cr_account_is_demo(a->entries[i].account))
+            return &a->entries[i];
+    return NULL;
+}
+
 static cr_status ensure_entry(cr_accounts *a, const char *account, int64_t *ret_uid, cr_err *err) {
     const entry *e = find(a, account);
     if (e) {
@@ -191,8 +202,9 @@ static cr_status ensure_entry(cr_accounts *a, const char *account, int64_t *ret_
         return CR_OK;
     }
     int64_t uid = geteuid();
-    if (!a->config->as_root && a->n > 0) {
-        CR_FAIL(err, CR_DENIED, "without root there is one account, %s", a->entries[0].account);
+    const entry *only = a->config->as_root || cr_account_is_demo(account) ? NULL : the_one_account(a);
+    if (only) {
+        CR_FAIL(err, CR_DENIED, "without root there is one account, %s", only->account);
         cr_err_hint(err, "start cratond as root to give every account its own user id");
         return CR_DENIED;
     }

@@ -5,7 +5,8 @@
  * its place, filled, and moved there whole; that of a removed account is kept as STATE/home/.removed/ACCOUNT.UID, out
  * of reach of a later account of the same name, unless purged.
  *
- * Without root there is one account with the uid of the process; the first name that is used is kept.
+ * Without root there is one account with the uid of the process; the first name that is used is kept. Beside it there may be demo
+ * accounts (identity/user_names.h), which no person can have.
  *
  * What touches files of people or the machine's account files takes long and is done in jobs (jobs.h); the list is only changed by the
  * loop. Making and removing may be interrupted after any step and are then simply done again.

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { PATH_SIZE = 1024, CPU_PERIOD_US = 100000, PROC_TEXT_MAX = 4 << 20 };
+enum { PATH_SIZE = 1024, CPU_PERIOD_US = 100000, PROC_TEXT_MAX = 4 << 20, CLEAR_ROUNDS = 20 };
 
 static const char *const controller_names[CR_CGROUP_CONTROLLERS] = {"memory", "cpu", "pids", "freezer"};
 
@@ -20,7 +20,8 @@ struct cr_cgroups {
     int version;
     bool has[CR_CGROUP_CONTROLLERS];
     char tree[CR_CGROUP_CONTROLLERS][PATH_SIZE];   /* v2: all the same */
-    char described[128];
+    const char *where;                             /* v2: in words, what the tree lies in */
+    char described[256];
 };
 
 static cr_status write_file(const char *dir, const char *file, const char *text, cr_err *err) {
@@ -179,10 +180,49 @@ static bool step_down(const char *dir) {
     return write_file(path, "cgroup.procs", "0", NULL) == CR_OK;
 }
 
+/* The group of NAME-servers.service beside that of NAME.service, which runs us. */
+static bool given_dir(const char *own, char *out, size_t size) {
+    static const char suffix[] = ".service";
+    int n = (int)(strlen(own) - strlen(suffix));
+    return cr_ends_with(own, suffix) && snprintf(out, size, "%.*s-servers%s", n, own, suffix) < (int)size && access(out, W_OK) == 0;
+}
+
+/* Moves the processes of a group into a child of it, so that it may have limited children. One that forks meanwhile is met in the
+ * next round; when some stay, granting fails and says so. */
+static void clear_out(const char *dir) {
+    char child[PATH_SIZE];
+    cr_auto_buf cr_buf procs;
+    cr_buf_init(&procs, PROC_TEXT_MAX);
+    if (!make_tree(dir, "keeper", child, sizeof child))
+        return;
+    for (int round = 0; round < CLEAR_ROUNDS && read_text(dir, "cgroup.procs", &procs) && procs.len; round++) {
+        for (char *rest = procs.data, *line; (line = strsep(&rest, "\n"));)
+            if (line[0])
+                (void)write_file(child, "cgroup.procs", line, NULL);
+        cr_buf_clear(&procs);
+    }
+}
+
+/* A group that systemd made for the servers and keeps its hands off. */
+static bool open_given(cr_cgroups *g, const char *dir, const char *tree) {
+    char path[PATH_SIZE];
+    if (!has_any(dir))
+        return false;
+    clear_out(dir);
+    if (!grant(dir) || !make_tree(dir, tree, path, sizeof path))
+        return false;
+    grant(path);
+    note_v2(g, path);
+    g->where = ", in the group of the servers' unit";
+    return true;
+}
+
 static bool open_v2(cr_cgroups *g, const char *mounts, const char *own, const char *tree) {
-    char dir[PATH_SIZE], parent[PATH_SIZE], path[PATH_SIZE], own_path[PATH_SIZE];
+    char dir[PATH_SIZE], parent[PATH_SIZE], path[PATH_SIZE], own_path[PATH_SIZE], given[PATH_SIZE];
     if (!own_dir(mounts, own, "", dir, sizeof dir) || !own_group(own, "", own_path, sizeof own_path))
         return false;
+    if (given_dir(dir, given, sizeof given) && open_given(g, given, tree))
+        return true;
     snprintf(parent, sizeof parent, "%s", dir);
     if (strcmp(own_path, "/") != 0 && strrchr(parent, '/'))
         *strrchr(parent, '/') = 0;
@@ -197,6 +237,7 @@ static bool open_v2(cr_cgroups *g, const char *mounts, const char *own, const ch
         return false;
     grant(path);
     note_v2(g, path);
+    g->where = cr_ends_with(dir, ".service") ? ", in a group that systemd does not know of: see recipes/systemd" : NULL;
     return g->has[CR_CGROUP_MEMORY] || g->has[CR_CGROUP_PIDS] || g->has[CR_CGROUP_CPU];
 }
 
@@ -205,6 +246,7 @@ static void describe(cr_cgroups *g) {
     for (int c = 0; g->version && c < CR_CGROUP_CONTROLLERS; c++)
         if (g->has[c])
             n += (size_t)snprintf(g->described + n, sizeof g->described - n, " %s", controller_names[c]);
+    snprintf(g->described + n, sizeof g->described - n, "%s", g->where ? g->where : "");
 }
 
 cr_status cr_cgroups_open(const char *tree, const cr_cgroup_source *source, cr_cgroups **ret_groups, cr_err *err) {

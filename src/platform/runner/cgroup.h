@@ -3,7 +3,9 @@
  * All groups lie in one tree of ours, below the group that cratond itself was started in (v1), or beside it (v2, where a
  * group with processes cannot have limited children), so that limits of a container or a slice around us stay in force.
  *   v1  MOUNT(controller)/OWN/TREE/NAME   for each of memory, cpu, pids, freezer that is mounted and writable
- *   v2  MOUNT/PARENT-OF-OWN/TREE/NAME     with the controllers that the parent grants; OWN/TREE when OWN can be emptied
+ *   v2  MOUNT/UNIT-servers.service/TREE/NAME   when OWN is MOUNT/UNIT.service and that group is there: systemd made it for us and
+ *                                         leaves alone what is below (docs/decisions/0012); its own processes move to a child, "keeper"
+ *       MOUNT/PARENT-OF-OWN/TREE/NAME     else, with the controllers that the parent grants; OWN/TREE when OWN can be emptied
  * What is missing is said by cr_cgroups_describe; groups then limit what they can, and killing falls back on other means.
  *
  * Names are made by the caller from validated parts: [a-z0-9.-]. Threads: the helper's.

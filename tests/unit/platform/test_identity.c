@@ -98,6 +98,14 @@ START_TEST(colliding_accounts) {
     ck_assert_str_eq(c.account, "ada-l-3");
     strcpy(again.name, "ada.l");
     ck_assert_fails(cr_person_add(db, &again, &err), CR_EXISTS);
+    /* The form of a demo's account is kept for demos. */
+    ck_assert_str_eq(add("demo-0123abcd", false).account, "demo-0123abcd-2");
+    ck_assert_str_eq(add("demo-0123abcx", false).account, "demo-0123abcx");
+    cr_person demo = {.demo = true};
+    strcpy(demo.name, "demo-89abcdef");
+    ck_assert_ok(cr_person_add(db, &demo, &err));
+    ck_assert_str_eq(demo.account, "demo-89abcdef");
+    ck_assert(!cr_account_is_demo("demo-") && !cr_account_is_demo("demo-0123abc") && !cr_account_is_demo("demo-0123abcde"));
     /* An account is not given to a second person, because files may still carry it. */
     ck_assert_ok(cr_person_remove(db, a.id, &err));
     ck_assert_str_eq(add("ada.l", false).account, "ada-l-4");

@@ -135,6 +135,57 @@ START_TEST(v2_writes_beside_the_own_group) {
 }
 END_TEST
 
+/* What systemd has set aside: the tree lies there, what systemd started in it steps aside, and the slice is not touched. */
+START_TEST(v2_writes_into_the_unit_of_the_servers) {
+    cr_err err = CR_ERR_INIT;
+    put("system.slice/cgroup.controllers", "cpuset cpu io memory pids\n");
+    put("system.slice/cgroup.subtree_control", "");
+    put("system.slice/craton.service/cgroup.controllers", "cpu memory pids\n");
+    put("system.slice/craton.service/cgroup.subtree_control", "");
+    put("system.slice/craton-servers.service/cgroup.controllers", "cpu memory pids\n");
+    put("system.slice/craton-servers.service/cgroup.subtree_control", "");
+    put("system.slice/craton-servers.service/cgroup.procs", "4711\n");
+    put("system.slice/craton-servers.service/keeper/cgroup.procs", "");
+    put("system.slice/craton-servers.service/craton/cgroup.controllers", "cpu memory pids\n");
+    put("system.slice/craton-servers.service/craton/cgroup.subtree_control", "");
+    put("system.slice/craton-servers.service/craton/ada.7/memory.max", "");
+    put("system.slice/craton-servers.service/craton/ada.7/cpu.max", "");
+    put("system.slice/craton-servers.service/craton/ada.7/pids.max", "");
+    put("system.slice/craton-servers.service/craton/ada.7/cgroup.procs", "");
+    cr_cgroups *g = open_here("40 20 0:9 / %s rw - cgroup2 cgroup2 rw\n", "0::/system.slice/craton.service\n");
+    ck_assert_int_eq(cr_cgroups_version(g), 2);
+    ck_assert_str_eq(cr_cgroups_describe(g), "v2: memory cpu pids freezer, in the group of the servers' unit");
+    expect("system.slice/craton-servers.service/keeper/cgroup.procs", "4711");
+    expect("system.slice/craton-servers.service/cgroup.subtree_control", "+pids");   /* the last of three writes */
+    expect("system.slice/craton-servers.service/craton/cgroup.subtree_control", "+pids");
+    expect("system.slice/cgroup.subtree_control", "");
+    expect("system.slice/craton.service/cgroup.subtree_control", "");
+    ck_assert(access(at("system.slice/craton"), F_OK) != 0);
+    ck_assert_ok(cr_cgroup_make(g, "ada.7", &limits, &err));
+    expect("system.slice/craton-servers.service/craton/ada.7/memory.max", "1073741824");
+    ck_assert_ok(cr_cgroup_enter(g, "ada.7", 0, &err));
+    expect("system.slice/craton-servers.service/craton/ada.7/cgroup.procs", "0");
+    cr_cgroups_close(g);
+}
+END_TEST
+
+/* The unit is there but has nothing to limit with (Delegate= was taken out): as without it. */
+START_TEST(v2_unit_of_the_servers_without_controllers) {
+    put("system.slice/cgroup.controllers", "cpu memory pids\n");
+    put("system.slice/cgroup.subtree_control", "");
+    put("system.slice/craton.service/cgroup.controllers", "memory pids\n");
+    put("system.slice/craton-servers.service/cgroup.controllers", "\n");
+    put("system.slice/craton-servers.service/cgroup.procs", "4711\n");
+    put("system.slice/craton/cgroup.controllers", "cpu memory pids\n");
+    put("system.slice/craton/cgroup.subtree_control", "");
+    cr_cgroups *g = open_here("40 20 0:9 / %s rw - cgroup2 cgroup2 rw\n", "0::/system.slice/craton.service\n");
+    ck_assert_int_eq(cr_cgroups_version(g), 2);
+    ck_assert_ptr_nonnull(strstr(cr_cgroups_describe(g), "recipes/systemd"));
+    ck_assert(access(at("system.slice/craton-servers.service/keeper"), F_OK) != 0);
+    cr_cgroups_close(g);
+}
+END_TEST
+
 START_TEST(v2_without_controllers_is_left_alone) {
     put("u/cgroup.controllers", "hugetlb\n");
     put("u/cgroup.subtree_control", "");
@@ -243,6 +294,8 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(p, make_root, remove_root);
     tcase_add_test(t, v1_writes_below_the_own_group);
     tcase_add_test(t, v2_writes_beside_the_own_group);
+    tcase_add_test(t, v2_writes_into_the_unit_of_the_servers);
+    tcase_add_test(t, v2_unit_of_the_servers_without_controllers);
     tcase_add_test(t, v2_without_controllers_is_left_alone);
     tcase_add_test(t, nothing_mounted_degrades_clearly);
     tcase_add_test(t, killing_never_touches_ourselves_or_init);

@@ -234,6 +234,29 @@ START_TEST(a_line_that_cannot_be_taken_out_stays) {
 }
 END_TEST
 
+/* ./up --demo when the person whose platform it is has an account; also after a start in the middle of a demo. */
+START_TEST(without_root_one_account_and_demos) {
+    cr_account u, demo, other;
+    cr_account_work work;
+    make_account(&u, &work);
+    ck_assert_fails(cr_account_claim(accounts, "eve", &other, &work, &err), CR_DENIED);
+    ck_assert_ptr_nonnull(strstr(err.message, "ada"));
+    ck_assert_fails(cr_account_claim(accounts, "demo-eve", &other, &work, &err), CR_DENIED);
+    ck_assert_ok(cr_account_claim(accounts, "demo-0123abcd", &demo, &work, &err));
+    ck_assert_int_eq(demo.uid, u.uid);
+    ck_assert_str_ne(demo.home, u.home);
+    cr_accounts_close(accounts);
+    ck_assert_ok(cr_accounts_open(&config, &accounts, &err));
+    ck_assert_fails(cr_account_claim(accounts, "eve", &other, &work, &err), CR_DENIED);
+    ck_assert_ok(cr_account_find(accounts, "ada", &other, &err));
+    ck_assert_ok(cr_account_forget(accounts, "demo-0123abcd", &err));
+    cr_accounts_close(accounts);
+    config.as_root = true;   /* there each has a uid of its own, demos too */
+    char shared[] = "ada 45001\ndemo-0123abcd 45001\n";
+    ck_assert_fails(cr_accounts_parse(&config, shared, strlen(shared), "list", &accounts, &err), CR_FORMAT);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("runner_jobs");
     TCase *t = tcase_create("jobs");
@@ -247,6 +270,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, end_with_jobs);
     tcase_add_test(t, removal_again_after_each_step);
     tcase_add_test(t, a_line_that_cannot_be_taken_out_stays);
+    tcase_add_test(t, without_root_one_account_and_demos);
     suite_add_tcase(s, t);
     return s;
 }
