@@ -8,13 +8,6 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-int cr_cli_fail(const cr_err *err) {
-    fprintf(stderr, "craton: %s\n", err->message);
-    if (err->hint[0])
-        fprintf(stderr, "  %s\n", err->hint);
-    return cr_status_exit(err->status);
-}
-
 int cr_cli_help(const cr_cli_command *self, const cr_option *rows) {
     printf("Usage: craton %s [OPTION...] %s\n\n%s\n\n", self->name, self->operands, self->summary);
     cr_option_help(rows, stdout);
@@ -87,4 +80,19 @@ size_t cr_cli_columns(const cr_buf *b, size_t from) {
     for (size_t i = from; i < b->len; i++)
         n += ((unsigned char)b->data[i] & 0xc0) != 0x80;
     return n;
+}
+
+int cr_cli_fail(const cr_err *err) {
+    cr_cli_screen screen;
+    cr_auto_buf cr_buf b;
+    cr_cli_screen_of(stderr, &screen);
+    cr_buf_init(&b, 64 << 10);
+    cr_buf_adds(&b, "craton: ");
+    cr_cli_text(&b, err->message, 0, screen.utf8);   /* it may quote names of a file */
+    if (err->hint[0]) {
+        cr_buf_adds(&b, "\n  ");
+        cr_cli_text(&b, err->hint, 0, screen.utf8);
+    }
+    fprintf(stderr, "%s\n", cr_buf_str(&b));
+    return cr_status_exit(err->status);
 }

@@ -109,6 +109,16 @@ def test_names_cannot_steer_a_terminal(tmp_path):
     assert "\x1b" not in answer and "\u009b" not in answer and "\x07" not in answer and r"\x1b]0;owned\x07" in answer
 
 
+def test_names_in_errors_cannot_steer_a_terminal(tmp_path):
+    array = tmp_path / "s.zarr" / "v\x1b]0;owned\x07"
+    array.mkdir(parents=True)
+    (tmp_path / "s.zarr/.zgroup").write_text('{"zarr_format": 2}')
+    (array / ".zarray").write_text('{"zarr_format": 2, "shape": [-1]}')
+    answer = info(tmp_path / "s.zarr")
+    assert answer.returncode == 6 and "\x1b" not in answer.stderr and "\x07" not in answer.stderr
+    assert r"v\x1b]0;owned\x07" in answer.stderr
+
+
 def test_several_files_and_failures(tmp_path):
     good = tmp_path / "good.nc"
     xr.Dataset({"a": ("x", [1, 2])}).to_netcdf(good)

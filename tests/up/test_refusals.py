@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tarfile
 import threading
 from pathlib import Path
 
@@ -173,6 +174,21 @@ def test_restore_of_something_else(place, tmp_path):
     subprocess.run(["tar", "-cPf", tmp_path / "evil.tar", tmp_path / "outside"], check=True)
     answer = up(*place, "--restore", tmp_path / "evil.tar")
     assert answer.returncode != 0 and "not a backup" in answer.stderr
+
+
+@pytest.mark.parametrize("kind", ["hard link", "link", "device", "set-uid"])
+def test_restore_of_what_root_must_not_unpack(place, tmp_path, kind):
+    """A link leads to files outside, a device to the disk, a set-uid program to root; the names alone do not show it."""
+    with tarfile.open(tmp_path / "evil.tar", "w") as archive:
+        for name in ("config", "hub/hub.sqlite", "runner/accounts"):
+            archive.addfile(tarfile.TarInfo(name))
+        odd = tarfile.TarInfo("hub/odd")
+        odd.type = {"hard link": tarfile.LNKTYPE, "link": tarfile.SYMTYPE, "device": tarfile.BLKTYPE}.get(kind, tarfile.REGTYPE)
+        odd.mode = 0o4755 if kind == "set-uid" else 0o644
+        odd.linkname = "home/alice/file" if kind in ("hard link", "link") else ""
+        archive.addfile(odd)
+    answer = up(*place, "--restore", tmp_path / "evil.tar")
+    assert answer.returncode != 0 and "links, devices or set-uid" in answer.stderr
 
 
 def test_uninstall_where_nothing_is(place, tmp_path):

@@ -89,8 +89,13 @@ action_restore() {
     # Only what --backup writes, nothing that leads elsewhere.
     # Listed once, without a pipe: the end of grep must not look like the end of tar.
     listed=$(tar --list --file "$FILE" 2>/dev/null) || listed=
-    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config|hub/|runner/|signin/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
+    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|hub/|runner/|signin/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
         fail "$FILE is not a backup made by ./up --backup, or it is damaged."
+    fi
+    # Root unpacks it: plain files and folders only, no links, devices or set-uid programs.
+    listed=$(LC_ALL=C tar --list --verbose --file "$FILE" 2>/dev/null) || listed=
+    if LC_ALL=C grep -qvE '^[-d]([r-][w-][x-]){3} ' <<<"$listed"; then
+        fail "$FILE is not a backup made by ./up --backup: it holds links, devices or set-uid programs."
     fi
     [ -x "$PREFIX/bin/cratond" ] || fail "Craton is not installed here." "Run ./up first, then ./up --restore."
     if service_answers; then cratond --stop; fi
