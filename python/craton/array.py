@@ -1,7 +1,7 @@
 """The lazy array: what xarray, NumPy and users hold.
 
-An Array is a node of libcraton with a NumPy element type. It is immutable; every operation returns a new one and touches
-no data. Values are computed by .compute(), by NumPy's asarray(), float() and the like, or by xarray's .compute().
+An Array is a node of libcraton with a NumPy element type. Nodes are immutable; every operation returns a new Array and touches
+no data (a[key] = value gives an Array another node). Values are computed by .compute(), by NumPy's asarray(), float() and the like, or by xarray's .compute().
 """
 
 import math
@@ -246,13 +246,13 @@ class Array(ExplicitlyIndexed):
     # ---- copies and pickles: an expression, never values of files
 
     def __copy__(self):
-        return self
+        return Array(self._node, self._dtype, self._chunks)
 
     def __deepcopy__(self, memo):
-        return self
+        return self.__copy__()
 
     def copy(self, order=None):
-        return self
+        return self.__copy__()
 
     def __reduce__(self):
         steps, wanted = flatten([self._node])
@@ -294,10 +294,11 @@ class Array(ExplicitlyIndexed):
         return basic(self, getattr(key, "tuple", key))
 
     def __setitem__(self, key, value):
-        raise TypeError(
-            "craton: a lazy array cannot be changed in place. Write xr.where(condition, new, old) or old.where(condition, new), "
-            "or .load() it first."
-        )
+        """From now on this array is the expression "old, with value at key". Others that were made of it keep the old one."""
+        from .selection import assigned
+
+        new = assigned(self, getattr(key, "tuple", key), value)
+        self._node, self._chunks = new._node, self._chunks
 
     @property
     def oindex(self):
@@ -349,6 +350,12 @@ class Array(ExplicitlyIndexed):
     def _with_chunks(self, grid):
         """The same array; a grid that the engine does not keep (chunks of unequal size) is remembered beside the node."""
         return wrap(self._node, self.dtype, grid if self._node.chunks != grid else None)
+
+    def map_blocks(self, func, *args, dtype=None, **kwargs):
+        """func, element by element, on every block."""
+        from .chunkmanager import CratonManager
+
+        return CratonManager().map_blocks(func, self, *args, dtype=dtype, **kwargs)
 
     def conj(self):
         return self

@@ -118,6 +118,9 @@ class CratonManager(ChunkManagerEntrypoint):
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
         if dtype is None:
             dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
+        if np.dtype(dtype).kind == "O":
+            # Said of texts whose length only the function knows.
+            dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
         if not can_hold(np.dtype(dtype)):
             raise unsupported(f"map_blocks that makes elements of type {np.dtype(dtype)}", "Call .compute() first.")
         inputs = [broadcast_to(a, shape) for a in arrays]
@@ -144,6 +147,13 @@ class CratonManager(ChunkManagerEntrypoint):
         if axes is not None or axis is not None or keepdims:
             raise unsupported("apply_gufunc with axes, axis or keepdims")
         core_in, core_out, single = _signature(signature)
+        # Objects that are no arrays (patterns of text accessors) go to the function as they are.
+        objects = {i: a for i, a in enumerate(args) if not isinstance(a, Array) and np.ndim(a) == 0 and np.asarray(a).dtype.kind == "O" and not core_in[i]}
+        if vectorize:
+            func = functools.partial(_vectorized, func, signature, None if output_dtypes is None else _types(output_dtypes))
+        if objects:
+            func, args = _with_objects(func, objects), [a for i, a in enumerate(args) if i not in objects]
+            core_in = [c for i, c in enumerate(core_in) if i not in objects]
         arrays = [as_array(a) for a in args]
         extents = dict(output_sizes or {})
         for a, names in zip(arrays, core_in):
@@ -152,15 +162,21 @@ class CratonManager(ChunkManagerEntrypoint):
         loop = np.broadcast_shapes(*loops)
         if output_dtypes is None:
             if meta is None:
-                raise unsupported("apply_ufunc without output_dtypes", "Say output_dtypes=[...].")
-            output_dtypes = [np.asarray(m).dtype for m in (meta if isinstance(meta, tuple) else (meta,))]
+                output_dtypes = _tried(func, arrays, core_in, len(core_out), kwargs)
+            else:
+                output_dtypes = [np.asarray(m).dtype for m in (meta if isinstance(meta, tuple) else (meta,))]
         if not isinstance(output_dtypes, (list, tuple)):
             output_dtypes = [output_dtypes] * len(core_out)
+        if _is_interpolation(func):
+            # xarray promises the type of the input; NumPy and dask give what the interpolator gives, and so do we.
+            output_dtypes = _tried(func, arrays, core_in, len(core_out), kwargs, whole=True)
+        for dtype in output_dtypes:
+            if not can_hold(np.dtype(dtype)):
+                what = "text of a length that is not known" if np.dtype(dtype).kind in "SU" else f"elements of type {np.dtype(dtype)}"
+                raise unsupported(f"a function that makes {what}", "Call .compute() on the arguments first.")
         missing = {n for names in core_out for n in names} - set(extents)
         if missing:
             raise ValueError(f"craton: the sizes of the new dimensions {sorted(missing)} must be given as output_sizes")
-        if vectorize:
-            func = functools.partial(_vectorized, func, signature, [np.dtype(d).str for d in output_dtypes])
         sizes = _loop_chunks(arrays, loops, loop)
         results = []
         for i, names in enumerate(core_out):
@@ -234,7 +250,7 @@ class _BlockCall:
     def __call__(self, inputs, start, count):
         blocks = (read_box(node, start, count, dtype) for node, dtype in zip(inputs, self.dtypes))
         args = [next(blocks) if constant is None else constant[0] for constant in self.constants]
-        return np.asarray(self.func(*args, **self.kwargs)).astype(self.dtype, copy=False)
+        return _kept(np.asarray(self.func(*args, **self.kwargs)), self.dtype, repr(self))
 
     def __repr__(self):
         return f"map_blocks({getattr(self.func, '__name__', self.func)})"
@@ -260,14 +276,60 @@ class _GufuncCall:
         result = self.func(*args, **self.kwargs)
         result = np.asarray(result if self.output is None else result[self.output])
         core = tuple(slice(s, s + n) for s, n in zip(start[self.n_loop :], count[self.n_loop :]))
-        return result[(Ellipsis, *core)].astype(self.dtype, copy=False)
+        return _kept(result[(Ellipsis, *core)], self.dtype, repr(self))
 
     def __repr__(self):
         return f"apply_ufunc({getattr(self.func, '__name__', self.func)})"
 
 
+def _tried(func, arrays, core_in, n_out, kwargs, whole=False):
+    """The types that func gives, asked with a single element (whole: of each loop; core dimensions as they are)."""
+    ones = [np.ones((1,) * (a.ndim - len(c)) + (a.shape[a.ndim - len(c) :] if whole else (1,) * len(c)), a.dtype) for a, c in zip(arrays, core_in)]
+    if whole:  # coordinates must be in order
+        ones[1:] = [np.arange(o.size).astype(o.dtype).reshape(o.shape) for o in ones[1:]]
+    try:
+        with np.errstate(all="ignore"):
+            answers = func(*ones, **kwargs)
+    except Exception as error:
+        raise unsupported(f"apply_ufunc without output_dtypes of a function that fails for a single element ({error})", "Say output_dtypes=[...].") from error
+    return [np.asarray(a).dtype for a in (answers if n_out > 1 else (answers,))]
+
+
+def _is_interpolation(func):
+    func = getattr(func, "func", func)
+    return getattr(func, "__module__", "") == "xarray.core.missing" and getattr(func, "__name__", "") == "_interpnd"
+
+
+def _kept(values, dtype, what):
+    """Values in the type that was promised; an error where that would lose something without a word."""
+    if values.dtype == dtype:
+        return values
+    if dtype.kind in "iu" and values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError(f"craton: {what} returned missing values, which {dtype} cannot hold. Fill or drop them first (fillna, dropna), or ask for floats.")
+    if dtype.kind in "SU" and values.dtype.kind in "SUO" and values.size and values.astype(np.dtype(dtype.kind)).dtype.itemsize > dtype.itemsize:
+        raise ValueError(f"craton: {what} returned longer texts than {dtype} can hold. Call .compute() on the arguments first.")
+    return values.astype(dtype)
+
+
+def _types(dtypes):
+    return [np.dtype(d).str for d in (dtypes if isinstance(dtypes, (list, tuple)) else [dtypes])]
+
+
+def _with_objects(func, objects):
+    def f(*args, **kwargs):
+        args = list(args)
+        for i in sorted(objects):
+            args.insert(i, objects[i])
+        return func(*args, **kwargs)
+
+    f.__name__ = getattr(func, "__name__", type(func).__name__)
+    return f
+
+
 def _vectorized(func, signature, types, *args, **kwargs):
-    return np.vectorize(func, signature=signature, otypes=types)(*args, **kwargs)
+    # Without core dimensions NumPy finds the length of texts itself; with a signature it would cut them.
+    core = "(" in signature.replace("()", "")
+    return np.vectorize(func, signature=signature if core else None, otypes=types)(*args, **kwargs)
 
 
 def _signature(text):

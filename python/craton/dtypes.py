@@ -57,4 +57,4 @@ def as_stored(array):
 
 def result_type(*arguments):
     """NumPy's rule for arrays, types and Python scalars mixed; arrays are not looked into."""
-    return np.result_type(*[getattr(a, "dtype", a) for a in arguments])
+    return np.result_type(*[a if isinstance(a, type) else getattr(a, "dtype", a) for a in arguments])

@@ -142,7 +142,7 @@ def groupby_reduce(
     if dtype is not None:
         result = astype(result, dtype)
     if len(sizes) > 1:
-        raise unsupported("groupby with several groupings at once", "Group by one variable that combines them.")
+        result = result.reshape(result.shape[:-1] + tuple(sizes))
     return (result, *groups)
 
 

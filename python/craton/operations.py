@@ -43,7 +43,7 @@ def refuse(name, **arguments):
 
 
 def is_operand(value):
-    return isinstance(value, (Array, np.ndarray, np.generic, Number, list, tuple, np.datetime64, np.timedelta64))
+    return isinstance(value, (Array, np.ndarray, np.generic, Number, list, tuple, np.datetime64, np.timedelta64, str, bytes))
 
 
 def as_array(value, chunks=None):
@@ -126,15 +126,26 @@ def elementwise(name, *values):
         from .times import time_elementwise
 
         return time_elementwise(name, *values)
-    if any(getattr(v, "dtype", np.dtype(bool)).kind in "SUO" for v in values):
+    texts = [isinstance(v, (str, bytes)) or getattr(v, "dtype", np.dtype(bool)).kind in "SUO" for v in values]
+    if any(texts) and (name not in COMPARISONS or any(getattr(v, "dtype", np.dtype(bool)).kind == "O" for v in values)):
         raise unsupported(f"{name} of text or objects")
-    if not _craton.map_arity(name):
-        raise unsupported(f"the function {name}")
+    if any(texts) or not _craton.map_arity(name):
+        from .bynumpy import elementwise_by_numpy
+
+        return elementwise_by_numpy(name, values)
     values = _fit_integers(name, values)
     if isinstance(values, Array):
         return values
     nodes, _ = _operands(values)
-    return wrap(make("map", tuple(nodes), name))
+    return _same_grid(wrap(make("map", tuple(nodes), name)), values)
+
+
+def _same_grid(result, values):
+    """A grid of unequal chunks, which the engine does not keep, is that of the result too."""
+    for value in values:
+        if isinstance(value, Array) and value._chunks is not None and value.shape == result.shape:
+            return result._with_chunks(value._chunks)
+    return result
 
 
 def _is_python_time(value):
@@ -192,13 +203,17 @@ def where(condition, x=np._NoValue, y=np._NoValue):
     if any(d is not None and d.kind in "mMSU" for d in dtypes):
         return _where_opaque(condition, x, y)
     nodes, _ = _operands([condition, x, y])
-    return wrap(make("map", tuple(nodes), "where"))
+    return _same_grid(wrap(make("map", tuple(nodes), "where")), [x, y, condition])
 
 
 def _where_opaque(condition, x, y):
     dtype = np.result_type(*[v.dtype if isinstance(v, Array) else np.asarray(v) for v in (x, y)])
+    if dtype.kind in "SU":
+        from .bynumpy import blockwise
+
+        return blockwise("where on text", np.where, [condition, x, y], dtype)
     if dtype.kind not in "mM":
-        raise unsupported("where on text")
+        raise unsupported(f"where that makes elements of type {dtype}")
     x, y = (astype(as_array(v), dtype) for v in (x, y))
     return wrap(make("map", (condition._node, x._node, y._node), "where"), dtype)
 
@@ -264,6 +279,10 @@ def isin(element, test_elements, assume_unique=False, invert=False, kind=None):
     if wanted.size > 256:
         raise unsupported(f"isin with {wanted.size} values (at most 256)")
     found = full(element.shape, False, bool, chunks=element.chunks)
+    if element.dtype.kind in "SU":
+        from .bynumpy import blockwise
+
+        return blockwise("isin of text", lambda a: np.isin(a, wanted, invert=invert), [element], np.dtype(bool))
     for value in wanted:
         found = found | (element == value)
     return ~found if invert else found
@@ -326,9 +345,15 @@ def astype(x, dtype, *, copy=True, device=None):
         from .times import time_cast
 
         return time_cast(x, dtype)
+    if dtype.kind == x.dtype.kind and dtype.kind in "SU" and not dtype.itemsize:
+        return x  # text of whatever length it has
+    if dtype.kind in "SU" and x.dtype.kind in "SU" and dtype.itemsize:
+        from .bynumpy import blockwise
+
+        return blockwise("astype of text", lambda a: a.astype(dtype), [x], dtype)
     if dtype.kind not in "biuf" or x.dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise unsupported(f"a conversion from {x.dtype} to {dtype}")
-    return wrap(make("cast", (x._node,), node_code(dtype)))
+    return _same_grid(wrap(make("cast", (x._node,), node_code(dtype))), [x])
 
 
 # ---- reductions ----------------------------------------------------------------------------------------------------
@@ -447,9 +472,19 @@ def ptp(a, axis=None, out=None, keepdims=False):
 
 @function()
 def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
-    if weights is not None or returned:
-        raise unsupported("average with weights", "Write (a * w).sum(axis) / w.sum(axis), or use weighted() of xarray.")
-    return reduction("mean", a, axis, None, keepdims)
+    if returned:
+        raise unsupported("average with returned=True", "Sum the weights beside it.")
+    if weights is None:
+        return reduction("mean", a, axis, None, keepdims)
+    a, weights = as_array(a), as_array(weights)
+    axes = _axes(axis, a.ndim)
+    if weights.shape != a.shape:
+        if weights.shape != tuple(a.shape[i] for i in axes):
+            raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
+        weights = expand_dims(weights, tuple(i for i in range(a.ndim) if i not in axes))
+    dtype = np.result_type(a.dtype, weights.dtype, np.float64 if a.dtype.kind in "biu" else a.dtype)
+    total = reduction("sum", broadcast_to(weights, a.shape), axes, dtype, keepdims)
+    return reduction("sum", a * weights, axes, dtype, keepdims) / total
 
 
 # ---- shape ---------------------------------------------------------------------------------------------------------
@@ -642,6 +677,99 @@ def take(a, indices, axis=None, out=None, mode="raise"):
     key = [slice(None)] * a.ndim
     key[axis] = int(indices) if indices.ndim == 0 else indices.astype(np.int64)
     return a[tuple(key)]
+
+
+@function()
+def tile(A, reps):
+    A = as_array(A)
+    reps = tuple(int(n) for n in reps) if np.iterable(reps) else (int(reps),)
+    if len(reps) > A.ndim:
+        A = expand_dims(A, tuple(range(len(reps) - A.ndim)))
+    for axis, n in enumerate((1,) * (A.ndim - len(reps)) + reps):
+        A = A[(slice(None),) * axis + (slice(0, 0),)] if n < 1 else concatenate([A] * n, axis)
+    return A
+
+
+@function()
+def repeat(a, repeats, axis=None):
+    a = as_array(a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = _axes(axis, a.ndim)[0]
+    return take(a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
+
+
+@function()
+def outer(a, b, out=None):
+    refuse("outer", out=out)
+    return expand_dims(ravel(a), 1) * expand_dims(ravel(b), 0)
+
+
+@function()
+def gradient(f, *varargs, axis=None, edge_order=1):
+    """As NumPy: second-order differences inside, first- or second-order ones at the two ends."""
+    f = as_array(f)
+    axes = _axes(axis, f.ndim)
+    if f.dtype.kind not in "biuf":
+        raise unsupported(f"gradient of {f.dtype}")
+    if edge_order not in (1, 2):
+        raise ValueError("'edge_order' greater than 2 not supported")
+    spacings = list(varargs) or [1.0]
+    spacings = spacings * len(axes) if len(spacings) == 1 else spacings
+    if len(spacings) != len(axes):
+        raise TypeError("invalid number of arguments")
+    if f.dtype.kind in "biu":
+        f = astype(f, np.float64)
+    answers = [_gradient_along(f, np.asarray(h), i, edge_order) for h, i in zip(spacings, axes)]
+    return answers[0] if axis is None and len(axes) == 1 or isinstance(axis, Number) else tuple(answers)
+
+
+def _gradient_along(f, h, axis, edge_order):
+    n = f.shape[axis]
+    if n < edge_order + 1:
+        raise ValueError("Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required.")
+    if h.ndim:
+        if h.shape != (n,):
+            raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+        h = np.diff(h)
+        h = h[0] if (h == h[0]).all() else h
+    even = not h.ndim
+
+    def part(start, stop):
+        return f[(slice(None),) * axis + (slice(start, stop if stop else None),)]
+
+    def along(values):
+        return np.reshape(values, (-1,) + (1,) * (f.ndim - axis - 1)).astype(np.result_type(f.dtype, values.dtype))
+
+    if even:
+        inside = (part(2, None) - part(None, -2)) / (2.0 * h)
+    else:
+        d1, d2 = h[:-1], h[1:]
+        a, b, c = -d2 / (d1 * (d1 + d2)), (d2 - d1) / (d1 * d2), d1 / (d2 * (d1 + d2))
+        inside = along(a) * part(None, -2) + along(b) * part(1, -1) + along(c) * part(2, None)
+    first, last = (h, h) if even else (h[0], h[-1])
+    if edge_order == 1:
+        begin, end = (part(1, 2) - part(0, 1)) / first, (part(-1, None) - part(-2, -1)) / last
+    elif even:
+        begin = (-1.5 / h) * part(0, 1) + (2.0 / h) * part(1, 2) + (-0.5 / h) * part(2, 3)
+        end = (0.5 / h) * part(-3, -2) + (-2.0 / h) * part(-2, -1) + (1.5 / h) * part(-1, None)
+    else:
+        d1, d2 = h[0], h[1]
+        begin = -(2.0 * d1 + d2) / (d1 * (d1 + d2)) * part(0, 1) + (d1 + d2) / (d1 * d2) * part(1, 2) - d1 / (d2 * (d1 + d2)) * part(2, 3)
+        d1, d2 = h[-2], h[-1]
+        end = d2 / (d1 * (d1 + d2)) * part(-3, -2) - (d2 + d1) / (d1 * d2) * part(-2, -1) + (2.0 * d2 + d1) / (d2 * (d1 + d2)) * part(-1, None)
+    return astype(concatenate([begin, inside, end], axis), f.dtype)
+
+
+@function()
+def unravel_index(indices, shape, order="C"):
+    if order != "C":
+        raise unsupported(f"unravel_index with order={order!r}")
+    rest, positions = as_array(indices), []
+    for n in reversed([int(n) for n in np.atleast_1d(shape)]):
+        positions.insert(0, elementwise("remainder", rest, n))
+        rest = elementwise("floor_divide", rest, n)
+    return tuple(positions)
 
 
 @function()
@@ -882,9 +1010,8 @@ MISSING = {
     "cumprod": "Call .load() on the selection and use NumPy.",
     "nancumsum": "Call .load() on the selection and use NumPy.",
     "nancumprod": "Call .load() on the selection and use NumPy.",
-    "gradient": "Write the differences with diff() or shift().",
     "sliding_window_view": "Rolling windows: write the mean of shift()ed arrays, or .load() the selection first.",
-    "unravel_index": "Call .compute() on the positions.",
+    "nonzero": "How many elements are true is not known without computing: call .compute() on the mask, as in where(mask.compute(), drop=True).",
     "cross": "Write the products of the components.",
 }
 

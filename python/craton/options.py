@@ -58,6 +58,7 @@ def enable():
     import xarray as xr
 
     from .groupby import install
+    from .hooks import hook_xarray
 
     try:
         xr.set_options(chunk_manager="craton")
@@ -65,6 +66,7 @@ def enable():
         raise ImportError("craton.enable() needs xarray 2026.9 or later") from error
     install()
     _quantiles_without_dask()
+    hook_xarray()
 
 
 def _quantiles_without_dask():

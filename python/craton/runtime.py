@@ -5,6 +5,7 @@ from a file through Craton, say): that runs in a small context of its own, since
 """
 
 import os
+import sys
 import threading
 
 import numpy as np
@@ -69,6 +70,8 @@ def progress_callback(nodes):
 def compute_nodes(nodes, dtypes):
     """Computes nodes together; the results are NumPy arrays of these types."""
     nodes = tuple(nodes)
+    if nodes and not getattr(_here, "depth", 0):
+        refuse_inside_map_blocks()
     results = [np.empty(node.shape, dtype) for node, dtype in zip(nodes, dtypes)]
     if not nodes:
         return results
@@ -94,6 +97,12 @@ def compute_to(nodes, functions, chunks):
     finally:
         if bar is not None:
             bar.close()
+
+
+def refuse_inside_map_blocks():
+    hooks = sys.modules.get("craton.hooks")
+    if hooks is not None:
+        hooks.refuse_inside_map_blocks()
 
 
 class called_back:

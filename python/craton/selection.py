@@ -61,6 +61,9 @@ def _as_slice(positions):
 
 def outer(array, key):
     """Every axis by itself: ints, slices and 1-d lists or masks may be mixed freely."""
+    gathered = _lazy_positions(array, key if isinstance(key, tuple) else (key,))
+    if gathered is not None:
+        return gathered
     key = _full_key(key, array.ndim)
     boxes, takes, dropped, new_axes = [], [], [], []
     axis = 0
@@ -107,8 +110,91 @@ def outer(array, key):
     return array if node is array._node else wrap(node, array.dtype)
 
 
+class _Gather:
+    """values[positions] for lazy positions: blocks of positions, and all of the (one-dimensional) values."""
+
+    def __init__(self, dtypes):
+        self.dtypes = dtypes
+
+    def __call__(self, inputs, start, count):
+        from .runtime import read_box
+
+        positions = read_box(inputs[1], start, count, self.dtypes[1])
+        return read_box(inputs[0], (0,), inputs[0].shape, self.dtypes[0])[positions]
+
+    def __repr__(self):
+        return "selection by lazy positions"
+
+
+MAX_GATHERED_BYTES = 64 * 2**20
+
+
+def _lazy_positions(array, key):
+    """The answer when the key is one lazy array of positions into a one-dimensional array (idxmax, idxmin), else None."""
+    from .chunks import grid_size
+    from .pythonnode import python_node
+
+    lazy = [k for k in key if isinstance(k, Array)]
+    if not lazy:
+        return None
+    if array.ndim != 1 or len(key) != 1 or lazy[0].dtype.kind not in "iu" or array.nbytes > MAX_GATHERED_BYTES:
+        from .operations import unsupported
+
+        raise unsupported("a lazy array as an index", "Call .compute() on the index, or use where() instead of a mask.")
+    index = lazy[0]
+    sizes = tuple(grid_size(c) for c in index.chunks)
+    return python_node(_Gather((array.dtype, index.dtype)), (array._node, index._node), array.dtype, index.shape, sizes)
+
+
+def assigned(array, key, value):
+    """The array with value at key: every axis by itself (ints, slices, 1-d lists or masks), or one mask of the whole shape."""
+    from .operations import as_array, astype, broadcast_to, expand_dims, squeeze, where
+
+    key = _full_key(key, array.ndim) if not (isinstance(key, (np.ndarray, Array)) and key.dtype == bool and key.ndim == array.ndim) else (key,)
+    if not isinstance(value, Array):
+        value = np.asarray(value).astype(array.dtype)
+    value = astype(as_array(value), array.dtype)
+    if len(key) == 1 and isinstance(key[0], (np.ndarray, Array)) and key[0].ndim == array.ndim and key[0].dtype == bool and value.ndim == 0:
+        return where(key[0], value, array)
+    if any(k is None or np.ndim(k) > 1 or isinstance(k, Array) and k.ndim for k in key if not isinstance(k, slice)):
+        from .operations import unsupported
+
+        raise unsupported("assignment to single points", "Write xr.where(condition, new, old) or old.where(condition, new).")
+    # Where each position of an axis is found in the value; a mask of the axis says whether it is assigned to at all.
+    shape, sources, mask = [], [], np.ones((1,) * array.ndim, bool)
+    for axis, (entry, extent) in enumerate(zip(key, array.shape)):
+        if isinstance(entry, slice):
+            positions = np.arange(extent)[entry]
+        elif np.ndim(entry):
+            positions = _positions(entry, extent)
+        else:
+            positions = np.array([range(extent)[operator.index(entry)]])
+        source, hit = np.zeros(extent, np.int64), np.zeros(extent, bool)
+        source[positions], hit[positions] = np.arange(len(positions)), True
+        mask = mask & hit.reshape((-1,) + (1,) * (array.ndim - axis - 1))
+        shape.append(len(positions))
+        sources.append(source)
+    if not mask.any():
+        return array
+    if value.ndim:
+        # Axes that an int has chosen are not in the value.
+        ints = [i for i, k in enumerate(key) if not isinstance(k, slice) and not np.ndim(k)]
+        for axis in ints:
+            if value.ndim + 1 <= array.ndim and value.ndim < array.ndim - axis:
+                continue
+            value = expand_dims(value, axis - (array.ndim - value.ndim - 1))
+        if value.ndim > array.ndim:
+            value = squeeze(value, tuple(range(value.ndim - array.ndim)))
+        value = broadcast_to(value, tuple(shape))
+        value = outer(value, tuple(sources))
+    return where(as_array(mask), value, array)
+
+
 def basic(array, key):
     """NumPy's a[key]. One list is an outer selection; several lists are points."""
+    gathered = _lazy_positions(array, key if isinstance(key, tuple) else (key,))
+    if gathered is not None:
+        return gathered
     full = _full_key(key, array.ndim)
     lists = [i for i, k in enumerate(full) if isinstance(k, (list, np.ndarray, Array, range)) and np.ndim(k) > 0]
     if len(lists) == 1 and np.ndim(full[lists[0]]) == 1:
@@ -138,6 +224,9 @@ def pointwise(array, key):
     """Points: the lists are broadcast against each other; their axes come first in the result."""
     from .operations import concatenate, expand_dims, unsupported
 
+    gathered = _lazy_positions(array, key if isinstance(key, tuple) else (key,))
+    if gathered is not None:
+        return gathered
     key = _full_key(key, array.ndim)
     axes = [i for i, k in enumerate(key) if not isinstance(k, slice)]
     if not axes:

@@ -11,6 +11,7 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -125,8 +126,40 @@ def test_errors_come_when_the_expression_is_built():
         as_array(np.array([{}], object))
     with pytest.raises(OverflowError):
         lazy(dtype="u1", shape=(3,), chunks=(2,)) + 300
-    with pytest.raises(TypeError, match="changed in place"):
-        a[0] = 1
+    with pytest.raises(IndexError):
+        a[40] = 1
+    with pytest.raises(ValueError):
+        a[0] = np.ones(3)
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ((0,), 1.5),
+        ((slice(3, 9), 1), np.arange(6.0)),
+        ((slice(None, None, -2), slice(1, 3)), np.arange(20.0).reshape(10, 2)),
+        (([2, 5, 19], slice(None)), np.arange(12.0).reshape(3, 4)),
+        (([2, 5], 3), np.array([7.0, 8.0])),
+        ((np.arange(20) % 3 == 0,), 0.0),
+        ((-1, -1), 4.0),
+        ((Ellipsis, 2), np.arange(20.0)),
+        ((slice(4, 4),), 9.0),
+        ((slice(0, 5),), np.arange(4.0)),
+        ((slice(0, 2), slice(0, 2)), np.array([[[1.0, 2.0], [3.0, 4.0]]])),
+    ],
+)
+def test_assignment_is_that_of_numpy_and_does_not_reach_what_was_made_before(key, value):
+    values = np.random.default_rng(3).normal(size=(20, 4))
+    a = as_array(values.copy(), chunks=(7, 3))
+    before, copy = a + 0, a.copy()
+    a[key] = value
+    expected = values.copy()
+    expected[key] = value
+    np.testing.assert_array_equal(a.compute(), expected)
+    np.testing.assert_array_equal(before.compute(), values)
+    np.testing.assert_array_equal(copy.compute(), values)
+    a[a > 0] = -1.0
+    np.testing.assert_array_equal(a.compute(), np.where(expected > 0, -1.0, expected))
 
 
 def test_all_missing_argmin_raises_when_it_runs():
@@ -167,11 +200,39 @@ def test_what_is_missing_says_so():
 def test_no_library_loads_a_whole_array_by_itself():
     times = xr.DataArray(np.arange("2000-01-01", "2000-01-11", dtype="M8[D]").astype("M8[ns]"), dims="x").chunk(x=3)
     with pytest.raises(NotImplementedError, match="implicit_compute"):
-        times.dt.month  # xarray goes through pandas here
+        times.mean()  # xarray goes through pandas here
+    with pytest.raises(NotImplementedError, match="implicit_compute"):
+        pd.isna(times.data)
+    numbers = as_array(np.arange(4.0), chunks=(3,))
+    with pytest.raises(NotImplementedError, match="implicit_compute"):
+        pd.Series(numbers)
     with craton.set_options(implicit_compute="allow"):
-        assert times.dt.month.values.tolist() == [1] * 10
+        assert pd.Series(numbers).tolist() == [0, 1, 2, 3]
     with craton.set_options(implicit_compute="warn"), pytest.warns(UserWarning, match="craton"):
-        times.dt.month
+        pd.Series(numbers)
+    assert times.dt.month.chunks and times.dt.month.values.tolist() == [1] * 10
+    times[3] = np.datetime64("NaT", "ns")
+    with pytest.raises(ValueError, match="missing values"):
+        times.dt.month.compute()
+
+
+def test_functions_given_to_map_blocks_do_not_load_everything():
+    da = xr.DataArray(np.arange(12.0), dims="x").chunk(x=3)
+    assert xr.map_blocks(lambda x: x + 1, da).chunks and (da.map_blocks(lambda x: x + 1).compute() == da.compute() + 1).all()
+    for function in (lambda x: x.copy(data=np.asarray(x.data)), lambda x: x.compute(), lambda x: x * float(x.max())):
+        with pytest.raises(NotImplementedError, match="apply_ufunc"):
+            xr.map_blocks(function, da)
+    assert float(da.sum()) == 66
+
+
+def test_types_that_were_promised_lose_nothing():
+    da = xr.DataArray(np.arange(6.0), dims="x").chunk(x=4)
+    with pytest.raises(ValueError, match="missing values"):
+        xr.apply_ufunc(lambda a: np.where(a > 4, np.nan, a), da, dask="parallelized", output_dtypes=["i4"]).compute()
+    with pytest.raises(ValueError, match="longer texts"):
+        xr.apply_ufunc(lambda a: np.char.add(a.astype("U1"), "long"), da, dask="parallelized", output_dtypes=["U2"]).compute()
+    inferred = xr.apply_ufunc(lambda a: a.astype("f4") * 2, da, dask="parallelized")
+    assert inferred.dtype == np.float32 and inferred.compute().values.tolist() == [0, 2, 4, 6, 8, 10]
     assert np.asarray(lazy()).sum() == lazy().compute().sum()  # asking for it is another matter
 
 

@@ -1,0 +1,164 @@
+"""What xarray does lazily for dask alone, done for lazy arrays of Craton too. Installed by craton.enable(); other arrays pass
+through untouched, and what another version of xarray does not have is left out.
+
+* weighted(): missing weights are looked for when the answer is computed, not when it is asked for.
+* merge, concat, arithmetic: coordinates that are the same expression are not compared value by value.
+* .dt of times that are no index, block by block.
+* polyfit, series by series; idxmax and idxmin of whole arrays.
+* map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
+"""
+
+import functools
+import importlib
+import threading
+
+import numpy as np
+
+from . import bynumpy
+from .array import Array
+from .pythonnode import python_node
+
+_DASK_TOO = ("xarray.core.accessor_dt", "xarray.computation.weighted", "xarray.computation.fit")
+_here = threading.local()
+
+
+def hook_xarray():
+    for name in _DASK_TOO:
+        _wrap(name, "is_duck_dask_array", lambda f: lambda x: isinstance(x, Array) or f(x))
+    _wrap("xarray.core.variable", "is_0d_dask_array", lambda f: lambda x: isinstance(getattr(x, "_data", x), Array) and x.ndim == 0 or f(x))
+    _wrap("xarray.computation.fit", "least_squares", _least_squares_or)
+    for name in ("xarray.core.duck_array_ops", "xarray.structure.merge", "xarray.structure.concat"):
+        _wrap(name, "lazy_array_equiv", _same_expression_or)
+    _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
+    _wrap("xarray", "map_blocks", _map_blocks_or)
+
+
+def _wrap(module, name, make):
+    try:
+        module = importlib.import_module(module)
+        function = getattr(module, name)
+    except (ImportError, AttributeError):
+        return
+    if not hasattr(function, "_of_craton"):
+        wrapped = functools.wraps(function)(make(function))
+        wrapped._of_craton = True
+        setattr(module, name, wrapped)
+
+
+# ---- the same expression ---------------------------------------------------------------------------------------------
+
+
+def _same_expression_or(compare):
+    def lazy_array_equiv(a, b):
+        a, b = (getattr(x, "array", x) if not isinstance(x, (Array, np.ndarray)) else x for x in (a, b))
+        if isinstance(a, Array) and isinstance(b, Array):
+            if a.shape != b.shape:
+                return False
+            return True if same_expression(a, b) else None
+        return compare(a, b)
+
+    return lazy_array_equiv
+
+
+MAX_COMPARED = 10_000
+
+
+def same_expression(a, b):
+    """Whether two lazy arrays were made in the same way of the same sources. False may still be equal values."""
+    if a._node is b._node:
+        return a.dtype == b.dtype
+    if a.dtype != b.dtype or a._node.op != b._node.op:
+        return False
+    seen, left = set(), [(a._node, b._node)]
+    while left:
+        x, y = left.pop()
+        if x is y or (id(x), id(y)) in seen:
+            continue
+        seen.add((id(x), id(y)))
+        (operation, inputs, parameters), (other, others, theirs) = x.recipe, y.recipe
+        if len(seen) > MAX_COMPARED or operation != other or len(inputs) != len(others) or not _same(parameters, theirs):
+            return False
+        left.extend(zip(inputs, others))
+    return True
+
+
+def _same(a, b):
+    if a is b:
+        return True
+    if isinstance(a, (tuple, list)) and type(a) is type(b) and len(a) == len(b):
+        return all(map(_same, a, b))
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.__array_interface__ == b.__array_interface__ or a.nbytes <= 8192 and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    return isinstance(a, (str, bytes, int, float, bool, type(None), np.generic)) and type(a) is type(b) and a == b
+
+
+# ---- polyfit ---------------------------------------------------------------------------------------------------------
+
+
+class _Fit:
+    """Coefficients (or, with `rest`, sums of squared residuals) of whole series: xarray's own function on blocks of them."""
+
+    def __init__(self, lhs, rcond, skipna, dtype, rest):
+        self.lhs, self.rcond, self.skipna, self.dtype, self.rest = lhs, rcond, skipna, dtype, rest
+
+    def __call__(self, inputs, start, count):
+        from xarray.core.nputils import least_squares
+
+        from .runtime import read_box
+
+        n = 0 if self.rest else 1
+        series = tuple(inputs[0].shape[:1])
+        rhs = read_box(inputs[0], (0,) + tuple(start[n:]), series + tuple(count[n:]), self.dtype)
+        coefficients, rest = least_squares(self.lhs, rhs, rcond=self.rcond, skipna=self.skipna)
+        if self.rest:
+            return np.broadcast_to(np.asarray(rest, np.float64) if np.size(rest) else np.nan, count)
+        return np.asarray(coefficients, np.float64)[start[0] : start[0] + count[0]]
+
+    def __repr__(self):
+        return "least squares"
+
+
+def _least_squares_or(solve):
+    def least_squares(lhs, rhs, rcond=None, skipna=False):
+        if not isinstance(rhs, Array):
+            return solve(lhs, rhs, rcond=rcond, skipna=skipna)
+        lhs = np.asarray(lhs)
+        shape, sizes = rhs.shape[1:], tuple(rhs.chunksize[1:])
+        fit = functools.partial(_Fit, lhs, rcond, bool(skipna), rhs.dtype)
+        bynumpy.say("polyfit")
+        coefficients = python_node(fit(False), (rhs._node,), np.dtype(np.float64), lhs.shape[1:] + shape, lhs.shape[1:] + sizes)
+        return coefficients, python_node(fit(True), (rhs._node,), np.dtype(np.float64), shape, sizes)
+
+    return least_squares
+
+
+# ---- map_blocks ------------------------------------------------------------------------------------------------------
+
+
+def _lazy(obj):
+    from .explaining import arrays_of
+
+    return bool(arrays_of(obj))
+
+
+def _map_blocks_or(function):
+    def map_blocks(func, obj, args=(), kwargs=None, template=None):
+        if not _lazy(obj):
+            return function(func, obj, args, kwargs, template)
+        _here.inside = getattr(_here, "inside", 0) + 1
+        try:
+            return function(func, obj, args, kwargs, template)
+        finally:
+            _here.inside -= 1
+
+    return map_blocks
+
+
+def refuse_inside_map_blocks():
+    """Called before a lazy array is computed: the function of map_blocks believes that it holds one block."""
+    if getattr(_here, "inside", 0):
+        raise NotImplementedError(
+            "craton: the function given to map_blocks asks for values, and would get the whole array and not one block. Write "
+            "xr.apply_ufunc(function, obj, dask='parallelized', output_dtypes=[...]), which works block by block, or .compute() "
+            "the object first."
+        )
