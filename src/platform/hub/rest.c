@@ -324,6 +324,11 @@ void cr_api_activity(cr_request *req) {
     if (!find_person(req, &person))
         return;
     const json_t *servers = json_object_get(req->json, "servers"), *own = json_object_get(req->json, "last_activity");
+    /* null and {} are as good as nothing */
+    if (json_is_null(own))
+        own = NULL;
+    if (json_is_null(servers) || (json_is_object(servers) && !json_object_size(servers)))
+        servers = NULL;
     if (!check_activity(req, servers, own))
         return;
     int64_t ms;
@@ -445,10 +450,17 @@ void cr_api_no_named(cr_request *req) {
         cr_reply_error(req, 400, "Named servers are not enabled.", "");
 }
 
+static void reply_later(cr_request *req) {
+    cr_reply_error(req, 501, "This call of JupyterHub is not available in this hub.", "docs/rest.md lists those that are");
+}
+
 /* Calls that only administrators may make: others hear which scope is missing, as they would from JupyterHub. */
 static const struct { unsigned method; const char *path, *scope; } later[] = {
     {CR_POST,   "/hub/api/users",       "admin:users"},
     {CR_GET,    "/hub/api/groups",      "list:groups"},
+    {CR_POST,   "/hub/api/groups",      "admin:groups"},
+    {CR_POST,   "/hub/api/groups/",     "admin:groups"},
+    {CR_DELETE, "/hub/api/groups/",     "delete:groups"},
     {CR_GET,    "/hub/api/services",    "list:services"},
     {CR_GET,    "/hub/api/proxy",       "proxy"},
     {CR_POST,   "/hub/api/shutdown",    "shutdown"},
@@ -465,5 +477,11 @@ void cr_api_later(cr_request *req) {
         if (later[i].method == method && fits && !only_admin(req, later[i].scope))
             return;
     }
-    cr_reply_error(req, 501, "This call of JupyterHub is not available in this hub.", "docs/rest.md lists those that are");
+    reply_later(req);
+}
+
+void cr_api_later_own(cr_request *req) {
+    cr_person person;
+    if (may_manage(req) && find_person(req, &person))
+        reply_later(req);
 }
