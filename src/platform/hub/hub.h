@@ -171,6 +171,9 @@ void cr_api_activity(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);
+void cr_api_no_named(cr_request *req);         /* /users/:name/servers/:server: refused */
+void cr_api_later(cr_request *req);            /* not available here; 403 first for who might not */
+void cr_api_later_own(cr_request *req);        /* likewise below /users/:name: 404 first for who may not see that person */
 void cr_oauth_authorize(cr_request *req);
 void cr_oauth_token(cr_request *req);
 

@@ -1,0 +1,220 @@
+"""The real JupyterHub beside cratond: the same people in both, the same requests to both, and what differs in the answers."""
+import fnmatch
+import hashlib
+import json
+import os
+import re
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hub_client import free_ports, request
+
+HERE = Path(__file__).resolve().parent
+PEOPLE = ("root1", "ann", "bob")  # root1 is an administrator in both
+HEADERS = ("Content-Type", "Location", "WWW-Authenticate", "Link", "X-JupyterHub-Version", "Access-Control-Allow-Origin")
+
+# Nothing routes to the real hub: it is asked at its own port.
+CONFIG = """
+from jupyterhub.proxy import Proxy
+
+class NoProxy(Proxy):
+    should_start = False
+    async def add_route(self, routespec, target, data): pass
+    async def delete_route(self, routespec): pass
+    async def get_all_routes(self): return {}
+
+c.JupyterHub.proxy_class = NoProxy
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.admin_users = {"root1"}
+c.Authenticator.allow_all = True
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d"
+c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_port = %(hub)d
+c.JupyterHub.db_url = "sqlite:///hub.sqlite"
+c.JupyterHub.cookie_secret_file = "cookie"
+c.JupyterHub.services = [{"name": "maker", "api_token": "%(token)s"}]
+c.JupyterHub.load_roles = [{"name": "maker", "scopes": ["admin:users", "tokens"], "services": ["maker"]}]
+"""
+
+
+class RealHub:
+    """Takes about 5 s of one core to start; keeps everything in its folder."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        first = free_ports()
+        maker = secrets.token_hex(32)
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": maker})
+        self.url = f"http://127.0.0.1:{first + 1}"
+        self.log = open(self.folder / "log", "w+")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_"))}
+        self.process = subprocess.Popen([sys.executable, "-m", "jupyterhub", "-f", "config.py"], cwd=self.folder, env=environment,
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+        self.tokens = {"nobody": None, "stranger": "0" * 64}
+        try:
+            self.wait()
+            headers = {"Authorization": f"token {maker}"}
+            for name in PEOPLE:
+                if name != "root1":  # made at the start
+                    answer = request("POST", f"{self.url}/hub/api/users/{name}", "", headers)
+                    assert answer.status == 201, answer.text
+                answer = request("POST", f"{self.url}/hub/api/users/{name}/tokens", "{}", headers)
+                assert answer.status == 201, answer.text
+                self.tokens[name] = answer.json()["token"]
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self):
+        end = time.monotonic() + 90
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if request("GET", f"{self.url}/hub/api").status == 200:
+                    return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        self.log.seek(0)
+        raise RuntimeError("the real JupyterHub does not answer:\n" + self.log.read()[-3000:])
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+
+
+class OurHub:
+    def __init__(self, platform):
+        self.url = platform.hub
+        self.tokens = {"nobody": None, "stranger": "0" * 64}
+        admin = platform.administrator("root1")
+        for name in PEOPLE[1:]:
+            platform.add_person(admin, name)
+        with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=20) as db:
+            for name in PEOPLE:
+                token = secrets.token_hex(32)
+                db.execute("INSERT INTO tokens (hash, kind, user_id, created_ms) SELECT ?, 'api', id, 0 FROM users WHERE name = ?",
+                           (hashlib.sha256(token.encode()).digest(), name))
+                self.tokens[name] = token
+        db.close()
+
+
+class Row:
+    """One request: `ID WHO METHOD PATH [Header:value ...] [body]`, fields divided by spaces; the body begins with { or [ or !."""
+
+    def __init__(self, line):
+        self.line = line
+        self.id, self.who, self.method, self.path, *rest = line.split(" ", 4)
+        rest = rest[0] if rest else ""
+        self.headers = {}
+        while m := re.match(r"([A-Za-z-]+):(\S+) ?", rest):
+            self.headers[m[1]] = m[2]
+            rest = rest[m.end():]
+        assert not rest or rest[0] in "{[!", line
+        self.body = (rest[1:] if rest.startswith("!") else rest) or None
+
+    def ask(self, hub):
+        headers = dict(self.headers)
+        if self.body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        if hub.tokens.get(self.who):
+            headers.setdefault("Authorization", f"token {hub.tokens[self.who]}")
+        answer = request(self.method, hub.url + self.path, self.body, headers)
+        return Reply(answer, hub.url)
+
+
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
+
+
+def normal(value, origin):
+    """Ids, times, addresses and secrets as what they are, not which."""
+    if isinstance(value, dict):
+        return {k: "ID" if k in ("token_id", "session_id", "id") and v is not None else normal(v, origin) for k, v in value.items()}
+    if isinstance(value, list):
+        return [normal(v, origin) for v in value]
+    if isinstance(value, str):
+        value = value.replace(origin, "ORIGIN")
+        if value.startswith("ORIGIN") and "?" in value:  # arguments stand in any order
+            path, _, query = value.partition("?")
+            value = path + "?" + "&".join(sorted(query.split("&")))
+        return "TIME" if TIME.match(value) else value
+    return value
+
+
+class Reply:
+    def __init__(self, answer, origin):
+        self.status = answer.status
+        self.headers = {h: answer.headers.get(h, "").replace(origin, "ORIGIN") for h in HEADERS}
+        self.headers["Content-Type"] = self.headers["Content-Type"].partition(";")[0] if answer.body else ""
+        try:
+            self.json = normal(json.loads(answer.body), origin) if answer.body else None
+        except ValueError:
+            self.json = "no JSON: " + answer.text[:200]
+
+
+def json_differences(real, ours, path="json"):
+    if isinstance(real, dict) and isinstance(ours, dict):
+        for key in sorted(real.keys() | ours.keys()):
+            if key not in ours:
+                yield f"{path}.{key} is missing"
+            elif key not in real:
+                yield f"{path}.{key} is new"
+            else:
+                yield from json_differences(real[key], ours[key], f"{path}.{key}")
+    elif isinstance(real, list) and isinstance(ours, list) and len(real) == len(ours) and any(isinstance(v, dict) for v in real):
+        for r, o in zip(real, ours):
+            yield from json_differences(r, o, f"{path}[]")
+    elif real != ours or type(real) is not type(ours):
+        yield path
+
+
+def differences(real, ours):
+    """What a client could notice, each named by a short text. After another status the rest says nothing."""
+    if real.status != ours.status:
+        return {f"status {real.status} {ours.status}"}
+    found = {f"header {h}" for h in HEADERS if real.headers[h] != ours.headers[h]}
+    return found | set(json_differences(real.json, ours.json))
+
+
+class Accepted:
+    """rest_accepted.txt: `IDS | DIFFERENCE | reason`, both patterns as of the shell. A line that nothing needs is an error."""
+
+    def __init__(self, text):
+        self.lines = []
+        for line in text.splitlines():
+            if line.strip() and not line.startswith("#"):
+                ids, what, reason = (part.strip() for part in line.split(" | ", 2))
+                assert reason, line
+                self.lines.append((line, ids.split(), what.replace("[]", "[[]]")))
+        self.used = set()
+
+    def accepts(self, row, difference):
+        hits = [line for line, ids, what in self.lines
+                if any(fnmatch.fnmatchcase(row.id, i) for i in ids) and fnmatch.fnmatchcase(difference, what)]
+        self.used.update(hits)
+        return bool(hits)
+
+    def unused(self):
+        return [line for line, _, _ in self.lines if line not in self.used]
+
+
+def read_rows():
+    lines = (HERE / "rest_requests.txt").read_text().splitlines()
+    rows = [Row(line) for line in lines if line.strip() and not line.startswith("#")]
+    assert len({row.id for row in rows}) == len(rows), "an id stands twice"
+    return rows
+
+
+def read_accepted():
+    return Accepted((HERE / "rest_accepted.txt").read_text())
