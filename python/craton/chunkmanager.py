@@ -116,10 +116,7 @@ class CratonManager(ChunkManagerEntrypoint):
             raise unsupported("map_blocks that changes the shape", "Use xarray.apply_ufunc(..., dask='parallelized').")
         arrays = [a for a in args if isinstance(a, Array)]
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
-        if dtype is None:
-            dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
-        if np.dtype(dtype).kind == "O":
-            # Said of texts whose length only the function knows.
+        if dtype is None or np.dtype(dtype).kind == "O":  # objects: said of texts whose length only the function knows
             dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
         if not can_hold(np.dtype(dtype)):
             raise unsupported(f"map_blocks that makes elements of type {np.dtype(dtype)}", "Call .compute() first.")
