@@ -1,8 +1,10 @@
 """What ./up refuses before it changes anything, and how it says so. Installs nothing."""
 import contextlib
 import http.server
+import io
 import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -199,6 +201,65 @@ def test_uninstall_where_nothing_is(place, tmp_path):
     answer = up(*place, "--uninstall", "--purge")
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "prefix/mine").exists() and (tmp_path / "state/mine").exists()
+
+
+def test_purge_takes_only_what_is_ours(place, tmp_path):
+    """--state, --prefix and --run may name folders in which other things lie, and homes hold links."""
+    state, prefix, run, outside = tmp_path / "state", tmp_path / "prefix", Path(place[-1]), tmp_path / "outside"
+    ours = [state / "config", state / "hub/hub.sqlite", state / "home/ada/file", state / "log/up.log", state / "runner/accounts",
+            state / "before-restore-20260101-000000/config", prefix / "bin/cratond", prefix / "lib/libcraton.so.0.1.0", prefix / ".built",
+            prefix / "share/craton/x", run / "route/x", run / "cratond.pid"]
+    others = [state / "mine", prefix / "bin/mine", prefix / "share/man/mine", prefix / "include/mine.h", run / "mine", outside / "kept"]
+    try:
+        for path in ours + others:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+        (state / "home/ada/link").symlink_to(outside)
+        (state / "home/bob").symlink_to(outside)
+        answer = up(*place, "--uninstall", "--purge")
+        assert answer.returncode == 0, answer.stderr
+        assert [path for path in ours if path.exists()] == [] and [path for path in others if not path.exists()] == []
+    finally:
+        shutil.rmtree(run)
+
+
+@pytest.mark.parametrize("name", ["backup-20260101-000000-0123abcd.sqlite", "backup-1.sqlite", "other.sqlite", "/etc/passwd", "hub/../../secret"])
+def test_hub_cannot_name_files_to_root(tmp_path, name):
+    """What the hub says is its copy of the database is moved and removed by root: only such a file is believed."""
+    (tmp_path / "state/hub").mkdir(parents=True)
+    (tmp_path / "secret").write_text("x")
+    (tmp_path / "state/hub/other.sqlite").write_text("x")
+    (tmp_path / "state/hub/backup-1.sqlite").symlink_to("../../secret")
+    good = tmp_path / "state/hub/backup-20260101-000000-0123abcd.sqlite"
+    good.write_text("x")
+    (tmp_path / "python").write_text("#!/bin/sh\ncat\n")
+    (tmp_path / "prefix/env/current/bin").mkdir(parents=True)
+    (tmp_path / "python").chmod(0o755)
+    (tmp_path / "python").rename(tmp_path / "prefix/env/current/bin/python")
+    script = f"""source tools/up/say.sh; source tools/up/upkeep.sh
+STATE={tmp_path}/state PREFIX={tmp_path}/prefix
+cratond() {{ printf '%s\\n' "$STATE/hub/$NAME"; }}
+database_copy"""
+    answer = subprocess.run(["bash", "-c", script], cwd=SOURCE, capture_output=True, text=True, env={**os.environ, "NAME": name})
+    assert (answer.returncode, answer.stdout) == ((0, f"{good}\n") if name == good.name else (1, "")), answer.stderr
+
+
+def test_restore_of_an_archive_that_is_exchanged_meanwhile(place, tmp_path):
+    """Judged and unpacked is the same archive, although somebody else can write to it."""
+    for name, text in (("good", b"good"), ("evil", b"evil")):
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as archive:
+            for member in ("config", "hub/hub.sqlite", "runner/accounts"):
+                entry = tarfile.TarInfo(member)
+                entry.size = len(text)
+                archive.addfile(entry, io.BytesIO(text))
+    (tmp_path / "prefix/bin").mkdir(parents=True)
+    (tmp_path / "prefix/bin/cratond").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "prefix/bin/cratond").chmod(0o755)
+    stubs = fake(tmp_path / "bin", "dpkg-query", "printf installed")
+    fake(stubs, "tar", f'cat {tmp_path}/evil.tar >{tmp_path}/good.tar; exec {shutil.which("tar")} "$@"')
+    answer = up(*place, "--restore", tmp_path / "good.tar", path=stubs, PIP_INDEX_URL="http://127.0.0.1:1/simple", PIP_RETRIES="0")
+    assert (tmp_path / "good.tar").read_bytes() == (tmp_path / "evil.tar").read_bytes()
+    assert (tmp_path / "state/hub/hub.sqlite").read_text() == "good", answer.stderr
 
 
 def test_failed_step_says_what_where_and_what_next(place, tmp_path):

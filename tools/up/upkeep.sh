@@ -53,9 +53,20 @@ action_stop() {
 }
 
 # Prints the path of a consistent copy of the database, made while it is in use; it lies in STATE/hub.
+# The hub, which is not root, makes and names it, and root then moves and removes it: nothing but such a file may be named.
 database_copy() {
-    cratond --backup "$STATE/hub/backup.sqlite" --json | "$PREFIX/env/current/bin/python" -I -c \
-        'import json, sys; print(json.load(sys.stdin)["path"])'
+    local path
+    path=$(cratond --backup "$STATE/hub/backup.sqlite" --json | "$PREFIX/env/current/bin/python" -I -c \
+        'import json, sys; print(json.load(sys.stdin)["path"])') || return 1
+    is_database_copy "$path" || return 1
+    printf '%s\n' "$STATE/hub/${path##*/}"
+}
+
+is_database_copy() {
+    local path=$STATE/hub/${1##*/}
+    if [[ ${1##*/} =~ ^backup-[0-9a-f-]+\.sqlite$ && $1 -ef $path && -f $path && ! -L $path ]]; then return; fi
+    printf 'The hub names a file that is not its copy of the database: %q\n' "$1" >&2
+    return 1
 }
 
 # A backup is a tar archive of STATE without homes and logs.
@@ -83,17 +94,23 @@ write_backup() { # NAME OF THE COPY
 }
 
 action_restore() {
-    local aside listed
+    local aside listed private archive
     aside=$STATE/before-restore-$(date +%Y%m%d-%H%M%S)
-    [ -r "$FILE" ] || fail "Cannot read $FILE."
+    [[ -f $FILE && -r $FILE ]] || fail "Cannot read $FILE."
+    # Judged and unpacked from a copy that nobody else can change in between.
+    private=$(mktemp -d)
+    # shellcheck disable=SC2064  # the name as it is now
+    trap "rm -rf -- $(printf %q "$private")" EXIT
+    archive=$private/backup.tar
+    cp -- "$FILE" "$archive" || fail "Cannot read $FILE, or there is no room for a copy in ${TMPDIR:-/tmp}."
     # Only what --backup writes, nothing that leads elsewhere.
     # Listed once, without a pipe: the end of grep must not look like the end of tar.
-    listed=$(tar --list --file "$FILE" 2>/dev/null) || listed=
+    listed=$(tar --list --file "$archive" 2>/dev/null) || listed=
     if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|hub/|runner/|signin/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
         fail "$FILE is not a backup made by ./up --backup, or it is damaged."
     fi
     # Root unpacks it: plain files and folders only, no links, devices or set-uid programs.
-    listed=$(LC_ALL=C tar --list --verbose --file "$FILE" 2>/dev/null) || listed=
+    listed=$(LC_ALL=C tar --list --verbose --file "$archive" 2>/dev/null) || listed=
     if LC_ALL=C grep -qvE '^[-d]([r-][w-][x-]){3} ' <<<"$listed"; then
         fail "$FILE is not a backup made by ./up --backup: it holds links, devices or set-uid programs."
     fi
@@ -104,7 +121,8 @@ action_restore() {
     for part in config hub runner signin; do
         if [ -e "$STATE/$part" ]; then mv "$STATE/$part" "$aside/"; fi
     done
-    tar --extract --file "$FILE" --directory "$STATE" --same-permissions --no-same-owner
+    tar --extract --file "$archive" --directory "$STATE" --same-permissions --no-same-owner
+    rm -rf "$private"
     if [ "$ROOT" = yes ]; then chown -R craton:craton "$STATE/hub"; fi
     say "Restored from $FILE; what was there before is in $aside."
     ACTION=up
@@ -116,13 +134,32 @@ action_restore() {
 before_upgrade() {
     local copy
     copy=$(database_copy 2>>"$LOG") || fail "The database could not be backed up, so nothing was replaced." "See $LOG and $STATE/log/cratond.log."
-    mv "$copy" "$STATE/hub/before-upgrade-$(date +%Y%m%d-%H%M%S).sqlite"
+    mv -T "$copy" "$STATE/hub/before-upgrade-$(date +%Y%m%d-%H%M%S).sqlite"
     detail "database backed up to $STATE/hub/before-upgrade-*.sqlite"
-    find "$STATE/hub" -maxdepth 1 -name 'before-upgrade-*.sqlite' -printf '%T@ %p\n' | sort -rn | sed -n '6,$s/^[^ ]* //p' | xargs -r rm --
+    find "$STATE/hub" -maxdepth 1 -type f -name 'before-upgrade-*.sqlite' -printf '%T@ %p\0' | sort -zrn | sed -zn '6,$s/^[^ ]* //p' | xargs -0r rm -f --
 }
 
 # Linux accounts of this platform: cr-NAME with a home below its STATE.
 accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
+
+# What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
+readonly STATE_NAMES=(config hub home log runner signin demo before-restore-20 .up.lock)
+readonly RUN_NAMES=(route u r control.sock fetch.sock proxy.sock routes.map haproxy.cfg haproxy.pid cratond.pid tls.pem tls-new.pem tls-check.cfg
+    owner-rules.nft)
+
+# remove_ours FOLDER NAME...: these, their versions and temporary files (NAME.*, before-restore-20*), then the folder when it is empty.
+# No link is followed, and nothing on another file system is touched.
+remove_ours() {
+    local folder=$1 name
+    shift
+    for name; do
+        case $name in
+        before-restore-20) rm -rf --one-file-system -- "$folder/$name"[0-9][0-9]* || true ;;
+        *) rm -rf --one-file-system -- "$folder/$name" "$folder/$name".* || true ;; # rm says what it leaves
+        esac
+    done
+    rmdir --ignore-fail-on-non-empty "$folder" 2>/dev/null || true
+}
 
 action_uninstall() {
     local name
@@ -140,15 +177,20 @@ action_uninstall() {
         for name in $(accounts); do userdel "$name"; done
         remove_system_users
     fi
-    rm -rf "$RUN"
+    remove_ours "$RUN" "${RUN_NAMES[@]}"
     if [ -e "$PREFIX/.built" ] || [ -d "$PREFIX/env" ]; then
-        rm -rf "${PREFIX:?}"/{bin,lib,include,share,env,build,.built}
-        rmdir "$PREFIX" 2>/dev/null || true
+        remove_ours "$PREFIX/bin" craton craton-fetch cratond haproxy
+        remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a pkgconfig/craton.pc
+        remove_ours "$PREFIX/include" craton
+        remove_ours "$PREFIX/share" craton
+        remove_ours "$PREFIX" env build .built
     fi
     if [ "$PURGE" = yes ]; then
-        if [ -e "$STATE/config" ] || [ -d "$STATE/hub" ]; then rm -rf "${STATE:?}"; fi
+        if [ -e "$STATE/config" ] || [ -d "$STATE/hub" ]; then remove_ours "$STATE" "${STATE_NAMES[@]}"; fi
         rmdir "$PREFIX" 2>/dev/null || true
+        if [ -d "$STATE/home" ]; then fail "Not everything below $STATE/home could be removed." "Is another file system mounted there? What lies on it is untouched."; fi
         say "Craton is gone, with all homes and accounts."
+        if [ -d "$STATE" ]; then say "What else lies in $STATE is kept: it is not Craton's."; fi
     else
         say "Craton is gone. Homes and accounts are kept in $STATE; ./up finds them again, ./up --uninstall --purge removes them."
     fi
