@@ -6,9 +6,15 @@
 static bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
-/* First labels of hosts that the installation may need for itself. */
+bool cr_account_is_platform_log(const char *account) {
+    return strcmp(account, "cratond") == 0 || strcmp(account, "haproxy") == 0 || strcmp(account, "up") == 0;
+}
+
+/* First labels of hosts that the installation may need for itself, and names whose logs would be the platform's own. */
 static bool is_reserved(const char *account) {
     static const char *const names[] = {"hub", "www", "api", "localhost", "proxy"};
+    if (cr_account_is_platform_log(account))
+        return true;
     for (size_t i = 0; i < CR_ARRAY_LEN(names); i++)
         if (strcmp(names[i], account) == 0)
             return true;

@@ -20,5 +20,7 @@ cr_status cr_name_normalize(const char *typed, char *out, cr_err *err) CR_MUST_U
 /* The n-th choice (1, 2, ...) of an account for a name; out needs CR_ACCOUNT_MAX + 1 bytes. */
 void cr_account_choice(const char *name, int n, char *out);
 bool cr_account_is_demo(const char *account);
+/* STATE/log/ACCOUNT.log would be a log of the platform itself. Nobody gets such an account; the helper starts none. */
+bool cr_account_is_platform_log(const char *account);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 #include "base/text.h"
+#include "platform/identity/user_names.h"
 
 static const struct {
     const char *name;
@@ -74,6 +75,8 @@ static bool is_user(const char *s) {
 
 static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     CR_TRY(check_id(&m->id, err));
+    if (cr_account_is_platform_log(m->id.account))
+        return CR_FAIL(err, CR_INVALID, "the account name %s is kept for a log of the platform", m->id.account);
     if (!ends_inside(m->user, sizeof m->user) || !is_user(m->user))
         return CR_FAIL(err, CR_INVALID, "user name is empty, not UTF-8, or has control characters or '/'");
     if (!ends_inside(m->token, sizeof m->token) || strlen(m->token) != CR_RUNNER_TOKEN_LEN ||

@@ -40,6 +40,7 @@ START_TEST(names) {
         {"ada", "ada", "ada"}, {"  Ada.Lovelace ", "ada.lovelace", "ada-lovelace"}, {"ada-l", "ada-l", "ada-l"},
         {"a@b.org", "a@b.org", "a-b-org"}, {"7seas", "7seas", "u7seas"}, {"a--b", "a--b", "a--b"}, {"a._b", "a._b", "a-b"},
         {"hub", "hub", "hub-2"}, {"x", "x", "x"}, {"9", "9", "u9"},
+        {"up", "up", "up-2"}, {"cratond", "cratond", "cratond-2"}, {"HAProxy", "haproxy", "haproxy-2"},   /* STATE/log/up.log is not a person's */
         {"", NULL, NULL}, {"   ", NULL, NULL}, {".ada", NULL, NULL}, {"ada.", NULL, NULL}, {"ada-", NULL, NULL}, {"a b", NULL, NULL},
         {"a/b", NULL, NULL}, {"../etc", NULL, NULL}, {"a%2fb", NULL, NULL}, {"a\nb", NULL, NULL}, {"jos\xC3\xA9", NULL, NULL},
         {"xn--abc", NULL, NULL}, {"a;b", NULL, NULL}, {"<b>", NULL, NULL}, {"a+b", NULL, NULL},

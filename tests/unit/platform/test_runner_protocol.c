@@ -58,6 +58,12 @@ END_TEST
 
 START_TEST(names_are_checked) {
     static const char *const bad[] = {"", "A", "1a", "-a", "a-", "a_b", "a.b", "../x", "a/b", "a b", "\xC3\xA9", "root\n"};
+    static const char *const logs[] = {"cratond", "haproxy", "up"};   /* ACCOUNT.log would be the platform's, and then the account's */
+    for (size_t i = 0; i < CR_ARRAY_LEN(logs); i++) {
+        cr_msg m = good_start();
+        strcpy(m.as_cr_msg_start.id.account, logs[i]);
+        ck_assert_msg(check(&m) != CR_OK, "account '%s' passed", logs[i]);
+    }
     for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
         cr_msg m = good_start();
         memset(m.as_cr_msg_start.id.account, 0, sizeof m.as_cr_msg_start.id.account);
