@@ -174,7 +174,10 @@ void cr_info_text(const cr_info *info, const cr_cli_screen *screen, cr_buf *out)
         cr_buf_adds(out, "\033[1m");
     cr_cli_text(out, info->path, 0, screen->utf8);
     cr_buf_adds(out, screen->colour ? "\033[0m" : "");
-    cr_buf_addf(out, "  (%s%s%s)\n", cr_file_format(info->file), info->group ? ", group " : "", info->group ? info->group : "");
+    cr_buf_addf(out, "  (%s%s", cr_file_format(info->file), info->group ? ", group " : "");
+    if (info->group)
+        cr_cli_text(out, info->group, 0, screen->utf8);
+    cr_buf_adds(out, ")\n");
     dimensions(&p);
     variables(&p, "Coordinates", true);
     variables(&p, "Data variables", false);

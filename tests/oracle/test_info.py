@@ -109,6 +109,12 @@ def test_names_cannot_steer_a_terminal(tmp_path):
     assert "\x1b" not in answer and "\u009b" not in answer and "\x07" not in answer and r"\x1b]0;owned\x07" in answer
 
 
+def test_groups_cannot_steer_a_terminal(tmp_path):
+    xr.Dataset({"a": ("x", [1])}).to_netcdf(tmp_path / "f.nc", group="\x1b[31mred")
+    answer = info("--group", "\x1b[31mred", tmp_path / "f.nc")
+    assert answer.returncode == 0 and "\x1b" not in answer.stdout and r"group \x1b[31mred" in answer.stdout
+
+
 def test_names_in_errors_cannot_steer_a_terminal(tmp_path):
     array = tmp_path / "s.zarr" / "v\x1b]0;owned\x07"
     array.mkdir(parents=True)
