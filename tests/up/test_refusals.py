@@ -203,6 +203,26 @@ def test_uninstall_where_nothing_is(place, tmp_path):
     assert (tmp_path / "prefix/mine").exists() and (tmp_path / "state/mine").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives folders to others")
+@pytest.mark.parametrize("option", ["--state", "--prefix", "--run"])
+@pytest.mark.parametrize("owner, mode, below, words", [
+    (65534, 0o755, "deep/er", "belongs to nobody"),  # could rename what is below
+    (65534, 0o755, "", "belongs to nobody"),
+    (0, 0o777, "er", "others may write to"),
+    (0, 0o1777, "", "others may write to"),          # /tmp itself would get the mode of a state directory
+])
+def test_places_that_others_could_exchange(place, tmp_path, option, owner, mode, below, words):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, owner, 0)
+    folder.chmod(mode)
+    arguments = list(place)
+    arguments[arguments.index(option) + 1] = folder / below
+    answer = up(*arguments, "--port", 28124)
+    assert answer.returncode != 0 and "is no place for Craton as root" in answer.stderr and words in answer.stderr
+    assert list(folder.iterdir()) == [] and folder.stat().st_mode & 0o7777 == mode
+
+
 def test_purge_takes_only_what_is_ours(place, tmp_path):
     """--state, --prefix and --run may name folders in which other things lie, and homes hold links."""
     state, prefix, run, outside = tmp_path / "state", tmp_path / "prefix", Path(place[-1]), tmp_path / "outside"

@@ -69,8 +69,35 @@ find_places() {
                 "Use --state, --prefix and --run with plain paths."
         fi
     done
+    if [ "$ROOT" = yes ] && [[ $ACTION = up || $ACTION = restore || $ACTION = backup ]]; then
+        for path in "$PREFIX" "$STATE" "$RUN"; do check_place "$path"; done
+    fi
     [ ${#RUN} -le 40 ] || fail "The directory of sockets, $RUN, is longer than 40 characters." "Give a shorter one: --run DIR"
     LOG=$STATE/log/up.log
+}
+
+# Root writes there, and runs what lies there: nobody else may exchange it. So the folder, when it is there, and all above it belong to
+# root, and others may write to none of them, except to folders like /tmp, where they cannot rename what is root's, above it.
+check_place() {
+    local path=$1 root owner group mode first=yes
+    root=$(stat -c %u /) # not 0 in some containers
+    while :; do
+        if [ -e "$path" ]; then
+            read -r owner group mode < <(stat -c '%u %g %a' "$path")
+            mode=$((8#$mode))
+            if [ "$owner" != 0 ] && [ "$owner" != "$root" ]; then
+                fail "$1 is no place for Craton as root: $path belongs to $(stat -c %U "$path"), who could exchange what root keeps and runs there." \
+                    "Choose a place below folders of root with --state, --prefix and --run."
+            fi
+            if ((mode & 8#002 || (mode & 8#020 && group != 0))) && { [ $first = yes ] || ! ((mode & 8#1000)); }; then
+                fail "$1 is no place for Craton as root: others may write to $path (mode $(stat -c %a "$path")) and could exchange what root keeps and runs there." \
+                    "Choose a place of its own below folders of root with --state, --prefix and --run."
+            fi
+        fi
+        if [ "$path" = / ]; then return; fi
+        path=$(dirname "$path")
+        first=no
+    done
 }
 
 # Where cratond finds the three places.
