@@ -17,11 +17,13 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 import afresh
 
 REQUEST_MOST = 256 << 10
 PATIENCE_S = 3
+WAITING_MOST = 64                      # connections that have not asked yet
 PEER = struct.Struct("iII")            # struct ucred
 
 # Read when Python or a library starts, which here has been: such a kernel is started plainly.
@@ -47,20 +49,26 @@ def begin_anew():
 class Kernels:
     def __init__(self, listener, server):
         self.listener, self.server, self.running = listener, server, {}     # pidfd of a kernel -> (pid, connection)
+        self.waiting = {}                                                   # descriptor -> (connection, until when it must have asked)
         self.poll = select.poll()
         for fd in (listener.fileno(), server):
             self.poll.register(fd, select.POLLIN)
 
     def run(self):
         while True:
-            for fd, _ in self.poll.poll():
+            for fd, _ in self.poll.poll(1000 if self.waiting else None):
                 if fd == self.server:
                     self.end()
                     return
                 if fd == self.listener.fileno():
                     self.accept()
+                elif fd in self.waiting:
+                    self.answer(fd)
                 elif fd in self.running:
                     self.reap(fd)
+            # Not inside the loop: what it still has to see keeps its number.
+            for fd in [fd for fd, (_, until) in self.waiting.items() if until < time.monotonic()]:
+                self.take(fd).close()
 
     def end(self):
         for pidfd in self.running:
@@ -74,8 +82,19 @@ class Kernels:
             connection, _ = self.listener.accept()
         except OSError:
             return  # gone again
-        connection.settimeout(PATIENCE_S)
-        fds = []
+        if len(self.waiting) >= WAITING_MOST:
+            connection.close()
+            return
+        connection.setblocking(False)
+        self.waiting[connection.fileno()] = connection, time.monotonic() + PATIENCE_S
+        self.poll.register(connection, select.POLLIN)
+
+    def take(self, fd):
+        self.poll.unregister(fd)
+        return self.waiting.pop(fd)[0]
+
+    def answer(self, fd):
+        connection, fds = self.take(fd), []
         try:
             _, uid, _ = PEER.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size))
             data, fds, flags, _ = socket.recv_fds(connection, REQUEST_MOST, 2)
@@ -99,7 +118,6 @@ class Kernels:
         pidfd = os.pidfd_open(pid)
         self.running[pidfd] = pid, connection
         self.poll.register(pidfd, select.POLLIN)
-        connection.setblocking(False)
         connection.send(json.dumps({"pid": pid}).encode())
 
     def reap(self, pidfd):

@@ -208,6 +208,16 @@ def test_nobody_else_is_heard(platform, lab, kernel):
     stop(other.person)
 
 
+def test_those_who_say_nothing_hold_up_nobody(platform, lab, kernel):
+    pid, path = forker(platform, "karen")
+    code = "import socket; held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(12)]"
+    assert lab.run(kernel, f"{code}; [s.connect({str(path)!r}) for s in held] and 'held'") == "'held'"
+    other = new_kernel(lab)
+    assert evaluate(lab, other, PPID) == pid  # one that waits too long starts plainly
+    lab.api("DELETE", f"kernels/{other}")
+    assert lab.run(kernel, "[s.settimeout(20) or s.recv(10) for s in held] == [b''] * 12") == "True"
+
+
 def test_rights(platform, lab, kernel):
     pid, _ = forker(platform, "karen")
     owner = pwd.getpwnam(platform.accounts + "karen")
