@@ -110,8 +110,10 @@ def test_names_cannot_steer_a_terminal(tmp_path):
 
 
 def test_groups_cannot_steer_a_terminal(tmp_path):
-    xr.Dataset({"a": ("x", [1])}).to_netcdf(tmp_path / "f.nc", group="\x1b[31mred")
-    answer = info("--group", "\x1b[31mred", tmp_path / "f.nc")
+    for folder in (tmp_path / "s.zarr", tmp_path / "s.zarr/\x1b[31mred"):
+        folder.mkdir()
+        (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
+    answer = info("--group", "\x1b[31mred", tmp_path / "s.zarr")
     assert answer.returncode == 0 and "\x1b" not in answer.stdout and r"group \x1b[31mred" in answer.stdout
 
 
