@@ -243,9 +243,12 @@ def test_own_writers(tmp_path, how):
     with pytest.raises(FileExistsError):
         ds.t.craton.to_zarr(path) if how != "netcdf" else ds.t.craton.to_netcdf(path)
     # Reading what is replaced: the old store stays until the new one is whole.
+    mode = 0o700 if path.is_dir() else 0o600
+    path.chmod(mode)
     doubled = ours(path, chunks={})[["t"]] * 2
     (doubled.craton.to_netcdf if how == "netcdf" else doubled.craton.to_zarr)(path, overwrite=True)
     np.testing.assert_array_equal(reference(path).t.values, expected.t.values * 2)
+    assert path.stat().st_mode & 0o777 == mode  # what was private stays private
 
 
 @pytest.mark.parametrize("how", ["zarr3", "netcdf"])

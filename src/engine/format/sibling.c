@@ -127,6 +127,15 @@ static void remove_stale(const char *parent, const char *name) {
     closedir(d);
 }
 
+/* What replaces a private file or store is private too, from its first byte; where there are no modes, nothing happens. */
+static void take_over_mode(const cr_sibling *s, int fd, mode_t made) {
+    struct stat old;
+    if (!s->overwrite || lstat(s->destination, &old) != 0 || (old.st_mode & S_IFMT) != (made & S_IFMT))
+        return;
+    mode_t owner = S_ISDIR(made) ? S_IRWXU : S_IRUSR | S_IWUSR;
+    (void)!fchmod(fd, (old.st_mode & 0777) | owner | (made & 07000));
+}
+
 /* Makes and locks one temporary; CR_BUSY when another process removed it before it was locked. */
 static cr_status make_once(cr_sibling *s, const char *parent, cr_err *err) {
     char random[2 * RANDOM_BYTES + 1];
@@ -146,6 +155,7 @@ static cr_status make_once(cr_sibling *s, const char *parent, cr_err *err) {
                 a.st_ino != b.st_ino;
     if (lost)
         return CR_FAIL(err, CR_BUSY, "another process removed %s", s->temporary);
+    take_over_mode(s, fd, a.st_mode);
     s->lock = fd;
     fd = -1;
     return CR_OK;
