@@ -33,6 +33,10 @@ c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.admin_users = {"root1"}
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "homes/{username}"
+c.Spawner.cmd = ["%(python)s", "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={}"]
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
 c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d"
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = %(hub)d
@@ -58,7 +62,7 @@ class RealHub:
         self.folder = Path(folder)
         first = free_ports()
         root = secrets.token_hex(32)
-        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root})
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable})
         self.url = f"http://127.0.0.1:{first + 1}"
         self.log = open(self.folder / "log", "w+")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_"))}
@@ -111,6 +115,7 @@ class OurHub:
 class Row:
     """One request: `ID WHO METHOD PATH [Header:value ...] [body]`, fields divided by spaces; the body begins with { or [ or !.
 
+    METHOD READY or STOPPED asks GET until the person's server is that, and gives the last answer.
     WHO may be @ROW, with the token that this row's answer held; {ROW.KEY} in a path is a value of that answer.
     """
 
@@ -135,6 +140,14 @@ class Row:
         token = hub.made.get(self.who[1:], {}).get("token", "0" * 64) if self.who[0] == "@" else hub.tokens[self.who]
         if token:
             headers.setdefault("Authorization", f"token {token}")
+        end = time.monotonic() + 90
+        while self.method in ("READY", "STOPPED"):
+            answer = request("GET", hub.url + self.path, headers=headers)
+            ready = answer.json()["servers"].get("", {}).get("ready")
+            if ready if self.method == "READY" else not answer.json()["servers"]:
+                return Reply(answer, hub.url)
+            assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
+            time.sleep(0.2)
         answer = request(self.method, hub.url + re.sub(r"\{([a-z0-9-]+)\.([a-z_]+)\}", known, self.path), self.body, headers)
         with contextlib.suppress(ValueError):
             value = json.loads(answer.body or b"null")
@@ -151,6 +164,8 @@ def normal(value, origin):
     """Ids, times, addresses and secrets as what they are, not which."""
     if isinstance(value, dict):
         value = dict(sorted(value.items()))
+        if str(value.get("oauth_client")).startswith("Server at "):
+            value["last_activity"] = "SEEN"  # a server speaks when it likes
         return {k: "ID" if k in ("token_id", "session_id", "id", "token") and v is not None else
                 sorted(normal(v, origin), key=json.dumps) if k in UNORDERED and isinstance(v, list) else normal(v, origin)
                 for k, v in value.items()}

@@ -187,6 +187,7 @@ void cr_api_user_change(cr_request *req);
 void cr_api_user_remove(cr_request *req);
 /* rest_servers.c */
 void cr_api_activity(cr_request *req);
+void cr_api_server_get(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);

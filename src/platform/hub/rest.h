@@ -43,6 +43,9 @@ bool cr_rest_check_body(cr_request *req, const char *what, const cr_rest_field *
 bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_person);
 /* The person as this caller may see it; NULL: nothing may be seen. */
 json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
+/* A server that this caller may see. */
+struct cr_lab;
+json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);
 
 typedef struct cr_rest_page {
     int64_t limit, offset;

@@ -26,10 +26,11 @@ void cr_api_info(cr_request *req) {
 
 /* ---- proxy ---- */
 
-static json_t *route_of(const cr_lab *s, const char *spec) {
-    char target[CR_URL_MAX];
-    return json_pack("{s:s, s:s, s:{s:s, s:s}}", "routespec", spec, "target", cr_lab_origin_url(s, "", target, sizeof target), "data", "user", s->user,
-                     "server_name", s->name);
+static void add_route(json_t *all, const cr_lab *s) {
+    char target[CR_URL_MAX], spec[CR_URL_MAX];
+    cr_url_prefix(s->user, s->name, spec, sizeof spec);
+    json_object_set_new(all, spec, json_pack("{s:s, s:s, s:{s:s, s:s}}", "routespec", spec, "target", cr_lab_origin_url(s, "", target, sizeof target), "data",
+                                             "user", s->user, "server_name", s->name));
 }
 
 /* The routes that the hub wants, which are those that are there (proxy.h). Few enough to be sorted: one a running server. */
@@ -43,9 +44,8 @@ void cr_api_proxy(cr_request *req) {
     void *server;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &server));) {
         const cr_lab *s = server;
-        char spec[CR_URL_MAX];
         if (s->state == CR_LAB_READY)
-            json_object_set_new(all, cr_url_prefix(s->user, s->name, spec, sizeof spec), route_of(s, spec));
+            add_route(all, s);
     }
     char *sorted = json_dumps(all, JSON_SORT_KEYS);
     json_t *ordered = sorted ? json_loads(sorted, 0, NULL) : NULL;

@@ -108,13 +108,34 @@ static bool find_server(cr_request *req, cr_scope scope, bool make, cr_lab **ret
     return false;
 }
 
+void cr_api_server_get(cr_request *req) {
+    cr_lab *s;
+    if (!find_server(req, CR_SCOPE_READ_SERVERS, false, &s))
+        return;
+    if (s)
+        cr_reply_json(req, 200, cr_rest_server_model(req, s));
+    else
+        cr_rest_reply(req, 404, "%s's server was never started", req->param[0]);
+}
+
+/* Options are taken as they are in JupyterHub, and not used: what a server gets is the operator's to say. */
+static bool check_options(cr_request *req) {
+    const json_t *name = json_object_get(req->json, "display_name"), *options = json_object_get(req->json, "user_options");
+    const char *problem = json_is_array(req->json) && json_array_size(req->json) ? "Body must be a JSON object"
+                          : name && !json_is_string(name) ? "display_name must be a string"
+                          : options && !json_is_object(options) && !json_is_null(options) ? "user_options must be an object or null" : NULL;
+    if (problem)
+        cr_reply_error(req, 400, problem, "");
+    return !problem;
+}
+
 void cr_api_server_start(cr_request *req) {
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
-    if (!find_server(req, CR_SCOPE_START_SERVERS, true, &s))
+    if (!find_server(req, CR_SCOPE_START_SERVERS, true, &s) || !check_options(req))
         return;
     if (s->state == CR_LAB_READY)
-        cr_reply_error(req, 400, "This server is already running.", "");
+        cr_rest_reply(req, 400, "%s is already running", s->user);
     else if (cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
@@ -126,7 +147,9 @@ void cr_api_server_stop(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!find_server(req, CR_SCOPE_DELETE_SERVERS, false, &s))
         return;
-    if (!s || s->state == CR_LAB_STOPPED)
+    if (json_is_true(json_object_get(req->json, "remove")))
+        cr_reply_error(req, 400, "Cannot delete the default server", "");
+    else if (!s || s->state == CR_LAB_STOPPED)
         cr_reply_empty(req, 204);
     else if (cr_lab_stop(s, NULL, &err) != CR_OK)
         cr_reply_err(req, &err);

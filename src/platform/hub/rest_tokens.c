@@ -71,7 +71,7 @@ static void add_model(void *user, const cr_token_row *row) {
     json_array_append_new(m->list, json_pack("{s:s, s:s, s:s, s:[], s:o, s:o, s:o, s:o, s:s, s:s?, s:s}", "user", m->person->name, "id", id, "kind",
                                              "api_token", "roles", "scopes", scopes_of(m, row), "created", cr_rest_time(row->created_ms),
                                              "last_activity", cr_rest_time(row->last_ms), "expires_at", cr_rest_time(row->expires_ms), "note",
-                                             row->note, "session_id", row->session_id ? session : NULL, "oauth_client", client));
+                                             row->note[0] || !row->server ? row->note : client, "session_id", row->session_id ? session : NULL, "oauth_client", client));
 }
 
 /* ---- list and look ---- */

@@ -50,6 +50,14 @@ static bool wants_stopped(const cr_request *req) {
     return text && strcmp(text, "0") != 0 && strcasecmp(text, "false") != 0;
 }
 
+json_t *cr_rest_server_model(cr_request *req, const cr_lab *s) {
+    const char *full_name = cr_arena_printf(&req->arena, "%s/%s", s->user, s->name);
+    json_t *model = cr_lab_model(s);
+    if (full_name && cr_rest_may(req, CR_SCOPE_ADMIN_SERVER_STATE, CR_SCOPE_SERVER, full_name))
+        json_object_set_new(model, "state", json_object());      /* nothing that a program could use */
+    return model;
+}
+
 static json_t *full_model(cr_request *req, const cr_person *p) {
     cr_hub *hub = cr_hub_of(req);
     json_t *servers = json_object();
@@ -63,12 +71,8 @@ static json_t *full_model(cr_request *req, const cr_person *p) {
             pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
         if (s->state == CR_LAB_READY)
             url = cr_url_prefix(s->user, "", prefix, sizeof prefix);
-        if ((s->state != CR_LAB_STOPPED || wants_stopped(req)) && cr_rest_may(req, CR_SCOPE_READ_SERVERS, CR_SCOPE_SERVER, full_name)) {
-            json_t *model = cr_lab_model(s);
-            if (cr_rest_may(req, CR_SCOPE_ADMIN_SERVER_STATE, CR_SCOPE_SERVER, full_name))
-                json_object_set_new(model, "state", json_object());      /* nothing that a program could use */
-            json_object_set_new(servers, "", model);
-        }
+        if ((s->state != CR_LAB_STOPPED || wants_stopped(req)) && cr_rest_may(req, CR_SCOPE_READ_SERVERS, CR_SCOPE_SERVER, full_name))
+            json_object_set_new(servers, "", cr_rest_server_model(req, s));
     }
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o, s:n}", "kind", "user", "name", p->name, "admin", p->admin,
                      "roles", roles_of(p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,

@@ -60,6 +60,7 @@ const cr_route cr_hub_routes[] = {
     {CR_PATCH,            "/hub/api/users/:name",              CR_ROUTE_API,         CR_CSRF_SESSION,  cr_api_user_change},
     {CR_DELETE,           "/hub/api/users/:name",              CR_ROUTE_API,         CR_CSRF_SESSION,  cr_api_user_remove},
     {CR_POST,             "/hub/api/users/:name/activity",     CR_ROUTE_API,         CR_CSRF_SESSION,  cr_api_activity},
+    {CR_GET,              "/hub/api/users/:name/server",       CR_ROUTE_API,         CR_CSRF_NONE,     cr_api_server_get},
     {CR_POST,             "/hub/api/users/:name/server",       CR_ROUTE_API,         CR_CSRF_SESSION,  cr_api_server_start},
     {CR_DELETE,           "/hub/api/users/:name/server",       CR_ROUTE_API,         CR_CSRF_SESSION,  cr_api_server_stop},
     {CR_GET,              "/hub/api/users/:name/server/progress", CR_ROUTE_API,         CR_CSRF_NONE,     cr_api_progress},
