@@ -278,19 +278,23 @@ static cr_status issue(cr_request *req, const cr_person *person, int64_t life_s,
     json_decref(list);
     CR_TRY(status);
     models m = {hub, person, json_array()};
-    CR_TRY(cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, err));
-    *ret_model = json_incref(json_array_get(m.list, 0));
-    json_object_set_new(*ret_model, "token", json_string(token));
+    status = cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, err);
+    if (status == CR_OK && json_array_size(m.list) == 0)
+        status = CR_FAIL(err, CR_INTERNAL, "the new token is not there");
+    if (status == CR_OK) {
+        *ret_model = json_incref(json_array_get(m.list, 0));
+        json_object_set_new(*ret_model, "token", json_string(token));
+    }
     explicit_bzero(token, sizeof token);
     json_decref(m.list);
-    return CR_OK;
+    return status;
 }
 
 void cr_api_token_make(cr_request *req) {
     const cr_caller *c = cr_caller_of(req);
     cr_person person;
     int64_t life_s;
-    json_t *model;
+    json_t *model = NULL;
     cr_err err = CR_ERR_INIT;
     if (json_is_array(req->json) && json_array_size(req->json)) {
         cr_reply_error(req, 400, "Body must be a JSON dict or empty", "");
