@@ -131,9 +131,6 @@ const cr_migration cr_schema[] = {
      ") STRICT, WITHOUT ROWID;"
      "CREATE INDEX group_members_user ON group_members (user_id);"
      "CREATE INDEX memberships_name ON memberships (name);"
-     "INSERT OR IGNORE INTO groups (name) SELECT DISTINCT name FROM memberships ORDER BY name;"
-     "CREATE VIEW user_groups AS SELECT i.user_id AS user_id, g.id AS group_id, g.name AS name FROM memberships m "
-     "  JOIN identities i ON i.id = m.identity_id JOIN groups g ON g.name = m.name "
-     "  UNION SELECT gm.user_id, g.id, g.name FROM group_members gm JOIN groups g ON g.id = gm.group_id;"},
+     "INSERT OR IGNORE INTO groups (name) SELECT DISTINCT name FROM memberships ORDER BY name;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -136,8 +136,9 @@ void cr_api_user_get(cr_request *req) {
 #define LISTED \
     "FROM users u WHERE (?1 < 0 OR EXISTS (SELECT 1 FROM servers s WHERE s.user_id = u.id AND s.running = 1) = ?1) " \
     "AND (?2 IS NULL OR instr(u.name, lower(?2)) > 0) AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id) " \
-    "AND (?3 IS NULL OR u.name IN (SELECT value FROM json_each(?3)) OR EXISTS (SELECT 1 FROM user_groups ug WHERE ug.user_id = u.id AND " \
-    "ug.name IN (SELECT value FROM json_each(?4)))) "
+    "AND (?3 IS NULL OR u.name IN (SELECT value FROM json_each(?3)) OR u.id IN (" \
+    "SELECT i.user_id FROM json_each(?4) j CROSS JOIN memberships m ON m.name = j.value CROSS JOIN identities i ON i.id = m.identity_id " \
+    "UNION SELECT gm.user_id FROM json_each(?4) j CROSS JOIN groups g ON g.name = j.value CROSS JOIN group_members gm ON gm.group_id = g.id)) "
 #define LIST_BY(order) "SELECT " CR_PERSON_COLUMNS ", count(*) OVER () " LISTED "ORDER BY " order " LIMIT ?5 OFFSET ?6"
 
 static const struct { const char *name, *sql; } list_orders[] = {

@@ -1,4 +1,5 @@
-/* groups.c - groups of people. */
+/* groups.c - groups of people. Joins stand in the order in which they are to be made (CROSS JOIN): each then goes by an index, however
+ * many people and groups there are. */
 #include "platform/identity/groups.h"
 
 bool cr_group_name_is_right(const char *name) {
@@ -91,19 +92,30 @@ static cr_status each_text(cr_query *q, void (*each)(void *user, const char *tex
 
 cr_status cr_group_people(cr_db *db, int64_t id, void (*each)(void *user, const char *name), void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT u.name FROM user_groups ug JOIN users u ON u.id = ug.user_id WHERE ug.group_id = ? ORDER BY u.name", "i", id));
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT u.name FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id "
+                         "CROSS JOIN users u ON u.id = i.user_id WHERE g.id = ?1 "
+                         "UNION SELECT u.name FROM group_members gm CROSS JOIN users u ON u.id = gm.user_id WHERE gm.group_id = ?1 ORDER BY 1",
+                         "i", id));
     return each_text(&q, each, user, err);
 }
 
 cr_status cr_groups_of(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT name FROM user_groups WHERE user_id = ? ORDER BY name", "i", user_id));
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT m.name FROM identities i CROSS JOIN memberships m ON m.identity_id = i.id WHERE i.user_id = ?1 "
+                         "UNION SELECT g.name FROM group_members gm CROSS JOIN groups g ON g.id = gm.group_id WHERE gm.user_id = ?1 ORDER BY 1",
+                         "i", user_id));
     return each_text(&q, each, user, err);
 }
 
 cr_status cr_group_has(cr_db *db, const char *group, const char *user, bool *ret_has, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT 1 FROM user_groups ug JOIN users u ON u.id = ug.user_id WHERE ug.name = ? AND u.name = ?", "tt", group, user));
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT 1 FROM users u CROSS JOIN identities i ON i.user_id = u.id CROSS JOIN memberships m ON m.identity_id = i.id "
+                         "WHERE u.name = ?2 AND m.name = ?1 "
+                         "UNION ALL SELECT 1 FROM users u CROSS JOIN groups g CROSS JOIN group_members gm ON gm.group_id = g.id AND gm.user_id = u.id "
+                         "WHERE u.name = ?2 AND g.name = ?1", "tt", group, user));
     bool has = cr_query_next(&q);
     if (!has)
         CR_TRY(cr_query_end(&q, err));

@@ -1,7 +1,7 @@
-/* groups.h - groups of people: tables groups, group_members, view user_groups.
+/* groups.h - groups of people: tables groups, group_members.
  *
  * A person is in a group because an administrator put them there (group_members), or because an identity provider said so at the last
- * sign-in (memberships, see identities.h). The view is both together.
+ * sign-in (memberships, see identities.h). Everything that is read here is both together.
  *
  * Invariants
  *  1. Every group that a provider has named has a row, so it can be listed and have properties and further members.
