@@ -148,7 +148,7 @@ class Row:
                 return Reply(answer, hub.url)
             assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
             time.sleep(0.2)
-        answer = request(self.method, hub.url + re.sub(r"\{([a-z0-9-]+)\.([a-z_]+)\}", known, self.path), self.body, headers)
+        answer = request(self.method, hub.url + re.sub(r"\{([a-z0-9-]+)\.([a-z_]+)\}", known, self.path), self.body and self.body.encode(), headers)
         with contextlib.suppress(ValueError):
             value = json.loads(answer.body or b"null")
             if isinstance(value, dict):
@@ -239,11 +239,11 @@ class Accepted:
 
 
 def read_rows():
-    lines = (HERE / "rest_requests.txt").read_text().splitlines()
+    lines = (HERE / "rest_requests.txt").read_text("utf-8").splitlines()
     rows = [Row(line) for line in lines if line.strip() and not line.startswith("#")]
     assert len({row.id for row in rows}) == len(rows), "an id stands twice"
     return rows
 
 
 def read_accepted():
-    return Accepted((HERE / "rest_accepted.txt").read_text())
+    return Accepted((HERE / "rest_accepted.txt").read_text("utf-8"))

@@ -16,6 +16,7 @@ void cr_rest_reply(cr_request *req, int status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    cr_text_clean(message);      /* a name may have been cut inside a character */
     cr_reply_error(req, status, message, "");
 }
 

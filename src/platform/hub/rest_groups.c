@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/identity/groups.h"
 
 static const cr_rest_field group_fields[] = {{"name", JSON_STRING}, {"users", JSON_ARRAY}, {"roles", JSON_ARRAY}};
@@ -146,6 +147,7 @@ static bool in_transaction(cr_request *req, cr_status (*what)(cr_request *req, v
     cr_status status = cr_db_begin(db, &err);
     if (status == CR_OK)
         status = cr_db_end(db, what(req, arg, &err), &err);
+    cr_text_clean(err.message);  /* a name may have been cut inside a character */
     if (status != CR_OK)
         cr_reply_err(req, &err);
     return status == CR_OK;

@@ -316,6 +316,7 @@ void cr_api_token_make(cr_request *req) {
     if (!note[0])
         snprintf(note, sizeof note, "Requested via api%s%s", c->person.id == person.id ? "" : " by user ", c->person.id == person.id ? "" : c->person.name);
     cr_status status = issue(req, &person, life_s, note, &model, &err);
+    cr_text_clean(err.message);  /* a name may have been cut inside a character */
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
