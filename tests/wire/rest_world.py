@@ -164,7 +164,7 @@ def normal(value, origin):
     """Ids, times, addresses and secrets as what they are, not which."""
     if isinstance(value, dict):
         value = dict(sorted(value.items()))
-        if str(value.get("oauth_client")).startswith("Server at "):
+        if str(value.get("note")).startswith("Server at "):
             value["last_activity"] = "SEEN"  # a server speaks when it likes
         return {k: "ID" if k in ("token_id", "session_id", "id", "token") and v is not None else
                 sorted(normal(v, origin), key=json.dumps) if k in UNORDERED and isinstance(v, list) else normal(v, origin)

@@ -60,18 +60,15 @@ static json_t *scopes_of(const models *m, const cr_token_row *row) {
 
 static void add_model(void *user, const cr_token_row *row) {
     models *m = user;
-    char id[32], session[32], client[CR_NAME_MAX + CR_ACCOUNT_MAX + 32], name[3 * CR_NAME_MAX + 4];
+    char id[32], session[32], server[CR_NAME_MAX + CR_ACCOUNT_MAX + 32];
     snprintf(id, sizeof id, "a%lld", (long long)row->id);
     snprintf(session, sizeof session, "%lld", (long long)row->session_id);
-    cr_url_segment(m->person->name, name, sizeof name);
-    if (row->server)
-        snprintf(client, sizeof client, "Server at /user/%s/%s%s", m->person->name, row->server, row->server[0] ? "/" : "");
-    else
-        snprintf(client, sizeof client, "JupyterHub");
+    snprintf(server, sizeof server, "Server at /user/%s/%s%s", m->person->name, row->server ? row->server : "", row->server && row->server[0] ? "/" : "");
     json_array_append_new(m->list, json_pack("{s:s, s:s, s:s, s:[], s:o, s:o, s:o, s:o, s:s, s:s?, s:s}", "user", m->person->name, "id", id, "kind",
                                              "api_token", "roles", "scopes", scopes_of(m, row), "created", cr_rest_time(row->created_ms),
                                              "last_activity", cr_rest_time(row->last_ms), "expires_at", cr_rest_time(row->expires_ms), "note",
-                                             row->note[0] || !row->server ? row->note : client, "session_id", row->session_id ? session : NULL, "oauth_client", client));
+                                             row->kind == CR_TOKEN_SERVER ? server : row->note, "session_id", row->session_id ? session : NULL,
+                                             "oauth_client", row->kind == CR_TOKEN_OAUTH ? server : "JupyterHub"));
 }
 
 /* ---- list and look ---- */
