@@ -1,12 +1,11 @@
 """The real JupyterHub beside cratond: the same people in both, the same requests to both, and what differs in the answers."""
+import contextlib
 import fnmatch
-import hashlib
 import json
 import os
 import re
 import secrets
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -24,23 +23,36 @@ from jupyterhub.proxy import Proxy
 
 class NoProxy(Proxy):
     should_start = False
-    async def add_route(self, routespec, target, data): pass
-    async def delete_route(self, routespec): pass
-    async def get_all_routes(self): return {}
+    routes = {}
+    async def add_route(self, routespec, target, data): self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
+    async def delete_route(self, routespec): self.routes.pop(routespec, None)
+    async def get_all_routes(self): return dict(self.routes)
 
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.admin_users = {"root1"}
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = "homes/{username}"
+c.Spawner.cmd = ["%(python)s", "-m", "jupyterhub.singleuser"]
+c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={}"]
+c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
 c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d"
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = %(hub)d
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
 c.JupyterHub.cookie_secret_file = "cookie"
-c.JupyterHub.services = [{"name": "maker", "api_token": "%(token)s"}]
-c.JupyterHub.load_roles = [{"name": "maker", "scopes": ["admin:users", "tokens"], "services": ["maker"]}]
+c.JupyterHub.api_tokens = {"%(token)s": "root1"}
 """
+
+
+def make_people(hub):
+    headers = {"Authorization": f"token {hub.tokens['root1']}", "Content-Type": "application/json"}
+    for name in PEOPLE[1:]:
+        for path in (name, name + "/tokens"):
+            answer = request("POST", f"{hub.url}/hub/api/users/{path}", "{}", headers)
+            assert answer.status == 201, answer.text
+        hub.tokens[name] = answer.json()["token"]
 
 
 class RealHub:
@@ -49,24 +61,18 @@ class RealHub:
     def __init__(self, folder):
         self.folder = Path(folder)
         first = free_ports()
-        maker = secrets.token_hex(32)
-        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": maker})
+        root = secrets.token_hex(32)
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable})
         self.url = f"http://127.0.0.1:{first + 1}"
         self.log = open(self.folder / "log", "w+")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_"))}
         self.process = subprocess.Popen([sys.executable, "-m", "jupyterhub", "-f", "config.py"], cwd=self.folder, env=environment,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
-        self.tokens = {"nobody": None, "stranger": "0" * 64}
+        self.tokens = {"nobody": None, "stranger": "0" * 64, "root1": root}
+        self.made = {}
         try:
             self.wait()
-            headers = {"Authorization": f"token {maker}"}
-            for name in PEOPLE:
-                if name != "root1":  # made at the start
-                    answer = request("POST", f"{self.url}/hub/api/users/{name}", "", headers)
-                    assert answer.status == 201, answer.text
-                answer = request("POST", f"{self.url}/hub/api/users/{name}/tokens", "{}", headers)
-                assert answer.status == 201, answer.text
-                self.tokens[name] = answer.json()["token"]
+            make_people(self)
         except BaseException:
             self.stop()
             raise
@@ -98,20 +104,20 @@ class OurHub:
     def __init__(self, platform):
         self.url = platform.hub
         self.tokens = {"nobody": None, "stranger": "0" * 64}
+        self.made = {}
         admin = platform.administrator("root1")
-        for name in PEOPLE[1:]:
-            platform.add_person(admin, name)
-        with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=20) as db:
-            for name in PEOPLE:
-                token = secrets.token_hex(32)
-                db.execute("INSERT INTO tokens (hash, kind, user_id, created_ms) SELECT ?, 'api', id, 0 FROM users WHERE name = ?",
-                           (hashlib.sha256(token.encode()).digest(), name))
-                self.tokens[name] = token
-        db.close()
+        answer = admin.api("POST", "/hub/api/users/root1/tokens", {})
+        assert answer.status == 201, answer.text
+        self.tokens["root1"] = answer.json()["token"]
+        make_people(self)
 
 
 class Row:
-    """One request: `ID WHO METHOD PATH [Header:value ...] [body]`, fields divided by spaces; the body begins with { or [ or !."""
+    """One request: `ID WHO METHOD PATH [Header:value ...] [body]`, fields divided by spaces; the body begins with { or [ or !.
+
+    METHOD READY or STOPPED asks GET until the person's server is that, and gives the last answer.
+    WHO may be @ROW, with the token that this row's answer held; {ROW.KEY} in a path is a value of that answer.
+    """
 
     def __init__(self, line):
         self.line = line
@@ -125,22 +131,44 @@ class Row:
         self.body = (rest[1:] if rest.startswith("!") else rest) or None
 
     def ask(self, hub):
+        def known(match):  # {ROW.KEY}: from that row's answer
+            return str(hub.made.get(match[1], {}).get(match[2], "a0"))
+
         headers = dict(self.headers)
         if self.body is not None:
             headers.setdefault("Content-Type", "application/json")
-        if hub.tokens.get(self.who):
-            headers.setdefault("Authorization", f"token {hub.tokens[self.who]}")
-        answer = request(self.method, hub.url + self.path, self.body, headers)
+        token = hub.made.get(self.who[1:], {}).get("token", "0" * 64) if self.who[0] == "@" else hub.tokens[self.who]
+        if token:
+            headers.setdefault("Authorization", f"token {token}")
+        end = time.monotonic() + 90
+        while self.method in ("READY", "STOPPED"):
+            answer = request("GET", hub.url + self.path, headers=headers)
+            ready = answer.json()["servers"].get("", {}).get("ready")
+            if ready if self.method == "READY" else not answer.json()["servers"]:
+                return Reply(answer, hub.url)
+            assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
+            time.sleep(0.2)
+        answer = request(self.method, hub.url + re.sub(r"\{([a-z0-9-]+)\.([a-z_]+)\}", known, self.path), self.body and self.body.encode(), headers)
+        with contextlib.suppress(ValueError):
+            value = json.loads(answer.body or b"null")
+            if isinstance(value, dict):
+                hub.made[self.id] = value
         return Reply(answer, hub.url)
 
 
+UNORDERED = ("scopes", "roles", "users", "groups", "api_tokens")  # tokens stand by time of use, which is never the same
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\Z")
 
 
 def normal(value, origin):
     """Ids, times, addresses and secrets as what they are, not which."""
     if isinstance(value, dict):
-        return {k: "ID" if k in ("token_id", "session_id", "id") and v is not None else normal(v, origin) for k, v in value.items()}
+        value = dict(sorted(value.items()))
+        if str(value.get("note")).startswith("Server at "):
+            value["last_activity"] = "SEEN"  # a server speaks when it likes
+        return {k: "ID" if k in ("token_id", "session_id", "id", "token") and v is not None else
+                sorted(normal(v, origin), key=json.dumps) if k in UNORDERED and isinstance(v, list) else normal(v, origin)
+                for k, v in value.items()}
     if isinstance(value, list):
         return [normal(v, origin) for v in value]
     if isinstance(value, str):
@@ -148,6 +176,7 @@ def normal(value, origin):
         if value.startswith("ORIGIN") and "?" in value:  # arguments stand in any order
             path, _, query = value.partition("?")
             value = path + "?" + "&".join(sorted(query.split("&")))
+        value = re.sub(r"(?<=No such token )a\d+", "ID", value)
         return "TIME" if TIME.match(value) else value
     return value
 
@@ -176,7 +205,7 @@ def json_differences(real, ours, path="json"):
         for r, o in zip(real, ours):
             yield from json_differences(r, o, f"{path}[]")
     elif real != ours or type(real) is not type(ours):
-        yield path
+        yield path + (" from null" if real is None else " to null" if ours is None else "")
 
 
 def differences(real, ours):
@@ -210,11 +239,11 @@ class Accepted:
 
 
 def read_rows():
-    lines = (HERE / "rest_requests.txt").read_text().splitlines()
+    lines = (HERE / "rest_requests.txt").read_text("utf-8").splitlines()
     rows = [Row(line) for line in lines if line.strip() and not line.startswith("#")]
     assert len({row.id for row in rows}) == len(rows), "an id stands twice"
     return rows
 
 
 def read_accepted():
-    return Accepted((HERE / "rest_accepted.txt").read_text())
+    return Accepted((HERE / "rest_accepted.txt").read_text("utf-8"))

@@ -114,5 +114,23 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE removals ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;"      /* that failed */
      "ALTER TABLE removals ADD COLUMN next_ms INTEGER NOT NULL DEFAULT 0;"       /* when the helper is asked (again) */
      "ALTER TABLE removals ADD COLUMN problem TEXT;"},                           /* why the last attempt failed */
+    {4, "scopes of tokens, groups",
+     "ALTER TABLE tokens ADD COLUMN scopes TEXT;"                                /* api: JSON list; NULL is all that the person may */
+     "ALTER TABLE tokens ADD COLUMN last_ms INTEGER;"                            /* used last; NULL: never */
+     "CREATE INDEX tokens_user ON tokens (user_id);"
+     "CREATE TABLE groups ("
+     "  id INTEGER PRIMARY KEY,"
+     "  name TEXT NOT NULL UNIQUE,"
+     "  properties TEXT NOT NULL DEFAULT '{}'"    /* JSON object, for programs */
+     ") STRICT;"
+     /* Put in by an administrator here. Who is in by an identity provider stands in memberships. */
+     "CREATE TABLE group_members ("
+     "  group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  PRIMARY KEY (group_id, user_id)"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE INDEX group_members_user ON group_members (user_id);"
+     "CREATE INDEX memberships_name ON memberships (name);"
+     "INSERT OR IGNORE INTO groups (name) SELECT DISTINCT name FROM memberships ORDER BY name;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -130,6 +130,8 @@ static bool identify(cr_request *req, cr_caller *c) {
     if (token) {
         status = cr_token_find(hub->db, token, &c->token, &c->person, &err);
         c->by_token = status == CR_OK;
+        if (c->by_token)
+            cr_tokens_note_use(hub, &c->token);
     } else if ((c->session = single_cookie(req, login_name(hub)))) {
         status = cr_session_find(hub->db, c->session, &c->session_id, &c->person, &err);
         c->signed_in = status == CR_OK;

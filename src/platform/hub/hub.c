@@ -28,6 +28,7 @@ static void on_minute(void *user) {
     cr_err err = CR_ERR_INIT;
     cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
     cr_labs_write_activity(hub);
+    cr_tokens_write_uses(hub);
     cr_removals_on_minute(hub);
     if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);
@@ -117,8 +118,10 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
 }
 
 static void close_all(cr_hub *hub) {
-    if (hub->db)
+    if (hub->db) {
         cr_labs_write_activity(hub);
+        cr_tokens_write_uses(hub);
+    }
     cr_control_free(hub->control);
     /* Workers first: a request that waits for one must not be answered twice. */
     cr_workers_free(hub->workers);

@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, refused.c, people.c (pages), removals.c, rest.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, refused.c, people.c (pages), removals.c, rest*.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -23,6 +23,8 @@
 
 typedef struct cr_site cr_site;
 typedef struct cr_control cr_control;
+
+enum { CR_TOKEN_USES_MAX = 256 };
 
 typedef struct cr_hub {
     const cr_config *config;
@@ -51,6 +53,8 @@ typedef struct cr_hub {
     int64_t proxy_pid;
     int64_t tls_until_s;      /* 0: not known */
     char tls_problem[256];
+    struct { int64_t id, ms; } token_uses[CR_TOKEN_USES_MAX];      /* not written yet, see rest_tokens.c */
+    int n_token_uses;
     int exit_code;
     int64_t started_ms;       /* wall */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
@@ -67,6 +71,7 @@ typedef struct cr_caller {
     cr_token token;           /* by_token */
     const char *session;      /* the cookie's text: makes CSRF tokens */
     const char *pre_session;  /* the pre-session cookie, NULL when there is none */
+    const struct cr_scopes *scopes;    /* NULL until somebody asks: cr_rest_scopes() */
     bool stale_form;          /* a CR_CSRF_PRE form without the right token */
 } cr_caller;
 
@@ -160,20 +165,49 @@ void cr_removals_begin(cr_hub *hub);           /* when the runner's list is comp
 void cr_removals_on_minute(cr_hub *hub);
 void cr_removals_text(cr_hub *hub, cr_buf *out);
 
-/* rest.c, oauth.c */
+/* REST, see rest.h: rest_hub.c */
 void cr_api_version(cr_request *req);
 void cr_api_info(cr_request *req);
 void cr_api_health(cr_request *req);
+void cr_api_proxy(cr_request *req);
+void cr_api_proxy_check(cr_request *req);
+void cr_api_proxy_change(cr_request *req);
+void cr_api_services(cr_request *req);
+void cr_api_service(cr_request *req);
+void cr_api_shutdown(cr_request *req);
+void cr_api_shared(cr_request *req);
+void cr_api_later(cr_request *req);            /* not available here */
+/* rest_users.c */
 void cr_api_user(cr_request *req);
 void cr_api_users(cr_request *req);
+void cr_api_users_make(cr_request *req);
 void cr_api_user_get(cr_request *req);
+void cr_api_user_make(cr_request *req);
+void cr_api_user_change(cr_request *req);
+void cr_api_user_remove(cr_request *req);
+/* rest_servers.c */
 void cr_api_activity(cr_request *req);
+void cr_api_server_get(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);
 void cr_api_no_named(cr_request *req);         /* /users/:name/servers/:server: refused */
-void cr_api_later(cr_request *req);            /* not available here; 403 first for who might not */
-void cr_api_later_own(cr_request *req);        /* likewise below /users/:name: 404 first for who may not see that person */
+/* rest_tokens.c */
+void cr_api_tokens(cr_request *req);
+void cr_api_token_make(cr_request *req);
+void cr_api_token_get(cr_request *req);
+void cr_api_token_remove(cr_request *req);
+void cr_tokens_note_use(cr_hub *hub, const cr_token *token);
+void cr_tokens_write_uses(cr_hub *hub);
+/* rest_groups.c */
+void cr_api_groups(cr_request *req);
+void cr_api_groups_make(cr_request *req);
+void cr_api_group_get(cr_request *req);
+void cr_api_group_make(cr_request *req);
+void cr_api_group_remove(cr_request *req);
+void cr_api_group_users(cr_request *req);
+void cr_api_group_properties(cr_request *req);
+/* oauth.c */
 void cr_oauth_authorize(cr_request *req);
 void cr_oauth_token(cr_request *req);
 

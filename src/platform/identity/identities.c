@@ -39,8 +39,10 @@ static cr_status set_groups(cr_db *db, int64_t identity, const cr_oidc_who *who,
     CR_TRY(cr_db_run(db, err, "DELETE FROM memberships WHERE identity_id = ?", "i", identity));
     for (int i = 0; i < who->n_groups; i++) {
         char name[CR_GROUP_NAME_MAX + 1];
-        if (cr_entitlement_group(who->groups[i], name))
-            CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO memberships (identity_id, name) VALUES (?, ?)", "it", identity, name));
+        if (!cr_entitlement_group(who->groups[i], name))
+            continue;
+        CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO memberships (identity_id, name) VALUES (?, ?)", "it", identity, name));
+        CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO groups (name) VALUES (?)", "t", name));
     }
     return CR_OK;
 }
@@ -186,15 +188,6 @@ cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, con
                               cr_query_text(&q, 5), cr_query_text(&q, 6), cr_query_text(&q, 7), cr_query_text(&q, 8), cr_query_text(&q, 9)};
         each(user, &r);
     }
-    return cr_query_end(&q, err);
-}
-
-cr_status cr_identity_groups(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) {
-    cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT DISTINCT m.name FROM memberships m JOIN identities i ON i.id = m.identity_id WHERE i.user_id = ? ORDER BY m.name",
-                         "i", user_id));
-    while (cr_query_next(&q))
-        each(user, cr_query_text(&q, 0));
     return cr_query_end(&q, err);
 }
 

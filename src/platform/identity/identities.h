@@ -3,7 +3,7 @@
  * Invariants
  *  1. (issuer, subject) decides; a name that fits an account which is here already gives no right to it: the newcomer gets NAME-2.
  *  2. Groups and the administrator's right that came from a provider are those of the last sign-in; what the provider no longer
- *     says is taken away. An administrator made here stays one.
+ *     says is taken away. An administrator made here stays one. Each group gets a row in groups, see groups.h.
  *  3. Refusals are bounded: the oldest goes first.
  */
 #ifndef CR_PLATFORM_IDENTITY_IDENTITIES_H
@@ -43,7 +43,5 @@ typedef struct cr_refusal {
 cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, const cr_refusal *r), void *user, cr_err *err) CR_MUST_USE;
 /* The name by which a provider showed the person last; "" when there is none. */
 cr_status cr_identity_shown(cr_db *db, int64_t user_id, char ret_shown[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) CR_MUST_USE;
-/* Groups of a person, sorted. */
-cr_status cr_identity_groups(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) CR_MUST_USE;
 
 #endif

@@ -103,6 +103,16 @@ cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *e
     return cr_db_end(db, status, err);
 }
 
+cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) {
+    if (!admin)
+        CR_TRY(cr_person_check_not_last_admin(db, id, err));
+    return cr_db_run(db, err, "UPDATE users SET admin = ? WHERE id = ?", "ii", (int64_t)admin, id);
+}
+
+cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) {
+    return cr_db_run(db, err, "UPDATE users SET name = ? WHERE id = ?", "ti", name, id);
+}
+
 cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) {
     CR_TRY(cr_person_check_not_last_admin(db, id, err));
     CR_TRY(cr_db_begin(db, err));

@@ -29,6 +29,10 @@ cr_status cr_person_add(cr_db *db, cr_person *person, cr_err *err) CR_MUST_USE;
 cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) CR_MUST_USE;
 /* Also ends sessions and tokens of a disabled person. CR_CONFLICT: the last administrator. */
 cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *err) CR_MUST_USE;
+/* CR_CONFLICT: the last administrator. */
+cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) CR_MUST_USE;
+/* The account, and so the files, stay; the name is a normal one. CR_EXISTS: it is taken. */
+cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) CR_MUST_USE;
 /* The account stays reserved. CR_CONFLICT: the last administrator. */
 cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;

@@ -47,6 +47,13 @@ cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) {
 
 static const char *const kind_names[] = {"server", "oauth", "api"};
 
+static cr_token_kind kind_of(const char *name) {
+    for (size_t k = 0; k < CR_ARRAY_LEN(kind_names); k++)
+        if (strcmp(kind_names[k], name) == 0)
+            return (cr_token_kind)k;
+    return CR_TOKEN_OAUTH;    /* the one that may least */
+}
+
 cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
                          char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     char token[CR_TOKEN_LEN + 1];
@@ -55,10 +62,10 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
     cr_token_hash(token, hash);
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err,
-                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms) "
-                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0))",
-                     "btiiibtii", hash, sizeof hash, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
-                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0));
+                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes) "
+                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?)",
+                     "btiiibtiit", hash, sizeof hash, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
+                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes));
     memcpy(ret_token, token, sizeof token);
     return CR_OK;
 }
@@ -69,7 +76,7 @@ cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_pe
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(token, hash);
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name "
+    CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL "
                          "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id "
                          "WHERE t.hash = ? AND (t.expires_ms IS NULL OR t.expires_ms > ?) AND (u.disabled = 0 OR t.kind = 'server')",
                          "bi", hash, sizeof hash, cr_wall_ms()));
@@ -80,14 +87,64 @@ cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_pe
     cr_person_read(&q, ret_person);
     const int c = CR_PERSON_N_COLUMNS;
     cr_token t = {.id = cr_query_int(&q, c), .user_id = ret_person->id, .server_id = cr_query_int(&q, c + 2),
-                  .session_id = cr_query_int(&q, c + 3), .expires_ms = cr_query_int(&q, c + 4)};
-    for (size_t k = 0; k < CR_ARRAY_LEN(kind_names); k++)
-        if (strcmp(kind_names[k], cr_query_text(&q, c + 1)) == 0)
-            t.kind = (cr_token_kind)k;
+                  .session_id = cr_query_int(&q, c + 3), .expires_ms = cr_query_int(&q, c + 4),
+                  .kind = kind_of(cr_query_text(&q, c + 1)), .narrowed = cr_query_int(&q, c + 6)};
     const char *server = cr_query_text(&q, c + 5);
     snprintf(t.server, sizeof t.server, "%s", server ? server : "");
     *ret_token = t;
     return CR_OK;
+}
+
+cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT scopes FROM tokens WHERE id = ? AND scopes IS NOT NULL", "i", id));
+    if (!cr_query_next(&q)) {
+        CR_TRY(cr_query_end(&q, err));
+        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
+    }
+    const char *text = cr_arena_strdup(arena, cr_query_text(&q, 0));
+    if (!text)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the scopes of a token");
+    *ret_scopes = text;
+    return CR_OK;
+}
+
+cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT t.id, t.session_id, t.created_ms, coalesce(t.last_ms, iif(t.kind = 'server', s.last_activity_ms, NULL)) AS seen, "
+                         "t.expires_ms, t.kind, t.note, t.scopes, s.name FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
+                         "WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
+                         "ORDER BY coalesce(seen, t.created_ms), t.id LIMIT ?4",
+                         "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
+    while (cr_query_next(&q)) {
+        const char *note = cr_query_text(&q, 6);
+        const cr_token_row row = {.id = cr_query_int(&q, 0), .session_id = cr_query_int(&q, 1), .created_ms = cr_query_int(&q, 2),
+                                  .last_ms = cr_query_int(&q, 3), .expires_ms = cr_query_int(&q, 4), .kind = kind_of(cr_query_text(&q, 5)),
+                                  .note = note ? note : "", .scopes = cr_query_text(&q, 7), .server = cr_query_text(&q, 8)};
+        each(user, &row);
+    }
+    return cr_query_end(&q, err);
+}
+
+cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT count(*) FROM tokens WHERE user_id = ? AND kind = 'api'", "i", user_id));
+    while (cr_query_next(&q))
+        *ret_n = cr_query_int(&q, 0);
+    return cr_query_end(&q, err);
+}
+
+cr_status cr_token_remove(cr_db *db, int64_t user_id, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ?1 AND (id = ?2 OR server_id = (SELECT server_id FROM tokens WHERE id = ?2 AND user_id = ?1))",
+                     "ii", user_id, id));
+    if (cr_db_changes(db) == 0)
+        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
+    return CR_OK;
+}
+
+cr_status cr_token_note_use(cr_db *db, int64_t id, int64_t wall_ms, cr_err *err) {
+    return cr_db_run(db, err, "UPDATE tokens SET last_ms = ? WHERE id = ?", "ii", wall_ms, id);
 }
 
 cr_status cr_session_sweep(cr_db *db, cr_err *err) {

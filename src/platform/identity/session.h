@@ -2,6 +2,7 @@
 #ifndef CR_PLATFORM_IDENTITY_SESSION_H
 #define CR_PLATFORM_IDENTITY_SESSION_H
 
+#include "base/arena.h"
 #include "platform/identity/person.h"
 #include "platform/identity/secret.h"
 
@@ -27,12 +28,33 @@ typedef struct cr_token {
     cr_token_kind kind;
     int64_t expires_ms;                            /* 0: never */
     char server[CR_ACCOUNT_MAX + 1];               /* its name; "" the default one */
+    bool narrowed;                                 /* api: has scopes of its own, see cr_token_scopes */
+    const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
 } cr_token;
 
 /* what: kind and the ids; code_hash (32 bytes) or NULL; life_ms 0: no end. */
 cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
                          char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* The JSON list of a narrowed token; in the arena. */
+cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) CR_MUST_USE;
+
+/* A token as its person sees it; texts are valid during the call. */
+typedef struct cr_token_row {
+    int64_t id, session_id, created_ms, last_ms, expires_ms;             /* 0: none */
+    cr_token_kind kind;
+    const char *note;                              /* "" : none */
+    const char *scopes;                            /* JSON; NULL: all that the person may */
+    const char *server;                            /* server, oauth: its name; NULL for api */
+} cr_token_row;
+/* Those of a person that have not expired (id 0: all, at most CR_TOKENS_MAX), longest unused first. */
+enum { CR_TOKENS_MAX = 1000 };
+cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, cr_err *err) CR_MUST_USE;
+/* How many API tokens the person has. */
+cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err) CR_MUST_USE;
+/* Takes it away; one of a user server or of its sessions goes with all others of that server. CR_NOT_FOUND: not this person's. */
+cr_status cr_token_remove(cr_db *db, int64_t user_id, int64_t id, cr_err *err) CR_MUST_USE;
+cr_status cr_token_note_use(cr_db *db, int64_t id, int64_t wall_ms, cr_err *err) CR_MUST_USE;
 /* Removes what has expired: sessions, tokens, codes, links. */
 cr_status cr_session_sweep(cr_db *db, cr_err *err) CR_MUST_USE;
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "platform/db/schema.h"
+#include "platform/identity/groups.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/jose.h"
 #include "platform/identity/session.h"
@@ -438,7 +439,7 @@ START_TEST(identity_is_issuer_and_subject) {
     ck_assert_ok(cr_identity_sign_in(db, &q, &ada, &elsewhere, &err));
     ck_assert_int_ne(elsewhere.id, first.id);
     int groups = 0;
-    ck_assert_ok(cr_identity_groups(db, first.id, count_group, &groups, &err));
+    ck_assert_ok(cr_groups_of(db, first.id, count_group, &groups, &err));
     ck_assert_int_eq(groups, 1);
     ck_assert_ok(cr_person_set_disabled(db, first.id, true, &err));
     ck_assert_fails(cr_identity_sign_in(db, &p, &ada, &again, &err), CR_DENIED);
@@ -519,7 +520,7 @@ START_TEST(refusal_ends_what_was_given) {
     ck_assert_fails(cr_session_find(db, token, &session, &seen, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_person_get(db, person.id, &seen, &err));
     ck_assert(!seen.admin);
-    ck_assert_ok(cr_identity_groups(db, person.id, count_group, &groups, &err));
+    ck_assert_ok(cr_groups_of(db, person.id, count_group, &groups, &err));
     ck_assert_int_eq(groups, 0);
     ck_assert_ok(cr_refusal_list(db, 10, count_refusal, &times, &err));
     ck_assert_int_eq(times, 2);

@@ -1,0 +1,49 @@
+/* fuzz_scope.c - scopes of tokens over any text: lines, the first half against the second. */
+#include "fuzz_text.h"
+#include "platform/identity/scope.h"
+
+static bool same_length(void *arg, const char *group, const char *user) { return strlen(group) == strlen(user); }
+
+static void subset(const cr_scopes *part, const cr_scopes *whole, const cr_scope_members *members) {
+    for (int s = 0; s < CR_SCOPE_COUNT; s++) {
+        fuzz_must(!part->at[s].all || cr_scopes_allow(whole, (cr_scope)s, CR_SCOPE_ANY, NULL, members));
+        for (const cr_scope_filter *f = part->at[s].filters; f; f = f->next)
+            fuzz_must(cr_scopes_allow(whole, (cr_scope)s, f->kind, f->value, members));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    const cr_scope_owner owner = {"ann", size % 2 ? "ann/gpu" : NULL};
+    const cr_scope_members members = {same_length, NULL};
+    char *text = fuzz_text(data, size), *save;
+    cr_arena arena;
+    cr_scopes set[2], both;
+    cr_arena_init(&arena, 4 << 20);
+    cr_scopes_init(&set[0], &arena);
+    cr_scopes_init(&set[1], &arena);
+    cr_scopes_init(&both, &arena);
+    int n = 0;
+    for (char *line = strtok_r(text, "\n", &save); line && n < CR_SCOPE_TEXTS_MAX; line = strtok_r(NULL, "\n", &save), n++) {
+        bool good = cr_scope_check(line, NULL) == CR_OK;
+        int before = set[n % 2].n_filters;
+        cr_scopes_add(&set[n % 2], line, &owner);
+        fuzz_must(good || strlen(line) > CR_SCOPE_VALUE_MAX || set[n % 2].n_filters == before);
+    }
+    cr_scopes_intersect(&both, &set[0], &set[1], &members);
+    /* Nothing is gained by an intersection, and what is listed means what it meant. */
+    if (!both.failed) {
+        subset(&both, &set[0], &members);
+        subset(&both, &set[1], &members);
+        cr_scopes again;
+        cr_scopes_init(&again, &arena);
+        json_t *list = cr_scopes_list(&both);
+        for (size_t i = 0; i < json_array_size(list); i++)
+            cr_scopes_add(&again, json_string_value(json_array_get(list, i)), &owner);
+        if (json_array_size(list) && !again.failed)
+            subset(&both, &again, &members);
+        json_decref(list);
+    }
+    cr_arena_done(&arena);
+    free(text);
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* rest.h - what the files of the REST API share. One file a resource: rest_hub.c (the hub itself, proxy, services), rest_users.c,
+ * rest_servers.c, rest_tokens.c, rest_groups.c; handlers are declared in hub.h.
+ *
+ * A handler first asks cr_rest_needs: who may not hears so before anything about the object, 404 when the scope is held for other
+ * objects, 403 when it is not held at all. Then it looks for the object.
+ */
+#ifndef CR_PLATFORM_HUB_REST_H
+#define CR_PLATFORM_HUB_REST_H
+
+#include "platform/hub/hub.h"
+#include "platform/identity/scope.h"
+
+enum { CR_REST_LIST_MAX = 200, CR_REST_LIST_DEFAULT = 50, CR_REST_MAKE_MAX = 500 };
+
+/* ---- rights ---- */
+
+/* What the caller may do; made at the first question. */
+const cr_scopes *cr_rest_scopes(cr_request *req);
+/* What a token may do that its person holds; scopes: JSON list, NULL: all that the person may. */
+void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind kind, const char *server, const char *scopes, cr_scopes *out);
+bool cr_rest_may(cr_request *req, cr_scope scope, cr_scope_kind kind, const char *value);
+/* Any of n scopes for this object; false: replied. */
+bool cr_rest_needs_any(cr_request *req, cr_scope_kind kind, const char *value, int n, const cr_scope *scopes);
+#define CR_REST_NEEDS(req, kind, value, ...) \
+    cr_rest_needs_any((req), (kind), (value), (int)(sizeof (cr_scope[]){__VA_ARGS__} / sizeof(cr_scope)), (const cr_scope[]){__VA_ARGS__})
+/* For group filters, by the database. */
+cr_scope_members cr_rest_members(cr_hub *hub);
+
+/* ---- replies and bodies ---- */
+
+void cr_rest_reply(cr_request *req, int status, const char *format, ...) CR_PRINTF(3, 4);
+json_t *cr_rest_time(int64_t wall_ms);           /* null for 0 */
+void cr_rest_add_text(void *array, const char *text);
+
+typedef struct cr_rest_field {
+    const char *name;
+    json_type type;           /* JSON_TRUE: either truth value */
+} cr_rest_field;
+/* The body is an object with these fields only, of these types; false: replied. */
+bool cr_rest_check_body(cr_request *req, const char *what, const cr_rest_field *fields, int n_fields);
+
+/* The person of this name, not one who is being removed. false: replied, 404 without words as JupyterHub when there is none. */
+bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_person);
+/* The person as this caller may see it; NULL: nothing may be seen. */
+json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
+/* A server that this caller may see. */
+struct cr_lab;
+json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);
+
+typedef struct cr_rest_page {
+    int64_t limit, offset;
+    bool wanted;              /* the caller understands pages */
+} cr_rest_page;
+/* false: replied. */
+bool cr_rest_read_page(cr_request *req, cr_rest_page *page);
+/* Steals items. */
+void cr_rest_reply_page(cr_request *req, const cr_rest_page *page, json_t *items, int64_t total);
+/* The filters of this kind under which the caller holds a scope, as a JSON list in the arena; NULL: nothing holds it back.
+ * false: replied. */
+bool cr_rest_filter(cr_request *req, cr_scope scope, cr_scope_kind kind, const char **ret_list);
+
+#endif
