@@ -6,6 +6,7 @@
 #include "craton/dtype.h"
 #include "craton/context.h"
 #include "craton/array.h"
+#include "craton/along.h"
 #include "craton/quantile.h"
 #include "craton/file.h"
 #include "craton/cf.h"

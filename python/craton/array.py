@@ -27,6 +27,13 @@ def wrap(node, dtype=None, chunks=None):
     return Array(node, dtype, chunks)
 
 
+def view_of(windows):
+    """An Array that looks at the windows of another (windows.py); its node is made only when it is asked for."""
+    array = Array.__new__(Array)
+    array._made, array._windows, array._dtype, array._chunks = None, windows, windows.base.dtype, None
+    return array
+
+
 # Code that would pull a whole array into memory without having been asked to.
 _HIDDEN_COMPUTE = (
     "xarray.core.duck_array_ops",
@@ -95,7 +102,7 @@ class _Indexer:
 
 
 class Array(ExplicitlyIndexed):
-    __slots__ = ("_node", "_dtype", "_chunks", "__weakref__")
+    __slots__ = ("_made", "_windows", "_dtype", "_chunks", "__weakref__")
     __array_priority__ = 100
 
     def __init__(self, node, dtype=None, chunks=None):
@@ -108,16 +115,26 @@ class Array(ExplicitlyIndexed):
     # ---- what it is
 
     @property
+    def _node(self):
+        if self._made is None:
+            self._made = self._windows.stacked()
+        return self._made
+
+    @_node.setter
+    def _node(self, node):
+        self._made, self._windows = node, None
+
+    @property
     def dtype(self):
         return self._dtype
 
     @property
     def shape(self):
-        return self._node.shape
+        return self._node.shape if self._windows is None else self._windows.shape
 
     @property
     def ndim(self):
-        return self._node.ndim
+        return self._node.ndim if self._windows is None else len(self._windows.shape)
 
     @property
     def size(self):
@@ -134,7 +151,7 @@ class Array(ExplicitlyIndexed):
     @property
     def chunks(self):
         if self._chunks is None:
-            self._chunks = self._node.chunks
+            self._chunks = self._node.chunks if self._windows is None else self._windows.chunks
         return self._chunks
 
     @property
@@ -246,7 +263,7 @@ class Array(ExplicitlyIndexed):
     # ---- copies and pickles: an expression, never values of files
 
     def __copy__(self):
-        return Array(self._node, self._dtype, self._chunks)
+        return Array(self._node, self._dtype, self._chunks) if self._windows is None else view_of(self._windows)
 
     def __deepcopy__(self, memo):
         return self.__copy__()

@@ -194,7 +194,12 @@ class CratonManager(ChunkManagerEntrypoint):
         return reduction(name, arr, axis, None, keepdims, skipna=True)
 
     def scan(self, func, binop, ident, arr, axis=None, dtype=None, **kwargs):
-        raise unsupported("cumulative operations", "Call .load() on the selection first.")
+        from .operations import FUNCTIONS
+
+        name = getattr(func, "__name__", "")
+        if name not in ("cumsum", "cumprod", "nancumsum", "nancumprod"):
+            raise unsupported(f"a cumulative operation by {func!r}", "Use cumsum, cumprod, ffill or bfill.")
+        return FUNCTIONS[name](arr, axis=axis, dtype=dtype)
 
     def blockwise(self, *args, **kwargs):
         raise unsupported("blockwise")

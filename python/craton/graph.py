@@ -43,6 +43,9 @@ BUILDERS = {
     "cast": lambda inputs, code: _craton.cast(inputs[0], code),
     "unpack": lambda inputs, *packing: _craton.unpack(inputs[0], *packing),
     "reduce": lambda inputs, name, *options: _craton.reduce(name, inputs[0], *options),
+    "cumulate": lambda inputs, axis, product, skipna: _craton.cumulate(inputs[0], axis, product, skipna),
+    "fill_forward": lambda inputs, axis, limit: _craton.fill_forward(inputs[0], axis, limit),
+    "window": lambda inputs, name, *options: _craton.window(name, inputs[0], *options),
     "quantile": lambda inputs, axes, q, *options: _craton.quantile(inputs[0], axes, None if q is None else np.array(q), *options),
     "group": lambda inputs, name, *options: _craton.group(name, inputs[0], *options),
 }

@@ -15,6 +15,7 @@ from numbers import Number
 
 import numpy as np
 
+from .along import grouped_cumulation
 from .array import Array, wrap
 from .graph import make
 from .operations import astype, unsupported, where
@@ -165,6 +166,15 @@ def _grouped(name, array, axes, codes, n_groups, skipna, ddof):
     return wrap(node)
 
 
+def _scan(array, *by, func, axis=-1, dtype=None, expected_groups=None, method=None, engine=None):
+    """What flox.groupby_scan answers, for a lazy array."""
+    axes = _fixed_axes(array, np.shape(by[0]), axis)
+    if len(by) != 1 or isinstance(by[0], Array) or np.ndim(by[0]) != 1 or axes != (array.ndim - 1,) or not isinstance(func, str):
+        raise unsupported("cumulative operations over several groupings or dimensions", "Use one grouping by a coordinate of one dimension.")
+    result = grouped_cumulation(func, array, np.asarray(by[0]), axes[0])
+    return result if dtype is None else astype(result, dtype)
+
+
 def _ours(arguments):
     return any(isinstance(a, Array) for a in arguments)
 
@@ -226,7 +236,7 @@ def wrap_flox():
     @functools.wraps(scan)
     def scan_or_ours(array, *by, **kwargs):
         if _ours((array, *by)):
-            raise unsupported("cumulative operations on groups", "Call .load() on the selection first.")
+            return _scan(array, *by, **kwargs)
         return scan(array, *by, **kwargs)
 
     reduce_or_ours.__wrapped_by_craton__ = True

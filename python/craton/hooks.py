@@ -4,6 +4,7 @@ through untouched, and what another version of xarray does not have is left out.
 * weighted(): missing weights are looked for when the answer is computed, not when it is asked for.
 * merge, concat, arithmetic: coordinates that are the same expression are not compared value by value.
 * .dt of times that are no index, block by block.
+* ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
 * map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
 """
@@ -31,6 +32,8 @@ def hook_xarray():
         _wrap(name, "lazy_array_equiv", _same_expression_or)
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
+    for name in ("xarray.core.duck_array_ops", "xarray.core.missing"):
+        _wrap(name, "push", _push_or)
 
 
 def _wrap(module, name, make):
@@ -43,6 +46,15 @@ def _wrap(module, name, make):
         wrapped = functools.wraps(function)(make(function))
         wrapped._of_craton = True
         setattr(module, name, wrapped)
+
+
+def _push_or(function):
+    from .along import push
+
+    def push_or_ours(array, n=None, axis=-1, **kwargs):
+        return push(array, n, axis) if isinstance(array, Array) else function(array, n, axis, **kwargs)
+
+    return push_or_ours
 
 
 # ---- the same expression ---------------------------------------------------------------------------------------------

@@ -118,6 +118,9 @@ OF_INTEGERS = {"add", "subtract", "multiply", "floor_divide", "remainder", "powe
 def elementwise(name, *values):
     """A ufunc of the engine by its NumPy name."""
     name = ALIASES.get(name, name)
+    lifted = windows.lifted(values)
+    if lifted is not None:
+        return windows.view(elementwise(name, *lifted[0]), lifted[1])
     if name in COMPOSED:
         return COMPOSED[name](*values)
     if any(isinstance(v, complex) or getattr(v, "dtype", np.dtype(bool)).kind == "c" for v in values):
@@ -197,6 +200,9 @@ def _refuse_negative_power(exponent):
 def where(condition, x=np._NoValue, y=np._NoValue):
     if x is np._NoValue or y is np._NoValue:
         raise unsupported("where with a condition alone", "The number of true elements is not known without computing.")
+    lifted = windows.lifted([condition, x, y])
+    if lifted is not None:
+        return windows.view(where(*lifted[0]), lifted[1])
     dtypes = [getattr(v, "dtype", None) for v in (x, y)]
     if not isinstance(condition, Array) or condition.dtype != bool:
         condition = astype(as_array(condition), bool)
@@ -341,6 +347,8 @@ def astype(x, dtype, *, copy=True, device=None):
     x, dtype = as_array(x), np.dtype(dtype)
     if dtype == x.dtype:
         return x
+    if windows.lifted([x]) is not None:
+        return windows.view(astype(x._windows.base, dtype), x._windows.spans)
     if is_time(dtype) or is_time(x.dtype):
         from .times import time_cast
 
@@ -388,6 +396,10 @@ def reduction(name, a, axis=None, dtype=None, keepdims=False, skipna=False, ddof
     skipna = skipna and a.dtype.kind == "f"
     if name in ("min", "max", "argmin", "argmax") and any(a.shape[i] == 0 for i in axes):
         raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
+    if a._windows is not None and not keepdims and not min_count:
+        moving = windows.reduced(name, a._windows, axes, dtype, skipna, ddof)
+        if moving is not None:
+            return moving
     node = a._node
     if not axes:
         # Nothing to reduce, or a 0-d array: the same as reducing an axis of one element.
@@ -1006,11 +1018,6 @@ def isrealobj(a):
 
 # What needs more than the engine has today: the reason, and what to write instead.
 MISSING = {
-    "cumsum": "Call .load() on the selection and use NumPy.",
-    "cumprod": "Call .load() on the selection and use NumPy.",
-    "nancumsum": "Call .load() on the selection and use NumPy.",
-    "nancumprod": "Call .load() on the selection and use NumPy.",
-    "sliding_window_view": "Rolling windows: write the mean of shift()ed arrays, or .load() the selection first.",
     "nonzero": "How many elements are true is not known without computing: call .compute() on the mask, as in where(mask.compute(), drop=True).",
     "cross": "Write the products of the components.",
 }
@@ -1028,4 +1035,4 @@ for _name, _instead in MISSING.items():
     FUNCTIONS[_name] = _missing(_name, _instead)
 
 
-from . import quantiles  # noqa: E402, F401 (registers its functions)
+from . import along, quantiles, windows  # noqa: E402, F401 (registers their functions)

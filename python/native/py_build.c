@@ -415,6 +415,50 @@ static PyObject *build_group(PyObject *module, PyObject *args) {
     return status == CR_OK ? node_wrap(made) : raise_error(status, &err);
 }
 
+/* ---- along an axis ---------------------------------------------------------------------------------------------- */
+
+static PyObject *build_cumulate(PyObject *module, PyObject *args) {
+    PyObject *node;
+    int axis, product, skipna;
+    if (!PyArg_ParseTuple(args, "Oipp:cumulate", &node, &axis, &product, &skipna))
+        return NULL;
+    cr_array *a = node_array(node);
+    if (!a)
+        return NULL;
+    BUILD(cr_array_cumulate(product ? CR_CUMULATE_PROD : CR_CUMULATE_SUM, a, axis, skipna, &made, &err));
+}
+
+static PyObject *build_fill_forward(PyObject *module, PyObject *args) {
+    PyObject *node;
+    int axis;
+    long long limit;
+    if (!PyArg_ParseTuple(args, "OiL:fill_forward", &node, &axis, &limit))
+        return NULL;
+    cr_array *a = node_array(node);
+    if (!a)
+        return NULL;
+    BUILD(cr_array_fill_forward(a, axis, limit, &made, &err));
+}
+
+static PyObject *build_window(PyObject *module, PyObject *args) {
+    const char *name;
+    PyObject *node;
+    int axis, skipna, ddof;
+    long long window;
+    if (!PyArg_ParseTuple(args, "sOiLpi:window", &name, &node, &axis, &window, &skipna, &ddof))
+        return NULL;
+    cr_array *a = node_array(node);
+    cr_window_op op;
+    cr_err what = CR_ERR_INIT;
+    if (!a)
+        return NULL;
+    cr_status found = cr_window_find(name, &op, &what);
+    if (found != CR_OK)
+        return raise_error(found, &what);
+    cr_window_options options = {.skipna = skipna, .ddof = ddof};
+    BUILD(cr_array_window(op, a, axis, window, &options, &made, &err));
+}
+
 /* q: a contiguous buffer of doubles, None for the median. codes as for group, None for all elements together. */
 static PyObject *build_quantile(PyObject *module, PyObject *args) {
     PyObject *node, *axes_object, *q_object, *codes_object;
@@ -488,6 +532,9 @@ PyMethodDef build_functions[] = {
     {"unpack", build_unpack, METH_VARARGS, "unpack(node, scale, offset, out, fills, compare, scale_in)"},
     {"reduce", build_reduce, METH_VARARGS, "reduce(name, node, axes, skipna, keepdims, ddof, min_count, code)"},
     {"group", build_group, METH_VARARGS, "group(name, node, axes, codes, n_groups, skipna, ddof, min_count, code)"},
+    {"cumulate", build_cumulate, METH_VARARGS, "cumulate(node, axis, product, skipna)"},
+    {"fill_forward", build_fill_forward, METH_VARARGS, "fill_forward(node, axis, limit); limit 0: none"},
+    {"window", build_window, METH_VARARGS, "window(name, node, axis, window, skipna, ddof)"},
     {"quantile", build_quantile, METH_VARARGS, "quantile(node, axes, q, method, skipna, keepdims, own_type, codes, n_groups); q None: the median"},
     {NULL, NULL, 0, NULL},
 };

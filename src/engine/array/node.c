@@ -18,6 +18,8 @@ const cr_op cr_ops[CR_OP_COUNT] = {
     [CR_OP_REDUCE] = {"reduce", CR_CLASS_REDUCE},     [CR_OP_GROUP] = {"group", CR_CLASS_REDUCE},
     [CR_OP_QUANTILE] = {"quantile", CR_CLASS_REDUCE},     [CR_OP_DIGIT] = {"digit", CR_CLASS_MAP},
     [CR_OP_NARROW] = {"narrow", CR_CLASS_REDUCE},         [CR_OP_BETWEEN] = {"between", CR_CLASS_MAP},
+    [CR_OP_CUMULATE] = {"cumsum", CR_CLASS_ALONG},        [CR_OP_FILL] = {"ffill", CR_CLASS_ALONG},
+    [CR_OP_WINDOW] = {"window", CR_CLASS_ALONG},
 };
 
 static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
@@ -204,5 +206,7 @@ const char *cr_array_op(const cr_array *a) {
         return cr_reduction_name((cr_reduction)((const cr_reduce_params *)a->params)->reduction);
     if (a->op == CR_OP_QUANTILE && ((const cr_quantile_params *)a->params)->n_q == 0)
         return "median";
+    if (a->op == CR_OP_CUMULATE && cr_along_params_of(a)->op == CR_CUMULATE_PROD)
+        return "cumprod";
     return cr_ops[a->op].name;
 }

@@ -13,12 +13,12 @@
 #define CR_ENGINE_ARRAY_NODE_H
 
 #include <stdatomic.h>
-#include "craton/array.h"
+#include "craton/along.h"
 #include "base/error.h"
 #include "engine/array/grid.h"
 #include "engine/format/source.h"
 
-typedef enum cr_op_class { CR_CLASS_SOURCE, CR_CLASS_MAP, CR_CLASS_VIEW, CR_CLASS_REDUCE } cr_op_class;
+typedef enum cr_op_class { CR_CLASS_SOURCE, CR_CLASS_MAP, CR_CLASS_VIEW, CR_CLASS_REDUCE, CR_CLASS_ALONG } cr_op_class;
 
 typedef enum cr_op_id {
     CR_OP_MEMORY, CR_OP_SCALAR, CR_OP_FULL, CR_OP_CALLBACK, CR_OP_STORED,
@@ -26,6 +26,7 @@ typedef enum cr_op_id {
     CR_OP_MAP, CR_OP_CAST, CR_OP_UNPACK,
     CR_OP_REDUCE, CR_OP_GROUP, CR_OP_QUANTILE,
     CR_OP_DIGIT, CR_OP_NARROW, CR_OP_BETWEEN,
+    CR_OP_CUMULATE, CR_OP_FILL, CR_OP_WINDOW,
     CR_OP_COUNT
 } cr_op_id;
 
@@ -117,6 +118,18 @@ typedef struct cr_digit_params {
     double q;
     int64_t n;                    /* elements of a series, missing ones included */
 } cr_digit_params;
+
+/* ALONG: the second input, where there is one, is what the blocks of chunks along the axis leave, see cr_along_begin. */
+typedef struct cr_along_params {
+    int32_t op, axis;             /* CUMULATE: cr_cumulation; WINDOW: cr_window_op */
+    int64_t window, limit;        /* WINDOW; FILL, 0: none */
+    int64_t n_blocks;             /* 1: no second input */
+    cr_window_options options;    /* CUMULATE: skipna only */
+} cr_along_params;
+
+static inline const cr_along_params *cr_along_params_of(const cr_array *a) { return a->params; }
+/* Position at which block b of an ALONG node begins. */
+int64_t cr_along_begin(const cr_array *a, int64_t b);
 
 /* ---- making ---- */
 

@@ -1,4 +1,5 @@
 /* explain.c - a plan in words: phases, what each reads and makes, memory. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -43,7 +44,7 @@ static double redecode(const cr_scan *scan, const cr_leaf *l) {
 }
 
 static void explain_leaves(const cr_scan *scan, cr_buf *b) {
-    char bytes[32];
+    char bytes[32], window[64] = "";
     int shown = 0, more = 0;
     for (int32_t i = 0; i < scan->program.n_leaves; i++) {
         const cr_leaf *l = &scan->program.leaves[i];
@@ -53,10 +54,18 @@ static void explain_leaves(const cr_scan *scan, cr_buf *b) {
             more++;
             continue;
         }
+        if (l->kind == CR_LEAF_ALONG) {
+            const cr_along_params *k = cr_along_params_of(l->node);
+            if (l->node->op == CR_OP_WINDOW)
+                snprintf(window, sizeof window, " of %lld elements", (long long)k->window);
+            cr_buf_addf(b, "    goes along axis %d: %s%s, for which it\n", k->axis, cr_array_op(l->node), window);
+            explain_leaves(l->inner, b);
+            continue;
+        }
         cr_buf_addf(b, "    reads %s, %s decoded", leaf_name(l), cr_text_bytes(l->read_bytes, bytes, sizeof bytes));
         if (l->kind == CR_LEAF_STORED) {
             const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
-            double again = redecode(scan, l);
+            double again = scan->nested ? 1 : redecode(scan, l); /* boxes are not known here */
             cr_buf_addf(b, ", chunks of %s", cr_text_bytes(s->chunk_bytes, bytes, sizeof bytes));
             if (again > 1.005)
                 cr_buf_addf(b, ", each decoded %.2f times", again);

@@ -5,7 +5,7 @@
 #include "engine/exec/run.h"
 
 /* Buffers are dealt to the leaves that are active; which these are changes only with the parts of concats. */
-void cr_load_assign(cr_worker *w) {
+cr_status cr_load_assign(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;
     char *at = w->load;
     for (int32_t i = 0; i < w->n_active_leaves; i++) {
@@ -16,7 +16,10 @@ void cr_load_assign(cr_worker *w) {
         at += l->tile_bytes;
         s->chunk = at;
         at += l->chunk_bytes;
+        if (l->kind == CR_LEAF_ALONG)
+            CR_TRY(cr_nested_begin(w, l, s, err));
     }
+    return CR_OK;
 }
 
 static void row_major(int ndim, const int64_t *shape, size_t itemsize, int64_t *strides) {
@@ -99,7 +102,7 @@ static cr_status read_chunk(cr_worker *w, const cr_leaf *l, const int64_t *at, c
     if (l->kind == CR_LEAF_STORED) {
         cr_source *s = ((const cr_stored_params *)l->node->params)->source;
         bool absent;
-        cr_status status = s->ops->read_chunk(s, at, dst, &w->scratch, &absent, err);
+        cr_status status = s->ops->read_chunk(s, at, dst, w->scratch, &absent, err);
         if (status != CR_OK) {
             char text[256];
             cr_err_context(err, "while reading chunk %s of %s", cr_shape_text(s->ndim, at, text, sizeof text),
@@ -346,6 +349,14 @@ static cr_status load_box(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_e
     return CR_OK;
 }
 
+static cr_status load_along(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_err *err) {
+    int64_t start[CR_MAX_DIMS], count[CR_MAX_DIMS], strides[CR_MAX_DIMS];
+    CR_TRY(cr_nested_load(w, l, s, start, count, err));
+    row_major(l->node->ndim, count, l->itemsize, strides);
+    view_of(w, l->access, s->tile, strides, start, &s->view);
+    return CR_OK;
+}
+
 static cr_status load_chunked(cr_worker *w, int32_t number, cr_err *err) {
     const cr_leaf *l = &w->run->scan->program.leaves[w->active_leaves[number]];
     cr_leaf_state *s = &w->leaves[w->active_leaves[number]];
@@ -381,7 +392,9 @@ cr_status cr_load_cell(cr_worker *w, cr_err *err) {
     for (int32_t i = 0; i < w->n_active_leaves; i++) {
         const cr_leaf *l = &p->leaves[w->active_leaves[i]];
         cr_leaf_state *s = &w->leaves[w->active_leaves[i]];
-        if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
+        if (l->kind == CR_LEAF_ALONG)
+            CR_TRY(load_along(w, l, s, err));
+        else if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
             load_memory(w, l, &s->view);
         else if (cr_leaf_reads_boxes(l))
             CR_TRY(load_box(w, l, s, err));

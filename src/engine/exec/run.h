@@ -134,7 +134,7 @@ typedef struct cr_worker {
     int32_t n_active_leaves;
     int64_t *order;               /* work space of gathers */
     cr_place *places;             /* per sink */
-    cr_scratch scratch;
+    cr_scratch own_scratch, *scratch;     /* the scratch of a nested worker is the outer's */
     /* the current cell */
     int64_t cell[CR_MAX_DIMS], lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
     int inner;                    /* first of the flattened axes */
@@ -166,7 +166,11 @@ struct cr_run {
 
 /* load.c */
 cr_status cr_load_cell(cr_worker *w, cr_err *err) CR_MUST_USE;
-void cr_load_assign(cr_worker *w);                                   /* buffers of the active leaves */
+cr_status cr_load_assign(cr_worker *w, cr_err *err) CR_MUST_USE;     /* buffers of the active leaves */
+/* nested.c: s->chunk and s->tile are buffers of l->chunk_bytes and l->tile_bytes */
+cr_status cr_nested_begin(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_err *err) CR_MUST_USE;
+/* What the current cell needs of the leaf to s->tile, row-major: the box at start (of the node), of count positions. */
+cr_status cr_nested_load(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, int64_t *start, int64_t *count, cr_err *err) CR_MUST_USE;
 /* strip.c */
 cr_status cr_strip_cell(cr_worker *w, cr_err *err) CR_MUST_USE;
 /* combine.c */
@@ -190,6 +194,8 @@ cr_status cr_deliver_box(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
 /* A finished result in memory, box by box of the user's grid. */
 cr_status cr_deliver_result(cr_context *c, const cr_array *node, const void *data, const cr_sink *user, cr_err *err) CR_MUST_USE;
 /* scan_run.c */
+void cr_worker_ready(cr_worker *w, char *block);                     /* lays out the worker in block; block_bytes is what it takes */
+cr_status cr_worker_scopes(cr_worker *w, cr_err *err) CR_MUST_USE;   /* which scopes hold the cell [lo, lo + n) */
 cr_status cr_run_scan(cr_context *c, const cr_plan *plan, cr_scan *scan, double done_before, double total, cr_err *err) CR_MUST_USE;
 double cr_scan_weight(const cr_scan *scan);
 

@@ -62,18 +62,11 @@ static void lay_out(cr_run *r, cr_worker *w, char **at) {
     w->block_bytes = (uint64_t)(*at - begin);
 }
 
-static cr_status make_worker(cr_run *r, int id, cr_err *err) {
-    cr_worker *w = &r->workers[id];
-    const cr_program *p = &r->scan->program;
-    char *at = (char *)64; /* only counted */
-    w->run = r;
-    w->id = id;
-    lay_out(r, w, &at);
-    void *block;
-    CR_TRY(cr_slab_take(&r->context->slab, w->block_bytes, &block, err));
-    w->block = at = block;
-    lay_out(r, w, &at);
-    w->scratch.max = r->scan->scratch_bytes;
+void cr_worker_ready(cr_worker *w, char *block) {
+    const cr_program *p = &w->run->scan->program;
+    char *at = block;
+    w->block = block;
+    lay_out(w->run, w, &at);
     memset(w->leaves, 0, (size_t)p->n_leaves * sizeof *w->leaves);
     for (int32_t i = 0; i < p->n_values; i++) {
         w->dst[i] = NULL;
@@ -81,18 +74,31 @@ static cr_status make_worker(cr_run *r, int id, cr_err *err) {
         w->step[i] = 0;
         w->ptr[i] = p->values[i].kind == CR_VALUE_CONST ? p->values[i].data : NULL;
     }
+}
+
+static cr_status make_worker(cr_run *r, int id, cr_err *err) {
+    cr_worker *w = &r->workers[id];
+    char *at = (char *)64; /* only counted */
+    w->run = r;
+    w->id = id;
+    lay_out(r, w, &at);
+    void *block;
+    CR_TRY(cr_slab_take(&r->context->slab, w->block_bytes, &block, err));
+    w->own_scratch.max = r->scan->scratch_bytes;
+    w->scratch = &w->own_scratch;
+    cr_worker_ready(w, block);
     return CR_OK;
 }
 
 static void free_worker(cr_run *r, cr_worker *w) {
     cr_slab_give(&r->context->slab, w->block, w->block_bytes);
-    cr_scratch_done(&w->scratch);
+    cr_scratch_done(&w->own_scratch);
 }
 
 /* ---- a cell ---- */
 
 /* Which scopes hold the cell; the list of active values is made again only when that changes. */
-static void choose_scopes(cr_worker *w) {
+cr_status cr_worker_scopes(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;
     bool changed = !w->scopes_known;
     w->scope_on[0] = 1;
@@ -103,7 +109,7 @@ static void choose_scopes(cr_worker *w) {
         w->scope_on[i + 1] = on;
     }
     if (!changed)
-        return;
+        return CR_OK;
     w->scopes_known = true;
     w->n_active = w->n_active_leaves = 0;
     for (int32_t i = 0; i < p->n_leaves; i++)
@@ -121,7 +127,7 @@ static void choose_scopes(cr_worker *w) {
             if (w->scope_on[v->segments[k].scope])
                 w->chosen[i] = v->segments[k].value;
     }
-    cr_load_assign(w);
+    return cr_load_assign(w, err);
 }
 
 static cr_status begin_sinks(cr_worker *w, cr_err *err) {
@@ -194,7 +200,7 @@ static cr_status run_cell(cr_worker *w, cr_err *err) {
         w->lo[d] = cr_cells_begin(&scan->cells, d, w->cell[d]);
         w->n[d] = scan->cells.ends[d][w->cell[d]] - w->lo[d];
     }
-    choose_scopes(w);
+    CR_TRY(cr_worker_scopes(w, err));
     CR_TRY(cr_load_cell(w, err));
     CR_TRY(begin_sinks(w, err));
     CR_TRY(cr_strip_cell(w, err));
@@ -289,7 +295,8 @@ double cr_scan_weight(const cr_scan *scan) {
         cells *= (double)scan->cells.n[d];
     }
     for (int32_t i = 0; i < scan->program.n_leaves; i++)
-        if (scan->program.leaves[i].kind == CR_LEAF_STORED || scan->program.leaves[i].kind == CR_LEAF_CALLBACK)
+        if (scan->program.leaves[i].kind == CR_LEAF_STORED || scan->program.leaves[i].kind == CR_LEAF_CALLBACK ||
+            scan->program.leaves[i].kind == CR_LEAF_ALONG)
             bytes += (double)scan->program.leaves[i].read_bytes;
     return (bytes + elements * (1 + 0.2 * scan->program.n_values)) / cells;
 }

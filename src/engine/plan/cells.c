@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/kernel/series.h"
 #include "engine/plan/plan.h"
 
 #define MOST_CELLS ((int64_t)1 << 24)      /* along one axis */
@@ -42,7 +43,7 @@ typedef struct best_table {
 
 static uint64_t leaf_weight(const cr_leaf *l) {
     uint64_t bytes = CR_MIN(l->read_bytes, UINT64_MAX >> 2);
-    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK ? bytes | (uint64_t)1 << 62 : bytes;
+    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG ? bytes | (uint64_t)1 << 62 : bytes;
 }
 
 static void offer(const cr_program *p, best_table *t, int32_t scope, int d, int32_t value, uint64_t weight) {
@@ -199,6 +200,25 @@ static cr_status join_cuts(const cut_list *soft, const cut_list *hard, int64_t f
     return CR_OK;
 }
 
+/* A cell of few elements along the axis of a wide window would be mostly what windows of other cells look at too. */
+static void grow_for_windows(const cr_program *p, const cut_list *soft, double bytes, int64_t *f) {
+    for (int32_t i = 0; i < p->n_leaves; i++) {
+        const cr_leaf *l = &p->leaves[i];
+        if (l->kind != CR_LEAF_ALONG || l->node->op != CR_OP_WINDOW)
+            continue;
+        const cr_along_params *k = cr_along_params_of(l->node);
+        int d = l->access->axis[k->axis].dim;
+        if (d < 0 || soft[d].n <= 1)
+            continue;
+        double extent = (double)p->shape[d] / (double)soft[d].n;
+        while (f[d] < soft[d].n && extent * (double)f[d] < 2.0 * (double)k->window && 2 * bytes <= CR_CELL_WINDOW_BYTES) {
+            int64_t more = CR_MIN(2 * f[d], soft[d].n);
+            bytes *= (double)more / (double)f[d];
+            f[d] = more;
+        }
+    }
+}
+
 /* How many chunks are computed at once along each axis, from the last axis on, until a cell is not tiny. */
 static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
     int32_t largest = cr_program_largest(p);
@@ -215,6 +235,7 @@ static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
         left /= ret_f[d];
         bytes *= (double)ret_f[d];
     }
+    grow_for_windows(p, soft, bytes, ret_f);
 }
 
 static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,
@@ -265,6 +286,28 @@ cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, 
     return status;
 }
 
+cr_status cr_cells_borders(cr_plan *plan, const cr_program *p, cr_cells *c, cr_err *err) {
+    memset(c, 0, sizeof *c);
+    for (int d = 0; d < p->ndim; d++) {
+        cut_list hard = {0};
+        cr_status status = hard_cuts(p, d, &hard, err);
+        c->n[d] = CR_MAX(1, hard.n);
+        c->ends[d] = status == CR_OK ? cr_arena_calloc(&plan->arena, (size_t)c->n[d], sizeof(int64_t)) : NULL;
+        if (status == CR_OK && c->ends[d] == NULL)
+            status = CR_FAIL(err, CR_LIMIT, "planning needs too much memory: %lld parts along one axis", (long long)hard.n);
+        if (status == CR_OK && hard.n > 0)
+            memcpy(c->ends[d], hard.ends, (size_t)hard.n * sizeof(int64_t));
+        else if (status == CR_OK)
+            c->ends[d][0] = p->shape[d];
+        free(hard.ends);
+        CR_TRY(status);
+        /* The last border may lie before the end: what comes then is in no part of a concat. */
+        if (c->ends[d][c->n[d] - 1] != p->shape[d])
+            return CR_FAIL(err, CR_INTERNAL, "the parts of a concat do not reach its end");
+    }
+    return CR_OK;
+}
+
 int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i) { return i == 0 ? 0 : c->ends[d][i - 1]; }
 
 /* ---- what loading a cell takes ---- */
@@ -290,12 +333,13 @@ static bool axis_straddles(const cr_cells *c, const cr_cuts *chunks, const cr_ac
 
 /* The accesses of a leaf below a concat are good only inside its scope: outside, positions mean nothing. The box of the leaf's scopes is not
  * worth keeping: such leaves are taken to straddle when they have several chunks. */
-static bool leaf_straddles(const cr_program *p, const cr_cells *c, const cr_leaf *l) {
+static bool leaf_straddles(const cr_scan *scan, const cr_leaf *l) {
+    const cr_cells *c = &scan->cells;
     for (int a = 0; a < l->access->ndim; a++) {
         const cr_access_axis *x = &l->access->axis[a];
         if (x->dim < 0 || l->node->cuts[a]->n <= 1)
             continue;
-        if (p->n_scopes > 0 || axis_straddles(c, l->node->cuts[a], x))
+        if (scan->program.n_scopes > 0 || scan->nested || axis_straddles(c, l->node->cuts[a], x))
             return true;
     }
     return false;
@@ -325,7 +369,7 @@ static void measure_leaf(cr_scan *scan, cr_leaf *l) {
     if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
         return;
     bool boxes = cr_leaf_reads_boxes(l);
-    if (boxes || leaf_straddles(&scan->program, &scan->cells, l)) {
+    if (boxes || leaf_straddles(scan, l)) {
         l->tile_bytes = l->itemsize;
         for (int a = 0; a < l->access->ndim; a++)
             if (l->access->axis[a].dim >= 0 &&
@@ -341,6 +385,59 @@ static void measure_leaf(cr_scan *scan, cr_leaf *l) {
     }
 }
 
+/* The longest stretch of an axis that one cell (or box, where cells are only borders) looks at. */
+static int64_t longest(const cr_scan *scan, const cr_access_axis *x, int64_t extent) {
+    int64_t most = x->dim < 0 ? 1 : scan->cells.most[x->dim], span = 1, n = x->dim < 0 ? 0 : scan->cells.n[x->dim];
+    if (x->dim < 0)
+        return 1;
+    if (x->index == NULL) {
+        if (__builtin_mul_overflow(x->step < 0 ? -x->step : x->step, most - 1, &span) || span >= extent)
+            return extent;
+        return span + 1;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        int64_t lo = extent, hi = -1;
+        for (int64_t k = cr_cells_begin(&scan->cells, x->dim, i); k < scan->cells.ends[x->dim][i]; k++) {
+            lo = CR_MIN(lo, x->index[k]);
+            hi = CR_MAX(hi, x->index[k]);
+        }
+        span = CR_MAX(span, hi - lo + 1);
+    }
+    return CR_MIN(span, extent);
+}
+
+static uint64_t times(uint64_t a, uint64_t b) {
+    uint64_t r;
+    return __builtin_mul_overflow(a, b, &r) ? UINT64_MAX >> 8 : CR_MIN(r, UINT64_MAX >> 8);
+}
+
+static uint64_t rounded(uint64_t bytes) { return (CR_MIN(bytes, UINT64_MAX >> 8) + 63) / 64 * 64; }
+
+/* The box of the input, the state of the loops, and a worker of its own. */
+static cr_status measure_along(cr_scan *scan, cr_leaf *l, cr_err *err) {
+    const cr_along_params *k = cr_along_params_of(l->node);
+    const cr_array *in = l->node->inputs[0];
+    cr_scan *inner = l->inner;
+    uint64_t out = l->itemsize, raw = in->itemsize, kept = 1;
+    for (int a = 0; a < l->node->ndim; a++) {
+        int64_t span = longest(scan, &l->access->axis[a], l->node->shape[a]), more = span;
+        if (a == k->axis && l->node->op == CR_OP_WINDOW)
+            more = span + k->window - 1;
+        inner->cells.most[a] = more;
+        out = times(out, (uint64_t)span);
+        raw = times(raw, (uint64_t)more);
+        kept = a == k->axis ? kept : times(kept, (uint64_t)span);
+    }
+    CR_TRY(cr_cells_measure(inner, err));
+    l->tile_bytes = rounded(out);
+    l->raw_bytes = rounded(raw);
+    l->state_bytes = l->node->op == CR_OP_WINDOW ? rounded(cr_along_window_bytes(k->window)) : 2 * rounded(times(kept, 8));
+    l->inner_bytes = rounded(cr_scan_fixed_bytes(inner) + inner->load_bytes);
+    l->chunk_bytes = CR_MIN(CR_NESTED_BYTES + l->raw_bytes + l->state_bytes + l->inner_bytes, UINT64_MAX >> 8);
+    scan->scratch_bytes = CR_MAX(scan->scratch_bytes, inner->scratch_bytes);
+    return CR_OK;
+}
+
 /* Bytes that a worker needs to hold what a cell reads: of the parts of a concat, the one that needs most. */
 cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
     cr_program *p = &scan->program;
@@ -348,8 +445,11 @@ cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
     if (need == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
     scan->scratch_bytes = 0;
-    for (int32_t i = 0; i < p->n_leaves; i++)
+    for (int32_t i = 0; i < p->n_leaves; i++) {
         measure_leaf(scan, &p->leaves[i]);
+        if (p->leaves[i].kind == CR_LEAF_ALONG)
+            CR_TRY(measure_along(scan, &p->leaves[i], err));
+    }
     for (int32_t i = 0; i < p->n_values; i++) {
         const cr_value *v = &p->values[i];
         uint64_t more = 0;

@@ -48,6 +48,21 @@ static int64_t cells_per_chunk(const cr_plan *plan, const cr_scan *s, int d) {
     return merge;
 }
 
+/* Blocks of a running sum along axis d: who works on one goes through it from its beginning. 0: there is none. */
+static int64_t running_blocks(const cr_scan *s, int d) {
+    int64_t n = 0;
+    for (int32_t i = 0; i < s->program.n_leaves; i++) {
+        const cr_leaf *l = &s->program.leaves[i];
+        if (l->kind != CR_LEAF_ALONG || l->node->op == CR_OP_WINDOW)
+            continue;
+        const cr_along_params *k = cr_along_params_of(l->node);
+        const cr_access_axis *x = &l->access->axis[k->axis];
+        if (x->dim == d && x->index == NULL && k->limit == 0)
+            n = CR_MAX(n, k->n_blocks);
+    }
+    return n;
+}
+
 static void find_atoms(const cr_plan *plan, cr_scan *s) {
     cr_atoms *a = s->atoms;
     for (int d = 0; d < s->program.ndim; d++) {
@@ -58,8 +73,13 @@ static void find_atoms(const cr_plan *plan, cr_scan *s) {
                 a[d].reduced = true;
             }
         if (!a[d].reduced) {
+            int64_t blocks = running_blocks(s, d);
             a[d].merge = cells_per_chunk(plan, s, d);
             a[d].n = (s->cells.n[d] + a[d].merge - 1) / a[d].merge;
+            if (blocks > 0) {
+                a[d].n = CR_MIN(blocks, s->cells.n[d]);
+                a[d].reduced = true;
+            }
         }
     }
 }
@@ -325,6 +345,13 @@ static bool reduces_any(const cr_scan *s) {
     return false;
 }
 
+static bool goes_along(const cr_scan *s) {
+    for (int32_t i = 0; i < s->program.n_leaves; i++)
+        if (s->program.leaves[i].kind == CR_LEAF_ALONG)
+            return true;
+    return false;
+}
+
 /* Tries the ways of cutting for one number of workers; a way that leaves workers idle only if no other fits. */
 static bool try_workers(const cr_plan *plan, cr_scan *s, int workers, uint64_t room) {
     static const how ways[] = {HOW_STORAGE, HOW_KEPT, HOW_ALL, HOW_STORAGE};
@@ -403,7 +430,7 @@ cr_status cr_scan_fit(cr_plan *plan, cr_scan *s, int threads, uint64_t room, cr_
             if (try_workers(plan, s, workers, room))
                 return CR_OK;
         /* Finer cells help states and boxes, not chunks that must be decoded whole. */
-        if (s->worker_bytes > room || (s->state_bytes == 0 && s->sink_bytes == 0))
+        if (!goes_along(s) && (s->worker_bytes > room || (s->state_bytes == 0 && s->sink_bytes == 0)))
             break;
         CR_TRY(refine(plan, s, &more, err));
     }

@@ -18,6 +18,9 @@ void cr_program_init(cr_plan *plan, cr_program *p, int ndim, const int64_t *shap
 }
 
 void cr_program_done(cr_program *p) {
+    for (int32_t i = 0; i < p->n_leaves; i++)
+        if (p->leaves[i].inner != NULL) /* no deeper than CR_NESTED_MOST */
+            cr_program_done(&p->leaves[i].inner->program);
     free(p->values);
     free(p->leaves);
     free(p->scopes);
@@ -96,6 +99,11 @@ static cr_status lower_leaf(cr_plan *plan, cr_program *p, int32_t node, const cr
     if (cr_ops[a->op].cls == CR_CLASS_REDUCE) {
         kind = CR_LEAF_RESULT;
         CR_TRY(want_result(plan, node, &result, err));
+    }
+    if (cr_ops[a->op].cls == CR_CLASS_ALONG) {
+        kind = CR_LEAF_ALONG;
+        if (a->n_inputs > 1)
+            CR_TRY(want_result(plan, n->inputs[1], &result, err));
     }
     return add_load(p, kind, n, access, result, a->dtype, a->itemsize, scope, ret_value, err);
 }
@@ -445,13 +453,52 @@ cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_
     return add_load(p, CR_LEAF_CODES, n, codes, -1, CR_I32, sizeof(int32_t), 0, ret_value, err);
 }
 
+/* ---- what goes along an axis ---- */
+
+static cr_status nest_leaf(cr_plan *plan, cr_leaf *l, int depth, cr_err *err) {
+    const cr_plan_node *n = &plan->nodes[cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)l->node, 0)];
+    const cr_array *in = l->node->inputs[0];
+    int dims[CR_MAX_DIMS];
+    cr_access *all;
+    if (depth > CR_NESTED_MOST) {
+        cr_status s = CR_FAIL(err, CR_LIMIT, "more than %d windows, running sums or fills are made of each other", CR_NESTED_MOST);
+        cr_err_hint(err, "compute one of them first");
+        return s;
+    }
+    cr_scan *inner = cr_arena_calloc(&plan->arena, 1, sizeof *inner);
+    cr_sink_plan *sink = cr_arena_calloc(&plan->arena, 1, sizeof *sink);
+    if (inner == NULL || sink == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the expression is too large");
+    cr_program_init(plan, &inner->program, in->ndim, in->shape);
+    l->inner = inner;
+    inner->nested = true;
+    inner->sinks = sink;
+    inner->n_sinks = 1;
+    *sink = (cr_sink_plan){.node = n->inputs[0], .output = -1, .codes = -1, .result = -1, .narrowed_before = -1};
+    for (int d = 0; d < in->ndim; d++)
+        dims[d] = sink->out_axis[d] = d;
+    CR_TRY(cr_access_identity(plan, in->ndim, dims, &all, err));
+    CR_TRY(cr_program_lower(plan, &inner->program, n->inputs[0], all, &sink->value, err));
+    CR_TRY(cr_program_nest(plan, &inner->program, depth, err));
+    CR_TRY(cr_program_finish(&inner->program, &sink->value, 1, err));
+    return cr_cells_borders(plan, &inner->program, &inner->cells, err);
+}
+
+cr_status cr_program_nest(cr_plan *plan, cr_program *p, int depth, cr_err *err) {
+    for (int32_t i = 0; i < p->n_leaves; i++)
+        if (p->leaves[i].kind == CR_LEAF_ALONG && p->leaves[i].inner == NULL)
+            CR_TRY(nest_leaf(plan, &p->leaves[i], depth + 1, err));
+    return CR_OK;
+}
+
+static bool is_read(const cr_leaf *l) { return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG; }
+
 int32_t cr_program_largest(const cr_program *p) {
     int32_t best = -1;
     for (int32_t i = 0; i < p->n_leaves; i++) {
         if (p->leaves[i].kind == CR_LEAF_CODES)
             continue;
-        bool stored = p->leaves[i].kind == CR_LEAF_STORED || p->leaves[i].kind == CR_LEAF_CALLBACK;
-        bool best_stored = best >= 0 && (p->leaves[best].kind == CR_LEAF_STORED || p->leaves[best].kind == CR_LEAF_CALLBACK);
+        bool stored = is_read(&p->leaves[i]), best_stored = best >= 0 && is_read(&p->leaves[best]);
         if (best < 0 || (stored && !best_stored) || (stored == best_stored && p->leaves[i].read_bytes > p->leaves[best].read_bytes))
             best = i;
     }

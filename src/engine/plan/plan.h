@@ -11,7 +11,8 @@
  *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
  *            reordered so that they lie as in the largest source
  *   access   how the domain's index maps to a node's index, one entry per axis of the node
- *   leaf     something read: storage, memory, a callback, the result of an earlier phase
+ *   leaf     something read: storage, memory, a callback, the result of an earlier phase, or what goes along an axis (running sums,
+ *            windows) and is made from a box of its input larger than the cell, by a scan of its own (exec/nested.c)
  *   value    one step of the program, made strip by strip; scope: the part of the domain where it exists (below a concat)
  *   cell     the piece of the domain that is loaded and computed at once
  *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
@@ -38,6 +39,9 @@
 #define CR_FOLD_SECTION 8                 /* blocks in a section */
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
+#define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
+#define CR_NESTED_MOST 12                 /* windows of windows of windows ... */
+#define CR_NESTED_BYTES (24 << 10)        /* what exec/nested.c has for one, beside buffers */
 
 /* ---- accesses (access.c) ---- */
 
@@ -72,7 +76,7 @@ typedef struct cr_result {        /* memory for the whole of a reduction */
 
 /* ---- programs (lower.c) ---- */
 
-typedef enum cr_leaf_kind { CR_LEAF_MEMORY, CR_LEAF_CALLBACK, CR_LEAF_STORED, CR_LEAF_RESULT, CR_LEAF_CODES } cr_leaf_kind;
+typedef enum cr_leaf_kind { CR_LEAF_MEMORY, CR_LEAF_CALLBACK, CR_LEAF_STORED, CR_LEAF_RESULT, CR_LEAF_CODES, CR_LEAF_ALONG } cr_leaf_kind;
 
 typedef struct cr_leaf {
     cr_leaf_kind kind;
@@ -84,6 +88,9 @@ typedef struct cr_leaf {
     /* set by cr_cells_measure, multiples of 64 */
     uint64_t chunk_bytes;         /* to hold a decoded chunk; 0: read where it lies, or by boxes */
     uint64_t tile_bytes;          /* to put a cell together of several chunks; 0: not needed */
+    /* ALONG: chunk_bytes is all that computing it takes, tile_bytes is for the result */
+    struct cr_scan *inner;        /* what the node's input is computed by, box by box; its cells are the borders that boxes may not cross */
+    uint64_t raw_bytes, state_bytes, inner_bytes; /* shares of chunk_bytes: a box of the input, state or work of the loops, the inner worker */
 } cr_leaf;
 
 typedef enum cr_value_kind { CR_VALUE_CONST, CR_VALUE_LOAD, CR_VALUE_CALL, CR_VALUE_SELECT } cr_value_kind;
@@ -199,6 +206,7 @@ typedef struct cr_scan {
     bool empty;                   /* the domain has no elements */
     uint64_t load_bytes;          /* chunks and tiles of a cell, per worker */
     uint64_t scratch_bytes;       /* codecs, per worker */
+    bool nested;                  /* the inner scan of a leaf */
     /* set by fit.c */
     int workers, window;
     cr_atoms atoms[CR_MAX_DIMS];
@@ -269,9 +277,13 @@ cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_
 cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) CR_MUST_USE;
 /* Registers and strip length; keep: values that sinks look at. */
 cr_status cr_program_finish(cr_program *p, const int32_t *keep, int n_keep, cr_err *err) CR_MUST_USE;
+/* Lowers what the leaves of class ALONG are made of. After all sinks are lowered. */
+cr_status cr_program_nest(cr_plan *plan, cr_program *p, int depth, cr_err *err) CR_MUST_USE;
 /* The leaf with most bytes; -1: none. */
 int32_t cr_program_largest(const cr_program *p);
 cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, cr_err *err) CR_MUST_USE;
+/* The borders that no box of this program may cross, as cells. */
+cr_status cr_cells_borders(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, cr_err *err) CR_MUST_USE;
 /* What loading a cell takes: tile_bytes and chunk_bytes of the leaves, load_bytes and scratch_bytes of the scan. */
 cr_status cr_cells_measure(cr_scan *scan, cr_err *err) CR_MUST_USE;
 bool cr_leaf_reads_boxes(const cr_leaf *l);

@@ -185,6 +185,7 @@ static cr_status probe_sink(cr_plan *plan, probe *q, cr_err *err) {
         cr_program_init(plan, &q->program, in->ndim, shape);
         CR_TRY(lower_sink(plan, &q->program, &q->sink, q->order, err));
     }
+    CR_TRY(cr_program_nest(plan, &q->program, 0, err));
     CR_TRY(cr_cells_cut(plan, &q->program, &q->cells, err));
     int32_t codes = q->sink.codes;
     CR_TRY(describe_sink(plan, &q->sink, in->ndim, q->order, err));
@@ -263,6 +264,7 @@ static cr_status build_scan(cr_plan *plan, cr_scan *scan, probe **members, int n
     }
     if (scan->empty)
         return CR_OK;
+    CR_TRY(cr_program_nest(plan, &scan->program, 0, err));
     CR_TRY(cr_program_finish(&scan->program, keep, n_keep, err));
     return cr_cells_measure(scan, err);
 }
@@ -292,12 +294,15 @@ static cr_status group_scans(cr_plan *plan, probe *probes, int32_t n, probe **me
     return CR_OK;
 }
 
-static void note_reads(cr_plan *plan, const probe *q) {
-    for (int32_t i = 0; i < q->program.n_leaves; i++)
-        if (q->program.leaves[i].kind == CR_LEAF_RESULT) {
-            cr_result *r = &plan->results[q->program.leaves[i].result];
-            r->last_used = CR_MAX(r->last_used, q->phase);
+static void note_reads(cr_plan *plan, const cr_program *p, int32_t phase) {
+    for (int32_t i = 0; i < p->n_leaves; i++) {
+        if (p->leaves[i].result >= 0) {
+            cr_result *r = &plan->results[p->leaves[i].result];
+            r->last_used = CR_MAX(r->last_used, phase);
         }
+        if (p->leaves[i].inner != NULL)
+            note_reads(plan, &p->leaves[i].inner->program, phase);
+    }
 }
 
 /* Every reduction is a sink of its phase; so is every output that is not one. Outputs of no elements need no scan. */
@@ -318,7 +323,7 @@ cr_status cr_scans_make(cr_plan *plan, cr_err *err) {
         q->sink.output = -1;
         q->phase = plan->nodes[node].phase;
         status = probe_sink(plan, q, err);
-        note_reads(plan, q);
+        note_reads(plan, &q->program, q->phase);
     }
     for (int i = 0; i < plan->n_outputs && status == CR_OK; i++) {
         int32_t node = plan->output_nodes[i];
@@ -330,7 +335,7 @@ cr_status cr_scans_make(cr_plan *plan, cr_err *err) {
         q->sink.output = i;
         q->phase = plan->nodes[node].phase;
         status = probe_sink(plan, q, err);
-        note_reads(plan, q);
+        note_reads(plan, &q->program, q->phase);
     }
     if (status == CR_OK)
         status = group_scans(plan, probes, n, members, err);

@@ -1,10 +1,32 @@
 """Along a dimension: windows, cumulation, differences, shifts, interpolation, filling of gaps."""
 
+import unittest.mock
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from .registry import programs
+
+
+def _push(array, n=None, axis=-1):
+    """The last value that is not missing, at most n steps back."""
+    array = np.moveaxis(np.asarray(array), axis, 0)
+    here = np.arange(len(array)).reshape((-1,) + (1,) * (array.ndim - 1))
+    last = np.maximum.accumulate(np.where(pd.isnull(array), -1, here))
+    filled = np.where(last < 0, array, np.take_along_axis(array, np.maximum(last, 0), 0))
+    return np.moveaxis(np.where(here - last <= (len(array) if n is None else n), filled, array), 0, axis)
+
+
+def _filling(program):
+    """xarray fills NumPy arrays through numbagg or bottleneck, which are not asked for what is right: the reference fills by _push()."""
+
+    def prepared(ds):
+        with xr.set_options(use_bottleneck=True), unittest.mock.patch("xarray.core.duck_array_ops._push", _push):
+            return program(ds)
+
+    return prepared
+
 
 WINDOWS = ("mean", "sum", "max", "min", "std", "var", "median", "count")
 programs("rolling", **{f"{n}_7": (lambda ds, n=n: getattr(ds.tas.rolling(time=7), n)()) for n in WINDOWS})
@@ -25,6 +47,16 @@ programs(
     argmax=lambda ds: ds.tas.fillna(0).rolling(time=4).argmax(),
     weighted=lambda ds: xr.dot(ds.tas.fillna(0).rolling(time=3, center=True).construct("w"), xr.DataArray([0.25, 0.5, 0.25], dims="w")),
     space=lambda ds: ds.tas.rolling(lon=3).sum(),
+    two_dims_min=lambda ds: ds.tas.rolling(lat=2, lon=2).min(),
+    two_dims_std=lambda ds: ds.tas.rolling(lat=2, lon=2).std(),
+    centred_even=lambda ds: ds.tas.rolling(time=6, center=True, min_periods=2).max(),
+    of_anomalies=lambda ds: (ds.tas - ds.tas.mean("time")).rolling(time=11, center=True).mean(),
+    twice=lambda ds: ds.tas.rolling(time=5, min_periods=1).mean().rolling(time=9, center=True).max(),
+    prod=lambda ds: ds.lsm.rolling(lon=2).prod(),
+    any_wet=lambda ds: (ds.pr > 5).rolling(time=3).construct("w", fill_value=False).any("w"),
+    all_dry=lambda ds: (ds.pr < 1).rolling(time=3).construct("w", fill_value=False).all("w"),
+    one=lambda ds: ds.tas.rolling(time=1).mean(),
+    of_dates=lambda ds: ds.tas.sel(time=slice("2001-02", "2001-05")).rolling(time=10).sum().resample(time="MS").max(),
     sum_of_five_wettest=lambda ds: ds.pr.rolling(time=5).sum().groupby("time.year").max(),
 )
 programs(
@@ -36,6 +68,21 @@ programs(
     cumsum_all=lambda ds: ds.lsm.cumsum(),
     cumulative=lambda ds: ds.pr.cumulative("time").sum(),
     cumulative_max=lambda ds: ds.pr.cumulative("time").max(),
+    cumsum_backwards=lambda ds: ds.tas.isel(time=slice(None, None, -1)).cumsum("time"),
+    cumsum_then_some=lambda ds: ds.tas.cumsum("time").isel(time=slice(100, None, 37)),
+    cumsum_two_dims=lambda ds: ds.tas.cumsum(["time", "lat"]),
+    cumsum_bool=lambda ds: (ds.pr > 1).cumsum("time"),
+    cumsum_of_anomalies=lambda ds: (ds.tas - ds.tas.mean("time")).cumsum("time").max("time"),
+    cumprod_dataset=lambda ds: ds[["lsm"]].cumprod(),
+    ffill=_filling(lambda ds: ds.tas.ffill("time")),
+    ffill_limit=_filling(lambda ds: ds.tas.ffill("time", limit=2)),
+    bfill=_filling(lambda ds: ds.tas.bfill("lon")),
+    bfill_limit=_filling(lambda ds: ds.tas.bfill("time", limit=1)),
+    ffill_integers=_filling(lambda ds: ds["count"].ffill("time")),
+    ffill_dataset=_filling(lambda ds: ds[["tas", "pr"]].ffill("time")),
+    ffill_then_mean=_filling(lambda ds: ds.tas.ffill("time").groupby("time.month").mean()),
+    interpolate_na_limit=lambda ds: ds.tas.isel(time=slice(0, 90)).chunk(time=-1).interpolate_na("time", limit=2),
+    interpolate_na_max_gap=_filling(lambda ds: ds.tas.isel(time=slice(0, 90)).chunk(time=-1).interpolate_na("time", use_coordinate=False, max_gap=3)),
     diff=lambda ds: ds.tas.diff("time"),
     diff_twice=lambda ds: ds.tas.diff("time", n=2),
     diff_lower=lambda ds: ds.tas.diff("lon", label="lower"),

@@ -68,6 +68,7 @@ programs(
     one_group=lambda ds: ds.tas.groupby("time.year")[2001],
     iterate_years=lambda ds: {int(y): g.max("time") for y, g in ds.tas.groupby("time.year")},
     month_cumsum=lambda ds: ds.pr.groupby("time.year").cumsum("time"),
+    month_cumsum_gaps=lambda ds: ds.tas.groupby("time.month").cumsum(skipna=False),
     month_cumprod=lambda ds: ds.lsm.groupby("lat").cumprod("lon"),
     shuffle=lambda ds: ds.tas.drop_vars("area").groupby("time.season").shuffle_to_chunks().groupby("time.season").mean(),
     stacked_points=lambda ds: ds.tas.stack(p=("lat", "lon")).groupby("time.month").mean(),

@@ -1,0 +1,253 @@
+/* nested.c - what goes along an axis: running sums, fills, windows. Their input is made box by box by a worker inside the worker, whose scan has
+ * only one sink, a box in memory; then the loops of series.h make what the cell needs.
+ *
+ * Running sums and fills begin where a block of chunks begins, from what the blocks before have left, or go on from where the last
+ * cell ended when that was in the same block and the same series. Either way the same additions are done in the same order. */
+#include <math.h>
+
+#include "engine/exec/run.h"
+#include "engine/kernel/series.h"
+
+typedef struct nested {
+    cr_run run;
+    cr_sink_run sink;
+    cr_worker worker;
+    bool stands;                  /* state is that of these series, after all positions before `at` */
+    int64_t at;
+    int64_t start[CR_MAX_DIMS], count[CR_MAX_DIMS];
+} nested;
+_Static_assert(sizeof(nested) <= CR_NESTED_BYTES, "plan.h counts less for it");
+
+static char *raw_of(const cr_leaf_state *s) { return s->chunk + CR_NESTED_BYTES; }
+static char *state_of(const cr_leaf *l, const cr_leaf_state *s) { return raw_of(s) + l->raw_bytes; }
+
+cr_status cr_nested_begin(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_err *err) {
+    nested *n = (nested *)s->chunk;
+    memset(n, 0, sizeof *n);
+    n->run = (cr_run){.context = w->run->context, .plan = w->run->plan, .scan = l->inner, .sinks = &n->sink};
+    n->sink.plan = &l->inner->sinks[0];
+    n->sink.node = l->node->inputs[0];
+    n->worker.run = &n->run;
+    n->worker.id = w->id;
+    n->worker.scratch = w->scratch;
+    n->worker.block = state_of(l, s) + l->state_bytes;
+    cr_worker_ready(&n->worker, n->worker.block);
+    if (n->worker.block_bytes > l->inner_bytes)
+        return CR_FAIL(err, CR_INTERNAL, "%s needs %llu bytes to be computed, planned were %llu", cr_array_op(l->node),
+                       (unsigned long long)n->worker.block_bytes, (unsigned long long)l->inner_bytes);
+    return CR_OK;
+}
+
+/* The box of the input to `to`, row-major. Parts of concats are made one by one. */
+static cr_status make_box(nested *n, const int64_t *start, const int64_t *count, char *to, cr_err *err) {
+    cr_worker *w = &n->worker;
+    const cr_cells *c = &n->run.scan->cells;
+    int ndim = n->run.scan->program.ndim;
+    int64_t stride[CR_MAX_DIMS], first[CR_MAX_DIMS], bytes = (int64_t)n->sink.node->itemsize;
+    for (int d = ndim - 1; d >= 0; d--) {
+        stride[d] = bytes;
+        bytes *= count[d];
+        for (first[d] = 0; c->ends[d][first[d]] <= start[d]; first[d]++)
+            ;
+        w->cell[d] = first[d];
+    }
+    for (;;) {
+        cr_place *p = &w->places[0];
+        p->out = to;
+        for (int d = 0; d < ndim; d++) {
+            w->lo[d] = CR_MAX(start[d], cr_cells_begin(c, d, w->cell[d]));
+            w->n[d] = CR_MIN(start[d] + count[d], c->ends[d][w->cell[d]]) - w->lo[d];
+            p->out_stride[d] = stride[d];
+            p->out += (w->lo[d] - start[d]) * stride[d];
+        }
+        CR_TRY(cr_worker_scopes(w, err));
+        CR_TRY(cr_load_cell(w, err));
+        CR_TRY(cr_strip_cell(w, err));
+        int d = ndim - 1;
+        while (d >= 0 && c->ends[d][w->cell[d]] >= start[d] + count[d]) {
+            w->cell[d] = first[d];
+            d--;
+        }
+        if (d < 0)
+            return CR_OK;
+        w->cell[d]++;
+    }
+}
+
+/* ---- what the blocks before have left ---- */
+
+typedef struct carried {
+    const cr_leaf *l;
+    bool product, fills;
+    void *state;
+    const char *left;             /* the result of the reduction by blocks */
+    size_t item;
+} carried;
+
+static void take_row(const carried *c, int64_t at, const char *from, int64_t step, int64_t n) {
+    for (int64_t i = 0; i < n; i++, from += step) {
+        if (c->fills && c->item == 4) {
+            float *s = (float *)c->state + at + i;
+            *s = *s == *s ? *s : *(const float *)from;
+        } else if (c->fills) {
+            double *s = (double *)c->state + at + i;
+            *s = *s == *s ? *s : *(const double *)from;
+        } else if (cr_dtype_kind(c->l->node->dtype) == 'f') {
+            double *s = (double *)c->state + at + i;
+            *s = c->product ? *s * *(const double *)from : *s + *(const double *)from;
+        } else {
+            uint64_t *s = (uint64_t *)c->state + at + i;
+            *s = c->product ? *s * *(const uint64_t *)from : *s + *(const uint64_t *)from;
+        }
+    }
+}
+
+static void take_block(const carried *c, const int64_t *start, const int64_t *count, int64_t block) {
+    const cr_array *a = c->l->node;
+    const cr_along_params *k = cr_along_params_of(a);
+    int64_t stride[CR_MAX_DIMS], bytes = (int64_t)c->item, i[CR_MAX_DIMS] = {0}, at = 0;
+    const char *base = c->left;
+    int last = a->ndim - 1;
+    for (int d = last; d >= 0; d--) {
+        stride[d] = bytes;
+        bytes *= d == k->axis ? k->n_blocks : a->shape[d];
+        base += (d == k->axis ? block : start[d]) * stride[d];
+    }
+    int64_t row = last == k->axis ? 1 : count[last];
+    for (;;) {
+        const char *from = base;
+        for (int d = 0; d < last; d++)
+            from += i[d] * stride[d];
+        take_row(c, at, from, stride[last], row);
+        at += row;
+        int d = last - 1;
+        while (d >= 0 && (d == k->axis || ++i[d] == count[d]))
+            i[d--] = 0;
+        if (d < 0)
+            return;
+    }
+}
+
+static void begin_block(const cr_worker *w, const cr_leaf *l, void *state, int64_t kept, const int64_t *start, const int64_t *count,
+                        int64_t block) {
+    const cr_along_params *k = cr_along_params_of(l->node);
+    bool fills = l->node->op == CR_OP_FILL, floats = cr_dtype_kind(l->node->dtype) == 'f';
+    carried c = {.l = l, .fills = fills, .product = !fills && k->op == CR_CUMULATE_PROD, .state = state,
+                 .left = l->result >= 0 ? w->run->plan->results[l->result].data : NULL, .item = fills ? l->itemsize : 8};
+    for (int64_t i = 0; i < kept; i++) {
+        if (fills && l->itemsize == 4)
+            ((float *)state)[i] = NAN;
+        else if (floats)
+            ((double *)state)[i] = fills ? NAN : c.product;
+        else
+            ((uint64_t *)state)[i] = c.product;
+    }
+    for (int64_t q = 0; q < block && c.left != NULL; q++)
+        take_block(&c, start, count, fills ? block - 1 - q : q);
+}
+
+/* ---- running ---- */
+
+static int64_t block_at(const cr_array *a, int64_t position) {
+    int64_t b = cr_along_params_of(a)->n_blocks - 1;
+    while (b > 0 && cr_along_begin(a, b) > position)
+        b--;
+    return b;
+}
+
+static bool goes_on(const nested *n, const cr_array *a, int64_t begin, const int64_t *start, const int64_t *count) {
+    int axis = cr_along_params_of(a)->axis;
+    if (!n->stands || n->at <= begin || n->at > start[axis])
+        return false;
+    for (int d = 0; d < a->ndim; d++)
+        if (d != axis && (n->start[d] != start[d] || n->count[d] != count[d]))
+            return false;
+    return true;
+}
+
+static cr_status run_along(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *start, const int64_t *count, cr_along_box *box,
+                           cr_err *err) {
+    const cr_array *a = l->node;
+    const cr_along_params *k = cr_along_params_of(a);
+    nested *n = (nested *)s->chunk;
+    void *state = state_of(l, s);
+    int64_t *age = (int64_t *)((char *)state + l->state_bytes / 2), kept = box->outer * box->inner;
+    int64_t from[CR_MAX_DIMS], size[CR_MAX_DIMS], end = start[k->axis] + count[k->axis], block = block_at(a, start[k->axis]);
+    int64_t begin = k->limit > 0 ? CR_MAX(0, start[k->axis] - k->limit) : cr_along_begin(a, block);
+    memcpy(from, start, sizeof from);
+    memcpy(size, count, sizeof size);
+    if (!goes_on(n, a, begin, start, count)) {
+        begin_block(w, l, state, kept, start, count, block);
+        memset(age, 0, (size_t)kept * sizeof *age);
+        n->at = begin;
+    }
+    n->stands = false; /* until it is known again */
+    for (int64_t at = n->at; at < end;) {
+        int64_t border = block + 1 < k->n_blocks ? cr_along_begin(a, block + 1) : a->shape[k->axis];
+        if (at == border) {
+            begin_block(w, l, state, kept, start, count, ++block);
+            memset(age, 0, (size_t)kept * sizeof *age);
+            continue;
+        }
+        from[k->axis] = at;
+        size[k->axis] = CR_MIN(CR_MIN(border, end) - at, l->inner->cells.most[k->axis]);
+        CR_TRY(make_box(n, from, size, raw_of(s), err));
+        box->n = size[k->axis];
+        box->skip = CR_MIN(box->n, CR_MAX(0, start[k->axis] - at));
+        box->out_at = CR_MAX(0, at - start[k->axis]);
+        if (a->op == CR_OP_FILL)
+            cr_along_fill(a->dtype, k->limit, box, state, age, raw_of(s), s->tile);
+        else
+            cr_along_cumulate(a->dtype, k->op == CR_CUMULATE_PROD, k->options.skipna, box, state, raw_of(s), s->tile);
+        at += box->n;
+    }
+    n->at = end;
+    n->stands = true;
+    memcpy(n->start, start, (size_t)a->ndim * sizeof *start);
+    memcpy(n->count, count, (size_t)a->ndim * sizeof *count);
+    return CR_OK;
+}
+
+static cr_status run_window(const cr_leaf *l, cr_leaf_state *s, const int64_t *start, const int64_t *count, cr_along_box *box, cr_err *err) {
+    const cr_along_params *k = cr_along_params_of(l->node);
+    int64_t size[CR_MAX_DIMS];
+    memcpy(size, count, sizeof size);
+    box->n = size[k->axis] = count[k->axis] + k->window - 1;
+    CR_TRY(make_box((nested *)s->chunk, start, size, raw_of(s), err));
+    cr_along_window(l->node->dtype, (cr_window_op)k->op, &k->options, k->window, start[k->axis], box, state_of(l, s), raw_of(s), s->tile);
+    return CR_OK;
+}
+
+/* First position and number of positions of an axis that the cell looks at, gaps included. */
+static void stretch(const cr_worker *w, const cr_access_axis *x, int64_t *ret_start, int64_t *ret_count) {
+    int64_t lo = x->start, hi = x->start;
+    if (x->dim >= 0 && x->index == NULL) {
+        int64_t first = x->start + x->step * w->lo[x->dim], last = first + x->step * (w->n[x->dim] - 1);
+        lo = CR_MIN(first, last);
+        hi = CR_MAX(first, last);
+    } else if (x->dim >= 0) {
+        lo = hi = x->index[w->lo[x->dim]];
+        for (int64_t i = 1; i < w->n[x->dim]; i++) {
+            lo = CR_MIN(lo, x->index[w->lo[x->dim] + i]);
+            hi = CR_MAX(hi, x->index[w->lo[x->dim] + i]);
+        }
+    }
+    *ret_start = lo;
+    *ret_count = hi - lo + 1;
+}
+
+cr_status cr_nested_load(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, int64_t *start, int64_t *count, cr_err *err) {
+    const cr_array *a = l->node;
+    int axis = cr_along_params_of(a)->axis;
+    cr_along_box box = {.outer = 1, .inner = 1};
+    for (int d = 0; d < a->ndim; d++) {
+        stretch(w, &l->access->axis[d], &start[d], &count[d]);
+        if (d != axis)
+            *(d < axis ? &box.outer : &box.inner) *= count[d];
+    }
+    box.out_n = count[axis];
+    cr_status status = a->op == CR_OP_WINDOW ? run_window(l, s, start, count, &box, err) : run_along(w, l, s, start, count, &box, err);
+    if (status != CR_OK)
+        cr_err_context(err, "while computing %s", cr_array_op(a));
+    return status;
+}

@@ -1,0 +1,340 @@
+"""Along an axis: running sums and products, filling of gaps, moving windows; against NumPy and xarray, and against themselves with other
+threads, memory limits and parts of the answer.
+
+Seeds as in programs.py: CRATON_SEED is the first, CRATON_CASES how many of each kind.
+"""
+
+import pickle
+import re
+import unittest.mock
+import warnings
+
+import numpy as np
+import pandas as pd
+import programs
+import pytest
+import xarray as xr
+from numpy.lib.stride_tricks import sliding_window_view
+
+import craton
+from craton import namespace as xp
+from craton.along import push
+from craton.operations import as_array
+
+craton.enable()
+
+SEEDS = range(programs.SEED, programs.SEED + programs.CASES)
+TYPES = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]
+
+
+def values_of(rng, shape, dtype):
+    """Sums of these are exact; products, with few elements other than 1, mostly."""
+    values = programs.random_values(rng, shape, dtype)
+    if np.dtype(dtype).kind == "f":
+        values[rng.random(shape) < rng.choice([0, 0.1, 0.6])] = np.nan
+        if rng.random() < 0.1:
+            values[rng.random(shape) < 0.05] = rng.choice([np.inf, -np.inf])
+    return values
+
+
+def shape_of(rng):
+    if rng.random() < 0.3:  # so that there are several blocks
+        return tuple(int(n) for n in rng.permutation([int(rng.integers(80, 400)), int(rng.integers(1, 30)), int(rng.integers(1, 5))]))
+    return programs.random_shape(rng)
+
+
+def source(rng, dtype):
+    """The same array lazy and ready, sometimes seen through views or made of parts."""
+    values = values_of(rng, shape_of(rng), dtype)
+    lazy = as_array(values, chunks=programs.random_chunks(rng, values.shape))
+    kind = rng.integers(0, 6)
+    if kind == 0:
+        axes = rng.permutation(values.ndim).tolist()
+        return lazy.transpose(axes), values.transpose(axes)
+    if kind == 1:
+        key = (slice(None, None, -1),) * values.ndim
+        return lazy[key], values[key]
+    if kind == 2 and dtype not in ("b1", "u8"):
+        widths = [(int(rng.integers(0, 4)), int(rng.integers(0, 4))) for _ in range(values.ndim)]
+        return np.pad(lazy, widths), np.pad(values, widths)
+    if kind == 3:
+        index = rng.integers(0, values.shape[0], values.shape[0])
+        return lazy[index], values[index]
+    return lazy, values
+
+
+def part_of(rng, ndim, shape):
+    """An index of the answer: any part of it can be computed by itself."""
+    kind = rng.integers(0, 5)
+    if kind == 0:
+        return tuple(slice(int(rng.integers(0, n)), None, int(rng.integers(1, 4))) for n in shape)
+    if kind == 1:
+        return tuple(slice(None, None, -int(rng.integers(1, 4))) for _ in shape)
+    if kind == 2:
+        axis = int(rng.integers(0, ndim))
+        return (slice(None),) * axis + (rng.integers(0, shape[axis], 7),) if shape[axis] else ...
+    if kind == 3:
+        return (int(rng.integers(0, shape[0])),) if shape[0] else ...
+    return ...
+
+
+def same(answer, expected, what, single=False):
+    assert isinstance(answer, craton.Array), what
+    assert answer.dtype == expected.dtype and answer.shape == expected.shape, f"{what}: {answer.dtype}{answer.shape}"
+    answer = answer.compute()
+    if expected.dtype.kind != "f":
+        np.testing.assert_array_equal(answer, expected, err_msg=what)
+    else:
+        tolerance = 1e-6 if single or expected.dtype == np.float32 else 1e-12
+        size = np.abs(expected).max(initial=1, where=np.isfinite(expected))
+        np.testing.assert_allclose(answer, expected, rtol=tolerance, atol=tolerance * size, err_msg=what)
+
+
+def quiet(function, *args, **kwargs):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cumulation_as_numpy(seed):
+    rng = programs.rng_of([seed, 31])
+    dtype = TYPES[seed % len(TYPES)]
+    lazy, values = source(rng, dtype)
+    name = str(rng.choice(["cumsum", "nancumsum", "cumprod", "nancumprod"]))
+    if name.endswith("prod") and values.dtype.kind == "f":
+        signs = np.sign(values) * np.where(np.abs(values) > 25, 2.0, 1.0).astype(values.dtype)
+        lazy, values = np.sign(lazy) * np.where(abs(lazy) > 25, 2.0, 1.0).astype(values.dtype), signs
+    axis = None if rng.random() < 0.1 else int(rng.integers(-values.ndim, values.ndim))
+    what = f"seed {seed}: {name} of {dtype}{values.shape} along {axis}"
+    wide = values.astype("f8") if values.dtype == np.float32 else values
+    expected = quiet(getattr(np, name), wide, axis=axis)
+    expected = quiet(expected.astype, np.float32) if values.dtype == np.float32 else expected
+    answer = getattr(np, name)(lazy, axis=axis)
+    if name.endswith("prod") and not np.isfinite(values).all():
+        # The order of multiplication decides whether inf * 0 appears: a NaN there either way.
+        expected = np.where(np.isinf(expected), np.nan, expected)
+        answer = xp.where(np.isinf(answer), np.nan, answer)
+        if name == "nancumprod" and np.isinf(values).any():
+            return
+    key = part_of(rng, expected.ndim, expected.shape)
+    same(answer[key], expected[key], what)
+
+
+def pushed(array, n=None, axis=-1):
+    """The last value that is not missing, at most n steps back."""
+    array = np.moveaxis(np.asarray(array), axis, 0)
+    here = np.arange(len(array)).reshape((-1,) + (1,) * (array.ndim - 1))
+    last = np.maximum.accumulate(np.where(pd.isnull(array), -1, here))
+    filled = np.where(last < 0, array, np.take_along_axis(array, np.maximum(last, 0), 0))
+    return np.moveaxis(np.where(here - last <= (len(array) if n is None else n), filled, array), 0, axis)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_fill(seed):
+    rng = programs.rng_of([seed, 32])
+    lazy, values = source(rng, ["f4", "f8", "i4"][seed % 3])
+    axis, limit = int(rng.integers(-values.ndim, values.ndim)), [None, 1, 2, 5, 100][int(rng.integers(0, 5))]
+    expected, answer = pushed(values, limit, axis), push(lazy, limit, axis)
+    key = part_of(rng, values.ndim, values.shape)
+    same(answer[key], expected[key], f"seed {seed}: push of {values.dtype}{values.shape} along {axis}, limit {limit}")
+
+
+WINDOWS = ("sum", "prod", "mean", "min", "max", "var", "std", "any", "all", "median", "argmax")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_windows_as_numpy(seed):
+    rng = programs.rng_of([seed, 33])
+    dtype = TYPES[seed % len(TYPES)]
+    lazy, values = source(rng, dtype)
+    n_axes = 2 if values.ndim > 1 and rng.random() < 0.25 else 1
+    axes = tuple(int(i) for i in rng.permutation(values.ndim)[:n_axes])
+    widths = tuple(int(rng.integers(1, min(values.shape[i], 12 if n_axes == 2 else 60) + 1)) for i in axes)
+    name = WINDOWS[int(rng.integers(0, len(WINDOWS)))]
+    if dtype == "b1" and name in ("var", "std", "median"):
+        name = "mean"
+    if name == "argmax" and n_axes == 2:
+        name = "max"
+    skipna = values.dtype.kind == "f" and name not in ("any", "all", "argmax") and rng.random() < 0.6
+    if values.dtype.kind == "f":
+        values[np.isinf(values)] = 0  # inf - inf depends on the order
+        lazy = np.where(np.isinf(lazy), 0.0, lazy).astype(values.dtype)
+        if name == "prod":
+            values, lazy = np.sign(values), np.sign(lazy)
+    last = tuple(range(-n_axes, 0)) if n_axes > 1 else -1
+    keywords = {"ddof": int(rng.integers(0, 2))} if name in ("var", "std") else {}
+    name = ("nan" if skipna else "") + name
+    what = f"seed {seed}: {name} of windows {widths} along {axes} of {dtype}{values.shape}"
+    wide = values.astype("f8") if values.dtype == np.float32 else values
+    expected = np.asarray(quiet(getattr(np, name), sliding_window_view(wide, widths, axes), axis=last, **keywords))
+    if values.dtype == np.float32 and expected.dtype == np.float64:
+        expected = expected.astype(np.float32)
+    windows = xp.sliding_window_view(lazy, widths, axes)
+    assert windows.shape == sliding_window_view(values, widths, axes).shape, what
+    answer = getattr(np, name)(windows, axis=last, **keywords)
+    key = part_of(rng, expected.ndim, expected.shape)
+    same(answer[key], expected[key], what)
+
+
+@pytest.mark.parametrize("seed", list(SEEDS)[::3])
+def test_windows_themselves(seed):
+    """Element by element, cut, and seen."""
+    rng = programs.rng_of([seed, 34])
+    lazy, values = source(rng, ["f8", "i2"][seed % 2])
+    axis = int(rng.integers(0, values.ndim))
+    width = int(rng.integers(1, min(8, values.shape[axis]) + 1))
+    ours, theirs = xp.sliding_window_view(lazy, width, axis), sliding_window_view(values, width, axis)
+    assert ours.shape == theirs.shape and tuple(map(sum, ours.chunks)) == theirs.shape and ours.ndim == theirs.ndim
+    same(ours, theirs, f"seed {seed}")
+    same(pickle.loads(pickle.dumps(ours)), theirs, f"seed {seed}: pickled")
+    same(np.where(ours > 3, ours * 2, 1), np.where(theirs > 3, theirs * 2, 1), f"seed {seed}: where")
+    same(np.sum(ours, axis=axis), np.sum(theirs, axis=axis), f"seed {seed}: over positions")
+    same(np.einsum("...i,i", ours, np.arange(width) + 1.0), np.einsum("...i,i", theirs, np.arange(width) + 1.0), f"seed {seed}: weighted")
+
+
+# ---- bits and memory -------------------------------------------------------------------------------------------------
+
+
+def bits(arrays, threads, memory):
+    try:
+        with craton.set_options(threads=threads, memory_limit=memory):
+            return [np.ascontiguousarray(a.compute()).tobytes() for a in arrays], [a.tobytes() for a in craton.compute(*arrays)]
+    except MemoryError as e:
+        assert memory == "2 MiB", e
+        named = float(re.search(r"needs ([0-9.]+) MiB", str(e))[1])
+        return bits(arrays, threads, f"{named + 0.1:.1f} MiB")
+
+
+@pytest.mark.parametrize("seed", list(SEEDS)[::20])
+def test_bits_do_not_depend_on_threads_memory_or_parts(seed):
+    rng = programs.rng_of([seed, 35])
+    shape = tuple(int(n) for n in rng.permutation([int(rng.integers(300, 500)), int(rng.integers(20, 60)), int(rng.integers(10, 30))]))
+    values = rng.normal(size=shape).astype(str(rng.choice(["f4", "f8"]))) * 10
+    values[rng.random(shape) < 0.1] = np.nan
+    lazy = as_array(values, chunks=tuple(max(1, n // int(rng.integers(2, 9))) for n in shape))
+    axis = int(rng.integers(0, 3))
+    width = int(rng.integers(2, min(40, shape[axis])))
+    windows = xp.sliding_window_view(lazy, width, axis)
+    arrays = [np.nancumsum(lazy, axis=axis), push(lazy, None, axis), push(lazy, 3, axis), np.nanmean(windows, axis=-1), np.nanstd(windows, axis=-1)]
+    arrays += [np.max(np.nancumsum(lazy, axis=axis), axis=axis), np.nancumsum(lazy - np.nanmean(lazy, axis=axis, keepdims=True), axis=axis) + lazy]
+    arrays += [np.nanmax(xp.sliding_window_view(np.nancumsum(lazy, axis=axis), 5, axis), axis=-1)]
+    reference = None
+    for threads, memory in ((1, None), (2, None), (7, None), (1, "12 MiB"), (2, "16 MiB"), (7, "24 MiB"), (2, "2 MiB")):
+        alone, together = bits(arrays, threads, memory)
+        assert alone == together, f"seed {seed}: {threads} threads, memory {memory}, {shape} along {axis}, alone and together"
+        reference = alone if reference is None else reference
+        for i, (a, b) in enumerate(zip(alone, reference)):
+            assert a == b, f"seed {seed}: array {i}, {threads} threads, memory {memory}, {shape} along {axis}"
+    for i, array in enumerate(arrays):
+        whole, key = array.compute(), part_of(rng, array.ndim, array.shape)
+        np.testing.assert_array_equal(array[key].compute(), whole[key], err_msg=f"seed {seed}: a part of array {i}")
+
+
+def test_one_large_value_spoils_only_its_own_windows():
+    values = np.full(400, 266.95)
+    values[100] = 1e36
+    answer = np.mean(xp.sliding_window_view(as_array(values, chunks=(30,)), 7), axis=-1).compute()
+    np.testing.assert_allclose(np.delete(answer, range(94, 101)), 266.95, rtol=1e-15)
+
+
+# ---- through xarray --------------------------------------------------------------------------------------------------
+
+
+def labelled(rng):
+    shape = int(rng.integers(3, 120)), int(rng.integers(2, 9)), int(rng.integers(2, 9))
+    coords = {"time": pd.date_range("2001-01-15", periods=shape[0], freq="5D"), "lat": np.linspace(-60, 60, shape[1]), "lon": np.arange(shape[2]) * 10.0}
+    ds = xr.Dataset(
+        {
+            "a": (("time", "lat", "lon"), values_of(rng, shape, "f8"), {"units": "K"}),
+            "b": (("time", "lat", "lon"), values_of(rng, shape, "i4")),
+            "c": (("lat", "lon"), values_of(rng, shape[1:], "f8")),
+        },
+        coords=coords,
+    )
+    ds["a"] = ds.a.where(np.isfinite(ds.a))
+    return ds, ds.chunk({d: int(rng.integers(1, max(2, n // 2 + 1))) for d, n in ds.sizes.items()})
+
+
+def programs_of(rng, ds):
+    dim = str(rng.choice(["time", "lat", "lon"]))
+    n = ds.sizes[dim]
+    width = int(rng.integers(1, min(n, 40) + 1))
+    window = {dim: width, "min_periods": [None, 1, max(1, width // 2)][int(rng.integers(0, 3))], "center": bool(rng.random() < 0.5)}
+    limit = [None, 1, 3][int(rng.integers(0, 3))]
+    name = str(rng.choice(["sum", "mean", "min", "max", "std", "var", "count", "prod", "median"]))
+    return {
+        "rolling": lambda d: getattr(d.a.rolling(**window), name)(),
+        "rolling integers": lambda d: getattr(d.b.rolling(**window), name)(),
+        "rolling dataset": lambda d: d[["a", "b"]].rolling(**window).mean(),
+        "rolling two": lambda d: d.a.rolling(lat=2, lon=2, center=True).mean(),
+        "rolling reduced": lambda d: d.a.rolling(**window).mean().max(dim),
+        "rolling construct": lambda d: d.a.rolling({dim: min(width, 7)}).construct("w", stride=2),
+        "rolling reduce": lambda d: d.a.rolling(**window).reduce(np.nanmax),
+        "cumulative": lambda d: d.a.cumulative(dim).max(),
+        "cumsum": lambda d: d.a.cumsum(dim, skipna=[None, False][n % 2]),
+        "cumsum two": lambda d: d.a.cumsum(["time", "lon"]),
+        "cumsum dataset": lambda d: d.cumsum(),
+        "cumsum groups": lambda d: d.a.groupby("time.month").cumsum(),
+        "cumsum resampled": lambda d: d.a.resample(time="QS").cumsum(),
+        "cumprod": lambda d: np.sign(d.b).cumprod(dim),
+        "integrate": lambda d: d.a.fillna(0).cumulative_integrate(dim),
+        "ffill": lambda d: d.a.ffill(dim, limit=limit),
+        "bfill": lambda d: d.a.bfill(dim, limit=limit),
+        "ffill dataset": lambda d: d.ffill("lat"),
+        "anomalies": lambda d: (d.a - d.a.mean("time")).rolling(**window).mean(),
+        "fill and roll": lambda d: d.a.ffill(dim).rolling(**window).sum(),
+        "coarsen": lambda d: d.a.coarsen({dim: min(n, 3)}, boundary="trim").mean(),
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_labelled(seed):
+    rng = programs.rng_of([seed, 36])
+    ds, lazy = labelled(rng)
+    catalogue = programs_of(rng, ds)
+    name = sorted(catalogue)[seed % len(catalogue)]
+    what = f"seed {seed}: {name}"
+    with xr.set_options(use_bottleneck="fill" in name, use_numbagg=False), unittest.mock.patch("xarray.core.duck_array_ops._push", pushed):
+        expected = quiet(catalogue[name], ds)
+    answer = quiet(catalogue[name], lazy)
+    x, y = (o if isinstance(o, xr.Dataset) else o.to_dataset(name="v") for o in (answer, expected))
+    assert all(isinstance(v.data, craton.Array) for v in x.data_vars.values()), f"{what} is not lazy"
+    assert set(x.variables) == set(y.variables) and answer.attrs == expected.attrs, what
+    for k in y.data_vars:
+        assert x[k].dims == y[k].dims and x[k].attrs == y[k].attrs, f"{what}: {k}"
+        same(x[k].data, y[k].values, f"{what}: {k}")
+
+
+# ---- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_errors():
+    a = as_array(np.arange(12.0).reshape(3, 4), chunks=(2, 2))
+    with pytest.raises(np.exceptions.AxisError):
+        np.cumsum(a, axis=2)
+    with pytest.raises(NotImplementedError, match="cumsum of timedelta64"):
+        np.cumsum(a.astype("i8").view("m8[ns]"), axis=0)
+    with pytest.raises(NotImplementedError, match="out="):
+        np.cumsum(a, axis=0, out=np.empty((3, 4)))
+    with pytest.raises(ValueError, match="limit"):
+        push(a, -1, 0)
+    with pytest.raises(ValueError, match="window shape cannot be larger"):
+        xp.sliding_window_view(a, 4, 0)
+    with pytest.raises(ValueError, match="as many axes"):
+        xp.sliding_window_view(a, (2, 2), 0)
+    long = as_array(np.arange(20_000.0), chunks=(5_000,))
+    with pytest.raises(NotImplementedError, match="windows of 9000 elements"):
+        np.median(xp.sliding_window_view(long, 9000), axis=-1)
+    assert np.max(xp.sliding_window_view(long, 9000), axis=-1).compute()[-1] == 19_999
+    many = a
+    for _ in range(20):
+        many = np.cumsum(many, axis=0)
+    with pytest.raises(Exception, match="made of each other"):
+        many.compute()
+
+
+def test_explain_names_the_window():
+    a = as_array(np.arange(60.0).reshape(20, 3), chunks=(5, 3))
+    text = craton.explain(np.sum(xp.sliding_window_view(a, 4, 0), axis=-1))
+    assert "along axis 0: window of 4 elements" in text and "scan over (17, 3)" in text, text
