@@ -230,6 +230,14 @@ def many(port, path, n, **headers):
     return seen
 
 
+def test_strangers_do_not_fill_the_log(platform, admin):
+    before = platform.log.stat().st_size
+    for _ in range(200):
+        assert ask(platform.port + 2, "/hub/api/oauth2/token", method="POST", body="grant_type=password", Content_Type=FORM)[0] == 400
+    written = platform.log.read_bytes()[before:].decode()
+    assert 1 <= written.count("code not exchanged") <= 45          # twice in case that a minute begins meanwhile
+
+
 def test_limits_of_tokens(platform, admin):
     """A token has a rate of its own. Wrong ones share one, which does not touch who was right before."""
     api = platform.port + 2

@@ -247,6 +247,15 @@ def test_failures_are_limited(platform, odd):
     assert sign_in_at(somebody(platform), odd).status == 303     # others are not held up
 
 
+def test_answers_that_nobody_asked_for_do_not_fill_the_log(platform, odd):
+    before = platform.log.stat().st_size
+    person = somebody(platform)
+    for _ in range(150):
+        assert person.get("/hub/signin/odd/callback?code=x&state=" + "0" * 64).status == 403
+    written = platform.log.read_bytes()[before:].decode()
+    assert 1 <= written.count("sign-in not begun here") <= 45     # other tests' lines count, and a minute may begin meanwhile
+
+
 def test_discovery_documents_that_are_refused(platform):
     """The second provider has not been asked yet; a failure is remembered for three seconds."""
     second, path = platform.second, "/.well-known/openid-configuration"

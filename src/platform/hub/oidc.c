@@ -131,7 +131,7 @@ static void fail_err(job *j, const cr_err *err) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     char message[400];
     bool away = err->status == CR_IO || err->status == CR_TIMEOUT || err->status == CR_BUSY;
-    cr_log(CR_LOG_WARN, "sign-in by provider failed", "provider=%s from=%s error=\"%s\"", p->name, j->req->source, err->message);
+    cr_log_often(CR_LOG_WARN, "sign-in by provider failed", "provider=%s from=%s error=\"%s\"", p->name, j->req->source, err->message);
     if (away) {
         snprintf(message, sizeof message, "%s does not answer at the moment.", p->label);
         cr_reply_header(j->req, "Retry-After", "10");
@@ -481,7 +481,7 @@ static void show_refusal(cr_request *req, const cr_provider *p, const char *erro
     char message[300];
     bool denied = strcmp(error, "access_denied") == 0;
     snprintf(message, sizeof message, denied ? "%s says that you did not agree or may not use this service." : "%s did not let you in (%.60s).", p->label, error);
-    cr_log(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
+    cr_log_often(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
     show_failure(req, 403, message, "", p);
 }
 
@@ -499,7 +499,7 @@ void cr_oidc_callback(cr_request *req) {
     bool once = cr_pairs_count(&req->query, "state") == 1 && cr_pairs_count(&req->query, "code") <= 1 && cr_pairs_count(&req->query, "error") <= 1 &&
                 cr_pairs_count(&req->query, "iss") <= 1;
     if (!once || read_cookie(req, p, state, &next, &links, &err) != CR_OK) {
-        cr_log(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
+        cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
         show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p);
         return;
     }
