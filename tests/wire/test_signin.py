@@ -110,6 +110,22 @@ def test_reads_of_other_pages(platform, person, headers):
     assert person.ask("GET", f"/hub/api/users/{person.name}", headers=headers).status == 403
 
 
+@pytest.mark.parametrize("path", ["/hub/login", "/hub/signin/none", "/hub/join/" + "0" * 64])
+@pytest.mark.parametrize("headers", [
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+])
+def test_other_pages_change_no_cookie(platform, path, headers):
+    """Else they could exchange the cookie under a form that somebody is filling in."""
+    stranger = Person(platform)
+    stranger.get("/hub/login")
+    jar = dict(stranger.jar)
+    assert jar
+    a = stranger.ask("GET", path, headers=headers)
+    assert a.status == 403 and not a.cookies() and stranger.jar == jar
+    assert stranger.ask("POST", "/hub/login", "", headers={"Sec-Fetch-Site": "cross-site"}).cookies() == []
+
+
 def test_two_login_cookies_are_nobody(platform, person, admin):
     name = "__Host-craton-login"
     both = f"{name}={admin.jar[name]}; {name}={person.jar[name]}"

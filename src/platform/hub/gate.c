@@ -204,5 +204,7 @@ bool cr_gate(cr_request *req) {
         return identify(req, c);
     if (kind == CR_ROUTE_API)
         return identify(req, c) && check_api(req, c);
-    return check_host(req) && check_guard(req) && identify(req, c) && check_page(req, c);
+    /* What another site's page asks for is refused without a cookie, which would replace the one under somebody's form. */
+    c->ours = check_host(req) && check_guard(req);
+    return c->ours && identify(req, c) && check_page(req, c);
 }

@@ -73,6 +73,7 @@ typedef struct cr_caller {
     const char *pre_session;  /* the pre-session cookie, NULL when there is none */
     const struct cr_scopes *scopes;    /* NULL until somebody asks: cr_rest_scopes() */
     bool stale_form;          /* a CR_CSRF_PRE form without the right token */
+    bool ours;                /* not from a page of another site: may be given cookies */
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
