@@ -17,6 +17,7 @@
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
 #include "platform/identity/session.h"
+#include "platform/hub/pace.h"
 #include "platform/identity/throttle.h"
 #include "platform/proxy/proxy.h"
 #include "platform/runner/runner.h"
@@ -32,6 +33,7 @@ typedef struct cr_hub {
     cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
     struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
     int n_oidc_jobs;
+    cr_pace *oidc_pace;                       /* their failures by address */
     char fetch_socket[256];
     cr_loop *loop;
     cr_workers *workers;
