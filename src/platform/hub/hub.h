@@ -95,6 +95,8 @@ void cr_gate_set_device(cr_request *req, const char *name);
 enum { CR_SIGNIN_COOKIE_MAX = 3600 };
 void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s);
 const char *cr_gate_signin(const cr_request *req);
+/* Says at the API port that this token is right (CR_HOLDER_HEADER). */
+void cr_gate_tell_holder(cr_request *req, const char *token);
 /* The pre-session cookie's text, made and sent when the caller has none. */
 const char *cr_gate_pre_session(cr_request *req);
 /* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. */

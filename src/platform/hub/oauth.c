@@ -169,6 +169,7 @@ void cr_oauth_token(cr_request *req) {
         refuse(req, 401, "invalid_client", "the client is not known or its secret is wrong");
         return;
     }
+    cr_gate_tell_holder(req, form(req, "client_secret"));
     char token[CR_TOKEN_LEN + 1];
     status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
