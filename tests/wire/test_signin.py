@@ -2,7 +2,7 @@
 import re
 import sqlite3
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from hub_client import PASSWORD, Person, request
@@ -73,6 +73,9 @@ def test_next_stays_on_the_hub(platform, person):
         assert other.sign_in(person.name, next_path=bad).location == "/hub/home", bad
         other.jar.clear()
     assert other.sign_in(person.name, next_path="/hub/password?x=1").location == "/hub/password?x=1"
+    for bad in ("/\t/evil.example", "/%09/evil.example", "http:evil.example", "https:/evil.example", "\t/hub/home", "/hub/home\r\nX-Evil: 1", "/HUB/home",
+                "\\\\evil.example", "/hub\\evil.example", "@evil.example", "///evil.example", "/hub/\u2028x"):
+        assert other.get("/hub/login?" + urlencode({"next": bad})).location == "/hub/home", bad
 
 
 def test_forged_and_missing_csrf(platform, person):
