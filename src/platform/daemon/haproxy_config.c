@@ -235,7 +235,7 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
 }
 
 /* Whose request it is, as the hash of its token: the last word of the one header, so that spellings of it are no tokens of their own. A
- * token that the hub took once (its answer says which) is known, and its holder notices no flood of wrong ones. */
+ * token that the hub took once (its answer says which) is known, and its holder notices no flood of wrong ones: they are not kept. */
 static void put_token_limits(const names *n, cr_buf *out) {
     char many[96];
     cr_buf_adds(out,
@@ -250,11 +250,13 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-request track-sc0 src table api_strangers if !known\n");
     snprintf(many, sizeof many, "!known { sc0_http_req_rate gt %d }", API_RATE);
     put_refusal(n, 429, "many.html", "too many requests at the moment; wait some seconds and try again", many, out);
-    cr_buf_adds(out, "    http-request track-sc1 var(txn.holder) table api_tokens if holder\n");
+    cr_buf_adds(out, "    http-request track-sc1 var(txn.holder) table api_tokens if known\n");
     cr_buf_addf(out, "    acl too_much sc1_http_req_rate gt %d\n    acl too_much sc1_conn_cur gt %d\n", TOKEN_RATE, TOKEN_OPEN);
-    put_refusal(n, 429, "many.html", "too many requests with this token; wait some seconds and try again", "holder too_much", out);
+    put_refusal(n, 429, "many.html", "too many requests with this token; wait some seconds and try again", "known too_much", out);
     cr_buf_adds(out,
-                "    http-response sc-set-gpt0(1) 1 if holder { res.hdr(" CR_HOLDER_HEADER "),strcmp(txn.holder) eq 0 }\n"
+                "    acl taken res.hdr(" CR_HOLDER_HEADER "),strcmp(txn.holder) eq 0\n"
+                "    http-response track-sc1 var(txn.holder) table api_tokens if holder !known taken\n"
+                "    http-response sc-set-gpt0(1) 1 if holder taken\n"
                 "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
