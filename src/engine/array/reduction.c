@@ -117,6 +117,40 @@ cr_status cr_group_check(const char *name, const cr_array *a, int n_axes, const 
     return CR_OK;
 }
 
+/* Grouping what was transposed is transposing what was grouped, if the grouped axes stay in order, in which the codes count. xarray
+ * transposes to group and then back: both together are nothing, and the result is made where it is wanted, without a second pass.
+ * axes: of the input of the transposition; order: what is to be done to that result. false: out of order. */
+static bool group_below_permute(const cr_array *a, uint32_t mask, int *axes, int *ret_n_axes, int *order) {
+    const int *from = a->params;
+    int place[CR_MAX_DIMS], n = 0, group = -1, k = 0, n_axes = 0; /* place: in the result, of the inner array's axes */
+    uint32_t inner = 0;
+    for (int i = 0; i < a->ndim; i++) {
+        if (!(mask & (1u << i)))
+            continue;
+        if (n_axes > 0 && from[i] < axes[n_axes - 1])
+            return false;
+        axes[n_axes++] = from[i];
+        inner |= 1u << from[i];
+    }
+    for (int j = 0; j < a->ndim; j++) {
+        place[j] = n;
+        if (!(inner & (1u << j)))
+            n++;
+        else if (group < 0)
+            group = n++;
+    }
+    bool done = false;
+    for (int i = 0; i < a->ndim; i++) {
+        if (!(mask & (1u << i)))
+            order[k++] = place[from[i]];
+        else if (!done)
+            order[k++] = group;
+        done = done || (mask & (1u << i));
+    }
+    *ret_n_axes = n_axes;
+    return true;
+}
+
 cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
                          const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
     if ((unsigned)r >= CR_REDUCTION_COUNT)
@@ -125,6 +159,14 @@ cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axe
     uint32_t mask;
     int64_t n;
     CR_TRY(cr_group_check(name, a, n_axes, axes, codes, n_groups, &mask, &n, err));
+    int inner_axes[CR_MAX_DIMS], order[CR_MAX_DIMS];
+    if (a->op == CR_OP_PERMUTE && group_below_permute(a, mask, inner_axes, &n_axes, order)) {
+        cr_array *below;
+        CR_TRY(cr_array_group(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, &below, err));
+        cr_status status = cr_array_permute(below, order, ret_array, err);
+        cr_array_unref(below);
+        return status;
+    }
     size_t bytes = sizeof(cr_reduce_params) + (size_t)n * sizeof(int32_t);
     cr_auto_free cr_reduce_params *p = calloc(1, bytes);
     if (p == NULL)

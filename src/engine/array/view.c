@@ -102,6 +102,12 @@ cr_status cr_array_permute(cr_array *a, const int *axes, cr_array **ret_array, c
         *ret_array = cr_array_ref(a);
         return CR_OK;
     }
+    if (a->op == CR_OP_PERMUTE) { /* one of one, so that going back leads to what was there */
+        const int *before = a->params;
+        for (int i = 0; i < a->ndim; i++)
+            own[i] = before[own[i]];
+        return cr_array_permute(a->inputs[0], own, ret_array, err);
+    }
     cr_array *v;
     CR_TRY(view_new(CR_OP_PERMUTE, a, a->ndim, shape, own, (size_t)a->ndim * sizeof *own, &v, err));
     for (int i = 0; i < a->ndim; i++)

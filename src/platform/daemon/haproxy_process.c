@@ -23,7 +23,8 @@
 #include "platform/runner/confine.h"
 #include "platform/runner/process.h"
 
-enum { CONFIG_MAX = 256 << 10, READY_POLL_MS = 20, READY_PATIENCE_MS = 10000, BACKOFF_FIRST_MS = 200, BACKOFF_MOST_MS = 10000,
+enum { CONFIG_MAX = 256 << 10, READY_POLL_MS = 20, READY_PATIENCE_FIRST_MS = 10000, READY_PATIENCE_MOST_MS = 160000,
+       BACKOFF_FIRST_MS = 200, BACKOFF_MOST_MS = 10000,
        SETTLED_MS = 30000, STOP_PATIENCE_MS = 5000 };
 
 struct cr_haproxy {
@@ -36,7 +37,7 @@ struct cr_haproxy {
     int pidfd;
     pid_t pid;
     bool answers;
-    int64_t started_ms, backoff_ms;
+    int64_t started_ms, backoff_ms, patience_ms;
     uint64_t files;
     cr_haproxy_tls tls;
 };
@@ -109,6 +110,7 @@ static void on_end(void *user, uint32_t events) {
     cr_haproxy *h = user;
     (void)events;
     cr_exit e = cr_process_reap(h->pidfd);
+    bool answered = h->answers;
     cr_log(CR_LOG_WARN, "haproxy ended", "pid=%d code=%d signal=%d", (int)h->pid, e.code, e.signal);
     cr_watch_remove(h->watch, &h->source);
     cr_watch_cancel(h->watch, look_if_ready, h);
@@ -118,7 +120,7 @@ static void on_end(void *user, uint32_t events) {
     h->answers = false;
     cr_haproxy_tls_answers(&h->tls, false);
     h->on_change(h->user, 0);
-    bool settled = cr_now_ms() - h->started_ms > SETTLED_MS;
+    bool settled = answered && cr_now_ms() - h->started_ms > SETTLED_MS;
     h->backoff_ms = settled ? BACKOFF_FIRST_MS : CR_MIN(h->backoff_ms * 2, (int64_t)BACKOFF_MOST_MS);
     cr_err err;
     if (cr_watch_after(h->watch, settled ? 0 : h->backoff_ms, launch_again, h, &err) != CR_OK)
@@ -139,11 +141,14 @@ static void look_if_ready(void *user, uint32_t events) {
     (void)events;
     if (answers(h)) {
         h->answers = true;
+        h->patience_ms = READY_PATIENCE_FIRST_MS;
         cr_log(CR_LOG_INFO, "haproxy answers", "pid=%d", (int)h->pid);
         h->on_change(h->user, h->pid);
         cr_haproxy_tls_answers(&h->tls, true);
-    } else if (cr_now_ms() - h->started_ms > READY_PATIENCE_MS) {
-        cr_log(CR_LOG_ERROR, "haproxy does not answer; ending it", "pid=%d", (int)h->pid);
+    } else if (cr_now_ms() - h->started_ms > h->patience_ms) {
+        /* It may just be slow: while a machine starts, or has far too much to do. The next one gets more time. */
+        cr_log(CR_LOG_ERROR, "haproxy does not answer; ending it", "pid=%d waited_s=%d", (int)h->pid, (int)(h->patience_ms / 1000));
+        h->patience_ms = CR_MIN(h->patience_ms * 2, (int64_t)READY_PATIENCE_MOST_MS);
         cr_process_signal(h->pidfd, SIGKILL);
     } else if (cr_watch_after(h->watch, READY_POLL_MS, look_if_ready, h, &err) != CR_OK) {
         cr_log_err(CR_LOG_ERROR, "cannot wait for haproxy", &err);
@@ -292,7 +297,7 @@ cr_status cr_haproxy_start(const cr_config *c, const cr_ground *g, cr_watch *w, 
     if (!h)
         return CR_FAIL(err, CR_MEMORY, "no memory for haproxy's record");
     *h = (cr_haproxy){.config = c, .ground = g, .watch = w, .on_change = on_change, .user = user, .pidfd = -1,
-                      .backoff_ms = BACKOFF_FIRST_MS, .files = files_limit()};
+                      .backoff_ms = BACKOFF_FIRST_MS, .patience_ms = READY_PATIENCE_FIRST_MS, .files = files_limit()};
     cr_haproxy_tls_init(&h->tls, c, w, on_tls, user);
     cr_status status = start(h, err);
     if (status != CR_OK) {
