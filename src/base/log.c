@@ -37,17 +37,55 @@ static void write_line(cr_log_level level, const char *event, const char *detail
     (void)done;   /* a full disk under the log must not stop the service */
 }
 
+static void write_format(cr_log_level level, const char *event, const char *fmt, va_list ap) {
+    char detail[3072] = "";
+    if (fmt)
+        vsnprintf(detail, sizeof detail, fmt, ap);
+    write_line(level, event, detail);
+}
+
 void cr_log(cr_log_level level, const char *event, const char *fmt, ...) {
     if (level < sink.least)
         return;
-    char detail[3072] = "";
-    if (fmt) {
-        va_list ap;
-        va_start(ap, fmt);
-        vsnprintf(detail, sizeof detail, fmt, ap);
-        va_end(ap);
+    va_list ap;
+    va_start(ap, fmt);
+    write_format(level, event, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- events that strangers cause ---- */
+
+enum { KINDS_MAX = 32 };
+static struct {
+    const char *event;        /* NULL: free */
+    cr_log_level level;
+    unsigned long long n;
+} often[KINDS_MAX];
+
+void cr_log_often(cr_log_level level, const char *event, const char *fmt, ...) {
+    size_t i = 0;
+    if (level < sink.least)
+        return;
+    while (i + 1 < KINDS_MAX && often[i].event && strcmp(often[i].event, event) != 0)
+        i++;                  /* more kinds than there are: the last ones share */
+    if (!often[i].event) {
+        often[i].event = event;
+        often[i].level = level;
     }
-    write_line(level, event, detail);
+    if (often[i].n++ >= CR_LOG_OFTEN_MAX)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    write_format(level, event, fmt, ap);
+    va_end(ap);
+}
+
+void cr_log_often_tell(void) {
+    for (size_t i = 0; i < KINDS_MAX && often[i].event; i++) {
+        if (often[i].n > CR_LOG_OFTEN_MAX)
+            cr_log(often[i].level, often[i].event, "more=%llu", often[i].n - CR_LOG_OFTEN_MAX);
+        often[i].n = 0;
+    }
 }
 
 void cr_log_err(cr_log_level level, const char *event, const cr_err *err) {

@@ -16,4 +16,10 @@ void cr_log_setup(const char *component, cr_log_level least, int fd);   /* compo
 void cr_log(cr_log_level level, const char *event, const char *fmt, ...) CR_PRINTF(3, 4); /* fmt may be NULL */
 void cr_log_err(cr_log_level level, const char *event, const cr_err *err);
 
+/* For what strangers can cause as often as they like: of each event CR_LOG_OFTEN_MAX lines, the rest is counted until cr_log_often_tell()
+ * writes "EVENT more=N" for each event with a rest, and begins anew. event must live as long as the process. One thread. */
+enum { CR_LOG_OFTEN_MAX = 20 };
+void cr_log_often(cr_log_level level, const char *event, const char *fmt, ...) CR_PRINTF(3, 4); /* fmt may be NULL */
+void cr_log_often_tell(void);
+
 #endif

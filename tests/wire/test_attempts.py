@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import socket
+import subprocess
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from hub_client import request, wait_for
 from test_limits import raw
-from test_session import Lab, server, start, stop
+from test_session import Lab, server, server_pid, start, stop
 
 SECRET = "the water level of the reservoir"
 
@@ -157,6 +158,70 @@ def test_redirects_stay_here(platform, pair, rest):
             assert urlsplit(answer.location).netloc in (f"victim.localhost:{platform.port + 1}", f"127.0.0.1:{platform.port}"), (path, answer.location)
     answer = request("GET", f"http://victim.localhost:{platform.port + 1}/{rest}", headers={"Sec-Fetch-Mode": "navigate"})
     assert not answer.location or answer.location.startswith(platform.hub + "/"), answer.location
+
+
+# ---- the hub by other names and methods ----
+
+@pytest.mark.parametrize("target, host, statuses", [
+    ("http://evil.example/hub/login", "HUB", (400, 421)), ("http://HUB/hub/login", "evil.example", (400, 421)), ("@evil.example/hub/login", "HUB", (400,)),
+    ("evil.example/", "HUB", (400,)), ("//evil.example/hub/login", "HUB", (404,)), ("/hub/login", "HUB.evil.example", (421,)),
+    ("/hub/login", "evil@HUB", (400, 421)), ("/hub/login", "HUB/x", (400, 421)), ("/hub/login", "", (400, 421)), ("/hub/%2e%2e/hub/login", "HUB", (404,)),
+    ("//hub/login", "HUB", (404,)), ("/hub//login", "HUB", (404,)), ("/hub/login%00", "HUB", (400, 404)), ("/hub/static/%00", "HUB", (400, 404)),
+    ("/hub/static/..%2ftemplates%2flogin.html", "HUB", (404,)), ("/hub/static/%2e%2e", "HUB", (404,)),
+])
+def test_the_hub_by_other_names(platform, target, host, statuses):
+    hub = f"127.0.0.1:{platform.port}"
+    text = (f"GET {target.replace('HUB', hub)} HTTP/1.1\r\nHost: {host.replace('HUB', hub)}\r\nConnection: close\r\nAccept: text/html\r\n"
+            "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n\r\n")
+    answer = whole(platform, text.encode(), platform.port)
+    assert int(answer.split()[1]) in statuses, answer[:200]
+    assert "evil" not in answer and "_csrf" not in answer
+
+
+@pytest.mark.parametrize("path", ["/hub/home", "/hub/password", "/hub/admin", "/hub/api/users", "/hub/api/users/root1/tokens", "/hub/api/users/root1/server/progress"])
+def test_other_methods(platform, admin, path):
+    """HEAD is let in where GET is and has no body; nothing else reads, and no answer lets scripts of other sites read it."""
+    head = {"Host": f"127.0.0.1:{platform.port}", "Origin": "http://evil.example", "Accept": "text/html"}
+    for method in ("HEAD", "OPTIONS", "TRACE", "PROPFIND"):
+        for cookie in ("", admin.cookie_header()):
+            answer = request(method, platform.hub + path, headers={**head, "Cookie": cookie} if cookie else head)
+            assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+            if method != "HEAD":
+                assert answer.status == 405 and "Set-Cookie" not in answer.headers
+            else:
+                assert answer.body == b"" and (cookie or answer.status in (303, 403)), (path, answer.status)
+
+
+def test_what_is_said_about_the_way_here(platform, admin):
+    """Headers of proxies, and those by which HAProxy and the hub speak to each other."""
+    made = admin.api("POST", "/hub/api/users/root1/tokens", {}).json()
+    token = made["token"]
+    plain = request("GET", platform.hub + "/hub/login").text
+    for name, value in (("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Proto", "gopher"), ("Forwarded", "host=evil.example;proto=https"),
+                        ("X-Original-URL", "/hub/admin"), ("X-HTTP-Method-Override", "DELETE"), ("X-Craton-Entry", "api"), ("X-Craton-Holder", "0" * 64)):
+        page = request("GET", platform.hub + "/hub/login", headers={name: value})
+        assert page.status == 200 and len(page.text) == len(plain) and not page.location
+        assert request("GET", platform.hub + "/hub/home", headers={name: value}).location == "/hub/login?next=/hub/home"
+        answer = request("GET", platform.hub + "/hub/api/user", headers={name: value, "Authorization": "token " + token})
+        assert answer.status == 200 and "X-Craton-Holder" not in answer.headers
+    assert admin.api("DELETE", f"/hub/api/users/root1/tokens/{made['id']}").status == 204
+
+
+def test_tokens_are_in_no_argument_and_in_nobody_elses_sight(platform, pair):
+    victim, attacker = pair
+    kernel = victim.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    token = victim.run(kernel, "import os; os.environ['JUPYTERHUB_API_TOKEN']").strip("'").encode()
+    assert len(token) == 64
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            assert token not in (folder / "cmdline").read_bytes(), folder
+        except OSError:
+            continue
+    uid, pid = pwd.getpwnam(platform.accounts + attacker.person.name).pw_uid, server_pid(platform, victim.person.name)
+    for program, name in (("head", "environ"), ("head", "mem"), ("ls", "fd")):
+        seen = subprocess.run([program, f"/proc/{pid}/{name}"], user=uid, group=uid, extra_groups=[], capture_output=True)
+        assert seen.returncode and not seen.stdout, (name, seen)
+    assert server_pid(platform, victim.person.name) == pid         # it was there to be read
 
 
 # ---- slow and endless ----

@@ -230,15 +230,79 @@ def many(port, path, n, **headers):
     return seen
 
 
+def new_token(platform):
+    """A token of somebody who is there, made where the hub looks for it."""
+    token = secrets.token_hex(32)
+    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        user = db.execute("SELECT id FROM users ORDER BY id LIMIT 1").fetchone()[0]
+        db.execute("INSERT INTO tokens (hash, kind, user_id, created_ms) VALUES (?, 'api', ?, 0)", (hashlib.sha256(token.encode()).digest(), user))
+    return token
+
+
+def test_one_token_in_many_spellings_is_one_token(platform, admin):
+    token, api = new_token(platform), platform.port + 2
+    spellings = [("Token ", "tOKEN ", "BEARER ", "bearer ", "token ", "tokeN ")[n % 6] + " " * (n // 6) for n in range(400)]
+    assert many(api, "/hub/api/user", 1, Authorization="token " + token) == [200]
+    seen = []
+    c = http.client.HTTPConnection("127.0.0.1", api, timeout=20)
+    for spelling in spellings:
+        c.request("GET", "/hub/api/user", headers={"Authorization": spelling + token})
+        r = c.getresponse()
+        r.read()
+        seen.append(r.status)
+    c.close()
+    assert seen[:250] == [200] * 250 and seen[-1] == 429
+
+
+def test_tokens_that_haproxy_and_the_hub_could_read_differently(platform, admin):
+    """Two headers are refused; in one header with a comma neither half is a token."""
+    good, api, made_up = new_token(platform), platform.port + 2, secrets.token_hex(32)
+    for first, second in ((good, made_up), (made_up, good), (good, good)):
+        text = f"GET /hub/api/user HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: token {first}\r\nauthorization: token {second}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", api), 10) as s:
+            s.sendall(text.encode())
+            assert s.makefile("rb").readline().split()[1] == b"400"
+        assert many(api, "/hub/api/user", 1, Authorization=f"token {first}, token {second}") == [403]
+
+
+def known_tokens(platform):
+    """The holders that HAProxy knows, and all that it has kept."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(str(platform.run / "proxy.sock"))
+        s.sendall(b"show table api_tokens\n")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    kept = {m.group(1).lower(): m.group(2) == "1" for m in re.finditer(r"key=([0-9A-F]{64}) .*gpt0=(\d)", text)}
+    return {holder for holder in kept if kept[holder]}, set(kept)
+
+
+def test_who_is_known_at_the_port(platform, admin):
+    """Only what the hub takes as a token is known: not what stood beside an answer that everybody gets."""
+    good, api = new_token(platform), platform.port + 2
+    made_up = [secrets.token_hex(32) for _ in range(3)]
+    for path, token, status in (("/hub/api", made_up[0], 200), ("/hub/api/health", made_up[1], 200), ("/hub/api/user", made_up[2], 403),
+                                ("/hub/api/user", good, 200)):
+        assert many(api, path, 1, Authorization="token " + token) == [status]
+    answer = ask(api, "/hub/api/user", Authorization="token " + good)
+    assert answer[0] == 200 and not [name for name in answer[1] if name.lower().startswith("x-craton")]
+    known, kept = known_tokens(platform)
+    assert hashlib.sha256(good.encode()).hexdigest() in known
+    # Nor do made-up ones push out those that are known.
+    assert not kept & {hashlib.sha256(token.encode()).hexdigest() for token in made_up}
+
+
+def test_strangers_do_not_fill_the_log(platform, admin):
+    before = platform.log.stat().st_size
+    for _ in range(200):
+        assert ask(platform.port + 2, "/hub/api/oauth2/token", method="POST", body="grant_type=password", Content_Type=FORM)[0] == 400
+    written = platform.log.read_bytes()[before:].decode()
+    assert 1 <= written.count("code not exchanged") <= 45          # twice in case that a minute begins meanwhile
+
+
 def test_limits_of_tokens(platform, admin):
     """A token has a rate of its own. Wrong ones share one, which does not touch who was right before."""
     api = platform.port + 2
-    tokens = [secrets.token_hex(32) for _ in range(2)]
-    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
-        user = db.execute("SELECT id FROM users ORDER BY id LIMIT 1").fetchone()[0]
-        for token in tokens:
-            db.execute("INSERT INTO tokens (hash, kind, user_id, created_ms) VALUES (?, 'api', ?, 0)", (hashlib.sha256(token.encode()).digest(), user))
-    good, greedy = [{"Authorization": "token " + token} for token in tokens]
+    good, greedy = [{"Authorization": "token " + new_token(platform)} for _ in range(2)]
     assert many(api, "/hub/api/user", 1, **good) == [200]
     seen = many(api, "/hub/api/user", 400, **greedy)
     assert seen[:250] == [200] * 250 and seen[-1] == 429

@@ -2,7 +2,7 @@
 import re
 import sqlite3
 import time
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from hub_client import PASSWORD, Person, request
@@ -73,6 +73,9 @@ def test_next_stays_on_the_hub(platform, person):
         assert other.sign_in(person.name, next_path=bad).location == "/hub/home", bad
         other.jar.clear()
     assert other.sign_in(person.name, next_path="/hub/password?x=1").location == "/hub/password?x=1"
+    for bad in ("/\t/evil.example", "/%09/evil.example", "http:evil.example", "https:/evil.example", "\t/hub/home", "/hub/home\r\nX-Evil: 1", "/HUB/home",
+                "\\\\evil.example", "/hub\\evil.example", "@evil.example", "///evil.example", "/hub/\u2028x"):
+        assert other.get("/hub/login?" + urlencode({"next": bad})).location == "/hub/home", bad
 
 
 def test_forged_and_missing_csrf(platform, person):
@@ -108,6 +111,22 @@ def test_posts_of_other_pages(platform, person, headers):
 def test_reads_of_other_pages(platform, person, headers):
     assert person.ask("GET", "/hub/home", headers=headers).status == 403
     assert person.ask("GET", f"/hub/api/users/{person.name}", headers=headers).status == 403
+
+
+@pytest.mark.parametrize("path", ["/hub/login", "/hub/signin/none", "/hub/join/" + "0" * 64])
+@pytest.mark.parametrize("headers", [
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+])
+def test_other_pages_change_no_cookie(platform, path, headers):
+    """Else they could exchange the cookie under a form that somebody is filling in."""
+    stranger = Person(platform)
+    stranger.get("/hub/login")
+    jar = dict(stranger.jar)
+    assert jar
+    a = stranger.ask("GET", path, headers=headers)
+    assert a.status == 403 and not a.cookies() and stranger.jar == jar
+    assert stranger.ask("POST", "/hub/login", "", headers={"Sec-Fetch-Site": "cross-site"}).cookies() == []
 
 
 def test_two_login_cookies_are_nobody(platform, person, admin):

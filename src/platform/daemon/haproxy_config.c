@@ -234,22 +234,30 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    default_backend gone\n\n");
 }
 
-/* Whose request it is, as the hash of its token. A token that was right once is known, and its holder notices no flood of wrong ones. */
+/* Whose request it is, as the hash of its token: the last word of the one header, so that spellings of it are no tokens of their own. A
+ * token that the hub took once (its answer says which) is known, and its holder notices no flood of wrong ones: they are not kept. */
 static void put_token_limits(const names *n, cr_buf *out) {
     char many[96];
     cr_buf_adds(out,
-                "    http-request set-var(txn.holder) req.hdr(authorization),sha2(256),hex if { req.hdr(authorization) -m found }\n"
-                "    http-request set-var(txn.holder) req.body_param(client_secret),sha2(256),hex"
+                "    http-request return status 400 content-type application/json"
+                " string \"{\\\"status\\\":400,\\\"message\\\":\\\"more than one Authorization header\\\"}\""
+                " hdr Cache-Control no-store if { req.fhdr_cnt(authorization) gt 1 }\n"
+                "    http-request set-var(txn.holder) \"req.fhdr(authorization),word(-1,' '),sha2(256),hex\" if { req.fhdr(authorization) -m found }\n"
+                "    http-request set-var(txn.holder) req.body_param(client_secret),url_dec(1),sha2(256),hex"
                 " if { path /hub/api/oauth2/token } { req.body_param(client_secret) -m found }\n"
                 "    acl holder var(txn.holder) -m found\n"
                 "    acl known var(txn.holder),table_gpt0(api_tokens) eq 1\n"
                 "    http-request track-sc0 src table api_strangers if !known\n");
     snprintf(many, sizeof many, "!known { sc0_http_req_rate gt %d }", API_RATE);
     put_refusal(n, 429, "many.html", "too many requests at the moment; wait some seconds and try again", many, out);
-    cr_buf_adds(out, "    http-request track-sc1 var(txn.holder) table api_tokens if holder\n");
+    cr_buf_adds(out, "    http-request track-sc1 var(txn.holder) table api_tokens if known\n");
     cr_buf_addf(out, "    acl too_much sc1_http_req_rate gt %d\n    acl too_much sc1_conn_cur gt %d\n", TOKEN_RATE, TOKEN_OPEN);
-    put_refusal(n, 429, "many.html", "too many requests with this token; wait some seconds and try again", "holder too_much", out);
-    cr_buf_adds(out, "    http-response sc-set-gpt0(1) 1 if { status lt 400 }\n");
+    put_refusal(n, 429, "many.html", "too many requests with this token; wait some seconds and try again", "known too_much", out);
+    cr_buf_adds(out,
+                "    acl taken res.hdr(" CR_HOLDER_HEADER "),strcmp(txn.holder) eq 0\n"
+                "    http-response track-sc1 var(txn.holder) table api_tokens if holder !known taken\n"
+                "    http-response sc-set-gpt0(1) 1 if holder taken\n"
+                "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
 static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {

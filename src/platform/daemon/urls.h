@@ -28,6 +28,8 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 #define CR_RUN_HAPROXY_CFG "haproxy.cfg"
 #define CR_RUN_HAPROXY_PID "haproxy.pid"
 #define CR_RUN_PID "cratond.pid"
+/* Of an answer at the API port, for HAProxy alone: the SHA-256 of the token that the hub took, in capitals. */
+#define CR_HOLDER_HEADER "X-Craton-Holder"
 /* HAProxy's backend whose dynamic servers are the user servers (name: cr_link_name). */
 #define CR_PROXY_BACKEND "usock"
 

@@ -1,7 +1,9 @@
 /* gate.c - before every handler: is the request from our own pages, who is calling, may they, is the form ours? */
+#include <ctype.h>
 #include <stdio.h>
 #include <strings.h>
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/guard.h"
@@ -120,6 +122,19 @@ static const char *token_of(const cr_request *req) {
     return n ? value + n + strspn(value + n, " ") : NULL;
 }
 
+void cr_gate_tell_holder(cr_request *req, const char *token) {
+    const char *entry = cr_request_header(req, "X-Craton-Entry");
+    unsigned char hash[CR_HASH_BYTES];
+    char text[2 * CR_HASH_BYTES + 1];
+    if (!entry || strcmp(entry, "api") != 0)
+        return;
+    cr_token_hash(token, hash);
+    cr_hex(hash, sizeof hash, text);
+    for (char *p = text; *p; p++)
+        *p = (char)toupper((unsigned char)*p);
+    cr_reply_header(req, CR_HOLDER_HEADER, text);
+}
+
 /* false: the database does not answer (replied). An unknown cookie or token is nobody, no failure. */
 static bool identify(cr_request *req, cr_caller *c) {
     cr_hub *hub = cr_hub_of(req);
@@ -130,8 +145,10 @@ static bool identify(cr_request *req, cr_caller *c) {
     if (token) {
         status = cr_token_find(hub->db, token, &c->token, &c->person, &err);
         c->by_token = status == CR_OK;
-        if (c->by_token)
+        if (c->by_token) {
+            cr_gate_tell_holder(req, token);
             cr_tokens_note_use(hub, &c->token);
+        }
     } else if ((c->session = single_cookie(req, login_name(hub)))) {
         status = cr_session_find(hub->db, c->session, &c->session_id, &c->person, &err);
         c->signed_in = status == CR_OK;
@@ -204,5 +221,7 @@ bool cr_gate(cr_request *req) {
         return identify(req, c);
     if (kind == CR_ROUTE_API)
         return identify(req, c) && check_api(req, c);
-    return check_host(req) && check_guard(req) && identify(req, c) && check_page(req, c);
+    /* What another site's page asks for is refused without a cookie, which would replace the one under somebody's form. */
+    c->ours = check_host(req) && check_guard(req);
+    return c->ours && identify(req, c) && check_page(req, c);
 }

@@ -29,6 +29,7 @@ static void on_minute(void *user) {
     cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
     cr_labs_write_activity(hub);
     cr_tokens_write_uses(hub);
+    cr_log_often_tell();
     cr_removals_on_minute(hub);
     if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);

@@ -17,6 +17,7 @@
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
 #include "platform/identity/session.h"
+#include "platform/hub/pace.h"
 #include "platform/identity/throttle.h"
 #include "platform/proxy/proxy.h"
 #include "platform/runner/runner.h"
@@ -32,6 +33,7 @@ typedef struct cr_hub {
     cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
     struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
     int n_oidc_jobs;
+    cr_pace *oidc_pace;                       /* their failures by address */
     char fetch_socket[256];
     cr_loop *loop;
     cr_workers *workers;
@@ -73,6 +75,7 @@ typedef struct cr_caller {
     const char *pre_session;  /* the pre-session cookie, NULL when there is none */
     const struct cr_scopes *scopes;    /* NULL until somebody asks: cr_rest_scopes() */
     bool stale_form;          /* a CR_CSRF_PRE form without the right token */
+    bool ours;                /* not from a page of another site: may be given cookies */
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
@@ -92,6 +95,8 @@ void cr_gate_set_device(cr_request *req, const char *name);
 enum { CR_SIGNIN_COOKIE_MAX = 3600 };
 void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s);
 const char *cr_gate_signin(const cr_request *req);
+/* Says at the API port that this token is right (CR_HOLDER_HEADER). */
+void cr_gate_tell_holder(cr_request *req, const char *token);
 /* The pre-session cookie's text, made and sent when the caller has none. */
 const char *cr_gate_pre_session(cr_request *req);
 /* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. */

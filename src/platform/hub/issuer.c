@@ -50,7 +50,7 @@ static void end_round(void *user) {
 static void note_failure(cr_issuer *i, const cr_err *err) {
     i->failure = *err;
     i->failed_ms = cr_now_ms();
-    cr_log(CR_LOG_WARN, "identity provider not usable", "provider=%s error=\"%s\"", i->p->name, err->message);
+    cr_log_often(CR_LOG_WARN, "identity provider not usable", "provider=%s error=\"%s\"", i->p->name, err->message);
 }
 
 static cr_status ask(cr_issuer *i, const char *url, cr_fetch_fn done, cr_err *err) {

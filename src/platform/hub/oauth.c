@@ -73,7 +73,7 @@ void cr_oauth_authorize(cr_request *req) {
         return;
     }
     if (owner.id != c->person.id) {
-        cr_log(CR_LOG_WARN, "access to another person's server refused", "user=%s owner=%s", c->person.name, owner.name);
+        cr_log_often(CR_LOG_WARN, "access to another person's server refused", "user=%s owner=%s", c->person.name, owner.name);
         cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
         return;
     }
@@ -98,7 +98,7 @@ void cr_oauth_authorize(cr_request *req) {
 /* ---- token: the user server ---- */
 
 static void refuse(cr_request *req, int status, const char *error, const char *description) {
-    cr_log(CR_LOG_WARN, "code not exchanged", "error=%s why=%s", error, description);
+    cr_log_often(CR_LOG_WARN, "code not exchanged", "error=%s why=%s", error, description);
     cr_reply_json(req, status, json_pack("{s:s, s:s}", "error", error, "error_description", description));
 }
 
@@ -169,6 +169,7 @@ void cr_oauth_token(cr_request *req) {
         refuse(req, 401, "invalid_client", "the client is not known or its secret is wrong");
         return;
     }
+    cr_gate_tell_holder(req, form(req, "client_secret"));
     char token[CR_TOKEN_LEN + 1];
     status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)

@@ -40,7 +40,7 @@ typedef struct cr_oidc_job {
     char state[CR_TOKEN_LEN + 1];
     bool links;                            /* to the account of the present session */
     bool keys_again;                       /* a refetch for an unknown key has been made */
-    cr_attempt attempt;                    /* counted for the address while the answer is looked at */
+    cr_pace_hold hold;                     /* counted for the address while the answer is looked at */
     cr_oidc_tokens tokens;
     json_t *claims;
 } job;
@@ -56,7 +56,7 @@ static void job_free(job *j) {
     if (j->next)
         j->next->prev = j->prev;
     hub->n_oidc_jobs--;
-    cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_NOT_MADE);   /* of one that came to nothing */
+    cr_pace_end(hub->oidc_pace, &j->hold, false, cr_now_ms());
     cr_fetch_free(j->fetch);
     if (j->tokens.id_token)
         explicit_bzero(j->tokens.id_token, strlen(j->tokens.id_token));
@@ -84,6 +84,7 @@ static job *job_new(cr_request *req, cr_issuer *issuer) {
 
 cr_status cr_oidc_open(cr_hub *hub, cr_err *err) {
     cr_run_path(hub->config, CR_RUN_FETCH, hub->fetch_socket, sizeof hub->fetch_socket);
+    CR_TRY(cr_pace_new(&hub->oidc_pace, err));
     for (int i = 0; i < hub->providers->n; i++)
         CR_TRY(cr_issuer_new(hub->loop, &hub->providers->at[i], hub->fetch_socket, &hub->issuers[i], err));
     return CR_OK;
@@ -94,6 +95,7 @@ void cr_oidc_close(cr_hub *hub) {
         job_free(hub->oidc_jobs);
     for (int i = 0; i < hub->providers->n; i++)
         cr_issuer_free(hub->issuers[i]);
+    cr_pace_free(hub->oidc_pace);
 }
 
 /* ---- pages ---- */
@@ -131,7 +133,7 @@ static void fail_err(job *j, const cr_err *err) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     char message[400];
     bool away = err->status == CR_IO || err->status == CR_TIMEOUT || err->status == CR_BUSY;
-    cr_log(CR_LOG_WARN, "sign-in by provider failed", "provider=%s from=%s error=\"%s\"", p->name, j->req->source, err->message);
+    cr_log_often(CR_LOG_WARN, "sign-in by provider failed", "provider=%s from=%s error=\"%s\"", p->name, j->req->source, err->message);
     if (away) {
         snprintf(message, sizeof message, "%s does not answer at the moment.", p->label);
         cr_reply_header(j->req, "Retry-After", "10");
@@ -143,7 +145,7 @@ static void fail_err(job *j, const cr_err *err) {
         job_free(j);
         return;
     }
-    cr_throttle_end(j->hub->throttle, &j->attempt, CR_ATTEMPT_WRONG);
+    cr_pace_end(j->hub->oidc_pace, &j->hold, true, cr_now_ms());
     snprintf(message, sizeof message, "The answer of %s was not accepted: %.300s.", p->label, err->message);
     fail(j, err->status == CR_DENIED ? 403 : 502, message, err->hint);
 }
@@ -216,13 +218,14 @@ static cr_issuer *find_issuer(const cr_hub *hub, const char *name) {
     return NULL;
 }
 
-/* A counter of its own for each address: what fails there is a browser, not a name. */
+/* Apart from what counts for passwords: what fails here is a browser, not a guess at a name. */
 static bool may_try(job *j) {
-    char name[72], text[24], message[96];
-    snprintf(name, sizeof name, "?%s", j->req->source);
-    int64_t wait = cr_throttle_begin(j->hub->throttle, name, j->req->source, NULL, cr_now_ms(), &j->attempt);
+    char text[24], message[96], seconds[24];
+    int64_t wait = cr_pace_begin(j->hub->oidc_pace, j->req->source, cr_now_ms(), &j->hold);
     if (!wait)
         return true;
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait + 999) / 1000);
+    cr_reply_header(j->req, "Retry-After", seconds);
     snprintf(message, sizeof message, "Too many attempts. Try again in %s.", cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
     show_failure(j->req, 429, message, "", NULL);
     return false;
@@ -313,7 +316,6 @@ static void come_in(job *j, const cr_oidc_who *who) {
         fail_err(j, &err);
         return;
     }
-    cr_throttle_end(j->hub->throttle, &j->attempt, CR_ATTEMPT_RIGHT);
     if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000)) {
         const char *next = cr_gate_safe_next(j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
@@ -481,7 +483,7 @@ static void show_refusal(cr_request *req, const cr_provider *p, const char *erro
     char message[300];
     bool denied = strcmp(error, "access_denied") == 0;
     snprintf(message, sizeof message, denied ? "%s says that you did not agree or may not use this service." : "%s did not let you in (%.60s).", p->label, error);
-    cr_log(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
+    cr_log_often(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
     show_failure(req, 403, message, "", p);
 }
 
@@ -499,7 +501,7 @@ void cr_oidc_callback(cr_request *req) {
     bool once = cr_pairs_count(&req->query, "state") == 1 && cr_pairs_count(&req->query, "code") <= 1 && cr_pairs_count(&req->query, "error") <= 1 &&
                 cr_pairs_count(&req->query, "iss") <= 1;
     if (!once || read_cookie(req, p, state, &next, &links, &err) != CR_OK) {
-        cr_log(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
+        cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
         show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p);
         return;
     }

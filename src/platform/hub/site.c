@@ -149,7 +149,7 @@ void cr_site_page(cr_request *req, int status, const char *name, json_t *values)
         json_object_set_new(values, "csrf", json_string(csrf));
         json_object_set_new(values, "me", json_pack("{s:s, s:b}", "name", c->person.name, "admin", c->person.admin));
     }
-    if (c && req->route && (req->route->kind == CR_ROUTE_PAGE_OPEN)) {
+    if (c && c->ours && req->route && req->route->kind == CR_ROUTE_PAGE_OPEN) {
         cr_csrf_make(&hub->secret, "pre", cr_gate_pre_session(req), csrf);
         json_object_set_new(values, "pre_csrf", json_string(csrf));
     }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/text.h"
 
@@ -158,6 +159,60 @@ START_TEST(hex_round_trip) {
 }
 END_TEST
 
+static int lines_with(const char *text, const char *what) {
+    int n = 0;
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+/* What strangers cause is in the log, and how often, but does not fill it; what else happens is not held back by it. */
+START_TEST(log_of_what_comes_often) {
+    FILE *f = tmpfile();
+    char text[16384];
+    ck_assert_ptr_nonnull(f);
+    cr_log_setup("test", CR_LOG_INFO, fileno(f));
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 1000; i++) {
+            cr_log_often(CR_LOG_WARN, "knocked", "from=%d", i);
+            cr_log_often(CR_LOG_DEBUG, "whispered", NULL);
+        }
+        cr_log_often(CR_LOG_INFO, "rang", NULL);
+        cr_log(CR_LOG_INFO, "opened", NULL);
+        cr_log_often_tell();
+        cr_log_often_tell();
+    }
+    cr_log_setup("craton", CR_LOG_INFO, 2);
+    ssize_t n = pread(fileno(f), text, sizeof text - 1, 0);
+    ck_assert_int_gt(n, 0);
+    text[n] = 0;
+    fclose(f);
+    ck_assert_int_eq(lines_with(text, "warning test: knocked from="), 2 * CR_LOG_OFTEN_MAX);
+    ck_assert_int_eq(lines_with(text, "warning test: knocked more=980\n"), 2);
+    ck_assert_int_eq(lines_with(text, "info test: rang\n"), 2);
+    ck_assert_int_eq(lines_with(text, "info test: opened\n"), 2);
+    ck_assert_int_eq(lines_with(text, "\n"), 2 * (CR_LOG_OFTEN_MAX + 3));
+    /* More kinds than are counted apart: none is lost without a word, and none gets round the limit. */
+    static char names[50][8];
+    f = tmpfile();
+    ck_assert_ptr_nonnull(f);
+    cr_log_setup("test", CR_LOG_INFO, fileno(f));
+    for (int i = 0; i < 50 * 30; i++) {
+        snprintf(names[i % 50], sizeof names[0], "k%d", i % 50);
+        cr_log_often(CR_LOG_INFO, names[i % 50], NULL);
+    }
+    cr_log_often_tell();
+    cr_log_setup("craton", CR_LOG_INFO, 2);
+    static char many[1 << 18];
+    n = pread(fileno(f), many, sizeof many - 1, 0);
+    ck_assert_int_gt(n, 0);
+    many[n] = 0;
+    fclose(f);
+    ck_assert_int_le(lines_with(many, "\n"), 32 * (CR_LOG_OFTEN_MAX + 1));
+    ck_assert_int_gt(lines_with(many, " more="), 20);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
@@ -169,6 +224,7 @@ static Suite *suite(void) {
     tcase_add_test(t, text_sizes_and_numbers);
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
+    tcase_add_test(t, log_of_what_comes_often);
     suite_add_tcase(s, t);
     return s;
 }
