@@ -2,6 +2,7 @@
 import re
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -209,6 +210,33 @@ def test_change_of_password_signs_other_browsers_out(platform, person):
     assert person.post("/hub/password", {**fields, "password_now": PASSWORD}, "/hub/password").status == 303
     assert person.get("/hub/home").status == 200
     assert other.get("/hub/home").status == 303
+
+
+def test_sign_ins_under_way_do_not_survive_a_change_of_password(platform, person):
+    """The hashes of all of them wait in one queue, so some are looked at only when the password has changed."""
+    others = [Person(platform) for _ in range(4)]
+    forms = [other.csrf("/hub/login") for other in others]
+    new = {"password": "glaciers and deltas", "password_again": "glaciers and deltas", "password_now": PASSWORD, "_csrf": person.csrf("/hub/password")}
+
+    def old_password(other, form):
+        return other.post("/hub/login", {"username": person.name, "password": PASSWORD, "next": "", "_csrf": form}).status
+
+    with ThreadPoolExecutor(5) as pool:
+        change = pool.submit(person.post, "/hub/password", new)
+        attempts = list(pool.map(old_password, others, forms))
+        assert change.result().status == 303
+    assert set(attempts) <= {303, 403, 429}
+    assert person.get("/hub/home").status == 200
+    for other in others:
+        assert other.get("/hub/home").status == 303
+
+
+def test_a_disabled_person_gets_no_server(platform, admin, person):
+    for action in ("disable", "enable"):
+        assert admin.post("/hub/admin/act", {"user": person.name, "action": action}, "/hub/admin").status == 303
+        answer = admin.api("POST", f"/hub/api/users/{person.name}/server", {})
+        assert answer.status == (409 if action == "disable" else 202), answer.text
+    assert admin.api("DELETE", f"/hub/api/users/{person.name}/server").status in (202, 204)
 
 
 def test_people_page_is_for_administrators(platform, admin, person):

@@ -94,6 +94,10 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     CR_TRY(cr_removal_find(hub, s->user_id, &removal, err));
     if (removal.wanted)
         return CR_FAIL(err, CR_CONFLICT, "%s is being removed", s->user);
+    cr_person person;
+    CR_TRY(cr_person_get(hub->db, s->user_id, &person, err));
+    if (person.disabled)
+        return CR_FAIL(err, CR_CONFLICT, "%s is disabled", s->user);
     cr_runner_start start = {.limits = {hub->config->memory_bytes, (uint32_t)hub->config->cpu_milli, (uint32_t)hub->config->pids}};
     CR_TRY(cr_lab_rows_start(s, start.token, err));
     start.id = id_of(s);

@@ -21,6 +21,7 @@ typedef struct hash_job {
     char verify[CR_PASSWORD_MAX + 1];       /* "" with wants_verify: never right */
     char stored[CR_PASSWORD_HASH_BYTES];
     bool wants_verify, has_stored, right;
+    int64_t owner;                          /* of the stored hash */
     char make[CR_PASSWORD_MAX + 1];
     char made[CR_PASSWORD_HASH_BYTES];
     cr_status status;
@@ -45,8 +46,18 @@ static void job_run(void *user) {
         j->status = cr_password_hash(j->make, j->made, &j->err);
 }
 
+/* Hashing takes a while, and a queue of it longer: a password that was changed meanwhile is not right any more, nor is that of
+ * somebody who was locked out. */
+static void look_again(hash_job *j) {
+    cr_person now;
+    cr_err err = CR_ERR_INIT;
+    if (j->right && (cr_person_get(cr_hub_of(j->req)->db, j->owner, &now, &err) != CR_OK || now.disabled || strcmp(now.password, j->stored) != 0))
+        j->right = false;
+}
+
 static void job_done(void *user) {
     hash_job *j = user;
+    look_again(j);
     if (j->status != CR_OK)
         cr_reply_err(j->req, &j->err);
     else
@@ -181,6 +192,7 @@ void cr_login_post(cr_request *req) {
     }
     j->wants_verify = true;
     j->has_stored = found == CR_OK && j->person.password[0] && strlen(password) <= CR_PASSWORD_MAX;
+    j->owner = j->person.id;
     snprintf(j->stored, sizeof j->stored, "%s", j->person.password);
     snprintf(j->verify, sizeof j->verify, "%s", password);
     submit(j);
@@ -413,6 +425,7 @@ static void with_password(cr_request *req, void (*then)(hash_job *)) {
     }
     j->wants_verify = true;
     j->has_stored = strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    j->owner = me->id;
     snprintf(j->stored, sizeof j->stored, "%s", me->password);
     snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
     submit(j);
@@ -443,6 +456,7 @@ void cr_password_post(cr_request *req) {
     }
     j->wants_verify = true;
     j->has_stored = c->person.password[0] && strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    j->owner = c->person.id;
     snprintf(j->stored, sizeof j->stored, "%s", c->person.password);
     snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
     snprintf(j->make, sizeof j->make, "%s", password);

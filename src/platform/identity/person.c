@@ -75,8 +75,15 @@ cr_status cr_person_add(cr_db *db, cr_person *p, cr_err *err) {
     return CR_OK;
 }
 
+/* Links to set a password that lie about are void with the password that they were made for. */
 cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE kind = 'password' AND user_id = ?", "i", id));
     return cr_db_run(db, err, "UPDATE users SET password = ? WHERE id = ?", "ti", hash, id);
+}
+
+/* A link that an administrator made is a way in for its holder, so it must not outlive the administrator's rights. */
+static cr_status forget_links_made_by(cr_db *db, int64_t id, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM links WHERE made_by = ?", "i", id);
 }
 
 cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
@@ -100,12 +107,18 @@ cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *e
         status = cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", id);
     if (status == CR_OK)
         status = cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ? AND kind <> 'server'", "i", id);
+    if (status == CR_OK)
+        status = cr_db_run(db, err, "DELETE FROM links WHERE user_id = ?", "i", id);
+    if (status == CR_OK)
+        status = forget_links_made_by(db, id, err);
     return cr_db_end(db, status, err);
 }
 
 cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) {
-    if (!admin)
+    if (!admin) {
         CR_TRY(cr_person_check_not_last_admin(db, id, err));
+        CR_TRY(forget_links_made_by(db, id, err));
+    }
     return cr_db_run(db, err, "UPDATE users SET admin = ? WHERE id = ?", "ii", (int64_t)admin, id);
 }
 
@@ -117,6 +130,8 @@ cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) {
     CR_TRY(cr_person_check_not_last_admin(db, id, err));
     CR_TRY(cr_db_begin(db, err));
     cr_status status = cr_db_run(db, err, "INSERT OR IGNORE INTO past_accounts SELECT account FROM users WHERE id = ?", "i", id);
+    if (status == CR_OK)
+        status = forget_links_made_by(db, id, err);
     if (status == CR_OK)
         status = cr_db_run(db, err, "DELETE FROM users WHERE id = ?", "i", id);
     return cr_db_end(db, status, err);

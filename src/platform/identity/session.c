@@ -12,6 +12,8 @@ cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char 
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err, "INSERT INTO sessions (hash, user_id, created_ms, expires_ms) VALUES (?, ?, ?, ?)", "biii", hash, sizeof hash,
                      user_id, now, now + CR_MIN(life_ms, CR_SESSION_LIFE_MS)));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?1 AND id <= (SELECT id FROM sessions WHERE user_id = ?1 "
+                     "ORDER BY id DESC LIMIT 1 OFFSET ?2)", "ii", user_id, (int64_t)CR_SESSIONS_MOST));
     memcpy(ret_token, token, sizeof token);
     return CR_OK;
 }

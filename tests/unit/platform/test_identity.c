@@ -429,6 +429,57 @@ START_TEST(one_time_links) {
 }
 END_TEST
 
+static bool works(const char *token) {
+    cr_onetime found;
+    return cr_onetime_find(db, token, &found, NULL) == CR_OK;
+}
+
+START_TEST(links_end_with_the_rights_of_their_maker) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("root1", true), b = add("root2", true), c = add("root3", true), d = add("root4", true), ada = add("ada", false);
+    cr_person makers[] = {b, c, d};
+    cr_onetime invite = {.kind = CR_ONETIME_INVITE}, password = {.kind = CR_ONETIME_PASSWORD, .user_id = a.id};
+    char own[CR_TOKEN_LEN + 1], of[3][CR_TOKEN_LEN + 1], of_ada[CR_TOKEN_LEN + 1], control[CR_TOKEN_LEN + 1];
+    ck_assert_ok(cr_onetime_make(db, &invite, a.id, own, &err));
+    ck_assert_ok(cr_onetime_make(db, &invite, 0, control, &err));
+    for (int i = 0; i < 3; i++)
+        ck_assert_ok(cr_onetime_make(db, &password, makers[i].id, of[i], &err));
+    ck_assert(works(of[0]) && works(of[1]) && works(of[2]));
+    ck_assert_ok(cr_person_set_disabled(db, b.id, true, &err));
+    ck_assert(!works(of[0]) && works(of[1]));
+    ck_assert_ok(cr_person_set_admin(db, c.id, false, &err));
+    ck_assert(!works(of[1]) && works(of[2]));
+    ck_assert_ok(cr_person_remove(db, d.id, &err));
+    ck_assert(!works(of[2]) && works(own) && works(control));
+    /* Those for a person end with his account's being open, and with the password. */
+    password.user_id = ada.id;
+    ck_assert_ok(cr_onetime_make(db, &password, a.id, of_ada, &err));
+    ck_assert_ok(cr_person_set_disabled(db, ada.id, true, &err));
+    ck_assert(!works(of_ada));
+    ck_assert_ok(cr_person_set_disabled(db, ada.id, false, &err));
+    ck_assert_ok(cr_onetime_make(db, &password, a.id, of_ada, &err));
+    ck_assert_ok(cr_person_set_password(db, ada.id, "$argon2id$new", &err));
+    ck_assert(!works(of_ada) && works(own));
+}
+END_TEST
+
+START_TEST(sessions_are_bounded) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false), b = add("eve", false);
+    char first[CR_TOKEN_LEN + 1], second[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1], more[CR_TOKEN_LEN + 1];
+    cr_person who;
+    int64_t id;
+    ck_assert_ok(cr_session_make_for(db, b.id, CR_SESSION_LIFE_MS, other, &err));
+    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, first, &err));
+    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, second, &err));
+    for (int i = 0; i < CR_SESSIONS_MOST - 1; i++)
+        ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, more, &err));
+    ck_assert_fails(cr_session_find(db, first, &id, &who, &err), CR_NOT_FOUND);
+    ck_assert_ok(cr_session_find(db, second, &id, &who, &err));
+    ck_assert_ok(cr_session_find(db, other, &id, &who, &err));
+}
+END_TEST
+
 START_TEST(csrf_is_bound_to_session_and_purpose) {
     char a[CR_TOKEN_LEN + 1], b[CR_TOKEN_LEN + 1];
     cr_csrf_make(&secret, "session", "s1", a);
@@ -477,6 +528,8 @@ static Suite *suite(void) {
     tcase_add_test(t, sessions);
     tcase_add_test(t, tokens_end_with_their_session);
     tcase_add_test(t, one_time_links);
+    tcase_add_test(t, links_end_with_the_rights_of_their_maker);
+    tcase_add_test(t, sessions_are_bounded);
     tcase_add_test(t, csrf_is_bound_to_session_and_purpose);
     tcase_add_test(t, pkce_of_the_rfc);
     suite_add_tcase(s, t);
