@@ -40,7 +40,7 @@ static cr_status reduce_blocks(cr_reduction r, cr_array *a, const cr_along_param
             b++;
         codes[i] = (int32_t)b;
     }
-    return cr_array_group(r, a, 1, &axis, codes, p->n_blocks, o, ret_array, err);
+    return cr_array_group_node(r, a, 1, &axis, codes, p->n_blocks, o, ret_array, err);
 }
 
 static cr_status along_new(cr_op_id op, cr_array *a, cr_array *carries, const cr_along_params *p, cr_array **ret_array, cr_err *err) {

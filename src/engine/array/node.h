@@ -157,6 +157,9 @@ cr_status cr_axes_mask(const char *what, int ndim, int n_axes, const int *axes, 
 /* What grouping is given; codes are as many as the product of the extents of the axes. */
 cr_status cr_group_check(const char *what, const cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
                          uint32_t *ret_mask, int64_t *ret_n_codes, cr_err *err) CR_MUST_USE;
+/* cr_array_group() as one node, whatever it stands on. */
+cr_status cr_array_group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                              const cr_reduce_options *options, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 /* "(3, 4, 5)"; returns buf. */
 char *cr_shape_text(int ndim, const int64_t *shape, char *buf, size_t size);
 

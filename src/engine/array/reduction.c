@@ -151,22 +151,14 @@ static bool group_below_permute(const cr_array *a, uint32_t mask, int *axes, int
     return true;
 }
 
-cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
-                         const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+cr_status cr_array_group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                              const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
     if ((unsigned)r >= CR_REDUCTION_COUNT)
         return CR_FAIL(err, CR_INVALID, "there is no reduction number %d", (int)r);
     const char *name = cr_reduction_name(r);
     uint32_t mask;
     int64_t n;
     CR_TRY(cr_group_check(name, a, n_axes, axes, codes, n_groups, &mask, &n, err));
-    int inner_axes[CR_MAX_DIMS], order[CR_MAX_DIMS];
-    if (a->op == CR_OP_PERMUTE && group_below_permute(a, mask, inner_axes, &n_axes, order)) {
-        cr_array *below;
-        CR_TRY(cr_array_group(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, &below, err));
-        cr_status status = cr_array_permute(below, order, ret_array, err);
-        cr_array_unref(below);
-        return status;
-    }
     size_t bytes = sizeof(cr_reduce_params) + (size_t)n * sizeof(int32_t);
     cr_auto_free cr_reduce_params *p = calloc(1, bytes);
     if (p == NULL)
@@ -178,4 +170,18 @@ cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axe
     if (n > 0)
         memcpy(p->codes, codes, (size_t)n * sizeof *codes);
     return reduce_new(CR_OP_GROUP, r, a, p, bytes, ret_array, err);
+}
+
+cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                         const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+    int inner_axes[CR_MAX_DIMS], order[CR_MAX_DIMS];
+    uint32_t mask;
+    if (a->op != CR_OP_PERMUTE || n_axes < 1 || cr_axes_mask("", a->ndim, n_axes, axes, &mask, NULL) != CR_OK ||
+        !group_below_permute(a, mask, inner_axes, &n_axes, order))
+        return cr_array_group_node(r, a, n_axes, axes, codes, n_groups, options, ret_array, err);
+    cr_array *below;
+    CR_TRY(cr_array_group_node(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, &below, err));
+    cr_status status = cr_array_permute(below, order, ret_array, err);
+    cr_array_unref(below);
+    return status;
 }

@@ -174,6 +174,45 @@ START_TEST(parts_are_those_of_the_whole) {
 }
 END_TEST
 
+/* Of a transposition too; and transposing, grouping and transposing back is the grouping itself, made without a second pass. */
+START_TEST(what_is_transposed) {
+    static const int swap[] = {1, 0};
+    double straight[SIZE], across[SIZE];
+    int32_t codes[N];
+    cr_err err = CR_ERR_INIT;
+    for (int i = 0; i < N; i++)
+        codes[i] = i % 4 - (i % 9 == 0);
+    for (size_t g = 0; g < CR_ARRAY_LEN(grids); g++) {
+        cr_array *a = array_in(grids[g][0], grids[g][1]), *t, *s[3], *of_t[3];
+        ck_assert_ok(cr_array_permute(a, swap, &t, &err));
+        ck_assert_ok(cr_array_cumulate(CR_CUMULATE_SUM, a, 0, true, &s[0], &err));
+        ck_assert_ok(cr_array_cumulate(CR_CUMULATE_SUM, t, 1, true, &of_t[0], &err));
+        ck_assert_ok(cr_array_fill_forward(a, 0, 0, &s[1], &err));
+        ck_assert_ok(cr_array_fill_forward(t, 1, 0, &of_t[1], &err));
+        ck_assert_ok(cr_array_group(CR_REDUCE_MEAN, a, 1, (const int[]){0}, codes, 4, NULL, &s[2], &err));
+        ck_assert_ok(cr_array_group(CR_REDUCE_MEAN, t, 1, (const int[]){1}, codes, 4, NULL, &of_t[2], &err));
+        for (int k = 0; k < 3; k++) {
+            cr_array *back;
+            compute(s[k], straight);
+            compute(of_t[k], across);
+            int64_t n = cr_array_shape(s[k])[0];
+            for (int64_t i = 0; i < n; i++)
+                for (int j = 0; j < M; j++)
+                    ck_assert_mem_eq(&straight[i * M + j], &across[j * n + i], sizeof(double));
+            ck_assert_ok(cr_array_permute(of_t[k], swap, &back, &err));
+            ck_assert_str_eq(cr_array_op(back), k == 2 ? "mean" : "permute");
+            compute(back, across);
+            ck_assert_mem_eq(straight, across, (size_t)(n * M) * sizeof(double));
+            cr_array_unref(back);
+            cr_array_unref(s[k]);
+            cr_array_unref(of_t[k]);
+        }
+        cr_array_unref(t);
+        cr_array_unref(a);
+    }
+}
+END_TEST
+
 START_TEST(integers_keep_their_types) {
     const int64_t n = 6;
     const uint16_t x[] = {5, 65535, 1, 0, 7, 2};
@@ -224,6 +263,7 @@ static Suite *suite(void) {
     tcase_add_test(t, gaps_are_filled);
     tcase_add_test(t, windows_move);
     tcase_add_test(t, parts_are_those_of_the_whole);
+    tcase_add_test(t, what_is_transposed);
     tcase_add_test(t, integers_keep_their_types);
     tcase_add_test(t, what_cannot_be_is_refused);
     suite_add_tcase(s, t);
