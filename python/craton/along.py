@@ -77,4 +77,3 @@ def grouped_cumulation(func, array, codes, axis):
     if not parts:
         return array
     return take(concatenate(parts, axis), np.argsort(np.concatenate(order), kind="stable"), axis)
-

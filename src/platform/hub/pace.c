@@ -1,11 +1,8 @@
 /* pace.c - counters in a bounded map; when it is full, those go first of which all is forgotten. */
 #include "platform/hub/pace.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/hex.h"
 #include "base/map.h"
 
 enum { ADDRESSES_MAX = 30000, SWEEP_MS = 1000 };
@@ -40,19 +37,6 @@ void cr_pace_free(cr_pace *p) {
     free(p);
 }
 
-static void put_address(const char *text, char *out, size_t size) {
-    struct in6_addr v6;
-    char half[17];
-    if (inet_pton(AF_INET6, text, &v6) != 1) {
-        snprintf(out, size, "%.40s", text);
-    } else if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-        inet_ntop(AF_INET, &v6.s6_addr[12], out, (socklen_t)size);
-    } else {
-        cr_hex(v6.s6_addr, 8, half);
-        snprintf(out, size, "%s/64", half);
-    }
-}
-
 static void forget(counter *c, int64_t now_ms) {
     int64_t n = CR_MIN((now_ms - c->forgot_ms) / CR_PACE_FORGET_MS, (int64_t)c->failures);
     c->failures -= (int)n;
@@ -82,7 +66,7 @@ static void sweep(cr_pace *p, int64_t now_ms) {
 
 int64_t cr_pace_begin(cr_pace *p, const char *address, int64_t now_ms, cr_pace_hold *hold) {
     *hold = (cr_pace_hold){.held = false};
-    put_address(address, hold->address, sizeof hold->address);
+    cr_throttle_address(address, hold->address);
     counter *c = cr_map_get(&p->counters, hold->address);
     if (!c) {
         if (p->counters.len >= ADDRESSES_MAX && now_ms - p->swept_ms >= SWEEP_MS)

@@ -10,13 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "platform/identity/throttle.h"
 
 enum { CR_PACE_FAILURES = 60, CR_PACE_FORGET_MS = 2000 };
 
 typedef struct cr_pace cr_pace;
 /* One sign-in, between begin and end. Starts life zeroed. */
 typedef struct cr_pace_hold {
-    char address[48];
+    char address[CR_THROTTLE_ADDRESS_BYTES];
     bool held;
 } cr_pace_hold;
 

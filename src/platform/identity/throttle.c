@@ -39,18 +39,17 @@ static void make_key(kind k, const cr_attempt *a, char key[KEY_BYTES]) {
     snprintf(key, KEY_BYTES, "%c%s\n%s", kinds[k].letter, who, k == ADDRESS ? "" : a->name);
 }
 
-/* Whoever has an address of IPv6 has the 2^64 of its network. */
-static void put_address(const char *text, char out[64]) {
+void cr_throttle_address(const char *text, char out[CR_THROTTLE_ADDRESS_BYTES]) {
     struct in6_addr v6;
-    snprintf(out, 64, "%.63s", text);
+    snprintf(out, CR_THROTTLE_ADDRESS_BYTES, "%.*s", CR_THROTTLE_ADDRESS_BYTES - 1, text);
     if (inet_pton(AF_INET6, text, &v6) != 1)
         return;
     if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-        inet_ntop(AF_INET, &v6.s6_addr[12], out, 64);
+        inet_ntop(AF_INET, &v6.s6_addr[12], out, CR_THROTTLE_ADDRESS_BYTES);
         return;
     }
     memset(&v6.s6_addr[8], 0, 8);
-    inet_ntop(AF_INET6, &v6, out, 64);
+    inet_ntop(AF_INET6, &v6, out, CR_THROTTLE_ADDRESS_BYTES);
 }
 
 cr_status cr_throttle_new(cr_throttle **ret_throttle, cr_err *err) {
@@ -138,7 +137,7 @@ int64_t cr_throttle_begin(cr_throttle *t, const char *name, const char *address,
     memset(a, 0, sizeof *a);
     snprintf(a->name, sizeof a->name, "%.71s", name);
     snprintf(a->device, sizeof a->device, "%.39s", device ? device : "");
-    put_address(address, a->address);
+    cr_throttle_address(address, a->address);
     for (kind k = 0; k < KINDS; k++) {
         make_key(k, a, key);
         const counter *c = kinds[k].of_stranger == stranger ? cr_map_get(&t->counters, key) : NULL;

@@ -18,9 +18,15 @@
 
 typedef struct cr_throttle cr_throttle;
 
+enum { CR_THROTTLE_ADDRESS_BYTES = 64 };
+
+/* Whom an address counts for: whoever has one of IPv6 has the 2^64 of its network; one of IPv4 in the form of IPv6 is that of IPv4. What is
+ * no address counts as it is written. */
+void cr_throttle_address(const char *text, char out[CR_THROTTLE_ADDRESS_BYTES]);
+
 /* An attempt under way: held between begin and end, exactly once each. */
 typedef struct cr_attempt {
-    char name[72], address[64], device[40];
+    char name[72], address[CR_THROTTLE_ADDRESS_BYTES], device[40];
     unsigned held;            /* the counters that hold it; 0: ended, or never begun */
 } cr_attempt;
 typedef enum cr_attempt_end { CR_ATTEMPT_WRONG, CR_ATTEMPT_RIGHT, CR_ATTEMPT_NOT_MADE } cr_attempt_end;
