@@ -67,14 +67,14 @@ static cr_status save(const cr_accounts *a, cr_err *err) {
     return cr_file_replace(path, text.data, text.len, 0600, err);
 }
 
-static cr_status load_line(cr_accounts *a, char *line, cr_err *err) {
+static cr_status load_line(cr_accounts *a, char *line, bool is_first, cr_err *err) {
     char *space = strchr(line, ' ');
     int64_t uid;
     if (!space)
         return CR_FAIL(err, CR_FORMAT, "'%s' is not NAME UID", line);
     *space = 0;
     CR_TRY(cr_parse_int(space + 1, 0, UINT32_MAX - 1, &uid, err));
-    if (strcmp(line, "next") == 0 && a->n == 0) {   /* always the first line; an account may have that name too */
+    if (is_first && strcmp(line, "next") == 0) {   /* an account may have that name too, also the first account */
         a->next_uid = CR_MAX(a->next_uid, uid);
         return CR_OK;
     }
@@ -109,7 +109,7 @@ static cr_status load(cr_accounts *a, char *text, size_t n, const char *path, cr
     cr_status status = strlen(text) == n ? CR_OK : CR_FAIL(err, CR_FORMAT, "%s contains a NUL byte", path);
     for (char *rest = text, *line; status == CR_OK && (line = strsep(&rest, "\n"));) {
         number++;
-        status = *line ? load_line(a, line, err) : CR_OK;
+        status = *line ? load_line(a, line, number == 1, err) : CR_OK;
         if (status != CR_OK)
             cr_err_context(err, "%s line %d", path, number);
     }

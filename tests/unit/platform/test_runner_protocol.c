@@ -294,6 +294,23 @@ START_TEST(a_list_of_accounts_is_taken_whole_or_not) {
 }
 END_TEST
 
+/* The word of the first line is no reason to lose somebody: with "next" as its first account the list was read without it. */
+START_TEST(an_account_may_be_called_next) {
+    static const cr_config config = {.state_dir = "/s", .as_root = true, .uid_first = 20001, .uid_count = 100, .account_prefix = "cr-"};
+    char text[] = "next 20003\nnext 20001\nada 20002\n", twice[] = "next 20003\nnext 20001\nnext 20002\n";
+    cr_accounts *a = NULL;
+    cr_account u;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_accounts_parse(&config, text, strlen(text), "list", &a, &err));
+    ck_assert_ok(cr_account_find(a, "next", &u, &err));
+    ck_assert_uint_eq(u.uid, 20001);
+    ck_assert_ok(cr_account_find(a, "ada", &u, &err));
+    ck_assert_uint_eq(u.uid, 20002);
+    cr_accounts_close(a);
+    ck_assert_int_eq(read_accounts(twice, strlen(twice), &err), CR_FORMAT);
+}
+END_TEST
+
 START_TEST(answers_of_haproxy) {
     char map[] = "0x1 /user/ada/ ada.7\n\n0x2 /user/a;del/ x.1\nadd\n0x3 only\n0x4 /user/eve/ eve.12\n", *rest = map;
     const char *key, *value;
@@ -341,6 +358,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_record_says_what_could_have_been_asked_for);
     tcase_add_test(t, settings_come_as_a_whole_record);
     tcase_add_test(t, a_list_of_accounts_is_taken_whole_or_not);
+    tcase_add_test(t, an_account_may_be_called_next);
     tcase_add_test(t, answers_of_haproxy);
     tcase_add_test(t, answers_of_a_server);
     tcase_set_timeout(t, 30);
