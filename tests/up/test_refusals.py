@@ -264,6 +264,41 @@ database_copy"""
     assert (answer.returncode, answer.stdout) == ((0, f"{good}\n") if name == good.name else (1, "")), answer.stderr
 
 
+@pytest.mark.parametrize("planted", ["file", "link"])
+def test_backup_into_a_folder_of_somebody_else(tmp_path, planted):
+    """What others have put there beforehand neither receives the keys nor leads root to another file."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a folder of somebody else")
+    for name in ("config", "hub/backup-20260101-000000-0123abcd.sqlite", "runner/accounts", "log/up.log"):
+        (tmp_path / "state" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "state" / name).write_text("secret")
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    shared.mkdir(mode=0o777)
+    victim.write_text("precious")
+    trap = shared / "b.tar.new"
+    if planted == "link":
+        trap.symlink_to(victim)
+    else:
+        trap.write_text("")
+        trap.chmod(0o666)
+        os.chown(trap, 65534, 65534)
+    script = f"""set -euo pipefail; source tools/up/say.sh; source tools/up/upkeep.sh
+STATE={tmp_path}/state FILE={shared}/b.tar
+service_answers() {{ true; }}
+database_copy() {{ printf '%s\\n' "$STATE/hub/backup-20260101-000000-0123abcd.sqlite"; }}
+action_backup"""
+    answer = subprocess.run(["bash", "-c", script], cwd=SOURCE, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert victim.read_text() == "precious"
+    assert planted == "link" or (trap.read_bytes() == b"" and trap.stat().st_uid == 65534)
+    made = (shared / "b.tar").stat()
+    assert (made.st_uid, made.st_mode & 0o777) == (0, 0o600)
+    with tarfile.open(shared / "b.tar") as archive:
+        assert {"config", "hub/hub.sqlite", "runner/accounts"} <= set(archive.getnames())
+    assert [p.name for p in (tmp_path / "state/log").iterdir()] == ["up.log"]
+    assert not list((tmp_path / "state/hub").iterdir())
+
+
 def test_restore_of_an_archive_that_is_exchanged_meanwhile(place, tmp_path):
     """Judged and unpacked is the same archive, although somebody else can write to it."""
     for name, text in (("good", b"good"), ("evil", b"evil")):

@@ -72,25 +72,27 @@ is_database_copy() {
 # A backup is a tar archive of STATE without homes and logs.
 action_backup() {
     need_running
-    local copy name
+    local copy name private
     if [ -e "$FILE" ]; then fail "$FILE exists." "Give another name."; fi
     copy=$(database_copy) || fail "The database could not be copied." "See $STATE/log/cratond.log."
     name=$(basename "$copy")
-    if ! (umask 077 && write_backup "$name"); then
-        rm -f "$FILE.new" "$copy"
-        fail "The backup could not be written to $FILE." "Is there room, and may you write there?"
+    # Written where nobody else can have put a file or a link in its place, and moved: FILE may lie in a folder of somebody else.
+    private=$(mktemp -d "$STATE/log/.backup-XXXXXX")
+    # shellcheck disable=SC2064  # the names as they are now
+    trap "rm -rf -- $(printf '%q %q' "$private" "$copy")" EXIT
+    if ! (umask 077 && write_backup "$name" "$private/backup.tar" && mv -T -- "$private/backup.tar" "$FILE"); then
+        rm -f "$FILE"
+        fail "The backup could not be written to $FILE." "Is there room, there and in $STATE, and may you write there?"
     fi
-    rm -f "$copy"
-    mv "$FILE.new" "$FILE"
     say "Backup written to $FILE ($(du -h "$FILE" | cut -f1)). It holds keys and password hashes: keep it private."
     say "Homes are not in it; they lie in $STATE/home."
 }
 
-write_backup() { # NAME OF THE COPY
+write_backup() { # NAME OF THE COPY, ARCHIVE
     local parts=(config hub runner)
     if [ -d "$STATE/signin" ]; then parts+=(signin); fi
-    tar --create --file "$FILE.new" --directory "$STATE" --exclude='hub/*.sqlite*' "${parts[@]}" &&
-        tar --append --file "$FILE.new" --directory "$STATE" --transform "s|^hub/$1\$|hub/hub.sqlite|" "hub/$1"
+    tar --create --file "$2" --directory "$STATE" --exclude='hub/*.sqlite*' "${parts[@]}" &&
+        tar --append --file "$2" --directory "$STATE" --transform "s|^hub/$1\$|hub/hub.sqlite|" "hub/$1"
 }
 
 action_restore() {
