@@ -20,6 +20,19 @@ enum { ANSWER_MAX = 4 << 20, ANSWER_PATIENCE_MS = 120000, STOP_PATIENCE_MS = 600
 
 bool cr_control_is_asked(const cr_control_command *k) { return k->status || k->admin_link || k->stop || k->backup; }
 
+/* The directory of sockets may lie where others can make one first (/tmp, without root): their answers are not believed. */
+static cr_status check_listener(int fd, const char *path, cr_err *err) {
+    struct ucred who = {.uid = (uid_t)-1};   /* of the process that called listen() */
+    socklen_t n = sizeof who;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
+        return CR_FAIL_ERRNO(err, "cannot see who listens at %s", path);
+    if (who.uid == 0 || who.uid == geteuid())
+        return CR_OK;
+    CR_FAIL(err, CR_DENIED, "%s belongs to somebody else (uid %u); nothing is asked there", path, (unsigned)who.uid);
+    cr_err_hint(err, "choose another directory of sockets with --run");
+    return CR_DENIED;
+}
+
 static cr_status connect_control(const cr_config *c, int *ret_fd, cr_err *err) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     char path[CR_URL_MAX];
@@ -30,6 +43,7 @@ static cr_status connect_control(const cr_config *c, int *ret_fd, cr_err *err) {
             return CR_FAIL(err, CR_NOT_FOUND, "cratond is not running with %s", c->run_dir);
         return CR_FAIL_ERRNO(err, "cannot reach cratond at %s", path);
     }
+    CR_TRY(check_listener(fd, path, err));
     *ret_fd = fd;
     fd = -1;
     return CR_OK;
@@ -138,6 +152,7 @@ static int stop(const cr_config *c, bool keep_servers) {
 }
 
 int cr_control_run(const cr_config *c, const cr_control_command *k) {
+    signal(SIGPIPE, SIG_IGN);     /* a hub that ends meanwhile is an error that is said */
     if (k->stop)
         return stop(c, k->keep_servers);
     if (k->status)
