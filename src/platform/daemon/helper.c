@@ -16,7 +16,7 @@
 #include "platform/runner/process.h"
 #include "platform/runner/servers.h"
 
-enum { STOP_GRACE_MS = 10000 };
+enum { STOP_GRACE_MS = 10000, FILES_LEAST = 900 };     /* HAProxy with its 200 connections takes most, see haproxy_config.c */
 
 typedef struct helper {
     const cr_config *config;
@@ -97,13 +97,19 @@ static cr_status watch_signals(helper *h, cr_err *err) {
     return cr_watch_add(h->watch, h->signal_fd, EPOLLIN, on_signal, h, &h->signals, err);
 }
 
-static void raise_limits(void) {
+static cr_status raise_limits(cr_err *err) {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
         r.rlim_cur = r.rlim_max;
         setrlimit(RLIMIT_NOFILE, &r);
+        if (r.rlim_max < FILES_LEAST) {
+            CR_FAIL(err, CR_LIMIT, "this process may have %llu open files, and cratond needs %d", (unsigned long long)r.rlim_max, FILES_LEAST);
+            cr_err_hint(err, "raise the limit where cratond is started: LimitNOFILE= of a unit, --ulimit nofile= of a container, ulimit -n");
+            return CR_LIMIT;
+        }
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return CR_OK;
 }
 
 static cr_status begin(helper *h, cr_err *err) {
@@ -131,7 +137,7 @@ static void finish(helper *h) {
 
 cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, cr_err *err) {
     helper h = {.config = config, .providers = providers, .signal_fd = -1};
-    raise_limits();
+    CR_TRY(raise_limits(err));
     CR_TRY(cr_ground_lay(config, providers->n > 0, &h.ground, err));
     cr_log(CR_LOG_INFO, "cratond starts", "pid=%d root=%s run=%s state=%s", (int)getpid(), config->as_root ? "yes" : "no",
            config->run_dir, config->state_dir);

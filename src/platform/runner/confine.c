@@ -59,9 +59,12 @@ cr_status cr_confine_limits(uint64_t files, cr_err *err) {
     if (setrlimit(RLIMIT_CORE, &core) != 0)
         return CR_FAIL_ERRNO(err, "cannot switch core dumps off");
     if (files && getrlimit(RLIMIT_NOFILE, &now) == 0) {
-        if (geteuid() != 0 && open_files.rlim_max > now.rlim_max)
+        bool set = setrlimit(RLIMIT_NOFILE, &open_files) == 0;
+        if (!set && errno == EPERM && open_files.rlim_max > now.rlim_max) {   /* without CAP_SYS_RESOURCE, which root in a container may lack too */
             open_files.rlim_cur = open_files.rlim_max = now.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &open_files) != 0)
+            set = setrlimit(RLIMIT_NOFILE, &open_files) == 0;
+        }
+        if (!set)
             return CR_FAIL_ERRNO(err, "cannot set the limit of open files to %llu", (unsigned long long)files);
     }
     return CR_OK;
