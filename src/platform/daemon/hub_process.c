@@ -38,6 +38,7 @@ struct cr_hub_process {
 };
 
 static void launch_again(void *user, uint32_t events);
+static void lose_patience(void *user, uint32_t events);
 
 static _Noreturn void run_child(const cr_hub_process *h, int fd) {
     static char *const argv[] = {"cratond", "--role=hub", NULL};
@@ -68,6 +69,7 @@ static _Noreturn void run_child(const cr_hub_process *h, int fd) {
 }
 
 static void forget(cr_hub_process *h) {
+    cr_watch_cancel(h->watch, lose_patience, h);
     cr_watch_remove(h->watch, &h->fd_source);
     cr_watch_remove(h->watch, &h->pid_source);
     if (h->fd >= 0)
@@ -96,6 +98,12 @@ static void end_hub(cr_hub_process *h, const char *why) {
     cr_log(CR_LOG_ERROR, "hub is ended", "why=\"%s\"", why);
     cr_watch_remove(h->watch, &h->fd_source);
     cr_process_signal(h->pidfd, SIGKILL);
+}
+
+/* It has closed, or sent an empty packet, which reads the same, and is still there: nobody listens to it. */
+static void lose_patience(void *user, uint32_t events) {
+    (void)events;
+    end_hub(user, "it does not end after its last message");
 }
 
 static void flush(cr_hub_process *h) {
@@ -134,6 +142,8 @@ static void on_socket(void *user, uint32_t events) {
         explicit_bzero(&m, sizeof m);
     } else if (status == CR_NO_FILE) {
         cr_watch_remove(h->watch, &h->fd_source);   /* the pidfd tells the rest */
+        if (cr_watch_after(h->watch, END_PATIENCE_MS, lose_patience, h, &err) != CR_OK)
+            lose_patience(h, 0);
     } else if (status != CR_BUSY) {
         cr_log_err(CR_LOG_ERROR, "message refused", &err);
         end_hub(h, "it sent a message that is not allowed");

@@ -37,7 +37,7 @@ typedef struct cr_identity {
 cr_status cr_confine_identity(const cr_identity *id, cr_err *err) CR_MUST_USE;
 /* Needs no_new_privs. */
 cr_status cr_confine_filter(cr_filter profile, cr_err *err) CR_MUST_USE;
-/* No core dumps, `files` open files (soft and hard), 0: leave. */
+/* No core dumps, `files` open files (soft and hard) or the fewer that are allowed, 0: leave. */
 cr_status cr_confine_limits(uint64_t files, cr_err *err) CR_MUST_USE;
 /* Default signal actions, empty mask, own session, the three standard descriptors; closes all others from first_closed on.
  * Async-signal-safe. */

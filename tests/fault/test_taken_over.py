@@ -1,0 +1,93 @@
+"""A hub that was taken over: what it can send to a running privileged helper. The helper goes on, and gets a hub that it can talk to."""
+import ctypes
+import os
+import socket
+import struct
+import subprocess
+
+import pytest
+from hub_client import running, wait_for
+from test_session import start, stop
+
+MAGIC, START, STOP, LIST, REMOVE = 0x43520004, 3, 4, 5, 7
+
+
+@pytest.fixture(scope="module")
+def platform():
+    with running() as p:
+        p.ada = p.administrator("ada")
+        p.ada.name = "ada"
+        yield p
+
+
+def hub_socket(pid):
+    """The hub's end of the pair."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(pid)
+    try:
+        fd = libc.syscall(438, pidfd, 3, 0)  # pidfd_getfd
+    finally:
+        os.close(pidfd)
+    if fd < 0:
+        pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+    return socket.socket(fileno=fd)
+
+
+def packet(kind, rest=b"", magic=MAGIC):
+    return struct.pack("<II", magic, kind) + rest
+
+
+def server_id(account, generation):
+    return struct.pack("<33s33s6xQ", account, b"", generation)
+
+
+def start_packet(account, generation=1 << 40):
+    return packet(START, server_id(account, generation) + struct.pack("<QII256s65s7x", 1 << 30, 0, 0, b"u", b"a" * 64))
+
+
+def present(platform):
+    try:
+        return platform.hub_pid()
+    except (OSError, ValueError):
+        return None
+
+
+# Every kind of damage is in unit runner_protocol; here some of each sort, because each hub that ends makes the next wait longer.
+@pytest.mark.parametrize("name, bad", [
+    ("empty", b""),  # reads like the end of the connection
+    ("long", b"x" * 70000), ("one byte less", start_packet(b"eve")[:-1]), ("settings", packet(0, bytes(4000))),
+    ("a log's name", start_packet(b"cratond")), ("purge 2", packet(REMOVE, struct.pack("<I33s3x", 2, b"ada"))),
+])
+def test_a_bad_packet_ends_the_hub(platform, name, bad):
+    helper, hub = platform.process.pid, platform.hub_pid()
+    with hub_socket(hub) as s:
+        s.send(bad)
+    wait_for(lambda: present(platform) not in (None, hub), 40)
+    platform.wait_ready()
+    assert platform.process.poll() is None and platform.process.pid == helper
+    assert not os.path.exists(platform.folder / "state/home/eve")
+
+
+def test_afterwards_servers_start(platform):
+    start(platform.ada)
+    stop(platform.ada)
+
+
+def test_descriptors_and_accounts_that_are_not_ours(platform):
+    helper, hub = platform.process.pid, platform.hub_pid()
+    begin = len(os.listdir(f"/proc/{helper}/fd"))
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(100)]
+    with hub_socket(hub) as s:
+        for _ in range(20):
+            socket.send_fds(s, [packet(LIST)], files)
+        s.send(packet(STOP, struct.pack("<I4x", 0) + server_id(b"eve", 1 << 41)))
+        for account in (b"root", b"daemon", b"nobody"):
+            s.send(packet(REMOVE, struct.pack("<I33s3x", 1, account)))
+    for fd in files:
+        os.close(fd)
+    start(platform.ada)  # all before this has been read
+    stop(platform.ada)
+    assert platform.hub_pid() == hub
+    wait_for(lambda: len(os.listdir(f"/proc/{helper}/fd")) <= begin, 20)
+    for account in ("root", "daemon", "nobody"):
+        assert subprocess.run(["getent", "passwd", account], stdout=subprocess.DEVNULL).returncode == 0
