@@ -57,14 +57,18 @@ def enable():
     groupby and resample of lazy arrays run in Craton (through flox, where it is installed)."""
     import xarray as xr
 
+    from .floxless import reduce_without_flox
     from .groupby import install
     from .hooks import hook_xarray
+    from .lightly import answer_without_dask
 
+    answer_without_dask()   # before xarray looks for chunk managers
     try:
         xr.set_options(chunk_manager="craton")
     except ValueError as error:
         raise ImportError("craton.enable() needs xarray 2026.9 or later") from error
     install()
+    reduce_without_flox()
     _quantiles_without_dask()
     hook_xarray()
 

@@ -38,9 +38,24 @@ static int64_t power_of_two_below(int64_t n) {
     return p;
 }
 
-/* At most 64 blocks, along the outermost reduced axes first. */
-static void choose_blocks(cr_sink_plan *s, const cr_cells *c, int ndim) {
-    int64_t left = CR_FOLD_MAX_BLOCKS;
+/* How many blocks are worth their states, which are made and merged: every slot should see several elements, or else there are too few
+ * kept cells to keep many workers busy. A power of two. */
+static int64_t worthwhile_blocks(const cr_sink_plan *s, const cr_cells *c, const int64_t *shape, int ndim) {
+    int64_t kept = 1, elements = 1, blocks = 1;
+    for (int d = 0; d < ndim; d++)
+        if (s->reduced & (1u << d))
+            elements = __builtin_mul_overflow(elements, shape[d], &elements) ? INT64_MAX : elements;
+        else
+            kept = CR_MIN(kept * c->n[d], CR_FOLD_MAX_BLOCKS);
+    int64_t most = CR_MAX(elements / (CR_FOLD_SLOT_ELEMENTS * s->n_groups), (CR_FOLD_MAX_BLOCKS + kept - 1) / CR_MAX(kept, 1));
+    while (blocks < most && blocks < CR_FOLD_MAX_BLOCKS)
+        blocks *= 2;
+    return blocks;
+}
+
+/* Along the outermost reduced axes first. */
+static void choose_blocks(cr_sink_plan *s, const cr_cells *c, const int64_t *shape, int ndim) {
+    int64_t left = s->ranks || s->narrows ? CR_FOLD_MAX_BLOCKS : worthwhile_blocks(s, c, shape, ndim);
     s->n_blocks = 1;
     for (int d = 0; d < ndim; d++) {
         s->blocks[d] = 1;
@@ -190,7 +205,7 @@ static cr_status probe_sink(cr_plan *plan, probe *q, cr_err *err) {
     int32_t codes = q->sink.codes;
     CR_TRY(describe_sink(plan, &q->sink, in->ndim, q->order, err));
     q->sink.codes = codes;
-    choose_blocks(&q->sink, &q->cells, in->ndim);
+    choose_blocks(&q->sink, &q->cells, q->program.shape, in->ndim);
     return CR_OK;
 }
 

@@ -4,17 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/process.h"
 
-enum { TEXT_MOST = 8 << 20, NFT_TIMEOUT_MS = 5000 };
-static const char nft[] = "/usr/sbin/nft";
+enum { TEXT_MOST = 8 << 20, NFT_TIMEOUT_MS = 5000, AGAIN_MS = 30000 };
 
 struct cr_owner_rules {
     const cr_config *config;
+    const char *nft;
     char table[64];
+    bool in_force;                /* the table in the kernel knows every admitted account */
+    bool said;                    /* that it is not */
+    int64_t again_ms;             /* not in force: when to try again */
     uint8_t *admitted;            /* one bit per uid from config->uid_first */
 };
 
@@ -58,28 +62,47 @@ static cr_status run_text(const cr_owner_rules *r, const cr_buf *text, cr_err *e
     CR_TRY(cr_buf_check(text, err));
     cr_run_path(r->config, "owner-rules.nft", path, sizeof path);
     CR_TRY(cr_file_replace(path, text->data, text->len, 0600, err));
-    const char *const argv[] = {nft, "-f", path, NULL};
+    const char *const argv[] = {r->nft, "-f", path, NULL};
     cr_status status = cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, err);
     unlink(path);
     return status;
 }
 
-static cr_status put_table(cr_owner_rules *r, const uid_t *uids, size_t n, cr_err *err) {
+static cr_status put_table(const cr_owner_rules *r, cr_err *err) {
     cr_auto_buf cr_buf text;
-    cr_auto_free uid_t *each = malloc((n + 1) * sizeof *each);
-    size_t kept = 0;
+    cr_auto_free uid_t *each = malloc((size_t)r->config->uid_count * sizeof *each);
+    size_t n = 0;
     if (!each)
         return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
-    for (size_t i = 0; i < n; i++)
-        if (in_range(r, uids[i]) && set_bit(r, uids[i]))
-            each[kept++] = uids[i];
+    for (size_t i = 0; i < (size_t)r->config->uid_count; i++)
+        if (r->admitted[i / 8] & (1u << i % 8))
+            each[n++] = (uid_t)(r->config->uid_first + (int64_t)i);
     cr_buf_init(&text, TEXT_MOST);
-    cr_owner_rules_text(r->table, (uid_t)r->config->uid_first, (uint32_t)r->config->uid_count, each, kept, &text);
+    cr_owner_rules_text(r->table, (uid_t)r->config->uid_first, (uint32_t)r->config->uid_count, each, n, &text);
     return run_text(r, &text, err);
 }
 
-cr_status cr_owner_rules_open(const cr_config *c, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules, cr_err *err) {
+static void lost(cr_owner_rules *r, const cr_err *why) {
+    r->in_force = false;
+    r->again_ms = cr_now_ms() + AGAIN_MS;
+    if (!r->said)
+        cr_log_err(CR_LOG_WARN, "no owner rules: an account's programs can reach what another's serve on the loopback", why);
+    r->said = true;
+}
+
+static void put(cr_owner_rules *r) {
     cr_err why = CR_ERR_INIT;
+    if (put_table(r, &why) != CR_OK) {
+        lost(r, &why);
+        return;
+    }
+    r->in_force = true;
+    r->said = false;
+    cr_log(CR_LOG_INFO, "owner rules are in force", "table=%s", r->table);
+}
+
+cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules,
+                              cr_err *err) {
     *ret_rules = NULL;
     if (!c->as_root)
         return CR_OK;
@@ -90,38 +113,46 @@ cr_status cr_owner_rules_open(const cr_config *c, const char *table, const uid_t
         free(bits);
         return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
     }
-    *r = (cr_owner_rules){.config = c, .admitted = bits};
+    *r = (cr_owner_rules){.config = c, .nft = nft, .admitted = bits};
     snprintf(r->table, sizeof r->table, "%s", table);
-    cr_status status = access(nft, X_OK) == 0 ? put_table(r, uids, n, &why) : CR_FAIL(&why, CR_NO_FILE, "%s is not installed", nft);
-    if (status == CR_OK) {
-        cr_log(CR_LOG_INFO, "owner rules are in force", "table=%s", r->table);
-        *ret_rules = r;
-        return CR_OK;
+    for (size_t i = 0; i < n; i++)
+        if (in_range(r, uids[i]))
+            (void)set_bit(r, uids[i]);
+    if (access(nft, X_OK) == 0) {
+        put(r);
+    } else {
+        cr_err why = CR_ERR_INIT;
+        (void)CR_FAIL(&why, CR_NO_FILE, "%s is not installed", nft);
+        lost(r, &why);
     }
-    cr_log_err(CR_LOG_WARN, "no owner rules: an account's programs can reach what another's serve on the loopback", &why);
-    cr_owner_rules_close(r, false);
+    *ret_rules = r;
     return CR_OK;
 }
 
 void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid) {
     char text[200];
     cr_err err = CR_ERR_INIT;
-    if (!r || !in_range(r, uid) || !set_bit(r, uid))
+    if (!r || !in_range(r, uid) || !set_bit(r, uid) || !r->in_force)
         return;
     cr_auto_buf cr_buf b;
     cr_buf_init(&b, sizeof text);
     unsigned u = (unsigned)uid;
     cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s same { %u . %u }\n", r->table, u, u, r->table, u, u);
     if (run_text(r, &b, &err) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "no owner rule for an account", &err);
+        lost(r, &err);
+}
+
+void cr_owner_rules_again(cr_owner_rules *r, int64_t now_ms) {
+    if (r && !r->in_force && now_ms >= r->again_ms && access(r->nft, X_OK) == 0)
+        put(r);
 }
 
 void cr_owner_rules_close(cr_owner_rules *r, bool remove) {
     cr_err err = CR_ERR_INIT;
     if (!r)
         return;
-    const char *const argv[] = {nft, "delete", "table", "inet", r->table, NULL};
-    if (remove && cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, &err) != CR_OK)
+    const char *const argv[] = {r->nft, "delete", "table", "inet", r->table, NULL};
+    if (remove && cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, &err) != CR_OK && r->in_force)
         cr_log_err(CR_LOG_WARN, "owner rules not removed", &err);
     free(r->admitted);
     free(r);

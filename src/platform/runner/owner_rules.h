@@ -3,7 +3,8 @@
  * Dask schedulers, debuggers and the like listen on the loopback without a password. Two rules of the packet filter (nft) keep them to their
  * account: the first packet of a connection marks it with the uid that opens it; the listener's answer is dropped when that mark is another
  * account's. So no program needs an address or a setting of its own, and processes that are no account's (root, the proxy) are not
- * concerned. Where the filter cannot be had (no nft, no right to) this is said in the log and everything else works.
+ * concerned. Where the filter cannot be had (no nft, no right to, a machine too busy) this is said in the log, everything else works, and it is
+ * tried again: an account that the table does not know could reach all the others.
  *
  * Threads: the helper's. The rules outlive the helper, as servers do; a new one replaces them in one step.
  */
@@ -16,10 +17,14 @@
 
 typedef struct cr_owner_rules cr_owner_rules;
 
-/* table: of this platform alone. uids: accounts that have servers now. NULL in *ret_rules: not here. CR_MEMORY. */
-cr_status cr_owner_rules_open(const cr_config *c, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules, cr_err *err) CR_MUST_USE;
+/* nft: the program's path, kept. table: of this platform alone. uids: accounts that have servers now. NULL in *ret_rules: not as root,
+ * so there is one account. CR_MEMORY. */
+cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules,
+                              cr_err *err) CR_MUST_USE;
 /* Before the first process of an account. NULL is allowed. */
 void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid);
+/* Now and then: puts the rules in place when they are not, at most twice a minute. now_ms: cr_now_ms(). NULL is allowed. */
+void cr_owner_rules_again(cr_owner_rules *r, int64_t now_ms);
 void cr_owner_rules_close(cr_owner_rules *r, bool remove);
 
 /* What nft is given; for tests too. */

@@ -34,7 +34,7 @@ struct cr_servers {
     char boot_id[CR_BOOT_ID_SIZE];
     cr_accounts *accounts;
     cr_cgroups *groups;
-    cr_owner_rules *rules;        /* NULL: not here */
+    cr_owner_rules *rules;        /* NULL: not as root */
     cr_prepared *prepared;        /* parent of servers; NULL: switched off */
     cr_prepared *kernels;         /* parent of the processes that fork kernels; NULL: switched off */
     cr_jobs *jobs;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/place.h"
@@ -154,6 +155,7 @@ static void tick(void *user, uint32_t events) {
     for (cr_server *v = s->first; v; v = v->next)
         if (v->r.state == CR_SERVER_RUNNING)
             cr_server_look_after(v);
+    cr_owner_rules_again(s->rules, cr_now_ms());
     (void)!cr_watch_after(s->setup.watch, TICK_MS, tick, s, NULL);
 }
 
@@ -194,7 +196,7 @@ static cr_status open_rules(cr_servers *s, const char *tree, cr_err *err) {
     n = 0;
     for (const cr_server *v = s->first; v; v = v->next)
         uids[n++] = (uid_t)v->r.uid;
-    return cr_owner_rules_open(s->setup.config, tree, uids, n, &s->rules, err);
+    return cr_owner_rules_open(s->setup.config, "/usr/sbin/nft", tree, uids, n, &s->rules, err);
 }
 
 cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_servers, cr_err *err) {

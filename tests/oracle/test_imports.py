@@ -1,0 +1,112 @@
+"""What a program that computes with Craton does not import: dask, flox and SciPy cost more than xarray itself. And that who wants them
+gets them, before and afterwards, in the same process."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import xarray as xr
+
+HEAVY = ("dask", "flox", "scipy", "numpy_groupies", "distributed")
+
+PROGRAM = """
+import json, sys
+import numpy as np, xarray as xr, craton
+craton.enable()
+ds = xr.open_dataset(sys.argv[1], engine="craton", chunks={"time": 5})
+out = xr.Dataset({
+    "climatology": ds.t.groupby("time.month").mean("time"),
+    "anomaly": (ds.t.groupby("time.month") - ds.t.groupby("time.month").mean("time")).std("time"),
+    "running": ds.t.rolling(time=3).mean().max("time"),
+    "weighted": ds.t.weighted(np.cos(np.deg2rad(ds.y))).mean(("y", "x")).max("time"),
+})
+season = ds.resample(time="QS").max().compute()
+summed = ds.t.groupby("time.month").cumsum("time").compute()
+ds[["t"]].resample(time="2D").mean().compute()
+out = out.compute()
+heavy = [m for m in %r if m in sys.modules]
+print(json.dumps([heavy, {k: [list(v.dims), np.nansum(v.values)] for k, v in out.items()}, float(season.t.sum()), list(season.t.dims), float(summed.sum())]))
+""" % (HEAVY,)
+
+
+def small(tmp_path):
+    rng = np.random.default_rng(7)
+    t = xr.DataArray(rng.standard_normal((60, 4, 6)), dims=("time", "y", "x"),
+                     coords={"time": xr.date_range("2001-01-01", periods=60, freq="3D"), "y": np.linspace(-60, 60, 4), "x": np.arange(6.0)})
+    path = tmp_path / "small.nc"
+    t.where(t > -1.5).to_dataset(name="t").to_netcdf(path, engine="netcdf4")
+    return path
+
+
+def run(program, *arguments):
+    done = subprocess.run([sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_dask_flox_and_scipy_stay_out(tmp_path):
+    path = small(tmp_path)
+    heavy, found, season, dims, summed = run(PROGRAM, path)
+    assert heavy == []
+    with xr.open_dataset(path) as ds, xr.set_options(use_bottleneck=False):
+        ds = ds.load()
+        by = ds.t.groupby("time.month")
+        expected = {
+            "climatology": by.mean("time"),
+            "anomaly": (by - by.mean("time")).std("time"),
+            "running": ds.t.rolling(time=3).mean().max("time"),
+            "weighted": ds.t.weighted(np.cos(np.deg2rad(ds.y))).mean(("y", "x")).max("time"),
+        }
+        for name, (order, total) in found.items():
+            assert tuple(order) == expected[name].dims, name
+            np.testing.assert_allclose(total, np.nansum(expected[name].values), rtol=1e-12, err_msg=name)
+        of_xarray = ds.resample(time="QS").max()
+        assert tuple(dims) == of_xarray.t.dims
+        np.testing.assert_allclose(season, float(of_xarray.t.sum()), rtol=1e-12)
+        np.testing.assert_allclose(summed, float(by.cumsum("time").sum()), rtol=1e-12)
+
+
+DASK_AFTER = """
+import json, sys
+import numpy as np, xarray as xr, craton
+craton.enable()
+a = xr.open_dataset(sys.argv[1], engine="craton", chunks={}).t
+before = "dask" in sys.modules
+b = xr.open_dataset(sys.argv[1], chunks={"time": 7}, chunked_array_type="dask").t
+import dask.array
+assert isinstance(b.data, dask.array.Array), type(b.data)
+assert isinstance((xr.DataArray(dask.array.ones(4, chunks=2)) + 1).data, dask.array.Array)
+lazy = xr.where(b > 0, b, 0).groupby("time.month").sum("time")
+assert isinstance(lazy.data, dask.array.Array), type(lazy.data)
+ours = xr.where(a > 0, a, 0).groupby("time.month").sum("time")
+assert isinstance(ours.data, craton.Array), type(ours.data)
+import dask
+(done,) = dask.compute(lazy)
+print(json.dumps([before, float(done.sum()), float(ours.sum()), float(lazy.sum())]))
+"""
+
+
+def test_who_asks_for_dask_gets_it(tmp_path):
+    before, *sums = run(DASK_AFTER, small(tmp_path))
+    assert before is False
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-12)
+
+
+DASK_BEFORE = """
+import json, sys
+import dask.array, xarray as xr
+b = xr.open_dataset(sys.argv[1], chunks={"time": 7}).t
+assert isinstance(b.data, dask.array.Array)
+import craton
+craton.enable()
+assert isinstance((b + 1).data, dask.array.Array) and xr.namedarray.utils.is_dask_collection(b.data)
+print(json.dumps(float(b.groupby("time.month").mean("time").sum())))
+"""
+
+
+def test_dask_that_was_there_before(tmp_path):
+    path = small(tmp_path)
+    with xr.open_dataset(path) as ds:
+        expected = float(ds.t.groupby("time.month").mean("time").sum())
+    np.testing.assert_allclose(run(DASK_BEFORE, path), expected, rtol=1e-12)
