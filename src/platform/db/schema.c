@@ -140,6 +140,7 @@ const cr_migration cr_schema[] = {
      "  PRIMARY KEY (token_id, user_id)"
      ") STRICT, WITHOUT ROWID;"
      "CREATE INDEX token_makers_user ON token_makers (user_id);"
+     "ALTER TABLE tokens ADD COLUMN service TEXT;"                                /* likewise: the service that stands behind it */
      "ALTER TABLE identities ADD COLUMN tokens_until_ms INTEGER NOT NULL DEFAULT 0;"    /* what the last sign-in is worth to API tokens */
      "UPDATE identities SET tokens_until_ms = last_ms + 30 * 86400000;"
      /* A group that has people or properties from here stays under its old name with these; its people by a provider are in the new one. */

@@ -43,10 +43,6 @@ cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM sessions WHERE id = ?", "i", id);
 }
 
-cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) {
-    return cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", user_id);
-}
-
 static const char *const kind_names[] = {"server", "oauth", "api"};
 
 static cr_token_kind kind_of(const char *name) {
@@ -69,10 +65,11 @@ static cr_status issue_rows(cr_db *db, const cr_token *what, const unsigned char
                             const char *note, cr_err *err) {
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err,
-                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes) "
-                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?)",
-                     "btiiibtiit", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
-                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes));
+                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes, service) "
+                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?, coalesce(?, (SELECT service FROM tokens WHERE id = ?)))",
+                     "btiiibtiitti", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
+                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes, what->made_by_service,
+                     what->made_with));
     return note_makers(db, what, cr_db_last_id(db), err);
 }
 
@@ -113,6 +110,10 @@ cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_pe
     snprintf(t.server, sizeof t.server, "%s", server ? server : "");
     *ret_token = t;
     return CR_OK;
+}
+
+cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE service IS NOT NULL AND service NOT IN (SELECT value FROM json_each(?))", "t", names);
 }
 
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) {

@@ -16,7 +16,6 @@ cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LE
 cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* Ends it with the tokens and codes that were given in it. */
 cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
-cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) CR_MUST_USE;
 
 typedef enum cr_token_kind {
     CR_TOKEN_SERVER,          /* of a user server; also its OAuth client secret. No expiry: ends with the server */
@@ -32,6 +31,7 @@ typedef struct cr_token {
     bool narrowed;                                 /* api: has scopes of its own, see cr_token_scopes */
     const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
     int64_t made_by, made_with;                    /* of one to be issued: who asked, 0: its person; and with which token, 0: none */
+    const char *made_by_service;                   /* likewise, NULL: none */
 } cr_token;
 
 /* It ends with the rights of who made it for somebody else, and of whoever stands behind the token that it was made with: see
@@ -41,6 +41,8 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 /* An API token of somebody who comes in by identity providers only is right while one of them has let the person in lately
  * (identities.tokens_until_ms): nobody says that a membership has ended. */
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* Ends the tokens that services have made which are not in the JSON list of names, and what was made with such. */
+cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
 /* The JSON list of a narrowed token; in the arena. */
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) CR_MUST_USE;
 
