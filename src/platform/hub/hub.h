@@ -200,6 +200,10 @@ void cr_api_server_get(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);
+void cr_api_server_make(cr_request *req);
+void cr_api_server_change(cr_request *req);
+void cr_api_named_change(cr_request *req);
+void cr_api_named_progress(cr_request *req);
 void cr_api_no_named(cr_request *req);         /* /users/:name/servers/:server: refused */
 /* rest_tokens.c */
 void cr_api_tokens(cr_request *req);
