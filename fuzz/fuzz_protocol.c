@@ -43,9 +43,14 @@ static void check_from_hub(const cr_msg *m) {
 }
 
 static void check_from_helper(const cr_msg *m) {
-    fuzz_must(m->head.kind == CR_MSG_CONFIG || m->head.kind == CR_MSG_EVENT);
     if (m->head.kind == CR_MSG_EVENT)
         check_text(m->as_cr_msg_event.event.text, sizeof m->as_cr_msg_event.event.text);
+    else if (m->head.kind == CR_MSG_PROVIDER)
+        check_text(m->as_cr_msg_provider.provider.issuer, sizeof m->as_cr_msg_provider.provider.issuer);
+    else if (m->head.kind == CR_MSG_SERVICE)
+        check_text(m->as_cr_msg_service.service.url, sizeof m->as_cr_msg_service.service.url);
+    else if (m->head.kind != CR_MSG_CONFIG)
+        abort();          /* no other kind may come from the helper */
     else
         check_text(m->as_cr_msg_config.config.log_file, sizeof m->as_cr_msg_config.config.log_file);
 }

@@ -2,6 +2,7 @@
 #include "fuzz_text.h"
 #include "base/text.h"
 #include "platform/identity/scope.h"
+#include "platform/identity/service.h"
 
 static bool same_length(void *arg, const char *group, const char *user) { return strlen(group) == strlen(user); }
 
@@ -13,8 +14,21 @@ static void subset(const cr_scopes *part, const cr_scopes *whole, const cr_scope
     }
 }
 
+/* The same bytes as the settings of a service: what is taken is right as a record, and holds nothing that is for people. */
+static void as_service(const uint8_t *data, size_t size) {
+    char *text = fuzz_text(data, size);
+    cr_service s;
+    if (cr_service_parse("x", text, &s, NULL) == CR_OK) {
+        fuzz_must(cr_service_check(&s, NULL) == CR_OK);
+        for (int i = 0; i < s.n_scopes; i++)
+            fuzz_must(strncmp(s.scopes[i], "self", 4) != 0 && strncmp(s.scopes[i], "inherit", 7) != 0);
+    }
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const cr_scope_owner owner = {"ann", size % 2 ? "ann/gpu" : NULL};
+    as_service(data, size);
+    const cr_scope_owner owner = {"ann", size % 2 ? "ann/gpu" : NULL, NULL};
     const cr_scope_members members = {same_length, NULL};
     char *text = fuzz_text(data, size), *save;
     cr_arena arena;

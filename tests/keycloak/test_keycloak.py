@@ -110,7 +110,7 @@ def test_member(platform):
     alice = sign_in(platform, "alice")
     assert alice.answer.location == "/hub/home", alice.answer.text
     model = alice.api("GET", "/hub/api/user").json()
-    assert model["name"] == "alice" and model["groups"] == ["vo.example.eu", "vo.example.eu:field"] and not model["admin"]
+    assert model["name"] == "alice" and model["groups"] == ["egi:vo.example.eu", "egi:vo.example.eu:field"] and not model["admin"]
     assert model["user_info"]["display_name"] == "Alice Astro"
 
 

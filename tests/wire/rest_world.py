@@ -15,6 +15,13 @@ from hub_client import free_ports, request
 
 HERE = Path(__file__).resolve().parent
 PEOPLE = ("root1", "ann", "bob")  # root1 is an administrator in both
+# Programs of the operator's: name -> (administrator, scopes, address for people).
+SERVICES = {
+    "boss": (True, [], ""),
+    "culler": (False, ["list:users", "read:users:activity", "read:servers", "delete:servers", "admin:users!user=bob"], "http://127.0.0.1:9/culler"),
+    "giver": (False, ["tokens!user=ann", "read:services!service", "list:services!service=culler", "groups"], ""),
+    "idle": (False, [], ""),
+}
 HEADERS = ("Content-Type", "Location", "WWW-Authenticate", "Link", "X-JupyterHub-Version", "Access-Control-Allow-Origin")
 
 # Nothing routes to the real hub: it is asked at its own port.
@@ -43,6 +50,8 @@ c.JupyterHub.hub_port = %(hub)d
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
 c.JupyterHub.cookie_secret_file = "cookie"
 c.JupyterHub.api_tokens = {"%(token)s": "root1"}
+c.JupyterHub.services = %(services)r
+c.JupyterHub.load_roles = %(roles)r
 """
 
 
@@ -62,13 +71,17 @@ class RealHub:
         self.folder = Path(folder)
         first = free_ports()
         root = secrets.token_hex(32)
-        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable})
+        self.tokens = {"nobody": None, "stranger": "0" * 64, "root1": root, **{name: secrets.token_hex(32) for name in SERVICES}}
+        # No address: it would be routed to, which moves the hub's own routes.
+        services = [{"name": name, "api_token": self.tokens[name], "admin": admin} for name, (admin, _, _) in SERVICES.items()]
+        roles = [{"name": f"of-{name}", "scopes": scopes, "services": [name]} for name, (_, scopes, _) in SERVICES.items() if scopes]
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable,
+                                                         "services": services, "roles": roles})
         self.url = f"http://127.0.0.1:{first + 1}"
         self.log = open(self.folder / "log", "w+")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_"))}
         self.process = subprocess.Popen([sys.executable, "-m", "jupyterhub", "-f", "config.py"], cwd=self.folder, env=environment,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
-        self.tokens = {"nobody": None, "stranger": "0" * 64, "root1": root}
         self.made = {}
         try:
             self.wait()
@@ -100,10 +113,23 @@ class RealHub:
         self.log.close()
 
 
+def write_services(platform):
+    """Before the start; the tokens by name."""
+    folder = platform.folder / "state" / "services"
+    folder.mkdir(parents=True, exist_ok=True)
+    tokens = {name: secrets.token_hex(32) for name in SERVICES}
+    for name, (admin, scopes, url) in SERVICES.items():
+        lines = [f"admin = {'yes' if admin else 'no'}", *(f"scope = {scope}" for scope in scopes), *([f"url = {url}"] if url else [])]
+        (folder / f"{name}.conf").write_text("\n".join(lines))
+        (folder / f"{name}.token").write_text(tokens[name] + "\n")
+        (folder / f"{name}.token").chmod(0o600)
+    return tokens
+
+
 class OurHub:
-    def __init__(self, platform):
+    def __init__(self, platform, services):
         self.url = platform.hub
-        self.tokens = {"nobody": None, "stranger": "0" * 64}
+        self.tokens = {"nobody": None, "stranger": "0" * 64, **services}
         self.made = {}
         admin = platform.administrator("root1")
         answer = admin.api("POST", "/hub/api/users/root1/tokens", {})

@@ -63,7 +63,7 @@ def test_member_comes_in(platform, admin):
     assert "Hello, alice" in alice.get("/hub/home").text
     assert "__Host-craton-signin" not in alice.jar and alice.get("/hub/admin").status == 403
     model = alice.api("GET", "/hub/api/user").json()
-    assert model["name"] == "alice" and model["groups"] == ["vo.example.eu", "vo.example.eu:field"] and not model["admin"]
+    assert model["name"] == "alice" and model["groups"] == ["egi:vo.example.eu", "egi:vo.example.eu:field"] and not model["admin"]
     assert model["user_info"] == {"name": "alice", "display_name": "Alice Astro"}
 
 
@@ -99,7 +99,7 @@ def test_administrator_by_group(platform):
     mia = sign_in(platform, "mia")
     assert mia.get("/hub/admin").status == 200
     groups = mia.api("GET", "/hub/api/user").json()["groups"]
-    assert groups == ["vo.example.eu", "vo.example.eu:role=manager"]
+    assert groups == ["egi:vo.example.eu", "egi:vo.example.eu:role=manager"]
 
 
 def test_why_am_i_not_in(platform, admin):

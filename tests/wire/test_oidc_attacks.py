@@ -61,7 +61,7 @@ def test_the_programmable_provider_is_good(platform, odd):
     person = somebody(platform)
     a = sign_in_at(person, odd)
     assert a.status == 303 and a.location == "/hub/home", a.text
-    assert person.api("GET", "/hub/api/user").json()["groups"] == ["vo.example.eu"]
+    assert person.api("GET", "/hub/api/user").json()["groups"] == ["odd:vo.example.eu"]
 
 
 NOW = time.time

@@ -72,7 +72,7 @@ def test_link_and_unlink(platform, local):
     assert link(local, platform.odd).location == "/hub/password"
     page = local.get("/hub/password").text
     assert f"odd: {platform.odd.claims['name']}, {platform.odd.claims['email']}" in page
-    assert local.api("GET", "/hub/api/user").json()["groups"] == ["vo.example.eu"]
+    assert local.api("GET", "/hub/api/user").json()["groups"] == ["odd:vo.example.eu"]
     assert name_by_provider(platform) == local.name
     again = Person(platform)
     assert again.sign_in(local.name).status == 303               # the password stays
@@ -81,6 +81,16 @@ def test_link_and_unlink(platform, local):
     assert name_by_provider(platform) == local.name
     assert local.post("/hub/signin/odd/unlink", {"password_now": PASSWORD, "identity": number}, "/hub/password").status == 303
     assert name_by_provider(platform) == platform.odd.claims["preferred_username"]
+
+
+def test_the_providers_rules_are_for_links_too(platform, local, admin):
+    platform.odd.claims["eduperson_entitlement"] = ["urn:mace:egi.eu:group:vo.other.eu:role=member#aai.egi.eu"]
+    a = link(local, platform.odd)
+    assert a.status == 403 and MEMBER in a.text, a.text              # the page that says what is required
+    assert platform.odd.claims["sub"] + "<" not in local.get("/hub/password").text and local.api("GET", "/hub/api/user").json()["groups"] == []
+    assert platform.odd.claims["sub"] in admin.get("/hub/admin").text    # turned away
+    platform.odd.claims["eduperson_entitlement"] = [MEMBER]
+    assert link(local, platform.odd).location == "/hub/password"
 
 
 def test_a_session_alone_cannot_link(platform, local):

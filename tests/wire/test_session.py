@@ -254,7 +254,7 @@ def test_code_for_a_token_and_its_scopes(platform, ada, lab):
     assert set(user["scopes"]) == {"access:servers!server=ada/", "read:users:groups!user=ada", "read:users:name!user=ada"}
     # What lies in the page of the server cannot start or stop anything.
     for method, path in (("POST", "users/ada/server"), ("DELETE", "users/ada/server"), ("GET", "users"), ("GET", "users/ada/tokens"),
-                         ("POST", "users/ada/tokens")):
+                         ("POST", "users/ada/tokens"), ("POST", "users/ada/activity")):
         assert request(method, f"http://127.0.0.1:{platform.port + 2}/hub/api/{path}", headers={"Authorization": f"token {token}"}).status == 403
     known = request("GET", f"http://127.0.0.1:{platform.port + 2}/hub/api/users/ada", headers={"Authorization": f"token {token}"}).json()
     assert set(known) == {"kind", "name", "admin", "user_info", "groups"} and known["admin"] is False

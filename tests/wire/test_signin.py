@@ -236,6 +236,10 @@ def test_a_disabled_person_gets_no_server(platform, admin, person):
         assert admin.post("/hub/admin/act", {"user": person.name, "action": action}, "/hub/admin").status == 303
         answer = admin.api("POST", f"/hub/api/users/{person.name}/server", {})
         assert answer.status == (409 if action == "disable" else 202), answer.text
+    # Its stop takes a moment, in which nobody is promised another start.
+    assert admin.post("/hub/admin/act", {"user": person.name, "action": "disable"}, "/hub/admin").status == 303
+    answer = admin.api("POST", f"/hub/api/users/{person.name}/server", {})
+    assert answer.status == 409 and "disabled" in answer.text, answer.text
     assert admin.api("DELETE", f"/hub/api/users/{person.name}/server").status in (202, 204)
 
 
@@ -254,6 +258,31 @@ def test_disable_and_enable(platform, admin, person):
     assert person.sign_in(person.name).status == 403
     assert admin.post("/hub/admin/act", {**act, "action": "enable"}, "/hub/admin").status == 303
     assert person.sign_in(person.name).status == 303
+
+
+def test_no_password_link_for_the_disabled(admin, person):
+    act = {"user": person.name, "action": "disable"}
+    assert admin.post("/hub/admin/act", act, "/hub/admin").status == 303
+    page = admin.post("/hub/admin/act", {"user": person.name, "action": "link"}, "/hub/admin")
+    assert page.status == 409 and "is disabled" in page.text and "/hub/join/" not in page.text
+    assert admin.post("/hub/admin/act", {**act, "action": "enable"}, "/hub/admin").status == 303
+    page = admin.post("/hub/admin/act", {"user": person.name, "action": "link"}, "/hub/admin")
+    assert page.status == 200 and "/hub/join/" in page.text
+
+
+def test_a_password_ends_what_was_given_out_under_the_old_one(platform, admin, person):
+    def make(by, path):
+        answer = by("POST", path, {})
+        assert answer.status == 201, answer.text
+        return lambda: request("GET", platform.hub + "/hub/api/user", headers={"Authorization": f"token {answer.json()['token']}"}).status
+
+    own = make(person.api, f"/hub/api/users/{person.name}/tokens")
+    given = make(admin.api, f"/hub/api/users/{person.name}/tokens")
+    assert own() == given() == 200
+    change = {"password_now": PASSWORD, "password": "another pass phrase", "password_again": "another pass phrase"}
+    assert person.post("/hub/password", change, "/hub/password").status == 303
+    assert own() == given() == 403
+    assert person.get("/hub/home").status == 200                      # this browser is signed in anew
 
 
 def test_new_password_link_and_removal(platform, admin, person):

@@ -9,8 +9,9 @@
 
 #include "platform/daemon/config.h"
 #include "platform/identity/provider.h"
+#include "platform/identity/service.h"
 
 /* Returns when cratond is to end. */
-cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, cr_err *err) CR_MUST_USE;
+cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, cr_err *err) CR_MUST_USE;
 
 #endif

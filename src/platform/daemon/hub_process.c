@@ -25,6 +25,7 @@ enum { QUEUE_MAX = 4 << 20, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 10000, SET
 struct cr_hub_process {
     const cr_config *config;
     const cr_provider_set *providers;
+    const cr_service_set *services;
     const cr_ground *ground;
     cr_watch *watch;
     cr_hub_message_fn on_message;
@@ -168,10 +169,16 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     cr_msg_init(&m, CR_MSG_CONFIG);
     m.as_cr_msg_config.config = *h->config;
     m.as_cr_msg_config.n_providers = h->providers->n;
+    m.as_cr_msg_config.n_services = h->services->n;
     cr_status status = cr_msg_send(fd, &m, err);
     for (int i = 0; i < h->providers->n && status == CR_OK; i++) {
         cr_msg_init(&m, CR_MSG_PROVIDER);
         m.as_cr_msg_provider.provider = h->providers->at[i];
+        status = cr_msg_send(fd, &m, err);
+    }
+    for (int i = 0; i < h->services->n && status == CR_OK; i++) {
+        cr_msg_init(&m, CR_MSG_SERVICE);
+        m.as_cr_msg_service.service = h->services->at[i];
         status = cr_msg_send(fd, &m, err);
     }
     explicit_bzero(&m, sizeof m);
@@ -216,12 +223,12 @@ static void launch_again(void *user, uint32_t events) {
     (void)!cr_watch_after(h->watch, BACKOFF_MOST_MS, launch_again, h, NULL);
 }
 
-cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_ground *g, cr_watch *w,
+cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_ground *g, cr_watch *w,
                                cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) {
     cr_hub_process *h = calloc(1, sizeof *h);
     if (!h)
         return CR_FAIL(err, CR_MEMORY, "no memory for the hub's record");
-    *h = (cr_hub_process){.config = c, .providers = providers, .ground = g, .watch = w, .on_message = on_message, .user = user, .fd = -1, .pidfd = -1,
+    *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .ground = g, .watch = w, .on_message = on_message, .user = user, .fd = -1, .pidfd = -1,
                           .backoff_ms = BACKOFF_FIRST_MS};
     cr_buf_init(&h->queue, QUEUE_MAX);
     h->binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

@@ -13,12 +13,13 @@
 #include "platform/daemon/helper.h"
 #include "platform/daemon/hub_process.h"
 #include "platform/daemon/providers.h"
+#include "platform/daemon/services.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/confine.h"
 #include "platform/runner/protocol.h"
 
 /* hub/hub.c. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd);
 
 static int fail(const cr_err *err) {
     fprintf(stderr, "cratond: %s\n", err->message);
@@ -41,17 +42,24 @@ static cr_status open_log(const cr_config *c, const char *component, cr_err *err
 }
 
 /* What the helper sends before anything else. */
-static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_err *err) {
+static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_service_set *services, cr_err *err) {
     cr_msg m;
     CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
     if (m.head.kind != CR_MSG_CONFIG)
         return CR_FAIL(err, CR_FORMAT, "the first packet is not the settings");
     *config = m.as_cr_msg_config.config;
-    for (int n = m.as_cr_msg_config.n_providers; providers->n < n; providers->n++) {
+    int n_providers = m.as_cr_msg_config.n_providers, n_services = m.as_cr_msg_config.n_services;
+    for (; providers->n < n_providers; providers->n++) {
         CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
         if (m.head.kind != CR_MSG_PROVIDER)
             return CR_FAIL(err, CR_FORMAT, "a packet is not an identity provider");
         providers->at[providers->n] = m.as_cr_msg_provider.provider;
+    }
+    for (; services->n < n_services; services->n++) {
+        CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
+        if (m.head.kind != CR_MSG_SERVICE)
+            return CR_FAIL(err, CR_FORMAT, "a packet is not a service");
+        services->at[services->n] = m.as_cr_msg_service.service;
     }
     explicit_bzero(&m, sizeof m);
     return CR_OK;
@@ -60,10 +68,11 @@ static cr_status receive_settings(cr_config *config, cr_provider_set *providers,
 static int run_hub(void) {
     static cr_config config;
     static cr_provider_set providers;
+    static cr_service_set services;
     cr_err err = CR_ERR_INIT;
     cr_log_setup("hub", CR_LOG_INFO, 2);
     signal(SIGPIPE, SIG_IGN);
-    cr_status status = receive_settings(&config, &providers, &err);
+    cr_status status = receive_settings(&config, &providers, &services, &err);
     if (status == CR_OK && prctl(PR_SET_DUMPABLE, 0) != 0)   /* no other process of this uid looks into its memory */
         status = CR_FAIL_ERRNO(&err, "cannot protect the hub's memory");
     if (status == CR_OK)
@@ -72,7 +81,7 @@ static int run_hub(void) {
         cr_log_err(CR_LOG_ERROR, "hub cannot start", &err);
         return cr_status_exit(status);
     }
-    return cr_hub_main(&config, &providers, CR_HUB_RUNNER_FD, CR_HUB_API_FD, CR_HUB_CONTROL_FD);
+    return cr_hub_main(&config, &providers, &services, CR_HUB_RUNNER_FD, CR_HUB_API_FD, CR_HUB_CONTROL_FD);
 }
 
 static int help(const cr_option *actions) {
@@ -95,8 +104,18 @@ static int signin_help(void) {
     return 0;
 }
 
+static int service_help(void) {
+    cr_auto_buf cr_buf rows;
+    cr_buf_init(&rows, 64 << 10);
+    cr_service_help(&rows);
+    printf("A service, that is a program with rights of its own in the REST API: one file STATE/services/NAME.conf for each, lines `key = value`;\n"
+           "its token in STATE/services/NAME.token with mode 600 (openssl rand -hex 32). Both belong to the user that runs cratond, and are read at\n"
+           "its start.\n\n%s", cr_buf_str(&rows));
+    return 0;
+}
+
 /* Says what the next start will use. */
-static int check(const cr_config *c, const cr_provider_set *set) {
+static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services) {
     char origin[CR_URL_MAX];
     cr_url_hub_origin(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
@@ -105,6 +124,8 @@ static int check(const cr_config *c, const cr_provider_set *set) {
         printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
                p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback");
     }
+    for (int i = 0; i < services->n; i++)
+        printf("  service %s: %s%d scopes\n", services->at[i].name, services->at[i].admin ? "administrator, and " : "", services->at[i].n_scopes);
     return 0;
 }
 
@@ -113,8 +134,9 @@ int main(int argc, char **argv) {
         return run_hub();
 
     cr_control_command k = {0};
-    bool want_help = false, want_version = false, want_check = false, want_signin_help = false;
+    bool want_help = false, want_version = false, want_check = false, want_signin_help = false, want_service_help = false;
     static cr_provider_set providers;
+    static cr_service_set services;
     const cr_option actions[] = {
         {0, "status", NULL, "what runs", CR_OPTION_FLAG, &k.status},
         {0, "json", NULL, "with an action: the answer as JSON", CR_OPTION_FLAG, &k.json},
@@ -124,6 +146,7 @@ int main(int argc, char **argv) {
         {0, "keep-servers", NULL, "with --stop: servers and proxy go on", CR_OPTION_FLAG, &k.keep_servers},
         {0, "check", NULL, "read the settings and say whether they are good", CR_OPTION_FLAG, &want_check},
         {0, "signin-help", NULL, "settings of identity providers", CR_OPTION_FLAG, &want_signin_help},
+        {0, "service-help", NULL, "settings of services", CR_OPTION_FLAG, &want_service_help},
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &want_help},
         {0, "version", NULL, "the version", CR_OPTION_FLAG, &want_version},
         {0},
@@ -137,15 +160,17 @@ int main(int argc, char **argv) {
         return puts("cratond " CRATON_VERSION) < 0;
     if (want_signin_help)
         return signin_help();
+    if (want_service_help)
+        return service_help();
     if (status != CR_OK)
         return fail(&err);
     if (cr_control_is_asked(&k))
         return cr_control_run(&config, &k);
-    if (cr_providers_load(&config, &providers, &err) != CR_OK)
+    if (cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK)
         return fail(&err);
     if (want_check)
-        return check(&config, &providers);
-    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &err) != CR_OK)
+        return check(&config, &providers, &services);
+    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &err) != CR_OK)
         return fail(&err);
     return 0;
 }

@@ -16,6 +16,7 @@ struct cr_db {
     sqlite3 *handle;
     cr_map statements;        /* SQL -> sqlite3_stmt */
     int version;
+    int depth;                /* of transactions */
 };
 
 static cr_status fail(cr_db *db, cr_err *err, const char *what) {
@@ -107,13 +108,20 @@ cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, 
 int64_t cr_db_changes(const cr_db *db) { return sqlite3_changes64(db->handle); }
 int64_t cr_db_last_id(const cr_db *db) { return sqlite3_last_insert_rowid(db->handle); }
 
-cr_status cr_db_begin(cr_db *db, cr_err *err) { return exec(db, "BEGIN IMMEDIATE", "beginning a transaction", err); }
+cr_status cr_db_begin(cr_db *db, cr_err *err) {
+    if (db->depth && sqlite3_get_autocommit(db->handle))
+        return CR_FAIL(err, CR_INTERNAL, "the transaction around this one was rolled back already");
+    CR_TRY(exec(db, db->depth ? "SAVEPOINT part" : "BEGIN IMMEDIATE", "beginning a transaction", err));
+    db->depth++;
+    return CR_OK;
+}
 
 cr_status cr_db_end(cr_db *db, cr_status status, cr_err *err) {
+    bool whole = --db->depth == 0;
     if (status == CR_OK)
-        status = exec(db, "COMMIT", "saving to the database", err);
-    if (status != CR_OK && !sqlite3_get_autocommit(db->handle))
-        sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        status = exec(db, whole ? "COMMIT" : "RELEASE part", "saving to the database", err);
+    if (status != CR_OK && !sqlite3_get_autocommit(db->handle))        /* SQLite may have rolled back by itself */
+        sqlite3_exec(db->handle, whole ? "ROLLBACK" : "ROLLBACK TO part; RELEASE part", NULL, NULL, NULL);
     return status;
 }
 

@@ -39,7 +39,8 @@ cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, 
 int64_t cr_db_changes(const cr_db *db);          /* rows changed by the last run */
 int64_t cr_db_last_id(const cr_db *db);
 
-/* Nothing may begin inside another transaction. end() commits when status is CR_OK, else rolls back; it answers the first failure. */
+/* A begin inside another transaction is a part of it that is done whole or not at all; the outermost end saves. end() commits when status is
+ * CR_OK, else rolls back; it answers the first failure. Each begin that was CR_OK has one end. */
 cr_status cr_db_begin(cr_db *db, cr_err *err) CR_MUST_USE;
 cr_status cr_db_end(cr_db *db, cr_status status, cr_err *err) CR_MUST_USE;
 

@@ -132,5 +132,21 @@ const cr_migration cr_schema[] = {
      "CREATE INDEX group_members_user ON group_members (user_id);"
      "CREATE INDEX memberships_name ON memberships (name);"
      "INSERT OR IGNORE INTO groups (name) SELECT DISTINCT name FROM memberships ORDER BY name;"},
+    {5, "who made a token, how long a membership is believed, groups of a provider under its name",
+     /* The people whose right to do so stands behind a token that somebody has not made for himself: it ends with the first of them. */
+     "CREATE TABLE token_makers ("
+     "  token_id INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  PRIMARY KEY (token_id, user_id)"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE INDEX token_makers_user ON token_makers (user_id);"
+     "ALTER TABLE tokens ADD COLUMN service TEXT;"                                /* likewise: the service that stands behind it */
+     "ALTER TABLE identities ADD COLUMN tokens_until_ms INTEGER NOT NULL DEFAULT 0;"    /* what the last sign-in is worth to API tokens */
+     "UPDATE identities SET tokens_until_ms = last_ms + 30 * 86400000;"
+     /* A group that has people or properties from here stays under its old name with these; its people by a provider are in the new one. */
+     "INSERT OR IGNORE INTO groups (name, properties) SELECT DISTINCT i.provider || ':' || m.name, coalesce(g.properties, '{}') "
+     "  FROM memberships m JOIN identities i ON i.id = m.identity_id LEFT JOIN groups g ON g.name = m.name ORDER BY 1;"
+     "DELETE FROM groups WHERE name IN (SELECT name FROM memberships) AND properties = '{}' AND id NOT IN (SELECT group_id FROM group_members);"
+     "UPDATE memberships SET name = (SELECT provider FROM identities WHERE id = identity_id) || ':' || name;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -135,6 +135,17 @@ void cr_gate_tell_holder(cr_request *req, const char *token) {
     cr_reply_header(req, CR_HOLDER_HEADER, text);
 }
 
+/* A service is nobody: its id is no person's, and its name none that a person can have. */
+static bool is_service(const cr_hub *hub, const char *token, cr_caller *c) {
+    c->service = cr_service_find(hub->services, token);
+    if (!c->service)
+        return false;
+    c->token = (cr_token){.kind = CR_TOKEN_API};
+    c->person = (cr_person){.id = -1 - (c->service - hub->services->at), .admin = c->service->admin};
+    snprintf(c->person.name, sizeof c->person.name, "service %s", c->service->name);
+    return true;
+}
+
 /* false: the database does not answer (replied). An unknown cookie or token is nobody, no failure. */
 static bool identify(cr_request *req, cr_caller *c) {
     cr_hub *hub = cr_hub_of(req);
@@ -144,11 +155,13 @@ static bool identify(cr_request *req, cr_caller *c) {
     const char *token = api ? token_of(req) : NULL;
     if (token) {
         status = cr_token_find(hub->db, token, &c->token, &c->person, &err);
-        c->by_token = status == CR_OK;
-        if (c->by_token) {
-            cr_gate_tell_holder(req, token);
+        if (status == CR_OK)
             cr_tokens_note_use(hub, &c->token);
-        }
+        else if (status == CR_NOT_FOUND && is_service(hub, token, c))
+            status = CR_OK;
+        c->by_token = status == CR_OK;
+        if (c->by_token)
+            cr_gate_tell_holder(req, token);
     } else if ((c->session = single_cookie(req, login_name(hub)))) {
         status = cr_session_find(hub->db, c->session, &c->session_id, &c->person, &err);
         c->signed_in = status == CR_OK;

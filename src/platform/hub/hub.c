@@ -109,6 +109,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     cr_proxy_settings proxy = {cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket), cr_run_path(hub->config, CR_RUN_MAP, map, sizeof map),
                                CR_PROXY_BACKEND};
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
+    CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));
     CR_TRY(cr_labs_claim_routes(hub, err));
     CR_TRY(cr_labs_recover(hub, err));
@@ -141,13 +142,14 @@ static void close_all(cr_hub *hub) {
     cr_secret_done(&hub->secret);
 }
 
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, int runner_fd, int api_fd, int control_fd) {
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd) {
     cr_hub *hub = calloc(1, sizeof *hub);
     cr_err err = CR_ERR_INIT;
     if (!hub)
         return cr_status_exit(CR_MEMORY);
     hub->config = config;
     hub->providers = providers;
+    hub->services = services;
     hub->started_ms = cr_wall_ms();
     cr_map_init(&hub->servers, SERVERS_MAX);
     umask(0077);

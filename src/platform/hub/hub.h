@@ -16,6 +16,7 @@
 #include "platform/hub/issuer.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
+#include "platform/identity/service.h"
 #include "platform/identity/session.h"
 #include "platform/hub/pace.h"
 #include "platform/identity/throttle.h"
@@ -30,6 +31,7 @@ enum { CR_TOKEN_USES_MAX = 256 };
 typedef struct cr_hub {
     const cr_config *config;
     const cr_provider_set *providers;
+    const cr_service_set *services;
     cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
     struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
     int n_oidc_jobs;
@@ -68,7 +70,8 @@ typedef struct cr_hub {
 typedef struct cr_caller {
     bool signed_in;           /* by a login session */
     bool by_token;            /* by an API token */
-    cr_person person;         /* when either */
+    const cr_service *service;/* whose token it is, when it is a service's; else NULL */
+    cr_person person;         /* when either; for a service nobody: a negative id, "service NAME", admin as it has the role */
     int64_t session_id;
     cr_token token;           /* by_token */
     const char *session;      /* the cookie's text: makes CSRF tokens */
@@ -79,7 +82,7 @@ typedef struct cr_caller {
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd);
 void cr_hub_stop(cr_hub *hub, int exit_code);
 
 static inline cr_hub *cr_hub_of(const cr_request *req) { return req->app; }
@@ -177,6 +180,7 @@ void cr_api_health(cr_request *req);
 void cr_api_proxy(cr_request *req);
 void cr_api_proxy_check(cr_request *req);
 void cr_api_proxy_change(cr_request *req);
+cr_status cr_services_open(cr_hub *hub, cr_err *err) CR_MUST_USE;    /* rest_services.c; once, when the database is open */
 void cr_api_services(cr_request *req);
 void cr_api_service(cr_request *req);
 void cr_api_shutdown(cr_request *req);
@@ -196,6 +200,10 @@ void cr_api_server_get(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);
+void cr_api_server_make(cr_request *req);
+void cr_api_server_change(cr_request *req);
+void cr_api_named_change(cr_request *req);
+void cr_api_named_progress(cr_request *req);
 void cr_api_no_named(cr_request *req);         /* /users/:name/servers/:server: refused */
 /* rest_tokens.c */
 void cr_api_tokens(cr_request *req);

@@ -84,12 +84,6 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     cr_hub *hub = s->hub;
     if (hub->recovering)
         return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for running servers; try again in a second");
-    if (s->state == CR_LAB_STOPPING) {
-        s->start_again = true;
-        return CR_OK;
-    }
-    if (s->state != CR_LAB_STOPPED)
-        return CR_OK;
     cr_removal_row removal;
     CR_TRY(cr_removal_find(hub, s->user_id, &removal, err));
     if (removal.wanted)
@@ -98,6 +92,12 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     CR_TRY(cr_person_get(hub->db, s->user_id, &person, err));
     if (person.disabled)
         return CR_FAIL(err, CR_CONFLICT, "%s is disabled", s->user);
+    if (s->state == CR_LAB_STOPPING) {
+        s->start_again = true;
+        return CR_OK;
+    }
+    if (s->state != CR_LAB_STOPPED)
+        return CR_OK;
     cr_runner_start start = {.limits = {hub->config->memory_bytes, (uint32_t)hub->config->cpu_milli, (uint32_t)hub->config->pids}};
     CR_TRY(cr_lab_rows_start(s, start.token, err));
     start.id = id_of(s);

@@ -353,12 +353,8 @@ static void decide(job *j) {
     cr_err err = CR_ERR_INIT;
     int64_t user_id;
     cr_oidc_read_who(p, j->claims, &who);
-    if (j->links) {
-        link_identity(j, &who);
-        return;
-    }
     if (who.allowed) {
-        come_in(j, &who);
+        (j->links ? link_identity : come_in)(j, &who);
         return;
     }
     if (cr_identity_refuse(j->hub->db, p, &who, &user_id, &err) != CR_OK) {

@@ -76,7 +76,7 @@ static void show_link(cr_request *req, const cr_onetime *what, const char *for_w
     char token[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
     cr_err err = CR_ERR_INIT;
     if (cr_onetime_make(hub->db, what, cr_caller_of(req)->person.id, token, &err) != CR_OK) {
-        cr_reply_err(req, &err);
+        show_people(req, cr_status_http(err.status), err.message, "", "");
         return;
     }
     snprintf(url, sizeof url, "%s/hub/join/%s", hub->hub_origin, token);

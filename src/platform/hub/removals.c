@@ -118,9 +118,11 @@ void cr_people_continue_removals(cr_hub *hub) {
 }
 
 cr_status cr_people_remove(cr_hub *hub, const cr_person *person, cr_err *err) {
-    CR_TRY(cr_person_check_not_last_admin(hub->db, person->id, err));
-    CR_TRY(cr_person_set_disabled(hub->db, person->id, true, err));
-    CR_TRY(cr_db_run(hub->db, err, "INSERT INTO removals (user_id) VALUES (?) ON CONFLICT DO UPDATE SET next_ms = 0", "i", person->id));
+    CR_TRY(cr_db_begin(hub->db, err));
+    cr_status status = cr_person_set_disabled(hub->db, person->id, true, err);
+    if (status == CR_OK)
+        status = cr_db_run(hub->db, err, "INSERT INTO removals (user_id) VALUES (?) ON CONFLICT DO UPDATE SET next_ms = 0", "i", person->id);
+    CR_TRY(cr_db_end(hub->db, status, err));
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->user_id == person->id)

@@ -60,7 +60,7 @@ void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind ki
     char full_name[CR_NAME_MAX + CR_ACCOUNT_MAX + 2] = "";
     if (kind != CR_TOKEN_API)
         snprintf(full_name, sizeof full_name, "%s/%s", person->name, server ? server : "");
-    const cr_scope_owner owner = {person->name, full_name};
+    const cr_scope_owner owner = {person->name, full_name, NULL};
     const cr_scope_members members = cr_rest_members(hub);
     cr_scopes all, own;
     cr_scopes_init(&all, out->arena);
@@ -92,11 +92,15 @@ const cr_scopes *cr_rest_scopes(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!set || (!c->signed_in && !c->by_token))
         return &nothing;
+    cr_scopes_init(set, &req->arena);
+    if (c->service) {
+        cr_service_add_scopes(c->service, set);
+        return c->scopes = set;
+    }
     if (c->by_token && c->token.narrowed && cr_token_scopes(hub->db, c->token.id, &req->arena, &texts, &err) != CR_OK) {
         cr_log_err(CR_LOG_WARN, "reading the scopes of a token", &err);
         return &nothing;
     }
-    cr_scopes_init(set, &req->arena);
     cr_rest_token_scopes(hub, &c->person, c->by_token ? c->token.kind : CR_TOKEN_API, c->token.server, texts, set);
     c->scopes = set;
     return set;

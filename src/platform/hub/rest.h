@@ -1,5 +1,5 @@
-/* rest.h - what the files of the REST API share. One file a resource: rest_hub.c (the hub itself, proxy, services), rest_users.c,
- * rest_servers.c, rest_tokens.c, rest_groups.c; handlers are declared in hub.h.
+/* rest.h - what the files of the REST API share. One file a resource: rest_hub.c (the hub itself, proxy), rest_services.c,
+ * rest_users.c, rest_servers.c, rest_tokens.c, rest_groups.c; handlers are declared in hub.h.
  *
  * A handler first asks cr_rest_needs: who may not hears so before anything about the object, 404 when the scope is held for other
  * objects, 403 when it is not held at all. Then it looks for the object.
@@ -43,6 +43,8 @@ bool cr_rest_check_body(cr_request *req, const char *what, const cr_rest_field *
 bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_person);
 /* The person as this caller may see it; NULL: nothing may be seen. */
 json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
+/* GET /hub/api/user for a service. */
+void cr_api_service_self(cr_request *req);
 /* A server that this caller may see. */
 struct cr_lab;
 json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);

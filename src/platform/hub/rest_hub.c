@@ -80,28 +80,6 @@ void cr_api_proxy_change(cr_request *req) {
         cr_reply_error(req, 400, req->json ? "Request body must be JSON dict" : "need JSON body", "");
 }
 
-/* ---- services: this hub has none; programs have tokens of people ---- */
-
-void cr_api_services(cr_request *req) {
-    if (cr_scopes_mention(cr_rest_scopes(req), CR_SCOPE_LIST_SERVICES))
-        cr_reply_json(req, 200, json_object());
-    else
-        (void)!CR_REST_NEEDS(req, CR_SCOPE_ANY, NULL, CR_SCOPE_LIST_SERVICES);
-}
-
-void cr_api_service(cr_request *req) {
-    const char *name = req->param[0];
-    if (req->method == CR_POST) {
-        if (CR_REST_NEEDS(req, CR_SCOPE_SERVICE, name, CR_SCOPE_ADMIN_SERVICES))
-            cr_api_later(req);
-    } else if (req->method == CR_DELETE) {
-        if (CR_REST_NEEDS(req, CR_SCOPE_SERVICE, name, CR_SCOPE_ADMIN_SERVICES))
-            cr_rest_reply(req, 404, "Service %s does not exist", name);
-    } else if (CR_REST_NEEDS(req, CR_SCOPE_SERVICE, name, CR_SCOPE_READ_SERVICES, CR_SCOPE_READ_SERVICES_NAME, CR_SCOPE_READ_ROLES_SERVICES)) {
-        cr_rest_reply(req, 404, "No such service: %s", name);
-    }
-}
-
 /* ---- what JupyterHub has and this hub refuses, by decision or because it is not there yet ---- */
 
 void cr_api_later(cr_request *req) {

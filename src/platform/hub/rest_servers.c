@@ -203,10 +203,70 @@ void cr_api_progress(cr_request *req) {
     on_change(w, s);
 }
 
-/* Named servers are refused, by decision; who may not, or asks for nobody, hears that first. */
+/* ---- named servers are refused, by decision; who may not, or asks for nobody, hears that first ---- */
+
+static void refuse_named(cr_request *req) { cr_reply_error(req, 400, "Named servers are not enabled.", ""); }
+
 void cr_api_no_named(cr_request *req) {
     cr_person person;
-    cr_scope scope = req->method == CR_DELETE ? CR_SCOPE_DELETE_SERVERS : CR_SCOPE_START_SERVERS;
-    if (needs_server(req, scope, req->param[1]) && cr_rest_find_person(req, req->param[0], &person))
-        cr_reply_error(req, 400, "Named servers are not enabled.", "");
+    cr_scope scope = req->method == CR_DELETE ? CR_SCOPE_DELETE_SERVERS : req->method == CR_GET ? CR_SCOPE_READ_SERVERS : CR_SCOPE_START_SERVERS;
+    if (!needs_server(req, scope, req->param[1]) || !cr_rest_find_person(req, req->param[0], &person))
+        return;
+    if (req->method == CR_GET)
+        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
+    else if (req->method == CR_DELETE || check_options(req))
+        refuse_named(req);
+}
+
+/* PUT makes a server without starting it: the default one is there. */
+void cr_api_server_make(cr_request *req) {
+    cr_person person;
+    if (needs_server(req, CR_SCOPE_START_SERVERS, "") && cr_rest_find_person(req, req->param[0], &person))
+        cr_rest_reply(req, 409, "User %s already has a default server", person.name);
+}
+
+/* PATCH: a name or a title is one of a named server; options are not kept, so it is not said that they were. */
+static void change(cr_request *req, const char *server) {
+    cr_person person;
+    cr_lab *s = NULL;
+    cr_err err = CR_ERR_INIT;
+    const char *key;
+    json_t *value;
+    if (!needs_server(req, CR_SCOPE_START_SERVERS, server) || !cr_rest_find_person(req, req->param[0], &person))
+        return;
+    if (json_object_size(req->json) == 0) {
+        cr_reply_error(req, 400, json_array_size(req->json) ? "Body must be a JSON object" : "Must specify at least one field to modify.", "");
+        return;
+    }
+    json_object_foreach(req->json, key, value) {
+        if (strcmp(key, "name") != 0 && strcmp(key, "display_name") != 0 && strcmp(key, "user_options") != 0) {
+            cr_rest_reply(req, 400, "Unexpected field: %.80s, supported fields: name,display_name,user_options", key);
+            return;
+        }
+    }
+    const json_t *name = json_object_get(req->json, "name"), *title = json_object_get(req->json, "display_name");
+    if ((name && !json_is_null(name)) || (title && !json_is_null(title) && !(json_is_string(title) && !json_string_length(title)))) {
+        refuse_named(req);
+        return;
+    }
+    cr_status status = *server ? CR_NOT_FOUND : cr_lab_find(cr_hub_of(req), &person, "", true, &s, &err);
+    if (status == CR_NOT_FOUND)
+        cr_rest_reply(req, 404, "User %s has no such server '%.80s'", person.name, server);
+    else if (status != CR_OK)
+        cr_reply_err(req, &err);
+    else if (s->state != CR_LAB_STOPPED)
+        cr_rest_reply(req, 400, "%s is active. Please stop it before modifying it.", person.name);
+    else if (!json_is_object(json_object_get(req->json, "user_options")))
+        cr_reply_error(req, 400, "user_options must be a dict", "");
+    else
+        cr_reply_error(req, 501, "This hub keeps no options of a server.", "what a server gets is the operator's to say");
+}
+
+void cr_api_server_change(cr_request *req) { change(req, ""); }
+void cr_api_named_change(cr_request *req) { change(req, req->param[1]); }
+
+void cr_api_named_progress(cr_request *req) {
+    cr_person person;
+    if (needs_server(req, CR_SCOPE_READ_SERVERS, req->param[1]) && cr_rest_find_person(req, req->param[0], &person))
+        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
 }

@@ -87,8 +87,12 @@ void cr_api_tokens(cr_request *req) {
     if (!find_owner(req, CR_SCOPE_READ_TOKENS, &person))
         return;
     models m = {cr_hub_of(req), &person, json_array()};
-    if (cr_token_list(m.hub->db, person.id, 0, add_model, &m, &err) == CR_OK) {
-        cr_reply_json(req, 200, json_pack("{s:o}", "api_tokens", m.list));
+    int64_t more = 0;
+    if (cr_token_list(m.hub->db, person.id, 0, add_model, &m, &more, &err) == CR_OK) {
+        json_t *answer = json_pack("{s:o}", "api_tokens", m.list);
+        if (more)
+            json_object_set_new(answer, "more", json_integer((json_int_t)more));
+        cr_reply_json(req, 200, answer);
         return;
     }
     json_decref(m.list);
@@ -106,12 +110,12 @@ static bool read_id(cr_request *req, const cr_person *person, int64_t *ret_id) {
 
 void cr_api_token_get(cr_request *req) {
     cr_person person;
-    int64_t id;
+    int64_t id, more;
     cr_err err = CR_ERR_INIT;
     if (!find_owner(req, CR_SCOPE_READ_TOKENS, &person) || !read_id(req, &person, &id))
         return;
     models m = {cr_hub_of(req), &person, json_array()};
-    if (cr_token_list(m.hub->db, person.id, id, add_model, &m, &err) != CR_OK)
+    if (cr_token_list(m.hub->db, person.id, id, add_model, &m, &more, &err) != CR_OK)
         cr_reply_err(req, &err);
     else if (json_array_size(m.list) == 0)
         cr_rest_reply(req, 404, "No such token %.80s for user %s", req->param[1], person.name);
@@ -197,7 +201,7 @@ static const char *first_excess(cr_arena *arena, const cr_scopes *asked, const c
 
 /* Every scope exists and is held by the person. `inherit` beside others is allowed and means all, as in JupyterHub. */
 static cr_status check_scopes(cr_request *req, const cr_person *person, const json_t *list, cr_err *err) {
-    const cr_scope_owner owner = {person->name, NULL};
+    const cr_scope_owner owner = {person->name, NULL, NULL};
     const cr_scope_members members = cr_rest_members(cr_hub_of(req));
     cr_scopes asked, held, both;
     cr_scopes_init(&asked, &req->arena);
@@ -251,7 +255,7 @@ static bool find_new_owner(cr_request *req, cr_person *person) {
     }
     if (status == CR_OK && !removal.wanted && cr_rest_may(req, CR_SCOPE_TOKENS, CR_SCOPE_USER, person->name))
         return true;
-    cr_rest_reply(req, 403, "User %.80s not found or no permissions to generate tokens", req->param[0]);
+    cr_rest_reply(req, 403, "%s %.80s not found or no permissions to generate tokens", cr_caller_of(req)->service ? "Service" : "User", req->param[0]);
     return false;
 }
 
@@ -268,14 +272,16 @@ static cr_status issue(cr_request *req, const cr_person *person, int64_t life_s,
     if (status == CR_OK && list)
         status = check_scopes(req, person, list, err);
     char *text = status == CR_OK && list ? json_dumps(list, JSON_COMPACT) : NULL;
-    const cr_token what = {.kind = CR_TOKEN_API, .user_id = person->id, .scopes = text};
+    const cr_caller *c = cr_caller_of(req);
+    const cr_token what = {.kind = CR_TOKEN_API, .user_id = person->id, .scopes = text, .made_by = c->service ? 0 : c->person.id,
+                           .made_with = c->by_token ? c->token.id : 0, .made_by_service = c->service ? c->service->name : NULL};
     if (status == CR_OK)
         status = cr_token_issue(hub->db, &what, NULL, life_s * 1000, note, token, err);
     free(text);
     json_decref(list);
     CR_TRY(status);
     models m = {hub, person, json_array()};
-    status = cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, err);
+    status = cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, &n, err);
     if (status == CR_OK && json_array_size(m.list) == 0)
         status = CR_FAIL(err, CR_INTERNAL, "the new token is not there");
     if (status == CR_OK) {
@@ -311,7 +317,8 @@ void cr_api_token_make(cr_request *req) {
         return;
     }
     if (!note[0])
-        snprintf(note, sizeof note, "Requested via api%s%s", c->person.id == person.id ? "" : " by user ", c->person.id == person.id ? "" : c->person.name);
+        snprintf(note, sizeof note, "Requested via api%s%s", c->person.id == person.id ? "" : c->service ? " by " : " by user ",
+                 c->person.id == person.id ? "" : c->person.name);
     cr_status status = issue(req, &person, life_s, note, &model, &err);
     cr_text_clean(err.message);  /* a name may have been cut inside a character */
     if (status != CR_OK) {

@@ -101,6 +101,10 @@ json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
 /* GET /hub/api/user: who holds this token? 403 for an unknown one comes from the gate (never 401: clients sign out on 403 only). */
 void cr_api_user(cr_request *req) {
     cr_caller *c = cr_caller_of(req);
+    if (c->service) {
+        cr_api_service_self(req);
+        return;
+    }
     json_t *scopes = cr_scopes_list(cr_rest_scopes(req));
     /* Whose it is may be read with every token; that is not listed among what the token may do. */
     cr_scopes *more = cr_arena_alloc(&req->arena, sizeof *more);

@@ -263,8 +263,9 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
     if (replaces) {
         if (found != CR_OK)
             return found;
-        CR_TRY(cr_person_set_password(hub->db, j->person.id, j->made, err));
-        return cr_session_end_all(hub->db, j->person.id, err);
+        if (j->person.disabled)
+            return CR_FAIL(err, CR_CONFLICT, "the account %s is disabled", j->person.name);
+        return cr_person_set_password(hub->db, j->person.id, j->made, err);
     }
     memset(&j->person, 0, sizeof j->person);
     snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
@@ -366,8 +367,6 @@ static void after_password(hash_job *j) {
     }
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_person_set_password(hub->db, c->person.id, j->made, &err);
-    if (status == CR_OK)
-        status = cr_session_end_all(hub->db, c->person.id, &err);      /* other browsers sign in again */
     if (status != CR_OK) {
         cr_reply_err(j->req, &err);
         return;

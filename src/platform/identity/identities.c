@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 enum { NAME_CHOICES = 10000, RECEIVED_MAX = 16 << 10 };
+#define DAY_MS ((int64_t)86400 * 1000)
 
 typedef struct found {
     int64_t id, user_id;
@@ -35,11 +36,11 @@ static cr_status add_person(cr_db *db, const cr_oidc_who *who, cr_person *person
     return CR_FAIL(err, CR_LIMIT, "no user name is free for %s", text);
 }
 
-static cr_status set_groups(cr_db *db, int64_t identity, const cr_oidc_who *who, cr_err *err) {
+static cr_status set_groups(cr_db *db, const cr_provider *p, int64_t identity, const cr_oidc_who *who, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "DELETE FROM memberships WHERE identity_id = ?", "i", identity));
     for (int i = 0; i < who->n_groups; i++) {
-        char name[CR_GROUP_NAME_MAX + 1];
-        if (!cr_entitlement_group(who->groups[i], name))
+        char said[CR_GROUP_NAME_MAX + 1], name[sizeof p->groups_prefix + sizeof said];
+        if (!cr_entitlement_group(who->groups[i], said) || snprintf(name, sizeof name, "%s%s", p->groups_prefix, said) > CR_GROUP_NAME_MAX)
             continue;
         CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO memberships (identity_id, name) VALUES (?, ?)", "it", identity, name));
         CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO groups (name) VALUES (?)", "t", name));
@@ -54,14 +55,16 @@ static cr_status set_admin(cr_db *db, const found *f, bool admin, cr_err *err) {
         return cr_db_run(db, err, "UPDATE users SET admin = 1 WHERE id = ?", "i", f->user_id);
     if (!f->admin)
         return CR_OK;
-    return cr_db_run(db, err, "UPDATE users SET admin = 0 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM identities WHERE user_id = ?1 AND admin = 1)", "i",
-                     f->user_id);
+    CR_TRY(cr_db_run(db, err, "UPDATE users SET admin = 0 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM identities WHERE user_id = ?1 AND admin = 1)", "i",
+                     f->user_id));
+    return cr_db_changes(db) ? cr_person_forget_given(db, f->user_id, err) : CR_OK;
 }
 
 static cr_status add_identity(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t user_id, cr_err *err) {
     int64_t now = cr_wall_ms();
-    return cr_db_run(db, err, "INSERT INTO identities (issuer, subject, user_id, provider, shown, email, created_ms, last_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                     "ttitttii", p->issuer, who->subject, user_id, p->name, who->shown, who->email, now, now);
+    return cr_db_run(db, err, "INSERT INTO identities (issuer, subject, user_id, provider, shown, email, created_ms, last_ms, tokens_until_ms) "
+                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     "ttitttiii", p->issuer, who->subject, user_id, p->name, who->shown, who->email, now, now, now + p->token_days * DAY_MS);
 }
 
 static cr_status sign_in_rows(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_person *person, cr_err *err) {
@@ -75,9 +78,9 @@ static cr_status sign_in_rows(cr_db *db, const cr_provider *p, const cr_oidc_who
     } else if (status != CR_OK) {
         return status;
     }
-    CR_TRY(cr_db_run(db, err, "UPDATE identities SET provider = ?, shown = ?, email = ?, last_ms = ? WHERE id = ?", "tttii", p->name, who->shown,
-                     who->email, now, f.id));
-    CR_TRY(set_groups(db, f.id, who, err));
+    CR_TRY(cr_db_run(db, err, "UPDATE identities SET provider = ?, shown = ?, email = ?, last_ms = ?, tokens_until_ms = ? WHERE id = ?", "tttiii",
+                     p->name, who->shown, who->email, now, now + p->token_days * DAY_MS, f.id));
+    CR_TRY(set_groups(db, p, f.id, who, err));
     CR_TRY(set_admin(db, &f, who->admin, err));
     CR_TRY(cr_db_run(db, err, "DELETE FROM refusals WHERE issuer = ? AND subject = ?", "tt", p->issuer, who->subject));
     return cr_person_get(db, f.user_id, person, err);
@@ -93,12 +96,14 @@ cr_status cr_identity_sign_in(cr_db *db, const cr_provider *p, const cr_oidc_who
 
 static cr_status link_rows(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t user_id, cr_err *err) {
     found f;
+    if (!who->allowed)
+        return CR_FAIL(err, CR_DENIED, "this identity has no membership that %s asks for", p->name);
     cr_status status = find(db, p, who->subject, &f, err);
     if (status == CR_OK && f.user_id != user_id)
         return CR_FAIL(err, CR_EXISTS, "this identity belongs to another account here");
     if (status == CR_NOT_FOUND) {
         CR_TRY(add_identity(db, p, who, user_id, err));
-        return set_groups(db, cr_db_last_id(db), who, err);
+        return set_groups(db, p, cr_db_last_id(db), who, err);
     }
     return status;
 }
@@ -140,6 +145,8 @@ cr_status cr_identity_list(cr_db *db, int64_t user_id, void (*each)(void *user, 
 static cr_status revoke(cr_db *db, const found *f, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "DELETE FROM memberships WHERE identity_id = ?", "i", f->id));
     CR_TRY(set_admin(db, f, false, err));
+    CR_TRY(cr_person_forget_given(db, f->user_id, err));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE user_id = ?", "i", f->user_id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", f->user_id));
     return cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ? AND kind <> 'server'", "i", f->user_id);
 }

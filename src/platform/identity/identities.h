@@ -3,7 +3,8 @@
  * Invariants
  *  1. (issuer, subject) decides; a name that fits an account which is here already gives no right to it: the newcomer gets NAME-2.
  *  2. Groups and the administrator's right that came from a provider are those of the last sign-in; what the provider no longer
- *     says is taken away. An administrator made here stays one. Each group gets a row in groups, see groups.h.
+ *     says is taken away. An administrator made here stays one. A provider's groups stand under its prefix, so that no provider speaks
+ *     about another's or about those made here; each gets a row in groups, see groups.h.
  *  3. Refusals are bounded: the oldest goes first.
  */
 #ifndef CR_PLATFORM_IDENTITY_IDENTITIES_H
@@ -18,7 +19,8 @@ enum { CR_REFUSALS_MAX = 1000 };
 /* The person of a proven identity who may come in: found, or made with a free name. One transaction of its own. CR_DENIED: disabled
  * here (*ret_person is filled). */
 cr_status cr_identity_sign_in(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) CR_MUST_USE;
-/* Makes a proven identity a further way in for a person who is here. CR_EXISTS: it is somebody's here already. */
+/* Makes a proven identity that may come in a further way in for a person who is here. CR_EXISTS: it is somebody's here already; CR_DENIED: it
+ * may not come in. */
 cr_status cr_identity_link(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t user_id, cr_err *err) CR_MUST_USE;
 /* Takes a way in away, with the groups and rights that came by it. CR_NOT_FOUND: not this person's. */
 cr_status cr_identity_unlink(cr_db *db, int64_t id, int64_t user_id, cr_err *err) CR_MUST_USE;
@@ -29,7 +31,7 @@ typedef struct cr_identity {
 } cr_identity;
 cr_status cr_identity_list(cr_db *db, int64_t user_id, void (*each)(void *user, const cr_identity *i), void *user, cr_err *err) CR_MUST_USE;
 /* The person may not come in (any more): noted for the administrator; rights and groups that came from the provider end, and so do
- * sessions and tokens of a person who had an account by it. *ret_user_id: whose, or 0. */
+ * sessions, tokens and links of a person who had an account by it, and what that person has given to others. *ret_user_id: whose, or 0. */
 cr_status cr_identity_refuse(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t *ret_user_id, cr_err *err) CR_MUST_USE;
 cr_status cr_refusal_forget(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 /* Removes what is older than CR_REFUSAL_LIFE_MS. */

@@ -9,6 +9,12 @@ static const char *const kind_names[] = {"admin", "invite", "password"};
 cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     char token[CR_TOKEN_LEN + 1];
     unsigned char hash[CR_HASH_BYTES];
+    if (what->kind == CR_ONETIME_PASSWORD) {
+        cr_person person;
+        CR_TRY(cr_person_get(db, what->user_id, &person, err));
+        if (person.disabled)
+            return CR_FAIL(err, CR_CONFLICT, "%s is disabled: enable the account first, then make a link", person.name);
+    }
     cr_token_make(token);
     cr_token_hash(token, hash);
     int64_t now = cr_wall_ms();

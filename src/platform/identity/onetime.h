@@ -20,7 +20,7 @@ typedef struct cr_onetime {
     int64_t expires_ms;
 } cr_onetime;
 
-/* made_by 0: the control socket. */
+/* made_by 0: the control socket. CR_CONFLICT: a password for somebody who is disabled. */
 cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 /* CR_NOT_FOUND for a link that is wrong, used or older than an hour: one message for all three. */
 cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) CR_MUST_USE;

@@ -75,15 +75,28 @@ cr_status cr_person_add(cr_db *db, cr_person *p, cr_err *err) {
     return CR_OK;
 }
 
-/* Links to set a password that lie about are void with the password that they were made for. */
-cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) {
+/* A link, or a token for somebody else, is a way in for its holder, so it must not outlive the rights that it came from. */
+cr_status cr_person_forget_given(cr_db *db, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE made_by = ?", "i", id));
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE id IN (SELECT token_id FROM token_makers WHERE user_id = ?)", "i", id);
+}
+
+/* Tokens of user servers end with the servers, which go on. */
+static cr_status end_sign_ins(cr_db *db, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", id));
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ? AND kind <> 'server'", "i", id);
+}
+
+static cr_status password_rows(cr_db *db, int64_t id, const char *hash, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE kind = 'password' AND user_id = ?", "i", id));
+    CR_TRY(end_sign_ins(db, id, err));
+    CR_TRY(cr_person_forget_given(db, id, err));
     return cr_db_run(db, err, "UPDATE users SET password = ? WHERE id = ?", "ti", hash, id);
 }
 
-/* A link that an administrator made is a way in for its holder, so it must not outlive the administrator's rights. */
-static cr_status forget_links_made_by(cr_db *db, int64_t id, cr_err *err) {
-    return cr_db_run(db, err, "DELETE FROM links WHERE made_by = ?", "i", id);
+cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) {
+    CR_TRY(cr_db_begin(db, err));
+    return cr_db_end(db, password_rows(db, id, hash, err), err);
 }
 
 cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
@@ -97,29 +110,32 @@ cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
     return CR_OK;
 }
 
+static cr_status disable_rows(cr_db *db, int64_t id, cr_err *err) {
+    CR_TRY(cr_person_check_not_last_admin(db, id, err));
+    CR_TRY(cr_db_run(db, err, "UPDATE users SET disabled = 1 WHERE id = ?", "i", id));
+    CR_TRY(end_sign_ins(db, id, err));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE user_id = ?", "i", id));
+    return cr_person_forget_given(db, id, err);
+}
+
 cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *err) {
     if (!disabled)
         return cr_db_run(db, err, "UPDATE users SET disabled = 0 WHERE id = ?", "i", id);
-    CR_TRY(cr_person_check_not_last_admin(db, id, err));
     CR_TRY(cr_db_begin(db, err));
-    cr_status status = cr_db_run(db, err, "UPDATE users SET disabled = 1 WHERE id = ?", "i", id);
-    if (status == CR_OK)
-        status = cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", id);
-    if (status == CR_OK)
-        status = cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ? AND kind <> 'server'", "i", id);
-    if (status == CR_OK)
-        status = cr_db_run(db, err, "DELETE FROM links WHERE user_id = ?", "i", id);
-    if (status == CR_OK)
-        status = forget_links_made_by(db, id, err);
-    return cr_db_end(db, status, err);
+    return cr_db_end(db, disable_rows(db, id, err), err);
+}
+
+static cr_status admin_rows(cr_db *db, int64_t id, bool admin, cr_err *err) {
+    if (!admin) {
+        CR_TRY(cr_person_check_not_last_admin(db, id, err));
+        CR_TRY(cr_person_forget_given(db, id, err));
+    }
+    return cr_db_run(db, err, "UPDATE users SET admin = ? WHERE id = ?", "ii", (int64_t)admin, id);
 }
 
 cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) {
-    if (!admin) {
-        CR_TRY(cr_person_check_not_last_admin(db, id, err));
-        CR_TRY(forget_links_made_by(db, id, err));
-    }
-    return cr_db_run(db, err, "UPDATE users SET admin = ? WHERE id = ?", "ii", (int64_t)admin, id);
+    CR_TRY(cr_db_begin(db, err));
+    return cr_db_end(db, admin_rows(db, id, admin, err), err);
 }
 
 cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) {
@@ -131,7 +147,7 @@ cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) {
     CR_TRY(cr_db_begin(db, err));
     cr_status status = cr_db_run(db, err, "INSERT OR IGNORE INTO past_accounts SELECT account FROM users WHERE id = ?", "i", id);
     if (status == CR_OK)
-        status = forget_links_made_by(db, id, err);
+        status = cr_person_forget_given(db, id, err);
     if (status == CR_OK)
         status = cr_db_run(db, err, "DELETE FROM users WHERE id = ?", "i", id);
     return cr_db_end(db, status, err);

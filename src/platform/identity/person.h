@@ -26,10 +26,15 @@ cr_status cr_person_get(cr_db *db, int64_t id, cr_person *ret_person, cr_err *er
 /* Finds a free account for the name; person's name, password, admin, demo are taken, id and account are filled. Inside a transaction
  * of the caller or alone. CR_EXISTS: the name is taken. */
 cr_status cr_person_add(cr_db *db, cr_person *person, cr_err *err) CR_MUST_USE;
+/* Also ends what was given out under the old one, which somebody else may have known: sessions, API tokens, links to set a password, and what
+ * the person has given to others. */
 cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) CR_MUST_USE;
-/* Also ends sessions and tokens of a disabled person. CR_CONFLICT: the last administrator. */
+/* Ends what lets others in by the rights of this person: links, tokens made for others, and tokens that were made with such. For whoever takes
+ * rights away, in the same transaction. */
+cr_status cr_person_forget_given(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
+/* Also ends sessions and tokens of a disabled person, and what the person has given. CR_CONFLICT: the last administrator. */
 cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *err) CR_MUST_USE;
-/* CR_CONFLICT: the last administrator. */
+/* Also ends what somebody who is none any more has given. CR_CONFLICT: the last administrator. */
 cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) CR_MUST_USE;
 /* The account, and so the files, stay; the name is a normal one. CR_EXISTS: it is taken. */
 cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) CR_MUST_USE;

@@ -28,6 +28,8 @@ static const row rows[] = {
     {"scopes", "WORDS", "what is asked of the provider (openid profile email)", SCOPES, AT(scopes), 0, 0},
     {"name-claim", "CLAIM", "where user names come from (preferred_username)", CLAIM, AT(name_claim), 0, 0},
     {"groups-claim", "CLAIM", "where groups or entitlements come from (groups)", CLAIM, AT(groups_claim), 0, 0},
+    {"groups-prefix", "TEXT", "before the names of its groups in the hub; nothing: as they come, also if another provider's are called so (NAME:)", TEXT,
+     AT(groups_prefix), 0, 0},
     {"hosts", "HOSTS", "further hosts of its endpoints, comma-separated; the issuer's own is always one", HOSTS, AT(hosts), 0, 0},
     {"allow", "GROUP", "may sign in: an entitlement, a group, or * for everybody who has an account there; may be repeated", RULE, AT(rules), CR_RULE_ALLOW, 0},
     {"allow-email", "ADDRESS", "may sign in: a verified address, or @example.org; may be repeated", RULE, AT(rules), CR_RULE_ALLOW_EMAIL, 0},
@@ -39,6 +41,7 @@ static const row rows[] = {
     {"callback", "own|jupyterhub", "redirect address HUB/hub/signin/NAME/callback, or HUB/hub/oauth_callback (own)", CALLBACK, AT(jupyterhub_callback), 0, 0},
     {"clock-skew", "SECONDS", "how far the provider's clock may be off (60)", INT, AT(clock_skew_s), 0, 300},
     {"session-hours", "N", "after how long a person passes by the provider again (24)", INT, AT(session_hours), 1, 336},
+    {"token-days", "N", "how long API tokens work after the last sign-in of who has no password here (30)", INT, AT(token_days), 1, 3650},
     {"algorithms", "LIST", "signatures that are accepted (RS256, PS256, ES256 and their longer forms)", ALGS, AT(algs), 0, 0},
 };
 
@@ -286,13 +289,13 @@ static int count_rules(const cr_provider *p, bool allow) {
 
 static cr_status check_numbers(const cr_provider *p, cr_err *err) {
     if (p->n_rules < 0 || p->n_rules > CR_PROVIDER_RULES || p->clock_skew_s < 0 || p->clock_skew_s > 300 || p->session_hours < 1 ||
-        p->session_hours > 336 || (p->algs & ~CR_JOSE_ALL_ALGS) || !p->algs)
+        p->session_hours > 336 || p->token_days < 1 || p->token_days > 3650 || (p->algs & ~CR_JOSE_ALL_ALGS) || !p->algs)
         return CR_FAIL(err, CR_RANGE, "a number is out of range");
     const struct { const char *text; size_t size; } texts[] = {
         {p->name, sizeof p->name}, {p->preset, sizeof p->preset}, {p->label, sizeof p->label}, {p->issuer, sizeof p->issuer},
         {p->client_id, sizeof p->client_id}, {p->secret, sizeof p->secret}, {p->scopes, sizeof p->scopes},
-        {p->name_claim, sizeof p->name_claim}, {p->groups_claim, sizeof p->groups_claim}, {p->hosts, sizeof p->hosts},
-        {p->apply_url, sizeof p->apply_url}, {p->contact, sizeof p->contact}};
+        {p->name_claim, sizeof p->name_claim}, {p->groups_claim, sizeof p->groups_claim}, {p->groups_prefix, sizeof p->groups_prefix},
+        {p->hosts, sizeof p->hosts}, {p->apply_url, sizeof p->apply_url}, {p->contact, sizeof p->contact}};
     for (size_t i = 0; i < CR_ARRAY_LEN(texts); i++)
         if (!memchr(texts[i].text, 0, texts[i].size))
             return CR_FAIL(err, CR_FORMAT, "a text has no end");
@@ -351,6 +354,8 @@ cr_status cr_provider_parse(const char *name, char *text, cr_provider *ret_provi
     CR_TRY(set_preset(&p, "oidc", err));
     p.clock_skew_s = 60;
     p.session_hours = 24;
+    p.token_days = 30;
+    snprintf(p.groups_prefix, sizeof p.groups_prefix, "%s:", name);
     p.algs = CR_JOSE_ALL_ALGS;
     int line = 0;
     bool first = true;

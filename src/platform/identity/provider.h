@@ -39,12 +39,14 @@ typedef struct cr_provider {
     char secret[256];                         /* "": a public client, PKCE alone */
     char scopes[256];
     char name_claim[64], groups_claim[64];
+    char groups_prefix[64];                   /* before the names of its groups here; "": they are taken as they are */
     char hosts[512];                          /* further hosts of the provider's endpoints, comma-separated */
     char apply_url[512];                      /* where a person asks for membership */
     char contact[256];                        /* whom to ask */
     bool jupyterhub_callback;                 /* the redirect address is /hub/oauth_callback */
     int64_t clock_skew_s;                     /* tolerance for the provider's clock */
     int64_t session_hours;                    /* after which a person passes by the provider again */
+    int64_t token_days;                       /* for how long a sign-in is worth something to API tokens */
     uint32_t algs;                            /* set of cr_jose_alg_bit */
     int32_t n_rules;
     cr_provider_rule rules[CR_PROVIDER_RULES];

@@ -144,7 +144,8 @@ void cr_scopes_add(cr_scopes *set, const char *text, const cr_scope_owner *owner
     if (!split(text, &scope, &kind, &value) || scope == CR_SCOPE_COUNT || (value && !*value))
         return;
     if (kind != CR_SCOPE_ANY && !value) {
-        value = kind == CR_SCOPE_USER ? owner->user : kind == CR_SCOPE_SERVER ? owner->server : NULL;
+        value = kind == CR_SCOPE_USER ? owner->user : kind == CR_SCOPE_SERVER ? owner->server :
+                kind == CR_SCOPE_SERVICE ? owner->service : NULL;
         if (!value || !*value)
             return;
     }
@@ -158,7 +159,7 @@ void cr_scopes_add(cr_scopes *set, const char *text, const cr_scope_owner *owner
 }
 
 void cr_scopes_add_roles(cr_scopes *set, const char *user, bool admin) {
-    const cr_scope_owner owner = {user, NULL};
+    const cr_scope_owner owner = {user, NULL, NULL};
     for (int i = 0; admin && role_admin[i]; i++)
         cr_scopes_add(set, role_admin[i], &owner);
     for (int i = 0; role_user[i]; i++)

@@ -105,10 +105,11 @@ typedef struct cr_scopes {
     } at[CR_SCOPE_COUNT];
 } cr_scopes;
 
-/* Whose scopes they are: fills !user and !server in, and self. "" or NULL: none. */
+/* Whose scopes they are: fills !user, !server and !service in, and self. "" or NULL: none. */
 typedef struct cr_scope_owner {
     const char *user;
     const char *server;               /* "USER/SERVER" for the token of a user server */
+    const char *service;
 } cr_scope_owner;
 
 /* Answers whether a person is in a group. */

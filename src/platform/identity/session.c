@@ -43,10 +43,6 @@ cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM sessions WHERE id = ?", "i", id);
 }
 
-cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) {
-    return cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?", "i", user_id);
-}
-
 static const char *const kind_names[] = {"server", "oauth", "api"};
 
 static cr_token_kind kind_of(const char *name) {
@@ -56,18 +52,35 @@ static cr_token_kind kind_of(const char *name) {
     return CR_TOKEN_OAUTH;    /* the one that may least */
 }
 
+static cr_status note_makers(cr_db *db, const cr_token *what, int64_t id, cr_err *err) {
+    if (what->made_by && what->made_by != what->user_id)
+        CR_TRY(cr_db_run(db, err, "INSERT INTO token_makers (token_id, user_id) VALUES (?, ?)", "ii", id, what->made_by));
+    if (!what->made_with)
+        return CR_OK;
+    return cr_db_run(db, err, "INSERT OR IGNORE INTO token_makers (token_id, user_id) SELECT ?1, user_id FROM token_makers WHERE token_id = ?2", "ii", id,
+                     what->made_with);
+}
+
+static cr_status issue_rows(cr_db *db, const cr_token *what, const unsigned char hash[CR_HASH_BYTES], const unsigned char *code_hash, int64_t life_ms,
+                            const char *note, cr_err *err) {
+    int64_t now = cr_wall_ms();
+    CR_TRY(cr_db_run(db, err,
+                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes, service) "
+                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?, coalesce(?, (SELECT service FROM tokens WHERE id = ?)))",
+                     "btiiibtiitti", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
+                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes, what->made_by_service,
+                     what->made_with));
+    return note_makers(db, what, cr_db_last_id(db), err);
+}
+
 cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
                          char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     char token[CR_TOKEN_LEN + 1];
     unsigned char hash[CR_HASH_BYTES];
     cr_token_make(token);
     cr_token_hash(token, hash);
-    int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(db, err,
-                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes) "
-                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?)",
-                     "btiiibtiit", hash, sizeof hash, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
-                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes));
+    CR_TRY(cr_db_begin(db, err));
+    CR_TRY(cr_db_end(db, issue_rows(db, what, hash, code_hash, life_ms, note, err), err));
     memcpy(ret_token, token, sizeof token);
     return CR_OK;
 }
@@ -80,7 +93,9 @@ cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_pe
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL "
                          "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id "
-                         "WHERE t.hash = ? AND (t.expires_ms IS NULL OR t.expires_ms > ?) AND (u.disabled = 0 OR t.kind = 'server')",
+                         "WHERE t.hash = ?1 AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') "
+                         "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) "
+                         "OR EXISTS (SELECT 1 FROM identities WHERE user_id = u.id AND tokens_until_ms > ?2))",
                          "bi", hash, sizeof hash, cr_wall_ms()));
     if (!cr_query_next(&q)) {
         CR_TRY(cr_query_end(&q, err));
@@ -97,6 +112,10 @@ cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_pe
     return CR_OK;
 }
 
+cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE service IS NOT NULL AND service NOT IN (SELECT value FROM json_each(?))", "t", names);
+}
+
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT scopes FROM tokens WHERE id = ? AND scopes IS NOT NULL", "i", id));
@@ -111,22 +130,28 @@ cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **r
     return CR_OK;
 }
 
-cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, cr_err *err) {
+cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, int64_t *ret_more,
+                        cr_err *err) {
+    int64_t n = 0, total = 0;
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err,
-                         "SELECT t.id, t.session_id, t.created_ms, coalesce(t.last_ms, iif(t.kind = 'server', s.last_activity_ms, NULL)) AS seen, "
-                         "t.expires_ms, t.kind, t.note, t.scopes, s.name FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
+                         "SELECT * FROM (SELECT t.id, t.session_id, t.created_ms, coalesce(t.last_ms, iif(t.kind = 'server', s.last_activity_ms, NULL)) "
+                         "AS seen, t.expires_ms, t.kind, t.note, t.scopes, s.name, count(*) OVER () FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
                          "WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
-                         "ORDER BY coalesce(seen, t.created_ms), t.id LIMIT ?4",
+                         "ORDER BY coalesce(seen, t.created_ms) DESC, t.id DESC LIMIT ?4) ORDER BY coalesce(seen, created_ms), id",
                          "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
     while (cr_query_next(&q)) {
         const char *note = cr_query_text(&q, 6);
         const cr_token_row row = {.id = cr_query_int(&q, 0), .session_id = cr_query_int(&q, 1), .created_ms = cr_query_int(&q, 2),
                                   .last_ms = cr_query_int(&q, 3), .expires_ms = cr_query_int(&q, 4), .kind = kind_of(cr_query_text(&q, 5)),
                                   .note = note ? note : "", .scopes = cr_query_text(&q, 7), .server = cr_query_text(&q, 8)};
+        total = cr_query_int(&q, 9);
+        n++;
         each(user, &row);
     }
-    return cr_query_end(&q, err);
+    CR_TRY(cr_query_end(&q, err));
+    *ret_more = total - n;
+    return CR_OK;
 }
 
 cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err) {

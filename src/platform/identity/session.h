@@ -16,7 +16,6 @@ cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LE
 cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* Ends it with the tokens and codes that were given in it. */
 cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
-cr_status cr_session_end_all(cr_db *db, int64_t user_id, cr_err *err) CR_MUST_USE;
 
 typedef enum cr_token_kind {
     CR_TOKEN_SERVER,          /* of a user server; also its OAuth client secret. No expiry: ends with the server */
@@ -31,12 +30,19 @@ typedef struct cr_token {
     char server[CR_ACCOUNT_MAX + 1];               /* its name; "" the default one */
     bool narrowed;                                 /* api: has scopes of its own, see cr_token_scopes */
     const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
+    int64_t made_by, made_with;                    /* of one to be issued: who asked, 0: its person; and with which token, 0: none */
+    const char *made_by_service;                   /* likewise, NULL: none */
 } cr_token;
 
-/* what: kind and the ids; code_hash (32 bytes) or NULL; life_ms 0: no end. */
+/* It ends with the rights of who made it for somebody else, and of whoever stands behind the token that it was made with: see
+ * cr_person_forget_given. what: kind and the ids; code_hash (32 bytes) or NULL; life_ms 0: no end. */
 cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
                          char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+/* An API token of somebody who comes in by identity providers only is right while one of them has let the person in lately
+ * (identities.tokens_until_ms): nobody says that a membership has ended. */
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* Ends the tokens that services have made which are not in the JSON list of names, and what was made with such. */
+cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
 /* The JSON list of a narrowed token; in the arena. */
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) CR_MUST_USE;
 
@@ -48,9 +54,11 @@ typedef struct cr_token_row {
     const char *scopes;                            /* JSON; NULL: all that the person may */
     const char *server;                            /* server, oauth: its name; NULL for api */
 } cr_token_row;
-/* Those of a person that have not expired (id 0: all, at most CR_TOKENS_MAX), longest unused first. */
+/* Those of a person that have not expired (id 0: all), longest unused first. Of more than CR_TOKENS_MAX those that were used or made last are
+ * listed; *ret_more: how many others there are. */
 enum { CR_TOKENS_MAX = 1000 };
-cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, cr_err *err) CR_MUST_USE;
+cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, int64_t *ret_more,
+                        cr_err *err) CR_MUST_USE;
 /* How many API tokens the person has. */
 cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err) CR_MUST_USE;
 /* Takes it away; one of a user server or of its sessions goes with all others of that server. CR_NOT_FOUND: not this person's. */

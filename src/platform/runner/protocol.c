@@ -104,9 +104,13 @@ static cr_status check_body(const cr_msg *m, cr_err *err) {
     case CR_MSG_CONFIG:
         if (m->as_cr_msg_config.n_providers < 0 || m->as_cr_msg_config.n_providers > CR_PROVIDERS_MAX)
             return CR_FAIL(err, CR_RANGE, "%d identity providers", m->as_cr_msg_config.n_providers);
+        if (m->as_cr_msg_config.n_services < 0 || m->as_cr_msg_config.n_services > CR_SERVICES_MAX)
+            return CR_FAIL(err, CR_RANGE, "%d services", m->as_cr_msg_config.n_services);
         return cr_config_check(&m->as_cr_msg_config.config, err);
     case CR_MSG_PROVIDER:
         return cr_provider_check(&m->as_cr_msg_provider.provider, err);
+    case CR_MSG_SERVICE:
+        return cr_service_check(&m->as_cr_msg_service.service, err);
     case CR_MSG_EVENT:
         return check_event(&m->as_cr_msg_event.event, err);
     case CR_MSG_START:

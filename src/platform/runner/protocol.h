@@ -12,12 +12,14 @@
 
 #include "platform/daemon/config.h"
 #include "platform/identity/provider.h"
+#include "platform/identity/service.h"
 #include "platform/runner/runner.h"
 
 /*    name             struct               from the hub? */
 #define CR_MESSAGE_TABLE(X)                                     \
     X(CONFIG,          cr_msg_config,       false)              \
     X(PROVIDER,        cr_msg_provider,     false)              \
+    X(SERVICE,         cr_msg_service,      false)              \
     X(EVENT,           cr_msg_event,        false)              \
     X(START,           cr_msg_start,        true)               \
     X(STOP,            cr_msg_stop,         true)               \
@@ -36,8 +38,9 @@ enum { CR_MSG_MAGIC = 0x43520004, CR_GRACE_MAX_MS = 600000 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
-typedef struct cr_msg_config { cr_msg_head head; int32_t n_providers; cr_config config; } cr_msg_config;   /* so many PROVIDER follow */
+typedef struct cr_msg_config { cr_msg_head head; int32_t n_providers, n_services; cr_config config; } cr_msg_config;   /* so many PROVIDER, then SERVICE follow */
 typedef struct cr_msg_provider { cr_msg_head head; cr_provider provider; } cr_msg_provider;
+typedef struct cr_msg_service { cr_msg_head head; cr_service service; } cr_msg_service;
 typedef struct cr_msg_event { cr_msg_head head; cr_runner_event event; } cr_msg_event;
 typedef struct cr_msg_start {
     cr_msg_head head;

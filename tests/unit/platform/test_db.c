@@ -66,6 +66,28 @@ START_TEST(transactions_roll_back) {
 }
 END_TEST
 
+/* A transaction inside another is a part: it goes alone, and it goes with the whole. */
+START_TEST(transactions_have_parts) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    for (int whole = 0; whole < 2; whole++) {
+        ck_assert_ok(cr_db_begin(db, &err));
+        ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('outer')", ""));
+        ck_assert_ok(cr_db_begin(db, &err));
+        ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('good')", ""));
+        ck_assert_ok(cr_db_end(db, CR_OK, &err));
+        ck_assert_ok(cr_db_begin(db, &err));
+        ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('bad')", ""));
+        ck_assert_int_eq(cr_db_end(db, CR_CONFLICT, &err), CR_CONFLICT);
+        ck_assert_int_eq(count(db, "SELECT count(*) FROM t"), 2);
+        ck_assert_int_eq(cr_db_end(db, whole ? CR_OK : CR_INVALID, &err), whole ? CR_OK : CR_INVALID);
+        ck_assert_int_eq(count(db, "SELECT count(*) FROM t"), whole ? 2 : 0);
+    }
+    cr_db_close(db);
+}
+END_TEST
+
 START_TEST(migrates_with_a_copy) {
     cr_db *db;
     cr_err err = CR_ERR_INIT;
@@ -175,6 +197,7 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, runs_and_queries);
     tcase_add_test(t, transactions_roll_back);
+    tcase_add_test(t, transactions_have_parts);
     tcase_add_test(t, migrates_with_a_copy);
     tcase_add_test(t, failed_migration_changes_nothing);
     tcase_add_test(t, newer_database_is_refused);

@@ -172,7 +172,7 @@ static void see(void *user, const cr_token_row *row) {
 }
 
 START_TEST(tokens) {
-    int64_t ann = person("ann"), bob = person("bob"), n;
+    int64_t ann = person("ann"), bob = person("bob"), n, more = -1;
     char text[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1];
     cr_token t, found;
     cr_person p;
@@ -186,13 +186,13 @@ START_TEST(tokens) {
     ck_assert_ok(cr_token_scopes(db, found.id, &arena, &scopes, &err));
     ck_assert_str_eq(scopes, "[\"read:users!user\"]");
     seen s = {0};
-    ck_assert_ok(cr_token_list(db, ann, 0, see, &s, &err));
+    ck_assert_ok(cr_token_list(db, ann, 0, see, &s, &more, &err));
     ck_assert(s.n == 1 && s.last.id == found.id && s.last.last_ms == 0 && s.last.expires_ms == 0 && !s.last.server);
     ck_assert_str_eq(s.scopes, "[\"read:users!user\"]");
     ck_assert_str_eq(s.note, "nightly");
     /* Somebody else's cannot be seen or taken by its number. */
     s = (seen){0};
-    ck_assert_ok(cr_token_list(db, bob, found.id, see, &s, &err));
+    ck_assert_ok(cr_token_list(db, bob, found.id, see, &s, &more, &err));
     ck_assert_int_eq(s.n, 0);
     ck_assert_fails(cr_token_remove(db, bob, found.id, &err), CR_NOT_FOUND);
     t = (cr_token){.kind = CR_TOKEN_API, .user_id = ann};
@@ -201,11 +201,11 @@ START_TEST(tokens) {
     ck_assert_int_eq(n, 2);
     usleep(10000);
     s = (seen){0};
-    ck_assert_ok(cr_token_list(db, ann, 0, see, &s, &err));      /* the other one has expired */
+    ck_assert_ok(cr_token_list(db, ann, 0, see, &s, &more, &err));      /* the other one has expired */
     ck_assert_int_eq(s.n, 1);
     ck_assert_fails(cr_token_find(db, other, &t, &p, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_token_note_use(db, found.id, 1234, &err));
-    ck_assert_ok(cr_token_list(db, ann, found.id, see, &s, &err));
+    ck_assert_ok(cr_token_list(db, ann, found.id, see, &s, &more, &err));
     ck_assert_int_eq(s.last.last_ms, 1234);
     ck_assert_ok(cr_token_remove(db, ann, found.id, &err));
     ck_assert_fails(cr_token_find(db, text, &t, &p, &err), CR_NOT_FOUND);
@@ -215,7 +215,7 @@ END_TEST
 
 /* One of a server's tokens goes with the others of that server, and with no other server's. */
 START_TEST(tokens_of_servers) {
-    int64_t ann = person("ann"), n = 0;
+    int64_t ann = person("ann"), n = 0, more = -1;
     char text[3][CR_TOKEN_LEN + 1];
     cr_token t;
     cr_person p;
@@ -230,7 +230,7 @@ START_TEST(tokens_of_servers) {
     ck_assert_int_eq(n, 0);
     ck_assert_ok(cr_token_find(db, text[0], &t, &p, &err));
     seen s = {0};
-    ck_assert_ok(cr_token_list(db, ann, t.id, see, &s, &err));
+    ck_assert_ok(cr_token_list(db, ann, t.id, see, &s, &more, &err));
     ck_assert_int_eq(s.last.last_ms, 77);
     ck_assert_ok(cr_token_find(db, text[1], &t, &p, &err));
     ck_assert_ok(cr_token_remove(db, ann, t.id, &err));
@@ -240,25 +240,62 @@ START_TEST(tokens_of_servers) {
 }
 END_TEST
 
+static void see_note(void *user, const cr_token_row *row) { snprintf(user, 16, "%s", row->note); }
+
+/* Of too many the newest are listed, and it is said how many others there are. */
+START_TEST(more_tokens_than_are_listed) {
+    int64_t ann = person("ann"), more = -1;
+    char text[CR_TOKEN_LEN + 1], note[16] = "";
+    cr_token t = {.kind = CR_TOKEN_API, .user_id = ann};
+    ck_assert_ok(cr_db_begin(db, &err));
+    for (int i = 0; i < CR_TOKENS_MAX + 3; i++) {
+        snprintf(note, sizeof note, "t%d", i);
+        ck_assert_ok(cr_token_issue(db, &t, NULL, 0, note, text, &err));
+    }
+    ck_assert_ok(cr_db_end(db, CR_OK, &err));
+    seen s = {0};
+    ck_assert_ok(cr_token_list(db, ann, 0, see, &s, &more, &err));
+    ck_assert_int_eq(s.n, CR_TOKENS_MAX);
+    ck_assert_int_eq(more, 3);
+    ck_assert_str_eq(s.note, "t1002");
+    /* One that is used again is one of the newest. */
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE tokens SET last_ms = ? WHERE note = 't0'", "i", cr_wall_ms() + 1000));
+    ck_assert_ok(cr_token_list(db, ann, 0, see_note, note, &more, &err));
+    ck_assert_str_eq(note, "t0");
+    ck_assert_int_eq(more, 3);
+}
+END_TEST
+
 /* Groups that providers had named, and tokens, are there after the upgrade. */
 START_TEST(old_database) {
     char text[CR_TOKEN_LEN + 1] = "";
     unsigned char hash[CR_HASH_BYTES];
     cr_token t;
     cr_person p;
-    int64_t crew;
+    int64_t crew, deck;
     memset(text, 'a', CR_TOKEN_LEN);
     cr_token_hash(text, hash);
     ck_assert_ok(cr_db_open(path, cr_schema, 3, &db, &err));
-    int64_t ann = person("ann");
+    int64_t ann = person("ann"), bob = person("bob");
     by_provider(ann, "crew");
     by_provider(ann, "deck");
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO tokens (hash, kind, user_id, created_ms) VALUES (?, 'api', ?, 1)", "bi", hash, sizeof hash, ann));
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE identities SET last_ms = ?", "i", cr_wall_ms()));
     cr_db_close(db);
-    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &db, &err));
-    groups_are(ann, "crew deck");
+    ck_assert_ok(cr_db_open(path, cr_schema, 4, &db, &err));
     ck_assert_ok(cr_group_find(db, "crew", &crew, &err));
+    ck_assert_ok(cr_group_find(db, "deck", &deck, &err));
+    ck_assert_ok(cr_group_put_in(db, deck, bob, &err));
+    ck_assert_ok(cr_group_set_properties(db, deck, "{\"a\":1}", &err));
+    cr_db_close(db);
+    /* A provider's groups get its name; a group that has people from here keeps these, and nobody gains anything. */
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &db, &err));
+    groups_are(ann, "institute:crew institute:deck");
+    groups_are(bob, "deck");
+    ck_assert_ok(cr_group_find(db, "institute:crew", &crew, &err));
     people_are(crew, "ann");
+    people_are(deck, "bob");
+    ck_assert_fails(cr_group_find(db, "crew", &crew, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_token_find(db, text, &t, &p, &err));
     ck_assert(!t.narrowed && p.id == ann);
 }
@@ -292,6 +329,7 @@ static Suite *suite(void) {
     tcase_add_test(t, listing);
     tcase_add_test(t, tokens);
     tcase_add_test(t, tokens_of_servers);
+    tcase_add_test(t, more_tokens_than_are_listed);
     tcase_add_test(t, administrators_and_names);
     tcase_add_checked_fixture(old, setup, teardown);
     tcase_add_test(old, old_database);

@@ -463,6 +463,103 @@ START_TEST(links_end_with_the_rights_of_their_maker) {
 }
 END_TEST
 
+/* An API token of a person, made by somebody (0: the person) with another token (NULL: none). */
+static void give(int64_t owner, int64_t maker, const char *with, char text[CR_TOKEN_LEN + 1]) {
+    cr_err err = CR_ERR_INIT;
+    cr_token used = {0};
+    cr_person who;
+    if (with)
+        ck_assert_ok(cr_token_find(db, with, &used, &who, &err));
+    cr_token what = {.kind = CR_TOKEN_API, .user_id = owner, .made_by = maker, .made_with = used.id};
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, text, &err));
+}
+
+static bool opens(const char *text) {
+    cr_token token;
+    cr_person who;
+    return cr_token_find(db, text, &token, &who, NULL) == CR_OK;
+}
+
+/* What an administrator gave to somebody, and all that was made by means of it, ends with his rights, however they end. */
+START_TEST(tokens_end_with_the_rights_of_their_makers) {
+    cr_err err = CR_ERR_INIT;
+    add("keeper", true);
+    for (int how = 0; how < 4; how++) {
+        char name[16], given[CR_TOKEN_LEN + 1], second[CR_TOKEN_LEN + 1], third[CR_TOKEN_LEN + 1], own[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1];
+        snprintf(name, sizeof name, "root%d", how);
+        cr_person maker = add(name, true);
+        snprintf(name, sizeof name, "boss%d", how);
+        cr_person boss = add(name, true);
+        snprintf(name, sizeof name, "ada%d", how);
+        cr_person ada = add(name, false);
+        give(boss.id, maker.id, NULL, given);
+        give(boss.id, boss.id, given, second);         /* for the same person, as the holder of the first */
+        give(ada.id, boss.id, second, third);          /* for a third one, by boss's rights */
+        give(boss.id, boss.id, NULL, own);
+        give(ada.id, boss.id, own, other);
+        /* The first being gone does not cut the chain. */
+        ck_assert_ok(cr_db_run(db, &err, "DELETE FROM tokens WHERE id = (SELECT min(token_id) FROM token_makers WHERE user_id = ?)", "i", maker.id));
+        ck_assert(!opens(given) && opens(second) && opens(third) && opens(own) && opens(other));
+        if (how == 0)
+            ck_assert_ok(cr_person_set_admin(db, maker.id, false, &err));
+        else if (how == 1)
+            ck_assert_ok(cr_person_set_disabled(db, maker.id, true, &err));
+        else if (how == 2)
+            ck_assert_ok(cr_person_remove(db, maker.id, &err));
+        else
+            ck_assert_ok(cr_person_set_password(db, maker.id, "$argon2id$new", &err));
+        ck_assert_msg(!opens(second) && !opens(third), "way %d", how);
+        ck_assert(opens(own) && opens(other));
+        ck_assert_ok(cr_person_set_admin(db, boss.id, false, &err));
+        ck_assert(opens(own) && !opens(other));
+    }
+}
+END_TEST
+
+/* Who knew the old password has nothing left. */
+START_TEST(what_ends_with_a_password) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("root1", true), b = add("ada", false), who;
+    char session[CR_TOKEN_LEN + 1], own[CR_TOKEN_LEN + 1], given[CR_TOKEN_LEN + 1], others[CR_TOKEN_LEN + 1], invite[CR_TOKEN_LEN + 1];
+    int64_t id;
+    cr_onetime what = {.kind = CR_ONETIME_INVITE};
+    cr_token server = {.kind = CR_TOKEN_SERVER, .user_id = a.id};
+    char of_server[CR_TOKEN_LEN + 1];
+    ck_assert_ok(cr_session_make(db, a.id, session, &err));
+    ck_assert_ok(cr_token_issue(db, &server, NULL, 0, NULL, of_server, &err));
+    ck_assert_ok(cr_onetime_make(db, &what, a.id, invite, &err));
+    give(a.id, 0, NULL, own);
+    give(b.id, a.id, NULL, given);
+    give(b.id, 0, NULL, others);
+    /* All or nothing: what fails at the end has ended nothing. */
+    ck_assert_ok(cr_db_run(db, &err, "CREATE TRIGGER no BEFORE UPDATE ON users BEGIN SELECT RAISE(ABORT, 'no'); END", ""));
+    ck_assert_fails(cr_person_set_password(db, a.id, "$argon2id$new", &err), CR_EXISTS);
+    ck_assert_fails(cr_person_set_disabled(db, b.id, true, &err), CR_EXISTS);
+    ck_assert(works(invite) && opens(own) && opens(given) && opens(others) && cr_session_find(db, session, &id, &who, &err) == CR_OK);
+    cr_person c = add("root2", true);
+    ck_assert_fails(cr_person_set_admin(db, a.id, false, &err), CR_EXISTS);
+    ck_assert(works(invite) && opens(given) && c.id != a.id);
+    ck_assert_ok(cr_db_run(db, &err, "DROP TRIGGER no", ""));
+    ck_assert_ok(cr_person_set_password(db, a.id, "$argon2id$new", &err));
+    ck_assert_fails(cr_session_find(db, session, &id, &who, &err), CR_NOT_FOUND);
+    ck_assert(!works(invite) && !opens(own) && !opens(given));
+    ck_assert(opens(others) && opens(of_server));
+}
+END_TEST
+
+START_TEST(no_password_link_for_the_disabled) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false);
+    cr_onetime what = {.kind = CR_ONETIME_PASSWORD, .user_id = a.id};
+    char token[CR_TOKEN_LEN + 1];
+    ck_assert_ok(cr_person_set_disabled(db, a.id, true, &err));
+    ck_assert_fails(cr_onetime_make(db, &what, 0, token, &err), CR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.message, "disabled"));
+    ck_assert_ok(cr_person_set_disabled(db, a.id, false, &err));
+    ck_assert_ok(cr_onetime_make(db, &what, 0, token, &err));
+}
+END_TEST
+
 START_TEST(sessions_are_bounded) {
     cr_err err = CR_ERR_INIT;
     cr_person a = add("ada", false), b = add("eve", false);
@@ -529,6 +626,9 @@ static Suite *suite(void) {
     tcase_add_test(t, tokens_end_with_their_session);
     tcase_add_test(t, one_time_links);
     tcase_add_test(t, links_end_with_the_rights_of_their_maker);
+    tcase_add_test(t, tokens_end_with_the_rights_of_their_makers);
+    tcase_add_test(t, what_ends_with_a_password);
+    tcase_add_test(t, no_password_link_for_the_disabled);
     tcase_add_test(t, sessions_are_bounded);
     tcase_add_test(t, csrf_is_bound_to_session_and_purpose);
     tcase_add_test(t, pkce_of_the_rfc);

@@ -9,6 +9,7 @@
 #include "platform/identity/groups.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/jose.h"
+#include "platform/identity/onetime.h"
 #include "platform/identity/session.h"
 
 #define MEMBER "urn:mace:egi.eu:group:vo.example.eu:role=member#aai.egi.eu"
@@ -419,7 +420,7 @@ static cr_oidc_who person_of(const char *subject, const char *name, bool admin) 
 }
 
 static void count_group(void *user, const char *group) {
-    ck_assert_str_eq(group, "vo.example.eu");
+    ck_assert_str_eq(group, "egi:vo.example.eu");
     ++*(int *)user;
 }
 
@@ -458,8 +459,12 @@ START_TEST(admin_comes_and_goes) {
     cr_oidc_who with = person_of("s", "ada", true), without = person_of("s", "ada", false);
     ck_assert_ok(cr_identity_sign_in(db, &p, &with, &person, &err));
     ck_assert(person.admin);
+    char made[CR_TOKEN_LEN + 1];
+    cr_onetime invite = {.kind = CR_ONETIME_INVITE}, found;
+    ck_assert_ok(cr_onetime_make(db, &invite, person.id, made, &err));
     ck_assert_ok(cr_identity_sign_in(db, &p, &without, &person, &err));
     ck_assert(!person.admin);
+    ck_assert_fails(cr_onetime_find(db, made, &found, &err), CR_NOT_FOUND);
     /* An administrator made here stays one, whatever the provider says. */
     ck_assert_ok(cr_db_run(db, &err, "UPDATE users SET admin = 1 WHERE id = ?", "i", person.id));
     ck_assert_ok(cr_identity_sign_in(db, &p, &without, &person, &err));
@@ -498,6 +503,101 @@ START_TEST(links) {
 }
 END_TEST
 
+/* The provider's rules are for links too. */
+START_TEST(no_link_without_membership) {
+    cr_provider p = egi();
+    cr_person local = {.name = "ada"};
+    cr_err err = CR_ERR_INIT;
+    cr_oidc_who who = person_of("s", "somebody", false);
+    int groups = 0;
+    int64_t id = 0;
+    who.allowed = false;
+    ck_assert_ok(cr_person_add(db, &local, &err));
+    ck_assert_fails(cr_identity_link(db, &p, &who, local.id, &err), CR_DENIED);
+    ck_assert_ok(cr_identity_list(db, local.id, last_identity, &id, &err));
+    ck_assert_ok(cr_groups_of(db, local.id, count_group, &groups, &err));
+    ck_assert(id == 0 && groups == 0);
+}
+END_TEST
+
+static void add_group(void *user, const char *group) { cr_buf_addf(user, "%s ", group); }
+
+static void groups_are(int64_t user, const char *expected) {
+    cr_auto_buf cr_buf b;
+    cr_err err = CR_ERR_INIT;
+    cr_buf_init(&b, 4096);
+    ck_assert_ok(cr_groups_of(db, user, add_group, &b, &err));
+    ck_assert_str_eq(cr_buf_str(&b), expected);
+}
+
+/* Two providers say the same, and one of them says it no more. */
+START_TEST(groups_of_two_providers) {
+    const char *settings = "issuer = https://%s.example\nclient-id = x\nallow = *\n%s";
+    char text[2][200];
+    cr_provider p[2];
+    cr_person person, other;
+    cr_err err = CR_ERR_INIT;
+    int64_t local;
+    bool has = true;
+    for (int i = 0; i < 2; i++) {
+        snprintf(text[i], sizeof text[i], settings, i ? "b" : "a", "");
+        ck_assert_ok(cr_provider_parse(i ? "bee" : "ay", text[i], &p[i], &err));
+    }
+    cr_oidc_who who = person_of("s", "ada", false);
+    who.groups[0] = "admins";
+    ck_assert_ok(cr_group_add(db, "admins", &local, &err));
+    ck_assert_ok(cr_identity_sign_in(db, &p[0], &who, &person, &err));
+    ck_assert_ok(cr_identity_link(db, &p[1], &(cr_oidc_who){.subject = "t", .name = "", .email = "", .shown = "", .n_groups = 1, .groups = {"admins"},
+                                  .allowed = true}, person.id, &err));
+    groups_are(person.id, "ay:admins bee:admins ");
+    ck_assert_ok(cr_group_has(db, "admins", person.name, &has, &err));
+    ck_assert(!has);
+    who.n_groups = 0;
+    ck_assert_ok(cr_identity_sign_in(db, &p[0], &who, &person, &err));
+    groups_are(person.id, "bee:admins ");
+    /* What calls itself like another's group is not in it. */
+    who = person_of("eve", "eve", false);
+    who.groups[0] = "ay:admins";
+    ck_assert_ok(cr_identity_sign_in(db, &p[1], &who, &other, &err));
+    groups_are(other.id, "bee:ay:admins ");
+    /* Unless the operator wants the names as they come. */
+    snprintf(text[0], sizeof text[0], settings, "b", "groups-prefix =\n");
+    ck_assert_ok(cr_provider_parse("bee", text[0], &p[1], &err));
+    ck_assert_ok(cr_identity_sign_in(db, &p[1], &who, &other, &err));
+    groups_are(other.id, "ay:admins ");
+}
+END_TEST
+
+static bool opens(const char *text) {
+    cr_token token;
+    cr_person who;
+    return cr_token_find(db, text, &token, &who, NULL) == CR_OK;
+}
+
+/* Nobody tells when a membership ends: API tokens of who has no password here wait for the next sign-in. */
+START_TEST(tokens_wait_for_a_sign_in) {
+    cr_provider p = egi();
+    cr_person person;
+    cr_err err = CR_ERR_INIT;
+    char text[CR_TOKEN_LEN + 1];
+    const cr_oidc_who who = person_of("s", "ada", false);
+    ck_assert_int_eq(p.token_days, 30);
+    ck_assert_ok(cr_identity_sign_in(db, &p, &who, &person, &err));
+    cr_token what = {.kind = CR_TOKEN_API, .user_id = person.id};
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, text, &err));
+    ck_assert(opens(text));
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE identities SET tokens_until_ms = tokens_until_ms - ?", "i", (int64_t)31 * 86400 * 1000));
+    ck_assert(!opens(text));
+    ck_assert_ok(cr_identity_sign_in(db, &p, &who, &person, &err));
+    ck_assert(opens(text));
+    /* With a password the account is the hub's own. */
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE identities SET tokens_until_ms = 0", ""));
+    ck_assert(!opens(text));
+    ck_assert_ok(cr_db_run(db, &err, "UPDATE users SET password = 'x'", ""));
+    ck_assert(opens(text));
+}
+END_TEST
+
 static void count_refusal(void *user, const cr_refusal *r) {
     ck_assert_str_eq(r->provider, "egi");
     *(int64_t *)user += r->times;
@@ -513,11 +613,24 @@ START_TEST(refusal_ends_what_was_given) {
     cr_oidc_who who = person_of("s", "ada", true);
     ck_assert_ok(cr_identity_sign_in(db, &p, &who, &person, &err));
     ck_assert_ok(cr_session_make_for(db, person.id, 3600 * 1000, token, &err));
+    cr_person friend = {.name = "friend"};
+    ck_assert_ok(cr_person_add(db, &friend, &err));
+    cr_onetime about = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id}, invite = {.kind = CR_ONETIME_INVITE}, found;
+    char of_account[CR_TOKEN_LEN + 1], made[CR_TOKEN_LEN + 1], given[CR_TOKEN_LEN + 1], own[CR_TOKEN_LEN + 1];
+    ck_assert_ok(cr_onetime_make(db, &about, 0, of_account, &err));
+    ck_assert_ok(cr_onetime_make(db, &invite, person.id, made, &err));
+    cr_token what = {.kind = CR_TOKEN_API, .user_id = person.id};
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, own, &err));
+    what = (cr_token){.kind = CR_TOKEN_API, .user_id = friend.id, .made_by = person.id};
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, given, &err));
     who.allowed = who.admin = false;
     ck_assert_ok(cr_identity_refuse(db, &p, &who, &user_id, &err));
     ck_assert_ok(cr_identity_refuse(db, &p, &who, &user_id, &err));
     ck_assert_int_eq(user_id, person.id);
     ck_assert_fails(cr_session_find(db, token, &session, &seen, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_find(db, of_account, &found, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_find(db, made, &found, &err), CR_NOT_FOUND);
+    ck_assert(!opens(own) && !opens(given));
     ck_assert_ok(cr_person_get(db, person.id, &seen, &err));
     ck_assert(!seen.admin);
     ck_assert_ok(cr_groups_of(db, person.id, count_group, &groups, &err));
@@ -575,6 +688,9 @@ static Suite *suite(void) {
     tcase_add_test(d, identity_is_issuer_and_subject);
     tcase_add_test(d, admin_comes_and_goes);
     tcase_add_test(d, links);
+    tcase_add_test(d, no_link_without_membership);
+    tcase_add_test(d, groups_of_two_providers);
+    tcase_add_test(d, tokens_wait_for_a_sign_in);
     tcase_add_test(d, refusal_ends_what_was_given);
     tcase_add_test(d, refusals_are_bounded);
     suite_add_tcase(s, d);
