@@ -133,10 +133,18 @@ static cr_status find_rectilinear(const cr_search *s, int64_t cell, cr_found *f,
 
 /* ---- quads ---- */
 
+/* Rows of quads, and one more across a fold of the last row, where its cells lie beside others of its own. */
 static int64_t quads_in_row(const cr_grid *g) { return g->round ? g->nx : g->nx - 1; }
 
 static void quad_cells(const cr_grid *g, int32_t quad, int64_t *ret) {
     int64_t y = quad / quads_in_row(g), x = quad % quads_in_row(g), next = x + 1 == g->nx ? 0 : x + 1;
+    if (y == g->ny - 1) {
+        ret[0] = y * g->nx + x;
+        ret[1] = y * g->nx + next;
+        ret[2] = y * g->nx + cr_grid_across(g, next);
+        ret[3] = y * g->nx + cr_grid_across(g, x);
+        return;
+    }
     ret[0] = y * g->nx + x;
     ret[1] = y * g->nx + next;
     ret[2] = (y + 1) * g->nx + next;
@@ -253,7 +261,7 @@ static cr_status find_on_quads(const cr_search *s, int64_t cell, cr_found *f, do
 /* Quads of which all corners are there. */
 static cr_status make_quads(cr_search *s, cr_err *err) {
     const cr_grid *g = s->from;
-    int64_t n = (g->ny - 1) * quads_in_row(g), cells[4];
+    int64_t n = (g->ny - (g->fold < 0)) * quads_in_row(g), cells[4];
     int32_t kept = 0, *items = malloc(((size_t)n + 1) * sizeof *items);
     if (items == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to search %lld cells", (long long)n);

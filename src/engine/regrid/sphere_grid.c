@@ -96,6 +96,7 @@ static cr_grid *grid_new(int64_t ny, int64_t nx) {
     g->shape[0] = g->ny = ny;
     g->shape[1] = g->nx = nx;
     g->n = ny * nx;
+    g->fold = -1;
     return g;
 }
 
@@ -116,20 +117,21 @@ static cr_status check_size(int64_t ny, int64_t nx, cr_err *err) {
     return CR_OK;
 }
 
-/* Longitudes are made part of one turn upwards or downwards from the first: 350, 355, 0, 5 goes on with 360. */
+/* Longitudes that jump once are made to go on, upwards or downwards from the first: 350, 355, 0, 5 goes on with 360. Where each step is the
+ * shorter way says which of the two. */
 static void unroll(int64_t n, double *v) {
-    double turn = 0;
-    int rising = 0;
-    for (int64_t i = 1; i < n; i++)
-        rising += v[i] > v[i - 1] ? 1 : -1;
+    int64_t up = 0, shorter = 0, at = 0;
     for (int64_t i = 1; i < n; i++) {
-        double step = v[i] + turn - v[i - 1];
-        if (rising > 0 && step < -180)
-            turn += 360;
-        else if (rising < 0 && step > 180)
-            turn -= 360;
-        v[i] += turn;
+        up += v[i] > v[i - 1];
+        shorter += remainder(v[i] - v[i - 1], 360) > 0 ? 1 : -1;
     }
+    if (up == 0 || up == n - 1 || (up != 1 && up != n - 2)) /* in order as they are, or in none */
+        return;
+    bool rising = up != 1 || (n == 3 && shorter > 0);
+    for (int64_t i = 1; i < n && at == 0; i++)
+        at = (v[i] > v[i - 1]) != rising ? i : 0;
+    for (int64_t i = at; i < n; i++)
+        v[i] += rising ? 360 : -360;
 }
 
 static cr_status fill_rectilinear(cr_grid *g, const double *lat, const double *lat_bounds, const double *lon, const double *lon_bounds,
@@ -239,6 +241,26 @@ static bool columns_meet(const cr_grid *g) {
     return rows > 0 && 10 * meet >= 9 * rows;
 }
 
+/* Grids of three poles have the two northern ones in their last row, which is folded between them (Madec and Imbard 1996, Clim. Dyn. 12). */
+static int64_t find_fold(const cr_grid *g) {
+    int64_t last = (g->ny - 1) * g->nx;
+    for (int64_t fold = g->nx - 2; g->round && g->ny > 1 && fold <= g->nx + 1; fold++) {
+        int64_t cells = 0, beside = 0;
+        for (int64_t x = 0; x < g->nx; x++) {
+            int64_t other = (fold - x + 2 * g->nx) % g->nx, next = (x + 1) % g->nx, way = llabs(other - x);
+            if (CR_MIN(way, g->nx - way) < 3 || !cr_grid_has(g, last + x) || !cr_grid_has(g, last + other) || !cr_grid_has(g, last + next) ||
+                !cr_grid_has(g, last + x - g->nx))
+                continue;
+            double here = CR_MAX(step_between(g, last + x, last + next), step_between(g, last + x, last + x - g->nx));
+            cells++;
+            beside += step_between(g, last + x, last + other) <= 4 * here; /* squares */
+        }
+        if (cells > g->nx / 4 && 10 * beside >= 9 * cells)
+            return fold;
+    }
+    return -1;
+}
+
 static cr_status fill_curvilinear(cr_grid *g, const double *lat, const double *lon, int n_corners, const double *lat_corners,
                                   const double *lon_corners, const uint8_t *mask, cr_err *err) {
     if (n_corners != 0 && (n_corners < 3 || n_corners > CR_GRID_CORNERS_MOST || lat_corners == NULL || lon_corners == NULL))
@@ -256,6 +278,7 @@ static cr_status fill_curvilinear(cr_grid *g, const double *lat, const double *l
         if (cr_grid_has(g, i))
             CR_TRY(check_cell(g, i, err));
     g->round = g->ndim == 2 && columns_meet(g);
+    g->fold = find_fold(g);
     return CR_OK;
 }
 

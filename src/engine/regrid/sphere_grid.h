@@ -17,6 +17,7 @@ struct cr_grid {
     int64_t shape[2];             /* ndim 1: {n, 1}, as cr_grid_shape shows it */
     int64_t ny, nx, n;            /* ndim 1: 1, n, n */
     bool rectilinear, round;      /* round: rows go around the Earth */
+    int64_t fold;                 /* not rectilinear: column x of the last row lies beside column fold - x of it; -1: there is no fold */
     double *lat, *lon;            /* rectilinear: ny and nx; else n each */
     double *lat_bounds, *lon_bounds; /* rectilinear: ny + 1, nx + 1 */
     int n_corners;                /* else: per cell; 0: not known */
@@ -29,6 +30,7 @@ static inline bool cr_grid_knows_corners(const cr_grid *g) { return g->rectiline
 static inline double cr_grid_lat(const cr_grid *g, int64_t cell) { return g->lat[g->rectilinear ? cell / g->nx : cell]; }
 static inline double cr_grid_lon(const cr_grid *g, int64_t cell) { return g->lon[g->rectilinear ? cell % g->nx : cell]; }
 static inline cr_vec cr_grid_centre(const cr_grid *g, int64_t cell) { return cr_vec_of(cr_grid_lat(g, cell), cr_grid_lon(g, cell)); }
+static inline int64_t cr_grid_across(const cr_grid *g, int64_t x) { return (g->fold - x + 2 * g->nx) % g->nx; }
 /* Its corners, tidy and counterclockwise. Corners are known. */
 void cr_grid_polygon(const cr_grid *g, int64_t cell, cr_polygon *ret_polygon);
 /* Area between parallels and meridians. Rectilinear. */
