@@ -38,7 +38,8 @@ def rectilinear(rng, whole=False):
     if rng.random() < 0.5:
         lat_b = lat_b[::-1]
     pairs = {n: np.stack([b[:-1], b[1:]], -1) for n, b in (("lat", lat_b), ("lon", lon_b))}
-    wrapped = (pairs["lon"].mean(-1) + 180) % 360 - 180 if rng.random() < 0.3 else pairs["lon"].mean(-1)
+    centres = pairs["lon"].mean(-1)
+    wrapped = (centres + 180) % 360 - 180 if rng.random() < 0.3 and np.diff(centres).max() < 170 else centres
     return xr.Dataset(
         {"lat_bnds": (("lat", "nv"), pairs["lat"]), "lon_bnds": (("lon", "nv"), pairs["lon"])},
         {"lat": ("lat", pairs["lat"].mean(-1), {"units": "degrees_north", "bounds": "lat_bnds"}),

@@ -117,8 +117,8 @@ static cr_status check_size(int64_t ny, int64_t nx, cr_err *err) {
     return CR_OK;
 }
 
-/* Longitudes that jump once are made to go on, upwards or downwards from the first: 350, 355, 0, 5 goes on with 360. Where each step is the
- * shorter way says which of the two. */
+/* Longitudes that jump once, by more than half a turn, are made to go on, upwards or downwards from the first: 350, 355, 0, 5 goes on with 360.
+ * Where each step is the shorter way says which of the two. */
 static void unroll(int64_t n, double *v) {
     int64_t up = 0, shorter = 0, at = 0;
     for (int64_t i = 1; i < n; i++) {
@@ -130,6 +130,8 @@ static void unroll(int64_t n, double *v) {
     bool rising = up != 1 || (n == 3 && shorter > 0);
     for (int64_t i = 1; i < n && at == 0; i++)
         at = (v[i] > v[i - 1]) != rising ? i : 0;
+    if (at == 0 || fabs(v[at] - v[at - 1]) <= 180)
+        return;
     for (int64_t i = at; i < n; i++)
         v[i] += rising ? 360 : -360;
 }
