@@ -121,7 +121,8 @@ static cr_status grow(void **items, int64_t n, int64_t *cap, size_t item, cr_err
 static cr_status close_block(maker *m, int64_t from, int64_t to, cr_err *err) {
     cr_weights *w = m->w;
     int64_t nx = w->src_shape[1];
-    qsort(m->found, (size_t)m->n_found, sizeof *m->found, compare_columns);
+    if (m->n_found > 0)
+        qsort(m->found, (size_t)m->n_found, sizeof *m->found, compare_columns);
     for (int64_t i = 0; i < m->n_found; i++) {
         int32_t c = m->found[i];
         bool goes_on = i > 0 && c == m->found[i - 1] + 1 && c % nx != 0;
