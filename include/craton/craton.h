@@ -11,5 +11,6 @@
 #include "craton/file.h"
 #include "craton/cf.h"
 #include "craton/dataset.h"
+#include "craton/regrid.h"
 
 #endif

@@ -17,7 +17,10 @@ from .explaining import explain
 from .options import enable, progress, set_options
 from .writing import compute, to_netcdf, to_zarr
 
-__all__ = ["Array", "FormatError", "LimitError", "compute", "enable", "explain", "progress", "set_options", "to_netcdf", "to_zarr"]
+__all__ = [
+    "Array", "FormatError", "LimitError", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_options",
+    "to_netcdf", "to_zarr",
+]
 
 
 def __getattr__(name):
@@ -25,6 +28,8 @@ def __getattr__(name):
         from importlib.metadata import version
 
         return version("craton")
+    if name in ("Weights", "open_weights", "regrid_weights"):  # they need xarray
+        return getattr(import_module("craton.regridding"), name)
     raise AttributeError(f"module 'craton' has no attribute {name!r}")
 
 

@@ -18,6 +18,21 @@ class _Accessor:
         """Writes a NetCDF-4 file, see craton.to_netcdf."""
         return writing.to_netcdf(self._obj, path, **options)
 
+    def regrid(self, target, method="bilinear", *, norm=None, poles=True, skipna=False, na_thres=1.0, weights=None):
+        """The same on another grid, lazily.
+
+        target: a Dataset or DataArray that is on it, or the size of cells around the Earth in degrees: 1.0, or (lat, lon).
+        method: "bilinear", "conservative" or "nearest".
+        norm: "fracarea" (a target cell that is covered in part has the mean of that part) or "dstarea" (times the part; xESMF's "conservative").
+        poles: bilinear: beyond the last row of a global grid the mean of that row is taken for the pole.
+        skipna: NaN is left out; without it, it spreads to all cells that it has a part in. na_thres: a result is NaN when more than this
+        share of what it is made of is.
+        weights: Weights of craton.regrid_weights, or the path of a file of ESMF's or SCRIP's form; they stand in for method, norm and poles.
+        """
+        from .regridding import regrid
+
+        return regrid(self._obj, target, method, norm=norm, poles=poles, skipna=skipna, na_thres=na_thres, weights=weights)
+
     def explain(self):
         """What computing this would do, as text. Nothing is computed."""
         return explain(self._obj)

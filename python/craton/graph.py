@@ -47,6 +47,7 @@ BUILDERS = {
     "fill_forward": lambda inputs, axis, limit: _craton.fill_forward(inputs[0], axis, limit),
     "window": lambda inputs, name, *options: _craton.window(name, inputs[0], *options),
     "quantile": lambda inputs, axes, q, *options: _craton.quantile(inputs[0], axes, None if q is None else np.array(q), *options),
+    "regrid": lambda inputs, weights, *options: _craton.regrid(inputs[0], weights._native, *options),
     "group": lambda inputs, name, *options: _craton.group(name, inputs[0], *options),
 }
 

@@ -30,6 +30,7 @@ int node_init(PyObject *module);      /* each: 0, or -1 with an exception */
 int context_init(PyObject *module);
 int file_init(PyObject *module);
 int writer_init(PyObject *module);
+int regrid_init(PyObject *module);
 int error_init(PyObject *module);
 
 /* ---- errors (py_error.c) ---------------------------------------------------------------------------------------- */

@@ -26,7 +26,7 @@ typedef enum cr_op_id {
     CR_OP_MAP, CR_OP_CAST, CR_OP_UNPACK,
     CR_OP_REDUCE, CR_OP_GROUP, CR_OP_QUANTILE,
     CR_OP_DIGIT, CR_OP_NARROW, CR_OP_BETWEEN,
-    CR_OP_CUMULATE, CR_OP_FILL, CR_OP_WINDOW,
+    CR_OP_CUMULATE, CR_OP_FILL, CR_OP_WINDOW, CR_OP_REGRID,
     CR_OP_COUNT
 } cr_op_id;
 
@@ -119,7 +119,7 @@ typedef struct cr_digit_params {
     int64_t n;                    /* elements of a series, missing ones included */
 } cr_digit_params;
 
-/* ALONG: the second input, where there is one, is what the blocks of chunks along the axis leave, see cr_along_begin. */
+/* ALONG: what is made of a box of its input. REGRID: cr_regrid_params (weights.h), one input. The others: the second input, where there is one, is what the blocks of chunks along the axis leave, see cr_along_begin. */
 typedef struct cr_along_params {
     int32_t op, axis;             /* CUMULATE: cr_cumulation; WINDOW: cr_window_op */
     int64_t window, limit;        /* WINDOW; FILL, 0: none */

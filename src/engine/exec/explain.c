@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "engine/array/weights.h"
 #include "engine/exec/run.h"
 
 #define MOST_TEXT_BYTES ((size_t)1 << 20)
@@ -52,6 +53,12 @@ static void explain_leaves(const cr_scan *scan, cr_buf *b) {
             continue;
         if (shown++ >= MOST_LINES) {
             more++;
+            continue;
+        }
+        if (l->kind == CR_LEAF_ALONG && l->node->op == CR_OP_REGRID) {
+            const cr_weights *w = ((const cr_regrid_params *)l->node->params)->weights;
+            cr_buf_addf(b, "    regrids by %lld weights to %lld cells, for which it\n", (long long)w->n, (long long)w->n_dst);
+            explain_leaves(l->inner, b);
             continue;
         }
         if (l->kind == CR_LEAF_ALONG) {

@@ -1,12 +1,14 @@
-/* nested.c - what goes along an axis: running sums, fills, windows. Their input is made box by box by a worker inside the worker, whose scan has
+/* nested.c - what goes along an axis (running sums, fills, windows) and what is regridded. Their input is made box by box by a worker inside the worker, whose scan has
  * only one sink, a box in memory; then the loops of series.h make what the cell needs.
  *
  * Running sums and fills begin where a block of chunks begins, from what the blocks before have left, or go on from where the last
  * cell ended when that was in the same block and the same series. Either way the same additions are done in the same order. */
 #include <math.h>
 
+#include "engine/array/weights.h"
 #include "engine/exec/run.h"
 #include "engine/kernel/series.h"
+#include "engine/kernel/sparse.h"
 
 typedef struct nested {
     cr_run run;
@@ -236,9 +238,107 @@ static void stretch(const cr_worker *w, const cr_access_axis *x, int64_t *ret_st
     *ret_count = hi - lo + 1;
 }
 
+/* ---- regridding ---- */
+
+typedef struct regrid_tile {
+    const cr_weights *w;
+    const cr_sparse_loops *loops;
+    cr_source_box box;            /* what raw holds of each map */
+    int64_t y, ny, x, nx, maps;   /* of the target */
+    cr_sparse_rows rows;
+    char *raw, *columns, *out;
+    size_t item;
+} regrid_tile;
+
+/* The source cells of a block for some maps, as far as they are in the box: rows of the tile want no others. */
+static bool gather_block(const regrid_tile *t, int64_t block, int64_t map, int lanes) {
+    const cr_weights *w = t->w;
+    int64_t nx = w->src_shape[1], plane = t->box.ny * t->box.nx;
+    bool missing = false;
+    for (int64_t r = block > 0 ? w->blocks[block - 1].run_end : 0; r < w->blocks[block].run_end; r++) {
+        const cr_weight_run *run = &w->runs[r];
+        int64_t y = run->first / nx - t->box.y, from = run->first % nx - t->box.x, end = CR_MIN(from + run->length, t->box.nx);
+        int64_t lo = CR_MAX(from, 0);
+        if (y < 0 || y >= t->box.ny || lo >= end)
+            continue;
+        const char *cells = t->raw + (size_t)(map * plane + y * t->box.nx + lo) * t->item;
+        char *to = t->columns + (size_t)(run->place + lo - from) * (size_t)t->loops->width * t->item;
+        missing |= t->loops->gather(cells, plane, lanes, end - lo, to);
+    }
+    return missing;
+}
+
+/* Rows of the matrix from first to end that lie in the tile, for maps from `map` on. */
+static void apply_block(regrid_tile *t, int64_t first, int64_t end, bool missing, int64_t map, int lanes) {
+    const cr_weights *w = t->w;
+    int64_t nx = w->dst_shape[1], plane = t->ny * t->nx;
+    for (int64_t y = CR_MAX(t->y, first / nx); y < t->y + t->ny && y * nx < end; y++) {
+        int64_t lo = CR_MAX(first, y * nx + t->x), hi = CR_MIN(end, y * nx + t->x + t->nx);
+        if (lo >= hi)
+            continue;
+        t->rows.n = hi - lo;
+        t->rows.begin = w->begin + lo;
+        t->rows.sum = w->sum + lo;
+        char *to = t->out + (size_t)(map * plane + (y - t->y) * t->nx + lo - y * nx - t->x) * t->item;
+        t->loops->apply(&t->rows, missing, t->columns, lanes, plane, to);
+    }
+}
+
+static int64_t block_of_row(const cr_weights *w, int64_t row) {
+    int64_t lo = 0, hi = w->n_blocks - 1;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (w->blocks[mid].row_end > row)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+static cr_status run_regrid(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *start, const int64_t *count, cr_err *err) {
+    const cr_array *a = l->node, *in = a->inputs[0];
+    const cr_regrid_params *p = a->params;
+    const cr_weights *m = p->weights;
+    int lead = cr_regrid_lead(a), last = a->ndim - 1;
+    int64_t from[CR_MAX_DIMS], size[CR_MAX_DIMS];
+    regrid_tile t = {.w = m, .y = 0, .ny = 1, .x = start[last], .nx = count[last], .maps = 1, .raw = raw_of(s), .columns = state_of(l, s),
+                     .out = s->tile, .item = a->itemsize};
+    if (m->dst_ndim == 2) {
+        t.y = start[lead];
+        t.ny = count[lead];
+    }
+    t.box = cr_weights_box(m, t.y, t.ny, t.x, t.nx);
+    for (int d = 0; d < lead; d++) {
+        from[d] = start[d];
+        size[d] = count[d];
+        t.maps *= count[d];
+    }
+    from[lead] = t.box.y;
+    size[lead] = t.box.ny;
+    from[in->ndim - 1] = t.box.x;
+    size[in->ndim - 1] = t.box.nx;
+    if (t.box.ny > 0)
+        CR_TRY(make_box((nested *)s->chunk, from, size, t.raw, err));
+    t.rows = (cr_sparse_rows){.place = m->place, .weight = m->weight, .skipna = p->skipna != 0, .least = p->least};
+    t.loops = cr_sparse_find(w->run->plan->simd, a->dtype, t.maps, cr_weights_lanes(m));
+    int64_t nx = m->dst_shape[1], first = t.y * nx + t.x, end = (t.y + t.ny - 1) * nx + t.x + t.nx;
+    for (int64_t b = block_of_row(m, first); b < m->n_blocks && first < end; b++) {
+        int64_t stop = CR_MIN(end, m->blocks[b].row_end);
+        for (int64_t map = 0; map < t.maps; map += t.loops->width) {
+            int lanes = (int)CR_MIN(t.loops->width, t.maps - map);
+            bool missing = t.box.ny > 0 && gather_block(&t, b, map, lanes);
+            apply_block(&t, first, stop, missing, map, lanes);
+        }
+        first = stop;
+    }
+    return CR_OK;
+}
+
 cr_status cr_nested_load(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, int64_t *start, int64_t *count, cr_err *err) {
     const cr_array *a = l->node;
-    int axis = cr_along_params_of(a)->axis;
+    bool regrids = a->op == CR_OP_REGRID;
+    int axis = regrids ? 0 : cr_along_params_of(a)->axis;
     cr_along_box box = {.outer = 1, .inner = 1};
     for (int d = 0; d < a->ndim; d++) {
         stretch(w, &l->access->axis[d], &start[d], &count[d]);
@@ -246,7 +346,9 @@ cr_status cr_nested_load(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, int64
             *(d < axis ? &box.outer : &box.inner) *= count[d];
     }
     box.out_n = count[axis];
-    cr_status status = a->op == CR_OP_WINDOW ? run_window(l, s, start, count, &box, err) : run_along(w, l, s, start, count, &box, err);
+    cr_status status = regrids               ? run_regrid(w, l, s, start, count, err)
+                       : a->op == CR_OP_WINDOW ? run_window(l, s, start, count, &box, err)
+                                               : run_along(w, l, s, start, count, &box, err);
     if (status != CR_OK)
         cr_err_context(err, "while computing %s", cr_array_op(a));
     return status;

@@ -6,7 +6,9 @@
  */
 #include <stdlib.h>
 
+#include "engine/array/weights.h"
 #include "engine/kernel/series.h"
+#include "engine/kernel/sparse.h"
 #include "engine/plan/plan.h"
 
 #define MOST_CELLS ((int64_t)1 << 24)      /* along one axis */
@@ -219,6 +221,31 @@ static void grow_for_windows(const cr_program *p, const cut_list *soft, double b
     }
 }
 
+/* Maps that are regridded together share the work of looking up weights. */
+static void grow_for_maps(const cr_program *p, const cut_list *soft, double bytes, int64_t *f) {
+    for (int32_t i = 0; i < p->n_leaves; i++) {
+        const cr_leaf *l = &p->leaves[i];
+        if (l->kind != CR_LEAF_ALONG || l->node->op != CR_OP_REGRID)
+            continue;
+        double maps = 1;
+        int lead = cr_regrid_lead(l->node);
+        for (int a = 0; a < lead; a++) {
+            int d = l->access->axis[a].dim;
+            if (d >= 0 && soft[d].n > 0)
+                maps *= (double)p->shape[d] / (double)soft[d].n * (double)f[d];
+        }
+        for (int a = lead - 1; a >= 0; a--) {
+            int d = l->access->axis[a].dim;
+            while (d >= 0 && f[d] < soft[d].n && maps < CR_SPARSE_LANES_MOST && 2 * bytes <= CR_CELL_WINDOW_BYTES) {
+                int64_t more = CR_MIN(2 * f[d], soft[d].n);
+                bytes *= (double)more / (double)f[d];
+                maps *= (double)more / (double)f[d];
+                f[d] = more;
+            }
+        }
+    }
+}
+
 /* How many chunks are computed at once along each axis, from the last axis on, until a cell is not tiny. */
 static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
     int32_t largest = cr_program_largest(p);
@@ -236,6 +263,7 @@ static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
         bytes *= (double)ret_f[d];
     }
     grow_for_windows(p, soft, bytes, ret_f);
+    grow_for_maps(p, soft, bytes, ret_f);
 }
 
 static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,
@@ -413,6 +441,84 @@ static uint64_t times(uint64_t a, uint64_t b) {
 
 static uint64_t rounded(uint64_t bytes) { return (CR_MIN(bytes, UINT64_MAX >> 8) + 63) / 64 * 64; }
 
+/* A worker of its own, the box, and what else is needed: see plan.h. */
+static cr_status measure_inner(cr_scan *scan, cr_leaf *l, uint64_t out, uint64_t raw, uint64_t state, cr_err *err) {
+    CR_TRY(cr_cells_measure(l->inner, err));
+    l->tile_bytes = rounded(out);
+    l->raw_bytes = rounded(raw);
+    l->state_bytes = state;
+    l->inner_bytes = rounded(cr_scan_fixed_bytes(l->inner) + l->inner->load_bytes);
+    l->chunk_bytes = CR_MIN(CR_NESTED_BYTES + l->raw_bytes + l->state_bytes + l->inner_bytes, UINT64_MAX >> 8);
+    scan->scratch_bytes = CR_MAX(scan->scratch_bytes, l->inner->scratch_bytes);
+    return CR_OK;
+}
+
+/* Positions of an axis of the target that cell i looks at. */
+static void cell_stretch(const cr_scan *scan, const cr_access_axis *x, int64_t i, int64_t *ret_lo, int64_t *ret_n) {
+    int64_t lo = x->start, hi = x->start;
+    if (x->dim >= 0) {
+        int64_t from = cr_cells_begin(&scan->cells, x->dim, i), end = scan->cells.ends[x->dim][i];
+        if (x->index == NULL) {
+            int64_t first = x->start + x->step * from, last = x->start + x->step * (end - 1);
+            lo = CR_MIN(first, last);
+            hi = CR_MAX(first, last);
+        } else {
+            lo = hi = x->index[from];
+            for (int64_t k = from + 1; k < end; k++) {
+                lo = CR_MIN(lo, x->index[k]);
+                hi = CR_MAX(hi, x->index[k]);
+            }
+        }
+    }
+    *ret_lo = lo;
+    *ret_n = hi - lo + 1;
+}
+
+/* The largest box of the source that a cell needs. Boxes of inner scans, and cells below concats, may lie anywhere. */
+static cr_source_box most_of_source(const cr_scan *scan, const cr_leaf *l, const cr_weights *w, const int64_t *span) {
+    int lead = l->node->ndim - w->dst_ndim;
+    int64_t ny = w->dst_ndim == 2 ? span[lead] : 1, nx = span[l->node->ndim - 1];
+    cr_source_box most = cr_weights_most(w, ny, nx), sharp = {0, 0, 0, 0};
+    const cr_access_axis *y = w->dst_ndim == 2 ? &l->access->axis[lead] : NULL, *x = &l->access->axis[l->node->ndim - 1];
+    if (scan->nested || scan->program.n_scopes > 0)
+        return most;
+    int64_t cells_y = y != NULL && y->dim >= 0 ? scan->cells.n[y->dim] : 1, cells_x = x->dim >= 0 ? scan->cells.n[x->dim] : 1;
+    if (cells_y > (1 << 20) / CR_MAX(1, cells_x) || (y != NULL && y->dim >= 0 && y->dim == x->dim))
+        return most;
+    for (int64_t i = 0; i < cells_y; i++)
+        for (int64_t k = 0; k < cells_x; k++) {
+            int64_t from_y = 0, n_y = 1, from_x, n_x;
+            if (y != NULL)
+                cell_stretch(scan, y, i, &from_y, &n_y);
+            cell_stretch(scan, x, k, &from_x, &n_x);
+            cr_source_box box = cr_weights_box(w, from_y, n_y, from_x, n_x);
+            sharp.ny = CR_MAX(sharp.ny, box.ny);
+            sharp.nx = CR_MAX(sharp.nx, box.nx);
+        }
+    return sharp;
+}
+
+/* The box of the source, the columns of lanes, and a worker. */
+static cr_status measure_regrid(cr_scan *scan, cr_leaf *l, cr_err *err) {
+    const cr_weights *w = ((const cr_regrid_params *)l->node->params)->weights;
+    const cr_array *in = l->node->inputs[0];
+    int lead = cr_regrid_lead(l->node);
+    int64_t span[CR_MAX_DIMS];
+    uint64_t out = l->itemsize, raw = in->itemsize;
+    for (int a = 0; a < l->node->ndim; a++) {
+        span[a] = longest(scan, &l->access->axis[a], l->node->shape[a]);
+        out = times(out, (uint64_t)span[a]);
+    }
+    cr_source_box most = most_of_source(scan, l, w, span);
+    for (int a = 0; a < in->ndim; a++) {
+        int64_t n = a < lead ? span[a] : a == lead && w->src_ndim == 2 ? most.ny : most.nx;
+        l->inner->cells.most[a] = CR_MAX(1, n);
+        raw = times(raw, (uint64_t)CR_MAX(1, n));
+    }
+    uint64_t columns = times((uint64_t)w->most_places * in->itemsize, (uint64_t)cr_weights_lanes(w));
+    return measure_inner(scan, l, out, raw, rounded(columns), err);
+}
+
 /* The box of the input, the state of the loops, and a worker of its own. */
 static cr_status measure_along(cr_scan *scan, cr_leaf *l, cr_err *err) {
     const cr_along_params *k = cr_along_params_of(l->node);
@@ -428,14 +534,8 @@ static cr_status measure_along(cr_scan *scan, cr_leaf *l, cr_err *err) {
         raw = times(raw, (uint64_t)more);
         kept = a == k->axis ? kept : times(kept, (uint64_t)span);
     }
-    CR_TRY(cr_cells_measure(inner, err));
-    l->tile_bytes = rounded(out);
-    l->raw_bytes = rounded(raw);
-    l->state_bytes = l->node->op == CR_OP_WINDOW ? rounded(cr_along_window_bytes(k->window)) : 2 * rounded(times(kept, 8));
-    l->inner_bytes = rounded(cr_scan_fixed_bytes(inner) + inner->load_bytes);
-    l->chunk_bytes = CR_MIN(CR_NESTED_BYTES + l->raw_bytes + l->state_bytes + l->inner_bytes, UINT64_MAX >> 8);
-    scan->scratch_bytes = CR_MAX(scan->scratch_bytes, inner->scratch_bytes);
-    return CR_OK;
+    uint64_t state = l->node->op == CR_OP_WINDOW ? rounded(cr_along_window_bytes(k->window)) : 2 * rounded(times(kept, 8));
+    return measure_inner(scan, l, out, raw, state, err);
 }
 
 /* Bytes that a worker needs to hold what a cell reads: of the parts of a concat, the one that needs most. */
@@ -448,7 +548,7 @@ cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
     for (int32_t i = 0; i < p->n_leaves; i++) {
         measure_leaf(scan, &p->leaves[i]);
         if (p->leaves[i].kind == CR_LEAF_ALONG)
-            CR_TRY(measure_along(scan, &p->leaves[i], err));
+            CR_TRY((p->leaves[i].node->op == CR_OP_REGRID ? measure_regrid : measure_along)(scan, &p->leaves[i], err));
     }
     for (int32_t i = 0; i < p->n_values; i++) {
         const cr_value *v = &p->values[i];

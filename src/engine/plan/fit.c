@@ -53,7 +53,7 @@ static int64_t running_blocks(const cr_scan *s, int d) {
     int64_t n = 0;
     for (int32_t i = 0; i < s->program.n_leaves; i++) {
         const cr_leaf *l = &s->program.leaves[i];
-        if (l->kind != CR_LEAF_ALONG || l->node->op == CR_OP_WINDOW)
+        if (l->kind != CR_LEAF_ALONG || l->node->op == CR_OP_WINDOW || l->node->op == CR_OP_REGRID)
             continue;
         const cr_along_params *k = cr_along_params_of(l->node);
         const cr_access_axis *x = &l->access->axis[k->axis];
