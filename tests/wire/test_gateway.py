@@ -5,19 +5,14 @@ import os
 import pwd
 import re
 import signal
-import sys
 import time
 from pathlib import Path
 
-import cloudpickle
 import dask.config
 import pytest
 from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
 from dask_gateway.auth import JupyterHubAuth
 from hub_client import request, running, wait_for
-
-# What tests send to workers goes there as it is: this file is not a module for them.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 SMALL = {"worker_memory": 0.5}
 
@@ -52,7 +47,7 @@ class Member:
         return Gateway(self.address, auth=JupyterHubAuth(api_token=self.token), **more)
 
     def ask(self, method, path, body=None, token=None):
-        headers = {"Authorization": f"jupyterhub {token or self.token}"}
+        headers = {"Authorization": f"jupyterhub {self.token if token is None else token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
             body = body if isinstance(body, str) else json.dumps(body)
@@ -73,6 +68,12 @@ class Member:
             except OSError:
                 continue
         return found
+
+
+    def of_cluster(self, name):
+        """Those of one cluster."""
+        return {pid: line for pid, line in self.processes().items()
+                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text()}
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +103,9 @@ def client(cluster):
         yield client
 
 
-def whose():
-    return os.getuid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS")
-
-
 def test_compute_as_its_person(platform, client, ada):
     assert client.submit(sum, [1, 2, 3]).result(60) == 6
-    uid, folder, threads = client.submit(whose).result(60)
+    uid, folder, threads = client.submit(lambda: (os.getuid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS"))).result(60)
     entry = pwd.getpwnam(platform.accounts + "ada")
     assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
 
@@ -245,7 +242,7 @@ def test_somebody_elses_cluster(ada, eve, cluster, client):
     ("POST", "/v1/clusters/", {"cluster_options": {"nosuch": 1}}, 422), ("POST", "/v1/clusters/", {"cluster_options": {"worker_cores": 0}}, 422),
     ("POST", "/v1/clusters/", {"cluster_options": {"worker_cores": 1.5}}, 422), ("POST", "/v1/clusters/", {"cluster_options": {"worker_memory": 1000}}, 422),
     ("POST", "/v1/clusters/", {"cluster_options": []}, 422), ("POST", "/v1/clusters/", [], 422), ("POST", "/v1/clusters/", "{", 400),
-    ("PUT", "/v1/clusters/", {}, 405), ("POST", "/v1/clusters/CLUSTER/scale", {"count": -1}, 422), ("POST", "/v1/clusters/CLUSTER/scale", {"count": "1"}, 422),
+    ("PUT", "/v1/clusters/", {}, 404), ("GET", "/v1/nosuch", None, 404), ("POST", "/v1/clusters/CLUSTER/scale", {"count": -1}, 422), ("POST", "/v1/clusters/CLUSTER/scale", {"count": "1"}, 422),
     ("POST", "/v1/clusters/CLUSTER/scale", {}, 422), ("POST", "/v1/clusters/CLUSTER/adapt", {"minimum": 3, "maximum": 1}, 422),
     ("POST", "/v1/clusters/CLUSTER/adapt", {"minimum": "x"}, 422), ("POST", "/v1/clusters/CLUSTER/adapt", [], 422),
 ])
@@ -334,10 +331,11 @@ def test_kill_of_the_proxy(platform, ada, cluster):
 def test_a_scheduler_that_dies_is_told(ada):
     with ada.gateway() as gateway:
         name = gateway.submit(**SMALL)
-        gateway.connect(name).close(shutdown=False)
-        pid = next(p for p, line in ada.processes().items() if " scheduler " in line and p == max(
-            q for q, other in ada.processes().items() if " scheduler " in other))
+        wait_for(lambda: ada.of_cluster(name), 30)
+        (pid,) = ada.of_cluster(name)
         os.kill(pid, signal.SIGKILL)
+        with pytest.raises(GatewayClusterError, match="The scheduler was ended by signal 9"):
+            gateway.connect(name)
         wait_for(lambda: gateway.get_cluster(name).status.name == "FAILED", 40)
 
 
@@ -345,15 +343,14 @@ def test_close_ends_everything(ada):
     with ada.gateway() as gateway:
         cluster = gateway.new_cluster(**SMALL)
         name = cluster.name
-        before = len(ada.processes())
         cluster.scale(1)
         with cluster.get_client() as client:
             client.wait_for_workers(1, timeout=90)
             assert client.submit(lambda: 6 * 7).result(60) == 42
+            assert sorted(line.split("/bin/dask ")[1].split()[0] for line in ada.of_cluster(name).values()) == ["scheduler", "worker"]
         cluster.close()
         wait_for(lambda: gateway.get_cluster(name).status.name == "STOPPED", 40)
-        assert len(ada.processes()) < before
-        assert not [line for line in ada.processes().values() if name in line]
+        assert ada.of_cluster(name) == {}
 
 
 def test_a_removed_person_leaves_nothing(platform, admin):

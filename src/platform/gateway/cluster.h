@@ -122,6 +122,8 @@ cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) CR_MUST_USE;
 typedef void (*cr_cluster_row_fn)(void *user, int64_t user_id, json_t *report);
 cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned statuses, const char *name, cr_cluster_row_fn fn, void *user,
                                  cr_err *err) CR_MUST_USE;
+/* Why this cluster failed, in the arena; NULL when it did not. */
+const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena);
 void cr_cluster_rows_sweep(cr_gateway *g);
 
 /* ---- gateway_life.c ---- */

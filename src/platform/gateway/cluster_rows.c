@@ -165,6 +165,14 @@ cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned status
     return cr_query_end(&q, err);
 }
 
+const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(g->hub->db, &q, NULL, "SELECT coalesce(reason, '') FROM clusters WHERE name = ? AND (status = 'FAILED' OR outcome = 'FAILED')", "t",
+                      name) != CR_OK || !cr_query_next(&q))
+        return NULL;
+    return cr_arena_strdup(arena, cr_query_text(&q, 0));
+}
+
 void cr_cluster_rows_sweep(cr_gateway *g) {
     cr_err err = CR_ERR_INIT;
     note("sweeping old clusters",

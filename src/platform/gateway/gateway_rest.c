@@ -159,7 +159,17 @@ static bool needs_own(cr_request *req, const cr_person *person, json_t **ret_rep
     return own;
 }
 
+/* Who waits for the start is told why it failed: the client shows it (GatewayClusterError). false: it did not. */
+static bool reply_failure(cr_request *req, const char *name) {
+    const char *why = cr_cluster_rows_failure(gateway_of(req), name, &req->arena);
+    if (why)
+        reply(req, 409, "Cluster %.64s failed: %s", name, why);
+    return why != NULL;
+}
+
 void cr_gateway_reply_report(cr_request *req, const char *name) {
+    if (reply_failure(req, name))
+        return;
     found f = {0, NULL};
     cr_err err = CR_ERR_INIT;
     if (cr_cluster_rows_report(gateway_of(req), 0, ~0u, name, take_one, &f, &err) != CR_OK)
@@ -264,6 +274,8 @@ static void on_get(cr_request *req) {
     if (c && c->status == CR_CLUSTER_PENDING && shall_wait(req)) {
         json_decref(report);
         cr_cluster_wait(c, req);
+    } else if (shall_wait(req) && reply_failure(req, req->param[0])) {
+        json_decref(report);
     } else {
         cr_reply_json(req, 200, report);
     }
@@ -447,6 +459,8 @@ static void on_heartbeat(cr_request *req) {
         cr_reply_err(req, &err);
 }
 
+static void on_nothing(cr_request *req) { reply(req, 404, "There is nothing at this address, or not by this method"); }
+
 #define API CR_GATEWAY_PATH "/api"
 const cr_route cr_gateway_routes[] = {
     /* methods   path                                kind               CSRF          handler */
@@ -460,5 +474,6 @@ const cr_route cr_gateway_routes[] = {
     {CR_POST,    API "/v1/clusters/:name/scale",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_scale},
     {CR_POST,    API "/v1/clusters/:name/adapt",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_adapt},
     {CR_POST,    API "/v1/clusters/:name/heartbeat", CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_heartbeat},
+    {~0u,        CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
     {0},
 };
