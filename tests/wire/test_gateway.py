@@ -175,9 +175,9 @@ def test_a_worker_that_dies_is_replaced(ada, cluster, client):
 
 def test_adapt(cluster, client):
     cluster.adapt(minimum=1, maximum=2)
-    futures = client.map(lambda x: time.sleep(0.5) or x, range(40), pure=False)
+    futures = client.map(lambda x: time.sleep(0.5) or x, range(400), pure=False)
     wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, 90)
-    client.gather(futures)
+    client.cancel(futures)
     wait_for(lambda: len(client.scheduler_info()["workers"]) == 1, 90)
     cluster.adapt(active=False)
     cluster.scale(1)
