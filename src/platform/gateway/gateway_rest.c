@@ -194,15 +194,15 @@ static void on_options(cr_request *req) {
 static bool read_statuses(cr_request *req, unsigned *ret_statuses) {
     const char *text = cr_pairs_get(&req->query, "status");
     unsigned statuses = text ? 0 : 1u << CR_CLUSTER_PENDING | 1u << CR_CLUSTER_RUNNING;
-    while (text && *text) {
+    while (text) {
         size_t n = strcspn(text, ",");
         cr_cluster_status s;
         if (!cr_cluster_status_parse(text, n, &s)) {
-            reply(req, 422, "Invalid status: '%.*s'", (int)CR_MIN(n, (size_t)64), text);
+            reply(req, 422, "'%.*s' is not a valid ClusterStatus", (int)CR_MIN(n, (size_t)64), text);
             return false;
         }
         statuses |= 1u << s;
-        text += n + (text[n] == ',');
+        text = text[n] ? text + n + 1 : NULL;
     }
     *ret_statuses = statuses;
     return true;
@@ -459,7 +459,7 @@ static void on_heartbeat(cr_request *req) {
         cr_reply_err(req, &err);
 }
 
-static void on_nothing(cr_request *req) { reply(req, 404, "There is nothing at this address, or not by this method"); }
+static void on_nothing(cr_request *req) { reply(req, 404, "There is nothing at this address"); }
 
 #define API CR_GATEWAY_PATH "/api"
 const cr_route cr_gateway_routes[] = {
@@ -474,6 +474,6 @@ const cr_route cr_gateway_routes[] = {
     {CR_POST,    API "/v1/clusters/:name/scale",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_scale},
     {CR_POST,    API "/v1/clusters/:name/adapt",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_adapt},
     {CR_POST,    API "/v1/clusters/:name/heartbeat", CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_heartbeat},
-    {~0u,        CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
+    {CR_GET,     CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
     {0},
 };
