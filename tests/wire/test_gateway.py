@@ -390,3 +390,14 @@ def test_no_argument_is_needed_in_a_server(platform, ada):
         for name in ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN"):
             os.environ.pop(name, None)
         dask.config.refresh()
+
+
+def test_a_cluster_without_work_ends():
+    with running("--preimport", "no", "--gateway-idle", "4") as platform:
+        ann = Member(platform, platform.administrator(), "ann")
+        with ann.gateway() as gateway:
+            name = gateway.submit(**SMALL)
+            gateway.connect(name).close(shutdown=False)
+            assert "1 clusters, 0 workers" in platform.ask(command="status")["text"]
+            wait_for(lambda: gateway.get_cluster(name).status.name == "STOPPED", 60)
+            assert not ann.processes()

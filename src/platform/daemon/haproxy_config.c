@@ -207,7 +207,7 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "10s", out);
     cr_buf_adds(out,
                 "    http-request set-header X-Craton-Entry hub\n"
-                "    use_backend hub_events if { path_end /server/progress }\n"
+                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m beg wait }\n"
                 "    default_backend hub\n\n");
 }
 

@@ -31,11 +31,22 @@ static void close_gateway(cr_hub *hub) {
 
 static void on_minute(cr_hub *hub) { cr_cluster_rows_sweep(cr_gateway_of(hub)); }
 
+static void add_status(cr_hub *hub, cr_buf *out) {
+    int64_t clusters = 0, workers = 0;
+    for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
+        clusters++;
+        workers += cr_cluster_live_workers(c);
+    }
+    if (clusters)
+        cr_buf_addf(out, "  dask:    %lld clusters, %lld workers\n", (long long)clusters, (long long)workers);
+}
+
 const cr_hub_feature cr_gateway_feature = {
     .routes = cr_gateway_routes,
     .open = open_gateway,
     .close = close_gateway,
     .event = cr_gateway_event,
     .minute = on_minute,
+    .status = add_status,
     .release = cr_gateway_release,
 };

@@ -18,7 +18,7 @@ enum {
     GRACE_MS = 5 * 1000,          /* for a process to end by itself */
     FORCE_MS = 15 * 1000,         /* then it should be gone; between repetitions */
     WAIT_MS = 20 * 1000,          /* ?wait */
-    FAILURES_MOST = 3,
+    FAILURES_MOST = 3, WAITERS_MOST = 16,
     SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
 };
 
@@ -70,9 +70,12 @@ static void answer(void *user) {
 }
 
 void cr_cluster_wait(cr_cluster *c, cr_request *req) {
-    cr_cluster_waiter *w = calloc(1, sizeof *w);
-    if (!w) {
-        cr_reply_error(req, 507, "no memory to wait", "");
+    int waiting = 0;
+    for (const cr_cluster_waiter *w = c->waiters; w; w = w->next)
+        waiting++;
+    cr_cluster_waiter *w = waiting < WAITERS_MOST ? calloc(1, sizeof *w) : NULL;
+    if (!w) {                     /* the client asks again by itself */
+        cr_gateway_reply_report(req, c->name);
         return;
     }
     *w = (cr_cluster_waiter){.next = c->waiters, .cluster = c, .req = req};

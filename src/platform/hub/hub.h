@@ -35,6 +35,7 @@ typedef struct cr_hub_feature {
     void (*close)(struct cr_hub *hub);                       /* also after a failed open; does not answer requests that wait */
     bool (*event)(struct cr_hub *hub, const cr_runner_event *event);    /* before the hub sees it; true: it is the feature's alone */
     void (*minute)(struct cr_hub *hub);
+    void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
 } cr_hub_feature;
