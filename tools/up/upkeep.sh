@@ -148,8 +148,8 @@ accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") ==
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
 readonly STATE_NAMES=(config hub home log runner signin services demo before-restore-20 .up.lock)
-readonly RUN_NAMES=(route u r errors control.sock fetch.sock proxy.sock routes.map haproxy.cfg haproxy.pid cratond.pid tls.pem tls-new.pem tls-check.cfg
-    owner-rules.nft)
+readonly RUN_NAMES=(route u r g errors control.sock fetch.sock proxy.sock schedulers.sock routes.map clusters.map haproxy.cfg haproxy.pid
+    cratond.pid tls.pem tls-new.pem tls-check.cfg owner-rules.nft)
 
 # remove_ours FOLDER NAME...: these, their versions and temporary files (NAME.*, before-restore-20*), then the folder when it is empty.
 # No link is followed, and nothing on another file system is touched.

@@ -42,6 +42,12 @@ static const row rows[] = {
     {"uid-count", "N", "how many user ids there are (20000)", INT, AT(uid_count), 1, 1000000},
     {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", PREFIX, AT(account_prefix), 0, 0},
     {"preimport", "yes|no", "start servers from a parent that has Jupyter imported (yes)", YES_NO, AT(preimport), 0, 0},
+    {"gateway", "yes|no", "Dask clusters on demand (yes)", YES_NO, AT(gateway), 0, 0},
+    {"gateway-idle", "S", "seconds after which a cluster without work ends; 0: never (1800)", INT, AT(gateway_idle_s), 0, 10000000},
+    {"gateway-clusters", "N", "clusters of one person at a time (4)", INT, AT(gateway_clusters), 1, 1000},
+    {"gateway-workers", "N", "workers of one person at a time (16)", INT, AT(gateway_workers), 1, 10000},
+    {"gateway-cores", "N", "cores of one person's workers, together (16)", INT, AT(gateway_cores), 1, 100000},
+    {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", BYTES, AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
@@ -180,6 +186,11 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->uid_first = 20001;
     c->uid_count = 20000;
     c->preimport = true;
+    c->gateway = true;
+    c->gateway_idle_s = 1800;
+    c->gateway_clusters = 4;
+    c->gateway_workers = c->gateway_cores = 16;
+    c->gateway_memory_bytes = (uint64_t)16 << 30;
     strcpy(c->account_prefix, "cr-");
     if (c->as_root) {
         strcpy(c->state_dir, "/var/lib/craton");
@@ -314,6 +325,8 @@ static void fit_to_machine(cr_config *c) {
     uint64_t have = machine_memory();
     if (have && c->memory_bytes > have)
         c->memory_bytes = have;
+    if (have && c->gateway_memory_bytes > have)
+        c->gateway_memory_bytes = have;
 }
 
 cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {

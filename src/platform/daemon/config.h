@@ -26,6 +26,10 @@ typedef struct cr_config {
     char account_prefix[16];      /* of Linux user names, so that they collide with nobody's: "cr-" */
     bool preimport;               /* start from the pre-imported parent when possible */
     char log_file[512];           /* "" : stderr */
+    bool gateway;                 /* Dask clusters on demand */
+    int64_t gateway_idle_s;       /* a cluster without work ends after so long; 0: never */
+    int64_t gateway_clusters, gateway_workers, gateway_cores;   /* of one person at a time; cores and memory: of all workers and schedulers */
+    uint64_t gateway_memory_bytes;
 } cr_config;
 
 enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */

@@ -46,6 +46,7 @@ static cr_status lay_dirs(const cr_config *c, const cr_ground *g, cr_err *err) {
         {c->run_dir, "/" CR_RUN_ROUTE, 0, g->proxy_gid, 0750},
         {c->run_dir, "/u", 0, 0, 0711},
         {c->run_dir, "/r", 0, 0, 0711},
+        {c->run_dir, "/" CR_RUN_CLUSTERS, 0, 0, 0711},
     };
     CR_TRY(cr_make_dirs(c->state_dir, 0711, err));
     CR_TRY(cr_make_dirs(c->run_dir, 0755, err));

@@ -4,6 +4,10 @@
  * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's.
  * api    127.0.0.1:PORT+2   /hub/api only, for user servers; no cookies.
  *
+ * front  127.0.0.1:PORT+2   where the gateway is switched on this is what listens there: TLS whose name (SNI) is that of a Dask cluster goes to
+ *        its scheduler as it is, everything else to api, over a socket that only HAProxy reaches. The clusters map says where
+ *        schedulers are; the hub speaks to them through RUN/schedulers.sock, since it has no network sockets.
+ *
  * Dynamic servers are added with weight 0: a request whose server is unknown or down then gives 503, where a default weight
  * would let HAProxy choose another user's server.
  *
@@ -37,7 +41,7 @@ _Static_assert(HUB_SLOTS * 5 / 2 + 3 * IDLE_SLOTS < (int)CR_HTTP_CONNECTIONS_MAX
 _Static_assert((int)CR_HTTP_STREAMS_MAX >= (int)HUB_SLOTS, "every stream that the door lets through is given out");
 
 typedef struct names {
-    char hub_origin[CR_URL_MAX], hub_host[512], user_suffix[512], map[600], run[600];
+    char hub_origin[CR_URL_MAX], hub_host[512], user_suffix[512], map[600], clusters[600], run[600];
     uint64_t connections, slots;      /* of all together; of one door to the hub */
 } names;
 
@@ -48,6 +52,7 @@ static void put_names(const cr_config *c, uint64_t files, names *n) {
     cr_url_user_origin(c, "*", user, sizeof user);
     snprintf(n->user_suffix, sizeof n->user_suffix, "%s", strchr(user, '*') + 1);
     cr_run_path(c, CR_RUN_MAP, n->map, sizeof n->map);
+    cr_run_path(c, CR_RUN_CLUSTER_MAP, n->clusters, sizeof n->clusters);
     snprintf(n->run, sizeof n->run, "%s", c->run_dir);
     /* Two descriptors per connection; the rest is for listeners, the runtime socket and dynamic servers. */
     n->connections = files > 1000 ? CR_MIN((files - 500) / 2, (uint64_t)20000) : 200;
@@ -202,7 +207,7 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "10s", out);
     cr_buf_adds(out,
                 "    http-request set-header X-Craton-Entry hub\n"
-                "    use_backend hub_events if { path_end /server/progress }\n"
+                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m beg wait }\n"
                 "    default_backend hub\n\n");
 }
 
@@ -245,6 +250,9 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-request set-var(txn.holder) \"req.fhdr(authorization),word(-1,' '),sha2(256),hex\" if { req.fhdr(authorization) -m found }\n"
                 "    http-request set-var(txn.holder) req.body_param(client_secret),url_dec(1),sha2(256),hex"
                 " if { path /hub/api/oauth2/token } { req.body_param(client_secret) -m found }\n"
+                /* The cookie that the gateway gives for a right token is one, too. */
+                "    http-request set-var(txn.holder) req.cook(" CR_GATEWAY_COOKIE "),sha2(256),hex"
+                " if gateway !{ req.fhdr(authorization) -m found } { req.cook(" CR_GATEWAY_COOKIE ") -m found }\n"
                 "    acl holder var(txn.holder) -m found\n"
                 "    acl known var(txn.holder),table_gpt0(api_tokens) eq 1\n"
                 "    http-request track-sc0 src table api_strangers if !known\n");
@@ -260,24 +268,75 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
+static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_addf(out,
+                "frontend front\n"
+                "    mode tcp\n"
+                "    maxconn %llu\n"
+                "    timeout client 1m\n"
+                "    bind ipv4@127.0.0.1:%d\n"
+                "    tcp-request inspect-delay 3s\n"
+                "    acl hello req.ssl_hello_type 1\n"
+                "    tcp-request content set-var(sess.dst) req.ssl_sni,lower,map_str(%s) if hello { req.ssl_sni -m beg -i daskgateway- }\n"
+                "    tcp-request content accept if hello { var(sess.dst) -m found }\n"
+                "    tcp-request content reject if hello\n"
+                "    tcp-request content accept if { req.len gt 0 }\n"
+                "    tcp-request content reject\n"
+                "    use_backend schedulers if { var(sess.dst) -m found }\n"
+                "    default_backend front\n\n",
+                (unsigned long long)(n->connections / 4), (int)c->port + 2, n->clusters);
+    char address[CR_URL_MAX];
+    cr_buf_addf(out,
+                "backend front\n    mode tcp\n    server api %s send-proxy-v2\n\n"
+                "backend schedulers\n"
+                "    mode tcp\n"
+                "    tcp-request content set-dst var(sess.dst),field(1,:)\n"
+                "    tcp-request content set-dst-port var(sess.dst),field(2,:)\n"
+                "    server s 0.0.0.0:0\n\n",
+                cr_proxy_address(c, "front", address, sizeof address));
+}
+
+static void put_scheduler_api(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_addf(out,
+                "frontend scheduler_api\n"
+                "    timeout client 15s\n"
+                "    bind unix@%s/" CR_RUN_SCHEDULERS " mode 600%s\n"
+                "    http-request set-var(txn.dst) req.hdr(x-craton-cluster),map_str(%s)\n"
+                "    http-request return status 404 if !{ var(txn.dst) -m found }\n"
+                "    default_backend scheduler_api\n\n"
+                "backend scheduler_api\n"
+                "    timeout server 10s\n"
+                "    http-reuse never\n"
+                "    http-request set-dst var(txn.dst),field(1,:)\n"
+                "    http-request set-dst-port var(txn.dst),field(2,:)\n"
+                "    server s 0.0.0.0:0\n\n",
+                n->run, c->as_root ? " user " CR_HUB_USER : "", n->clusters);
+}
+
 static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    char place[CR_URL_MAX];
+    if (c->gateway)
+        snprintf(place, sizeof place, "unix@%s/" CR_RUN_API_FRONT " accept-proxy mode 600%s", n->run, c->as_root ? " user " CR_PROXY_USER : "");
+    else
+        snprintf(place, sizeof place, "ipv4@127.0.0.1:%d", (int)c->port + 2);
     cr_buf_addf(out,
                 "frontend api\n"
                 "    maxconn %llu\n"
                 "    timeout http-request 3s\n"     /* all callers are on this machine */
                 "    timeout client 1m\n"
-                "    bind ipv4@127.0.0.1:%d\n"
+                "    bind %s\n"
+                "    acl gateway path_beg " CR_GATEWAY_PATH "/\n"
                 "    http-request return status 404 content-type application/json string \"{\\\"status\\\":404,\\\"message\\\":\\\"only /hub/api is here\\\"}\""
-                " if !{ path_beg /hub/api/ } !{ path /hub/api }\n"
+                " if !{ path_beg /hub/api/ } !{ path /hub/api } !gateway\n"
                 "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %%2e }\n"
                 "    http-request set-header X-Forwarded-For %%[src]\n"
-                "    http-request del-header Cookie\n"
+                "    http-request del-header Cookie if !gateway\n"
                 "    http-request set-header X-Craton-Entry api\n",
-                (unsigned long long)(n->connections / 4), (int)c->port + 2);
+                (unsigned long long)(n->connections / 4), place);
     put_whole_body(n, "3s", out);
     put_token_limits(n, out);
     cr_buf_adds(out,
-                "    use_backend hub_events if { path_end /server/progress }\n"
+                "    use_backend hub_events if { path_end /server/progress } or gateway { query -m beg wait }\n"
                 "    default_backend hub_api\n\n");
 }
 
@@ -316,6 +375,10 @@ cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_
     put_hub_frontend(c, &n, out);
     put_user_frontend(c, &n, out);
     put_api_frontend(c, &n, out);
+    if (c->gateway) {
+        put_front_frontend(c, &n, out);
+        put_scheduler_api(c, &n, out);
+    }
     put_backends(c, &n, out);
     return cr_buf_check(out, err);
 }

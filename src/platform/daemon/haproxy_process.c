@@ -191,6 +191,7 @@ static cr_status launch(cr_haproxy *h, cr_err *err) {
     char path[CR_URL_MAX], log_path[600];
     /* The map starts empty: the dynamic servers it would name do not exist in a new HAProxy. The hub replays both. */
     CR_TRY(cr_file_replace(path_of(h, CR_RUN_MAP, path), "", 0, 0644, err));
+    CR_TRY(cr_file_replace(path_of(h, CR_RUN_CLUSTER_MAP, path), "", 0, 0644, err));
     snprintf(log_path, sizeof log_path, "%s/log/haproxy.log", h->config->state_dir);
     cr_auto_fd int log_fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (log_fd < 0)

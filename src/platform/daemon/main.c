@@ -15,11 +15,13 @@
 #include "platform/daemon/providers.h"
 #include "platform/daemon/services.h"
 #include "platform/daemon/urls.h"
+#include "platform/gateway/gateway.h"
 #include "platform/runner/confine.h"
 #include "platform/runner/protocol.h"
 
 /* hub/hub.c. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services,
+                const struct cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 
 static int fail(const cr_err *err) {
     fprintf(stderr, "cratond: %s\n", err->message);
@@ -81,7 +83,8 @@ static int run_hub(void) {
         cr_log_err(CR_LOG_ERROR, "hub cannot start", &err);
         return cr_status_exit(status);
     }
-    return cr_hub_main(&config, &providers, &services, CR_HUB_RUNNER_FD, CR_HUB_API_FD, CR_HUB_CONTROL_FD);
+    return cr_hub_main(&config, &providers, &services, config.gateway ? &cr_gateway_feature : NULL, CR_HUB_RUNNER_FD, CR_HUB_API_FD,
+                       CR_HUB_CONTROL_FD);
 }
 
 static int help(const cr_option *actions) {

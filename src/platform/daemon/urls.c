@@ -48,6 +48,10 @@ char *cr_url_api(const cr_config *c, char *buf, size_t size) {
     return put(buf, size, "http://127.0.0.1:%d/hub/api", (int)c->port + 2);
 }
 
+char *cr_url_gateway(const cr_config *c, char *buf, size_t size) {
+    return put(buf, size, "http://127.0.0.1:%d" CR_GATEWAY_PATH, (int)c->port + 2);
+}
+
 static bool stays(unsigned char b) {
     return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || (b && strchr("-._~@", b));
 }

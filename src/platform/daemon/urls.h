@@ -19,6 +19,10 @@
 enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 
 /* Below RUN. */
+#define CR_RUN_CLUSTERS "g"               /* a directory with certificate, key and token for each Dask cluster */
+#define CR_RUN_API_FRONT "route/front"    /* HAProxy to itself: HTTP that came to the API port beside TLS of schedulers */
+#define CR_RUN_SCHEDULERS "schedulers.sock"   /* HAProxy: from the hub to the API of a scheduler */
+#define CR_RUN_CLUSTER_MAP "clusters.map" /* where schedulers are; as CR_RUN_MAP */
 #define CR_RUN_ROUTE "route"              /* HAProxy's root: the hub's socket and the pinned links, nothing else */
 #define CR_RUN_API "route/api"            /* the hub's listening socket */
 #define CR_RUN_CONTROL "control.sock"
@@ -30,6 +34,9 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 #define CR_RUN_PID "cratond.pid"
 /* Of an answer at the API port, for HAProxy alone: the SHA-256 of the token that the hub took, in capitals. */
 #define CR_HOLDER_HEADER "X-Craton-Holder"
+/* Path of the gateway's REST API, at every port where it is. */
+#define CR_GATEWAY_PATH "/services/dask-gateway"
+#define CR_GATEWAY_COOKIE "craton-gateway"
 /* HAProxy's backend whose dynamic servers are the user servers (name: cr_link_name). */
 #define CR_PROXY_BACKEND "usock"
 
@@ -37,6 +44,8 @@ char *cr_url_hub_origin(const cr_config *c, char *buf, size_t size);            
 char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, size_t size);  /* no slash at the end */
 char *cr_url_user_origins(const cr_config *c, char *buf, size_t size);   /* a CSP source, the origin of account "*" */
 char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2/hub/api, for user servers */
+/* http://127.0.0.1:PORT+2/services/dask-gateway: the gateway as programs of this machine reach it; schedulers at the same port, by SNI */
+char *cr_url_gateway(const cr_config *c, char *buf, size_t size);
 
 /* One segment of a path, percent-encoded as JupyterHub does it: letters, digits and -._~@ stay. */
 char *cr_url_segment(const char *text, char *buf, size_t size);

@@ -148,5 +148,36 @@ const cr_migration cr_schema[] = {
      "  FROM memberships m JOIN identities i ON i.id = m.identity_id LEFT JOIN groups g ON g.name = m.name ORDER BY 1;"
      "DELETE FROM groups WHERE name IN (SELECT name FROM memberships) AND properties = '{}' AND id NOT IN (SELECT group_id FROM group_members);"
      "UPDATE memberships SET name = (SELECT provider FROM identities WHERE id = identity_id) || ':' || name;"},
+    {6, "Dask clusters",
+     "CREATE TABLE clusters ("
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"    /* names a directory of the helper: never given again */
+     "  name TEXT NOT NULL UNIQUE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  status TEXT NOT NULL CHECK (status IN ('PENDING', 'RUNNING', 'STOPPING', 'STOPPED', 'FAILED')),"
+     "  outcome TEXT,"                            /* STOPPING: what it will be, STOPPED or FAILED */
+     "  reason TEXT,"                             /* of that; for people */
+     "  options TEXT NOT NULL,"                   /* JSON, as asked for and completed */
+     "  cores INTEGER NOT NULL,"                  /* of each worker */
+     "  memory_bytes INTEGER NOT NULL,"
+     "  generation INTEGER NOT NULL,"             /* of the scheduler */
+     /* What its own processes and its person hold anyway; '' when it has ended. */
+     "  token TEXT NOT NULL,"
+     "  cert TEXT NOT NULL,"
+     "  key TEXT NOT NULL,"
+     "  scheduler_port INTEGER NOT NULL DEFAULT 0,"
+     "  api_port INTEGER NOT NULL DEFAULT 0,"
+     "  count INTEGER NOT NULL DEFAULT 0,"        /* workers that the scheduler wants */
+     "  last_worker INTEGER NOT NULL DEFAULT 0,"  /* number given last */
+     "  created_ms INTEGER NOT NULL,"
+     "  stopped_ms INTEGER"
+     ") STRICT;"
+     "CREATE INDEX clusters_user ON clusters (user_id);"
+     "CREATE TABLE cluster_workers ("             /* those asked of the runner and not known to have ended */
+     "  generation INTEGER PRIMARY KEY,"
+     "  cluster_id INTEGER NOT NULL REFERENCES clusters (id) ON DELETE CASCADE,"
+     "  number INTEGER NOT NULL,"
+     "  joined INTEGER NOT NULL DEFAULT 0 CHECK (joined IN (0, 1))"
+     ") STRICT;"
+     "CREATE INDEX cluster_workers_cluster ON cluster_workers (cluster_id);"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -273,6 +273,8 @@ void cr_reply_redirect(cr_request *req, int status, const char *location) {
 void cr_reply_error(cr_request *req, int status, const char *message, const char *hint) {
     if (cr_request_wants_page(req)) {
         req->http->hooks.error_page(req, status, message, hint);
+    } else if (req->route && req->route->kind == CR_ROUTE_API_OWN) {
+        cr_reply_json(req, status, json_pack("{s:s+++}", "error", message, hint && *hint ? " (" : "", hint ? hint : "", hint && *hint ? ")" : ""));
     } else if (hint && *hint) {
         cr_reply_json(req, status, json_pack("{s:i, s:s, s:s}", "status", status, "message", message, "hint", hint));
     } else {

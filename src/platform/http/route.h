@@ -21,6 +21,7 @@ typedef enum cr_route_kind {
     CR_ROUTE_PAGE_ADMIN,            /* HTML for an administrator */
     CR_ROUTE_API_OPEN,              /* JSON for anybody */
     CR_ROUTE_API,                   /* JSON for a token, or a session with its CSRF token */
+    CR_ROUTE_API_OWN,               /* JSON; its handler finds out itself who is calling, and errors are {"error": text} */
     CR_ROUTE_FILE                   /* style sheets, scripts, pictures: public and cached */
 } cr_route_kind;
 

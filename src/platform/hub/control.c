@@ -93,6 +93,8 @@ static void status_text(cr_hub *hub, int64_t people, int64_t admins, const cr_pr
     cr_buf_addf(out, "  users:   %lld, administrators: %lld\n", (long long)people, (long long)admins);
     cr_buf_addf(out, "  proxy:   %s\n", proxy->connected ? "connected" : "NOT connected");
     cr_buf_addf(out, "  servers: %d running\n", cr_lab_count_running(hub));
+    if (hub->feature)
+        hub->feature->status(hub, out);
     tls_text(hub, out);
     cr_removals_text(hub, out);
     void *value;

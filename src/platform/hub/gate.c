@@ -228,7 +228,7 @@ bool cr_gate(cr_request *req) {
     }
     req->caller = c;
     cr_route_kind kind = req->route->kind;
-    if (kind == CR_ROUTE_FILE)
+    if (kind == CR_ROUTE_FILE || kind == CR_ROUTE_API_OWN)
         return true;
     if (kind == CR_ROUTE_API_OPEN)
         return identify(req, c);

@@ -31,6 +31,8 @@ static void on_minute(void *user) {
     cr_tokens_write_uses(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
+    if (hub->feature)
+        hub->feature->minute(hub);
     if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);
 }
@@ -86,6 +88,12 @@ static cr_status open_state(cr_hub *hub, cr_err *err) {
     return cr_site_new(path, &hub->site, err);
 }
 
+static void on_runner_event(void *user, const cr_runner_event *event) {
+    cr_hub *hub = user;
+    if (!hub->feature || !hub->feature->event(hub, event))
+        cr_labs_event(hub, event);
+}
+
 static cr_status open_loop(cr_hub *hub, int runner_fd, cr_err *err) {
     CR_TRY(cr_loop_new(&hub->loop, err));
     CR_TRY(cr_workers_new(hub->loop, WORKERS, WORK_QUEUE, &hub->workers, err));
@@ -100,8 +108,23 @@ static cr_status open_loop(cr_hub *hub, int runner_fd, cr_err *err) {
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "receiving signals");
     CR_TRY(cr_loop_watch(hub->loop, fd, EPOLLIN, on_signal, hub, &hub->term_watch, err));
-    CR_TRY(cr_runner_local_new(runner_fd, cr_labs_event, hub, &hub->runner, err));
+    CR_TRY(cr_runner_local_new(runner_fd, on_runner_event, hub, &hub->runner, err));
     return cr_loop_watch(hub->loop, hub->runner->ops->fd(hub->runner), EPOLLIN, on_runner, hub, &hub->runner_watch, err);
+}
+
+static cr_status join_routes(cr_hub *hub, cr_err *err) {
+    size_t n = 0, more = 0;
+    while (cr_hub_routes[n].pattern)
+        n++;
+    while (hub->feature && hub->feature->routes[more].pattern)
+        more++;
+    hub->routes = calloc(n + more + 1, sizeof *hub->routes);
+    if (!hub->routes)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the table of requests");
+    memcpy(hub->routes, cr_hub_routes, n * sizeof *hub->routes);
+    if (more)
+        memcpy(hub->routes + n, hub->feature->routes, more * sizeof *hub->routes);
+    return CR_OK;
 }
 
 static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *err) {
@@ -112,9 +135,12 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));
     CR_TRY(cr_labs_claim_routes(hub, err));
+    if (hub->feature)
+        CR_TRY(hub->feature->open(hub, err));
     CR_TRY(cr_labs_recover(hub, err));
     CR_TRY(cr_oidc_open(hub, err));
-    cr_http_hooks hooks = {cr_hub_routes, cr_gate, cr_site_error, hub->policy, hub};
+    CR_TRY(join_routes(hub, err));
+    cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub};
     CR_TRY(cr_http_new(hub->loop, api_fd, &hooks, &hub->http, err));
     return cr_control_new(hub, control_fd, &hub->control, err);
 }
@@ -128,6 +154,8 @@ static void close_all(cr_hub *hub) {
     /* Workers first: a request that waits for one must not be answered twice. */
     cr_workers_free(hub->workers);
     cr_oidc_close(hub);
+    if (hub->feature)
+        hub->feature->close(hub);
     cr_http_free(hub->http);
     cr_labs_free(hub);
     cr_proxy_free(hub->proxy);
@@ -140,9 +168,11 @@ static void close_all(cr_hub *hub) {
     cr_db_close(hub->db);
     cr_loop_free(hub->loop);
     cr_secret_done(&hub->secret);
+    free(hub->routes);
 }
 
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd) {
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services,
+                const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd) {
     cr_hub *hub = calloc(1, sizeof *hub);
     cr_err err = CR_ERR_INIT;
     if (!hub)
@@ -150,6 +180,7 @@ int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const
     hub->config = config;
     hub->providers = providers;
     hub->services = services;
+    hub->feature = feature;
     hub->started_ms = cr_wall_ms();
     cr_map_init(&hub->servers, SERVERS_MAX);
     umask(0077);

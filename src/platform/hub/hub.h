@@ -28,7 +28,23 @@ typedef struct cr_control cr_control;
 
 enum { CR_TOKEN_USES_MAX = 256 };
 
+struct cr_hub;
+/* What a later folder of the platform does inside the hub process; daemon/main.c hands it in. */
+typedef struct cr_hub_feature {
+    const cr_route *routes;                                  /* looked at after the hub's own */
+    cr_status (*open)(struct cr_hub *hub, cr_err *err);      /* sets hub->feature_state; database and proxy are there, the runner's list is not */
+    void (*close)(struct cr_hub *hub);                       /* also after a failed open; does not answer requests that wait */
+    bool (*event)(struct cr_hub *hub, const cr_runner_event *event);    /* before the hub sees it; true: it is the feature's alone */
+    void (*minute)(struct cr_hub *hub);
+    void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
+    /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
+    bool (*release)(struct cr_hub *hub, int64_t user_id);
+} cr_hub_feature;
+
 typedef struct cr_hub {
+    const cr_hub_feature *feature;            /* NULL: none */
+    void *feature_state;
+    cr_route *routes;                         /* the hub's and the feature's */
     const cr_config *config;
     const cr_provider_set *providers;
     const cr_service_set *services;
@@ -82,7 +98,8 @@ typedef struct cr_caller {
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services,
+                const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 void cr_hub_stop(cr_hub *hub, int exit_code);
 
 static inline cr_hub *cr_hub_of(const cr_request *req) { return req->app; }

@@ -68,6 +68,8 @@ void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);
 int cr_lab_count_running(const cr_hub *hub);
+/* For whatever is started by the runner; inside a transaction of the caller or alone. */
+cr_status cr_next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) CR_MUST_USE;
 
 void cr_lab_listen(cr_lab *server, cr_lab_listener *listener, cr_lab_fn fn, void *user);
 void cr_lab_unlisten(cr_lab_listener *listener);

@@ -93,7 +93,7 @@ cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
     return cr_query_end(&q, err);
 }
 
-static cr_status next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) {
+cr_status cr_next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "UPDATE sequence SET value = value + 1 WHERE name = 'generation'", ""));
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT value FROM sequence WHERE name = 'generation'", ""));
@@ -104,7 +104,7 @@ static cr_status next_generation(cr_db *db, uint64_t *ret_generation, cr_err *er
 
 static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     cr_db *db = s->hub->db;
-    CR_TRY(next_generation(db, generation, err));
+    CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
                      "stop_text = NULL WHERE id = ?", "iii", (int64_t)*generation, cr_wall_ms(), s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));

@@ -129,6 +129,8 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
     switch (what) {
     case ACT_DISABLE:
         CR_TRY(cr_person_set_disabled(hub->db, person->id, true, err));
+        if (hub->feature)
+            (void)hub->feature->release(hub, person->id);
         return stop_server_of(hub, person, "The administrator disabled this user.", err);
     case ACT_ENABLE: return cr_person_set_disabled(hub->db, person->id, false, err);
     case ACT_STOP: return stop_server_of(hub, person, "The administrator stopped it.", err);

@@ -57,7 +57,8 @@ static void note_failure(cr_hub *hub, int64_t user_id, const char *why) {
 
 /* CR_OK also when something of the person still runs: its end comes back here. */
 static cr_status ask_helper(cr_hub *hub, const cr_person *person, cr_err *err) {
-    if (!cr_lab_forget(hub, person->id))
+    bool released = !hub->feature || hub->feature->release(hub, person->id);
+    if (!cr_lab_forget(hub, person->id) || !released)
         return CR_OK;
     CR_TRY(hub->runner->ops->remove_account(hub->runner, person->account, true, err));
     return postpone(hub, person->id, ASK_AGAIN_MS, err);

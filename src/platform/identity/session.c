@@ -85,31 +85,44 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
     return CR_OK;
 }
 
+/* ?1 is for the condition, ?2 the time. API tokens of people whom only providers know end with what the last sign-in was worth. */
+#define TOKEN_QUERY(condition) \
+    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL " \
+    "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id " \
+    "WHERE " condition " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') " \
+    "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) " \
+    "OR EXISTS (SELECT 1 FROM identities WHERE user_id = u.id AND tokens_until_ms > ?2))"
+
+static cr_status read_token(cr_query *q, cr_token *ret_token, cr_person *ret_person, cr_err *err) {
+    if (!cr_query_next(q)) {
+        CR_TRY(cr_query_end(q, err));
+        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
+    }
+    cr_person_read(q, ret_person);
+    const int c = CR_PERSON_N_COLUMNS;
+    cr_token t = {.id = cr_query_int(q, c), .user_id = ret_person->id, .server_id = cr_query_int(q, c + 2),
+                  .session_id = cr_query_int(q, c + 3), .expires_ms = cr_query_int(q, c + 4),
+                  .kind = kind_of(cr_query_text(q, c + 1)), .narrowed = cr_query_int(q, c + 6)};
+    const char *server = cr_query_text(q, c + 5);
+    snprintf(t.server, sizeof t.server, "%s", server ? server : "");
+    *ret_token = t;
+    return CR_OK;
+}
+
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) {
     if (!cr_token_is_wellformed(token))
         return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(token, hash);
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL "
-                         "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id "
-                         "WHERE t.hash = ?1 AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') "
-                         "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) "
-                         "OR EXISTS (SELECT 1 FROM identities WHERE user_id = u.id AND tokens_until_ms > ?2))",
-                         "bi", hash, sizeof hash, cr_wall_ms()));
-    if (!cr_query_next(&q)) {
-        CR_TRY(cr_query_end(&q, err));
-        return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
-    }
-    cr_person_read(&q, ret_person);
-    const int c = CR_PERSON_N_COLUMNS;
-    cr_token t = {.id = cr_query_int(&q, c), .user_id = ret_person->id, .server_id = cr_query_int(&q, c + 2),
-                  .session_id = cr_query_int(&q, c + 3), .expires_ms = cr_query_int(&q, c + 4),
-                  .kind = kind_of(cr_query_text(&q, c + 1)), .narrowed = cr_query_int(&q, c + 6)};
-    const char *server = cr_query_text(&q, c + 5);
-    snprintf(t.server, sizeof t.server, "%s", server ? server : "");
-    *ret_token = t;
-    return CR_OK;
+    CR_TRY(cr_query_open(db, &q, err, TOKEN_QUERY("t.hash = ?1"), "bi", hash, sizeof hash, cr_wall_ms()));
+    return read_token(&q, ret_token, ret_person, err);
+}
+
+cr_status cr_token_get(cr_db *db, int64_t id, cr_token *ret_token, cr_person *ret_person, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, TOKEN_QUERY("t.id = ?1"), "ii", id, cr_wall_ms()));
+    return read_token(&q, ret_token, ret_person, err);
 }
 
 cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) {

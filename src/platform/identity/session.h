@@ -43,6 +43,8 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* Ends the tokens that services have made which are not in the JSON list of names, and what was made with such. */
 cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
+/* The same by its number, for what has proved the token before. */
+cr_status cr_token_get(cr_db *db, int64_t id, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* The JSON list of a narrowed token; in the arena. */
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) CR_MUST_USE;
 

@@ -103,6 +103,63 @@ static void put_hub(list *v, const cr_launch *l) {
     put(v, "JUPYTERHUB_SERVICE_URL=http+unix://%s%s", segment, prefix);   /* this scheme keeps the server from opening a port */
 }
 
+/* So that Gateway() needs no argument: JupyterHubAuth sends the server's own token. */
+static void put_gateway(list *v, const cr_launch *l) {
+    char url[CR_URL_MAX];
+    if (!l->config->gateway)
+        return;
+    put(v, "DASK_GATEWAY__ADDRESS=%s", cr_url_gateway(l->config, url, sizeof url));
+    put(v, "DASK_GATEWAY__AUTH__TYPE=jupyterhub");
+}
+
+/* A cluster's process; see docs/gateway.md. There is no nanny: the helper watches. */
+static void put_dask(list *v, const cr_launch *l) {
+    const cr_dask_start *d = &l->start->dask;
+    const char *who = d->role == CR_ROLE_SCHEDULER ? "SCHEDULER" : "WORKER";
+    char url[CR_URL_MAX];
+    put(v, "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True");
+    put(v, "DASK_DISTRIBUTED__COMM__TLS__CA_FILE=%s/cert.pem", l->secrets_dir);
+    put(v, "DASK_DISTRIBUTED__COMM__TLS__%s__CERT=%s/cert.pem", who, l->secrets_dir);
+    put(v, "DASK_DISTRIBUTED__COMM__TLS__%s__KEY=%s/key.pem", who, l->secrets_dir);
+    put(v, "DASK_GATEWAY_CLUSTER_NAME=%s", d->name);
+    if (d->role == CR_ROLE_SCHEDULER) {
+        put(v, "DASK_GATEWAY_API_URL=%s/api", cr_url_gateway(l->config, url, sizeof url));
+        put(v, "DASK_GATEWAY_API_TOKEN=%s/token", l->secrets_dir);
+        return;
+    }
+    /* As a nanny would set them: one thread of these libraries for each thread of the worker. */
+    put(v, "OMP_NUM_THREADS=1");
+    put(v, "MKL_NUM_THREADS=1");
+    put(v, "OPENBLAS_NUM_THREADS=1");
+    put(v, "MALLOC_TRIM_THRESHOLD_=65536");
+    put_gateway(v, l);
+}
+
+static void put_dask_argv(list *v, const cr_launch *l) {
+    const cr_dask_start *d = &l->start->dask;
+    put(v, "%s/bin/dask", l->environment);
+    if (d->role == CR_ROLE_SCHEDULER) {
+        static const char *const args[] = {"scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0",
+                                           "--preload", "dask_gateway.scheduler_preload", "--dg-api-address", "127.0.0.1:0",
+                                           "--dg-heartbeat-period", "15", "--dg-adaptive-period", "3", "--dg-idle-timeout"};
+        for (size_t i = 0; i < CR_ARRAY_LEN(args); i++)
+            put(v, "%s", args[i]);
+        put(v, "%u", d->idle_s);
+        return;
+    }
+    put(v, "worker");
+    put(v, "tls://127.0.0.1:%u", d->scheduler_port);
+    static const char *const args[] = {"--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--death-timeout", "60"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(args); i++)
+        put(v, "%s", args[i]);
+    put(v, "--name");
+    put(v, "w%u", d->worker);
+    put(v, "--nthreads");
+    put(v, "%u", d->threads);
+    put(v, "--memory-limit");
+    put(v, "%llu", (unsigned long long)l->start->limits.memory_bytes);
+}
+
 static void put_limits(list *v, const cr_launch *l) {
     const cr_server_limits *m = &l->start->limits;
     if (m->memory_bytes)
@@ -117,9 +174,12 @@ cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err
     list v;
     CR_TRY(begin(&v, a, err));
     put_person(&v, l);
-    if (!l->kernels_of) {
+    if (l->start->dask.role) {
+        put_dask(&v, l);
+    } else if (!l->kernels_of) {
         put_hub(&v, l);
         put_kernels(&v, l);
+        put_gateway(&v, l);
     }
     put_limits(&v, l);
     for (size_t i = 0; i < CR_ARRAY_LEN(passed_on); i++)
@@ -132,6 +192,10 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
     list v;
     CR_TRY(begin(&v, a, err));
     put(&v, "%s/bin/python3", l->environment);
+    if (l->start->dask.role) {
+        put_dask_argv(&v, l);
+        return end(&v, ret_argv, err);
+    }
     if (l->kernels_of) {
         put(&v, "%s/share/craton/start/kernels.py", l->config->prefix);
         put(&v, "%s", l->kernels_socket);

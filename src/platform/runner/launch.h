@@ -3,6 +3,9 @@
  * The same for the process from which a server's kernels are forked (share/start/kernels.py): `kernels_of` says for which server. It is
  * only ever forked from a prepared parent.
  *
+ * And for schedulers and workers of Dask clusters (start->dask.role): `dask scheduler` and `dask worker` of the same environment, on
+ * 127.0.0.1, with TLS of the cluster's own. Their arguments and variables are made here from numbers; secrets are files of secrets_dir.
+ *
  * The environment is made from nothing: what contracts/hub A2 and contracts/isolation 3 list, and a fixed few variables of the
  * helper's own environment (proxy, certificates, time zone) that people's downloads need. Threads: the helper's.
  */
@@ -26,6 +29,7 @@ typedef struct cr_launch {
     const char *socket;           /* where the server is to listen */
     const char *runtime_dir;
     const char *environment;      /* resolved PREFIX/env/GENERATION */
+    const char *secrets_dir;      /* of a cluster's process; NULL: it is none */
     const char *kernels_socket;   /* where its kernels are forked; NULL: nowhere */
     pid_t kernels_of;             /* 0: this is the start of a server */
     int log_fd;

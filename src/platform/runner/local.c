@@ -45,8 +45,10 @@ static cr_status local_start(cr_runner *r, const cr_runner_start *start, cr_err 
     s->limits = start->limits;
     snprintf(s->user, sizeof s->user, "%s", start->user);
     snprintf(s->token, sizeof s->token, "%s", start->token);
+    s->dask = start->dask;
     cr_status status = send_patiently((local *)r, &m, err);
     explicit_bzero(s->token, sizeof s->token);
+    explicit_bzero(s->dask.key, sizeof s->dask.key);
     return status;
 }
 

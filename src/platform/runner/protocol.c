@@ -1,6 +1,8 @@
 /* protocol.c - checks of the packets between hub and helper. */
 #include "platform/runner/protocol.h"
 
+#include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include "base/text.h"
 #include "platform/identity/user_names.h"
@@ -73,6 +75,50 @@ static bool is_user(const char *s) {
     return true;
 }
 
+static bool is_zero(const void *bytes, size_t n) {
+    for (const unsigned char *p = bytes; n; p++, n--)
+        if (*p)
+            return false;
+    return true;
+}
+
+/* One block of PEM: what lies between the lines is base64, and nothing follows. The helper writes it into a file and reads no further. */
+static bool is_pem(const char *field, size_t size, const char *label) {
+    char head[64], foot[64];
+    if (!ends_inside(field, size))
+        return false;
+    snprintf(head, sizeof head, "-----BEGIN %s-----\n", label);
+    snprintf(foot, sizeof foot, "\n-----END %s-----\n", label);
+    if (!cr_starts_with(field, head) || !cr_ends_with(field, foot) || strlen(field) < strlen(head) + strlen(foot))
+        return false;
+    const char *body = field + strlen(head), *end = field + strlen(field) - strlen(foot);
+    return body < end && body + strspn(body, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\n") >= end;
+}
+
+static cr_status check_dask(const cr_dask_start *d, const cr_server_id *id, cr_err *err) {
+    if (d->role == CR_ROLE_LAB)
+        return is_zero(d, offsetof(cr_dask_start, key) + sizeof d->key) ? CR_OK : CR_FAIL(err, CR_INVALID, "a server that is no cluster's has a part of one");
+    if (d->role > CR_ROLE_WORKER || d->cluster == 0 || d->cluster > INT32_MAX)
+        return CR_FAIL(err, CR_RANGE, "role or number of a cluster is out of range");
+    if (!cr_starts_with(id->server, CR_CLUSTER_SERVER))
+        return CR_FAIL(err, CR_INVALID, "a cluster's process is not called " CR_CLUSTER_SERVER "...");
+    if (!ends_inside(d->name, sizeof d->name) || strlen(d->name) != CR_CLUSTER_NAME_LEN ||
+        strspn(d->name, "0123456789abcdef") != CR_CLUSTER_NAME_LEN)
+        return CR_FAIL(err, CR_INVALID, "a cluster's name is not %d hexadecimal digits", CR_CLUSTER_NAME_LEN);
+    if (d->role == CR_ROLE_SCHEDULER) {
+        if (d->worker || d->threads || d->scheduler_port || d->idle_s > 10000000)
+            return CR_FAIL(err, CR_RANGE, "a scheduler has what is a worker's, or waits too long");
+        if (!is_pem(d->cert, sizeof d->cert, "CERTIFICATE") || !is_pem(d->key, sizeof d->key, "PRIVATE KEY"))
+            return CR_FAIL(err, CR_INVALID, "certificate or key of a cluster is not PEM");
+        return CR_OK;
+    }
+    if (d->worker == 0 || d->worker > INT32_MAX || d->threads == 0 || d->threads > 1024 || d->scheduler_port < 1024 ||
+        d->scheduler_port > 65535 || d->idle_s)
+        return CR_FAIL(err, CR_RANGE, "a number of a worker is out of range");
+    return is_zero(d->cert, sizeof d->cert) && is_zero(d->key, sizeof d->key)
+               ? CR_OK : CR_FAIL(err, CR_INVALID, "a worker has a certificate of its own");
+}
+
 static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     CR_TRY(check_id(&m->id, err));
     if (cr_account_is_platform_log(m->id.account))
@@ -84,7 +130,7 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
         return CR_FAIL(err, CR_INVALID, "token is not %d hexadecimal digits", CR_RUNNER_TOKEN_LEN);
     if (m->limits.memory_bytes > INT64_MAX || m->limits.cpu_milli > 4096000 || m->limits.pids > 1 << 22)
         return CR_FAIL(err, CR_RANGE, "a limit is out of range");
-    return CR_OK;
+    return check_dask(&m->dask, &m->id, err);
 }
 
 static cr_status check_event(const cr_runner_event *e, cr_err *err) {

@@ -34,7 +34,10 @@ typedef enum cr_msg_kind {
     CR_MSG_COUNT
 } cr_msg_kind;
 
-enum { CR_MSG_MAGIC = 0x43520004, CR_GRACE_MAX_MS = 600000 };
+/* How the names of a cluster's processes begin; no server of a person has such a name. */
+#define CR_CLUSTER_SERVER "dask-"
+
+enum { CR_MSG_MAGIC = 0x43520007, CR_GRACE_MAX_MS = 600000 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
@@ -48,6 +51,7 @@ typedef struct cr_msg_start {
     cr_server_limits limits;
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
+    cr_dask_start dask;
 } cr_msg_start;
 typedef struct cr_msg_stop { cr_msg_head head; uint32_t grace_ms; cr_server_id id; } cr_msg_stop;
 typedef struct cr_msg_list { cr_msg_head head; } cr_msg_list;

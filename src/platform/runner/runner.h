@@ -34,6 +34,21 @@ typedef struct cr_server_limits {
     uint32_t pids;                /* 0: no limit */
 } cr_server_limits;
 
+/* What a process is to its person. Schedulers and workers are those of Dask clusters (gateway/); a cluster's processes share a directory
+ * RUN/g/CLUSTER with its certificate, key and token, which goes with the scheduler. */
+typedef enum cr_server_role { CR_ROLE_LAB, CR_ROLE_SCHEDULER, CR_ROLE_WORKER } cr_server_role;
+enum { CR_CLUSTER_NAME_LEN = 32, CR_CLUSTER_CERT_MAX = 2047, CR_CLUSTER_KEY_MAX = 511 };
+typedef struct cr_dask_start {
+    uint64_t cluster;         /* number */
+    uint32_t role;            /* cr_server_role; all of this is zero for CR_ROLE_LAB */
+    uint32_t worker;          /* its number in the cluster, from 1; its name is w<number> */
+    uint32_t threads;         /* of a worker */
+    uint32_t scheduler_port;  /* where a worker finds its scheduler on 127.0.0.1 */
+    uint32_t idle_s;          /* a scheduler that has had nothing to do for so long asks to end; 0: never */
+    char name[CR_CLUSTER_NAME_LEN + 1];     /* hexadecimal; as clients know the cluster */
+    char cert[CR_CLUSTER_CERT_MAX + 1], key[CR_CLUSTER_KEY_MAX + 1];   /* PEM; of a scheduler, "" for a worker */
+} cr_dask_start;
+
 typedef enum cr_stop_reason {
     CR_STOP_EXITED,               /* detail: exit code */
     CR_STOP_SIGNAL,               /* detail: signal number */
@@ -63,7 +78,7 @@ typedef struct cr_runner_event {
     int64_t pid;
     bool preimported, socket_ready;
     cr_stop_reason reason;
-    int64_t detail;
+    int64_t detail;               /* STARTED, SNAPSHOT: uid of the process */
     char text[256];               /* for people; UTF-8 */
     uint64_t memory_peak_bytes;   /* of the cgroup, 0 when not known */
 } cr_runner_event;
@@ -74,8 +89,9 @@ typedef struct cr_runner_start {
     cr_server_id id;
     cr_server_limits limits;
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
-    char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal */
+    char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
     char display[128];            /* shown to the user only */
+    cr_dask_start dask;
 } cr_runner_start;
 
 typedef struct cr_runner cr_runner;

@@ -20,6 +20,7 @@ enum { SOCKET_POLL_MS = 20, SOCKET_SLOW_POLL_MS = 200, SOCKET_QUICK_MS = 15000, 
        LOG_MOST = 8 << 20, RESUMED_GRACE_MS = 10000, OOM_FRESH_MS = 5000 };
 
 static void on_end(void *user, uint32_t events);
+static void log_path(const cr_server *v, const char *suffix, char path[CR_URL_MAX]);
 static void look_for_socket(void *user, uint32_t events);
 static void sweep(void *user, uint32_t events);
 static void lose_patience(void *user, uint32_t events);
@@ -40,6 +41,16 @@ static char *kernels_socket_of(const cr_server *v, char path[CR_URL_MAX]) {
     return path;
 }
 
+static const char *noun_of(const cr_server *v) {
+    static const char *const nouns[] = {[CR_ROLE_LAB] = "server", [CR_ROLE_SCHEDULER] = "scheduler", [CR_ROLE_WORKER] = "worker"};
+    return nouns[v->r.role];
+}
+
+static char *secrets_dir_of(const cr_server *v, char path[CR_URL_MAX]) {
+    snprintf(path, CR_URL_MAX, "%s/" CR_RUN_CLUSTERS "/%lld", v->table->setup.config->run_dir, (long long)v->r.cluster);
+    return path;
+}
+
 /* A disk that is full must not stop the servers; what is lost then is only the memory across a restart of the helper. */
 static void save(cr_server *v) {
     cr_err err;
@@ -52,6 +63,8 @@ void cr_server_tell(cr_server *v, cr_runner_event_kind kind) {
                          .reason = (cr_stop_reason)v->r.reason, .detail = v->r.detail,
                          .memory_peak_bytes = (uint64_t)v->r.memory_peak_bytes};
     memcpy(e.text, v->r.text, sizeof e.text);
+    if (kind == CR_RUNNER_STARTED || kind == CR_RUNNER_SNAPSHOT)
+        e.detail = v->r.uid;
     v->table->setup.on_event(v->table->setup.user, &e);
 }
 
@@ -131,22 +144,22 @@ static void explain(cr_server *v) {
     switch ((cr_stop_reason)v->r.reason) {
     case CR_STOP_EXITED:
         if (v->r.detail == 0)
-            snprintf(t, n, "The server ended by itself.");
+            snprintf(t, n, "The %s ended by itself.", noun_of(v));
         else
-            snprintf(t, n, "The server ended with exit code %d%s%s", (int)v->r.detail, words[0] ? ": " : ".", words);
+            snprintf(t, n, "The %s ended with exit code %d%s%s", noun_of(v), (int)v->r.detail, words[0] ? ": " : ".", words);
         break;
     case CR_STOP_SIGNAL:
-        snprintf(t, n, "The server was ended by signal %d (%s).", (int)v->r.detail, strsignal((int)v->r.detail));
+        snprintf(t, n, "The %s was ended by signal %d (%s).", noun_of(v), (int)v->r.detail, strsignal((int)v->r.detail));
         break;
     case CR_STOP_OOM:
-        snprintf(t, n, "The server needed more memory than its limit of %s and was ended.",
+        snprintf(t, n, "The %s needed more memory than its limit of %s and was ended.", noun_of(v),
                  cr_text_bytes((uint64_t)v->r.detail, size, sizeof size));
         break;
     case CR_STOP_REQUESTED:
         snprintf(t, n, "Stopped.");
         break;
     case CR_STOP_LOST:
-        snprintf(t, n, "The server ended while nobody watched; why is not known.");
+        snprintf(t, n, "The %s ended while nobody watched; why is not known.", noun_of(v));
         break;
     case CR_STOP_FAILED_START:
         break;
@@ -215,6 +228,25 @@ static int kill_rest(const cr_server *v) {
     return kill_by_search(v);
 }
 
+/* Nothing of a user's can be in it: the directory is root's. */
+static void remove_secrets(const cr_server *v) {
+    static const char *const names[] = {"cert.pem", "key.pem", "token"};
+    char dir[CR_URL_MAX], path[CR_URL_MAX + 16];
+    secrets_dir_of(v, dir);
+    for (size_t i = 0; i < CR_ARRAY_LEN(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+}
+
+/* Many come and go; what the log's last line said is in the record. */
+static void remove_log(const cr_server *v) {
+    char path[CR_URL_MAX];
+    log_path(v, "", path);
+    unlink(path);
+}
+
 static void finish(cr_server *v) {
     char sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX];
     cr_err err;
@@ -223,6 +255,10 @@ static void finish(cr_server *v) {
     unlink(sock);
     if (cr_cgroup_remove(v->table->groups, group_of(v, group), &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "control group not removed", &err);
+    if (v->r.role == CR_ROLE_SCHEDULER)
+        remove_secrets(v);
+    if (v->r.role)
+        remove_log(v);
     v->r.state = CR_SERVER_ENDED;
     v->r.socket_ready = 0;
     save(v);
@@ -358,7 +394,7 @@ static cr_status watch(cr_server *v, cr_err *err) {
     cr_watch *w = v->table->setup.watch;
     CR_TRY(cr_watch_add(w, v->pidfd, EPOLLIN, on_end, v, &v->source, err));
     v->wait_since_ms = cr_now_ms();
-    return v->r.socket_ready ? CR_OK : cr_watch_after(w, SOCKET_POLL_MS, look_for_socket, v, err);
+    return v->r.socket_ready || v->r.role ? CR_OK : cr_watch_after(w, SOCKET_POLL_MS, look_for_socket, v, err);
 }
 
 static void log_path(const cr_server *v, const char *suffix, char path[CR_URL_MAX]) {
@@ -370,12 +406,32 @@ static int open_log(const cr_server *v, bool fresh, cr_err *err) {
     char path[CR_URL_MAX], before[CR_URL_MAX];
     log_path(v, "", path);
     log_path(v, ".1", before);
-    if (fresh)
+    if (fresh && !v->r.role)
         (void)!rename(path, before);
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 || (geteuid() == 0 && fchown(fd, (uid_t)v->r.uid, (gid_t)-1) != 0))
         CR_FAIL_ERRNO(err, "cannot open %s", path);
     return fd;
+}
+
+static cr_status write_secret(const char *dir, const char *name, const char *text, const cr_account *u, cr_err *err) {
+    char path[CR_URL_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    CR_TRY(cr_file_replace(path, text, strlen(text), geteuid() == 0 ? 0640 : 0600, err));
+    if (geteuid() == 0 && lchown(path, 0, u->gid) != 0)
+        return CR_FAIL_ERRNO(err, "cannot set the group of %s", path);
+    return CR_OK;
+}
+
+/* The account reads them and cannot change them. */
+static cr_status write_secrets(const cr_server *v, const cr_msg_start *m, const cr_account *u, cr_err *err) {
+    char dir[CR_URL_MAX];
+    if (m->dask.role != CR_ROLE_SCHEDULER)
+        return CR_OK;
+    CR_TRY(cr_place_dir(secrets_dir_of(v, dir), 0, u->gid, geteuid() == 0 ? 0750 : 0700, err));
+    CR_TRY(write_secret(dir, "cert.pem", m->dask.cert, u, err));
+    CR_TRY(write_secret(dir, "key.pem", m->dask.key, u, err));
+    return write_secret(dir, "token", m->token, u, err);
 }
 
 static cr_status make_places(cr_server *v, const cr_account *u, char runtime_dir[CR_URL_MAX], cr_err *err) {
@@ -403,7 +459,7 @@ cr_status cr_server_environment(const cr_config *c, char *out, cr_err *err) {
 /* False: to be started plainly. */
 static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
     cr_err err = CR_ERR_INIT;
-    if (!s->prepared)
+    if (!s->prepared || l->start->dask.role)
         return false;
     cr_prepared_want(s->prepared, l->environment);
     cr_prepared_want(s->kernels, l->environment);
@@ -417,13 +473,15 @@ static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
 
 static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     cr_servers *s = v->table;
-    char environment[PATH_MAX], runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX];
+    char environment[PATH_MAX], runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
+        secrets[CR_URL_MAX];
     cr_account u;
     CR_TRY(cr_server_environment(s->setup.config, environment, err));
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_owner_rules_admit(s->rules, u.uid);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
+    CR_TRY(write_secrets(v, m, &u, err));
     v->log_fd = open_log(v, true, err);
     if (v->log_fd < 0)
         return err ? err->status : CR_IO;
@@ -432,6 +490,7 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     paths_of(v, sock, link);
     const cr_launch l = {.config = s->setup.config, .start = m, .account = &u, .groups = s->groups, .group = group_of(v, group),
                          .socket = sock, .runtime_dir = runtime_dir, .environment = environment,
+                         .secrets_dir = v->r.role ? secrets_dir_of(v, secrets) : NULL,
                          .kernels_socket = s->kernels ? kernels_socket_of(v, kernels) : NULL, .log_fd = v->log_fd};
     pid_t pid;
     v->r.preimported = fork_prepared(s, &l, &pid);
@@ -495,7 +554,7 @@ static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_mad
 }
 
 void cr_server_start(cr_servers *s, const cr_msg_start *m) {
-    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms()};
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role, .cluster = (int64_t)m->dask.cluster};
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);

@@ -133,7 +133,7 @@ static void remove_stale_links(const cr_servers *s) {
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && strcmp(e->d_name, "api") != 0 && !is_known_link(s, e->d_name))
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "api") != 0 && strcmp(e->d_name, "front") != 0 && !is_known_link(s, e->d_name))
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
 }

@@ -1,0 +1,145 @@
+/* cluster.h - Dask clusters of people: one small state machine each, in memory while something of it may run, in the database always.
+ *
+ *   PENDING (scheduler asked of the runner) -> RUNNING (it has sent its heartbeat, and HAProxy knows where it is)
+ *   PENDING, RUNNING -> STOPPING -> STOPPED or FAILED, when neither scheduler nor worker is left
+ * A start that takes too long, a heartbeat that does not come, and a scheduler that ends make it FAILED, with a reason.
+ *
+ * Workers: the scheduler says with each heartbeat how many it wants. That number is cut to what the person may have; missing workers are
+ * started, those that it has not met yet and does not want any more are stopped; those that it has it sends away itself.
+ *
+ * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c (what happens), gateway_rest.c (what is asked).
+ * Threads: the hub's loop.
+ *
+ * Invariants
+ *  1. What may run has a row before the runner is asked for it; the row of a worker goes when the runner has said that it ended. So a
+ *     hub that was killed finds every process, or knows that it is gone.
+ *  2. Limits are looked at and taken on the same turn of the loop: no burst of requests gets past them.
+ *  3. Only ports that the cluster's own account listens at are given to HAProxy; they are looked at again at every heartbeat.
+ */
+#ifndef CR_PLATFORM_GATEWAY_CLUSTER_H
+#define CR_PLATFORM_GATEWAY_CLUSTER_H
+
+#include "platform/gateway/beat.h"
+#include "platform/gateway/certificate.h"
+#include "platform/gateway/options.h"
+#include "platform/gateway/scheduler_call.h"
+#include "platform/hub/hub.h"
+#include "platform/proxy/proxy_map.h"
+
+typedef enum cr_cluster_status { CR_CLUSTER_PENDING, CR_CLUSTER_RUNNING, CR_CLUSTER_STOPPING, CR_CLUSTER_STOPPED, CR_CLUSTER_FAILED } cr_cluster_status;
+enum { CR_CLUSTER_STATUSES = CR_CLUSTER_FAILED + 1 };
+
+typedef enum cr_worker_state {
+    CR_WORKER_STARTING,       /* not met by the scheduler yet */
+    CR_WORKER_JOINED,
+    CR_WORKER_CLOSING         /* sent away by the scheduler, or asked to end: its end is expected */
+} cr_worker_state;
+
+struct cr_cluster;
+typedef struct cr_cluster_worker {
+    struct cr_cluster_worker *next;
+    struct cr_cluster *cluster;
+    uint32_t number;
+    uint64_t generation;
+    cr_worker_state state;
+    bool seen;                /* in the runner's list */
+    cr_timer deadline;        /* to be met; to be gone */
+} cr_cluster_worker;
+
+/* A request that waits for the end of PENDING. */
+typedef struct cr_cluster_waiter {
+    struct cr_cluster_waiter *next;
+    struct cr_cluster *cluster;
+    cr_request *req;
+    cr_timer timer;
+} cr_cluster_waiter;
+
+typedef struct cr_gateway cr_gateway;
+typedef struct cr_cluster {
+    struct cr_cluster *next;
+    cr_gateway *gateway;
+    int64_t id, user_id;
+    char name[CR_CLUSTER_NAME_LEN + 1];
+    char user[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1];
+    cr_cluster_status status, outcome;    /* outcome: while STOPPING, what it will be */
+    char reason[320];
+    char *options;            /* JSON */
+    cr_cluster_options choice;
+    uint64_t generation;      /* of the scheduler */
+    bool scheduler_lives, seen;
+    int64_t uid;              /* of its processes; -1: not told yet */
+    char token[CR_TOKEN_LEN + 1];
+    cr_certificate certificate;
+    int64_t ports[3];         /* scheduler, api, dashboard; 0: none */
+    int64_t count;            /* workers wanted, within the limits */
+    uint32_t last_worker;
+    int failures;             /* workers that ended before they were met, in a row */
+    int64_t created_ms;       /* wall */
+    bool waits_for_routes;    /* the first heartbeat came; HAProxy is being told */
+    cr_cluster_worker *workers;
+    cr_cluster_waiter *waiters;
+    cr_timer deadline;        /* PENDING: start; RUNNING: heartbeat; STOPPING: force */
+} cr_cluster;
+
+struct cr_gateway {
+    cr_hub *hub;
+    cr_proxy_map *map;
+    char schedulers_socket[300];
+    cr_cluster *clusters;     /* that are not STOPPED or FAILED */
+    struct cr_gateway_call *calls;
+};
+
+static inline cr_gateway *cr_gateway_of(const cr_hub *hub) { return hub->feature_state; }
+
+/* ---- cluster.c ---- */
+const char *cr_cluster_status_name(cr_cluster_status status);
+/* false: there is no such status. */
+bool cr_cluster_status_parse(const char *name, size_t n, cr_cluster_status *ret_status);
+cr_cluster *cr_cluster_find(const cr_gateway *g, const char *name);      /* among those in memory */
+cr_cluster_worker *cr_cluster_worker_find(const cr_cluster *c, uint32_t number);
+/* How many of its workers are there or coming, and not going. */
+int64_t cr_cluster_live_workers(const cr_cluster *c);
+/* May the person have one more cluster with these workers? CR_LIMIT names limit and use. */
+cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, const cr_cluster_options *choice, cr_err *err) CR_MUST_USE;
+/* The largest number of workers, at most wanted, that this cluster may have beside its person's other ones; why (may be NULL) says what
+ * holds it back. */
+int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size);
+void cr_cluster_free(cr_cluster *c);             /* out of memory; answers nobody */
+/* Keys of the clusters map. */
+char *cr_cluster_sni(const cr_cluster *c, char *buf, size_t size);
+char *cr_cluster_api_key(const cr_cluster *c, char *buf, size_t size);
+
+/* ---- cluster_rows.c ---- */
+cr_status cr_cluster_rows_begin(cr_cluster *c, cr_err *err) CR_MUST_USE;           /* gives id and generation */
+cr_status cr_cluster_rows_worker(cr_cluster *c, cr_cluster_worker *w, cr_err *err) CR_MUST_USE;   /* gives number and generation */
+/* The rest is logged when it fails: the runner's list sets a new hub right. */
+void cr_cluster_rows_save(const cr_cluster *c);
+void cr_cluster_rows_joined(const cr_cluster_worker *w);
+void cr_cluster_rows_worker_ended(const cr_cluster_worker *w);
+void cr_cluster_rows_ended(const cr_cluster *c);
+cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) CR_MUST_USE;
+/* Those of a person as clients are told them; statuses: a bit for each cr_cluster_status; name NULL: all, else this one of anybody. */
+typedef void (*cr_cluster_row_fn)(void *user, int64_t user_id, json_t *report);
+cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned statuses, const char *name, cr_cluster_row_fn fn, void *user,
+                                 cr_err *err) CR_MUST_USE;
+/* Why this cluster failed, in the arena; NULL when it did not. */
+const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena);
+void cr_cluster_rows_sweep(cr_gateway *g);
+
+/* ---- gateway_life.c ---- */
+cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, const cr_cluster_options *choice, const json_t *options,
+                           cr_cluster **ret_cluster, cr_err *err) CR_MUST_USE;
+void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason);
+/* false: the heartbeat does not fit (err); the cluster may have ended by it. */
+cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *beat, cr_err *err) CR_MUST_USE;
+void cr_cluster_wait(cr_cluster *c, cr_request *req);        /* answers later */
+bool cr_gateway_event(cr_hub *hub, const cr_runner_event *event);
+bool cr_gateway_release(cr_hub *hub, int64_t user_id);
+cr_status cr_gateway_claim_routes(cr_gateway *g, cr_err *err) CR_MUST_USE;
+
+/* ---- gateway_rest.c ---- */
+extern const cr_route cr_gateway_routes[];
+void cr_gateway_reply_report(cr_request *req, const char *name);
+void cr_gateway_drop_calls(cr_gateway *g);
+
+#endif

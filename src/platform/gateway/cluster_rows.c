@@ -1,0 +1,182 @@
+/* cluster_rows.c - the tables clusters and cluster_workers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "platform/gateway/cluster.h"
+#include "platform/hub/lab.h"
+
+/* How long clients may ask what became of a cluster, and how many of them are kept. */
+enum { HISTORY_MS = 24 * 3600 * 1000, HISTORY_MOST = 1000 };
+
+static void note(const char *what, cr_status status, const cr_err *err) {
+    if (status != CR_OK)
+        cr_log_err(CR_LOG_ERROR, what, err);
+}
+
+static cr_status insert(cr_cluster *c, cr_err *err) {
+    cr_db *db = c->gateway->hub->db;
+    CR_TRY(cr_next_generation(db, &c->generation, err));
+    CR_TRY(cr_db_run(db, err, "INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms) "
+                     "VALUES (?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?)", "titiiittti", c->name, c->user_id, c->options, c->choice.cores,
+                     (int64_t)c->choice.memory_bytes, (int64_t)c->generation, c->token, c->certificate.cert, c->certificate.key, c->created_ms));
+    c->id = cr_db_last_id(db);
+    return CR_OK;
+}
+
+cr_status cr_cluster_rows_begin(cr_cluster *c, cr_err *err) {
+    CR_TRY(cr_db_begin(c->gateway->hub->db, err));
+    return cr_db_end(c->gateway->hub->db, insert(c, err), err);
+}
+
+static cr_status insert_worker(cr_cluster *c, cr_cluster_worker *w, cr_err *err) {
+    cr_db *db = c->gateway->hub->db;
+    CR_TRY(cr_next_generation(db, &w->generation, err));
+    CR_TRY(cr_db_run(db, err, "UPDATE clusters SET last_worker = ? WHERE id = ?", "ii", (int64_t)w->number, c->id));
+    return cr_db_run(db, err, "INSERT INTO cluster_workers (generation, cluster_id, number) VALUES (?, ?, ?)", "iii", (int64_t)w->generation, c->id,
+                     (int64_t)w->number);
+}
+
+cr_status cr_cluster_rows_worker(cr_cluster *c, cr_cluster_worker *w, cr_err *err) {
+    w->number = c->last_worker + 1;
+    CR_TRY(cr_db_begin(c->gateway->hub->db, err));
+    CR_TRY(cr_db_end(c->gateway->hub->db, insert_worker(c, w, err), err));
+    c->last_worker = w->number;
+    return CR_OK;
+}
+
+void cr_cluster_rows_save(const cr_cluster *c) {
+    cr_err err = CR_ERR_INIT;
+    const char *outcome = c->status == CR_CLUSTER_STOPPING ? cr_cluster_status_name(c->outcome) : NULL;
+    note("saving a cluster",
+         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = ?, reason = ?, scheduler_port = ?, api_port = ?, count = ? WHERE id = ?",
+                   "tttiiii", cr_cluster_status_name(c->status), outcome, c->reason[0] ? c->reason : NULL, c->ports[0], c->ports[1], c->count, c->id), &err);
+}
+
+void cr_cluster_rows_joined(const cr_cluster_worker *w) {
+    cr_err err = CR_ERR_INIT;
+    note("noting a worker", cr_db_run(w->cluster->gateway->hub->db, &err, "UPDATE cluster_workers SET joined = 1 WHERE generation = ?", "i",
+                                      (int64_t)w->generation), &err);
+}
+
+void cr_cluster_rows_worker_ended(const cr_cluster_worker *w) {
+    cr_err err = CR_ERR_INIT;
+    note("noting the end of a worker", cr_db_run(w->cluster->gateway->hub->db, &err, "DELETE FROM cluster_workers WHERE generation = ?", "i",
+                                                 (int64_t)w->generation), &err);
+}
+
+void cr_cluster_rows_ended(const cr_cluster *c) {
+    cr_err err = CR_ERR_INIT;
+    note("noting the end of a cluster",
+         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = NULL, reason = ?, token = '', cert = '', key = '', scheduler_port = 0, "
+                   "api_port = 0, count = 0, stopped_ms = ? WHERE id = ?", "ttii", cr_cluster_status_name(c->outcome), c->reason[0] ? c->reason : NULL,
+                   cr_wall_ms(), c->id), &err);
+}
+
+/* ---- reading ---- */
+
+static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
+
+static cr_cluster_status status_of(const char *text) {
+    cr_cluster_status s;
+    return text && cr_cluster_status_parse(text, strlen(text), &s) ? s : CR_CLUSTER_FAILED;
+}
+
+static cr_status load_workers(cr_cluster *c, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(c->gateway->hub->db, &q, err, "SELECT generation, number, joined FROM cluster_workers WHERE cluster_id = ?", "i", c->id));
+    while (cr_query_next(&q)) {
+        cr_cluster_worker *w = calloc(1, sizeof *w);
+        if (!w)
+            return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
+        *w = (cr_cluster_worker){.next = c->workers, .cluster = c, .generation = (uint64_t)cr_query_int(&q, 0), .number = (uint32_t)cr_query_int(&q, 1),
+                                 .state = cr_query_int(&q, 2) ? CR_WORKER_JOINED : CR_WORKER_STARTING};
+        c->workers = w;
+    }
+    return cr_query_end(&q, err);
+}
+
+static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
+    cr_cluster *c = calloc(1, sizeof *c);
+    if (!c)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
+    c->gateway = g;
+    c->next = g->clusters;
+    g->clusters = c;
+    c->id = cr_query_int(q, 0);
+    copy(c->name, sizeof c->name, cr_query_text(q, 1));
+    c->user_id = cr_query_int(q, 2);
+    copy(c->user, sizeof c->user, cr_query_text(q, 3));
+    copy(c->account, sizeof c->account, cr_query_text(q, 4));
+    c->status = status_of(cr_query_text(q, 5));
+    c->outcome = status_of(cr_query_text(q, 6));
+    copy(c->reason, sizeof c->reason, cr_query_text(q, 7));
+    c->options = strdup(cr_query_text(q, 8));
+    c->choice = (cr_cluster_options){cr_query_int(q, 9), (uint64_t)cr_query_int(q, 10)};
+    c->generation = (uint64_t)cr_query_int(q, 11);
+    copy(c->token, sizeof c->token, cr_query_text(q, 12));
+    copy(c->certificate.cert, sizeof c->certificate.cert, cr_query_text(q, 13));
+    copy(c->certificate.key, sizeof c->certificate.key, cr_query_text(q, 14));
+    c->ports[0] = cr_query_int(q, 15);
+    c->ports[1] = cr_query_int(q, 16);
+    c->count = cr_query_int(q, 17);
+    c->last_worker = (uint32_t)cr_query_int(q, 18);
+    c->created_ms = cr_query_int(q, 19);
+    c->scheduler_lives = true;        /* until the runner's list says otherwise */
+    c->uid = -1;
+    return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
+}
+
+cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
+                         "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms "
+                         "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
+    while (cr_query_next(&q))
+        CR_TRY(load_cluster(g, &q, err));
+    CR_TRY(cr_query_end(&q, err));
+    for (cr_cluster *c = g->clusters; c; c = c->next)
+        CR_TRY(load_workers(c, err));
+    return CR_OK;
+}
+
+static json_t *or_null(json_t *value) { return value ? value : json_null(); }
+
+static json_t *report(const cr_query *q, bool with_keys) {
+    const char *status = cr_query_text(q, 1);
+    bool running = strcmp(status, "RUNNING") == 0;
+    json_t *r = json_pack("{s:s, s:s, s:o, s:I, s:o, s:n}", "name", cr_query_text(q, 0), "status", status, "options",
+                          or_null(json_loads(cr_query_text(q, 2), 0, NULL)), "start_time", (json_int_t)cr_query_int(q, 3), "stop_time",
+                          cr_query_int(q, 4) ? json_integer(cr_query_int(q, 4)) : json_null(), "dashboard_route");
+    if (r && with_keys) {
+        json_object_set_new(r, "tls_cert", running ? json_string(cr_query_text(q, 5)) : json_null());
+        json_object_set_new(r, "tls_key", running ? json_string(cr_query_text(q, 6)) : json_null());
+    }
+    return r;
+}
+
+cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned statuses, const char *name, cr_cluster_row_fn fn, void *user, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT name, status, options, created_ms, coalesce(stopped_ms, 0), cert, key, user_id FROM clusters "
+                         "WHERE ((?1 IS NULL AND user_id = ?2) OR name = ?1) ORDER BY id DESC LIMIT 1000", "ti", name, user_id));
+    while (cr_query_next(&q))
+        if (statuses & 1u << status_of(cr_query_text(&q, 1)))
+            fn(user, cr_query_int(&q, 7), report(&q, name != NULL));
+    return cr_query_end(&q, err);
+}
+
+const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(g->hub->db, &q, NULL, "SELECT coalesce(reason, '') FROM clusters WHERE name = ? AND (status = 'FAILED' OR outcome = 'FAILED')", "t",
+                      name) != CR_OK || !cr_query_next(&q))
+        return NULL;
+    return cr_arena_strdup(arena, cr_query_text(&q, 0));
+}
+
+void cr_cluster_rows_sweep(cr_gateway *g) {
+    cr_err err = CR_ERR_INIT;
+    note("sweeping old clusters",
+         cr_db_run(g->hub->db, &err, "DELETE FROM clusters WHERE status IN ('STOPPED', 'FAILED') AND (stopped_ms < ?1 OR id <= "
+                   "(SELECT id FROM clusters WHERE status IN ('STOPPED', 'FAILED') ORDER BY id DESC LIMIT 1 OFFSET ?2))", "ii",
+                   cr_wall_ms() - HISTORY_MS, (int64_t)HISTORY_MOST), &err);
+}

@@ -1,0 +1,52 @@
+/* gateway.c - beginning and end of the gateway in the hub. */
+#include <stdlib.h>
+#include "platform/gateway/cluster.h"
+#include "platform/gateway/gateway.h"
+
+static cr_status open_gateway(cr_hub *hub, cr_err *err) {
+    char socket[CR_URL_MAX], map[CR_URL_MAX];
+    cr_gateway *g = calloc(1, sizeof *g);
+    if (!g)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the gateway");
+    g->hub = hub;
+    hub->feature_state = g;
+    cr_run_path(hub->config, CR_RUN_SCHEDULERS, g->schedulers_socket, sizeof g->schedulers_socket);
+    CR_TRY(cr_proxy_map_new(hub->loop, cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket),
+                            cr_run_path(hub->config, CR_RUN_CLUSTER_MAP, map, sizeof map), &g->map, err));
+    CR_TRY(cr_cluster_rows_load(g, err));
+    return cr_gateway_claim_routes(g, err);
+}
+
+static void close_gateway(cr_hub *hub) {
+    cr_gateway *g = cr_gateway_of(hub);
+    if (!g)
+        return;
+    cr_gateway_drop_calls(g);
+    while (g->clusters)
+        cr_cluster_free(g->clusters);
+    cr_proxy_map_free(g->map);
+    free(g);
+    hub->feature_state = NULL;
+}
+
+static void on_minute(cr_hub *hub) { cr_cluster_rows_sweep(cr_gateway_of(hub)); }
+
+static void add_status(cr_hub *hub, cr_buf *out) {
+    int64_t clusters = 0, workers = 0;
+    for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
+        clusters++;
+        workers += cr_cluster_live_workers(c);
+    }
+    if (clusters)
+        cr_buf_addf(out, "  dask:    %lld clusters, %lld workers\n", (long long)clusters, (long long)workers);
+}
+
+const cr_hub_feature cr_gateway_feature = {
+    .routes = cr_gateway_routes,
+    .open = open_gateway,
+    .close = close_gateway,
+    .event = cr_gateway_event,
+    .minute = on_minute,
+    .status = add_status,
+    .release = cr_gateway_release,
+};

@@ -1,0 +1,512 @@
+/* gateway_life.c - from submit to the end: the runner's events, heartbeats, deadlines. */
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/gateway/cluster.h"
+#include "platform/gateway/gateway.h"
+#include "platform/gateway/listener.h"
+#include "platform/runner/protocol.h"
+
+enum {
+    START_MS = 60 * 1000,         /* to the first heartbeat */
+    BEAT_MS = 30 * 1000,          /* between two; the scheduler sends one every 15 s */
+    WORKER_MS = 60 * 1000,        /* from its start until the scheduler has met it */
+    CLOSING_MS = 60 * 1000,       /* for a worker that the scheduler sent away */
+    GRACE_MS = 5 * 1000,          /* for a process to end by itself */
+    FORCE_MS = 15 * 1000,         /* then it should be gone; between repetitions */
+    WAIT_MS = 20 * 1000,          /* ?wait */
+    FAILURES_MOST = 3, WAITERS_MOST = 16,
+    SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
+};
+
+static void on_late(void *user);
+static void settle(cr_cluster *c);
+static void balance(cr_cluster *c);
+
+/* ---- names for the runner ---- */
+
+static cr_server_id scheduler_id(const cr_cluster *c) {
+    cr_server_id id = {.generation = c->generation};
+    snprintf(id.account, sizeof id.account, "%s", c->account);
+    snprintf(id.server, sizeof id.server, CR_CLUSTER_SERVER "%lld", (long long)c->id);
+    return id;
+}
+
+static cr_server_id worker_id(const cr_cluster_worker *w) {
+    cr_server_id id = {.generation = w->generation};
+    snprintf(id.account, sizeof id.account, "%s", w->cluster->account);
+    snprintf(id.server, sizeof id.server, CR_CLUSTER_SERVER "%lld-w%u", (long long)w->cluster->id, w->number);
+    return id;
+}
+
+static void stop_process(cr_cluster *c, const cr_server_id *id, uint32_t grace_ms) {
+    cr_runner *r = c->gateway->hub->runner;
+    cr_err err = CR_ERR_INIT;
+    if (r->ops->stop(r, id, grace_ms, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "stopping a process of a cluster", &err);
+}
+
+/* ---- waiting for the end of PENDING ---- */
+
+static void drop_waiter(cr_cluster_waiter *w) {
+    cr_cluster_waiter **at = &w->cluster->waiters;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    cr_timer_stop(&w->timer);
+    free(w);
+}
+
+static void answer(void *user) {
+    cr_cluster_waiter *w = user;
+    cr_request *req = w->req;
+    char name[CR_CLUSTER_NAME_LEN + 1];
+    snprintf(name, sizeof name, "%s", w->cluster->name);
+    drop_waiter(w);
+    cr_gateway_reply_report(req, name);
+}
+
+void cr_cluster_wait(cr_cluster *c, cr_request *req) {
+    int waiting = 0;
+    for (const cr_cluster_waiter *w = c->waiters; w; w = w->next)
+        waiting++;
+    cr_cluster_waiter *w = waiting < WAITERS_MOST ? calloc(1, sizeof *w) : NULL;
+    if (!w) {                     /* the client asks again by itself */
+        cr_gateway_reply_report(req, c->name);
+        return;
+    }
+    *w = (cr_cluster_waiter){.next = c->waiters, .cluster = c, .req = req};
+    c->waiters = w;
+    cr_request_suspend(req);
+    cr_timer_start(c->gateway->hub->loop, &w->timer, WAIT_MS, answer, w);
+}
+
+/* After the row was written: that is what they are told. */
+static void wake(cr_cluster *c) {
+    while (c->waiters)
+        answer(c->waiters);
+}
+
+/* ---- the end ---- */
+
+static void drop_routes(cr_cluster *c) {
+    char key[CR_PROXY_MAP_WORD_MAX + 1];
+    cr_proxy_map_remove(c->gateway->map, cr_cluster_sni(c, key, sizeof key));
+    cr_proxy_map_remove(c->gateway->map, cr_cluster_api_key(c, key, sizeof key));
+    c->waits_for_routes = false;
+}
+
+static void stop_worker(cr_cluster_worker *w, uint32_t grace_ms);
+
+static void on_worker_stays(void *user) {
+    cr_cluster_worker *w = user;
+    stop_worker(w, 0);
+}
+
+static void stop_worker(cr_cluster_worker *w, uint32_t grace_ms) {
+    cr_server_id id = worker_id(w);
+    w->state = CR_WORKER_CLOSING;
+    stop_process(w->cluster, &id, grace_ms);
+    cr_timer_start(w->cluster->gateway->hub->loop, &w->deadline, FORCE_MS, on_worker_stays, w);
+}
+
+static void stop_all(cr_cluster *c, uint32_t grace_ms) {
+    if (c->scheduler_lives) {
+        cr_server_id id = scheduler_id(c);
+        stop_process(c, &id, grace_ms);
+    }
+    for (cr_cluster_worker *w = c->workers; w; w = w->next)
+        stop_worker(w, grace_ms);
+    cr_timer_start(c->gateway->hub->loop, &c->deadline, FORCE_MS, on_late, c);
+}
+
+void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason) {
+    if (c->status == CR_CLUSTER_STOPPING)
+        return;
+    c->status = CR_CLUSTER_STOPPING;
+    c->outcome = outcome;
+    c->count = 0;
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    cr_text_clean(c->reason);
+    cr_log(outcome == CR_CLUSTER_FAILED ? CR_LOG_WARN : CR_LOG_INFO, "cluster ends", "user=%s cluster=%s reason=\"%s\"", c->user, c->name, c->reason);
+    drop_routes(c);
+    cr_cluster_rows_save(c);
+    stop_all(c, GRACE_MS);
+    wake(c);
+    settle(c);
+}
+
+/* Is nothing left of what is ending? Then it has ended. */
+static void settle(cr_cluster *c) {
+    cr_hub *hub = c->gateway->hub;
+    if (c->status != CR_CLUSTER_STOPPING || c->scheduler_lives || c->workers)
+        return;
+    cr_cluster_rows_ended(c);
+    cr_log(CR_LOG_INFO, "cluster ended", "user=%s cluster=%s status=%s", c->user, c->name, cr_cluster_status_name(c->outcome));
+    cr_cluster_free(c);
+    cr_people_continue_removals(hub);
+}
+
+static void on_late(void *user) {
+    cr_cluster *c = user;
+    if (c->status == CR_CLUSTER_PENDING)
+        cr_cluster_end(c, CR_CLUSTER_FAILED, "The scheduler was not ready after a minute.");
+    else if (c->status == CR_CLUSTER_RUNNING)
+        cr_cluster_end(c, CR_CLUSTER_FAILED, "The scheduler has not been heard of for half a minute.");
+    else
+        stop_all(c, 0);
+}
+
+/* ---- the begin ---- */
+
+static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
+    cr_hub *hub = c->gateway->hub;
+    cr_runner_start s = {.id = scheduler_id(c), .limits = {CR_SCHEDULER_MEMORY, SCHEDULER_CPU_MILLI, SCHEDULER_PIDS}};
+    snprintf(s.user, sizeof s.user, "%s", c->user);
+    snprintf(s.token, sizeof s.token, "%s", c->token);
+    s.dask.role = CR_ROLE_SCHEDULER;
+    s.dask.cluster = (uint64_t)c->id;
+    s.dask.idle_s = (uint32_t)hub->config->gateway_idle_s;
+    snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
+    snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
+    snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
+    cr_status status = hub->runner->ops->start(hub->runner, &s, err);
+    explicit_bzero(&s, sizeof s);
+    return status;
+}
+
+static cr_status fill(cr_cluster *c, const cr_person *person, const json_t *options, cr_err *err) {
+    cr_random_hex(c->name, CR_CLUSTER_NAME_LEN / 2);
+    cr_token_make(c->token);
+    c->user_id = person->id;
+    snprintf(c->user, sizeof c->user, "%s", person->name);
+    snprintf(c->account, sizeof c->account, "%s", person->account);
+    c->uid = -1;
+    c->created_ms = cr_wall_ms();
+    c->options = json_dumps(options, JSON_COMPACT);
+    if (!c->options)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
+    return cr_certificate_make(c->name, c->created_ms, &c->certificate, err);
+}
+
+cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, const cr_cluster_options *choice, const json_t *options, cr_cluster **ret_cluster,
+                           cr_err *err) {
+    if (g->hub->recovering)
+        return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for what runs; try again in a second");
+    CR_TRY(cr_cluster_may_begin(g, person->id, choice, err));
+    cr_cluster *c = calloc(1, sizeof *c);
+    if (!c)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
+    c->gateway = g;
+    c->choice = *choice;
+    c->next = g->clusters;
+    g->clusters = c;
+    cr_status status = fill(c, person, options, err);
+    if (status == CR_OK)
+        status = cr_cluster_rows_begin(c, err);
+    if (status != CR_OK) {
+        cr_cluster_free(c);
+        return status;
+    }
+    c->scheduler_lives = true;
+    cr_timer_start(g->hub->loop, &c->deadline, START_MS, on_late, c);
+    status = start_scheduler(c, err);
+    if (status != CR_OK) {
+        c->scheduler_lives = false;
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "The runner did not take it.");
+        return status;
+    }
+    cr_log(CR_LOG_INFO, "cluster asked for", "user=%s cluster=%s number=%lld", c->user, c->name, (long long)c->id);
+    *ret_cluster = c;
+    return CR_OK;
+}
+
+/* ---- workers ---- */
+
+static void on_worker_late(void *user) {
+    cr_cluster_worker *w = user;
+    cr_cluster *c = w->cluster;
+    cr_log(CR_LOG_WARN, "worker did not join its cluster in time", "cluster=%s worker=w%u", c->name, w->number);
+    stop_worker(w, 0);
+    if (++c->failures >= FAILURES_MOST)
+        cr_cluster_end(c, CR_CLUSTER_FAILED, "Three workers in a row did not reach the scheduler within a minute.");
+    else
+        balance(c);
+}
+
+static cr_status start_worker(cr_cluster *c, cr_err *err) {
+    cr_hub *hub = c->gateway->hub;
+    cr_cluster_worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
+    w->cluster = c;
+    cr_status status = cr_cluster_rows_worker(c, w, err);
+    if (status != CR_OK) {
+        free(w);
+        return status;
+    }
+    w->next = c->workers;
+    c->workers = w;
+    cr_runner_start s = {.id = worker_id(w), .limits = {c->choice.memory_bytes, (uint32_t)(c->choice.cores * 1000), (uint32_t)hub->config->pids}};
+    snprintf(s.user, sizeof s.user, "%s", c->user);
+    memset(s.token, '0', CR_RUNNER_TOKEN_LEN);    /* a worker needs none */
+    s.dask.role = CR_ROLE_WORKER;
+    s.dask.cluster = (uint64_t)c->id;
+    s.dask.worker = w->number;
+    s.dask.threads = (uint32_t)c->choice.cores;
+    s.dask.scheduler_port = (uint32_t)c->ports[0];
+    snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
+    cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
+    status = hub->runner->ops->start(hub->runner, &s, err);
+    if (status != CR_OK) {
+        cr_cluster_rows_worker_ended(w);
+        c->workers = w->next;
+        cr_timer_stop(&w->deadline);
+        free(w);
+    }
+    return status;
+}
+
+/* As many workers as are wanted: missing ones are started, surplus ones that the scheduler has not met are stopped. Those that it has met
+ * it sends away itself. */
+static void balance(cr_cluster *c) {
+    cr_err err = CR_ERR_INIT;
+    if (c->status != CR_CLUSTER_RUNNING || c->gateway->hub->recovering)
+        return;
+    int64_t live = cr_cluster_live_workers(c);
+    for (; live < c->count; live++) {
+        if (start_worker(c, &err) != CR_OK) {
+            cr_log_err(CR_LOG_ERROR, "starting a worker", &err);
+            return;               /* the next heartbeat tries again */
+        }
+    }
+    for (cr_cluster_worker *w = c->workers; w && live > c->count; w = w->next) {
+        if (w->state == CR_WORKER_STARTING) {
+            stop_worker(w, 0);
+            live--;
+        }
+    }
+}
+
+static void on_worker_exit(cr_cluster_worker *w, const char *text) {
+    cr_cluster *c = w->cluster;
+    char reason[sizeof c->reason];
+    bool was_starting = w->state == CR_WORKER_STARTING, expected = w->state == CR_WORKER_CLOSING;
+    cr_log(expected ? CR_LOG_INFO : CR_LOG_WARN, "worker ended", "cluster=%s worker=w%u text=\"%s\"", c->name, w->number, text);
+    cr_cluster_rows_worker_ended(w);
+    cr_cluster_worker **at = &c->workers;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    cr_timer_stop(&w->deadline);
+    free(w);
+    if (c->status == CR_CLUSTER_STOPPING) {
+        settle(c);
+    } else if (was_starting && ++c->failures >= FAILURES_MOST) {
+        snprintf(reason, sizeof reason, "Three workers in a row did not start. %s", text);
+        cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
+    } else if (!expected) {
+        balance(c);
+    }
+}
+
+/* ---- heartbeats ---- */
+
+static void note_workers(cr_cluster *c, const cr_beat *b) {
+    for (size_t i = 0; i < b->active.n; i++) {
+        cr_cluster_worker *w = cr_cluster_worker_find(c, b->active.number[i]);
+        if (!w || w->state != CR_WORKER_STARTING)
+            continue;
+        w->state = CR_WORKER_JOINED;
+        c->failures = 0;
+        cr_timer_stop(&w->deadline);
+        cr_cluster_rows_joined(w);
+    }
+    for (size_t i = 0; i < b->closing.n; i++) {
+        cr_cluster_worker *w = cr_cluster_worker_find(c, b->closing.number[i]);
+        if (!w || w->state == CR_WORKER_CLOSING)
+            continue;
+        w->state = CR_WORKER_CLOSING;
+        cr_timer_start(c->gateway->hub->loop, &w->deadline, CLOSING_MS, on_worker_stays, w);
+    }
+    /* The scheduler does not see them any more. One that the runner still sees is stopped; the scheduler never forgets a name. */
+    for (size_t i = 0; i < b->closed.n; i++) {
+        cr_cluster_worker *w = cr_cluster_worker_find(c, b->closed.number[i]);
+        if (w && w->state == CR_WORKER_JOINED)
+            stop_worker(w, GRACE_MS);
+    }
+}
+
+static void on_routes(void *user) {
+    cr_cluster *c = user;
+    if (!c->waits_for_routes || c->status != CR_CLUSTER_PENDING)
+        return;
+    c->waits_for_routes = false;
+    c->status = CR_CLUSTER_RUNNING;
+    cr_cluster_rows_save(c);
+    cr_log(CR_LOG_INFO, "cluster runs", "user=%s cluster=%s after_ms=%lld", c->user, c->name, (long long)(cr_wall_ms() - c->created_ms));
+    wake(c);
+    balance(c);
+}
+
+static cr_status add_routes(cr_cluster *c, cr_loop_fn done, cr_err *err) {
+    char key[CR_PROXY_MAP_WORD_MAX + 1], value[32];
+    snprintf(value, sizeof value, "127.0.0.1:%d", (int)c->ports[1]);
+    CR_TRY(cr_proxy_map_set(c->gateway->map, cr_cluster_api_key(c, key, sizeof key), value, NULL, NULL, err));
+    snprintf(value, sizeof value, "127.0.0.1:%d", (int)c->ports[0]);
+    return cr_proxy_map_set(c->gateway->map, cr_cluster_sni(c, key, sizeof key), value, done, c, err);
+}
+
+cr_status cr_gateway_claim_routes(cr_gateway *g, cr_err *err) {
+    for (cr_cluster *c = g->clusters; c; c = c->next)
+        if (c->status == CR_CLUSTER_RUNNING)
+            CR_TRY(add_routes(c, NULL, err));
+    return CR_OK;
+}
+
+cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
+    const int64_t ports[] = {b->scheduler_port, b->api_port, b->dashboard_port};
+    if (c->uid < 0)
+        return CR_FAIL(err, CR_BUSY, "this cluster's scheduler is not known to the runner yet");
+    cr_status status = cr_listener_check(ports, CR_ARRAY_LEN(ports), c->uid, err);
+    if (status == CR_DENIED)
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "A port of the scheduler is not its own.");
+    if (status != CR_OK)
+        return status;
+    bool moved = memcmp(ports, c->ports, 2 * sizeof *ports) != 0;
+    int64_t count = cr_cluster_allowed(c, b->count, NULL, 0);
+    bool changed = moved || count != c->count;
+    memcpy(c->ports, ports, sizeof ports);
+    c->count = count;
+    if (changed)
+        cr_cluster_rows_save(c);
+    cr_timer_start(c->gateway->hub->loop, &c->deadline, BEAT_MS, on_late, c);
+    if (c->status == CR_CLUSTER_PENDING) {
+        c->waits_for_routes = true;
+        cr_timer_start(c->gateway->hub->loop, &c->deadline, START_MS, on_late, c);
+    }
+    if (moved || c->waits_for_routes)
+        CR_TRY(add_routes(c, on_routes, err));
+    note_workers(c, b);
+    balance(c);
+    return CR_OK;
+}
+
+/* ---- the runner's events ---- */
+
+static cr_cluster *find_generation(cr_gateway *g, uint64_t generation, cr_cluster_worker **ret_worker) {
+    *ret_worker = NULL;
+    for (cr_cluster *c = g->clusters; c; c = c->next) {
+        if (c->generation == generation)
+            return c;
+        for (cr_cluster_worker *w = c->workers; w; w = w->next) {
+            if (w->generation == generation) {
+                *ret_worker = w;
+                return c;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void on_scheduler_exit(cr_cluster *c, const char *text) {
+    c->scheduler_lives = false;
+    if (c->status == CR_CLUSTER_STOPPING)
+        settle(c);
+    else
+        cr_cluster_end(c, CR_CLUSTER_FAILED, text);
+}
+
+static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
+    cr_cluster_worker *w;
+    cr_cluster *c = find_generation(g, e->id.generation, &w);
+    cr_err err = CR_ERR_INIT;
+    if (!c) {
+        cr_log(CR_LOG_WARN, "a cluster's process runs that nobody knows: stopping it", "account=%s generation=%llu", e->id.account,
+               (unsigned long long)e->id.generation);
+        if (g->hub->runner->ops->stop(g->hub->runner, &e->id, GRACE_MS, &err) != CR_OK)
+            cr_log_err(CR_LOG_ERROR, "stopping an unknown process", &err);
+    } else if (w) {
+        w->seen = true;
+    } else {
+        c->seen = true;
+        c->uid = e->detail;
+    }
+}
+
+/* The list of a new hub is complete: what should run and was not in it has ended while nobody watched. */
+static void on_snapshot_end(cr_gateway *g) {
+    static const char lost[] = "It ended while the hub was not looking, for example because the machine was restarted.";
+    for (cr_cluster *c = g->clusters, *next; c; c = next) {
+        next = c->next;
+        for (cr_cluster_worker *w = c->workers, *after; w; w = after) {
+            after = w->next;
+            if (w->seen)
+                continue;
+            w->state = CR_WORKER_CLOSING;         /* nobody is to blame */
+            on_worker_exit(w, lost);              /* with the last one the cluster may go */
+        }
+    }
+    for (cr_cluster *c = g->clusters, *next; c; c = next) {
+        next = c->next;
+        if (!c->seen) {
+            on_scheduler_exit(c, lost);
+            continue;
+        }
+        for (cr_cluster_worker *w = c->workers; w; w = w->next)
+            if (w->state == CR_WORKER_STARTING)
+                cr_timer_start(g->hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
+        if (c->status == CR_CLUSTER_STOPPING)
+            stop_all(c, GRACE_MS);
+        else
+            cr_timer_start(g->hub->loop, &c->deadline, c->status == CR_CLUSTER_PENDING ? START_MS : BEAT_MS, on_late, c);
+    }
+}
+
+static void on_own_event(cr_gateway *g, const cr_runner_event *e) {
+    cr_cluster_worker *w;
+    cr_cluster *c = find_generation(g, e->id.generation, &w);
+    if (e->kind == CR_RUNNER_SNAPSHOT) {
+        on_snapshot(g, e);
+    } else if (c && e->kind == CR_RUNNER_STARTED && !w) {
+        c->uid = e->detail;
+        c->seen = true;
+    } else if (c && e->kind == CR_RUNNER_STARTED) {
+        w->seen = true;
+    } else if (c && e->kind == CR_RUNNER_EXITED && w) {
+        on_worker_exit(w, e->text);
+    } else if (c && e->kind == CR_RUNNER_EXITED) {
+        on_scheduler_exit(c, e->text);
+    }
+}
+
+bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
+    cr_gateway *g = cr_gateway_of(hub);
+    bool about_process = e->kind == CR_RUNNER_STARTED || e->kind == CR_RUNNER_EXITED || e->kind == CR_RUNNER_SNAPSHOT || e->kind == CR_RUNNER_MEMORY ||
+                         e->kind == CR_RUNNER_SOCKET;
+    if (about_process && cr_starts_with(e->id.server, CR_CLUSTER_SERVER)) {
+        on_own_event(g, e);
+        return true;
+    }
+    if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)
+        on_snapshot_end(g);
+    if (e->kind == CR_RUNNER_PROXY && e->pid)
+        cr_proxy_map_reconnect(g->map);
+    return false;
+}
+
+bool cr_gateway_release(cr_hub *hub, int64_t user_id) {
+    cr_gateway *g = cr_gateway_of(hub);
+    for (cr_cluster *c = g->clusters, *next; c; c = next) {
+        next = c->next;
+        if (c->user_id == user_id)
+            cr_cluster_end(c, CR_CLUSTER_STOPPED, "Its person may not use the hub any more.");
+    }
+    for (const cr_cluster *c = g->clusters; c; c = c->next)
+        if (c->user_id == user_id)
+            return false;
+    return true;
+}

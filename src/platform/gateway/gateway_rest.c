@@ -1,0 +1,479 @@
+/* gateway_rest.c - what dask_gateway's client and scheduler ask: /services/dask-gateway/api, in dask-gateway-server's words.
+ *
+ * People are known by a token of the hub (Authorization: jupyterhub, token or bearer), or by the cookie that a right token was answered with;
+ * schedulers by the token of their cluster. Every error is {"error": text}.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "platform/gateway/cluster.h"
+#include "platform/hub/rest.h"
+
+/* Of the protocol; what get_versions() shows. */
+#define PROTOCOL_VERSION "2026.3.0"
+enum { COOKIE_LIFE_S = 600, COOKIE_MAX = 128, CALLS_PERSON = 16 };
+
+static cr_gateway *gateway_of(const cr_request *req) { return cr_gateway_of(cr_hub_of(req)); }
+
+static void reply(cr_request *req, int status, const char *format, ...) CR_PRINTF(3, 4);
+static void reply(cr_request *req, int status, const char *format, ...) {
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    cr_text_clean(message);
+    cr_reply_error(req, status, message, "");
+}
+
+/* ---- who is calling ---- */
+
+static const char *token_of(const cr_request *req) {
+    static const char *const schemes[] = {"jupyterhub ", "token ", "bearer "};
+    const char *value = cr_request_header(req, "Authorization");
+    for (size_t i = 0; value && i < CR_ARRAY_LEN(schemes); i++)
+        if (strncasecmp(value, schemes[i], strlen(schemes[i])) == 0)
+            return value + strlen(schemes[i]) + strspn(value + strlen(schemes[i]), " ");
+    return NULL;
+}
+
+/* The token of a person's server, and tokens that a person has made: those that inherit, and those with access:services. Not what lies in
+ * the pages of a server. */
+static bool may_use(cr_request *req, const cr_token *t, const cr_person *p) {
+    cr_hub *hub = cr_hub_of(req);
+    const char *texts = NULL;
+    cr_err err = CR_ERR_INIT;
+    cr_scopes set;
+    if (p->disabled || t->kind == CR_TOKEN_OAUTH)
+        return false;
+    if (t->kind == CR_TOKEN_SERVER || !t->narrowed)
+        return true;
+    if (cr_token_scopes(hub->db, t->id, &req->arena, &texts, &err) != CR_OK)
+        return false;
+    cr_scopes_init(&set, &req->arena);
+    cr_rest_token_scopes(hub, p, t->kind, t->server, texts, &set);
+    return cr_scopes_allow(&set, CR_SCOPE_ACCESS_SERVICES, CR_SCOPE_SERVICE, "dask-gateway", NULL);
+}
+
+/* So that the next request needs no second one: TOKEN-ID.EXPIRES.MAC. The token itself is looked for each time. */
+static void set_cookie(cr_request *req, const cr_token *t) {
+    char what[64], mac[CR_TOKEN_LEN + 1], text[COOKIE_MAX + 160];
+    snprintf(what, sizeof what, "%lld.%lld", (long long)t->id, (long long)(cr_wall_ms() / 1000 + COOKIE_LIFE_S));
+    cr_csrf_make(&cr_hub_of(req)->secret, "gateway", what, mac);
+    snprintf(text, sizeof text, CR_GATEWAY_COOKIE "=%s.%s; Path=" CR_GATEWAY_PATH "/; Max-Age=%d; HttpOnly; SameSite=Strict", what, mac, COOKIE_LIFE_S);
+    cr_reply_header(req, "Set-Cookie", text);
+}
+
+/* Not from a page: browsers say where a request comes from. */
+static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
+    const cr_hub *hub = cr_hub_of(req);
+    const char *cookie = cr_pairs_count(&req->cookies, CR_GATEWAY_COOKIE) == 1 ? cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE) : NULL;
+    char what[COOKIE_MAX];
+    int64_t id, until;
+    if (!cookie || strlen(cookie) >= sizeof what || cr_request_header(req, "Origin") || cr_request_header(req, "Sec-Fetch-Site"))
+        return false;
+    snprintf(what, sizeof what, "%s", cookie);
+    char *mac = strrchr(what, '.');
+    if (!mac)
+        return false;
+    *mac++ = 0;
+    if (!cr_csrf_is_right(&hub->secret, "gateway", what, mac))
+        return false;
+    char *expires = strchr(what, '.');
+    if (!expires)
+        return false;
+    *expires++ = 0;
+    cr_err err = CR_ERR_INIT;
+    return cr_parse_int(what, 1, INT64_MAX, &id, NULL) == CR_OK && cr_parse_int(expires, 1, INT64_MAX, &until, NULL) == CR_OK &&
+           until > cr_wall_ms() / 1000 && cr_token_get(hub->db, id, t, p, &err) == CR_OK;
+}
+
+/* false: replied. */
+static bool needs_person(cr_request *req, cr_person *ret_person) {
+    cr_hub *hub = cr_hub_of(req);
+    const char *token = token_of(req);
+    cr_token t;
+    cr_err err = CR_ERR_INIT;
+    bool known = false;
+    if (token) {
+        known = cr_token_find(hub->db, token, &t, ret_person, &err) == CR_OK && may_use(req, &t, ret_person);
+        if (known) {
+            cr_gate_tell_holder(req, token);
+            cr_tokens_note_use(hub, &t);
+            set_cookie(req, &t);
+        }
+    } else if (!cr_request_header(req, "Authorization")) {
+        known = find_by_cookie(req, &t, ret_person) && may_use(req, &t, ret_person);
+        if (known)
+            cr_gate_tell_holder(req, cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE));
+    }
+    if (!known)
+        reply(req, 401, token ? "This token is not known, or is not for Dask clusters." : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");
+    return known;
+}
+
+/* Is this the token of a cluster that lives? */
+static cr_cluster *by_cluster_token(cr_request *req) {
+    cr_cluster *c = cr_cluster_find(gateway_of(req), req->param[0]);
+    const char *token = token_of(req);
+    if (!c || !token || strlen(token) != CR_TOKEN_LEN || !cr_equal_const(token, c->token, CR_TOKEN_LEN))
+        return NULL;
+    cr_gate_tell_holder(req, token);
+    return c;
+}
+
+/* ---- reports ---- */
+
+typedef struct found {
+    int64_t user_id;
+    json_t *report;
+} found;
+
+static void take_one(void *user, int64_t user_id, json_t *report) {
+    found *f = user;
+    json_decref(f->report);
+    *f = (found){user_id, report};
+}
+
+/* The cluster of this name is the person's; false: replied. *ret_report may be NULL, else is new. */
+static bool needs_own(cr_request *req, const cr_person *person, json_t **ret_report) {
+    found f = {0, NULL};
+    cr_err err = CR_ERR_INIT;
+    bool own = false;
+    if (cr_cluster_rows_report(gateway_of(req), 0, ~0u, req->param[0], take_one, &f, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else if (!f.report)
+        reply(req, 404, "Cluster %.64s not found", req->param[0]);
+    else if (f.user_id != person->id)
+        reply(req, 403, "Cluster %.64s is not yours", req->param[0]);
+    else
+        own = true;
+    if (own && ret_report)
+        *ret_report = f.report;
+    else
+        json_decref(f.report);
+    return own;
+}
+
+/* Who waits for the start is told why it failed: the client shows it (GatewayClusterError). false: it did not. */
+static bool reply_failure(cr_request *req, const char *name) {
+    const char *why = cr_cluster_rows_failure(gateway_of(req), name, &req->arena);
+    if (why)
+        reply(req, 409, "Cluster %.64s failed: %s", name, why);
+    return why != NULL;
+}
+
+void cr_gateway_reply_report(cr_request *req, const char *name) {
+    if (reply_failure(req, name))
+        return;
+    found f = {0, NULL};
+    cr_err err = CR_ERR_INIT;
+    if (cr_cluster_rows_report(gateway_of(req), 0, ~0u, name, take_one, &f, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else if (!f.report)
+        reply(req, 404, "Cluster %.64s not found", name);
+    else
+        cr_reply_json(req, 200, f.report);
+}
+
+/* ---- requests ---- */
+
+static void on_health(cr_request *req) { cr_reply_json(req, 200, json_pack("{s:s}", "status", "pass")); }
+static void on_version(cr_request *req) { cr_reply_json(req, 200, json_pack("{s:s}", "version", PROTOCOL_VERSION)); }
+
+static void on_options(cr_request *req) {
+    cr_person person;
+    if (needs_person(req, &person))
+        cr_reply_json(req, 200, json_pack("{s:o}", "cluster_options", cr_options_list(cr_hub_of(req)->config)));
+}
+
+static bool read_statuses(cr_request *req, unsigned *ret_statuses) {
+    const char *text = cr_pairs_get(&req->query, "status");
+    unsigned statuses = text ? 0 : 1u << CR_CLUSTER_PENDING | 1u << CR_CLUSTER_RUNNING;
+    while (text) {
+        size_t n = strcspn(text, ",");
+        cr_cluster_status s;
+        if (!cr_cluster_status_parse(text, n, &s)) {
+            reply(req, 422, "'%.*s' is not a valid ClusterStatus", (int)CR_MIN(n, (size_t)64), text);
+            return false;
+        }
+        statuses |= 1u << s;
+        text = text[n] ? text + n + 1 : NULL;
+    }
+    *ret_statuses = statuses;
+    return true;
+}
+
+static void add_report(void *user, int64_t user_id, json_t *report) {
+    const char *name = json_string_value(json_object_get(report, "name"));
+    if (name)
+        json_object_set_new(user, name, report);
+    else
+        json_decref(report);
+}
+
+static void on_list(cr_request *req) {
+    cr_person person;
+    unsigned statuses;
+    cr_err err = CR_ERR_INIT;
+    if (!needs_person(req, &person) || !read_statuses(req, &statuses))
+        return;
+    json_t *all = json_object();
+    if (cr_cluster_rows_report(gateway_of(req), person.id, statuses, NULL, add_report, all, &err) == CR_OK) {
+        cr_reply_json(req, 200, all);
+    } else {
+        json_decref(all);
+        cr_reply_err(req, &err);
+    }
+}
+
+static void on_submit(cr_request *req) {
+    cr_person person;
+    cr_cluster_options choice;
+    cr_cluster *c;
+    json_t *all = NULL;
+    cr_err err = CR_ERR_INIT;
+    if (!needs_person(req, &person))
+        return;
+    if (!json_is_object(req->json)) {
+        reply(req, 422, "The body must be an object with cluster_options");
+        return;
+    }
+    const json_t *given = json_object_get(req->json, "cluster_options");
+    if (cr_options_read(cr_hub_of(req)->config, json_is_null(given) ? NULL : given, &choice, &all, &err) != CR_OK) {
+        reply(req, err.status == CR_INVALID ? 422 : 507, "%s", err.message);
+        return;
+    }
+    cr_status status = cr_cluster_begin(gateway_of(req), &person, &choice, all, &c, &err);
+    json_decref(all);
+    if (status == CR_OK)
+        cr_reply_json(req, 201, json_pack("{s:s}", "name", c->name));
+    else if (status == CR_LIMIT)
+        reply(req, 409, "%s", err.message);
+    else
+        cr_reply_err(req, &err);
+}
+
+/* ?wait, or ?wait= a whole number that is not 0. */
+static bool shall_wait(const cr_request *req) {
+    const char *text = cr_pairs_get(&req->query, "wait");
+    int64_t n;
+    return text && (!*text || (cr_parse_int(text, INT32_MIN, INT32_MAX, &n, NULL) == CR_OK && n));
+}
+
+static void on_get(cr_request *req) {
+    cr_person person;
+    json_t *report;
+    if (!needs_person(req, &person) || !needs_own(req, &person, &report))
+        return;
+    cr_cluster *c = cr_cluster_find(gateway_of(req), req->param[0]);
+    if (c && c->status == CR_CLUSTER_PENDING && shall_wait(req)) {
+        json_decref(report);
+        cr_cluster_wait(c, req);
+    } else if (shall_wait(req) && reply_failure(req, req->param[0])) {
+        json_decref(report);
+    } else {
+        cr_reply_json(req, 200, report);
+    }
+}
+
+static void on_delete(cr_request *req) {
+    cr_person person;
+    cr_cluster *c = by_cluster_token(req);
+    char reason[120];
+    if (c) {
+        snprintf(reason, sizeof reason, "It had nothing to do for %lld minutes.", (long long)cr_hub_of(req)->config->gateway_idle_s / 60);
+        cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
+        cr_reply_empty(req, 204);
+        return;
+    }
+    if (!needs_person(req, &person))
+        return;
+    c = cr_cluster_find(gateway_of(req), req->param[0]);
+    if (c && c->user_id != person.id) {
+        reply(req, 403, "Cluster %.64s is not yours", req->param[0]);
+        return;
+    }
+    if (c)
+        cr_cluster_end(c, CR_CLUSTER_STOPPED, "Its person stopped it.");
+    cr_reply_empty(req, 204);
+}
+
+/* ---- what is passed on to the scheduler ---- */
+
+typedef struct cr_gateway_call {
+    struct cr_gateway_call *next;
+    cr_gateway *gateway;
+    cr_request *req;
+    cr_scheduler_call *call;
+    char cluster[CR_CLUSTER_NAME_LEN + 1];
+    int64_t user_id;
+    char warning[320];        /* "" : all that was asked for is done */
+} gateway_call;
+
+static void drop_call(gateway_call *k) {
+    gateway_call **at = &k->gateway->calls;
+    while (*at != k)
+        at = &(*at)->next;
+    *at = k->next;
+    free(k);
+}
+
+void cr_gateway_drop_calls(cr_gateway *g) {
+    while (g->calls) {
+        cr_scheduler_call_free(g->calls->call);
+        drop_call(g->calls);
+    }
+}
+
+static void on_passed_on(void *user, bool done) {
+    gateway_call *k = user;
+    cr_request *req = k->req;
+    cr_gateway *g = k->gateway;
+    char cluster[sizeof k->cluster];
+    memcpy(cluster, k->cluster, sizeof cluster);
+    if (done)
+        cr_reply_json(req, 200, json_pack("{s:b, s:o}", "ok", !k->warning[0], "msg", k->warning[0] ? json_string(k->warning) : json_null()));
+    else
+        reply(req, 409, "The scheduler of cluster %s does not answer", cluster);
+    drop_call(k);
+    cr_cluster *c = done ? NULL : cr_cluster_find(g, cluster);
+    if (c)
+        cr_cluster_end(c, CR_CLUSTER_FAILED, "The scheduler does not answer the gateway.");
+}
+
+/* Steals body. */
+static void pass_on(cr_request *req, cr_cluster *c, json_t *body, const char *warning) {
+    cr_gateway *g = c->gateway;
+    char key[CR_PROXY_MAP_WORD_MAX + 1];
+    cr_err err = CR_ERR_INIT;
+    int open = 0;
+    for (const gateway_call *k = g->calls; k; k = k->next)
+        open += k->user_id == c->user_id;
+    gateway_call *k = open < CALLS_PERSON ? calloc(1, sizeof *k) : NULL;
+    if (!k) {
+        json_decref(body);
+        reply(req, 503, "Too many requests to schedulers are under way; try again");
+        return;
+    }
+    *k = (gateway_call){.next = g->calls, .gateway = g, .req = req, .user_id = c->user_id};
+    snprintf(k->cluster, sizeof k->cluster, "%s", c->name);
+    snprintf(k->warning, sizeof k->warning, "%s", warning);
+    g->calls = k;
+    cr_status status = cr_scheduler_call_start(g->hub->loop, g->schedulers_socket, cr_cluster_api_key(c, key, sizeof key), c->token, body, on_passed_on,
+                                               k, &k->call, &err);
+    json_decref(body);
+    if (status == CR_OK) {
+        cr_request_suspend(req);
+        return;
+    }
+    drop_call(k);
+    cr_reply_err(req, &err);
+}
+
+/* A running cluster of the caller's; NULL: replied. */
+static cr_cluster *needs_running(cr_request *req) {
+    cr_person person;
+    if (!needs_person(req, &person) || !needs_own(req, &person, NULL))
+        return NULL;
+    cr_cluster *c = cr_cluster_find(gateway_of(req), req->param[0]);
+    if (c && c->status == CR_CLUSTER_RUNNING)
+        return c;
+    reply(req, 409, "Cluster %.64s is not running", req->param[0]);
+    return NULL;
+}
+
+static void on_scale(cr_request *req) {
+    char why[160], warning[320] = "";
+    cr_cluster *c = needs_running(req);
+    if (!c)
+        return;
+    const json_t *count = json_object_get(req->json, "count");
+    if (!json_is_integer(count) || json_integer_value(count) < 0) {
+        reply(req, 422, "Malformed request: count must be a whole number, 0 or more");
+        return;
+    }
+    int64_t wanted = CR_MIN((int64_t)json_integer_value(count), (int64_t)CR_BEAT_COUNT_MAX);
+    int64_t allowed = cr_cluster_allowed(c, wanted, why, sizeof why);
+    if (allowed < wanted)
+        snprintf(warning, sizeof warning, "%lld workers were asked for; with the limit of %s it is scaled to %lld", (long long)wanted, why, (long long)allowed);
+    pass_on(req, c, json_pack("{s:s, s:I}", "op", "scale", "count", (json_int_t)allowed), warning);
+}
+
+/* A whole number that is not negative, or null. */
+static bool read_bound(const json_t *value, int64_t nothing, int64_t *ret_bound) {
+    *ret_bound = nothing;
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *ret_bound = CR_MIN((int64_t)json_integer_value(value), (int64_t)CR_BEAT_COUNT_MAX);
+    return true;
+}
+
+static void on_adapt(cr_request *req) {
+    char why[160], warning[320] = "";
+    cr_cluster *c = needs_running(req);
+    if (!c)
+        return;
+    int64_t low, high;
+    const json_t *active = json_object_get(req->json, "active"), *maximum = json_object_get(req->json, "maximum");
+    if (!json_is_object(req->json) || !read_bound(json_object_get(req->json, "minimum"), 0, &low) || !read_bound(maximum, CR_BEAT_COUNT_MAX, &high) ||
+        low > high || (active && !json_is_boolean(active))) {
+        reply(req, 422, "Malformed request: minimum and maximum must be whole numbers or null, minimum not above maximum, active true or false");
+        return;
+    }
+    int64_t allowed = cr_cluster_allowed(c, CR_BEAT_COUNT_MAX, why, sizeof why);
+    if ((maximum && !json_is_null(maximum) && high > allowed) || low > allowed)
+        snprintf(warning, sizeof warning, "with the limit of %s it adapts to at most %lld workers", why, (long long)allowed);
+    pass_on(req, c, json_pack("{s:s, s:I, s:I, s:b}", "op", "adapt", "minimum", (json_int_t)CR_MIN(low, allowed), "maximum",
+                              (json_int_t)CR_MIN(high, allowed), "active", !json_is_false(active)), warning);
+}
+
+static void on_heartbeat(cr_request *req) {
+    cr_cluster *c = by_cluster_token(req);
+    cr_beat beat;
+    cr_err err = CR_ERR_INIT;
+    if (!c) {
+        reply(req, 401, "This is not the token of that cluster");
+        return;
+    }
+    if (c->status == CR_CLUSTER_STOPPING) {
+        reply(req, 409, "Cluster %s is stopping", c->name);
+        return;
+    }
+    cr_status status = cr_beat_read(req->json, &req->arena, &beat, &err);
+    if (status == CR_OK)
+        status = cr_cluster_beat(c, &beat, &err);
+    if (status == CR_OK)
+        cr_reply_empty(req, 200);
+    else if (status == CR_INVALID)
+        reply(req, 422, "Malformed request: %s", err.message);
+    else if (status == CR_DENIED)
+        reply(req, 409, "%s", err.message);
+    else
+        cr_reply_err(req, &err);
+}
+
+static void on_nothing(cr_request *req) { reply(req, 404, "There is nothing at this address"); }
+
+#define API CR_GATEWAY_PATH "/api"
+const cr_route cr_gateway_routes[] = {
+    /* methods   path                                kind               CSRF          handler */
+    {CR_GET,     API "/health",                      CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_health},
+    {CR_GET,     API "/version",                     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_version},
+    {CR_GET,     API "/v1/options",                  CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_options},
+    {CR_GET,     API "/v1/clusters/",                CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_list},
+    {CR_POST,    API "/v1/clusters/",                CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_submit},
+    {CR_GET,     API "/v1/clusters/:name",           CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_get},
+    {CR_DELETE,  API "/v1/clusters/:name",           CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_delete},
+    {CR_POST,    API "/v1/clusters/:name/scale",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_scale},
+    {CR_POST,    API "/v1/clusters/:name/adapt",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_adapt},
+    {CR_POST,    API "/v1/clusters/:name/heartbeat", CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_heartbeat},
+    {CR_GET,     CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
+    {0},
+};

@@ -1,0 +1,306 @@
+/* Parts of the gateway that need no hub: options, heartbeats, certificates, owners of ports, limits. */
+#include "../check_main.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "platform/gateway/cluster.h"
+#include "platform/gateway/listener.h"
+#include "platform/runner/protocol.h"
+
+#define good(call) ck_assert_int_eq((call), CR_OK)
+
+static cr_config config(void) {
+    cr_config c = {.gateway = true, .gateway_clusters = 2, .gateway_workers = 5, .gateway_cores = 8, .gateway_memory_bytes = (uint64_t)10 << 30};
+    return c;
+}
+
+/* ---- options ---- */
+
+static cr_status read_options(const char *text, cr_cluster_options *o, json_t **all) {
+    const cr_config c = config();
+    json_t *given = json_loads(text, JSON_DECODE_ANY, NULL);
+    ck_assert_ptr_nonnull(given);
+    cr_status status = cr_options_read(&c, given, o, all, NULL);
+    json_decref(given);
+    return status;
+}
+
+START_TEST(options_are_completed) {
+    cr_cluster_options o;
+    json_t *all;
+    good(read_options("{}", &o, &all));
+    ck_assert_int_eq(o.cores, 1);
+    ck_assert_uint_eq(o.memory_bytes, (uint64_t)2 << 30);
+    ck_assert_uint_eq(json_object_size(all), 2);
+    json_decref(all);
+    good(read_options("{\"worker_cores\": 8, \"worker_memory\": 0.25}", &o, &all));
+    ck_assert_int_eq(o.cores, 8);
+    ck_assert_uint_eq(o.memory_bytes, (uint64_t)1 << 28);
+    ck_assert_int_eq(json_integer_value(json_object_get(all, "worker_cores")), 8);
+    json_decref(all);
+}
+END_TEST
+
+START_TEST(what_is_not_an_option_is_refused) {
+    static const char *const bad[] = {"[]", "5", "{\"nosuch\": 1}", "{\"worker_cores\": 0}", "{\"worker_cores\": 9}", "{\"worker_cores\": 1.0}",
+                                      "{\"worker_cores\": true}", "{\"worker_cores\": \"1\"}", "{\"worker_cores\": null}", "{\"worker_memory\": 0.24}",
+                                      "{\"worker_memory\": 9.01}", "{\"worker_memory\": -1}", "{\"worker_memory\": 1e300}", "{\"worker_memory\": []}"};
+    cr_cluster_options o;
+    json_t *all;
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++)
+        ck_assert_msg(read_options(bad[i], &o, &all) == CR_INVALID, "%s", bad[i]);
+}
+END_TEST
+
+/* A small machine: every default that is offered is itself right. */
+START_TEST(defaults_are_within_the_bounds) {
+    for (uint64_t gib4 = 1; gib4 < 100; gib4++) {
+        cr_config c = config();
+        c.gateway_memory_bytes = gib4 << 28;
+        c.gateway_cores = 1;
+        json_t *list = cr_options_list(&c), *given = json_object(), *all;
+        cr_cluster_options o;
+        for (size_t i = 0; i < json_array_size(list); i++) {
+            const json_t *one = json_array_get(list, i);
+            json_object_set(given, json_string_value(json_object_get(one, "field")), json_object_get(one, "default"));
+        }
+        good(cr_options_read(&c, given, &o, &all, NULL));
+        json_decref(all);
+        json_decref(given);
+        json_decref(list);
+    }
+}
+END_TEST
+
+/* ---- heartbeats ---- */
+
+#define BEAT(scheduler, api, dashboard, count, active) \
+    "{\"scheduler_address\": " scheduler ", \"api_address\": " api ", \"dashboard_address\": " dashboard ", \"count\": " count \
+    ", \"active_workers\": " active ", \"closing_workers\": [], \"closed_workers\": [\"w3\"]}"
+#define GOOD "\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\""
+
+static cr_status read_beat(const char *text, cr_beat *b, cr_arena *a) {
+    json_t *body = json_loads(text, JSON_DECODE_ANY, NULL);
+    ck_assert_msg(body != NULL, "%s", text);
+    cr_status status = cr_beat_read(body, a, b, NULL);
+    json_decref(body);
+    return status;
+}
+
+START_TEST(a_heartbeat_is_read) {
+    cr_auto_arena cr_arena a;
+    cr_beat b;
+    cr_arena_init(&a, 1 << 20);
+    good(read_beat(BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"http://127.0.0.1:8787\"", "3",
+                                "[\"w1\", \"w20\", \"mine\", \"w\", \"w0\", \"w1x\", \"w99999999999\", 5, null]"), &b, &a));
+    ck_assert_int_eq(b.scheduler_port, 4000);
+    ck_assert_int_eq(b.api_port, 4001);
+    ck_assert_int_eq(b.dashboard_port, 8787);
+    ck_assert_int_eq(b.count, 3);
+    ck_assert_uint_eq(b.active.n, 2);
+    ck_assert_uint_eq(b.active.number[1], 20);
+    ck_assert_uint_eq(b.closed.number[0], 3);
+    good(read_beat(BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "9223372036854775807", "[]"), &b, &a));
+    ck_assert_int_eq(b.dashboard_port, 0);
+    ck_assert_int_eq(b.count, CR_BEAT_COUNT_MAX);
+}
+END_TEST
+
+START_TEST(a_wrong_heartbeat_is_refused) {
+    static const char *const bad[] = {
+        "[]", "{}", "null",
+        BEAT("\"tls://10.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:1023\"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:65536\"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:4000 \"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"\"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("7", "\"http://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:4000\"", "\"https://127.0.0.1:4001\"", "\"\"", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "null", "1", "[]"),
+        BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "-1", "[]"),
+        BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "1.5", "[]"),
+        BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "1", "{}"),
+    };
+    cr_auto_arena cr_arena a;
+    cr_beat b;
+    cr_arena_init(&a, 1 << 20);
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++)
+        ck_assert_msg(read_beat(bad[i], &b, &a) == CR_INVALID, "%s", bad[i]);
+}
+END_TEST
+
+/* ---- certificates ---- */
+
+START_TEST(a_certificate_is_its_own_authority) {
+    static const char name[] = "0123456789abcdef0123456789abcdef";
+    cr_certificate c, other;
+    good(cr_certificate_make(name, cr_wall_ms(), &c, NULL));
+    good(cr_certificate_make(name, cr_wall_ms(), &other, NULL));
+    ck_assert_str_ne(c.key, other.key);
+    BIO *cert = BIO_new_mem_buf(c.cert, -1), *secret = BIO_new_mem_buf(c.key, -1);
+    X509 *x = PEM_read_bio_X509(cert, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(secret, NULL, NULL, NULL);
+    ck_assert(x && key);
+    ck_assert_int_eq(X509_check_private_key(x, key), 1);
+    ck_assert_int_eq(X509_verify(x, key), 1);
+    ck_assert_int_eq(X509_check_host(x, name, 0, 0, NULL), 1);
+    ck_assert_int_eq(X509_check_host(x, "dask-internal", 0, 0, NULL), 1);
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    X509_STORE_add_cert(store, x);
+    X509_STORE_CTX_init(ctx, store, x, NULL);
+    ck_assert_int_eq(X509_verify_cert(ctx), 1);
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    EVP_PKEY_free(key);
+    X509_free(x);
+    BIO_free(cert);
+    BIO_free(secret);
+}
+END_TEST
+
+/* ---- whose port ---- */
+
+static const char table[] =
+    "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+    "   0: 0100007F:0FA0 00000000:0000 0A 00000000:00000000 00:00000000 00000000 20001        0 12345 1 0000000000000000 100 0 0 10 0\n"
+    "   1: 00000000:0FA1 00000000:0000 0A 00000000:00000000 00:00000000 00000000 20002        0 12346 1 0000000000000000 100 0 0 10 0\n"
+    "  22: 0100007F:0FA2 0100007F:1F90 01 00000000:00000000 00:00000000 00000000 20003        0 12347 1 0000000000000000 20 4 30 10 -1\n"
+    "not a line\n";
+
+START_TEST(owner_of_a_port) {
+    int64_t uid = -1;
+    char text[sizeof table];
+    ck_assert(cr_listener_owner(memcpy(text, table, sizeof table), 4000, &uid));
+    ck_assert_int_eq(uid, 20001);
+    ck_assert(!cr_listener_owner(memcpy(text, table, sizeof table), 4001, &uid));      /* another address */
+    ck_assert(!cr_listener_owner(memcpy(text, table, sizeof table), 4002, &uid));      /* a connection, nobody listens */
+    ck_assert(!cr_listener_owner(memcpy(text, table, sizeof table), 4003, &uid));
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(limits_of_one_person) {
+    const cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway g = {.hub = hub};
+    cr_cluster_options o = {2, (uint64_t)1 << 30};
+    cr_cluster a = {.gateway = &g, .user_id = 1, .choice = o, .status = CR_CLUSTER_RUNNING}, b = a, other = a;
+    char why[160];
+    hub->config = &k;
+    other.user_id = 2;
+    other.count = 5;
+    other.next = NULL;
+    a.next = &other;
+    g.clusters = &a;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 3, NULL, 0), 3);
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 4);      /* 8 cores by 2; somebody else's do not count */
+    ck_assert_ptr_nonnull(strstr(why, "8 cores"));
+    a.choice.cores = 1;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 5);
+    ck_assert_ptr_nonnull(strstr(why, "5 workers"));
+    a.choice.memory_bytes = (uint64_t)4 << 30;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 2);      /* 10 GiB less the scheduler */
+    ck_assert_ptr_nonnull(strstr(why, "schedulers counted"));
+    good(cr_cluster_may_begin(&g, 1, &o, NULL));
+    a.count = 2;                          /* promised, none is there yet */
+    b.next = &a;
+    g.clusters = &b;
+    ck_assert_int_eq(cr_cluster_allowed(&b, 50, why, sizeof why), 0);
+    cr_err err = CR_ERR_INIT;
+    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, &o, &err), CR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.message, "2 clusters"));
+    g.clusters = &a;
+    good(cr_cluster_may_begin(&g, 1, &o, &err));          /* 9 of 10 GiB are taken: one more scheduler fits */
+    a.count = 3;
+    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, &o, &err), CR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.message, "of the 10.0 GiB"));
+    free(hub);
+}
+END_TEST
+
+/* ---- the helper's message ---- */
+
+static cr_msg scheduler(void) {
+    cr_msg m;
+    cr_certificate c;
+    cr_msg_init(&m, CR_MSG_START);
+    cr_msg_start *s = &m.as_cr_msg_start;
+    strcpy(s->id.account, "ada");
+    strcpy(s->id.server, "dask-5");
+    s->id.generation = 7;
+    strcpy(s->user, "ada");
+    memset(s->token, 'a', CR_RUNNER_TOKEN_LEN);
+    s->dask.role = CR_ROLE_SCHEDULER;
+    s->dask.cluster = 5;
+    s->dask.idle_s = 1800;
+    memset(s->dask.name, 'b', CR_CLUSTER_NAME_LEN);
+    good(cr_certificate_make(s->dask.name, cr_wall_ms(), &c, NULL));
+    strcpy(s->dask.cert, c.cert);
+    strcpy(s->dask.key, c.key);
+    return m;
+}
+
+static cr_status check(const cr_msg *m) { return cr_msg_check(m, cr_msg_size(m), true, NULL); }
+
+START_TEST(a_schedulers_start_is_checked) {
+    cr_msg m = scheduler();
+    cr_dask_start *d = &m.as_cr_msg_start.dask;
+    good(check(&m));
+    m = scheduler(); strcpy(m.as_cr_msg_start.id.server, "lab");   ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->role = 3;                    ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->role = CR_ROLE_LAB;          ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->cluster = 0;                 ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->worker = 1;                  ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->name[3] = '/';               ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->name[31] = 0;                ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->cert[0] = 0;                 ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->key[40] = '$';               ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); strcat(d->key, "x");            ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->key[sizeof d->key - 1] = 1;  ck_assert_int_ne(check(&m), CR_OK);
+}
+END_TEST
+
+START_TEST(a_workers_start_is_checked) {
+    cr_msg right = scheduler(), m;
+    cr_dask_start *d = &m.as_cr_msg_start.dask;
+    memset(right.as_cr_msg_start.dask.cert, 0, sizeof d->cert);
+    memset(right.as_cr_msg_start.dask.key, 0, sizeof d->key);
+    right.as_cr_msg_start.dask.role = CR_ROLE_WORKER;
+    right.as_cr_msg_start.dask.idle_s = 0;
+    right.as_cr_msg_start.dask.worker = 1;
+    right.as_cr_msg_start.dask.threads = 2;
+    right.as_cr_msg_start.dask.scheduler_port = 40000;
+    good(check(&right));
+    m = right; d->worker = 0;              ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->threads = 0;             ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->threads = 1025;          ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->scheduler_port = 1023;   ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->scheduler_port = 65536;  ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->key[0] = 'x';            ck_assert_int_ne(check(&m), CR_OK);
+    m = right; d->role = CR_ROLE_LAB;      ck_assert_int_ne(check(&m), CR_OK);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("gateway");
+    TCase *t = tcase_create("gateway");
+    tcase_add_test(t, options_are_completed);
+    tcase_add_test(t, what_is_not_an_option_is_refused);
+    tcase_add_test(t, defaults_are_within_the_bounds);
+    tcase_add_test(t, a_heartbeat_is_read);
+    tcase_add_test(t, a_wrong_heartbeat_is_refused);
+    tcase_add_test(t, a_certificate_is_its_own_authority);
+    tcase_add_test(t, owner_of_a_port);
+    tcase_add_test(t, limits_of_one_person);
+    tcase_add_test(t, a_schedulers_start_is_checked);
+    tcase_add_test(t, a_workers_start_is_checked);
+    tcase_set_timeout(t, 30);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+CHECK_MAIN(suite())

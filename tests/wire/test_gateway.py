@@ -1,0 +1,407 @@
+"""Dask clusters with the real dask_gateway client, scheduler and workers, through HAProxy."""
+import asyncio
+import json
+import os
+import pwd
+import re
+import signal
+import time
+from pathlib import Path
+
+import dask.config
+import pytest
+from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
+from dask_gateway.auth import JupyterHubAuth
+from hub_client import request, running, wait_for
+
+# It raises when its loop was stopped before (dask-gateway 2026.3), wherever the garbage collector happens to run: a traceback made in
+# the midst of Python's own parser ends the whole run. Everything here is closed by hand.
+del Gateway.__del__
+
+SMALL = {"worker_memory": 0.5}
+
+
+@pytest.fixture(scope="module")
+def platform():
+    """One of its own: its hub and proxy are killed."""
+    with running("--preimport", "no", "--gateway-memory", "6G", "--gateway-workers", "3", "--gateway-clusters", "2") as p:
+        yield p
+
+
+@pytest.fixture(scope="module")
+def admin(platform):
+    return platform.administrator()
+
+
+class Member:
+    """A person of the hub with a token, and what dask_gateway needs of both."""
+
+    def __init__(self, platform, admin, name):
+        self.platform, self.name = platform, name
+        self.person = platform.add_person(admin, name)
+        self.token = self.make_token()
+        self.address = f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway"
+
+    def make_token(self, **what):
+        answer = self.person.api("POST", f"/hub/api/users/{self.name}/tokens", {"note": "gateway", **what})
+        assert answer.status == 201, answer.text
+        return answer.json()["token"]
+
+    def gateway(self, **more):
+        return Gateway(self.address, auth=JupyterHubAuth(api_token=self.token), **more)
+
+    def ask(self, method, path, body=None, token=None):
+        headers = {"Authorization": f"jupyterhub {self.token if token is None else token}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            body = body if isinstance(body, str) else json.dumps(body)
+        return request(method, self.address + "/api" + path, body, headers)
+
+    def processes(self):
+        """Command lines of the account's Dask processes, by pid."""
+        try:
+            owner = pwd.getpwnam(self.platform.accounts + self.name).pw_uid
+        except KeyError:
+            return {}
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if folder.stat().st_uid == owner and "/bin/dask " in line:
+                    found[int(folder.name)] = line
+            except OSError:
+                continue
+        return found
+
+
+    def of_cluster(self, name):
+        """Those of one cluster."""
+        return {pid: line for pid, line in self.processes().items()
+                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text()}
+
+
+@pytest.fixture(scope="module")
+def ada(platform, admin):
+    return Member(platform, admin, "ada")
+
+
+@pytest.fixture(scope="module")
+def eve(platform, admin):
+    return Member(platform, admin, "eve")
+
+
+@pytest.fixture(scope="module")
+def cluster(ada):
+    """A running cluster with one worker."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(**SMALL)
+        cluster.scale(1)
+        yield cluster
+        cluster.close()
+
+
+@pytest.fixture(scope="module")
+def client(cluster):
+    with cluster.get_client() as client:
+        client.wait_for_workers(1, timeout=90)
+        yield client
+
+
+def test_compute_as_its_person(platform, client, ada):
+    assert client.submit(sum, [1, 2, 3]).result(60) == 6
+    uid, folder, threads = client.submit(lambda: (os.getuid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS"))).result(60)
+    entry = pwd.getpwnam(platform.accounts + "ada")
+    assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
+
+
+def test_what_the_account_may_read(platform, client, cluster):
+    """The cluster's secrets are for its account to read, and for nobody to change; none is in an argument or a variable."""
+    folder = next((platform.run / "g").iterdir())
+    assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (0, 0o750)
+    for name in ("cert.pem", "key.pem", "token"):
+        assert ((folder / name).stat().st_uid, (folder / name).stat().st_mode & 0o777) == (0, 0o640)
+    token = (folder / "token").read_text()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            assert token.encode() not in (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+
+
+def test_options(ada):
+    with ada.gateway() as gateway:
+        options = gateway.cluster_options()
+        assert dict(options) == {"worker_cores": 1, "worker_memory": 2.0}
+        options.worker_cores = 2
+        with pytest.raises(ValueError):
+            options.worker_memory = 64
+        with pytest.raises(AttributeError):
+            options.nosuch = 1
+        assert gateway.get_versions()["server"]["version"] == gateway.get_versions()["client"]["version"]
+
+
+def test_list_and_connect_again(ada, cluster, client):
+    with ada.gateway() as gateway:
+        (report,) = gateway.list_clusters()
+        assert report.name == cluster.name and report.status.name == "RUNNING" and report.options == {"worker_cores": 1, "worker_memory": 0.5}
+        assert gateway.list_clusters(status="stopped") == []
+        with gateway.connect(cluster.name) as again, again.get_client() as second:
+            assert second.submit(lambda: 21 * 2).result(60) == 42
+        assert gateway.get_cluster(cluster.name).status.name == "RUNNING"  # closing what was only connected to does not stop it
+
+
+def test_scale_up_and_down(ada, cluster, client):
+    cluster.scale(2)
+    client.wait_for_workers(2, timeout=90)
+    wait_for(lambda: len([p for p in ada.processes().values() if " worker " in p]) == 2, 20)
+    cluster.scale(1)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 1, 60)
+    wait_for(lambda: len([p for p in ada.processes().values() if " worker " in p]) == 1, 60)
+    assert client.submit(lambda: 1).result(60) == 1
+
+
+def test_scale_beyond_the_limit_says_so(cluster, client):
+    with pytest.warns(GatewayWarning, match="3 workers for one person"):
+        cluster.scale(50)
+    client.wait_for_workers(3, timeout=120)
+    time.sleep(2)
+    assert len(client.scheduler_info()["workers"]) == 3
+    cluster.scale(1)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 1, 60)
+
+
+def test_a_worker_that_dies_is_replaced(ada, cluster, client):
+    pid = next(p for p, line in ada.processes().items() if " worker " in line)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: [p for p, line in ada.processes().items() if " worker " in line and p != pid], 60)
+    assert client.submit(lambda: 2).result(90) == 2
+
+
+def test_adapt(cluster, client):
+    cluster.adapt(minimum=1, maximum=2)
+    futures = client.map(lambda x: time.sleep(0.5) or x, range(400), pure=False)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 2, 90)
+    client.cancel(futures)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 1, 90)
+    cluster.adapt(active=False)
+    cluster.scale(1)
+
+
+def test_asynchronous(ada):
+    async def session():
+        async with ada.gateway(asynchronous=True) as gateway:
+            name = await gateway.submit(**SMALL)
+            await gateway.stop_cluster(name)
+            for _ in range(200):
+                report = await gateway.get_cluster(name)
+                if report.status.name == "STOPPED":
+                    return report
+                await asyncio.sleep(0.2)
+    assert asyncio.run(session()).tls_cert is None
+
+
+# ---- what is refused ----
+
+def test_bad_tokens(platform, ada, cluster):
+    for token in ("0" * 64, "short", "", ada.make_token(scopes=["read:users:name!user=ada"])):
+        answer = ada.ask("GET", "/v1/clusters/", token=token)
+        assert answer.status == 401 and answer.json()["error"], token
+    with Gateway(ada.address, auth=JupyterHubAuth(api_token="0" * 64)) as gateway, pytest.raises(Exception, match="401"):
+        gateway.list_clusters()
+    assert request("GET", ada.address + "/api/v1/options").status == 401
+    assert ada.ask("POST", f"/v1/clusters/{cluster.name}/heartbeat", {}).status == 401
+    assert request("GET", ada.address + "/api/health").json() == {"status": "pass"}
+
+
+def test_the_cookie_is_the_tokens(ada):
+    answer = ada.ask("GET", "/v1/options")
+    cookie = answer.cookies()[0].partition(";")[0]
+    assert cookie.startswith("craton-gateway=") and "HttpOnly" in answer.cookies()[0]
+    options = ada.address + "/api/v1/options"
+    assert request("GET", options, headers={"Cookie": cookie}).status == 200
+    assert request("GET", options, headers={"Cookie": cookie[:-1] + ("0" if cookie[-1] != "0" else "1")}).status == 401
+    assert request("GET", options, headers={"Cookie": cookie.replace("=", "=1", 1)}).status == 401
+    assert request("GET", options, headers={"Cookie": cookie, "Sec-Fetch-Site": "cross-site"}).status == 401
+    assert request("GET", options, headers={"Cookie": cookie, "Origin": "http://ada.localhost"}).status == 401
+    # It ends with the token.
+    other = ada.make_token()
+    cookie = ada.ask("GET", "/v1/options", token=other).cookies()[0].partition(";")[0]
+    listed = ada.person.api("GET", "/hub/api/users/ada/tokens").json()["api_tokens"]
+    ada.person.api("DELETE", f"/hub/api/users/ada/tokens/{listed[-1]['id']}")
+    assert request("GET", options, headers={"Cookie": cookie}).status == 401
+
+
+def test_somebody_elses_cluster(ada, eve, cluster, client):
+    assert eve.ask("GET", "/v1/clusters/").json() == {}
+    for method, path, body in (("GET", "", None), ("GET", "?wait", None), ("DELETE", "", None), ("POST", "/scale", {"count": 0}),
+                               ("POST", "/adapt", {})):
+        answer = eve.ask(method, f"/v1/clusters/{cluster.name}{path}", body)
+        assert answer.status == 403 and "not yours" in answer.json()["error"]
+    assert client.submit(lambda: 3).result(60) == 3
+
+
+@pytest.mark.parametrize("method,path,body,status", [
+    ("GET", "/v1/clusters/nosuch", None, 404), ("GET", "/v1/clusters/nosuch?wait", None, 404), ("DELETE", "/v1/clusters/nosuch", None, 204),
+    ("POST", "/v1/clusters/nosuch/scale", {"count": 1}, 404), ("POST", "/v1/clusters/nosuch/adapt", {}, 404),
+    ("POST", "/v1/clusters/nosuch/heartbeat", {}, 401), ("GET", "/v1/clusters/?status=nosuch", None, 422),
+    ("GET", "/v1/clusters/?status=", None, 422), ("GET", "/v1/clusters/?status=running,", None, 422),
+    ("POST", "/v1/clusters/", {"cluster_options": {"nosuch": 1}}, 422), ("POST", "/v1/clusters/", {"cluster_options": {"worker_cores": 0}}, 422),
+    ("POST", "/v1/clusters/", {"cluster_options": {"worker_cores": 1.5}}, 422), ("POST", "/v1/clusters/", {"cluster_options": {"worker_memory": 1000}}, 422),
+    ("POST", "/v1/clusters/", {"cluster_options": []}, 422), ("POST", "/v1/clusters/", [], 422), ("POST", "/v1/clusters/", "{", 400),
+    ("PUT", "/v1/clusters/", {}, 405), ("GET", "/v1/nosuch", None, 404),
+    ("POST", "/v1/clusters/CLUSTER/scale", {"count": -1}, 422), ("POST", "/v1/clusters/CLUSTER/scale", {"count": "1"}, 422),
+    ("POST", "/v1/clusters/CLUSTER/scale", {}, 422), ("POST", "/v1/clusters/CLUSTER/adapt", {"minimum": 3, "maximum": 1}, 422),
+    ("POST", "/v1/clusters/CLUSTER/adapt", {"minimum": "x"}, 422), ("POST", "/v1/clusters/CLUSTER/adapt", [], 422),
+])
+def test_what_does_not_fit(ada, cluster, method, path, body, status):
+    answer = ada.ask(method, path.replace("CLUSTER", cluster.name), body)
+    assert answer.status == status, answer.text
+    assert status in (204, 405) or answer.json()["error"]
+
+
+def test_quota_of_clusters(ada, cluster):
+    with ada.gateway() as gateway:
+        name = gateway.submit(**SMALL)
+        with pytest.raises(GatewayClusterError, match="2 clusters, and 2 are allowed"):
+            gateway.submit(**SMALL)
+        gateway.stop_cluster(name)
+        wait_for(lambda: gateway.get_cluster(name).status.name == "STOPPED", 40)
+
+
+def test_a_heartbeat_cannot_aim_elsewhere(platform, ada, eve, cluster):
+    """Ports of others are not given to HAProxy, and an inflated count is cut."""
+    with eve.gateway() as gateway:
+        mine = gateway.new_cluster(**SMALL)
+        folder = max((platform.run / "g").iterdir(), key=lambda f: int(f.name))
+        token = (folder / "token").read_text()
+        beat = {"dashboard_address": "", "count": 0, "active_workers": [], "closing_workers": [], "closed_workers": []}
+
+        def send(scheduler, api, **more):
+            return request("POST", f"{eve.address}/api/v1/clusters/{mine.name}/heartbeat",
+                           json.dumps({"scheduler_address": scheduler, "api_address": api, **beat, **more}),
+                           {"Authorization": f"token {token}", "Content-Type": "application/json"})
+
+        for bad in ("tls://10.0.0.1:5000", "tls://127.0.0.1:22", "tls://localhost:5000", "tcp://127.0.0.1:5000", 5, None):
+            assert send(bad, "http://127.0.0.1:5000").status == 422, bad
+        assert send("tls://127.0.0.1:5000", "http://127.0.0.1:5000", count=-1).status == 422
+        assert send("tls://127.0.0.1:5000", "http://127.0.0.1:5000", active_workers=5).status == 422
+        theirs = re.search(r"tls://127.0.0.1:\d+", next(line for line in ada.processes().values() if " worker " in line)).group()
+        answer = send(theirs, "http" + theirs[3:])
+        assert answer.status == 409 and "not one of this cluster's account" in answer.json()["error"]
+        wait_for(lambda: gateway.get_cluster(mine.name).status.name == "FAILED", 40)
+        assert eve.processes() == {}
+
+
+# ---- faults ----
+
+def test_kill_of_the_hub_with_a_task_in_flight(platform, cluster, client):
+    future = client.submit(lambda: time.sleep(8) or "done", pure=False)
+    time.sleep(1)
+    before = platform.hub_pid()
+    os.kill(before, signal.SIGKILL)
+    platform.wait_ready()
+    assert platform.hub_pid() != before
+    assert future.result(60) == "done"
+    cluster.scale(2)
+    client.wait_for_workers(2, timeout=90)
+    cluster.scale(1)
+    wait_for(lambda: len(client.scheduler_info()["workers"]) == 1, 60)
+
+
+def test_kill_of_the_helper_with_a_task_in_flight(platform, ada, cluster, client):
+    future = client.submit(lambda: time.sleep(8) or "done", pure=False)
+    time.sleep(1)
+    before = ada.processes()
+    os.kill(platform.process.pid, signal.SIGKILL)
+    platform.process.wait()
+    platform.start("--preimport", "no", "--gateway-memory", "6G", "--gateway-workers", "3", "--gateway-clusters", "2")
+    assert future.result(60) == "done"
+    assert ada.processes() == before
+    assert cluster.gateway.get_cluster(cluster.name).status.name == "RUNNING"
+
+
+def test_kill_of_the_proxy(platform, ada, cluster):
+    before = ada.processes()
+    os.kill(int((platform.run / "haproxy.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def listed():
+        try:
+            return ada.ask("GET", f"/v1/clusters/{cluster.name}").json()["status"] == "RUNNING"
+        except OSError:
+            return False
+    wait_for(listed, 30)
+    with cluster.get_client() as again:
+        assert again.submit(lambda: 4).result(60) == 4
+    assert set(ada.processes()) >= set(before)
+
+
+def test_a_scheduler_that_dies_is_told(ada):
+    with ada.gateway() as gateway:
+        name = gateway.submit(**SMALL)
+        wait_for(lambda: ada.of_cluster(name), 30)
+        (pid,) = ada.of_cluster(name)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(GatewayClusterError, match="The scheduler was ended by signal 9"):
+            gateway.connect(name)
+        wait_for(lambda: gateway.get_cluster(name).status.name == "FAILED", 40)
+
+
+def test_close_ends_everything(ada):
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(**SMALL)
+        name = cluster.name
+        cluster.scale(1)
+        with cluster.get_client() as client:
+            client.wait_for_workers(1, timeout=90)
+            assert client.submit(lambda: 6 * 7).result(60) == 42
+            assert sorted(line.split("/bin/dask ")[1].split()[0] for line in ada.of_cluster(name).values()) == ["scheduler", "worker"]
+        cluster.close()
+        wait_for(lambda: gateway.get_cluster(name).status.name == "STOPPED", 40)
+        assert ada.of_cluster(name) == {}
+
+
+def test_a_removed_person_leaves_nothing(platform, admin):
+    bob = Member(platform, admin, "bob")
+    with bob.gateway() as gateway:
+        gateway.submit(**SMALL)
+    wait_for(bob.processes, 30)
+    assert admin.api("DELETE", "/hub/api/users/bob").status == 204
+    wait_for(lambda: admin.api("GET", "/hub/api/users/bob").status == 404, 60)
+    wait_for(lambda: not bob.processes(), 60)
+
+
+def test_no_argument_is_needed_in_a_server(platform, ada):
+    """The environment that the helper gives to a server and its kernels."""
+    ada.person.post("/hub/spawn", {}, "/hub/home")
+    wait_for(lambda: ada.person.api("GET", "/hub/api/users/ada").json()["servers"].get("", {}).get("ready"), 120)
+    owner = pwd.getpwnam(platform.accounts + "ada").pw_uid
+    given = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder.stat().st_uid == owner and b"jupyterhub-singleuser" in (folder / "cmdline").read_bytes():
+                given = dict(line.split("=", 1) for line in (folder / "environ").read_text().split("\0") if "=" in line)
+        except OSError:
+            continue
+    for name in ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN"):
+        os.environ[name] = given[name]
+    try:
+        dask.config.refresh()
+        with Gateway() as gateway:
+            assert gateway.list_clusters(status=["running", "stopped"]) is not None
+            name = gateway.submit(**SMALL)
+            gateway.stop_cluster(name)
+    finally:
+        for name in ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN"):
+            os.environ.pop(name, None)
+        dask.config.refresh()
+
+
+def test_a_cluster_without_work_ends():
+    with running("--preimport", "no", "--gateway-idle", "4") as platform:
+        ann = Member(platform, platform.administrator(), "ann")
+        with ann.gateway() as gateway:
+            name = gateway.submit(**SMALL)
+            gateway.connect(name).close(shutdown=False)
+            assert "1 clusters, 0 workers" in platform.ask(command="status")["text"]
+            wait_for(lambda: gateway.get_cluster(name).status.name == "STOPPED", 60)
+            assert not ann.processes()
