@@ -2,7 +2,9 @@
 exactly as they were stored; limits, refusals and full disks leave what was there."""
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import netCDF4
@@ -180,3 +182,31 @@ def test_full_disk(tmp_path):
     finally:
         subprocess.run(["umount", "-l", disk], check=False)
         shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.mark.parametrize("case", range(6))
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_ended_half_way(tmp_path, number, case):
+    """At a random moment: what was there stays; an interrupt cleans up at once, what a kill leaves the next run removes."""
+    random = np.random.default_rng([SEED, 43, int(number), case])
+    maps, store = tmp_path / "maps.nc", tmp_path / "series.zarr"
+    values = big(maps, 120, 64, 128)
+    kept = big(tmp_path / "small.nc", 4, 16, 16)
+    rechunk(tmp_path / "small.nc", store)
+    command = [CRATON, "rechunk", maps, store, "--overwrite", "--chunks", "time=-1,lat=4,lon=4", "--memory", "2M", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".series.zarr.craton-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(float(random.random()) * 0.3)
+    process.send_signal(number)
+    status = process.wait(60)
+    assert status in (0, 130, -number), status
+    left = list(tmp_path.glob(".series.zarr.craton-*"))
+    if status:
+        np.testing.assert_array_equal(zarr.open_group(store, mode="r")["t"][:], kept)
+    if status != -signal.SIGKILL:
+        assert not left or status == -signal.SIGINT
+    rechunk(*command[2:])
+    np.testing.assert_array_equal(zarr.open_group(store, mode="r")["t"][:], values)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "series.zarr", "small.nc"]
