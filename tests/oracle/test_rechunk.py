@@ -133,6 +133,19 @@ def test_limits_change_no_bits(tmp_path, memory, way):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "series.zarr"]
 
 
+def test_memory(tmp_path):
+    """60 MiB of values in 8 MiB, where the system gives no more than 40 MiB of private memory; more than the limit is refused there."""
+    values = big(tmp_path / "maps.nc", 120, 256, 512)
+    def within(memory):
+        command = f'ulimit -d 40960; exec "{CRATON}" rechunk maps.nc series.zarr --overwrite --chunks time=-1,lat=16,lon=16 --memory {memory} -t 1'
+        return subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    little = within("8M")
+    assert little.returncode == 0, little.stderr
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values)
+    much = within("1G")
+    assert much.returncode == 9 and "memory" in much.stderr, much.stderr
+
+
 def test_back_to_netcdf(tmp_path):
     values = big(tmp_path / "maps.nc", 30, 16, 16)
     rechunk(tmp_path / "maps.nc", tmp_path / "series.nc", "--chunks", "time=-1,lat=4,lon=4", "--format", "netcdf4")
