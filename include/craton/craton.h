@@ -9,6 +9,7 @@
 #include "craton/along.h"
 #include "craton/quantile.h"
 #include "craton/file.h"
+#include "craton/rechunk.h"
 #include "craton/cf.h"
 #include "craton/dataset.h"
 #include "craton/regrid.h"

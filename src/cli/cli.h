@@ -22,6 +22,7 @@ typedef struct cr_cli_command {
 } cr_cli_command;
 
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
 
 /* "craton: message", and the hint below it; returns the exit code. */
 int cr_cli_fail(const cr_err *err);

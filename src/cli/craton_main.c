@@ -7,12 +7,13 @@
 
 static const cr_cli_command commands[] = {
     {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info},
+    {"rechunk", "SOURCE DESTINATION", "the same data in other chunks, from NetCDF or Zarr to Zarr", cr_cli_rechunk},
 };
 
 static int usage(FILE *out) {
     fprintf(out, "craton - arrays of Earth data at the shell\n\nUsage: craton COMMAND [OPTION...] OPERAND...\n\n");
     for (size_t i = 0; i < CR_ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-10s %-10s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
+        fprintf(out, "  %-10s %-20s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
     fprintf(out, "\n  craton COMMAND --help    its options\n  craton --version\n");
     return ferror(out) ? cr_status_exit(CR_IO) : 0;
 }

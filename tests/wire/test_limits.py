@@ -56,6 +56,16 @@ def test_many_headers_and_long_address(platform):
     assert raw(platform, b"GET /hub/login?x=" + b"a" * 9000 + head(platform) + b"\r\n").split()[1] == "414"
 
 
+@pytest.mark.parametrize("door", ["hub", "api"])
+@pytest.mark.parametrize("n", [200, 1000, 2600, 8000])
+def test_many_parameters(platform, door, n):
+    """The hub's library fell silent: the connection was open, unanswered and counted, for more than a minute."""
+    port = platform.port + (2 if door == "api" else 0)
+    address = b"GET /hub/api/user?" + b"a&" * (n // 2) + b"&" * (n - n // 2)
+    assert raw(platform, address + head(platform) + b"\r\n", port).split()[1] in ("400", "414")
+    assert raw(platform, b"GET /hub/api/?" + b"&" * 199 + head(platform) + b"\r\n", port).split()[1] in ("200", "403")
+
+
 @pytest.mark.parametrize("path, status", [
     ("/nowhere", 404), ("/hub/static/../hub.sqlite", 404), ("/hub/static/%2e%2e%2fhub.sqlite", 404), ("/hub/%00", 404),
     ("/hub/api/users/%ff", 400), ("/hub/login?x=%zz", 400), ("/hub/join/%00", 400), ("/hub/join/short", 404),

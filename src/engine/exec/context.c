@@ -26,6 +26,7 @@ cr_status cr_context_new(const cr_context_options *options, cr_context **ret_con
     c->progress = o.progress;
     c->progress_user = o.progress_user;
     atomic_init(&c->cancelled, false);
+    atomic_init(&c->cancels, 0);
     cr_status status = cr_team_new(c->threads, &c->team, err);
     if (status != CR_OK) {
         free(c);
@@ -56,4 +57,7 @@ void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user) {
     c->progress_user = user;
 }
 
-void cr_context_cancel(cr_context *c) { atomic_store_explicit(&c->cancelled, true, memory_order_relaxed); }
+void cr_context_cancel(cr_context *c) {
+    atomic_fetch_add_explicit(&c->cancels, 1, memory_order_relaxed);
+    atomic_store_explicit(&c->cancelled, true, memory_order_relaxed);
+}

@@ -27,6 +27,7 @@ struct cr_context {
     cr_progress_fn progress;
     void *progress_user;
     atomic_bool cancelled;
+    atomic_uint cancels;          /* how often it was asked for: between the computations of one call it must not be lost */
     pthread_mutex_t busy;         /* one computation at a time */
     cr_slab slab;
     cr_team *team;

@@ -355,8 +355,8 @@ cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char
 
 /* ---- running ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Everything with values in one computation, then the texts. */
-static cr_status run(cr_writer *w, cr_context *c, void *state, cr_err *err) {
+/* Everything with values in one computation. */
+static cr_status run_together(cr_writer *w, cr_context *c, void *state, cr_err *err) {
     cr_auto_free cr_array **arrays = calloc((size_t)w->n_items + 1, sizeof *arrays);
     cr_auto_free cr_sink *sinks = calloc((size_t)w->n_items + 1, sizeof *sinks);
     int n = 0;
@@ -368,22 +368,36 @@ static cr_status run(cr_writer *w, cr_context *c, void *state, cr_err *err) {
         arrays[n] = w->items[i].values;
         CR_TRY(w->format->sink(state, i, &sinks[n++], err));
     }
-    if (n)
-        CR_TRY(cr_compute_to(c, n, arrays, sinks, err));
+    return n ? cr_compute_to(c, n, arrays, sinks, err) : CR_OK;
+}
+
+static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
+    for (int i = 0; i < w->n_items; i++) {
+        cr_sink sink;
+        if (!w->items[i].values)
+            continue;
+        CR_TRY(w->format->sink(state, i, &sink, err));
+        CR_TRY(run(user, c, &w->items[i], &sink, err));
+    }
+    return CR_OK;
+}
+
+static cr_status run_all(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
+    CR_TRY(run ? run_each(w, c, state, run, user, err) : run_together(w, c, state, err));
     for (int i = 0; i < w->n_items; i++)
         if (w->items[i].strings)
             CR_TRY(w->format->strings(state, i, err));
     return w->format->finish(state, err);
 }
 
-cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
+cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) {
     CR_TRY(not_ended(w, err));
     w->ended = true;
     cr_write_model model = {w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items};
     void *state = NULL;
     cr_status status = w->format->begin(&model, w->place.temporary, &state, err);
     if (status == CR_OK) {
-        status = run(w, c, state, err);
+        status = run_all(w, c, state, run, user, err);
         w->format->free(state);
     }
     if (status == CR_OK)
@@ -392,3 +406,5 @@ cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
         cr_err_context(err, "while writing %s", w->place.destination);
     return status;
 }
+
+cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) { return cr_writer_finish_with(w, c, NULL, NULL, err); }

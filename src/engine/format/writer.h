@@ -50,6 +50,11 @@ typedef struct cr_output_format {
 /* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
 void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk);
 
+/* cr_writer_finish with another way to run the computation: run(user, ...) is called for each variable that has values, in the order of
+ * declaration, and hands every box of the sink's chunk grid to it once. */
+typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err);
+cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) CR_MUST_USE;
+
 /* One row per output format, in writer.c. */
 extern const cr_output_format cr_output_zarr3, cr_output_zarr2, cr_output_netcdf4;
 

@@ -173,6 +173,8 @@ static void put_request_limits(const names *n, const char *face, int connections
 /* The hub sees a request when it is whole. */
 static void put_whole_body(const names *n, const char *seconds, cr_buf *out) {
     char text[96];
+    /* The hub's library ends a request whose parameters do not fit into its memory with silence. */
+    put_refusal(n, 414, "large.html", "the address has too many parameters", "{ query -m reg ^([^&]*&){200} }", out);
     put_refusal(n, 411, "length.html", "this request needs a Content-Length", "{ req.hdr(transfer-encoding) -m found }", out);
     snprintf(text, sizeof text, "the request is larger than %d KiB", CR_HTTP_BODY_MAX / 1024);
     char large[64];

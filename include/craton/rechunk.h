@@ -1,0 +1,54 @@
+/* rechunk.h - the same data in other chunks: from NetCDF or Zarr to Zarr (or NetCDF-4), in bounded memory.
+ *
+ * Every variable of the source goes over as it is stored: packed values, fill values and attributes are copied, nothing is decoded
+ * or encoded in between. Text of fixed width in NetCDF (characters) becomes text of variable length, its last dimension goes.
+ *
+ * The destination is written in panels: boxes of whole chunks that fit into the context's memory limit, chosen so that each chunk of
+ * the source is read as few times as possible. Where it would still be read more than CR_RECHUNK_MOST_READS times, the variable goes through an
+ * intermediate store beside the destination, as large as the variable at most (compressed with lz4), which is removed at the end. When
+ * not even one chunk fits: CR_MEMORY with advice, before that variable is written.
+ *
+ * Invariants
+ *  1. Nothing is visible at the destination until everything is written and on disk; what was there stays intact until then, also when
+ *     the disk fills or the process is killed. What a killed one left beside it is removed when the same destination is written again.
+ *  2. What is written does not depend on threads and memory limit.
+ */
+#ifndef CRATON_RECHUNK_H
+#define CRATON_RECHUNK_H
+
+#include "craton/file.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CR_RECHUNK_MOST_READS 3
+
+typedef struct cr_rechunk_options {
+    int n;                        /* dimensions named below */
+    const char *const *dims;      /* each a dimension of the source (CR_NOT_FOUND), none twice */
+    const int64_t *chunks;        /* elements per chunk; -1: the whole dimension. Dimensions not named keep their chunks */
+    const char *group;            /* of the source; NULL: root. Groups below it are not copied */
+    const char *format;           /* as cr_write_options */
+    const char *codec;            /* as cr_write_variable, for every variable of numbers */
+    int level;
+    bool shuffle;                 /* only looked at with a codec */
+    bool overwrite;
+} cr_rechunk_options;
+
+typedef struct cr_rechunk_report {
+    int n_variables;
+    int n_staged;                 /* variables that went through an intermediate store */
+    int64_t n_panels;             /* boxes written, those of intermediate stores included */
+    double most_reads;            /* how often a chunk was read at most, on average over the worst variable */
+} cr_rechunk_report;
+
+/* Runs in c with its threads, memory limit, progress and cancelling. ret_report may be NULL. Besides what reading and writing can
+ * say: CR_INVALID for chunks that make no sense, CR_UNSUPPORTED naming a variable that cannot be read or written. */
+CR_API cr_status cr_rechunk(const char *source, const char *destination, const cr_rechunk_options *options, cr_context *c,
+                            cr_rechunk_report *ret_report, cr_err *err) CR_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,194 @@
+/* rechunk.c - the same data in other chunks: what is written, and where. rechunk_run.c moves the values. */
+#include "engine/dataset/rechunk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/array/node.h"
+#include "engine/exec/run.h"
+#include "engine/format/sibling.h"
+
+static const size_t TEXT_LIMIT_BYTES = (size_t)1 << 30;
+
+/* ---- options ---- */
+
+static bool has_dim(const cr_file *f, const char *name) {
+    for (int i = 0; i < cr_file_n_dims(f); i++)
+        if (strcmp(cr_file_dim(f, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
+static cr_status no_such_dim(const cr_file *f, const char *name, cr_err *err) {
+    char list[400] = "";
+    for (int i = 0; i < cr_file_n_dims(f); i++) {
+        size_t used = strlen(list);
+        if (used + strlen(cr_file_dim(f, i)->name) + 3 < sizeof list)
+            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", cr_file_dim(f, i)->name);
+    }
+    cr_status status = CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension \"%.80s\"", cr_file_path(f), name);
+    cr_err_hint(err, "it has: %s", list);
+    return status;
+}
+
+static cr_status check_options(const cr_file *f, const cr_rechunk_options *o, cr_err *err) {
+    for (int k = 0; k < o->n; k++) {
+        if (o->chunks[k] < 1 && o->chunks[k] != -1)
+            return CR_FAIL(err, CR_INVALID, "chunks of %lld along \"%.80s\"; at least 1, or -1 for the whole dimension", (long long)o->chunks[k],
+                           o->dims[k]);
+        for (int j = 0; j < k; j++)
+            if (strcmp(o->dims[j], o->dims[k]) == 0)
+                return CR_FAIL(err, CR_INVALID, "chunks along \"%.80s\" are given twice", o->dims[k]);
+        if (!has_dim(f, o->dims[k]))
+            return no_such_dim(f, o->dims[k], err);
+    }
+    return CR_OK;
+}
+
+/* False: nothing is asked of this variable and nothing is stored in chunks, so that the writer chooses. */
+static bool chunks_of(const cr_variable *v, const cr_rechunk_options *o, int64_t *chunk) {
+    bool any = v->chunks != NULL;
+    for (int i = 0; i < v->ndim; i++) {
+        chunk[i] = CR_MAX(v->chunks ? v->chunks[i] : v->shape[i], 1);
+        for (int k = 0; k < o->n; k++)
+            if (strcmp(o->dims[k], v->dims[i]) == 0) {
+                chunk[i] = CR_MAX(o->chunks[k] == -1 ? v->shape[i] : o->chunks[k], 1);
+                any = true;
+            }
+    }
+    return any;
+}
+
+/* ---- variables ---- */
+
+static cr_status add_strings(const cr_file *f, cr_writer *w, const cr_write_variable *v, cr_err *err) {
+    char **strings = NULL;
+    int64_t n = 0;
+    CR_TRY(cr_file_strings(f, v->name, &strings, &n, err));
+    cr_status status = cr_writer_strings(w, v, (const char *const *)strings, err);
+    cr_free(strings);
+    return status;
+}
+
+static cr_status add_characters(cr_context *c, const cr_file *f, cr_writer *w, const cr_variable *from, cr_write_variable *v, cr_err *err) {
+    bool joined = from->itemsize == 1 && from->ndim > 0;
+    size_t width = joined ? (size_t)from->shape[from->ndim - 1] : from->itemsize;
+    int64_t n = 1;
+    v->ndim = from->ndim - joined;
+    v->dtype = CR_STRING;
+    if (!cr_starts_with(cr_file_format(f), "netcdf"))
+        return CR_FAIL(err, CR_UNSUPPORTED, "text of fixed width in Zarr is not copied yet");
+    if (!cr_product(v->shape, v->ndim, &n) || (uint64_t)n > TEXT_LIMIT_BYTES / (width + 1))
+        return CR_FAIL(err, CR_LIMIT, "it holds more than %zu bytes of text", TEXT_LIMIT_BYTES);
+    cr_auto_free char *bytes = calloc((size_t)n * width + 1, 1), *copies = calloc((size_t)n * (width + 1) + 1, 1);
+    cr_auto_free const char **texts = calloc((size_t)n + 1, sizeof *texts);
+    cr_array *array = NULL;
+    if (!bytes || !copies || !texts)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %lld texts", (long long)n);
+    CR_TRY(cr_file_array(f, from->name, &array, err));
+    void *out = bytes;
+    cr_status status = cr_compute(c, 1, &array, &out, err);
+    cr_array_unref(array);
+    for (int64_t k = 0; k < n; k++)
+        texts[k] = memcpy(copies + (size_t)k * (width + 1), bytes + (size_t)k * width, width);
+    return status == CR_OK ? cr_writer_strings(w, v, texts, err) : status;
+}
+
+static cr_status add_numbers(const cr_file *f, cr_writer *w, const cr_write_variable *v, cr_rechunk_run *r, cr_err *err) {
+    cr_array *array = NULL;
+    CR_TRY(cr_file_array(f, v->name, &array, err));
+    cr_status status = cr_writer_variable(w, v, array, err);
+    r->total_bytes += (double)array->size * (double)array->itemsize;
+    cr_array_unref(array);
+    return status;
+}
+
+static cr_status add_variable(cr_context *c, const cr_file *f, cr_writer *w, const cr_variable *from, const cr_rechunk_options *o, cr_rechunk_run *r,
+                              cr_err *err) {
+    int64_t chunk[CR_MAX_DIMS];
+    bool numbers = from->dtype < CR_BYTES;
+    cr_write_variable v = {.name = from->name, .ndim = from->ndim, .dims = from->dims, .shape = from->shape, .dtype = from->dtype,
+                           .attrs = from->attrs, .n_attrs = from->n_attrs, .fill = from->has_fill && numbers ? from->fill : NULL,
+                           .codec = numbers ? o->codec : NULL, .level = numbers && o->codec ? o->level : 0,
+                           .shuffle = numbers && o->codec && o->shuffle};
+    v.chunks = chunks_of(from, o, chunk) ? chunk : NULL;
+    if (from->dtype == CR_STRING)
+        return add_strings(f, w, &v, err);
+    return numbers ? add_numbers(f, w, &v, r, err) : add_characters(c, f, w, from, &v, err);
+}
+
+static cr_status add_all(cr_context *c, const cr_file *f, cr_writer *w, const cr_rechunk_options *o, cr_rechunk_run *r, cr_err *err) {
+    cr_auto_free cr_attr *attrs = calloc((size_t)cr_file_n_attrs(f) + 1, sizeof *attrs);
+    if (!attrs)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    for (int i = 0; i < cr_file_n_attrs(f); i++)
+        attrs[i] = *cr_file_attr(f, i);
+    CR_TRY(cr_writer_attrs(w, attrs, cr_file_n_attrs(f), err));
+    for (int i = 0; i < cr_file_n_variables(f); i++) {
+        const cr_variable *v = cr_file_variable(f, i);
+        cr_status status = add_variable(c, f, w, v, o, r, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "variable \"%s\"", v->name);
+            return status;
+        }
+    }
+    r->report.n_variables = cr_file_n_variables(f);
+    return CR_OK;
+}
+
+/* ---- running ---- */
+
+static cr_status run(cr_context *c, cr_writer *w, cr_rechunk_run *r, const char *destination, cr_err *err) {
+    cr_sibling scratch = {.lock = -1};
+    /* A second temporary of the same destination: it is found and removed with the first when both are left behind. Never moved. */
+    cr_status status = cr_sibling_new(&scratch, destination, true, true, err);
+    r->scratch = scratch.temporary;
+    r->progress = c->progress;
+    r->progress_user = c->progress_user;
+    cr_context_set_progress(c, cr_rechunk_progress, r);
+    if (status == CR_OK)
+        status = cr_writer_finish_with(w, c, cr_rechunk_values, r, err);
+    cr_context_set_progress(c, r->progress, r->progress_user);
+    if (status == CR_OK && r->progress)
+        r->progress(r->progress_user, r->total_bytes, r->total_bytes, 0, 1);
+    cr_sibling_done(&scratch);
+    return status;
+}
+
+static cr_status rechunk_file(const cr_file *f, const char *destination, const cr_rechunk_options *o, cr_context *c, cr_rechunk_run *r,
+                              cr_err *err) {
+    cr_write_options options = {.format = o->format, .overwrite = o->overwrite};
+    cr_writer *w = NULL;
+    CR_TRY(check_options(f, o, err));
+    CR_TRY(cr_writer_new(destination, &options, &w, err));
+    cr_status status = add_all(c, f, w, o, r, err);
+    if (status == CR_OK)
+        status = run(c, w, r, destination, err);
+    cr_writer_free(w);
+    return status;
+}
+
+cr_status cr_rechunk(const char *source, const char *destination, const cr_rechunk_options *options, cr_context *c,
+                     cr_rechunk_report *ret_report, cr_err *err) {
+    static const cr_rechunk_options defaults = {0};
+    const cr_rechunk_options *o = options ? options : &defaults;
+    cr_open_options how = {.group = o->group};
+    cr_rechunk_run r = {.report = {.most_reads = 1}};
+    cr_file *f = NULL;
+    if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)))
+        return CR_FAIL(err, CR_INVALID, "a context, a destination, and chunks for each named dimension are needed");
+    r.cancels = atomic_load_explicit(&c->cancels, memory_order_relaxed);
+    CR_TRY(cr_file_open(source, &how, &f, err));
+    cr_status status = rechunk_file(f, destination, o, c, &r, err);
+    cr_file_close(f);
+    if (status != CR_OK) {
+        cr_err_context(err, "while rechunking %s", source);
+        return status;
+    }
+    if (ret_report)
+        *ret_report = r.report;
+    return CR_OK;
+}

@@ -1,0 +1,23 @@
+/* rechunk.h - what the two halves of rechunking share: rechunk.c declares what is written, rechunk_run.c moves the values. */
+#ifndef CR_ENGINE_DATASET_RECHUNK_H
+#define CR_ENGINE_DATASET_RECHUNK_H
+
+#include "craton/rechunk.h"
+#include "engine/format/writer.h"
+
+typedef struct cr_rechunk_run {
+    unsigned cancels;                 /* of the context at the beginning */
+    const char *scratch;              /* a directory for intermediate stores */
+    cr_rechunk_report report;
+    /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
+    double done_bytes, total_bytes, panel_bytes, shown;
+    cr_progress_fn progress;
+    void *progress_user;
+} cr_rechunk_run;
+
+/* A cr_write_run_fn; user is a cr_rechunk_run. */
+cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) CR_MUST_USE;
+/* A cr_progress_fn that shows the whole instead of one panel; user is a cr_rechunk_run. */
+void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases);
+
+#endif

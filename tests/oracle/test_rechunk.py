@@ -1,0 +1,225 @@
+"""`craton rechunk`: random datasets in random chunks, from NetCDF and Zarr to Zarr and NetCDF, read back by xarray, netCDF4 and zarr-python
+exactly as they were stored; limits, refusals and full disks leave what was there."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+CRATON = Path(os.environ["CRATON_BUILD"]) / "src/cli/craton"
+DATA = Path(os.environ["CRATON_DATA"])
+SEED = int(os.environ.get("CRATON_SEED", "20261124"))
+TYPES = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "f4", "f8"]
+
+
+def rechunk(source, destination, *options, status=0):
+    answer = subprocess.run([CRATON, "rechunk", source, destination, *options], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert answer.returncode == status, answer.stderr
+    return answer.stderr
+
+
+def raw(path):
+    if Path(path).is_dir():
+        return xr.open_zarr(path, chunks=None, mask_and_scale=False, decode_times=False, decode_coords=False)
+    return xr.open_dataset(path, engine="netcdf4", mask_and_scale=False, decode_times=False, decode_coords=False)
+
+
+def assert_same(ours, theirs, what):
+    assert set(ours.variables) == set(theirs.variables), what
+    for name, expected in theirs.variables.items():
+        found = ours.variables[name]
+        assert found.dims == expected.dims and found.dtype.kind == expected.dtype.kind, (what, name)
+        np.testing.assert_array_equal(found.values, expected.values, err_msg=f"{what}: {name}")
+        if expected.dtype.kind not in "SO":
+            assert found.dtype == expected.dtype and found.values.tobytes() == expected.values.tobytes(), (what, name)
+        assert set(found.attrs) == set(expected.attrs), (what, name)
+        for key, value in expected.attrs.items():
+            np.testing.assert_array_equal(found.attrs[key], value, err_msg=f"{what}: {name}:{key}")
+    assert set(ours.attrs) == set(theirs.attrs), what
+
+
+def random_file(path, random, model):
+    """Variables of all types that share dimensions, packed ones, NaN, a scalar; chunked or not."""
+    lengths = {d: int(random.integers(1, 40)) for d in ("time", "lat", "lon", "level")}
+    types = [t for t in TYPES if model == "NETCDF4" or t in ("i1", "i2", "i4", "f4", "f8")]
+    with netCDF4.Dataset(path, "w", format=model) as f:
+        for d, n in lengths.items():
+            f.createDimension(d, None if d == "time" and random.random() < 0.5 else n)
+            axis = f.createVariable(d, "f8", (d,))
+            axis[:] = np.arange(n) + 0.5
+            axis.units = "days since 2001-01-01" if d == "time" else "1"
+        f.title = "random"
+        f.createVariable("crs", "i4", ()).grid_mapping_name = "latitude_longitude"
+        f.variables["crs"][...] = 7
+        for k in range(4):
+            dims = [d for d in lengths if random.random() < 0.7]
+            shape = [lengths[d] for d in dims]
+            dtype = np.dtype(types[random.integers(len(types))])
+            chunks = [int(random.integers(1, n + 1)) for n in shape] if model == "NETCDF4" and shape and random.random() < 0.8 else None
+            fill = dtype.type(-99 if dtype.kind != "u" else 99) if random.random() < 0.6 else None
+            v = f.createVariable(f"v{k}", dtype, dims, fill_value=fill, chunksizes=chunks, zlib=bool(chunks) and random.random() < 0.5)
+            v.set_auto_maskandscale(False)
+            values = random.normal(0, 50, shape).astype(dtype) if dtype.kind == "f" else random.integers(0, 100, shape).astype(dtype)
+            if fill is not None:
+                values = np.where(random.random(shape) < 0.3, fill, values)
+            if dtype.kind == "f":
+                values = np.where(random.random(shape) < 0.1, np.nan, values)
+            v[...] = values.astype(dtype)
+            if dtype.kind == "i" and random.random() < 0.5:
+                v.scale_factor, v.add_offset = 0.01, 273.15
+            v.coordinates = "lat lon"
+    return lengths
+
+
+@pytest.mark.parametrize("case", range(24))
+def test_random(tmp_path, case):
+    random = np.random.default_rng([SEED, 41, case])
+    source = tmp_path / "source.nc"
+    lengths = random_file(source, random, random.choice(["NETCDF4", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET"]))
+    for number in range(2):                   # the second from Zarr to Zarr
+        wanted = {d: int(random.choice([-1, random.integers(1, n + 1)])) for d, n in lengths.items() if random.random() < 0.8}
+        form = ["zarr3", "zarr2"][random.integers(2)]
+        options = ["--format", form, "--threads", str(random.integers(1, 4)), "--memory", "64M"]
+        if wanted:
+            options += ["--chunks", ",".join(f"{d}={n}" for d, n in wanted.items())]
+        if random.random() < 0.5:
+            options += ["--codec", str(random.choice(["zstd", "lz4", "deflate", "none"])), "--shuffle"]
+        what = f"seed {SEED} case {case} {options}"
+        destination = tmp_path / f"out{number}.zarr"
+        rechunk(source, destination, *options)
+        assert_same(raw(destination), raw(tmp_path / "source.nc"), what)
+        store = zarr.open_group(destination, mode="r")
+        for name, array in store.arrays():
+            for axis, d in enumerate(raw(destination)[name].dims):
+                if d in wanted:
+                    assert array.chunks[axis] == (lengths[d] if wanted[d] == -1 else wanted[d]), what
+        # Also with masks, scales and times as users see them.
+        xr.testing.assert_identical(xr.open_zarr(destination, chunks=None).load().drop_encoding(), xr.open_dataset(tmp_path / "source.nc").load().drop_encoding())
+        source = destination
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.nc")), ids=lambda p: p.name)
+def test_real_files(tmp_path, path):
+    theirs = raw(path)
+    rechunk(path, tmp_path / "out.zarr", "--memory", "256M")
+    assert_same(raw(tmp_path / "out.zarr"), theirs, path.name)
+
+
+def big(path, steps=120, rows=128, columns=256):
+    values = np.random.default_rng([SEED, 42]).normal(size=(steps, rows, columns)).astype("f4")
+    with netCDF4.Dataset(path, "w") as f:
+        for d, n in zip(("time", "lat", "lon"), values.shape):
+            f.createDimension(d, n)
+        f.createVariable("t", "f4", ("time", "lat", "lon"), chunksizes=(1, rows, columns))[:] = values
+    return values
+
+
+@pytest.mark.parametrize("memory, way", [("4M", "intermediate"), ("8M", "intermediate"), ("12M", "times"), ("64M", "")])
+def test_limits_change_no_bits(tmp_path, memory, way):
+    """15 MiB from maps to series: in little memory through an intermediate store, of which nothing stays."""
+    values = big(tmp_path / "maps.nc")
+    said = rechunk(tmp_path / "maps.nc", tmp_path / "series.zarr", "--chunks", "time=-1,lat=8,lon=16", "--memory", memory, "--threads", "2")
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values)
+    assert zarr.open_group(tmp_path / "series.zarr", mode="r")["t"].chunks == (120, 8, 16)
+    assert way in said and bool(way) == bool(said), said
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "series.zarr"]
+
+
+def test_memory(tmp_path):
+    """60 MiB of values in 8 MiB, where the system gives no more than 40 MiB of private memory; more than the limit is refused there."""
+    values = big(tmp_path / "maps.nc", 120, 256, 512)
+    def within(memory):
+        command = f'ulimit -d 40960; exec "{CRATON}" rechunk maps.nc series.zarr --overwrite --chunks time=-1,lat=16,lon=16 --memory {memory} -t 1'
+        return subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    little = within("8M")
+    assert little.returncode == 0, little.stderr
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values)
+    much = within("1G")
+    assert much.returncode == 9 and "memory" in much.stderr, much.stderr
+
+
+def test_back_to_netcdf(tmp_path):
+    values = big(tmp_path / "maps.nc", 30, 16, 16)
+    rechunk(tmp_path / "maps.nc", tmp_path / "series.nc", "--chunks", "time=-1,lat=4,lon=4", "--format", "netcdf4")
+    with netCDF4.Dataset(tmp_path / "series.nc") as f:
+        assert f["t"].chunking() == [30, 4, 4]
+        np.testing.assert_array_equal(f["t"][:], values)
+
+
+def test_refusals(tmp_path):
+    big(tmp_path / "maps.nc", 300, 64, 64)
+    there = tmp_path / "there.zarr"
+    rechunk(tmp_path / "maps.nc", there, "--chunks", "time=10")
+    before = {p.relative_to(there): p.read_bytes() for p in there.rglob("*") if p.is_file()}
+    cases = [
+        (3, ["--chunks", "depth=1"], "time, lat, lon"),
+        (2, ["--chunks", "time"], "time=-1"),
+        (2, ["--chunks", "time=0"], "whole dimension"),
+        (2, ["--chunks", "time=1,time=2"], "twice"),
+        (7, ["--codec", "brotli"], "zstd"),
+        (9, ["--chunks", "time=-1,lat=-1,lon=-1", "--memory", "2M"], "memory"),
+    ]
+    for status, options, hint in cases:
+        assert hint in rechunk(tmp_path / "maps.nc", there, "--overwrite", *options, status=status)
+    assert "overwriting" in rechunk(tmp_path / "maps.nc", there, status=4)
+    rechunk(tmp_path / "none.nc", there, "--overwrite", status=3)
+    assert before == {p.relative_to(there): p.read_bytes() for p in there.rglob("*") if p.is_file()}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "there.zarr"]
+    rechunk(tmp_path / "maps.nc", there, "--overwrite", "--chunks", "time=20")
+    assert zarr.open_group(there, mode="r")["t"].chunks == (20, 64, 64)
+
+
+def test_full_disk(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a file system of its own")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk], check=True)
+    try:
+        small, large = tmp_path / "small.nc", tmp_path / "large.nc"
+        kept = big(small, 4, 16, 16)
+        big(large)
+        rechunk(small, disk / "store.zarr")
+        said = rechunk(large, disk / "store.zarr", "--overwrite", "--chunks", "time=-1,lat=8,lon=16", "--codec", "none", status=10)
+        assert str(disk / "store.zarr") in said and "No space" in said
+        np.testing.assert_array_equal(zarr.open_group(disk / "store.zarr", mode="r")["t"][:], kept)
+        assert [p.name for p in disk.iterdir()] == ["store.zarr"]
+    finally:
+        subprocess.run(["umount", "-l", disk], check=False)
+        shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.mark.parametrize("case", range(6))
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "interrupt"])
+def test_ended_half_way(tmp_path, number, case):
+    """At a random moment: what was there stays; an interrupt cleans up at once, what a kill leaves the next run removes."""
+    random = np.random.default_rng([SEED, 43, int(number), case])
+    maps, store = tmp_path / "maps.nc", tmp_path / "series.zarr"
+    values = big(maps, 120, 64, 128)
+    kept = big(tmp_path / "small.nc", 4, 16, 16)
+    rechunk(tmp_path / "small.nc", store)
+    command = [CRATON, "rechunk", maps, store, "--overwrite", "--chunks", "time=-1,lat=4,lon=4", "--memory", "2M", "--threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".series.zarr.craton-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(float(random.random()) * 0.3)
+    process.send_signal(number)
+    status = process.wait(60)
+    assert status in (0, 130, -number), status
+    left = list(tmp_path.glob(".series.zarr.craton-*"))
+    if status:
+        np.testing.assert_array_equal(zarr.open_group(store, mode="r")["t"][:], kept)
+    if status != -signal.SIGKILL:
+        assert not left or status == -signal.SIGINT
+    rechunk(*command[2:])
+    np.testing.assert_array_equal(zarr.open_group(store, mode="r")["t"][:], values)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "series.zarr", "small.nc"]
