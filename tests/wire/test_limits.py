@@ -66,6 +66,15 @@ def test_many_parameters(platform, door, n):
     assert raw(platform, b"GET /hub/api/?" + b"&" * 199 + head(platform) + b"\r\n", port).split()[1] in ("200", "403")
 
 
+@pytest.mark.parametrize("n", [1000, 2600, 2800, 8000])
+def test_long_address_of_somebody_who_is_not_signed_in(platform, n):
+    """Coded for the sign-in page it may be longer than an address, and than the head of an answer."""
+    a = request("GET", platform.hub + "/hub/home?" + "(" * n, headers={"Accept": "text/html"})
+    assert a.status == 303, a.text
+    assert a.location == "/hub/login?next=/hub/home" + ("%3F" + "%28" * n if n < 2700 else "")
+    assert request("GET", platform.hub + a.location, headers={"Accept": "text/html"}).status == 200
+
+
 @pytest.mark.parametrize("path, status", [
     ("/nowhere", 404), ("/hub/static/../hub.sqlite", 404), ("/hub/static/%2e%2e%2fhub.sqlite", 404), ("/hub/%00", 404),
     ("/hub/api/users/%ff", 400), ("/hub/login?x=%zz", 400), ("/hub/join/%00", 400), ("/hub/join/short", 404),

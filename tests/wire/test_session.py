@@ -291,7 +291,7 @@ def test_wrong_client(platform, ada, lab):
 @pytest.mark.parametrize("changes", [
     {"redirect_uri": "http://evil.example/"}, {"redirect_uri": "/user/ada/oauth_callback"}, {"redirect_uri": None}, {"client_id": "jupyterhub-user-"},
     {"client_id": "jupyterhub-user-nobody"}, {"client_id": None}, {"code_challenge": None}, {"code_challenge_method": "plain"}, {"response_type": "token"},
-    {"code_challenge": "short"},
+    {"code_challenge": "short"}, {"state": "a" * 5000},
 ])
 def test_wrong_authorize_goes_nowhere(platform, ada, lab, changes):
     answer = ada.get(question(platform, **changes))

@@ -175,13 +175,17 @@ static bool identify(cr_request *req, cr_caller *c) {
     return false;
 }
 
+#define LOGIN_NEXT "/hub/login?next="
+
 static bool send_to_login(cr_request *req) {
     char url[3 * CR_HTTP_TARGET_MAX + 64];
     cr_auto_buf cr_buf next;
     cr_buf_init(&next, 3 * CR_HTTP_TARGET_MAX);
-    /* A form that was sent is not repeated after sign-in. */
+    /* A form that was sent is not repeated after sign-in, nor an address that is, coded, longer than one may be: the browser would be
+     * refused, and HAProxy refuses the answer when that is longer than its buffer. */
     cr_percent_encode(&next, req->method & (CR_GET | CR_HEAD) ? req->target : "/hub/home", "/");
-    snprintf(url, sizeof url, "/hub/login?next=%s", cr_buf_str(&next));
+    bool fits = !next.failed && sizeof LOGIN_NEXT + next.len <= CR_HTTP_TARGET_MAX;
+    snprintf(url, sizeof url, LOGIN_NEXT "%s", fits ? cr_buf_str(&next) : "/hub/home");
     cr_reply_redirect(req, 303, url);
     return false;
 }

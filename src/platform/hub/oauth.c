@@ -12,7 +12,7 @@
 #include "base/text.h"
 #include "platform/hub/lab.h"
 
-enum { CODE_LIFE_MS = 300 * 1000 };
+enum { CODE_LIFE_MS = 300 * 1000, STATE_MAX = 4096 };
 
 /* jupyterhub-user-ACCOUNT[.SERVER] */
 static cr_status find_client(cr_hub *hub, const char *client_id, cr_person *person, cr_lab **server, cr_err *err) {
@@ -81,6 +81,10 @@ void cr_oauth_authorize(cr_request *req) {
     if (strcmp(arg(req, "response_type"), "code") != 0 || strcmp(arg(req, "code_challenge_method"), "S256") != 0 ||
         !cr_pkce_challenge_is_wellformed(challenge)) {
         cr_reply_error(req, 400, "this sign-in request lacks response_type=code or a PKCE S256 challenge", "");
+        return;
+    }
+    if (strlen(state) > STATE_MAX) {      /* it goes back in a header */
+        cr_reply_error(req, 400, "this sign-in request has a state that is too long", "start again from your home page: /hub/home");
         return;
     }
     char code[CR_TOKEN_LEN + 1];
