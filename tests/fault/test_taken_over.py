@@ -1,15 +1,30 @@
 """A hub that was taken over: what it can send to a running privileged helper. The helper goes on, and gets a hub that it can talk to."""
 import ctypes
 import os
+import re
 import socket
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from hub_client import running, wait_for
 from test_session import start, stop
 
-MAGIC, START, STOP, LIST, REMOVE = 0x43520004, 3, 4, 5, 7
+HEADER = (Path(__file__).resolve().parents[2] / "src/platform/runner/protocol.h").read_text()
+MAGIC = int(re.search(r"CR_MSG_MAGIC = (0x[0-9a-f]+)", HEADER)[1], 16)
+KINDS = re.findall(r"^    X\(([A-Z_]+),", HEADER, re.MULTILINE)
+CONFIG, START, STOP, LIST, REMOVE = map(KINDS.index, ("CONFIG", "START", "STOP", "LIST", "REMOVE_ACCOUNT"))
+
+
+class Start(ctypes.Structure):
+    """cr_msg_start after its head."""
+
+    _fields_ = [("account", ctypes.c_char * 33), ("server", ctypes.c_char * 33), ("generation", ctypes.c_uint64),
+                ("memory", ctypes.c_uint64), ("cpu", ctypes.c_uint32), ("pids", ctypes.c_uint32),
+                ("user", ctypes.c_char * 256), ("token", ctypes.c_char * 65),
+                ("cluster", ctypes.c_uint64), ("numbers", ctypes.c_uint32 * 5),
+                ("name", ctypes.c_char * 33), ("cert", ctypes.c_char * 2048), ("key", ctypes.c_char * 512)]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +57,7 @@ def server_id(account, generation):
 
 
 def start_packet(account, generation=1 << 40):
-    return packet(START, server_id(account, generation) + struct.pack("<QII256s65s7x", 1 << 30, 0, 0, b"u", b"a" * 64))
+    return packet(START, bytes(Start(account=account, generation=generation, memory=1 << 30, user=b"u", token=b"a" * 64)))
 
 
 def present(platform):
@@ -55,7 +70,7 @@ def present(platform):
 # Every kind of damage is in unit runner_protocol; here some of each sort, because each hub that ends makes the next wait longer.
 @pytest.mark.parametrize("name, bad", [
     ("empty", b""),  # reads like the end of the connection
-    ("long", b"x" * 70000), ("one byte less", start_packet(b"eve")[:-1]), ("settings", packet(0, bytes(4000))),
+    ("long", b"x" * 70000), ("one byte less", start_packet(b"eve")[:-1]), ("settings", packet(CONFIG, bytes(4000))),
     ("a log's name", start_packet(b"cratond")), ("purge 2", packet(REMOVE, struct.pack("<I33s3x", 2, b"ada"))),
 ])
 def test_a_bad_packet_ends_the_hub(platform, name, bad):

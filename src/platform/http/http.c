@@ -282,17 +282,19 @@ void cr_reply_error(cr_request *req, int status, const char *message, const char
     }
 }
 
+int cr_http_status_of(const cr_err *err) {
+    return err->status == CR_BUSY ? 503 : cr_status_http(err->status);
+}
+
 void cr_reply_err(cr_request *req, const cr_err *err) {
-    int status = cr_status_http(err->status);
-    if (status >= 500 && err->status != CR_NO_SPACE && err->status != CR_TIMEOUT) {
+    int status = cr_http_status_of(err);
+    if (status >= 500 && err->status != CR_NO_SPACE && err->status != CR_TIMEOUT && err->status != CR_BUSY) {
         cr_log_err(CR_LOG_ERROR, "request failed", err);
         cr_reply_error(req, status, "something went wrong inside the hub; the administrator finds the cause in its log", "");
         return;
     }
-    if (err->status == CR_BUSY) {   /* the hub's state and not the caller's number of requests: not 429 */
-        status = 503;
+    if (err->status == CR_BUSY)
         cr_reply_header(req, "Retry-After", "3");
-    }
     cr_reply_error(req, status, err->message, err->hint);
 }
 

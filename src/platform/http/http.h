@@ -95,6 +95,8 @@ void cr_reply_redirect(cr_request *req, int status, const char *location);    /*
 /* JSON {"status","message"} or the error page. */
 void cr_reply_error(cr_request *req, int status, const char *message, const char *hint);
 void cr_reply_err(cr_request *req, const cr_err *err);
+/* BUSY, the hub's state and not the caller's number of requests, is 503 and not 429. */
+int cr_http_status_of(const cr_err *err);
 
 /* Server-sent events. The stream lives until cr_stream_end() or the reader goes, which calls on_close once (not after an end). */
 typedef struct cr_stream cr_stream;

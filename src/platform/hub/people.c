@@ -76,7 +76,7 @@ static void show_link(cr_request *req, const cr_onetime *what, const char *for_w
     char token[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
     cr_err err = CR_ERR_INIT;
     if (cr_onetime_make(hub->db, what, cr_caller_of(req)->person.id, token, &err) != CR_OK) {
-        show_people(req, cr_status_http(err.status), err.message, "", "");
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
     snprintf(url, sizeof url, "%s/hub/join/%s", hub->hub_origin, token);
@@ -147,7 +147,7 @@ static void forget_refused(cr_request *req) {
     int64_t id;
     cr_err err = CR_ERR_INIT;
     if (cr_parse_int(field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || cr_refusal_forget(cr_hub_of(req)->db, id, &err) != CR_OK)
-        show_people(req, cr_status_http(err.status), err.message, "", "");
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
     else
         cr_reply_redirect(req, 303, "/hub/admin");
 }
@@ -162,7 +162,7 @@ void cr_people_act(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     act what = act_of(field(req, "action"));
     if (cr_person_find(hub->db, field(req, "user"), &person, &err) != CR_OK) {
-        show_people(req, cr_status_http(err.status), err.message, "", "");
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
     cr_removal_row removal;
@@ -176,7 +176,7 @@ void cr_people_act(cr_request *req) {
         return;
     }
     if (carry_out(req, what, &person, &err) != CR_OK) {
-        show_people(req, cr_status_http(err.status), err.message, "", "");
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
     cr_log(CR_LOG_INFO, "administrator acted", "admin=%s action=%s user=%s", cr_caller_of(req)->person.name, field(req, "action"), person.name);
