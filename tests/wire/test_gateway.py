@@ -213,7 +213,7 @@ def test_bad_tokens(platform, ada, cluster):
     assert request("GET", ada.address + "/api/health").json() == {"status": "pass"}
 
 
-def test_the_cookie_is_the_tokens(ada):
+def test_the_cookie_is_the_tokens(ada, eve):
     answer = ada.ask("GET", "/v1/options")
     cookie = answer.cookies()[0].partition(";")[0]
     assert cookie.startswith("craton-gateway=") and "HttpOnly" in answer.cookies()[0]
@@ -228,6 +228,10 @@ def test_the_cookie_is_the_tokens(ada):
     cookie = ada.ask("GET", "/v1/options", token=other).cookies()[0].partition(";")[0]
     listed = ada.person.api("GET", "/hub/api/users/ada/tokens").json()["api_tokens"]
     ada.person.api("DELETE", f"/hub/api/users/ada/tokens/{listed[-1]['id']}")
+    assert request("GET", options, headers={"Cookie": cookie}).status == 401
+    # Also when its number is another person's token's now.
+    eve.make_token()
+    assert eve.person.api("GET", "/hub/api/users/eve/tokens").json()["api_tokens"][-1]["id"] == listed[-1]["id"]
     assert request("GET", options, headers={"Cookie": cookie}).status == 401
 
 
