@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -293,6 +294,28 @@ def test_a_heartbeat_cannot_aim_elsewhere(platform, ada, eve, cluster):
         answer = send(theirs, "http" + theirs[3:])
         assert answer.status == 409 and "not one of this cluster's account" in answer.json()["error"]
         wait_for(lambda: gateway.get_cluster(mine.name).status.name == "FAILED", 40)
+        assert eve.processes() == {}
+
+
+def test_a_heartbeat_cannot_hoard(platform, eve):
+    """Who says at every heartbeat that the workers are closing gets no further ones: they count until they are gone."""
+    with eve.gateway() as gateway:
+        cluster = gateway.new_cluster(**SMALL)
+        folder = max((platform.run / "g").iterdir(), key=lambda f: int(f.name))
+        with sqlite3.connect(f"file:{platform.folder / 'state/hub/hub.sqlite'}?mode=ro", uri=True, timeout=10) as db:
+            scheduler, api = db.execute("SELECT scheduler_port, api_port FROM clusters WHERE name = ?", (cluster.name,)).fetchone()
+        for n in range(1, 6):
+            answer = request("POST", f"{eve.address}/api/v1/clusters/{cluster.name}/heartbeat",
+                             json.dumps({"scheduler_address": f"tls://127.0.0.1:{scheduler}", "api_address": f"http://127.0.0.1:{api}",
+                                         "dashboard_address": "", "count": 3, "active_workers": [], "closed_workers": [],
+                                         "closing_workers": [f"w{i}" for i in range(1, 3 * n)]}),
+                             {"Authorization": f"token {(folder / 'token').read_text()}", "Content-Type": "application/json"})
+            assert answer.status == 200, answer.text
+        time.sleep(2)
+        workers = [line for line in eve.of_cluster(cluster.name).values() if " worker " in line]
+        assert 1 <= len(workers) <= 3, workers
+        cluster.close()
+        wait_for(lambda: gateway.get_cluster(cluster.name).status.name == "STOPPED", 60)
         assert eve.processes() == {}
 
 
