@@ -209,7 +209,9 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "10s", out);
     cr_buf_adds(out,
                 "    http-request set-header X-Craton-Entry hub\n"
-                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m beg wait }\n"
+                /* Requests of the gateway that wait: for a start (?wait; what is in a query is for the hub to read), and for a scheduler's answer. */
+                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m found }"
+                " or { path_beg " CR_GATEWAY_PATH "/ } { path_end /scale /adapt }\n"
                 "    default_backend hub\n\n");
 }
 
@@ -338,7 +340,7 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "3s", out);
     put_token_limits(n, out);
     cr_buf_adds(out,
-                "    use_backend hub_events if { path_end /server/progress } or gateway { query -m beg wait }\n"
+                "    use_backend hub_events if { path_end /server/progress } or gateway { query -m found } or gateway { path_end /scale /adapt }\n"
                 "    default_backend hub_api\n\n");
 }
 
