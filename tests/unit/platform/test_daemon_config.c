@@ -204,6 +204,11 @@ START_TEST(haproxy_text_keeps_its_promises) {
     for (size_t i = 0; i < CR_ARRAY_LEN(must); i++)
         ck_assert_msg(strstr(text.data, must[i]) != NULL, "missing: %s", must[i]);
     ck_assert_ptr_null(strstr(text.data, "redispatch"));
+    ck_assert_ptr_null(strstr(text.data, "frontend front"));
+    c.gateway = true;
+    cr_buf_clear(&text);
+    ck_assert_ok(cr_haproxy_config(&c, 20000, &text, &err));
+    ck_assert_ptr_nonnull(strstr(text.data, "tcp-request content reject if { sc0_conn_cur gt 64 }\n"));    /* to one scheduler */
     ck_assert_ptr_nonnull(strstr(text.data, "maxconn 9750\n"));
     c.as_root = false;
     cr_buf_clear(&text);
