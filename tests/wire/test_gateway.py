@@ -115,6 +115,13 @@ def test_compute_as_its_person(platform, client, ada):
     assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
 
 
+def test_nothing_lies_where_others_may_have_been_before(platform, client):
+    """What a worker writes down for itself it reads as programs: that is not in a folder of /tmp, where the first one who comes owns it."""
+    home = pwd.getpwnam(platform.accounts + "ada").pw_dir
+    places = [*client.run(lambda dask_worker: dask_worker.local_directory).values(), client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.local_directory)]
+    assert places and all(p.startswith(home + "/.cache/dask-scratch-space/") for p in places), places
+
+
 def test_what_the_account_may_read(platform, client, cluster):
     """The cluster's secrets are for its account to read, and for nobody to change; none is in an argument or a variable."""
     folder = next((platform.run / "g").iterdir())
