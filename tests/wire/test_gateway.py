@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def test_compute_as_its_person(platform, client, ada):
     assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
 
 
+def test_nothing_lies_where_others_may_have_been_before(platform, client):
+    """What a worker writes down for itself it reads as programs: that is not in a folder of /tmp, where the first one who comes owns it."""
+    home = pwd.getpwnam(platform.accounts + "ada").pw_dir
+    places = [*client.run(lambda dask_worker: dask_worker.local_directory).values(), client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.local_directory)]
+    assert places and all(p.startswith(home + "/.cache/dask-scratch-space/") for p in places), places
+
+
 def test_what_the_account_may_read(platform, client, cluster):
     """The cluster's secrets are for its account to read, and for nobody to change; none is in an argument or a variable."""
     folder = next((platform.run / "g").iterdir())
@@ -213,7 +221,7 @@ def test_bad_tokens(platform, ada, cluster):
     assert request("GET", ada.address + "/api/health").json() == {"status": "pass"}
 
 
-def test_the_cookie_is_the_tokens(ada):
+def test_the_cookie_is_the_tokens(ada, eve):
     answer = ada.ask("GET", "/v1/options")
     cookie = answer.cookies()[0].partition(";")[0]
     assert cookie.startswith("craton-gateway=") and "HttpOnly" in answer.cookies()[0]
@@ -228,6 +236,10 @@ def test_the_cookie_is_the_tokens(ada):
     cookie = ada.ask("GET", "/v1/options", token=other).cookies()[0].partition(";")[0]
     listed = ada.person.api("GET", "/hub/api/users/ada/tokens").json()["api_tokens"]
     ada.person.api("DELETE", f"/hub/api/users/ada/tokens/{listed[-1]['id']}")
+    assert request("GET", options, headers={"Cookie": cookie}).status == 401
+    # Also when its number is another person's token's now.
+    eve.make_token()
+    assert eve.person.api("GET", "/hub/api/users/eve/tokens").json()["api_tokens"][-1]["id"] == listed[-1]["id"]
     assert request("GET", options, headers={"Cookie": cookie}).status == 401
 
 
@@ -289,6 +301,28 @@ def test_a_heartbeat_cannot_aim_elsewhere(platform, ada, eve, cluster):
         answer = send(theirs, "http" + theirs[3:])
         assert answer.status == 409 and "not one of this cluster's account" in answer.json()["error"]
         wait_for(lambda: gateway.get_cluster(mine.name).status.name == "FAILED", 40)
+        assert eve.processes() == {}
+
+
+def test_a_heartbeat_cannot_hoard(platform, eve):
+    """Who says at every heartbeat that the workers are closing gets no further ones: they count until they are gone."""
+    with eve.gateway() as gateway:
+        cluster = gateway.new_cluster(**SMALL)
+        folder = max((platform.run / "g").iterdir(), key=lambda f: int(f.name))
+        with sqlite3.connect(f"file:{platform.folder / 'state/hub/hub.sqlite'}?mode=ro", uri=True, timeout=10) as db:
+            scheduler, api = db.execute("SELECT scheduler_port, api_port FROM clusters WHERE name = ?", (cluster.name,)).fetchone()
+        for n in range(1, 6):
+            answer = request("POST", f"{eve.address}/api/v1/clusters/{cluster.name}/heartbeat",
+                             json.dumps({"scheduler_address": f"tls://127.0.0.1:{scheduler}", "api_address": f"http://127.0.0.1:{api}",
+                                         "dashboard_address": "", "count": 3, "active_workers": [], "closed_workers": [],
+                                         "closing_workers": [f"w{i}" for i in range(1, 3 * n)]}),
+                             {"Authorization": f"token {(folder / 'token').read_text()}", "Content-Type": "application/json"})
+            assert answer.status == 200, answer.text
+        time.sleep(2)
+        workers = [line for line in eve.of_cluster(cluster.name).values() if " worker " in line]
+        assert 1 <= len(workers) <= 3, workers
+        cluster.close()
+        wait_for(lambda: gateway.get_cluster(cluster.name).status.name == "STOPPED", 60)
         assert eve.processes() == {}
 
 

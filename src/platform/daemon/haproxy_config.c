@@ -209,7 +209,9 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "10s", out);
     cr_buf_adds(out,
                 "    http-request set-header X-Craton-Entry hub\n"
-                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m beg wait }\n"
+                /* Requests of the gateway that wait: for a start (?wait; what is in a query is for the hub to read), and for a scheduler's answer. */
+                "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m found }"
+                " or { path_beg " CR_GATEWAY_PATH "/ } { path_end /scale /adapt }\n"
                 "    default_backend hub\n\n");
 }
 
@@ -270,6 +272,9 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
+/* To one scheduler. They stay open for as long as somebody likes, and stand beside the requests of everybody's servers. A client has one or two. */
+static unsigned long long scheduler_connections(const names *n) { return CR_MAX(CR_MIN(n->connections / 32, (uint64_t)64), (uint64_t)12); }
+
 static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) {
     cr_buf_addf(out,
                 "frontend front\n"
@@ -280,18 +285,21 @@ static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) 
                 "    tcp-request inspect-delay 3s\n"
                 "    acl hello req.ssl_hello_type 1\n"
                 "    tcp-request content set-var(sess.dst) req.ssl_sni,lower,map_str(%s) if hello { req.ssl_sni -m beg -i daskgateway- }\n"
+                "    tcp-request content track-sc0 var(sess.dst) table schedulers if hello { var(sess.dst) -m found }\n"
+                "    tcp-request content reject if { sc0_conn_cur gt %llu }\n"
                 "    tcp-request content accept if hello { var(sess.dst) -m found }\n"
                 "    tcp-request content reject if hello\n"
                 "    tcp-request content accept if { req.len gt 0 }\n"
                 "    tcp-request content reject\n"
                 "    use_backend schedulers if { var(sess.dst) -m found }\n"
                 "    default_backend front\n\n",
-                (unsigned long long)(n->connections / 4), (int)c->port + 2, n->clusters);
+                (unsigned long long)(n->connections / 4), (int)c->port + 2, n->clusters, scheduler_connections(n));
     char address[CR_URL_MAX];
     cr_buf_addf(out,
                 "backend front\n    mode tcp\n    server api %s send-proxy-v2\n\n"
                 "backend schedulers\n"
                 "    mode tcp\n"
+                "    stick-table type string len 32 size 10k expire 1m store conn_cur\n"
                 "    tcp-request content set-dst var(sess.dst),field(1,:)\n"
                 "    tcp-request content set-dst-port var(sess.dst),field(2,:)\n"
                 "    server s 0.0.0.0:0\n\n",
@@ -338,7 +346,7 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
     put_whole_body(n, "3s", out);
     put_token_limits(n, out);
     cr_buf_adds(out,
-                "    use_backend hub_events if { path_end /server/progress } or gateway { query -m beg wait }\n"
+                "    use_backend hub_events if { path_end /server/progress } or gateway { query -m found } or gateway { path_end /scale /adapt }\n"
                 "    default_backend hub_api\n\n");
 }
 

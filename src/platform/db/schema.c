@@ -147,7 +147,10 @@ const cr_migration cr_schema[] = {
      "INSERT OR IGNORE INTO groups (name, properties) SELECT DISTINCT i.provider || ':' || m.name, coalesce(g.properties, '{}') "
      "  FROM memberships m JOIN identities i ON i.id = m.identity_id LEFT JOIN groups g ON g.name = m.name ORDER BY 1;"
      "DELETE FROM groups WHERE name IN (SELECT name FROM memberships) AND properties = '{}' AND id NOT IN (SELECT group_id FROM group_members);"
-     "UPDATE memberships SET name = (SELECT provider FROM identities WHERE id = identity_id) || ':' || name;"},
+     /* In two steps: a group may be called already what another one of the person becomes. Names have no control characters. */
+     "UPDATE memberships SET name = char(1) || (SELECT provider FROM identities WHERE id = identity_id) || ':' || name;"
+     "UPDATE memberships SET name = substr(name, 2);"
+     "INSERT OR IGNORE INTO groups (name) SELECT DISTINCT name FROM memberships;"},
     {6, "Dask clusters",
      "CREATE TABLE clusters ("
      "  id INTEGER PRIMARY KEY AUTOINCREMENT,"    /* names a directory of the helper: never given again */

@@ -100,6 +100,13 @@ int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_
     return CR_MIN(wanted, least);
 }
 
+int64_t cr_cluster_room(const cr_cluster *c) {
+    int64_t n = 0;
+    for (const cr_cluster_worker *w = c->workers; w; w = w->next)
+        n++;
+    return CR_MAX(cr_cluster_allowed(c, INT64_MAX, NULL, 0) - n, (int64_t)0);
+}
+
 /* ---- the rest ---- */
 
 char *cr_cluster_sni(const cr_cluster *c, char *buf, size_t size) {

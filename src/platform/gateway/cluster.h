@@ -13,7 +13,8 @@
  * Invariants
  *  1. What may run has a row before the runner is asked for it; the row of a worker goes when the runner has said that it ended. So a
  *     hub that was killed finds every process, or knows that it is gone.
- *  2. Limits are looked at and taken on the same turn of the loop: no burst of requests gets past them.
+ *  2. Limits are looked at and taken on the same turn of the loop: no burst of requests gets past them. Processes are counted, not what
+ *     a scheduler says of them: who calls workers closing that are not gets no others.
  *  3. Only ports that the cluster's own account listens at are given to HAProxy; they are looked at again at every heartbeat.
  */
 #ifndef CR_PLATFORM_GATEWAY_CLUSTER_H
@@ -104,6 +105,8 @@ cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, const cr_cl
 /* The largest number of workers, at most wanted, that this cluster may have beside its person's other ones; why (may be NULL) says what
  * holds it back. */
 int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size);
+/* How many workers may be started now: those that are going take their place until they are gone. */
+int64_t cr_cluster_room(const cr_cluster *c);
 void cr_cluster_free(cr_cluster *c);             /* out of memory; answers nobody */
 /* Keys of the clusters map. */
 char *cr_cluster_sni(const cr_cluster *c, char *buf, size_t size);

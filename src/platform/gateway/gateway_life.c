@@ -276,8 +276,8 @@ static void balance(cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     if (c->status != CR_CLUSTER_RUNNING || c->gateway->hub->recovering)
         return;
-    int64_t live = cr_cluster_live_workers(c);
-    for (; live < c->count; live++) {
+    int64_t live = cr_cluster_live_workers(c), room = cr_cluster_room(c);
+    for (; live < c->count && room > 0; live++, room--) {
         if (start_worker(c, &err) != CR_OK) {
             cr_log_err(CR_LOG_ERROR, "starting a worker", &err);
             return;               /* the next heartbeat tries again */
@@ -308,8 +308,8 @@ static void on_worker_exit(cr_cluster_worker *w, const char *text) {
     } else if (was_starting && ++c->failures >= FAILURES_MOST) {
         snprintf(reason, sizeof reason, "Three workers in a row did not start. %s", text);
         cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
-    } else if (!expected) {
-        balance(c);
+    } else {
+        balance(c);               /* also when it was expected: another may have waited for its place */
     }
 }
 

@@ -59,11 +59,19 @@ static bool may_use(cr_request *req, const cr_token *t, const cr_person *p) {
     return cr_scopes_allow(&set, CR_SCOPE_ACCESS_SERVICES, CR_SCOPE_SERVICE, "dask-gateway", NULL);
 }
 
+/* With the token's hash: its number is given again when the token is gone, perhaps to somebody else's. */
+static char *cookie_session(const char *what, const cr_token *t, char out[COOKIE_MAX + 2 * CR_HASH_BYTES + 2]) {
+    char hash[2 * CR_HASH_BYTES + 1];
+    cr_hex(t->hash, sizeof t->hash, hash);
+    snprintf(out, COOKIE_MAX + 2 * CR_HASH_BYTES + 2, "%s.%s", what, hash);
+    return out;
+}
+
 /* So that the next request needs no second one: TOKEN-ID.EXPIRES.MAC. The token itself is looked for each time. */
 static void set_cookie(cr_request *req, const cr_token *t) {
-    char what[64], mac[CR_TOKEN_LEN + 1], text[COOKIE_MAX + 160];
+    char what[64], mac[CR_TOKEN_LEN + 1], text[COOKIE_MAX + 160], session[COOKIE_MAX + 2 * CR_HASH_BYTES + 2];
     snprintf(what, sizeof what, "%lld.%lld", (long long)t->id, (long long)(cr_wall_ms() / 1000 + COOKIE_LIFE_S));
-    cr_csrf_make(&cr_hub_of(req)->secret, "gateway", what, mac);
+    cr_csrf_make(&cr_hub_of(req)->secret, "gateway", cookie_session(what, t, session), mac);
     snprintf(text, sizeof text, CR_GATEWAY_COOKIE "=%s.%s; Path=" CR_GATEWAY_PATH "/; Max-Age=%d; HttpOnly; SameSite=Strict", what, mac, COOKIE_LIFE_S);
     cr_reply_header(req, "Set-Cookie", text);
 }
@@ -72,7 +80,7 @@ static void set_cookie(cr_request *req, const cr_token *t) {
 static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
     const cr_hub *hub = cr_hub_of(req);
     const char *cookie = cr_pairs_count(&req->cookies, CR_GATEWAY_COOKIE) == 1 ? cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE) : NULL;
-    char what[COOKIE_MAX];
+    char what[COOKIE_MAX], number[COOKIE_MAX], session[COOKIE_MAX + 2 * CR_HASH_BYTES + 2];
     int64_t id, until;
     if (!cookie || strlen(cookie) >= sizeof what || cr_request_header(req, "Origin") || cr_request_header(req, "Sec-Fetch-Site"))
         return false;
@@ -81,15 +89,14 @@ static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
     if (!mac)
         return false;
     *mac++ = 0;
-    if (!cr_csrf_is_right(&hub->secret, "gateway", what, mac))
-        return false;
-    char *expires = strchr(what, '.');
+    const char *expires = strchr(what, '.');
     if (!expires)
         return false;
-    *expires++ = 0;
+    snprintf(number, sizeof number, "%.*s", (int)(expires - what), what);
     cr_err err = CR_ERR_INIT;
-    return cr_parse_int(what, 1, INT64_MAX, &id, NULL) == CR_OK && cr_parse_int(expires, 1, INT64_MAX, &until, NULL) == CR_OK &&
-           until > cr_wall_ms() / 1000 && cr_token_get(hub->db, id, t, p, &err) == CR_OK;
+    return cr_parse_int(number, 1, INT64_MAX, &id, NULL) == CR_OK && cr_parse_int(expires + 1, 1, INT64_MAX, &until, NULL) == CR_OK &&
+           until > cr_wall_ms() / 1000 && cr_token_get(hub->db, id, t, p, &err) == CR_OK &&
+           cr_csrf_is_right(&hub->secret, "gateway", cookie_session(what, t, session), mac);
 }
 
 /* false: replied. */

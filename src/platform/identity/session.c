@@ -87,7 +87,7 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 
 /* ?1 is for the condition, ?2 the time. API tokens of people whom only providers know end with what the last sign-in was worth. */
 #define TOKEN_QUERY(condition) \
-    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL " \
+    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL, t.hash " \
     "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id " \
     "WHERE " condition " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') " \
     "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) " \
@@ -105,6 +105,11 @@ static cr_status read_token(cr_query *q, cr_token *ret_token, cr_person *ret_per
                   .kind = kind_of(cr_query_text(q, c + 1)), .narrowed = cr_query_int(q, c + 6)};
     const char *server = cr_query_text(q, c + 5);
     snprintf(t.server, sizeof t.server, "%s", server ? server : "");
+    size_t n;
+    const void *hash = cr_query_blob(q, c + 7, &n);
+    if (n != sizeof t.hash)
+        return CR_FAIL(err, CR_FORMAT, "the hash of a token has %zu bytes", n);
+    memcpy(t.hash, hash, n);
     *ret_token = t;
     return CR_OK;
 }

@@ -32,6 +32,7 @@ typedef struct cr_token {
     const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
     int64_t made_by, made_with;                    /* of one to be issued: who asked, 0: its person; and with which token, 0: none */
     const char *made_by_service;                   /* likewise, NULL: none */
+    unsigned char hash[CR_HASH_BYTES];             /* of one that was found; an id is given again after the token's end, this is not */
 } cr_token;
 
 /* It ends with the rights of who made it for somebody else, and of whoever stands behind the token that it was made with: see
@@ -43,7 +44,7 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* Ends the tokens that services have made which are not in the JSON list of names, and what was made with such. */
 cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
-/* The same by its number, for what has proved the token before. */
+/* The same by its number, for what has proved the token before: that it was this one, the hash says. */
 cr_status cr_token_get(cr_db *db, int64_t id, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* The JSON list of a narrowed token; in the arena. */
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) CR_MUST_USE;

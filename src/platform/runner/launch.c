@@ -62,6 +62,8 @@ static void put_person(list *v, const cr_launch *l) {
     put(v, "PATH=%s/bin:/usr/local/bin:/usr/bin:/bin", l->environment);
     put(v, "VIRTUAL_ENV=%s", l->environment);
     put(v, "JUPYTER_RUNTIME_DIR=%s", l->runtime_dir);
+    /* Dask would lay what does not fit its memory, which it reads as programs, into a folder of /tmp that anybody may have made before. */
+    put(v, "DASK_TEMPORARY_DIRECTORY=%s/.cache", l->account->home);
     char mark[128];
     put(v, "%s", cr_launch_mark(&l->start->id, mark, sizeof mark));
 }

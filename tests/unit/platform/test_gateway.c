@@ -222,6 +222,26 @@ START_TEST(limits_of_one_person) {
 }
 END_TEST
 
+/* A scheduler that calls its workers closing, again and again, gets no others before they have gone. */
+START_TEST(who_is_going_takes_a_place) {
+    const cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway g = {.hub = hub};
+    cr_cluster c = {.gateway = &g, .user_id = 1, .choice = {1, (uint64_t)1 << 30}, .status = CR_CLUSTER_RUNNING, .count = 5};
+    cr_cluster_worker w[6];
+    hub->config = &k;
+    g.clusters = &c;
+    ck_assert_int_eq(cr_cluster_room(&c), 5);
+    for (int i = 0; i < 6; i++) {
+        w[i] = (cr_cluster_worker){.next = c.workers, .cluster = &c, .number = (uint32_t)i + 1, .state = CR_WORKER_CLOSING};
+        c.workers = &w[i];
+        ck_assert_int_eq(cr_cluster_room(&c), CR_MAX(4 - i, 0));
+    }
+    ck_assert_int_eq(cr_cluster_live_workers(&c), 0);
+    free(hub);
+}
+END_TEST
+
 /* ---- the helper's message ---- */
 
 static cr_msg scheduler(void) {
@@ -296,6 +316,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_certificate_is_its_own_authority);
     tcase_add_test(t, owner_of_a_port);
     tcase_add_test(t, limits_of_one_person);
+    tcase_add_test(t, who_is_going_takes_a_place);
     tcase_add_test(t, a_schedulers_start_is_checked);
     tcase_add_test(t, a_workers_start_is_checked);
     tcase_set_timeout(t, 30);

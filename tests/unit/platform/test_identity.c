@@ -409,6 +409,25 @@ START_TEST(tokens_end_with_their_session) {
 }
 END_TEST
 
+/* A number is given again, also to somebody else: who keeps one keeps the hash with it. */
+START_TEST(a_tokens_number_is_not_the_token) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false), b = add("bob", false), who;
+    char text[CR_TOKEN_LEN + 1];
+    cr_token old, again, what = {.kind = CR_TOKEN_API, .user_id = a.id};
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, text, &err));
+    ck_assert_ok(cr_token_find(db, text, &old, &who, &err));
+    ck_assert_ok(cr_token_get(db, old.id, &again, &who, &err));
+    ck_assert_mem_eq(old.hash, again.hash, sizeof old.hash);
+    ck_assert_ok(cr_token_remove(db, a.id, old.id, &err));
+    what.user_id = b.id;
+    ck_assert_ok(cr_token_issue(db, &what, NULL, 0, NULL, text, &err));
+    ck_assert_ok(cr_token_get(db, old.id, &again, &who, &err));
+    ck_assert_str_eq(who.name, "bob");
+    ck_assert_mem_ne(old.hash, again.hash, sizeof old.hash);
+}
+END_TEST
+
 START_TEST(one_time_links) {
     cr_err err = CR_ERR_INIT;
     cr_onetime what = {.kind = CR_ONETIME_INVITE, .name = "eve"}, found;
@@ -624,6 +643,7 @@ static Suite *suite(void) {
     tcase_add_test(t, devices);
     tcase_add_test(t, sessions);
     tcase_add_test(t, tokens_end_with_their_session);
+    tcase_add_test(t, a_tokens_number_is_not_the_token);
     tcase_add_test(t, one_time_links);
     tcase_add_test(t, links_end_with_the_rights_of_their_maker);
     tcase_add_test(t, tokens_end_with_the_rights_of_their_makers);

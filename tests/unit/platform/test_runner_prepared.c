@@ -95,6 +95,7 @@ START_TEST(kernels_know_nothing_of_the_hub) {
     parsed server = parse(&of_server), kernels = parse(&b);
     ck_assert(has_env(&server, "JUPYTERHUB_API_TOKEN=") && has_env(&server, "CRATON_KERNELS=/r/r/20001/k7"));
     ck_assert(!has_env(&kernels, "JUPYTERHUB") && !has_env(&kernels, "JPY_") && has_env(&kernels, "HOME=/s/home/ada"));
+    ck_assert(has_env(&server, "DASK_TEMPORARY_DIRECTORY=/s/home/ada/.cache") && has_env(&kernels, "DASK_TEMPORARY_DIRECTORY=/s/home/ada/.cache"));
     ck_assert_str_eq(kernels.text[1], "4");
     ck_assert(strstr(kernels.text[3], "/share/craton/start/kernels.py") != NULL);
     ck_assert_str_eq(kernels.text[4], "/r/r/20001/k7");
