@@ -404,6 +404,20 @@ def test_a_removed_person_leaves_nothing(platform, admin):
     wait_for(lambda: not bob.processes(), 60)
 
 
+def test_a_disabled_persons_cluster_ends_also_after_a_kill(platform, admin):
+    """The hub is killed after the person was disabled and before the cluster was stopped."""
+    kim = Member(platform, admin, "kim")
+    with kim.gateway() as gateway:
+        gateway.submit(**SMALL)
+    wait_for(kim.processes, 30)
+    hub = platform.hub_pid()
+    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        db.execute("UPDATE users SET disabled = 1 WHERE name = 'kim'")
+    os.kill(hub, signal.SIGKILL)
+    platform.wait_ready()
+    wait_for(lambda: not kim.processes(), 40)
+
+
 def test_no_argument_is_needed_in_a_server(platform, ada):
     """The environment that the helper gives to a server and its kernels."""
     ada.person.post("/hub/spawn", {}, "/hub/home")

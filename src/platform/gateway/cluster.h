@@ -76,6 +76,7 @@ typedef struct cr_cluster {
     uint32_t last_worker;
     int failures;             /* workers that ended before they were met, in a row */
     int64_t created_ms;       /* wall */
+    bool unwanted;            /* found when the hub started, and its person is disabled */
     bool waits_for_routes;    /* the first heartbeat came; HAProxy is being told */
     cr_cluster_worker *workers;
     cr_cluster_waiter *waiters;

@@ -122,6 +122,7 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->count = cr_query_int(q, 17);
     c->last_worker = (uint32_t)cr_query_int(q, 18);
     c->created_ms = cr_query_int(q, 19);
+    c->unwanted = cr_query_int(q, 20);
     c->scheduler_lives = true;        /* until the runner's list says otherwise */
     c->uid = -1;
     return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -130,7 +131,7 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
 cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
-                         "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms "
+                         "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled "
                          "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
     while (cr_query_next(&q))
         CR_TRY(load_cluster(g, &q, err));

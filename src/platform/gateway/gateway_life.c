@@ -22,6 +22,8 @@ enum {
     SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
 };
 
+static const char disabled[] = "Its person may not use the hub any more.";
+
 static void on_late(void *user);
 static void settle(cr_cluster *c);
 static void balance(cr_cluster *c);
@@ -461,6 +463,8 @@ static void on_snapshot_end(cr_gateway *g) {
                 cr_timer_start(g->hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
         if (c->status == CR_CLUSTER_STOPPING)
             stop_all(c, GRACE_MS);
+        else if (c->unwanted)                     /* the hub was killed between the one and the other */
+            cr_cluster_end(c, CR_CLUSTER_STOPPED, disabled);
         else
             cr_timer_start(g->hub->loop, &c->deadline, c->status == CR_CLUSTER_PENDING ? START_MS : BEAT_MS, on_late, c);
     }
@@ -503,7 +507,7 @@ bool cr_gateway_release(cr_hub *hub, int64_t user_id) {
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
         next = c->next;
         if (c->user_id == user_id)
-            cr_cluster_end(c, CR_CLUSTER_STOPPED, "Its person may not use the hub any more.");
+            cr_cluster_end(c, CR_CLUSTER_STOPPED, disabled);
     }
     for (const cr_cluster *c = g->clusters; c; c = c->next)
         if (c->user_id == user_id)
