@@ -2,11 +2,23 @@
 import os
 import pwd
 import socket
+import sqlite3
 import subprocess
 import sys
 
 import pytest
-from hub_client import Platform, wait_for
+from hub_client import Platform, running, wait_for
+
+MANY = 1500
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Not everybody's platform: its database is changed by hand."""
+    with running() as p:
+        p.administrator()
+        yield p
+
 
 def connected(platform):
     s = socket.socket(socket.AF_UNIX)
@@ -51,6 +63,21 @@ def test_other_users_cannot_ask(platform):
     code = f"import socket; socket.socket(socket.AF_UNIX).connect({str(platform.run / 'control.sock')!r})"
     p = subprocess.run([sys.executable, "-c", code], user=pwd.getpwnam("nobody").pw_uid, group=65534, extra_groups=[], capture_output=True)
     assert p.returncode == 1 and b"PermissionError" in p.stderr
+
+
+def test_a_status_longer_than_the_socket_takes_at_once(own):
+    database = own.folder / "state/hub/hub.sqlite"
+    with sqlite3.connect(database, timeout=10) as db:
+        columns = ", ".join(r[1] for r in db.execute("PRAGMA table_info(users)") if r[1] not in ("id", "name", "account", "admin"))
+        for i in range(MANY):
+            db.execute(f"INSERT INTO users (name, account, admin, {columns}) SELECT ?, ?, 0, {columns} FROM users WHERE admin LIMIT 1", (f"gone{i}",) * 2)
+        db.execute("INSERT INTO removals (user_id, problem, next_ms) SELECT id, ?, ? FROM users WHERE name LIKE 'gone%'", ("x" * 250, 1 << 50))
+    told = subprocess.run(own.cratond("--status"), capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("NOT removed yet") == MANY
+    with connected(own) as never_read:  # keeps nobody else waiting
+        never_read.sendall(b'{"command":"status"}\n')
+        assert own.ask(command="status")["users"] == MANY + 1
 
 
 @pytest.mark.parametrize("user, believed", [("nobody", False), ("root", True)])

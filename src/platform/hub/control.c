@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "platform/hub/lab.h"
 
-enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20 };
+enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20, READ_PATIENCE_MS = 30000 };
 
 typedef struct peer {
     struct peer *next;
@@ -30,8 +30,10 @@ typedef struct peer {
     int fd;
     cr_loop_source *watch;
     cr_buf in;
-    bool asked;
-    cr_timer timer;           /* while an answer waits for something */
+    bool asked, sending;
+    char *out;                /* the answer, sent up to out_done */
+    size_t out_len, out_done;
+    cr_timer timer;           /* while an answer waits for something, or its reader keeps us waiting */
     bool (*done)(struct peer *peer);
     cr_person person;         /* being removed */
 } peer;
@@ -54,21 +56,50 @@ static void close_peer(peer *p) {
     cr_loop_source_remove(p->watch);
     close(p->fd);
     cr_buf_done(&p->in);
+    if (p->out)
+        explicit_bzero(p->out, p->out_len);
+    free(p->out);
     free(p);
 }
 
-/* The answer is short and the peer's buffer empty: it fits, or the peer is gone. Steals body. */
-static void answer(peer *p, json_t *body) {
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-    json_decref(body);
-    if (text) {
-        size_t n = strlen(text);
-        text[n] = '\n';       /* in place of the terminating zero: the length is known */
-        (void)!send(p->fd, text, n + 1, MSG_NOSIGNAL);
-        explicit_bzero(text, n);
+static void give_up(void *user) { close_peer(user); }
+
+/* Ends with the peer. The status of many servers is longer than a socket takes at once. */
+static void send_rest(void *user, uint32_t events) {
+    peer *p = user;
+    cr_loop *loop = p->control->hub->loop;
+    while (p->out_done < p->out_len) {
+        ssize_t n = send(p->fd, p->out + p->out_done, p->out_len - p->out_done, MSG_NOSIGNAL);
+        if (n > 0) {
+            p->out_done += (size_t)n;
+            continue;
+        }
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            break;
+        cr_timer_start(loop, &p->timer, READ_PATIENCE_MS, give_up, p);
+        if (p->sending)
+            return;
+        cr_loop_source_remove(p->watch);
+        p->watch = NULL;
+        p->sending = true;
+        if (cr_loop_watch(loop, p->fd, EPOLLOUT, send_rest, p, &p->watch, NULL) == CR_OK)
+            return;
+        break;
     }
-    free(text);
     close_peer(p);
+}
+
+/* Steals body. */
+static void answer(peer *p, json_t *body) {
+    p->out = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_decref(body);
+    if (p->out) {
+        p->out_len = strlen(p->out) + 1;
+        p->out[p->out_len - 1] = '\n';      /* in place of the terminating zero: the length is known */
+    }
+    send_rest(p, 0);
 }
 
 static void answer_err(peer *p, const cr_err *err) {
