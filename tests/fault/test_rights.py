@@ -2,8 +2,10 @@
 import ast
 import os
 import pwd
+import re
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,29 @@ def test_owner_rules(platform, admin):
         platform.process.kill()
         platform.process.wait()
         platform.start()
+
+
+def test_owner_rules_of_a_neighbour(platform, admin):
+    """Another platform on this machine may give out the same range of uids. Its table, which does not know our accounts, must not part them
+    from themselves."""
+    if "owner rules are in force" not in platform.log.read_text():
+        pytest.skip("needs nft: the packet filter")
+    person = platform.add_person(admin, "neighboured")
+    person.name = "neighboured"
+    start(person)
+    lab = Lab(person)
+    assert lab.open().status == 200
+    serving, visiting = (lab.api("POST", "kernels", {"name": "python3"}).json()["id"] for _ in range(2))
+    places = list(zip(("127.0.0.1", "::1"), ast.literal_eval(lab.run(serving, LISTEN))))
+    table = re.findall(r"owner rules are in force.*table=(\S+)", platform.log.read_text())[-1]
+    rules = subprocess.run(["nft", "list", "table", "inet", table], capture_output=True, text=True, check=True).stdout
+    assert "elements" in rules
+    strange = re.sub(r"elements = \{[^}]*\}", "", rules).replace(f"table inet {table}", "table inet craton-neighbour")
+    subprocess.run(["nft", "-f", "-"], input=strange, text=True, check=True)
+    try:
+        assert ast.literal_eval(lab.run(visiting, VISIT.format(places=places))) == ["hello", "hello"]
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "craton-neighbour"], check=True)
 
 
 def test_helper_and_hub_hold_only_unix_sockets(platform):

@@ -34,12 +34,16 @@ static bool set_bit(cr_owner_rules *r, uid_t uid) {
     return fresh;
 }
 
+/* between: what stands between an account's uid and its mark, which is the same number; NULL: no mark. */
 static void add_elements(const uid_t *uids, size_t n, const char *between, cr_buf *out) {
     if (!n)
         return;
     cr_buf_addf(out, " elements = { ");
-    for (size_t i = 0; i < n; i++)
-        cr_buf_addf(out, "%s%u %s %u", i ? ", " : "", (unsigned)uids[i], between, (unsigned)uids[i]);
+    for (size_t i = 0; i < n; i++) {
+        cr_buf_addf(out, "%s%u", i ? ", " : "", (unsigned)uids[i]);
+        if (between)
+            cr_buf_addf(out, " %s %u", between, (unsigned)uids[i]);
+    }
     cr_buf_addf(out, " };");
 }
 
@@ -48,13 +52,17 @@ void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const u
     /* Named first, so that deleting what may not be there does not fail; all of it is one transaction. */
     cr_buf_addf(out, "table inet %s\ndelete table inet %s\ntable inet %s {\n  map marks { type uid : mark;", table, table, table);
     add_elements(uids, n, ":", out);
+    cr_buf_addf(out, " }\n  set ours { type uid;");
+    add_elements(uids, n, NULL, out);
     cr_buf_addf(out, " }\n  set same { type uid . mark;");
     add_elements(uids, n, ".", out);
+    /* Only what our own accounts answer is judged: another platform on this machine may have the same range of uids, and what it lets an
+     * account of its own do, this table, which does not know that account, must not cut. */
     cr_buf_addf(out,
                 " }\n  chain out {\n    type filter hook output priority filter; policy accept;\n"
                 "    oifname \"lo\" tcp flags & (syn | ack) == syn ct mark set meta skuid map @marks\n"
-                "    oifname \"lo\" tcp flags & (syn | ack) == (syn | ack) meta skuid %u-%u ct mark %u-%u meta skuid . ct mark != @same drop\n  }\n}\n",
-                (unsigned)first, last, (unsigned)first, last);
+                "    oifname \"lo\" tcp flags & (syn | ack) == (syn | ack) meta skuid @ours ct mark %u-%u meta skuid . ct mark != @same drop\n  }\n}\n",
+                (unsigned)first, last);
 }
 
 static cr_status run_text(const cr_owner_rules *r, const cr_buf *text, cr_err *err) {
@@ -130,14 +138,15 @@ cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *t
 }
 
 void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid) {
-    char text[200];
+    char text[300];
     cr_err err = CR_ERR_INIT;
     if (!r || !in_range(r, uid) || !set_bit(r, uid) || !r->in_force)
         return;
     cr_auto_buf cr_buf b;
     cr_buf_init(&b, sizeof text);
     unsigned u = (unsigned)uid;
-    cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s same { %u . %u }\n", r->table, u, u, r->table, u, u);
+    cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s ours { %u }\nadd element inet %s same { %u . %u }\n", r->table, u, u,
+                r->table, u, r->table, u, u);
     if (run_text(r, &b, &err) != CR_OK)
         lost(r, &err);
 }

@@ -33,7 +33,8 @@ START_TEST(rules) {
     ck_assert(strstr(cr_buf_str(&none), "elements") == NULL);
     ck_assert(strstr(cr_buf_str(&some), "elements = { 20001 : 20001, 20007 : 20007 }") != NULL);
     ck_assert(strstr(cr_buf_str(&some), "elements = { 20001 . 20001, 20007 . 20007 }") != NULL);
-    ck_assert(strstr(cr_buf_str(&some), "meta skuid 20001-40000 ct mark 20001-40000") != NULL);
+    ck_assert(strstr(cr_buf_str(&some), "elements = { 20001, 20007 }") != NULL);
+    ck_assert(strstr(cr_buf_str(&some), "meta skuid @ours ct mark 20001-40000") != NULL);
     accepted_by_nft(&none);
     accepted_by_nft(&some);
 }
