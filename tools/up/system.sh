@@ -47,7 +47,7 @@ apt_get_install() {
     apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-unsafe-io "$@" || status=$?
     if [ $made = yes ]; then rm -f $policy; fi
-    if [ "$had_haproxy" = no ] && [ -d /run/systemd/system ]; then
+    if [ "$had_haproxy" = no ] && command -v systemctl >/dev/null; then  # also in an image that is not running yet
         systemctl disable haproxy.service || true
     fi
     return $status
