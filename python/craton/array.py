@@ -12,6 +12,7 @@ import numpy as np
 
 from . import chunks as grids
 from .dtypes import logical, node_code
+from .functions import unsupported
 from .graph import flatten, make, rebuild
 
 try:
@@ -215,7 +216,7 @@ class Array(ExplicitlyIndexed):
         return compute_nodes([self._node], [self.dtype])[0]
 
     def persist(self, **kwargs):
-        from .operations import as_array
+        from .conversion import as_array
 
         return as_array(self.compute(), chunks=tuple(grids.grid_size(c) for c in self.chunks))
 
@@ -292,7 +293,7 @@ class Array(ExplicitlyIndexed):
         return _array_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func, types, args, kwargs):
-        from .operations import FUNCTIONS, unsupported
+        from .operations import FUNCTIONS
 
         _check_flox(2)
         module = getattr(func, "__module__", "") or ""
@@ -342,8 +343,6 @@ class Array(ExplicitlyIndexed):
             return wrap(self._node, dtype)
         if dtype == self.dtype:
             return self
-        from .operations import unsupported
-
         raise unsupported(f"view from {self.dtype} to {dtype}", "Use astype() to convert values.")
 
     def transpose(self, *axes):
@@ -418,7 +417,9 @@ _REDUCING = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min
 
 
 def _array_ufunc(ufunc, method, inputs, kwargs):
-    from .operations import FUNCTIONS, elementwise, is_operand, unsupported
+    from .conversion import is_operand
+    from .elementwise import elementwise
+    from .operations import FUNCTIONS
 
     if not all(is_operand(v) for v in inputs) or kwargs.get("out") is not None and not all(is_operand(v) for v in kwargs["out"]):
         return NotImplemented
@@ -445,7 +446,8 @@ def _array_ufunc(ufunc, method, inputs, kwargs):
 
 def _binary(name, reflected=False):
     def method(self, other):
-        from .operations import elementwise, is_operand
+        from .conversion import is_operand
+        from .elementwise import elementwise
 
         if not is_operand(other):
             return NotImplemented
@@ -456,7 +458,7 @@ def _binary(name, reflected=False):
 
 def _unary(name):
     def method(self):
-        from .operations import elementwise
+        from .elementwise import elementwise
 
         return elementwise(name, self)
 

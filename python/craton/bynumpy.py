@@ -8,9 +8,11 @@ import warnings
 import numpy as np
 
 from .array import Array
+from .conversion import as_array
 from .dtypes import can_hold
-from .operations import as_array, broadcast_to, unsupported
+from .functions import unsupported
 from .pythonnode import python_node
+from .shapes import broadcast_to
 
 _said = set()
 

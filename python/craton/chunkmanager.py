@@ -11,7 +11,9 @@ from . import namespace
 from .array import Array
 from .decoding import from_xarray
 from .dtypes import can_hold
-from .operations import as_array, broadcast_to, unsupported
+from .conversion import as_array
+from .functions import unsupported
+from .shapes import broadcast_to
 from .pythonnode import python_node
 from .runtime import compute_nodes, compute_to, read_box
 
@@ -185,7 +187,7 @@ class CratonManager(ChunkManagerEntrypoint):
     def reduction(self, arr, func, combine_func=None, aggregate_func=None, axis=None, dtype=None, keepdims=False):
         from xarray.core import nputils
 
-        from .operations import reduction
+        from .reductions import reduction
 
         names = {nputils.nanfirst: "first", nputils.nanlast: "last"}
         name = names.get(getattr(func, "keywords", {}).get("op"))

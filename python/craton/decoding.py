@@ -13,7 +13,8 @@ from xarray.core import indexing
 from .array import Array, wrap
 from .dtypes import can_hold, node_code
 from .graph import make
-from .operations import as_array, astype, elementwise, where
+from .conversion import as_array, astype
+from .elementwise import elementwise, where
 from .pythonnode import python_node
 from .selection import outer, pointwise
 

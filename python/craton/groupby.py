@@ -18,7 +18,9 @@ import numpy as np
 from .along import grouped_cumulation
 from .array import Array, wrap
 from .graph import make
-from .operations import astype, unsupported, where
+from .conversion import astype
+from .elementwise import where
+from .functions import unsupported
 from .quantiles import grouped
 
 # Names of flox without "nan" -> reductions of the engine.

@@ -10,7 +10,9 @@ import types
 import numpy as np
 
 from .array import Array, _array_ufunc
-from .operations import FUNCTIONS, elementwise, unsupported
+from .elementwise import elementwise
+from .functions import unsupported
+from .operations import FUNCTIONS
 
 __array_api_version__ = "2024.12"
 

@@ -10,9 +10,11 @@ import warnings
 import numpy as np
 
 from .array import Array, wrap
+from .conversion import as_array, astype
 from .dtypes import is_time
+from .functions import FUNCTIONS, function, refuse, sorted_axes, unsupported
 from .graph import make
-from .operations import FUNCTIONS, _axes, as_array, astype, function, refuse, squeeze, stack, transpose, unsupported
+from .shapes import squeeze, stack, transpose
 
 _said = set()
 
@@ -28,7 +30,7 @@ def ranked(a, q, axes, method, skipna, keepdims=False, own_type=False, codes=Non
 
 def _median(a, axis, keepdims, skipna):
     a = as_array(a)
-    axes = _axes(axis, a.ndim)
+    axes = sorted_axes(axis, a.ndim)
     if is_time(a.dtype):
         raise TypeError(f"craton: the median of {a.dtype} is not defined, as in NumPy; use quantile(0.5)")
     if a.dtype.kind in "SU":
@@ -42,7 +44,7 @@ def _flag(keepdims):
 
 def _quantile(name, a, q, axis, method, keepdims, skipna, weights, percent=False):
     a = as_array(a)
-    axes = _axes(axis, a.ndim)
+    axes = sorted_axes(axis, a.ndim)
     if isinstance(q, Array):
         raise unsupported(f"{name} with lazy quantiles", "Call .compute() on the quantiles.")
     own_type = type(q) in (int, float)

@@ -14,7 +14,8 @@ import xarray as xr
 from . import _craton
 from .array import Array, wrap
 from .graph import make
-from .operations import as_array, unsupported
+from .conversion import as_array
+from .functions import unsupported
 
 METHODS = {
     "bilinear": ("bilinear", None),

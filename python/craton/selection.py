@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 from .array import Array, wrap
+from .functions import unsupported
 from .graph import make
 
 MAX_POINTS = 10_000
@@ -28,8 +29,6 @@ def _full_key(key, ndim):
 def _positions(index, extent):
     """A 1-d array of positions >= 0 from a list of positions or a mask."""
     if isinstance(index, Array):
-        from .operations import unsupported
-
         raise unsupported("a lazy array as an index", "Call .compute() on the index, or use where() instead of a mask.")
     index = np.asarray(index)
     if index.size == 0 and index.dtype.kind == "f":
@@ -138,8 +137,6 @@ def _lazy_positions(array, key):
     if not lazy:
         return None
     if array.ndim != 1 or len(key) != 1 or lazy[0].dtype.kind not in "iu" or array.nbytes > MAX_GATHERED_BYTES:
-        from .operations import unsupported
-
         raise unsupported("a lazy array as an index", "Call .compute() on the index, or use where() instead of a mask.")
     index = lazy[0]
     sizes = tuple(grid_size(c) for c in index.chunks)
@@ -148,7 +145,9 @@ def _lazy_positions(array, key):
 
 def assigned(array, key, value):
     """The array with value at key: every axis by itself (ints, slices, 1-d lists or masks), or one mask of the whole shape."""
-    from .operations import as_array, astype, broadcast_to, expand_dims, squeeze, where
+    from .conversion import as_array, astype
+    from .elementwise import where
+    from .shapes import broadcast_to, expand_dims, squeeze
 
     key = _full_key(key, array.ndim) if not (isinstance(key, (np.ndarray, Array)) and key.dtype == bool and key.ndim == array.ndim) else (key,)
     if not isinstance(value, Array):
@@ -157,8 +156,6 @@ def assigned(array, key, value):
     if len(key) == 1 and isinstance(key[0], (np.ndarray, Array)) and key[0].ndim == array.ndim and key[0].dtype == bool and value.ndim == 0:
         return where(key[0], value, array)
     if any(k is None or np.ndim(k) > 1 or isinstance(k, Array) and k.ndim for k in key if not isinstance(k, slice)):
-        from .operations import unsupported
-
         raise unsupported("assignment to single points", "Write xr.where(condition, new, old) or old.where(condition, new).")
     # Where each position of an axis is found in the value; a mask of the axis says whether it is assigned to at all.
     shape, sources, mask = [], [], np.ones((1,) * array.ndim, bool)
@@ -215,14 +212,14 @@ def basic(array, key):
     if advanced != list(range(advanced[0], advanced[-1] + 1)):
         return result
     n = len(np.broadcast_shapes(*[np.shape(full[i]) for i in advanced]))
-    from .operations import moveaxis
+    from .shapes import moveaxis
 
     return moveaxis(result, tuple(range(n)), tuple(range(first, first + n)))
 
 
 def pointwise(array, key):
     """Points: the lists are broadcast against each other; their axes come first in the result."""
-    from .operations import concatenate, expand_dims, unsupported
+    from .shapes import concatenate, expand_dims
 
     gathered = _lazy_positions(array, key if isinstance(key, tuple) else (key,))
     if gathered is not None:
@@ -242,7 +239,7 @@ def pointwise(array, key):
     if n > MAX_POINTS:
         raise unsupported(f"selecting {n} single points (at most {MAX_POINTS})", "Select a box with slices and .load() it first.")
     if n == 0:
-        from .operations import full
+        from .making import full
 
         rest = outer(array, tuple(0 if i in axes else k for i, k in enumerate(key)))  if array.size else None
         if rest is None:

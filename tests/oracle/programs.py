@@ -13,7 +13,8 @@ import warnings
 
 import numpy as np
 
-from craton.operations import FUNCTIONS, as_array
+from craton.conversion import as_array
+from craton.operations import FUNCTIONS
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
 CASES = int(os.environ.get("CRATON_CASES", "150"))

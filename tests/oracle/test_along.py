@@ -19,7 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 import craton
 from craton import namespace as xp
 from craton.along import push
-from craton.operations import as_array
+from craton.conversion import as_array
 
 craton.enable()
 

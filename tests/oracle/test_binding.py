@@ -16,7 +16,8 @@ import pytest
 import xarray as xr
 
 import craton
-from craton.operations import as_array, full
+from craton.conversion import as_array
+from craton.making import full
 
 craton.enable()
 
@@ -36,7 +37,7 @@ def test_ctrl_c_stops_within_a_second_and_the_session_lives():
     program = """
 import signal, sys, time
 import numpy as np
-from craton.operations import full
+from craton.making import full
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has it ignored
 a = np.sin(full((400_000, 20_000), 0.5, chunks=(1000, 1000))).sum()
 print("begin", flush=True)
@@ -62,7 +63,7 @@ def test_ctrl_c_while_another_thread_computes():
     program = """
 import signal, threading, time
 import numpy as np
-from craton.operations import full
+from craton.making import full
 a = np.sin(full((20_000, 20_000), 0.5, chunks=(1000, 1000))).sum()
 answers = []
 t = threading.Thread(target=lambda: answers.append(float(a.compute())))

@@ -15,7 +15,7 @@ import pytest
 import xarray as xr
 
 import craton
-from craton.operations import as_array
+from craton.conversion import as_array
 from craton.quantiles import METHODS, ranked
 
 craton.enable()

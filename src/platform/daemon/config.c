@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/option.h"
+#include "base/setting.h"
 #include "base/text.h"
 
 typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO } kind;
@@ -213,41 +214,12 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     return cr_config_set(c, "run", path, err);
 }
 
-static char *trim(char *s) {
-    while (isspace((unsigned char)*s))
-        s++;
-    for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
-        *--end = 0;
-    return s;
-}
-
-static cr_status read_lines(cr_config *c, char *text, const char *path, cr_err *err) {
-    int line = 0;
-    for (char *one; (one = strsep(&text, "\n"));) {
-        line++;
-        one = trim(one);
-        if (!*one || *one == '#')
-            continue;
-        char *equals = strchr(one, '=');
-        cr_status status;
-        if (!equals) {
-            status = CR_FAIL(err, CR_INVALID, "'%s' is not of the form key = value", one);
-        } else {
-            *equals = 0;
-            status = cr_config_set(c, trim(one), trim(equals + 1), err);
-        }
-        if (status != CR_OK) {
-            cr_err_context(err, "%s line %d", path, line);
-            return status;
-        }
-    }
-    return CR_OK;
-}
+static cr_status set_line(void *user, char *key, char *value, cr_err *err) { return cr_config_set(user, key, value, err); }
 
 cr_status cr_config_read(cr_config *c, char *text, size_t n, const char *path, cr_err *err) {
     if (strlen(text) != n)
         return CR_FAIL(err, CR_FORMAT, "%s contains a NUL byte", path);
-    return read_lines(c, text, path, err);
+    return cr_settings_read(text, path, set_line, c, err);
 }
 
 static cr_status read_file(cr_config *c, cr_err *err) {

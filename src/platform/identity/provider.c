@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include "base/setting.h"
 #include "base/text.h"
 #include "platform/identity/entitlement.h"
 #include "platform/identity/jose.h"
@@ -325,23 +326,18 @@ cr_status cr_provider_check(const cr_provider *p, cr_err *err) {
     return CR_OK;
 }
 
-static char *trim(char *s) {
-    while (isspace((unsigned char)*s))
-        s++;
-    for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
-        *--end = 0;
-    return s;
-}
+typedef struct reading {
+    cr_provider *provider;
+    bool first;
+} reading;
 
-static cr_status read_line(cr_provider *p, char *text, bool first, cr_err *err) {
-    char *equals = strchr(text, '=');
-    if (!equals)
-        return CR_FAIL(err, CR_INVALID, "'%.60s' is not of the form key = value", text);
-    *equals = 0;
-    char *key = trim(text);
+static cr_status set_line(void *user, char *key, char *value, cr_err *err) {
+    reading *r = user;
+    bool first = r->first;
+    r->first = false;
     if (!first && strcmp(key, "preset") == 0)
         return CR_FAIL(err, CR_INVALID, "preset: this line comes first, because it replaces others");
-    return set_key(p, key, trim(equals + 1), err);
+    return set_key(r->provider, key, value, err);
 }
 
 cr_status cr_provider_parse(const char *name, char *text, cr_provider *ret_provider, cr_err *err) {
@@ -357,20 +353,8 @@ cr_status cr_provider_parse(const char *name, char *text, cr_provider *ret_provi
     p.token_days = 30;
     snprintf(p.groups_prefix, sizeof p.groups_prefix, "%s:", name);
     p.algs = CR_JOSE_ALL_ALGS;
-    int line = 0;
-    bool first = true;
-    for (char *one; (one = strsep(&text, "\n"));) {
-        line++;
-        one = trim(one);
-        if (!*one || *one == '#')
-            continue;
-        cr_status status = read_line(&p, one, first, err);
-        first = false;
-        if (status != CR_OK) {
-            cr_err_context(err, "line %d", line);
-            return status;
-        }
-    }
+    reading r = {&p, true};
+    CR_TRY(cr_settings_read(text, NULL, set_line, &r, err));
     CR_TRY(cr_provider_check(&p, err));
     *ret_provider = p;
     return CR_OK;
@@ -390,9 +374,6 @@ cr_status cr_provider_set_secret(cr_provider *p, const char *text, size_t n, cr_
 }
 
 void cr_provider_help(cr_buf *out) {
-    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s = %s", rows[i].key, rows[i].value_name);
-        cr_buf_addf(out, "  %-28s %s\n", left, rows[i].help);
-    }
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++)
+        cr_setting_help(out, rows[i].key, rows[i].value_name, rows[i].help);
 }

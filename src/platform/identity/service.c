@@ -1,10 +1,10 @@
 /* service.c - the table of a service's settings. */
 #include "platform/identity/service.h"
 
-#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 #include "base/hex.h"
+#include "base/setting.h"
 #include "base/text.h"
 #include "platform/identity/provider.h"
 
@@ -56,24 +56,13 @@ static const row rows[] = {
     {"url", "URL", "where people find it; shown in the list of services", set_url},
 };
 
-static char *trim(char *s) {
-    while (isspace((unsigned char)*s))
-        s++;
-    for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
-        *--end = 0;
-    return s;
-}
-
-static cr_status read_line(cr_service *s, char *text, cr_err *err) {
-    char *equals = strchr(text, '=');
-    if (!equals)
-        return CR_FAIL(err, CR_INVALID, "'%.60s' is not of the form key = value", text);
-    *equals = 0;
-    const char *key = trim(text), *value = trim(equals + 1);
+static cr_status set_line(void *user, char *key, char *value, cr_err *err) {
+    if (!cr_text_is_utf8(key, strlen(key)) || !cr_text_is_utf8(value, strlen(value)))
+        return CR_FAIL(err, CR_INVALID, "this is not plain text");
     for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
         if (strcmp(rows[i].key, key) != 0)
             continue;
-        cr_status status = rows[i].set(s, value, err);
+        cr_status status = rows[i].set(user, value, err);
         cr_err_context(err, "%s", key);
         return status;
     }
@@ -89,18 +78,7 @@ cr_status cr_service_parse(const char *name, char *text, cr_service *ret_service
         return CR_FAIL(err, CR_INVALID, "'%.60s' cannot name a service: lower-case letters, digits and '-', beginning with a letter, at most %d", name,
                        CR_SERVICE_NAME_MAX);
     strcpy(s.name, name);
-    int line = 0;
-    for (char *one; (one = strsep(&text, "\n"));) {
-        line++;
-        one = trim(one);
-        if (!*one || *one == '#')
-            continue;
-        cr_status status = cr_text_is_utf8(one, strlen(one)) ? read_line(&s, one, err) : CR_FAIL(err, CR_INVALID, "this is not plain text");
-        if (status != CR_OK) {
-            cr_err_context(err, "line %d", line);
-            return status;
-        }
-    }
+    CR_TRY(cr_settings_read(text, NULL, set_line, &s, err));
     CR_TRY(cr_service_check(&s, err));
     *ret_service = s;
     return CR_OK;
@@ -139,11 +117,8 @@ cr_status cr_service_set_token(cr_service *s, const char *text, size_t n, cr_err
 }
 
 void cr_service_help(cr_buf *out) {
-    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
-        char left[64];
-        snprintf(left, sizeof left, "%s = %s", rows[i].key, rows[i].value_name);
-        cr_buf_addf(out, "  %-28s %s\n", left, rows[i].help);
-    }
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++)
+        cr_setting_help(out, rows[i].key, rows[i].value_name, rows[i].help);
 }
 
 /* Every row is looked at, so the time says nothing about them; and what is compared are hashes. */

@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/setting.h"
 #include "base/text.h"
 
 START_TEST(error_context_and_hint) {
@@ -122,6 +123,31 @@ START_TEST(text_sizes_and_numbers) {
 }
 END_TEST
 
+static cr_status keep_setting(void *user, char *key, char *value, cr_err *err) {
+    if (strcmp(key, "bad") == 0)
+        return CR_FAIL(err, CR_INVALID, "no such thing");
+    cr_buf_addf(user, "[%s][%s]", key, value);
+    return CR_OK;
+}
+
+START_TEST(settings_line_by_line) {
+    cr_err err = CR_ERR_INIT;
+    cr_auto_buf cr_buf got;
+    cr_buf_init(&got, 100);
+    char good[] = "# first = comment\n\n a = 1 \r\n\tb=x = y\nempty =\n = nothing";
+    ck_assert_int_eq(cr_settings_read(good, NULL, keep_setting, &got, &err), CR_OK);
+    ck_assert_str_eq(cr_buf_str(&got), "[a][1][b][x = y][empty][][][nothing]");
+    char refused[] = "a = 1\n\nbad = 2\nb = 3\n";
+    cr_buf_clear(&got);
+    ck_assert_int_eq(cr_settings_read(refused, "/etc/x", keep_setting, &got, &err), CR_INVALID);
+    ck_assert_str_eq(err.message, "/etc/x line 3: no such thing");
+    ck_assert_str_eq(cr_buf_str(&got), "[a][1]");
+    char shapeless[] = "a";
+    ck_assert_int_eq(cr_settings_read(shapeless, NULL, keep_setting, &got, &err), CR_INVALID);
+    ck_assert_str_eq(err.message, "line 1: 'a' is not of the form key = value");
+}
+END_TEST
+
 START_TEST(file_replace_and_read) {
     cr_err err = CR_ERR_INIT;
     char dir[] = "/tmp/craton-test-XXXXXX", path[64], deep[96];
@@ -222,6 +248,7 @@ static Suite *suite(void) {
     tcase_add_test(t, buf_maximum);
     tcase_add_test(t, map_many);
     tcase_add_test(t, text_sizes_and_numbers);
+    tcase_add_test(t, settings_line_by_line);
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
     tcase_add_test(t, log_of_what_comes_often);

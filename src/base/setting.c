@@ -1,0 +1,43 @@
+/* setting.c - lines of settings. */
+#include "base/setting.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+static char *trim(char *s) {
+    while (isspace((unsigned char)*s))
+        s++;
+    for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
+        *--end = 0;
+    return s;
+}
+
+static cr_status read_line(char *line, cr_setting_fn set, void *user, cr_err *err) {
+    char *equals = strchr(line, '=');
+    if (!equals)
+        return CR_FAIL(err, CR_INVALID, "'%.60s' is not of the form key = value", line);
+    *equals = 0;
+    return set(user, trim(line), trim(equals + 1), err);
+}
+
+cr_status cr_settings_read(char *text, const char *where, cr_setting_fn set, void *user, cr_err *err) {
+    int line = 0;
+    for (char *one; (one = strsep(&text, "\n"));) {
+        line++;
+        one = trim(one);
+        if (!*one || *one == '#')
+            continue;
+        cr_status status = read_line(one, set, user, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "%s%sline %d", where ? where : "", where ? " " : "", line);
+            return status;
+        }
+    }
+    return CR_OK;
+}
+
+void cr_setting_help(cr_buf *out, const char *key, const char *value_name, const char *help) {
+    char left[64];
+    snprintf(left, sizeof left, "%s = %s", key, value_name);
+    cr_buf_addf(out, "  %-28s %s\n", left, help);
+}
