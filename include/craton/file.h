@@ -98,6 +98,13 @@ typedef struct cr_write_options {
     const char *format;           /* "zarr3" (default), "zarr2", "netcdf4" */
     bool overwrite;               /* replace an existing store or file; without it CR_EXISTS */
     const char *const *unlimited; /* names of unlimited dimensions, NULL-terminated, or NULL */
+    /* Zarr: chunks that are finished are written down, so that the write can be resumed after it was killed. */
+    bool journal;
+    /* Go on with what a killed writer with a journal left of this destination, if there is one: its finished chunks are checked and kept, only
+     * the others are computed. Refused with the reason (CR_CONFLICT) when what is written, how it is computed, or a file it is read from is
+     * not the same; CR_UNSUPPORTED when that cannot be known (values from callbacks). Has a journal itself, and what is finished stays when it
+     * fails or is cancelled. */
+    bool resume;
 } cr_write_options;
 
 /* Nothing is visible at path until cr_writer_finish succeeds; an old store or file stays intact until then. */
@@ -110,6 +117,8 @@ CR_API cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr
 CR_API cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) CR_MUST_USE;
 /* Computes and writes everything in shared scans, then makes it visible. */
 CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_MUST_USE;
+/* Chunks of numbers that a resumed write has, and how many of them were finished when it began. 0 before finish. */
+CR_API void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept);
 CR_API void cr_writer_free(cr_writer *w);                   /* without finish: leaves nothing behind */
 
 #ifdef __cplusplus

@@ -10,7 +10,8 @@
  *
  * Invariants
  *  1. Nothing is visible at the destination until everything is written and on disk; what was there stays intact until then, also when
- *     the disk fills or the process is killed. What a killed one left beside it is removed when the same destination is written again.
+ *     the disk fills or the process is killed. What a killed one left beside it is removed, or continued
+ *     (resume) and then the same bytes, when the same destination is written again.
  *  2. What is written does not depend on threads and memory limit.
  */
 #ifndef CRATON_RECHUNK_H
@@ -34,12 +35,14 @@ typedef struct cr_rechunk_options {
     int level;
     bool shuffle;                 /* only looked at with a codec */
     bool overwrite;
+    bool resume;                  /* as cr_write_options; a Zarr destination always has a journal */
 } cr_rechunk_options;
 
 typedef struct cr_rechunk_report {
     int n_variables;
     int n_staged;                 /* variables that went through an intermediate store */
     int64_t n_panels;             /* boxes written, those of intermediate stores included */
+    int64_t n_chunks, n_kept;     /* of numbers, in Zarr: all, and those that were finished when it was resumed */
     double most_reads;            /* how often a chunk was read at most, on average over the worst variable */
 } cr_rechunk_report;
 

@@ -20,17 +20,20 @@ _FOREIGN_KEYS = (
 )  # fmt: skip
 
 
-def to_zarr(obj, path, *, format="zarr3", overwrite=False, encoding=None):
+def to_zarr(obj, path, *, format="zarr3", overwrite=False, encoding=None, resume=False):
     """Writes a Dataset or DataArray as a Zarr store.
 
     format      "zarr3" or "zarr2"
     overwrite   replace a store that is there; without it that is an error
     encoding    {variable: {...}}: dtype, scale_factor, add_offset, _FillValue as in xarray; chunks (sizes per axis),
                 codec ("zstd", "lz4", "deflate", "none"), level, shuffle
+    resume      write down which chunks are finished, and go on with what a killed or interrupted call with resume left of this path: only
+                what is not finished is computed. What is written, how it is computed and what it is read from must be the same.
+                Returns (chunks, of these finished before).
     """
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
-    _write(obj, path, format, overwrite, encoding)
+    return _write(obj, path, format, overwrite, encoding, resume=resume)
 
 
 def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):
@@ -44,7 +47,7 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None):
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False):
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
@@ -62,7 +65,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None):
     unlimited_dims = [unlimited_dims] if isinstance(unlimited_dims, str) else list(unlimited_dims)
     variables, attrs = conventions.encode_dataset_coordinates(ds)
     encoded = {name: conventions.encode_cf_variable(v, name=name) for name, v in variables.items()}
-    writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite,
+    writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume,
                             unlimited=tuple(d for d in unlimited_dims if d in ds.dims) if format == "netcdf4" else ())  # fmt: skip
     writer.attrs(_attributes(attrs, "the dataset"))
     nodes = []
@@ -74,6 +77,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None):
     finally:
         if bar is not None:
             bar.close()
+    return writer.chunks() if resume else None
 
 
 def _add(writer, name, variable, storage, format):

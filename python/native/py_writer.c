@@ -97,12 +97,12 @@ static int attributes_from(PyObject *list, attributes *ret_attrs) {
 }
 
 static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"path", "format", "overwrite", "unlimited", NULL};
+    static char *keywords[] = {"path", "format", "overwrite", "unlimited", "resume", NULL};
     PyObject *path = NULL, *unlimited = NULL;
     const char *format = NULL, *names[MAX_UNLIMITED + 1] = {NULL};
-    int overwrite = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zpO!:Writer", keywords, PyUnicode_FSConverter, &path, &format, &overwrite,
-                                     &PyTuple_Type, &unlimited))
+    int overwrite = 0, resume = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zpO!p:Writer", keywords, PyUnicode_FSConverter, &path, &format, &overwrite,
+                                     &PyTuple_Type, &unlimited, &resume))
         return NULL;
     cr_err err = CR_ERR_INIT;
     cr_writer *writer = NULL;
@@ -114,7 +114,7 @@ static PyObject *writer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         names[i] = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(unlimited, i), NULL);
     if (PyErr_Occurred())
         goto done;
-    cr_write_options options = {.format = format, .overwrite = overwrite, .unlimited = n ? names : NULL};
+    cr_write_options options = {.format = format, .overwrite = overwrite, .unlimited = n ? names : NULL, .resume = resume};
     cr_status status = cr_writer_new(PyBytes_AsString(path), &options, &writer, &err);
     if (status != CR_OK) {
         raise_error(status, &err);
@@ -233,7 +233,14 @@ static PyObject *writer_finish(PyObject *self, PyObject *args) {
     return context_run((Context *)context, run_finish, writer, progress);
 }
 
+static PyObject *writer_chunks(PyObject *self, PyObject *unused) {
+    int64_t total, kept;
+    cr_writer_chunks(((Writer *)self)->writer, &total, &kept);
+    return Py_BuildValue("LL", (long long)total, (long long)kept);
+}
+
 static PyMethodDef writer_methods[] = {
+    {"chunks", writer_chunks, METH_NOARGS, "chunks() -> (all, finished before) of a write that was resumed"},
     {"attrs", writer_attrs, METH_O, "attrs(list): attributes of the group"},
     {"variable", writer_variable, METH_VARARGS, "variable(name, dims, shape, chunks, code, attrs, fill, codec, level, shuffle, values)"},
     {"finish", writer_finish, METH_VARARGS, "finish(context, progress=None): computes, writes, and makes it visible"},
@@ -241,7 +248,7 @@ static PyMethodDef writer_methods[] = {
 };
 
 static PyType_Slot writer_slots[] = {
-    {Py_tp_doc, "Writer(path, format=None, overwrite=False, unlimited=()): a new file or store."},
+    {Py_tp_doc, "Writer(path, format=None, overwrite=False, unlimited=(), resume=False): a new file or store."},
     {Py_tp_new, writer_new},
     {Py_tp_dealloc, writer_dealloc},
     {Py_tp_methods, writer_methods},

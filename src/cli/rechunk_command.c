@@ -56,6 +56,8 @@ static void show_progress(void *user, double done, double total, int phase, int 
 }
 
 static cr_status report(const cr_rechunk_report *r, cr_err *err) {
+    if (r->n_kept)
+        fprintf(stderr, "%lld of %lld chunks were finished before.\n", (long long)r->n_kept, (long long)r->n_chunks);
     if (r->n_staged)
         fprintf(stderr, "%d of %d variables went through an intermediate store.\n", r->n_staged, r->n_variables);
     else if (r->most_reads > 1.25)
@@ -94,6 +96,7 @@ int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv) {
         {'m', "memory", "SIZE", "limit, for instance 256M", CR_OPTION_BYTES, &limits.memory_limit_bytes},
         {'t', "threads", "N", "0: all CPUs that may be used", CR_OPTION_INT, &threads},
         {0, "overwrite", NULL, "replace what is at the destination", CR_OPTION_FLAG, &options.overwrite},
+        {0, "resume", NULL, "go on with what a killed run left", CR_OPTION_FLAG, &options.resume},
         {'q', "quiet", NULL, "no progress", CR_OPTION_FLAG, &quiet},
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &help},
         {0},

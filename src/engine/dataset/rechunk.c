@@ -143,14 +143,18 @@ static cr_status add_all(cr_context *c, const cr_file *f, cr_writer *w, const cr
 
 static cr_status run(cr_context *c, cr_writer *w, cr_rechunk_run *r, const char *destination, cr_err *err) {
     cr_sibling scratch = {.lock = -1};
-    /* A second temporary of the same destination: it is found and removed with the first when both are left behind. Never moved. */
-    cr_status status = cr_sibling_new(&scratch, destination, true, true, err);
-    r->scratch = scratch.temporary;
+    cr_status status = cr_writer_scratch(w, &r->scratch, err);
+    if (status == CR_OK && !r->scratch) {
+        /* A second temporary of the same destination: it is found and removed with the first when both are left behind. Never moved. */
+        status = cr_sibling_new(&scratch, destination, true, true, err);
+        r->scratch = scratch.temporary;
+    }
     r->progress = c->progress;
     r->progress_user = c->progress_user;
     cr_context_set_progress(c, cr_rechunk_progress, r);
     if (status == CR_OK)
         status = cr_writer_finish_with(w, c, cr_rechunk_values, r, err);
+    cr_writer_chunks(w, &r->report.n_chunks, &r->report.n_kept);
     cr_context_set_progress(c, r->progress, r->progress_user);
     if (status == CR_OK && r->progress)
         r->progress(r->progress_user, r->total_bytes, r->total_bytes, 0, 1);
@@ -160,7 +164,7 @@ static cr_status run(cr_context *c, cr_writer *w, cr_rechunk_run *r, const char 
 
 static cr_status rechunk_file(const cr_file *f, const char *destination, const cr_rechunk_options *o, cr_context *c, cr_rechunk_run *r,
                               cr_err *err) {
-    cr_write_options options = {.format = o->format, .overwrite = o->overwrite};
+    cr_write_options options = {.format = o->format, .overwrite = o->overwrite, .journal = true, .resume = o->resume};
     cr_writer *w = NULL;
     CR_TRY(check_options(f, o, err));
     CR_TRY(cr_writer_new(destination, &options, &w, err));

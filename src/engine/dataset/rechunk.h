@@ -7,7 +7,9 @@
 
 typedef struct cr_rechunk_run {
     unsigned cancels;                 /* of the context at the beginning */
-    const char *scratch;              /* a directory for intermediate stores */
+    const char *scratch;              /* a directory for intermediate stores; NULL: none are made */
+    bool is_stage;                    /* it is an intermediate store that is written */
+    int n_begun;                      /* variables of numbers */
     cr_rechunk_report report;
     /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
     double done_bytes, total_bytes, panel_bytes, shown;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -11,7 +12,7 @@
 #include "engine/dataset/rechunk.h"
 #include "engine/exec/run.h"
 
-enum { TRIES = 6 };
+enum { TRIES = 6, MOST_BOXES = 32 };
 
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases) {
     cr_rechunk_run *r = user;
@@ -25,42 +26,44 @@ void cr_rechunk_progress(void *user, double done, double total, int phase, int n
 
 /* ---- one panel ---- */
 
-typedef struct shifted {              /* a sink that sees a panel as part of the whole */
-    const cr_sink *sink;
-    int ndim;
-    const int64_t *start;
-} shifted;
-
-static cr_status write_shifted(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
-    const shifted *s = user;
-    int64_t at[CR_MAX_DIMS];
-    for (int i = 0; i < s->ndim; i++)
-        at[i] = start[i] + s->start[i];
-    return s->sink->write(s->sink->user, at, count, data, err);
-}
-
-static cr_status write_panel(cr_context *c, const cr_panels *p, cr_array *values, const int64_t *start, const cr_sink *sink, cr_err *err) {
-    cr_slice slices[CR_MAX_DIMS];
+static cr_status write_box(cr_context *c, cr_array *values, const cr_write_box *box, const cr_sink *sink, cr_err *err) {
     cr_array *part = NULL;
-    for (int i = 0; i < p->ndim; i++)
-        slices[i] = (cr_slice){start[i], 1, CR_MIN(p->panel[i], p->shape[i] - start[i])};
-    CR_TRY(cr_array_slice(values, slices, &part, err));
-    shifted user = {sink, p->ndim, start};
-    cr_sink to = {p->chunk, sink->serial, write_shifted, &user};
+    cr_write_shift shift;
+    cr_sink to;
+    CR_TRY(cr_write_part(values, box, sink, &shift, &part, &to, err));
     cr_status status = cr_compute_to(c, 1, &part, &to, err);
     cr_array_unref(part);
     return status;
 }
 
-static cr_status write_panels(cr_rechunk_run *r, cr_context *c, const cr_panels *p, cr_array *values, const cr_sink *sink, double share,
-                              bool *ret_begun, cr_err *err) {
+/* What is not finished of a panel, which is all or nothing of it but for the panels that were begun when a process was killed. */
+static cr_status write_panel(cr_context *c, const cr_panels *p, const cr_write_item *item, cr_array *values,
+                             const int64_t *start, const cr_sink *sink, cr_err *err) {
+    cr_write_box panel = {0}, boxes[MOST_BOXES];
+    for (int i = 0; i < p->ndim; i++) {
+        panel.start[i] = start[i];
+        panel.count[i] = CR_MIN(p->panel[i], p->shape[i] - start[i]);
+    }
+    if (!item->done)
+        return write_box(c, values, &panel, sink, err);
+    for (int n = MOST_BOXES; n == MOST_BOXES;) {
+        CR_TRY(cr_write_missing(item, &panel, boxes, MOST_BOXES, &n, err));
+        for (int k = 0; k < n; k++)
+            CR_TRY(write_box(c, values, &boxes[k], sink, err));
+        cr_write_mark(item, boxes, n);
+    }
+    return CR_OK;
+}
+
+static cr_status write_panels(cr_rechunk_run *r, cr_context *c, const cr_panels *p, const cr_write_item *item, cr_array *values,
+                              const cr_sink *sink, double share, bool *ret_begun, cr_err *err) {
     int64_t start[CR_MAX_DIMS] = {0};
     double weight = share / (double)cr_panels_count(p);
     for (;;) {
         r->panel_bytes = weight;
         if (atomic_load_explicit(&c->cancels, memory_order_relaxed) != r->cancels)
             return CR_FAIL(err, CR_CANCELLED, "cancelled");
-        CR_TRY(write_panel(c, p, values, start, sink, err));
+        CR_TRY(write_panel(c, p, item, values, start, sink, err));
         r->done_bytes += weight;
         r->panel_bytes = 0;
         r->report.n_panels++;
@@ -82,6 +85,13 @@ static bool is_empty(const cr_panels *p) {
     return false;
 }
 
+static bool is_finished(const cr_write_item *item) {
+    int64_t n = 0;
+    for (int64_t k = 0; item->done && k < item->n_chunks / 64 + 1; k++)
+        n += __builtin_popcountll(item->done[k]);
+    return item->done && n == item->n_chunks;
+}
+
 static cr_status source_grid(cr_array *values, cr_panels *p, cr_err *err) {
     p->ndim = values->ndim;
     p->itemsize = values->itemsize;
@@ -98,13 +108,13 @@ static cr_status source_grid(cr_array *values, cr_panels *p, cr_err *err) {
 }
 
 /* The panels are made smaller until the executor, which knows what reading needs besides, takes them. */
-static cr_status write_directly(cr_rechunk_run *r, cr_context *c, cr_panels *p, uint64_t budget, cr_array *values, const cr_sink *sink,
-                                double share, cr_err *err) {
+static cr_status write_directly(cr_rechunk_run *r, cr_context *c, cr_panels *p, uint64_t budget, const cr_write_item *item, cr_array *values,
+                                const cr_sink *sink, double share, cr_err *err) {
     for (int i = 0;; i++, budget /= 2) {
         bool begun = false;
         cr_err why = CR_ERR_INIT;
         cr_panels_choose(p, budget);
-        cr_status status = write_panels(r, c, p, values, sink, share, &begun, &why);
+        cr_status status = write_panels(r, c, p, item, values, sink, share, &begun, &why);
         if (status == CR_MEMORY && !begun && i < TRIES && cr_panels_bytes(p) > (double)budget / 4)
             continue;
         r->report.most_reads = CR_MAX(r->report.most_reads, cr_panels_reads(p));
@@ -115,12 +125,13 @@ static cr_status write_directly(cr_rechunk_run *r, cr_context *c, cr_panels *p, 
 }
 
 /* Nobody looks at the intermediate store but us: one variable, no dimension names to keep. */
-static cr_status write_stage(cr_rechunk_run *r, cr_context *c, const cr_panels *p, const cr_write_item *item, const char *path, cr_err *err) {
+static cr_status write_stage(cr_rechunk_run *r, cr_context *c, const cr_panels *p, const cr_write_item *item, const char *path, bool resume,
+                             cr_err *err) {
     static const char *const names[CR_MAX_DIMS] = {"0",  "1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",  "10", "11", "12", "13", "14", "15",
                                                    "16", "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31"};
     cr_write_variable v = {.name = "values", .ndim = p->ndim, .dims = names, .shape = p->shape, .chunks = p->chunk, .dtype = item->v.dtype,
                            .codec = "lz4", .level = 1, .shuffle = true, .fill = item->v.fill};
-    cr_write_options options = {.format = "zarr3"};
+    cr_write_options options = {.format = "zarr3", .journal = item->done != NULL, .resume = resume};
     cr_writer *w = NULL;
     CR_TRY(cr_writer_new(path, &options, &w, err));
     cr_status status = cr_writer_variable(w, &v, item->values, err);
@@ -137,15 +148,17 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
     cr_file *file = NULL;
     cr_array *values = NULL;
     cr_panels_between(p, budget, first.chunk);
-    memcpy(second.source, first.chunk, sizeof second.source);
-    if (asprintf(&path, "%s/stage-%d", r->scratch, r->report.n_staged) < 0) {
+    if (asprintf(&path, "%s/stage-%d", r->scratch, r->n_begun) < 0) {
         path = NULL;
         return CR_FAIL(err, CR_MEMORY, "no memory");
     }
-    cr_rechunk_run part = {.cancels = r->cancels, .scratch = NULL, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
+    cr_rechunk_run part = {.cancels = r->cancels, .scratch = NULL, .is_stage = true, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
                            .progress = r->progress, .progress_user = r->progress_user};
     cr_context_set_progress(c, cr_rechunk_progress, &part);
-    cr_status status = write_stage(&part, c, &first, item, path, err);
+    /* A killed run may have left it, whole or begun; with another memory limit its chunks are others, so it is made anew if it was begun only. */
+    cr_status status = access(path, F_OK) == 0 ? CR_OK : write_stage(&part, c, &first, item, path, item->done != NULL, err);
+    if (status == CR_CONFLICT)
+        status = write_stage(&part, c, &first, item, path, false, err);
     cr_context_set_progress(c, cr_rechunk_progress, r);
     r->done_bytes += share / 2;
     r->shown = part.shown;
@@ -156,9 +169,11 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
         status = cr_file_open(path, NULL, &file, err);
     if (status == CR_OK)
         status = cr_file_array(file, "values", &values, err);
+    if (status == CR_OK)
+        memcpy(second.source, cr_file_find(file, "values")->chunks, (size_t)p->ndim * sizeof *second.source);
     cr_file_close(file);
     if (status == CR_OK)
-        status = write_directly(r, c, &second, budget, values, sink, share / 2, err);
+        status = write_directly(r, c, &second, budget, item, values, sink, share / 2, err);
     cr_array_unref(values);
     return status;
 }
@@ -167,7 +182,8 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
     cr_panels p = {0};
     uint64_t budget = cr_context_memory_limit(c) / 2;
     CR_TRY(source_grid(item->values, &p, err));
-    if (is_empty(&p))
+    r->n_begun++;
+    if (is_empty(&p) || is_finished(item))
         return CR_OK;
     for (int i = 0; i < p.ndim; i++)
         p.chunk[i] = item->v.chunks[i];
@@ -184,7 +200,7 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
     bool staged = r->scratch && cr_panels_reads(&p) > CR_RECHUNK_MOST_READS &&
                   cr_panels_reads(&between) + cr_panels_reads(&last) + 1 < cr_panels_reads(&p);
     return staged ? write_staged(r, c, &p, budget / 2, item, sink, share, err)
-                  : write_directly(r, c, &p, budget, item->values, sink, share * (r->scratch ? 1 : 0.5), err);
+                  : write_directly(r, c, &p, budget, item, item->values, sink, share * (r->is_stage ? 0.5 : 1), err);
 }
 
 cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) {

@@ -203,7 +203,7 @@ static size_t stored_bytes(const cr_source *base, const int64_t *chunk) {
     return n;
 }
 
-static const cr_source_ops ops = {"hdf5", read_chunk, scratch_bytes, stored_bytes, source_free};
+static const cr_source_ops ops = {"hdf5", read_chunk, scratch_bytes, stored_bytes, source_free, NULL};
 
 /* ---- making ----------------------------------------------------------------------------------------------------- */
 

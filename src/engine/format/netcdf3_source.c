@@ -112,7 +112,7 @@ static void netcdf3_free(cr_source *base) {
     free(base);
 }
 
-static const cr_source_ops netcdf3_ops = {"netcdf3", netcdf3_read_chunk, netcdf3_scratch_bytes, netcdf3_stored_bytes, netcdf3_free};
+static const cr_source_ops netcdf3_ops = {"netcdf3", netcdf3_read_chunk, netcdf3_scratch_bytes, netcdf3_stored_bytes, netcdf3_free, NULL};
 
 static void choose_chunks(const cr_netcdf3_layout *l, int64_t *chunk) {
     if (!l->is_record) {

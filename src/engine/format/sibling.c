@@ -168,7 +168,53 @@ static cr_status make_temporary(cr_sibling *s, const char *parent, cr_err *err) 
     return status;
 }
 
-cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) {
+/* Of the unfinished ones that killed processes left the newest that can be resumed; *s keeps its lock. */
+static cr_status adopt(cr_sibling *s, const char *parent, const char *name, bool (*is_resumable)(const char *path), cr_err *err) {
+    cr_auto_free char *prefix = NULL;
+    struct timespec newest = {0};
+    cr_status status = CR_OK;
+    DIR *d = opendir(parent);
+    if (!d || asprintf(&prefix, ".%s%s", name, MARK) < 0) {
+        prefix = NULL;
+        status = d ? CR_FAIL(err, CR_MEMORY, "no memory") : CR_FAIL_ERRNO(err, "cannot look into the directory %s", parent);
+    }
+    for (struct dirent *e; status == CR_OK && (e = readdir(d));) {
+        cr_auto_free char *path = NULL;
+        struct stat st;
+        if (!cr_starts_with(e->d_name, prefix) || strlen(e->d_name) != strlen(prefix) + 2 * RANDOM_BYTES)
+            continue;
+        if (asprintf(&path, "%s/%s", parent, e->d_name) < 0) {
+            path = NULL;
+            status = CR_FAIL(err, CR_MEMORY, "no memory");
+            continue;
+        }
+        cr_auto_fd int fd = is_resumable(path) ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        if (fd < 0 || fstat(fd, &st) != 0)
+            continue;
+        if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            status = CR_FAIL(err, CR_BUSY, "another process is writing %s", s->destination);
+            continue;
+        }
+        if (s->lock >= 0 && (st.st_mtim.tv_sec < newest.tv_sec || (st.st_mtim.tv_sec == newest.tv_sec && st.st_mtim.tv_nsec < newest.tv_nsec)))
+            continue;
+        newest = st.st_mtim;
+        if (s->lock >= 0)
+            close(s->lock);
+        free(s->temporary);
+        s->temporary = path;
+        s->lock = fd;
+        s->adopted = true;
+        path = NULL;
+        fd = -1;
+    }
+    if (d)
+        closedir(d);
+    s->keep = status != CR_OK;        /* what is not ours to judge stays */
+    return status;
+}
+
+static cr_status begin(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, bool (*is_resumable)(const char *path),
+                       cr_err *err) {
     cr_auto_free char *plain = without_slashes(destination);
     *s = (cr_sibling){.is_directory = is_directory, .overwrite = overwrite, .lock = -1};
     s->destination = plain ? realpath(plain, NULL) : NULL;
@@ -183,8 +229,18 @@ cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directo
     cr_auto_free char *parent = parent_of(s->destination);
     if (!parent)
         return CR_FAIL(err, CR_MEMORY, "no memory");
+    if (is_resumable)
+        CR_TRY(adopt(s, parent, name, is_resumable, err));
     remove_stale(parent, name);
-    return make_temporary(s, parent, err);
+    return s->adopted ? CR_OK : make_temporary(s, parent, err);
+}
+
+cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) {
+    return begin(s, destination, is_directory, overwrite, NULL, err);
+}
+
+cr_status cr_sibling_resume(cr_sibling *s, const char *destination, bool overwrite, bool (*is_resumable)(const char *path), cr_err *err) {
+    return begin(s, destination, true, overwrite, is_resumable, err);
 }
 
 /* ---- taking the place ---------------------------------------------------------------------------------------------------------------- */
@@ -262,8 +318,10 @@ cr_status cr_sibling_commit(cr_sibling *s, cr_err *err) {
     return CR_OK;
 }
 
+void cr_sibling_remove(const char *path) { remove_at(AT_FDCWD, path, 0); }
+
 void cr_sibling_done(cr_sibling *s) {
-    if (s->temporary && s->lock >= 0)
+    if (s->temporary && s->lock >= 0 && !s->keep)
         remove_at(AT_FDCWD, s->temporary, 0);
     if (s->destination && s->lock >= 0)
         close(s->lock);

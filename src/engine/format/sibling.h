@@ -19,14 +19,21 @@
 typedef struct cr_sibling {
     char *destination, *temporary;    /* absolute or as given; without a slash at the end */
     bool is_directory, overwrite;
+    bool adopted;                     /* a killed process began it */
+    bool keep;                        /* cr_sibling_done leaves it where it is */
     int lock;                         /* the open temporary, locked */
 } cr_sibling;
 
 /* CR_EXISTS when the destination exists and is not to be, or cannot be, replaced. A link to a destination is followed. */
 cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) CR_MUST_USE;
+/* The same for a directory that a killed process may have begun: the newest of those that is_resumable says yes to is locked and taken as
+ * it is (adopted); without one, as cr_sibling_new. CR_BUSY when a running process holds it. */
+cr_status cr_sibling_resume(cr_sibling *s, const char *destination, bool overwrite, bool (*is_resumable)(const char *path), cr_err *err) CR_MUST_USE;
 /* Moves the temporary into place and removes what was there. The content must be on disk already. */
 cr_status cr_sibling_commit(cr_sibling *s, cr_err *err) CR_MUST_USE;
-/* Removes the temporary if it was not committed. s may be all zeros. */
+/* Removes the temporary if it was not committed or is to be kept. s may be all zeros. */
 void cr_sibling_done(cr_sibling *s);
+/* Removes a file, or a directory with all that is in it; what cannot be removed stays. */
+void cr_sibling_remove(const char *path);
 
 #endif

@@ -89,6 +89,7 @@ cr_status cr_source_init(cr_source *s, const cr_source_ops *ops, cr_dtype dtype,
     s->chunk_bytes = chunk_bytes;
     s->path = copy;
     s->identity[0] = s->identity[1] = 0;
+    memset(s->state, 0, sizeof s->state);
     return CR_OK;
 }
 
@@ -115,6 +116,7 @@ void cr_source_identify(cr_source *s, const char *file_path, const char *salt) {
     if (stat(file_path, &st) == 0) {
         uint64_t facts[] = {st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec};
         mix(h, facts, sizeof facts);
+        memcpy(s->state, facts + 1, sizeof s->state);
     }
     s->identity[0] = h[0];
     s->identity[1] = h[1];

@@ -27,6 +27,8 @@ cr_status cr_scratch_need(cr_scratch *s, size_t bytes, cr_err *err) CR_MUST_USE;
 cr_status cr_scratch_work(cr_scratch *s, struct cr_codec_work **ret_work, cr_err *err) CR_MUST_USE;
 void cr_scratch_done(cr_scratch *s);
 
+struct cr_digest;                  /* journal.h */
+
 typedef struct cr_source cr_source;
 typedef struct cr_source_ops {
     const char *name;              /* "zarr", "hdf5", "netcdf3" */
@@ -36,6 +38,8 @@ typedef struct cr_source_ops {
     /* Stored bytes of a chunk, 0 when absent, SIZE_MAX when not known without reading. For plans and explain. */
     size_t (*stored_bytes)(const cr_source *s, const int64_t *chunk);
     void (*free)(cr_source *s);
+    /* Adds the state of everything that chunks are read from, where that is more than the one file of cr_source_identify. May be NULL. */
+    cr_status (*fingerprint)(cr_source *s, struct cr_digest *d, cr_err *err);
 } cr_source_ops;
 
 struct cr_source {
@@ -49,6 +53,7 @@ struct cr_source {
     size_t chunk_bytes;
     char *path;                    /* for messages: "file.nc:/tas" */
     uint64_t identity[2];          /* equal for equal path, size and mtime: hash-consing of nodes */
+    uint64_t state[4];             /* inode, size and mtime, without the path: whether it changed since another run */
 };
 
 cr_source *cr_source_ref(cr_source *s);

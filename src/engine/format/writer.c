@@ -1,15 +1,19 @@
 /* writer.c - cr_writer: collects and checks what is to be written, and runs it into a format. */
 #include "engine/format/writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/format/sibling.h"
 #include "engine/format/source.h"
 
-enum { MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200 };
+enum { MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200, MOST_PARTS = 256 };
+static const int64_t MOST_JOURNAL_CHUNKS = (int64_t)1 << 32;
 static const size_t MODEL_LIMIT_BYTES = (size_t)2 << 30;
 
 static const cr_output_format *const formats[] = {
@@ -28,6 +32,10 @@ struct cr_writer {
     cr_write_item *items;
     int n_attrs, n_dims, n_items, cap_dims, cap_items;
     bool ended;                   /* finish was called */
+    bool has_journal, resume;
+    cr_journal *journal;
+    int64_t n_chunks, n_kept;
+    char *scratch;                /* see cr_writer_scratch */
 };
 
 static cr_status no_room(cr_err *err) {
@@ -66,7 +74,7 @@ static cr_status copy_names(cr_writer *w, const char *const *names, cr_err *err)
 }
 
 cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_writer **ret_writer, cr_err *err) {
-    static const cr_write_options defaults = {NULL, false, NULL};
+    static const cr_write_options defaults = {0};
     const cr_output_format *format = NULL;
     if (!path || !*path)
         return CR_FAIL(err, CR_INVALID, "a path is needed");
@@ -78,9 +86,15 @@ cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_wr
     cr_arena_init(&w->arena, MODEL_LIMIT_BYTES);
     w->format = format;
     w->place.lock = -1;
+    w->resume = options->resume;
+    w->has_journal = format->is_directory && (options->journal || options->resume);
     cr_status status = copy_names(w, options->unlimited, err);
+    if (status == CR_OK && w->resume && !format->is_directory)
+        status = CR_FAIL(err, CR_UNSUPPORTED, "writing %s cannot be resumed; only Zarr can, whose chunks are files of their own", format->name);
     if (status == CR_OK)
-        status = cr_sibling_new(&w->place, path, format->is_directory, options->overwrite, err);
+        status = w->resume ? cr_sibling_resume(&w->place, path, options->overwrite, cr_journal_exists, err)
+                           : cr_sibling_new(&w->place, path, format->is_directory, options->overwrite, err);
+    w->place.keep = w->resume;    /* what another process finished is not ours to remove */
     if (status != CR_OK) {
         cr_err_context(err, "while starting to write %s", path);
         cr_writer_free(w);
@@ -96,6 +110,10 @@ void cr_writer_free(cr_writer *w) {
     for (int i = 0; i < w->n_items; i++)
         if (w->items[i].values)
             cr_array_unref(w->items[i].values);
+    for (int i = 0; i < w->n_items; i++)
+        free(w->items[i].done);
+    cr_journal_free(w->journal);
+    free(w->scratch);
     cr_sibling_done(&w->place);
     cr_arena_done(&w->arena);
     free(w);
@@ -355,6 +373,50 @@ cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char
 
 /* ---- running ---------------------------------------------------------------------------------------------------------------------- */
 
+/* What is missing of all variables, in computations of a few hundred boxes. */
+static cr_status run_missing(cr_writer *w, cr_context *c, void *state, cr_err *err) {
+    cr_auto_free cr_write_box *boxes = calloc(MOST_PARTS, sizeof *boxes);
+    cr_auto_free cr_write_shift *shifts = calloc(MOST_PARTS, sizeof *shifts);
+    cr_auto_free cr_sink *whole = calloc((size_t)w->n_items + 1, sizeof *whole);
+    cr_array *parts[MOST_PARTS] = {NULL};
+    const cr_write_item *owner[MOST_PARTS];
+    cr_sink sinks[MOST_PARTS];
+    cr_status status = CR_OK;
+    int n, first = 0;             /* items before the first are finished */
+    if (!boxes || !shifts || !whole)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    for (int i = 0; i < w->n_items; i++)
+        if (w->items[i].values)
+            CR_TRY(w->format->sink(state, i, &whole[i], err));
+    do {
+        n = 0;
+        for (int i = first; i < w->n_items && n < MOST_PARTS && status == CR_OK; i++) {
+            const cr_write_item *item = &w->items[i];
+            cr_write_box all = {0};
+            int found = 0;
+            if (!item->values)
+                continue;
+            memcpy(all.count, item->v.shape, (size_t)item->v.ndim * sizeof *all.count);
+            status = cr_write_missing(item, &all, boxes + n, MOST_PARTS - n, &found, err);
+            for (int end = n + found; n < end && status == CR_OK; n++) {
+                status = cr_write_part(item->values, &boxes[n], &whole[i], &shifts[n], &parts[n], &sinks[n], err);
+                owner[n] = item;
+            }
+            if (n < MOST_PARTS)
+                first = i + 1;
+        }
+        if (status == CR_OK && n)
+            status = cr_compute_to(c, n, parts, sinks, err);
+        for (int k = 0; k < n; k++) {
+            if (status == CR_OK)
+                cr_write_mark(owner[k], &boxes[k], 1);
+            cr_array_unref(parts[k]);
+            parts[k] = NULL;
+        }
+    } while (status == CR_OK && n == MOST_PARTS);
+    return status;
+}
+
 /* Everything with values in one computation. */
 static cr_status run_together(cr_writer *w, cr_context *c, void *state, cr_err *err) {
     cr_auto_free cr_array **arrays = calloc((size_t)w->n_items + 1, sizeof *arrays);
@@ -383,25 +445,151 @@ static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run
 }
 
 static cr_status run_all(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
-    CR_TRY(run ? run_each(w, c, state, run, user, err) : run_together(w, c, state, err));
+    CR_TRY(run ? run_each(w, c, state, run, user, err) : w->n_kept ? run_missing(w, c, state, err) : run_together(w, c, state, err));
+    if (w->scratch)
+        cr_sibling_remove(w->scratch);
     for (int i = 0; i < w->n_items; i++)
         if (w->items[i].strings)
             CR_TRY(w->format->strings(state, i, err));
     return w->format->finish(state, err);
 }
 
+/* ---- the journal ---------------------------------------------------------------------------------------------------------------- */
+
+static void add_item(cr_digest *d, const cr_write_item *item) {
+    const cr_write_variable *v = &item->v;
+    const int64_t facts[] = {v->ndim, v->dtype, v->level, v->shuffle, v->fill != NULL, v->n_attrs, item->values == NULL};
+    cr_digest_text(d, v->name);
+    cr_digest_add(d, facts, sizeof facts);
+    cr_digest_text(d, v->codec);
+    cr_digest_add(d, v->shape, (size_t)v->ndim * sizeof *v->shape);
+    cr_digest_add(d, v->chunks, (size_t)v->ndim * sizeof *v->chunks);
+    for (int i = 0; i < v->ndim; i++)
+        cr_digest_text(d, v->dims[i]);
+    if (v->fill)
+        cr_digest_add(d, v->fill, cr_dtype_size(v->dtype));
+}
+
+static void add_attrs(cr_digest *d, const cr_attr *attrs, int n) {
+    for (int i = 0; i < n; i++) {
+        const int64_t facts[] = {attrs[i].dtype, attrs[i].n};
+        cr_digest_text(d, attrs[i].name);
+        cr_digest_add(d, facts, sizeof facts);
+        for (int64_t k = 0; attrs[i].dtype == CR_STRING && k < attrs[i].n; k++)
+            cr_digest_text(d, ((const char *const *)attrs[i].values)[k]);
+        if (attrs[i].dtype != CR_STRING)
+            cr_digest_add(d, attrs[i].values, (size_t)attrs[i].n * cr_dtype_size(attrs[i].dtype));
+    }
+}
+
+static cr_status identify(const cr_writer *w, cr_journal_identity *ret, cr_err *err) {
+    static const cr_digest begin = CR_DIGEST_INIT;
+    *ret = (cr_journal_identity){begin, begin, begin};
+    cr_auto_free cr_array **arrays = calloc((size_t)w->n_items + 1, sizeof *arrays);
+    int n = 0;
+    if (!arrays)
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    cr_digest_text(&ret->layout, w->format->name);
+    add_attrs(&ret->layout, w->attrs, w->n_attrs);
+    for (int i = 0; i < w->n_items; i++) {
+        add_item(&ret->layout, &w->items[i]);
+        add_attrs(&ret->layout, w->items[i].v.attrs, w->items[i].v.n_attrs);
+        if (w->items[i].values)
+            arrays[n++] = w->items[i].values;
+    }
+    return cr_array_digest(n, arrays, &ret->program, &ret->sources, err);
+}
+
+static cr_status make_bits(cr_writer *w, cr_err *err) {
+    for (int i = 0; i < w->n_items; i++) {
+        cr_write_item *item = &w->items[i];
+        if (!item->values)
+            continue;
+        item->n_chunks = 1;
+        for (int a = 0; a < item->v.ndim; a++)
+            if (__builtin_mul_overflow(item->n_chunks, (item->v.shape[a] + item->v.chunks[a] - 1) / item->v.chunks[a], &item->n_chunks) ||
+                item->n_chunks > MOST_JOURNAL_CHUNKS)
+                return CR_FAIL(err, CR_LIMIT, "a write of more than %lld chunks cannot be resumed", (long long)MOST_JOURNAL_CHUNKS);
+        item->done = calloc((size_t)item->n_chunks / 64 + 1, sizeof *item->done);
+        if (!item->done)
+            return CR_FAIL(err, CR_MEMORY, "no memory for the state of %lld chunks", (long long)item->n_chunks);
+        w->n_chunks += item->n_chunks;
+    }
+    return CR_OK;
+}
+
+/* A journal that was not asked to be resumed from is a service: where it cannot be had, the write goes on without. */
+static cr_status open_journal(cr_writer *w, cr_err *err) {
+    cr_journal_identity identity;
+    cr_status status = identify(w, &identity, err);
+    if (status == CR_OK)
+        status = make_bits(w, err);
+    if (status != CR_OK && !w->place.adopted)
+        w->place.keep = false;    /* nothing is in it */
+    if (status != CR_OK && !w->resume) {
+        w->n_chunks = 0;
+        return CR_OK;
+    }
+    CR_TRY(status);
+    return w->place.adopted ? cr_journal_open(w->place.temporary, &identity, &w->journal, err)
+                            : cr_journal_new(w->place.temporary, &identity, &w->journal, err);
+}
+
+static void count_kept(cr_writer *w) {
+    for (int i = 0; i < w->n_items; i++)
+        for (int64_t k = 0; w->items[i].done && k < w->items[i].n_chunks / 64 + 1; k++)
+            w->n_kept += __builtin_popcountll(w->items[i].done[k]);
+}
+
+void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept) {
+    *ret_total = w->n_chunks;
+    *ret_kept = w->n_kept;
+}
+
+cr_status cr_writer_scratch(cr_writer *w, const char **ret_path, cr_err *err) {
+    if (w->format->is_directory && !w->scratch) {
+        if (asprintf(&w->scratch, "%s/.craton-scratch", w->place.temporary) < 0) {
+            w->scratch = NULL;
+            return CR_FAIL(err, CR_MEMORY, "no memory");
+        }
+        if (mkdir(w->scratch, 0777) != 0 && errno != EEXIST)
+            return CR_FAIL_ERRNO(err, "cannot make the directory %s", w->scratch);
+    }
+    *ret_path = w->scratch;
+    return CR_OK;
+}
+
+/* The last thing before the write takes its place: everything else is on disk, and without its journal it would begin anew. */
+static cr_status commit(cr_writer *w, cr_err *err) {
+    cr_auto_free char *path = NULL;
+    if (w->journal && asprintf(&path, "%s/" CR_JOURNAL_NAME, w->place.temporary) < 0) {
+        path = NULL;
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    if (path && unlink(path) != 0)
+        return CR_FAIL_ERRNO(err, "cannot remove %s", path);
+    w->place.keep = false;
+    return cr_sibling_commit(&w->place, err);
+}
+
+static cr_status finish(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) {
+    if (w->has_journal)
+        CR_TRY(open_journal(w, err));
+    cr_write_model model = {w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items, w->journal};
+    void *state = NULL;
+    CR_TRY(w->format->begin(&model, w->place.temporary, &state, err));
+    count_kept(w);
+    cr_status status = run_all(w, c, state, run, user, err);
+    w->format->free(state);
+    if (status != CR_OK && w->resume)
+        cr_err_hint(err, "what is finished was kept: the same again, resuming, goes on from there");
+    return status == CR_OK ? commit(w, err) : status;
+}
+
 cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) {
     CR_TRY(not_ended(w, err));
     w->ended = true;
-    cr_write_model model = {w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items};
-    void *state = NULL;
-    cr_status status = w->format->begin(&model, w->place.temporary, &state, err);
-    if (status == CR_OK) {
-        status = run_all(w, c, state, run, user, err);
-        w->format->free(state);
-    }
-    if (status == CR_OK)
-        status = cr_sibling_commit(&w->place, err);
+    cr_status status = finish(w, c, run, user, err);
     if (status != CR_OK)
         cr_err_context(err, "while writing %s", w->place.destination);
     return status;

@@ -19,11 +19,14 @@
 
 #include "base/arena.h"
 #include "craton/file.h"
+#include "engine/format/journal.h"
 
 typedef struct cr_write_item {
     cr_write_variable v;               /* deep copy; dtype CR_BYTES: not written yet by any format */
     cr_array *values;                  /* owned by the writer; NULL for strings */
     const char *const *strings;        /* product(shape) texts; NULL for values */
+    int64_t n_chunks;                  /* stored objects, when the write has a journal and values */
+    uint64_t *done;                    /* a bit for each that is finished, in row-major order; NULL: there is no journal */
 } cr_write_item;
 
 typedef struct cr_write_model {
@@ -31,6 +34,7 @@ typedef struct cr_write_model {
     const cr_dim *dims;                /* of all variables, in the order of first use */
     const cr_attr *attrs;              /* global */
     const cr_write_item *items;
+    cr_journal *journal;               /* NULL: none. begin reads it and sets the bits of done; the sinks add to it */
 } cr_write_model;
 
 typedef struct cr_output_format {
@@ -54,6 +58,28 @@ void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, s
  * declaration, and hands every box of the sink's chunk grid to it once. */
 typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err);
 cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) CR_MUST_USE;
+
+/* A box of whole chunks, in elements. */
+typedef struct cr_write_box {
+    int64_t start[CR_MAX_DIMS], count[CR_MAX_DIMS];
+} cr_write_box;
+/* The chunks that are not finished among those of a box (which begins at a chunk and ends at one, or at the edge), as few disjoint
+ * boxes as greed finds, at most max of them; after a full list ask again, when its boxes are written and marked. */
+cr_status cr_write_missing(const cr_write_item *item, const cr_write_box *within, cr_write_box *boxes, int max, int *ret_n, cr_err *err) CR_MUST_USE;
+/* Marks the chunks of these boxes as finished. */
+void cr_write_mark(const cr_write_item *item, const cr_write_box *boxes, int n);
+/* The values of a box, and a sink that sees them at their place; user (of *ret_sink) must live as long. */
+typedef struct cr_write_shift {
+    const cr_sink *sink;
+    int ndim;
+    int64_t start[CR_MAX_DIMS];
+} cr_write_shift;
+cr_status cr_write_part(cr_array *values, const cr_write_box *box, const cr_sink *sink, cr_write_shift *shift, cr_array **ret_part,
+                        cr_sink *ret_sink, cr_err *err) CR_MUST_USE;
+
+/* A directory for what a write needs only while it runs; it is removed before the write becomes visible. *ret_path belongs to the writer;
+ * NULL when the format is a file. */
+cr_status cr_writer_scratch(cr_writer *w, const char **ret_path, cr_err *err) CR_MUST_USE;
 
 /* One row per output format, in writer.c. */
 extern const cr_output_format cr_output_zarr3, cr_output_zarr2, cr_output_netcdf4;

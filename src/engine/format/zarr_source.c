@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/codec/order.h"
+#include "engine/format/journal.h"
 #include "engine/format/zarr.h"
 #include "engine/format/zarr_fetch.h"
 
@@ -103,7 +104,31 @@ static void zarr_free(cr_source *base) {
     free(s);
 }
 
-static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free};
+/* Size and version of every stored object: a chunk can be replaced while the metadata stay. */
+static cr_status zarr_fingerprint(cr_source *base, cr_digest *d, cr_err *err) {
+    zarr_source *s = (zarr_source *)base;
+    int64_t at[CR_MAX_DIMS] = {0};
+    char key[CR_STORE_KEY_MAX + 1];
+    for (int i = 0; i < base->ndim; i++)
+        if (base->shape[i] == 0)
+            return CR_OK;
+    for (;;) {
+        cr_store_info info = {0};
+        CR_TRY(cr_zarr_key(&s->array, at, key, sizeof key, err));
+        cr_status status = cr_store_stat(s->fetch.store, key, &info, err);
+        if (status != CR_OK && status != CR_NOT_FOUND)
+            return status;
+        const uint64_t facts[] = {status == CR_OK, info.size, info.version};
+        cr_digest_add(d, facts, sizeof facts);
+        int axis = base->ndim - 1;
+        while (axis >= 0 && (at[axis] += s->array.stored[axis] / s->array.chunk[axis]) * s->array.chunk[axis] >= base->shape[axis])
+            at[axis--] = 0;
+        if (axis < 0)
+            return CR_OK;
+    }
+}
+
+static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free, zarr_fingerprint};
 
 static cr_status plan_scratch(zarr_source *s, cr_err *err) {
     size_t bytes = s->base.chunk_bytes;

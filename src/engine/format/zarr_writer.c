@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/codec/checksum.h"
 #include "engine/codec/order.h"
 #include "engine/format/source.h"
 #include "engine/format/zarr_fetch.h"
@@ -28,6 +29,7 @@ typedef struct variable_state {
     zarr_state *state;
     cr_zarr_output output;
     size_t chunk_bytes;
+    uint32_t number;              /* in the model */
 } variable_state;
 
 struct zarr_state {
@@ -95,6 +97,17 @@ static bool is_all_fill(const variable_state *v, const char *data, size_t bytes)
     return v->output.has_fill && memcmp(data, v->output.fill, itemsize) == 0 && memcmp(data, data + itemsize, bytes - itemsize) == 0;
 }
 
+/* Says in the journal that a chunk is finished. */
+static cr_status note(const variable_state *v, const int64_t *index, const void *stored, size_t n, cr_err *err) {
+    const cr_write_variable *w = v->output.v;
+    cr_journal_record record = {v->number, 0, stored ? n : CR_JOURNAL_ABSENT, stored ? cr_crc32c(stored, n) : 0};
+    if (!v->state->model->journal || w->dtype == CR_STRING)
+        return CR_OK;
+    for (int i = 0; i < w->ndim; i++)
+        record.chunk = record.chunk * (uint64_t)((w->shape[i] + w->chunks[i] - 1) / w->chunks[i]) + (uint64_t)index[i];
+    return cr_journal_add(v->state->model->journal, &record, err);
+}
+
 static cr_status encode_and_store(variable_state *v, const int64_t *index, const void *chunk, size_t bytes, tools *t, void *temporary,
                                   cr_err *err) {
     char key[CR_STORE_KEY_MAX + 1];
@@ -102,7 +115,8 @@ static cr_status encode_and_store(variable_state *v, const int64_t *index, const
     size_t n;
     CR_TRY(cr_zarr_key(&v->output.array, index, key, sizeof key, err));
     CR_TRY(cr_codec_chain_encode(&v->output.chain, t->work, chunk, bytes, temporary, &stored, &n, err));
-    return cr_store_write(v->state->store, key, stored, n, err);
+    CR_TRY(cr_store_write(v->state->store, key, stored, n, err));
+    return note(v, index, stored, n, err);
 }
 
 static cr_status write_with(variable_state *v, const int64_t *start, const int64_t *count, const char *data, tools *t, cr_err *err) {
@@ -119,7 +133,7 @@ static cr_status write_with(variable_state *v, const int64_t *start, const int64
         whole &= count[i] == w->chunks[i];
     }
     if (is_all_fill(v, data, bytes))
-        return CR_OK;
+        return note(v, index, NULL, 0, err);
     bool big_host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
     bool copy = !whole || big_host;
     CR_TRY(cr_scratch_need(&t->scratch, between + (copy ? v->chunk_bytes : 0) + 64, err));
@@ -296,6 +310,52 @@ static void zarr_free(void *state) {
     free(s);
 }
 
+/* ---- going on with what a killed writer left ------------------------------------------------------------------------------------------ */
+
+typedef struct check {
+    zarr_state *s;
+    cr_buf bytes;
+} check;
+
+static bool is_as_recorded(check *c, const char *key, const cr_journal_record *r) {
+    cr_store_info info;
+    cr_status status = cr_store_stat(c->s->store, key, &info, NULL);
+    if (r->bytes == CR_JOURNAL_ABSENT)
+        return status == CR_NOT_FOUND;
+    if (status != CR_OK || info.size != r->bytes)
+        return false;
+    cr_buf_clear(&c->bytes);
+    return cr_store_read_buf(c->s->store, key, &c->bytes, NULL) == CR_OK && c->bytes.len == r->bytes && cr_crc32c(c->bytes.data, c->bytes.len) == r->crc;
+}
+
+static cr_status check_record(void *user, const cr_journal_record *r, cr_err *err) {
+    check *c = user;
+    int64_t index[CR_MAX_DIMS];
+    char key[CR_STORE_KEY_MAX + 1];
+    const cr_write_item *item = r->variable < (uint32_t)c->s->model->n_variables ? &c->s->model->items[r->variable] : NULL;
+    if (!item || !item->done || r->chunk >= (uint64_t)item->n_chunks)
+        return CR_OK;                 /* nothing that we wrote */
+    uint64_t rest = r->chunk;
+    for (int i = item->v.ndim - 1; i >= 0; i--) {
+        uint64_t n = (uint64_t)((item->v.shape[i] + item->v.chunks[i] - 1) / item->v.chunks[i]);
+        index[i] = (int64_t)(rest % n);
+        rest /= n;
+    }
+    CR_TRY(cr_zarr_key(&c->s->variables[r->variable].output.array, index, key, sizeof key, err));
+    if (is_as_recorded(c, key, r))
+        item->done[r->chunk / 64] |= UINT64_C(1) << r->chunk % 64;
+    return CR_OK;
+}
+
+/* A chunk without a record, or with another content than its record says, is written over: a torn one is no fill, so it gets a file again. */
+static cr_status check_records(zarr_state *s, cr_err *err) {
+    check c = {.s = s};
+    cr_buf_init(&c.bytes, SIZE_MAX / 2);
+    cr_status status = s->model->journal ? cr_journal_replay(s->model->journal, check_record, &c, err) : CR_OK;
+    cr_buf_done(&c.bytes);
+    return status;
+}
+
 static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {
     CR_TRY(cr_store_open_dir(temp_path, true, &s->store, err));
     for (int i = 0; i < s->model->n_variables; i++) {
@@ -303,10 +363,12 @@ static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {
         const cr_write_variable *w = &s->model->items[i].v;
         CR_TRY(cr_zarr_output_init(&v->output, s->version, w, err));
         v->state = s;
+        v->number = (uint32_t)i;
         v->chunk_bytes = cr_dtype_size(w->dtype);
         for (int k = 0; k < w->ndim; k++)
             v->chunk_bytes *= (size_t)w->chunks[k];
     }
+    CR_TRY(check_records(s, err));
     return s->version == 3 ? put_metadata_v3(s, err) : put_metadata_v2(s, err);
 }
 

@@ -29,7 +29,7 @@ static void free_source(cr_source *s) {
     cr_source_fini(s);
     free(s);
 }
-static const cr_source_ops ops = {"counted", read_chunk, scratch_bytes, stored_bytes, free_source};
+static const cr_source_ops ops = {"counted", read_chunk, scratch_bytes, stored_bytes, free_source, NULL};
 
 static cr_array *counted_array(void) {
     const int64_t shape[] = {T, Y, X}, chunks[] = {CHUNK, Y, X};
