@@ -9,17 +9,11 @@ import sqlite3
 import time
 from pathlib import Path
 
-import dask.config
 import pytest
 from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
 from dask_gateway.auth import JupyterHubAuth
+from gateway_client import SMALL, Member, Notebook
 from hub_client import request, running, wait_for
-
-# It raises when its loop was stopped before (dask-gateway 2026.3), wherever the garbage collector happens to run: a traceback made in
-# the midst of Python's own parser ends the whole run. Everything here is closed by hand.
-del Gateway.__del__
-
-SMALL = {"worker_memory": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -32,53 +26,6 @@ def platform():
 @pytest.fixture(scope="module")
 def admin(platform):
     return platform.administrator()
-
-
-class Member:
-    """A person of the hub with a token, and what dask_gateway needs of both."""
-
-    def __init__(self, platform, admin, name):
-        self.platform, self.name = platform, name
-        self.person = platform.add_person(admin, name)
-        self.token = self.make_token()
-        self.address = f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway"
-
-    def make_token(self, **what):
-        answer = self.person.api("POST", f"/hub/api/users/{self.name}/tokens", {"note": "gateway", **what})
-        assert answer.status == 201, answer.text
-        return answer.json()["token"]
-
-    def gateway(self, **more):
-        return Gateway(self.address, auth=JupyterHubAuth(api_token=self.token), **more)
-
-    def ask(self, method, path, body=None, token=None):
-        headers = {"Authorization": f"jupyterhub {self.token if token is None else token}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            body = body if isinstance(body, str) else json.dumps(body)
-        return request(method, self.address + "/api" + path, body, headers)
-
-    def processes(self):
-        """Command lines of the account's Dask processes, by pid."""
-        try:
-            owner = pwd.getpwnam(self.platform.accounts + self.name).pw_uid
-        except KeyError:
-            return {}
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                if folder.stat().st_uid == owner and "/bin/dask " in line:
-                    found[int(folder.name)] = line
-            except OSError:
-                continue
-        return found
-
-
-    def of_cluster(self, name):
-        """Those of one cluster."""
-        return {pid: line for pid, line in self.processes().items()
-                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text()}
 
 
 @pytest.fixture(scope="module")
@@ -420,28 +367,10 @@ def test_a_disabled_persons_cluster_ends_also_after_a_kill(platform, admin):
 
 def test_no_argument_is_needed_in_a_server(platform, ada):
     """The environment that the helper gives to a server and its kernels."""
-    ada.person.post("/hub/spawn", {}, "/hub/home")
-    wait_for(lambda: ada.person.api("GET", "/hub/api/users/ada").json()["servers"].get("", {}).get("ready"), 120)
-    owner = pwd.getpwnam(platform.accounts + "ada").pw_uid
-    given = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if folder.stat().st_uid == owner and b"jupyterhub-singleuser" in (folder / "cmdline").read_bytes():
-                given = dict(line.split("=", 1) for line in (folder / "environ").read_text().split("\0") if "=" in line)
-        except OSError:
-            continue
-    for name in ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN"):
-        os.environ[name] = given[name]
-    try:
-        dask.config.refresh()
-        with Gateway() as gateway:
-            assert gateway.list_clusters(status=["running", "stopped"]) is not None
-            name = gateway.submit(**SMALL)
-            gateway.stop_cluster(name)
-    finally:
-        for name in ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN"):
-            os.environ.pop(name, None)
-        dask.config.refresh()
+    with Notebook(ada.start_server()), Gateway() as gateway:
+        assert gateway.list_clusters(status=["running", "stopped"]) is not None
+        name = gateway.submit(**SMALL)
+        gateway.stop_cluster(name)
 
 
 def test_a_cluster_without_work_ends():

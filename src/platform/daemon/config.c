@@ -13,8 +13,9 @@
 #include "base/option.h"
 #include "base/setting.h"
 #include "base/text.h"
+#include "platform/gateway/group_limits.h"
 
-typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO } kind;
+typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -49,6 +50,8 @@ static const row rows[] = {
     {"gateway-workers", "N", "workers of one person at a time (16)", INT, AT(gateway_workers), 1, 10000},
     {"gateway-cores", "N", "cores of one person's workers, together (16)", INT, AT(gateway_cores), 1, 100000},
     {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", BYTES, AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
+    {"gateway-groups", "LIST", "what people of groups may have together: NAME clusters=N workers=N cores=N memory=SIZE; NAME ...", GROUPS,
+     AT(gateway_groups), 0, 0},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
@@ -115,6 +118,15 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a list of networks such as 10.0.0.0/8,192.168.7.1", r->key, value);
     if (r->kind == PREFIX && (!islower((unsigned char)value[0]) || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(value)))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not lower-case letters, digits and '-', beginning with a letter", r->key, value);
+    if (r->kind == GROUPS) {
+        cr_group_limit limits[CR_GROUP_LIMITS_MAX];
+        int count;
+        cr_status status = cr_group_limits_read(value, limits, &count, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "%s", r->key);
+            return status;
+        }
+    }
     if (strlen(value) >= r->size)
         return CR_FAIL(err, CR_LIMIT, "%s: longer than %zu characters", r->key, r->size - 1);
     size_t n = strlen(value);
@@ -139,7 +151,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX:
+    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);

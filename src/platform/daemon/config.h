@@ -30,6 +30,7 @@ typedef struct cr_config {
     int64_t gateway_idle_s;       /* a cluster without work ends after so long; 0: never */
     int64_t gateway_clusters, gateway_workers, gateway_cores;   /* of one person at a time; cores and memory: of all workers and schedulers */
     uint64_t gateway_memory_bytes;
+    char gateway_groups[1024];    /* see gateway/group_limits.h */
 } cr_config;
 
 enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */

@@ -182,5 +182,19 @@ const cr_migration cr_schema[] = {
      "  joined INTEGER NOT NULL DEFAULT 0 CHECK (joined IN (0, 1))"
      ") STRICT;"
      "CREATE INDEX cluster_workers_cluster ON cluster_workers (cluster_id);"},
+    {7, "clusters belong to servers; what they used; how workers ended",
+     "ALTER TABLE clusters ADD COLUMN server_id INTEGER NOT NULL DEFAULT 0;"            /* it ends with this one; 0: with nobody's */
+     "ALTER TABLE clusters ADD COLUMN server_generation INTEGER NOT NULL DEFAULT 0;"    /* as servers.generation */
+     "ALTER TABLE clusters ADD COLUMN core_ms INTEGER NOT NULL DEFAULT 0;"              /* cores of its workers times how long they were there */
+     "ALTER TABLE clusters ADD COLUMN cpu_ms INTEGER NOT NULL DEFAULT 0;"               /* what they computed */
+     "CREATE TABLE cluster_failures ("            /* processes that ended unasked */
+     "  id INTEGER PRIMARY KEY,"
+     "  cluster_id INTEGER NOT NULL REFERENCES clusters (id) ON DELETE CASCADE,"
+     "  who TEXT NOT NULL,"                       /* w<number>, or scheduler */
+     "  ended_ms INTEGER NOT NULL,"
+     "  reason TEXT NOT NULL,"
+     "  tail TEXT NOT NULL"                       /* of its log */
+     ") STRICT;"
+     "CREATE INDEX cluster_failures_cluster ON cluster_failures (cluster_id);"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -48,12 +48,26 @@ typedef struct use {
     uint64_t memory_bytes;
 } use;
 
-/* Of the person, without one cluster (NULL: of all). Workers that were promised count as those that are there; what is stopping counts
- * until it is gone. */
-static use use_of(const cr_gateway *g, int64_t user_id, const cr_cluster *without) {
+/* Who shares a limit: a person, or (group >= 0) all people of a group. */
+typedef struct share {
+    int group;
+    int64_t user_id;
+    cr_cluster_limits most;
+    const char *name;         /* of the group */
+} share;
+
+static share share_of(const cr_gateway *g, int64_t user_id, int group) {
+    const cr_config *k = g->hub->config;
+    if (group >= 0)
+        return (share){group, user_id, g->limits[group].most, g->limits[group].group};
+    return (share){-1, user_id, {k->gateway_clusters, k->gateway_workers, k->gateway_cores, k->gateway_memory_bytes}, NULL};
+}
+
+/* Without one cluster (NULL: of all). Workers that were promised count as those that are there; what is stopping counts until it is gone. */
+static use use_of(const cr_gateway *g, const share *s, const cr_cluster *without) {
     use u = {0};
     for (const cr_cluster *c = g->clusters; c; c = c->next) {
-        if (c->user_id != user_id || c == without)
+        if (c == without || (s->group < 0 ? c->user_id != s->user_id : !(c->groups & 1u << s->group)))
             continue;
         int64_t n = 0;
         for (const cr_cluster_worker *w = c->workers; w; w = w->next)
@@ -67,36 +81,58 @@ static use use_of(const cr_gateway *g, int64_t user_id, const cr_cluster *withou
     return u;
 }
 
-cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, const cr_cluster_options *choice, cr_err *err) {
-    const cr_config *k = g->hub->config;
-    use u = use_of(g, user_id, NULL);
-    char have[16], most[16];
-    (void)choice;             /* its workers are counted when they are asked for */
-    if (u.clusters >= k->gateway_clusters)
-        return CR_FAIL(err, CR_LIMIT, "you have %lld clusters, and %lld are allowed at a time: stop one (Gateway().list_clusters() shows them)",
-                       (long long)u.clusters, (long long)k->gateway_clusters);
-    if (u.memory_bytes + CR_SCHEDULER_MEMORY > k->gateway_memory_bytes)
-        return CR_FAIL(err, CR_LIMIT, "your clusters have %s of the %s that are allowed, and a scheduler needs 1 GiB: stop a cluster or scale one down",
-                       cr_text_bytes(u.memory_bytes, have, sizeof have), cr_text_bytes(k->gateway_memory_bytes, most, sizeof most));
+static cr_status may_begin(const cr_gateway *g, const share *s, cr_err *err) {
+    use u = use_of(g, s, NULL);
+    char have[16], most[16], who[CR_GROUP_NAME_MAX + 32], whose[CR_GROUP_NAME_MAX + 32];
+    snprintf(who, sizeof who, "%s%s%s", s->name ? "the people of group " : "you", s->name ? s->name : "", " have");
+    snprintf(whose, sizeof whose, "%s%s%s", s->name ? "the clusters of group " : "your clusters", s->name ? s->name : "", " have");
+    if (u.clusters >= s->most.clusters)
+        return CR_FAIL(err, CR_LIMIT, "%s %lld clusters, and %lld are allowed at a time: stop one (Gateway().list_clusters() shows yours)", who,
+                       (long long)u.clusters, (long long)s->most.clusters);
+    if (s->most.memory_bytes < CR_SCHEDULER_MEMORY || u.memory_bytes > s->most.memory_bytes - CR_SCHEDULER_MEMORY)
+        return CR_FAIL(err, CR_LIMIT, "%s %s of the %s that are allowed, and a scheduler needs 1 GiB: stop a cluster or scale one down", whose,
+                       cr_text_bytes(u.memory_bytes, have, sizeof have), cr_text_bytes(s->most.memory_bytes, most, sizeof most));
     return CR_OK;
 }
 
-int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size) {
-    const cr_config *k = c->gateway->hub->config;
-    use u = use_of(c->gateway, c->user_id, c);
+cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, uint32_t groups, cr_err *err) {
+    for (int i = -1; i < g->n_limits; i++) {
+        share s = share_of(g, user_id, i);
+        if (i < 0 || groups & 1u << i)
+            CR_TRY(may_begin(g, &s, err));
+    }
+    return CR_OK;
+}
+
+static int64_t allowed(const cr_cluster *c, const share *s, char *why, size_t size) {
+    use u = use_of(c->gateway, s, c);
     uint64_t taken = u.memory_bytes + CR_SCHEDULER_MEMORY;
-    uint64_t left = k->gateway_memory_bytes > taken ? k->gateway_memory_bytes - taken : 0;
-    char most[16];
-    const int64_t by_workers = CR_MAX(k->gateway_workers - u.workers, (int64_t)0);
-    const int64_t by_cores = CR_MAX(k->gateway_cores - u.cores, (int64_t)0) / c->choice.cores;
+    uint64_t left = s->most.memory_bytes > taken ? s->most.memory_bytes - taken : 0;
+    char most[16], whom[CR_GROUP_NAME_MAX + 32];
+    const int64_t by_workers = CR_MAX(s->most.workers - u.workers, (int64_t)0);
+    const int64_t by_cores = CR_MAX(s->most.cores - u.cores, (int64_t)0) / c->choice.cores;
     const int64_t by_memory = (int64_t)CR_MIN(left / c->choice.memory_bytes, (uint64_t)INT32_MAX);
     int64_t least = CR_MIN(by_workers, CR_MIN(by_cores, by_memory));
+    snprintf(whom, sizeof whom, "%s%s%s", s->name ? "the people of group " : "one person", s->name ? s->name : "", s->name ? " together" : "");
     if (why && least == by_memory)
-        snprintf(why, size, "%s of memory for one person, schedulers counted", cr_text_bytes(k->gateway_memory_bytes, most, sizeof most));
+        snprintf(why, size, "%s of memory for %s, schedulers counted", cr_text_bytes(s->most.memory_bytes, most, sizeof most), whom);
     else if (why && least == by_cores)
-        snprintf(why, size, "%lld cores for one person", (long long)k->gateway_cores);
+        snprintf(why, size, "%lld cores for %s", (long long)s->most.cores, whom);
     else if (why)
-        snprintf(why, size, "%lld workers for one person", (long long)k->gateway_workers);
+        snprintf(why, size, "%lld workers for %s", (long long)s->most.workers, whom);
+    return least;
+}
+
+int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size) {
+    int64_t least = INT64_MAX;
+    for (int i = -1; i < c->gateway->n_limits; i++) {
+        share s = share_of(c->gateway, c->user_id, i);
+        if (i >= 0 && !(c->groups & 1u << i))
+            continue;
+        int64_t n = allowed(c, &s, NULL, 0);
+        if (n < least)
+            least = allowed(c, &s, why, size);
+    }
     return CR_MIN(wanted, least);
 }
 
@@ -127,6 +163,7 @@ void cr_cluster_free(cr_cluster *c) {
         }
     }
     cr_timer_stop(&c->deadline);
+    cr_timer_stop(&c->again);
     for (cr_cluster_worker *w = c->workers, *next; w; w = next) {
         next = w->next;
         cr_timer_stop(&w->deadline);

@@ -22,6 +22,7 @@
 
 #include "platform/gateway/beat.h"
 #include "platform/gateway/certificate.h"
+#include "platform/gateway/group_limits.h"
 #include "platform/gateway/options.h"
 #include "platform/gateway/scheduler_call.h"
 #include "platform/hub/hub.h"
@@ -44,6 +45,7 @@ typedef struct cr_cluster_worker {
     uint64_t generation;
     cr_worker_state state;
     bool seen;                /* in the runner's list */
+    int64_t began_ms;         /* monotonic; of one that an earlier hub started: when this hub began */
     cr_timer deadline;        /* to be met; to be gone */
 } cr_cluster_worker;
 
@@ -60,7 +62,10 @@ typedef struct cr_cluster {
     struct cr_cluster *next;
     cr_gateway *gateway;
     int64_t id, user_id;
+    int64_t server_id;        /* the person's server that it ends with; 0: none */
+    uint64_t server_generation;
     char name[CR_CLUSTER_NAME_LEN + 1];
+    uint32_t groups;          /* of its person, with a limit: bits of cr_gateway.limits; looked up every minute */
     char user[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1];
     cr_cluster_status status, outcome;    /* outcome: while STOPPING, what it will be */
     char reason[320];
@@ -75,6 +80,10 @@ typedef struct cr_cluster {
     int64_t count;            /* workers wanted, within the limits */
     uint32_t last_worker;
     int failures;             /* workers that ended before they were met, in a row */
+    int short_lives;          /* workers that ended unasked soon after their start, in a row */
+    int64_t pause_until_ms;   /* monotonic; no worker is started before */
+    int64_t starts_left, starts_ms;    /* of workers, and since when (monotonic) that is counted; 0: not yet */
+    cr_timer again;           /* to start workers after a pause */
     int64_t created_ms;       /* wall */
     bool unwanted;            /* found when the hub started, and its person is disabled */
     bool waits_for_routes;    /* the first heartbeat came; HAProxy is being told */
@@ -86,9 +95,12 @@ typedef struct cr_cluster {
 struct cr_gateway {
     cr_hub *hub;
     cr_proxy_map *map;
+    cr_group_limit limits[CR_GROUP_LIMITS_MAX];
+    int n_limits;
     char schedulers_socket[300];
     cr_cluster *clusters;     /* that are not STOPPED or FAILED */
     struct cr_gateway_call *calls;
+    cr_timer servers;         /* to look for the servers of clusters */
 };
 
 static inline cr_gateway *cr_gateway_of(const cr_hub *hub) { return hub->feature_state; }
@@ -101,12 +113,12 @@ cr_cluster *cr_cluster_find(const cr_gateway *g, const char *name);      /* amon
 cr_cluster_worker *cr_cluster_worker_find(const cr_cluster *c, uint32_t number);
 /* How many of its workers are there or coming, and not going. */
 int64_t cr_cluster_live_workers(const cr_cluster *c);
-/* May the person have one more cluster with these workers? CR_LIMIT names limit and use. */
-cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, const cr_cluster_options *choice, cr_err *err) CR_MUST_USE;
-/* The largest number of workers, at most wanted, that this cluster may have beside its person's other ones; why (may be NULL) says what
+/* May the person, who is in these groups, have one more cluster? CR_LIMIT names limit and use. */
+cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, uint32_t groups, cr_err *err) CR_MUST_USE;
+/* The largest number of workers, at most wanted, that this cluster may have beside the other ones of its person and of its groups; why (may be NULL) says what
  * holds it back. */
 int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size);
-/* How many workers may be started now: those that are going take their place until they are gone. */
+/* How many workers may be started now, as the limits go: those that are going take their place until they are gone. */
 int64_t cr_cluster_room(const cr_cluster *c);
 void cr_cluster_free(cr_cluster *c);             /* out of memory; answers nobody */
 /* Keys of the clusters map. */
@@ -131,8 +143,11 @@ const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *a
 void cr_cluster_rows_sweep(cr_gateway *g);
 
 /* ---- gateway_life.c ---- */
-cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, const cr_cluster_options *choice, const json_t *options,
+/* server_id: of the server that asks, 0: none. */
+cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t server_id, const cr_cluster_options *choice, const json_t *options,
                            cr_cluster **ret_cluster, cr_err *err) CR_MUST_USE;
+/* Ends the clusters whose server does not run any more. */
+void cr_gateway_look_for_servers(cr_gateway *g);
 void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason);
 /* false: the heartbeat does not fit (err); the cluster may have ended by it. */
 cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *beat, cr_err *err) CR_MUST_USE;

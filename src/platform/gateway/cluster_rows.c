@@ -17,9 +17,10 @@ static void note(const char *what, cr_status status, const cr_err *err) {
 static cr_status insert(cr_cluster *c, cr_err *err) {
     cr_db *db = c->gateway->hub->db;
     CR_TRY(cr_next_generation(db, &c->generation, err));
-    CR_TRY(cr_db_run(db, err, "INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms) "
-                     "VALUES (?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?)", "titiiittti", c->name, c->user_id, c->options, c->choice.cores,
-                     (int64_t)c->choice.memory_bytes, (int64_t)c->generation, c->token, c->certificate.cert, c->certificate.key, c->created_ms));
+    CR_TRY(cr_db_run(db, err, "INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms, "
+                     "server_id, server_generation) VALUES (?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "titiiitttiii", c->name, c->user_id, c->options, c->choice.cores,
+                     (int64_t)c->choice.memory_bytes, (int64_t)c->generation, c->token, c->certificate.cert, c->certificate.key, c->created_ms, c->server_id,
+                     (int64_t)c->server_generation));
     c->id = cr_db_last_id(db);
     return CR_OK;
 }
@@ -68,8 +69,8 @@ void cr_cluster_rows_worker_ended(const cr_cluster_worker *w) {
 void cr_cluster_rows_ended(const cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     note("noting the end of a cluster",
-         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = NULL, reason = ?, token = '', cert = '', key = '', scheduler_port = 0, "
-                   "api_port = 0, count = 0, stopped_ms = ? WHERE id = ?", "ttii", cr_cluster_status_name(c->outcome), c->reason[0] ? c->reason : NULL,
+         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = NULL, reason = ?, token = '', cert = '', key = '', "
+                   "options = json_set(options, '$.environment', json('{}')), scheduler_port = 0, api_port = 0, count = 0, stopped_ms = ? WHERE id = ?", "ttii", cr_cluster_status_name(c->outcome), c->reason[0] ? c->reason : NULL,
                    cr_wall_ms(), c->id), &err);
 }
 
@@ -89,11 +90,20 @@ static cr_status load_workers(cr_cluster *c, cr_err *err) {
         cr_cluster_worker *w = calloc(1, sizeof *w);
         if (!w)
             return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
-        *w = (cr_cluster_worker){.next = c->workers, .cluster = c, .generation = (uint64_t)cr_query_int(&q, 0), .number = (uint32_t)cr_query_int(&q, 1),
+        *w = (cr_cluster_worker){.next = c->workers, .cluster = c, .began_ms = cr_now_ms(), .generation = (uint64_t)cr_query_int(&q, 0), .number = (uint32_t)cr_query_int(&q, 1),
                                  .state = cr_query_int(&q, 2) ? CR_WORKER_JOINED : CR_WORKER_STARTING};
         c->workers = w;
     }
     return cr_query_end(&q, err);
+}
+
+/* It was right when it was written. */
+static void load_environment(cr_cluster *c) {
+    cr_err err = CR_ERR_INIT;
+    json_t *options = c->options ? json_loads(c->options, 0, NULL) : NULL, *given = json_object_get(options, "environment");
+    if (given)
+        note("reading a cluster's environment", cr_options_environment(given, c->choice.environment, &err), &err);
+    json_decref(options);
 }
 
 static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
@@ -112,7 +122,9 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->outcome = status_of(cr_query_text(q, 6));
     copy(c->reason, sizeof c->reason, cr_query_text(q, 7));
     c->options = strdup(cr_query_text(q, 8));
-    c->choice = (cr_cluster_options){cr_query_int(q, 9), (uint64_t)cr_query_int(q, 10)};
+    c->choice.cores = cr_query_int(q, 9);
+    c->choice.memory_bytes = (uint64_t)cr_query_int(q, 10);
+    load_environment(c);
     c->generation = (uint64_t)cr_query_int(q, 11);
     copy(c->token, sizeof c->token, cr_query_text(q, 12));
     copy(c->certificate.cert, sizeof c->certificate.cert, cr_query_text(q, 13));
@@ -123,6 +135,8 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->last_worker = (uint32_t)cr_query_int(q, 18);
     c->created_ms = cr_query_int(q, 19);
     c->unwanted = cr_query_int(q, 20);
+    c->server_id = cr_query_int(q, 21);
+    c->server_generation = (uint64_t)cr_query_int(q, 22);
     c->scheduler_lives = true;        /* until the runner's list says otherwise */
     c->uid = -1;
     return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -131,7 +145,8 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
 cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
-                         "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled "
+                         "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled, "
+                         "c.server_id, c.server_generation "
                          "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
     while (cr_query_next(&q))
         CR_TRY(load_cluster(g, &q, err));

@@ -1,7 +1,17 @@
 /* gateway.c - beginning and end of the gateway in the hub. */
 #include <stdlib.h>
+#include "base/log.h"
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/gateway.h"
+
+/* Who is in which group may change while clusters run. */
+static void look_up_groups(cr_gateway *g) {
+    for (cr_cluster *c = g->clusters; c; c = c->next) {
+        cr_err err = CR_ERR_INIT;
+        if (cr_group_limits_of(g->hub->db, c->user_id, g->limits, g->n_limits, &c->groups, &err) != CR_OK)
+            cr_log_err(CR_LOG_ERROR, "looking up the groups of a cluster's person", &err);
+    }
+}
 
 static cr_status open_gateway(cr_hub *hub, cr_err *err) {
     char socket[CR_URL_MAX], map[CR_URL_MAX];
@@ -13,7 +23,9 @@ static cr_status open_gateway(cr_hub *hub, cr_err *err) {
     cr_run_path(hub->config, CR_RUN_SCHEDULERS, g->schedulers_socket, sizeof g->schedulers_socket);
     CR_TRY(cr_proxy_map_new(hub->loop, cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket),
                             cr_run_path(hub->config, CR_RUN_CLUSTER_MAP, map, sizeof map), &g->map, err));
+    CR_TRY(cr_group_limits_read(hub->config->gateway_groups, g->limits, &g->n_limits, err));
     CR_TRY(cr_cluster_rows_load(g, err));
+    look_up_groups(g);
     return cr_gateway_claim_routes(g, err);
 }
 
@@ -21,6 +33,7 @@ static void close_gateway(cr_hub *hub) {
     cr_gateway *g = cr_gateway_of(hub);
     if (!g)
         return;
+    cr_timer_stop(&g->servers);
     cr_gateway_drop_calls(g);
     while (g->clusters)
         cr_cluster_free(g->clusters);
@@ -29,7 +42,11 @@ static void close_gateway(cr_hub *hub) {
     hub->feature_state = NULL;
 }
 
-static void on_minute(cr_hub *hub) { cr_cluster_rows_sweep(cr_gateway_of(hub)); }
+static void on_minute(cr_hub *hub) {
+    look_up_groups(cr_gateway_of(hub));
+    cr_gateway_look_for_servers(cr_gateway_of(hub));
+    cr_cluster_rows_sweep(cr_gateway_of(hub));
+}
 
 static void add_status(cr_hub *hub, cr_buf *out) {
     int64_t clusters = 0, workers = 0;

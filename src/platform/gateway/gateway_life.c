@@ -8,6 +8,7 @@
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
+#include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
 
 enum {
@@ -19,9 +20,14 @@ enum {
     FORCE_MS = 15 * 1000,         /* then it should be gone; between repetitions */
     WAIT_MS = 20 * 1000,          /* ?wait */
     FAILURES_MOST = 3, WAITERS_MOST = 16,
+    SHORT_LIFE_MS = 60 * 1000,    /* a worker that ends before that, unasked, delays the start of others */
+    PAUSE_MS = 1000, PAUSE_MOST_MS = 60 * 1000,    /* from the second such one on, doubled for each */
+    REFILL_MS = 5 * 1000,         /* whatever the reason: this often one worker more may be started, */
+    STARTS_LEAST = 16,            /* of so many, or twice those that the limits allow, at once */
     SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
 };
 
+static const char of_server[] = "The server that made it has stopped.";
 static const char disabled[] = "Its person may not use the hub any more.";
 
 static void on_late(void *user);
@@ -175,9 +181,23 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
+    memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_status status = hub->runner->ops->start(hub->runner, &s, err);
     explicit_bzero(&s, sizeof s);
     return status;
+}
+
+/* The server's token goes when it stops, so it runs, or is stopping. */
+static cr_status belong(cr_cluster *c, int64_t server_id, cr_err *err) {
+    cr_lab *server;
+    if (!server_id || c->choice.keep)
+        return CR_OK;
+    CR_TRY(cr_lab_find_by_id(c->gateway->hub, server_id, &server, err));
+    if (server->state == CR_LAB_STOPPED || server->state == CR_LAB_STOPPING)
+        return CR_FAIL(err, CR_CONFLICT, "the server that asks for a cluster is stopping, and the cluster would end with it");
+    c->server_id = server_id;
+    c->server_generation = server->generation;
+    return CR_OK;
 }
 
 static cr_status fill(cr_cluster *c, const cr_person *person, const json_t *options, cr_err *err) {
@@ -194,19 +214,24 @@ static cr_status fill(cr_cluster *c, const cr_person *person, const json_t *opti
     return cr_certificate_make(c->name, c->created_ms, &c->certificate, err);
 }
 
-cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, const cr_cluster_options *choice, const json_t *options, cr_cluster **ret_cluster,
-                           cr_err *err) {
+cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t server_id, const cr_cluster_options *choice, const json_t *options,
+                           cr_cluster **ret_cluster, cr_err *err) {
     if (g->hub->recovering)
         return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for what runs; try again in a second");
-    CR_TRY(cr_cluster_may_begin(g, person->id, choice, err));
+    uint32_t groups;
+    CR_TRY(cr_group_limits_of(g->hub->db, person->id, g->limits, g->n_limits, &groups, err));
+    CR_TRY(cr_cluster_may_begin(g, person->id, groups, err));
     cr_cluster *c = calloc(1, sizeof *c);
     if (!c)
         return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
     c->gateway = g;
     c->choice = *choice;
+    c->groups = groups;
     c->next = g->clusters;
     g->clusters = c;
-    cr_status status = fill(c, person, options, err);
+    cr_status status = belong(c, server_id, err);
+    if (status == CR_OK)
+        status = fill(c, person, options, err);
     if (status == CR_OK)
         status = cr_cluster_rows_begin(c, err);
     if (status != CR_OK) {
@@ -245,6 +270,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     if (!w)
         return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
     w->cluster = c;
+    w->began_ms = cr_now_ms();
     cr_status status = cr_cluster_rows_worker(c, w, err);
     if (status != CR_OK) {
         free(w);
@@ -261,6 +287,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     s.dask.threads = (uint32_t)c->choice.cores;
     s.dask.scheduler_port = (uint32_t)c->ports[0];
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
+    memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
     status = hub->runner->ops->start(hub->runner, &s, err);
     if (status != CR_OK) {
@@ -272,6 +299,53 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     return status;
 }
 
+/* ---- pace: workers that come and go must not keep the machine busy with starting ---- */
+
+static void on_again(void *user) {
+    cr_cluster *c = user;
+    balance(c);
+}
+
+static void try_again_at(cr_cluster *c, int64_t at_ms) {
+    cr_timer_start(c->gateway->hub->loop, &c->again, CR_MAX(at_ms - cr_now_ms(), (int64_t)1), on_again, c);
+}
+
+/* May one be started now? Otherwise balance() is called when that may be. */
+static bool may_start(cr_cluster *c) {
+    int64_t now = cr_now_ms(), most = CR_MAX(2 * cr_cluster_allowed(c, CR_BEAT_COUNT_MAX, NULL, 0), (int64_t)STARTS_LEAST);
+    if (now < c->pause_until_ms) {
+        try_again_at(c, c->pause_until_ms);
+        return false;
+    }
+    if (!c->starts_ms) {
+        c->starts_ms = now;
+        c->starts_left = most;
+    }
+    int64_t more = (now - c->starts_ms) / REFILL_MS;
+    c->starts_left = CR_MIN(c->starts_left + more, most);
+    c->starts_ms += more * REFILL_MS;
+    if (c->starts_left <= 0) {
+        try_again_at(c, c->starts_ms + REFILL_MS);
+        return false;
+    }
+    c->starts_left--;
+    return true;
+}
+
+static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w) {
+    if (cr_now_ms() - w->began_ms >= SHORT_LIFE_MS) {
+        c->short_lives = 0;
+        return;
+    }
+    c->short_lives = CR_MIN(c->short_lives + 1, 10);
+    if (c->short_lives < 2)
+        return;
+    int64_t pause = CR_MIN((int64_t)PAUSE_MS << (c->short_lives - 2), (int64_t)PAUSE_MOST_MS);
+    c->pause_until_ms = cr_now_ms() + pause;
+    cr_log(CR_LOG_WARN, "workers end soon after their start: the next ones wait", "user=%s cluster=%s ended=%d wait_ms=%lld", c->user, c->name,
+           c->short_lives, (long long)pause);
+}
+
 /* As many workers as are wanted: missing ones are started, surplus ones that the scheduler has not met are stopped. Those that it has met
  * it sends away itself. */
 static void balance(cr_cluster *c) {
@@ -279,7 +353,7 @@ static void balance(cr_cluster *c) {
     if (c->status != CR_CLUSTER_RUNNING || c->gateway->hub->recovering)
         return;
     int64_t live = cr_cluster_live_workers(c), room = cr_cluster_room(c);
-    for (; live < c->count && room > 0; live++, room--) {
+    for (; live < c->count && room > 0 && may_start(c); live++, room--) {
         if (start_worker(c, &err) != CR_OK) {
             cr_log_err(CR_LOG_ERROR, "starting a worker", &err);
             return;               /* the next heartbeat tries again */
@@ -298,6 +372,8 @@ static void on_worker_exit(cr_cluster_worker *w, const char *text) {
     char reason[sizeof c->reason];
     bool was_starting = w->state == CR_WORKER_STARTING, expected = w->state == CR_WORKER_CLOSING;
     cr_log(expected ? CR_LOG_INFO : CR_LOG_WARN, "worker ended", "cluster=%s worker=w%u text=\"%s\"", c->name, w->number, text);
+    if (!expected)
+        note_end_unasked(c, w);
     cr_cluster_rows_worker_ended(w);
     cr_cluster_worker **at = &c->workers;
     while (*at != w)
@@ -487,6 +563,34 @@ static void on_own_event(cr_gateway *g, const cr_runner_event *e) {
     }
 }
 
+/* ---- the servers that clusters belong to ---- */
+
+static void on_server_exit(cr_gateway *g, uint64_t generation) {
+    for (cr_cluster *c = g->clusters, *next; c; c = next) {
+        next = c->next;
+        if (c->server_generation == generation)
+            cr_cluster_end(c, CR_CLUSTER_STOPPED, of_server);
+    }
+}
+
+/* What the events do not tell: an end that nobody watched, a person who was removed in the meantime. */
+void cr_gateway_look_for_servers(cr_gateway *g) {
+    if (g->hub->recovering)
+        return;
+    for (cr_cluster *c = g->clusters, *next; c; c = next) {
+        cr_lab *server = NULL;
+        cr_err err = CR_ERR_INIT;
+        next = c->next;
+        cr_status status = c->server_id ? cr_lab_find_by_id(g->hub, c->server_id, &server, &err) : CR_OK;
+        if (status == CR_NOT_FOUND || (server && (server->generation != c->server_generation || server->state == CR_LAB_STOPPED)))
+            cr_cluster_end(c, CR_CLUSTER_STOPPED, of_server);
+        else if (status != CR_OK)
+            cr_log_err(CR_LOG_ERROR, "looking for the server of a cluster", &err);
+    }
+}
+
+static void on_look_for_servers(void *user) { cr_gateway_look_for_servers(user); }
+
 bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
     cr_gateway *g = cr_gateway_of(hub);
     bool about_process = e->kind == CR_RUNNER_STARTED || e->kind == CR_RUNNER_EXITED || e->kind == CR_RUNNER_SNAPSHOT || e->kind == CR_RUNNER_MEMORY ||
@@ -495,8 +599,12 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
         on_own_event(g, e);
         return true;
     }
+    if (e->kind == CR_RUNNER_EXITED)
+        on_server_exit(g, e->id.generation);
     if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)
         on_snapshot_end(g);
+    if (e->kind == CR_RUNNER_SNAPSHOT_END)        /* when the hub, which sees it after the gateway, has drawn its conclusions */
+        cr_timer_start(hub->loop, &g->servers, 1, on_look_for_servers, g);
     if (e->kind == CR_RUNNER_PROXY && e->pid)
         cr_proxy_map_reconnect(g->map);
     return false;

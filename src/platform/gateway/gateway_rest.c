@@ -100,7 +100,7 @@ static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
 }
 
 /* false: replied. */
-static bool needs_person(cr_request *req, cr_person *ret_person) {
+static bool needs_caller(cr_request *req, cr_person *ret_person, int64_t *ret_server_id) {
     cr_hub *hub = cr_hub_of(req);
     const char *token = token_of(req);
     cr_token t;
@@ -120,7 +120,13 @@ static bool needs_person(cr_request *req, cr_person *ret_person) {
     }
     if (!known)
         reply(req, 401, token ? "This token is not known, or is not for Dask clusters." : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");
+    *ret_server_id = known && t.kind == CR_TOKEN_SERVER ? t.server_id : 0;
     return known;
+}
+
+static bool needs_person(cr_request *req, cr_person *ret_person) {
+    int64_t server_id;
+    return needs_caller(req, ret_person, &server_id);
 }
 
 /* Is this the token of a cluster that lives? */
@@ -240,11 +246,12 @@ static void on_list(cr_request *req) {
 
 static void on_submit(cr_request *req) {
     cr_person person;
+    int64_t server_id;
     cr_cluster_options choice;
     cr_cluster *c;
     json_t *all = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!needs_person(req, &person))
+    if (!needs_caller(req, &person, &server_id))
         return;
     if (!json_is_object(req->json)) {
         reply(req, 422, "The body must be an object with cluster_options");
@@ -255,11 +262,11 @@ static void on_submit(cr_request *req) {
         reply(req, err.status == CR_INVALID ? 422 : 507, "%s", err.message);
         return;
     }
-    cr_status status = cr_cluster_begin(gateway_of(req), &person, &choice, all, &c, &err);
+    cr_status status = cr_cluster_begin(gateway_of(req), &person, server_id, &choice, all, &c, &err);
     json_decref(all);
     if (status == CR_OK)
         cr_reply_json(req, 201, json_pack("{s:s}", "name", c->name));
-    else if (status == CR_LIMIT)
+    else if (status == CR_LIMIT || status == CR_CONFLICT)
         reply(req, 409, "%s", err.message);
     else
         cr_reply_err(req, &err);

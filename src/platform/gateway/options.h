@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include "platform/daemon/config.h"
+#include "platform/runner/dask_env.h"
 
 /* Memory of a scheduler, counted among what a person uses. */
 #define CR_SCHEDULER_MEMORY ((uint64_t)1 << 30)
@@ -17,6 +18,8 @@
 typedef struct cr_cluster_options {
     int64_t cores;            /* of each worker */
     uint64_t memory_bytes;    /* of each worker */
+    bool keep;                /* does not end with the server that made it */
+    char environment[CR_DASK_ENV_MAX + 1];    /* lines, see runner/dask_env.h; of scheduler and workers; zero behind its end */
 } cr_cluster_options;
 
 /* [{"field","label","default","spec"}], new. */
@@ -24,5 +27,8 @@ json_t *cr_options_list(const cr_config *config);
 /* given: an object, or NULL. *ret_all: the complete choice as clients will be told it, new. CR_INVALID: not an object, an option that does
  * not exist, a wrong type or out of bounds. */
 cr_status cr_options_read(const cr_config *config, const json_t *given, cr_cluster_options *ret_options, json_t **ret_all, cr_err *err) CR_MUST_USE;
+
+/* Name to text, as lines. CR_INVALID names the variable that does not fit. */
+cr_status cr_options_environment(const json_t *given, char out[CR_DASK_ENV_MAX + 1], cr_err *err) CR_MUST_USE;
 
 #endif

@@ -12,7 +12,7 @@
 #include "platform/daemon/urls.h"
 #include "platform/runner/confine.h"
 
-enum { ENV_MOST = 96 };
+enum { ENV_MOST = 96 + CR_DASK_ENV_MOST };
 
 typedef struct list {
     cr_arena *arena;
@@ -53,12 +53,32 @@ char *cr_launch_mark(const cr_server_id *id, char *buf, size_t size) {
     return buf;
 }
 
+/* What a person has given to the cluster; said once, so that nothing depends on which of two a program believes. */
+static void put_given(list *v, const char *lines) {
+    const char *line;
+    size_t n;
+    while (cr_dask_env_next(&lines, &line, &n)) {
+        char *copy = v->n < ENV_MOST ? cr_arena_strndup(v->arena, line, n) : NULL;
+        if (!copy) {
+            v->failed = true;
+            return;
+        }
+        v->items[v->n++] = copy;
+    }
+}
+
+/* A variable with a default that a person may have given. */
+static void put_default(list *v, const cr_launch *l, const char *name, const char *value) {
+    if (!cr_dask_env_has(l->start->dask.environment, name))
+        put(v, "%s=%s", name, value);
+}
+
 static void put_person(list *v, const cr_launch *l) {
     put(v, "HOME=%s", l->account->home);
     put(v, "USER=%s", l->account->linux_name);
     put(v, "LOGNAME=%s", l->account->linux_name);
     put(v, "SHELL=/bin/bash");
-    put(v, "LANG=C.UTF-8");
+    put_default(v, l, "LANG", "C.UTF-8");
     put(v, "PATH=%s/bin:/usr/local/bin:/usr/bin:/bin", l->environment);
     put(v, "VIRTUAL_ENV=%s", l->environment);
     put(v, "JUPYTER_RUNTIME_DIR=%s", l->runtime_dir);
@@ -119,6 +139,7 @@ static void put_dask(list *v, const cr_launch *l) {
     const cr_dask_start *d = &l->start->dask;
     const char *who = d->role == CR_ROLE_SCHEDULER ? "SCHEDULER" : "WORKER";
     char url[CR_URL_MAX];
+    put_given(v, d->environment);
     put(v, "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=True");
     put(v, "DASK_DISTRIBUTED__COMM__TLS__CA_FILE=%s/cert.pem", l->secrets_dir);
     put(v, "DASK_DISTRIBUTED__COMM__TLS__%s__CERT=%s/cert.pem", who, l->secrets_dir);
@@ -130,10 +151,10 @@ static void put_dask(list *v, const cr_launch *l) {
         return;
     }
     /* As a nanny would set them: one thread of these libraries for each thread of the worker. */
-    put(v, "OMP_NUM_THREADS=1");
-    put(v, "MKL_NUM_THREADS=1");
-    put(v, "OPENBLAS_NUM_THREADS=1");
-    put(v, "MALLOC_TRIM_THRESHOLD_=65536");
+    put_default(v, l, "OMP_NUM_THREADS", "1");
+    put_default(v, l, "MKL_NUM_THREADS", "1");
+    put_default(v, l, "OPENBLAS_NUM_THREADS", "1");
+    put_default(v, l, "MALLOC_TRIM_THRESHOLD_", "65536");
     put_gateway(v, l);
 }
 
@@ -186,7 +207,7 @@ cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err
     put_limits(&v, l);
     for (size_t i = 0; i < CR_ARRAY_LEN(passed_on); i++)
         if (getenv(passed_on[i]) && strlen(getenv(passed_on[i])) < 1024)
-            put(&v, "%s=%s", passed_on[i], getenv(passed_on[i]));
+            put_default(&v, l, passed_on[i], getenv(passed_on[i]));
     return end(&v, ret_env, err);
 }
 

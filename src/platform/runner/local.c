@@ -49,6 +49,7 @@ static cr_status local_start(cr_runner *r, const cr_runner_start *start, cr_err 
     cr_status status = send_patiently((local *)r, &m, err);
     explicit_bzero(s->token, sizeof s->token);
     explicit_bzero(s->dask.key, sizeof s->dask.key);
+    explicit_bzero(s->dask.environment, sizeof s->dask.environment);
     return status;
 }
 

@@ -105,6 +105,9 @@ static cr_status check_dask(const cr_dask_start *d, const cr_server_id *id, cr_e
     if (!ends_inside(d->name, sizeof d->name) || strlen(d->name) != CR_CLUSTER_NAME_LEN ||
         strspn(d->name, "0123456789abcdef") != CR_CLUSTER_NAME_LEN)
         return CR_FAIL(err, CR_INVALID, "a cluster's name is not %d hexadecimal digits", CR_CLUSTER_NAME_LEN);
+    if (!ends_inside(d->environment, sizeof d->environment))
+        return CR_FAIL(err, CR_INVALID, "a cluster's environment has no end");
+    CR_TRY(cr_dask_env_check(d->environment, err));
     if (d->role == CR_ROLE_SCHEDULER) {
         if (d->worker || d->threads || d->scheduler_port || d->idle_s > 10000000)
             return CR_FAIL(err, CR_RANGE, "a scheduler has what is a worker's, or waits too long");

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
+#include "platform/runner/dask_env.h"
 
 enum { CR_RUNNER_NAME_MAX = 32, CR_RUNNER_TOKEN_LEN = 64 };
 
@@ -46,6 +47,7 @@ typedef struct cr_dask_start {
     uint32_t scheduler_port;  /* where a worker finds its scheduler on 127.0.0.1 */
     uint32_t idle_s;          /* a scheduler that has had nothing to do for so long asks to end; 0: never */
     char name[CR_CLUSTER_NAME_LEN + 1];     /* hexadecimal; as clients know the cluster */
+    char environment[CR_DASK_ENV_MAX + 1];  /* lines, see dask_env.h */
     char cert[CR_CLUSTER_CERT_MAX + 1], key[CR_CLUSTER_KEY_MAX + 1];   /* PEM; of a scheduler, "" for a worker */
 } cr_dask_start;
 

@@ -33,7 +33,8 @@ START_TEST(options_are_completed) {
     good(read_options("{}", &o, &all));
     ck_assert_int_eq(o.cores, 1);
     ck_assert_uint_eq(o.memory_bytes, (uint64_t)2 << 30);
-    ck_assert_uint_eq(json_object_size(all), 2);
+    ck_assert_uint_eq(json_object_size(all), 4);
+    ck_assert(!o.keep && !o.environment[0]);
     json_decref(all);
     good(read_options("{\"worker_cores\": 8, \"worker_memory\": 0.25}", &o, &all));
     ck_assert_int_eq(o.cores, 8);
@@ -46,11 +47,56 @@ END_TEST
 START_TEST(what_is_not_an_option_is_refused) {
     static const char *const bad[] = {"[]", "5", "{\"nosuch\": 1}", "{\"worker_cores\": 0}", "{\"worker_cores\": 9}", "{\"worker_cores\": 1.0}",
                                       "{\"worker_cores\": true}", "{\"worker_cores\": \"1\"}", "{\"worker_cores\": null}", "{\"worker_memory\": 0.24}",
-                                      "{\"worker_memory\": 9.01}", "{\"worker_memory\": -1}", "{\"worker_memory\": 1e300}", "{\"worker_memory\": []}"};
+                                      "{\"worker_memory\": 9.01}", "{\"worker_memory\": -1}", "{\"worker_memory\": 1e300}", "{\"worker_memory\": []}",
+                                      "{\"keep_after_server\": 1}", "{\"environment\": []}", "{\"environment\": {\"A\": 1}}", "{\"environment\": {\"\": \"\"}}",
+                                      "{\"environment\": {\"A=B\": \"\"}}", "{\"environment\": {\"1A\": \"\"}}", "{\"environment\": {\"A\": \"x\\ny\"}}",
+                                      "{\"environment\": {\"PATH\": \"/tmp\"}}", "{\"environment\": {\"LD_PRELOAD\": \"/tmp/x.so\"}}",
+                                      "{\"environment\": {\"JUPYTERHUB_API_TOKEN\": \"x\"}}", "{\"environment\": {\"DASK_GATEWAY__ADDRESS\": \"x\"}}"};
     cr_cluster_options o;
     json_t *all;
     for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++)
         ck_assert_msg(read_options(bad[i], &o, &all) == CR_INVALID, "%s", bad[i]);
+}
+END_TEST
+
+START_TEST(an_environment_becomes_lines) {
+    cr_cluster_options o;
+    json_t *all, *many = json_object();
+    char text[CR_DASK_ENV_MAX + 1], value[CR_DASK_ENV_MAX + 1], name[16];
+    good(read_options("{\"environment\": {\"A\": \"b=c \u00e4\", \"_x9\": \"\"}, \"keep_after_server\": true}", &o, &all));
+    ck_assert_str_eq(o.environment, "A=b=c \xc3\xa4\n_x9=\n");
+    ck_assert(o.keep && json_is_true(json_object_get(all, "keep_after_server")));
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(all, "environment"), "A")), "b=c \xc3\xa4");
+    json_decref(all);
+    ck_assert(cr_dask_env_has(o.environment, "A") && cr_dask_env_has(o.environment, "_x9") && !cr_dask_env_has(o.environment, "b"));
+    good(cr_dask_env_check(o.environment, NULL));
+    for (int i = 0; i < CR_DASK_ENV_MOST; i++) {
+        snprintf(name, sizeof name, "N%d", i);
+        json_object_set_new(many, name, json_string(""));
+    }
+    good(cr_options_environment(many, text, NULL));
+    json_object_set_new(many, "M", json_string(""));
+    ck_assert_int_eq(cr_options_environment(many, text, NULL), CR_INVALID);
+    json_object_clear(many);
+    memset(value, 'v', sizeof value);
+    value[CR_DASK_ENV_MAX - 3] = 0;           /* with the name, '=' and the newline it fits exactly */
+    json_object_set_new(many, "L", json_string(value));
+    good(cr_options_environment(many, text, NULL));
+    ck_assert_uint_eq(strlen(text), CR_DASK_ENV_MAX);
+    value[CR_DASK_ENV_MAX - 3] = 'v';
+    value[CR_DASK_ENV_MAX - 2] = 0;
+    json_object_set_new(many, "L", json_string(value));
+    ck_assert_int_eq(cr_options_environment(many, text, NULL), CR_INVALID);
+    json_decref(many);
+}
+END_TEST
+
+START_TEST(the_helper_believes_no_environment) {
+    static const char *const bad[] = {"A", "A=b", "=b\n", "A=b\nB\n", "LD_LIBRARY_PATH=/tmp\n", "A=\x01\n", "A=\xff\n", "\n", "BASH_FUNC_x%%=() { :; }\n", "CRATON_X=\n"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++)
+        ck_assert_msg(cr_dask_env_check(bad[i], NULL) == CR_INVALID, "%s", bad[i]);
+    good(cr_dask_env_check("", NULL));
+    good(cr_dask_env_check("OMP_NUM_THREADS=2\nPYTHONWARNINGS=error\n", NULL));
 }
 END_TEST
 
@@ -187,7 +233,7 @@ START_TEST(limits_of_one_person) {
     const cr_config k = config();
     cr_hub *hub = calloc(1, sizeof *hub);
     cr_gateway g = {.hub = hub};
-    cr_cluster_options o = {2, (uint64_t)1 << 30};
+    cr_cluster_options o = {.cores = 2, .memory_bytes = (uint64_t)1 << 30};
     cr_cluster a = {.gateway = &g, .user_id = 1, .choice = o, .status = CR_CLUSTER_RUNNING}, b = a, other = a;
     char why[160];
     hub->config = &k;
@@ -205,20 +251,71 @@ START_TEST(limits_of_one_person) {
     a.choice.memory_bytes = (uint64_t)4 << 30;
     ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 2);      /* 10 GiB less the scheduler */
     ck_assert_ptr_nonnull(strstr(why, "schedulers counted"));
-    good(cr_cluster_may_begin(&g, 1, &o, NULL));
+    good(cr_cluster_may_begin(&g, 1, 0, NULL));
     a.count = 2;                          /* promised, none is there yet */
     b.next = &a;
     g.clusters = &b;
     ck_assert_int_eq(cr_cluster_allowed(&b, 50, why, sizeof why), 0);
     cr_err err = CR_ERR_INIT;
-    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, &o, &err), CR_LIMIT);
+    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, 0, &err), CR_LIMIT);
     ck_assert_ptr_nonnull(strstr(err.message, "2 clusters"));
     g.clusters = &a;
-    good(cr_cluster_may_begin(&g, 1, &o, &err));          /* 9 of 10 GiB are taken: one more scheduler fits */
+    good(cr_cluster_may_begin(&g, 1, 0, &err));          /* 9 of 10 GiB are taken: one more scheduler fits */
     a.count = 3;
-    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, &o, &err), CR_LIMIT);
+    ck_assert_int_eq(cr_cluster_may_begin(&g, 1, 0, &err), CR_LIMIT);
     ck_assert_ptr_nonnull(strstr(err.message, "of the 10.0 GiB"));
     free(hub);
+}
+END_TEST
+
+START_TEST(limits_of_a_group_are_shared) {
+    cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway *g = calloc(1, sizeof *g);
+    cr_cluster a = {.gateway = g, .user_id = 1, .groups = 1, .choice = {.cores = 1, .memory_bytes = (uint64_t)1 << 30}, .status = CR_CLUSTER_RUNNING}, b = a;
+    char why[200];
+    cr_err err = CR_ERR_INIT;
+    g->hub = hub;
+    hub->config = &k;
+    good(cr_group_limits_read("course 2026 cores=3 clusters=2 ; vo.example.org:team memory=4G", g->limits, &g->n_limits, NULL));
+    ck_assert_int_eq(g->n_limits, 2);
+    ck_assert_str_eq(g->limits[0].group, "course 2026");
+    ck_assert_str_eq(g->limits[1].group, "vo.example.org:team");
+    b.user_id = 2;
+    b.count = 2;
+    a.next = &b;
+    g->clusters = &a;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 1);      /* 3 cores less those of the other person */
+    ck_assert_str_eq(why, "3 cores for the people of group course 2026 together");
+    b.groups = 2;                         /* the other one is not in that group */
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 3);
+    a.groups = 3;                         /* both limits hold: 4 GiB less two schedulers and two workers */
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 0);
+    ck_assert_ptr_nonnull(strstr(why, "4.0 GiB of memory for the people of group vo.example.org:team together, schedulers counted"));
+    ck_assert_int_eq(cr_cluster_may_begin(g, 3, 2, &err), CR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.message, "the clusters of group vo.example.org:team have 4.0 GiB of the 4.0 GiB"));
+    good(cr_cluster_may_begin(g, 3, 0, NULL));
+    good(cr_cluster_may_begin(g, 3, 1, NULL));
+    b.groups = 1;
+    ck_assert_int_eq(cr_cluster_may_begin(g, 3, 1, &err), CR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.message, "the people of group course 2026 have 2 clusters, and 2 are allowed"));
+    free(g);
+    free(hub);
+}
+END_TEST
+
+START_TEST(a_wrong_limit_of_a_group_is_refused) {
+    static const char *const bad[] = {"course", "cores=4", " cores=4", "course cores=x", "course cores=-1", "course memory=1Q", "course cores=1; course workers=2",
+                                      "course cores=1;other", "a\tb cores=1"};
+    cr_group_limit limits[CR_GROUP_LIMITS_MAX];
+    int n;
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++)
+        ck_assert_msg(cr_group_limits_read(bad[i], limits, &n, NULL) != CR_OK, "%s", bad[i]);
+    good(cr_group_limits_read("", limits, &n, NULL));
+    ck_assert_int_eq(n, 0);
+    good(cr_group_limits_read("a b=c cores=1;", limits, &n, NULL));
+    ck_assert_str_eq(limits[0].group, "a b=c");
+    ck_assert(limits[0].most.clusters == INT64_MAX && limits[0].most.memory_bytes == UINT64_MAX);
 }
 END_TEST
 
@@ -227,7 +324,7 @@ START_TEST(who_is_going_takes_a_place) {
     const cr_config k = config();
     cr_hub *hub = calloc(1, sizeof *hub);
     cr_gateway g = {.hub = hub};
-    cr_cluster c = {.gateway = &g, .user_id = 1, .choice = {1, (uint64_t)1 << 30}, .status = CR_CLUSTER_RUNNING, .count = 5};
+    cr_cluster c = {.gateway = &g, .user_id = 1, .choice = {.cores = 1, .memory_bytes = (uint64_t)1 << 30}, .status = CR_CLUSTER_RUNNING, .count = 5};
     cr_cluster_worker w[6];
     hub->config = &k;
     g.clusters = &c;
@@ -281,6 +378,9 @@ START_TEST(a_schedulers_start_is_checked) {
     m = scheduler(); d->key[40] = '$';               ck_assert_int_ne(check(&m), CR_OK);
     m = scheduler(); strcat(d->key, "x");            ck_assert_int_ne(check(&m), CR_OK);
     m = scheduler(); d->key[sizeof d->key - 1] = 1;  ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); strcpy(d->environment, "A=b\n");          good(check(&m));
+    m = scheduler(); strcpy(d->environment, "PATH=/tmp\n");    ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); d->environment[sizeof d->environment - 1] = 1; ck_assert_int_ne(check(&m), CR_OK);
 }
 END_TEST
 
@@ -310,12 +410,16 @@ static Suite *suite(void) {
     TCase *t = tcase_create("gateway");
     tcase_add_test(t, options_are_completed);
     tcase_add_test(t, what_is_not_an_option_is_refused);
+    tcase_add_test(t, an_environment_becomes_lines);
+    tcase_add_test(t, the_helper_believes_no_environment);
     tcase_add_test(t, defaults_are_within_the_bounds);
     tcase_add_test(t, a_heartbeat_is_read);
     tcase_add_test(t, a_wrong_heartbeat_is_refused);
     tcase_add_test(t, a_certificate_is_its_own_authority);
     tcase_add_test(t, owner_of_a_port);
     tcase_add_test(t, limits_of_one_person);
+    tcase_add_test(t, limits_of_a_group_are_shared);
+    tcase_add_test(t, a_wrong_limit_of_a_group_is_refused);
     tcase_add_test(t, who_is_going_takes_a_place);
     tcase_add_test(t, a_schedulers_start_is_checked);
     tcase_add_test(t, a_workers_start_is_checked);
