@@ -182,5 +182,7 @@ const cr_migration cr_schema[] = {
      "  joined INTEGER NOT NULL DEFAULT 0 CHECK (joined IN (0, 1))"
      ") STRICT;"
      "CREATE INDEX cluster_workers_cluster ON cluster_workers (cluster_id);"},
+    {9, "keeping idle servers",
+     "ALTER TABLE servers ADD COLUMN keep_until_ms INTEGER NOT NULL DEFAULT 0;"},       /* its person wants it so long, used or not */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);
