@@ -30,6 +30,28 @@ char *cr_text_duration(int64_t ms, char *buf, size_t size) {
     return buf;
 }
 
+static int add_unit(char *buf, size_t size, int64_t n, const char *unit) {
+    return snprintf(buf, size, "%lld %s%s", (long long)n, unit, n == 1 ? "" : "s");
+}
+
+char *cr_text_span(int64_t ms, char *buf, size_t size) {
+    int64_t s = (ms + 500) / 1000, min = (s + 30) / 60;
+    if (s < 90) {
+        add_unit(buf, size, s, "second");
+    } else if (min < 120) {
+        int n = min >= 60 ? add_unit(buf, size, 1, "hour") : 0;
+        if (min % 60 || min < 60)
+            add_unit(buf + n + (n > 0), size - (size_t)n - (n > 0), min % 60, "minute");
+        if (n && min % 60)
+            buf[n] = ' ';
+    } else if (min < 48 * 60) {
+        add_unit(buf, size, (min + 30) / 60, "hour");
+    } else {
+        add_unit(buf, size, (min + 12 * 60) / (24 * 60), "day");
+    }
+    return buf;
+}
+
 cr_status cr_parse_bytes(const char *text, uint64_t *ret_bytes, cr_err *err) {
     char *end;
     errno = 0;

@@ -11,6 +11,8 @@
 char *cr_text_bytes(uint64_t bytes, char *buf, size_t size);
 /* "3.2 s", "4 min 10 s"; returns buf (needs 24 bytes). */
 char *cr_text_duration(int64_t ms, char *buf, size_t size);
+/* In words, rounded: "45 seconds", "1 minute", "4 hours", "1 hour 30 minutes", "3 days"; returns buf (needs 40 bytes). */
+char *cr_text_span(int64_t ms, char *buf, size_t size);
 /* "512", "512M", "48G", "1.5GiB", "20 MB": K, M, G, T are powers of 1024 unless written KB, MB, GB, TB. */
 cr_status cr_parse_bytes(const char *text, uint64_t *ret_bytes, cr_err *err) CR_MUST_USE;
 /* The whole text must be one decimal integer within the bounds. */

@@ -52,6 +52,10 @@ static const row rows[] = {
     {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", BYTES, AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
     {"gateway-groups", "LIST", "what people of groups may have together: NAME clusters=N workers=N cores=N memory=SIZE; NAME ...", GROUPS,
      AT(gateway_groups), 0, 0},
+    {"idle", "S", "seconds without use after which a user server is stopped; 0: never (3600)", INT, AT(idle_s), 0, 10000000},
+    {"idle-warning", "S", "seconds before that in which its person is told (600)", INT, AT(idle_warning_s), 0, 10000000},
+    {"idle-keep", "S", "seconds for which its person can keep it with one click; 0: cannot (14400)", INT, AT(idle_keep_s), 0, 10000000},
+    {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", INT, AT(age_s), 0, 100000000},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
@@ -204,6 +208,9 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->gateway_clusters = 4;
     c->gateway_workers = c->gateway_cores = 16;
     c->gateway_memory_bytes = (uint64_t)16 << 30;
+    c->idle_s = 3600;
+    c->idle_warning_s = 600;
+    c->idle_keep_s = 14400;
     strcpy(c->account_prefix, "cr-");
     if (c->as_root) {
         strcpy(c->state_dir, "/var/lib/craton");

@@ -196,5 +196,7 @@ const cr_migration cr_schema[] = {
      "  tail TEXT NOT NULL"                       /* of its log */
      ") STRICT;"
      "CREATE INDEX cluster_failures_cluster ON cluster_failures (cluster_id);"},
+    {9, "keeping idle servers",
+     "ALTER TABLE servers ADD COLUMN keep_until_ms INTEGER NOT NULL DEFAULT 0;"},       /* its person wants it so long, used or not */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

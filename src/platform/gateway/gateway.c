@@ -58,6 +58,14 @@ static void add_status(cr_hub *hub, cr_buf *out) {
         cr_buf_addf(out, "  dask:    %lld clusters, %lld workers\n", (long long)clusters, (long long)workers);
 }
 
+/* A cluster without work ends by itself: one that is there is used. */
+static bool works(cr_hub *hub, int64_t user_id) {
+    for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next)
+        if (c->user_id == user_id && c->status != CR_CLUSTER_STOPPING)
+            return true;
+    return false;
+}
+
 const cr_hub_feature cr_gateway_feature = {
     .routes = cr_gateway_routes,
     .open = open_gateway,
@@ -65,5 +73,6 @@ const cr_hub_feature cr_gateway_feature = {
     .event = cr_gateway_event,
     .minute = on_minute,
     .status = add_status,
+    .works = works,
     .release = cr_gateway_release,
 };

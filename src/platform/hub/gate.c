@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/guard.h"
-#include "platform/hub/hub.h"
+#include "platform/hub/idle_watch.h"
 #include "platform/identity/device.h"
 
 #define LOGIN_SECURE "__Host-craton-login"
@@ -157,7 +157,7 @@ static bool identify(cr_request *req, cr_caller *c) {
         status = cr_token_find(hub->db, token, &c->token, &c->person, &err);
         if (status == CR_OK)
             cr_tokens_note_use(hub, &c->token);
-        else if (status == CR_NOT_FOUND && is_service(hub, token, c))
+        else if (status == CR_NOT_FOUND && (is_service(hub, token, c) || cr_idle_knows(hub, token, c)))
             status = CR_OK;
         c->by_token = status == CR_OK;
         if (c->by_token)

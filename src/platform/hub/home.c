@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/text.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/idle_watch.h"
 
 void cr_root(cr_request *req) { cr_reply_redirect(req, 302, "/hub/home"); }
 
@@ -36,7 +36,7 @@ static json_t *server_values(const cr_lab *s) {
 void cr_home(cr_request *req) {
     cr_lab *s;
     if (own_server(req, &s))
-        cr_site_page(req, 200, "home", json_pack("{s:o}", "server", server_values(s)));
+        cr_site_page(req, 200, "home", json_pack("{s:o, s:o}", "server", server_values(s), "idle", cr_idle_values(s)));
 }
 
 static void to_pending(cr_request *req) {
@@ -76,6 +76,17 @@ void cr_stop_post(cr_request *req) {
     if (!own_server(req, &s))
         return;
     if (cr_lab_stop(s, NULL, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else
+        cr_reply_redirect(req, 303, "/hub/home");
+}
+
+void cr_keep_post(cr_request *req) {
+    cr_lab *s;
+    cr_err err = CR_ERR_INIT;
+    if (!own_server(req, &s))
+        return;
+    if (cr_idle_keep(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
         cr_reply_redirect(req, 303, "/hub/home");

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/db/schema.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/idle_watch.h"
 
 enum { MINUTE_MS = 60 * 1000, KEEP_ALIVE_MS = 8000, WORKERS = 2, WORK_QUEUE = CR_SIGNIN_STRANGERS + 32, SERVERS_MAX = 100000 };
 
@@ -133,6 +133,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
                                CR_PROXY_BACKEND};
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
     CR_TRY(cr_services_open(hub, err));
+    CR_TRY(cr_idle_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));
     CR_TRY(cr_labs_claim_routes(hub, err));
     if (hub->feature)
@@ -157,6 +158,7 @@ static void close_all(cr_hub *hub) {
     if (hub->feature)
         hub->feature->close(hub);
     cr_http_free(hub->http);
+    cr_idle_close(hub);
     cr_labs_free(hub);
     cr_proxy_free(hub->proxy);
     cr_loop_source_remove(hub->runner_watch);

@@ -37,6 +37,7 @@ typedef struct cr_hub_feature {
     bool (*event)(struct cr_hub *hub, const cr_runner_event *event);    /* before the hub sees it; true: it is the feature's alone */
     void (*minute)(struct cr_hub *hub);
     void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
+    bool (*works)(struct cr_hub *hub, int64_t user_id);      /* does something of the person's run? It is use of the person's server */
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
 } cr_hub_feature;
@@ -65,6 +66,7 @@ typedef struct cr_hub {
     cr_loop_source *runner_watch, *term_watch;
     cr_control *control;
     cr_map servers;           /* see lab.h */
+    struct cr_idle_watch *idle;    /* see idle_watch.h */
     bool recovering;          /* the runner's list is not complete yet */
     int64_t recovery_seen;    /* servers found in it */
     cr_timer minute;          /* sweeps and coalesced writes */
@@ -166,6 +168,7 @@ void cr_home(cr_request *req);
 void cr_spawn_post(cr_request *req);
 void cr_spawn_form(cr_request *req);
 void cr_stop_post(cr_request *req);
+void cr_keep_post(cr_request *req);            /* an idle server shall not be stopped for a while */
 void cr_pending(cr_request *req);
 void cr_user_redirect(cr_request *req);
 void cr_user_path(cr_request *req);            /* /hub/user/NAME/... of a server that is not there */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_rows.h"
 
 enum {
@@ -111,8 +112,9 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     }
     cr_log(CR_LOG_INFO, "server starting", "user=%s server=%s generation=%llu", s->user, s->name, (unsigned long long)s->generation);
     s->failed = s->was_ready = s->start_again = false;
-    s->memory_ms = 0;
-    s->why[0] = 0;
+    s->memory_ms = s->idle.used_ms = 0;
+    s->idle.unanswered = 0;
+    s->why[0] = s->why_word[0] = 0;
     s->began_ms = cr_now_ms();
     s->started_ms = s->last_activity_ms = cr_wall_ms();
     cr_timer_start(hub->loop, &s->deadline, START_MS, on_start_late, s);
@@ -141,6 +143,7 @@ static void on_routed(void *user) {
     cr_timer_stop(&s->deadline);
     bool fresh = !s->was_ready && s->began_ms;
     s->was_ready = true;
+    s->why[0] = s->why_word[0] = 0;      /* of a stop that a hub of before has asked for and nobody carried out */
     if (fresh) {
         s->ready_after_ms = cr_now_ms() - s->began_ms;
         cr_lab_rows_ready(s);
@@ -177,13 +180,18 @@ static void check(cr_lab *s) {
 
 /* ---- stop ---- */
 
-cr_status cr_lab_stop(cr_lab *s, const char *why, cr_err *err) {
+cr_status cr_lab_stop(cr_lab *s, const char *why, cr_err *err) { return cr_lab_stop_for(s, "", why, err); }
+
+cr_status cr_lab_stop_for(cr_lab *s, const char *word, const char *why, cr_err *err) {
     s->start_again = false;
     if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING)
         return CR_OK;
     cr_server_id id = id_of(s);
     CR_TRY(s->hub->runner->ops->stop(s->hub->runner, &id, GRACE_MS, err));
     snprintf(s->why, sizeof s->why, "%s", why ? why : "");
+    snprintf(s->why_word, sizeof s->why_word, "%s", word);
+    cr_lab_rows_stopping(s);
+    cr_idle_drop(s);
     cr_probe_free(s->probe);
     s->probe = NULL;
     drop_route(s);
@@ -213,7 +221,8 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     drop_route(s);
     if (!s->was_ready && s->state != CR_LAB_STOPPING)
         s->failed = true;
-    cr_lab_rows_stopped(s, reason, s->why[0] ? s->why : text, hub);
+    cr_idle_drop(s);
+    cr_lab_rows_stopped(s, s->why_word[0] ? s->why_word : reason, s->why[0] ? s->why : text, hub);
     cr_log(CR_LOG_INFO, "server stopped", "user=%s server=%s reason=%s text=%s", s->user, s->name, s->stop_reason, s->stop_text);
     bool again = s->start_again;
     s->start_again = false;

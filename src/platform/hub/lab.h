@@ -17,6 +17,7 @@
 #define CR_PLATFORM_HUB_LAB_H
 
 #include "platform/hub/hub.h"
+#include "platform/hub/lab_ask.h"
 #include "platform/hub/probe.h"
 
 typedef enum cr_lab_state {
@@ -46,6 +47,7 @@ struct cr_lab {
     int percent;              /* of the start */
     char message[200];        /* what happens, for people */
     char why[200];            /* STOPPING: the reason to keep, when the hub itself stops it; "" otherwise */
+    char why_word[24];        /* and its short name, such as "idle"; "" is the runner's */
     int64_t began_ms;         /* monotonic, of this start */
     int64_t started_ms, last_activity_ms, stopped_ms;      /* wall; 0: never */
     int64_t ready_after_ms;   /* the last good start's; 0: not known */
@@ -53,6 +55,13 @@ struct cr_lab {
     int64_t memory_ms;        /* wall; when something inside was last ended for memory in this generation, 0: never seen by this hub */
     uint64_t memory_limit;    /* bytes; the limit in force then */
     bool failed;              /* the last start did not reach READY */
+    struct {                  /* see idle_watch.h */
+        int64_t used_ms;      /* wall; the latest use that was found by asking */
+        int64_t keep_until_ms;
+        int unanswered;       /* in a row */
+        cr_lab_ask *ask;      /* under way; and the hash of its token */
+        char token[2 * CR_HASH_BYTES + 1];
+    } idle;
     cr_timer deadline;
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
@@ -64,6 +73,8 @@ cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err
 /* Starting what runs and stopping what is stopped is CR_OK. */
 cr_status cr_lab_start(cr_lab *server, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_stop(cr_lab *server, const char *why, cr_err *err) CR_MUST_USE;
+/* word: the short name of the reason (stop_reason), kept with the text over a restart of the hub. */
+cr_status cr_lab_stop_for(cr_lab *server, const char *word, const char *why, cr_err *err) CR_MUST_USE;
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "platform/hub/idle_watch.h"
 
 enum { KEY_BYTES = 64 };
 
@@ -15,7 +16,7 @@ static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
 static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
-    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text"
+    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -44,6 +45,12 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     s->stopped_ms = cr_query_int(q, 10);
     copy(s->stop_reason, sizeof s->stop_reason, cr_query_text(q, 11));
     copy(s->stop_text, sizeof s->stop_text, cr_query_text(q, 12));
+    s->idle.keep_until_ms = cr_query_int(q, 13);
+    if (s->state != CR_LAB_STOPPED) {     /* a hub of before was stopping it for a reason of its own */
+        copy(s->why_word, sizeof s->why_word, s->stop_reason);
+        copy(s->why, sizeof s->why, s->stop_text);
+        s->stop_reason[0] = s->stop_text[0] = 0;
+    }
     copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
@@ -106,7 +113,7 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL WHERE id = ?", "iii", (int64_t)*generation, cr_wall_ms(), s->id));
+                     "stop_text = NULL, keep_until_ms = 0 WHERE id = ?", "iii", (int64_t)*generation, cr_wall_ms(), s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
     cr_token what = {.kind = CR_TOKEN_SERVER, .user_id = s->user_id, .server_id = s->id};
@@ -119,7 +126,7 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     CR_TRY(cr_db_end(s->hub->db, start_rows(s, &generation, ret_token, err), err));
     s->generation = generation;
     s->stop_reason[0] = s->stop_text[0] = 0;
-    s->stopped_ms = 0;
+    s->stopped_ms = s->idle.keep_until_ms = 0;
     return CR_OK;
 }
 
@@ -127,6 +134,13 @@ void cr_lab_rows_ready(cr_lab *s) {
     cr_err err = CR_ERR_INIT;
     if (cr_db_run(s->hub->db, &err, "UPDATE servers SET ready_after_ms = ? WHERE id = ?", "ii", s->ready_after_ms, s->id) != CR_OK)
         cr_log_err(CR_LOG_WARN, "noting a start", &err);
+}
+
+void cr_lab_rows_stopping(cr_lab *s) {
+    cr_err err = CR_ERR_INIT;
+    if (s->why_word[0] && cr_db_run(s->hub->db, &err, "UPDATE servers SET stop_reason = ?, stop_text = ? WHERE id = ?", "tti", s->why_word, s->why,
+                                    s->id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "noting why a server is stopped", &err);
 }
 
 static cr_status stop_rows(cr_lab *s, cr_err *err) {
@@ -171,6 +185,7 @@ static void free_server(cr_lab *s) {
         cr_lab_unlisten(s->listeners.next);
     cr_timer_stop(&s->deadline);
     cr_probe_free(s->probe);
+    cr_idle_drop(s);
     free(s);
 }
 

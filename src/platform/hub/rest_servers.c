@@ -2,35 +2,17 @@
 #include "platform/hub/rest.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include "base/clock.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/rest_time.h"
 
 enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000 };
 
 /* ---- activity: kept in memory, written once a minute when it changed ---- */
 
-/* YYYY-MM-DDTHH:MM:SS[.fraction]Z (or +00:00) as ms since 1970; false for anything else. */
-static bool parse_time(const char *text, int64_t *ret_ms) {
-    struct tm tm = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!rest)
-        return false;
-    int64_t ms = 0;
-    if (*rest == '.') {
-        rest++;
-        for (int scale = 100; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
-            ms += (*rest - '0') * scale;
-    }
-    if (strcmp(rest, "Z") != 0 && strcmp(rest, "+00:00") != 0 && *rest)
-        return false;
-    *ret_ms = (int64_t)timegm(&tm) * 1000 + ms;
-    return true;
-}
-
 static bool take_time(cr_request *req, const json_t *value, int64_t *ret_ms) {
     const char *text = json_is_string(value) ? json_string_value(value) : "";
-    if (!parse_time(text, ret_ms) || *ret_ms < 0)
+    if (!cr_rest_parse_time(text, ret_ms) || *ret_ms < 0)
         cr_rest_reply(req, 400, "Not a valid timestamp: '%.80s'", text);
     else if (*ret_ms > cr_wall_ms() + ACTIVITY_FUTURE_MS)
         cr_rest_reply(req, 400, "Rejecting activity from more than an hour in the future: %.80s", text);

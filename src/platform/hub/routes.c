@@ -29,6 +29,7 @@ const cr_route cr_hub_routes[] = {
     {CR_GET,              "/hub/spawn/:name",                 CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_spawn_form},
     {CR_GET,              "/hub/spawn-pending/:name",         CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_pending},
     {CR_POST,             "/hub/stop",                        CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_stop_post},
+    {CR_POST,             "/hub/keep",                        CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_keep_post},
     {CR_GET,              "/hub/user-redirect/*",             CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_user_redirect},
     {CR_GET,              "/hub/user/:name",                  CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_user_path},
     {CR_GET,              "/hub/user/:name/*",                CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_user_path},
