@@ -182,5 +182,9 @@ const cr_migration cr_schema[] = {
      "  joined INTEGER NOT NULL DEFAULT 0 CHECK (joined IN (0, 1))"
      ") STRICT;"
      "CREATE INDEX cluster_workers_cluster ON cluster_workers (cluster_id);"},
+    {8, "what was chosen for a server",
+     "ALTER TABLE servers ADD COLUMN user_options TEXT;"                          /* JSON object; for the next start, too */
+     "ALTER TABLE servers ADD COLUMN memory_bytes INTEGER;"                       /* limits of the last start */
+     "ALTER TABLE servers ADD COLUMN cpu_milli INTEGER;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);
