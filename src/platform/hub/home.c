@@ -18,20 +18,19 @@ static bool own_server(cr_request *req, cr_lab **ret_server) {
 }
 
 static json_t *server_values(cr_lab *s) {
-    char url[CR_URL_MAX], ago[24], memory[16], usual[24], over[16], over_ago[24], cpu[32];
+    char url[CR_URL_MAX], ago[24], usual[24], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
-    return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:o}",
+    return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
                      "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
                      "starting", pending && s->state != CR_LAB_STOPPING, "stopping", s->state == CR_LAB_STOPPING,
                      "message", s->message, "percent", s->percent, "url", cr_lab_origin_url(s, "lab", url, sizeof url),
                      "stop_text", s->stop_reason[0] && strcmp(s->stop_reason, "requested") != 0 ? s->stop_text : "",
                      "stopped_ago", s->stopped_ms ? cr_text_duration(CR_MAX(cr_wall_ms() - s->stopped_ms, 0), ago, sizeof ago) : "",
-                     "failed", s->failed, "memory",
-                     s->memory_bytes ? cr_text_bytes(s->memory_bytes, memory, sizeof memory) : "",
+                     "failed", s->failed,
                      "usual", s->ready_after_ms ? cr_text_duration(s->ready_after_ms, usual, sizeof usual) : "",
                      "over_limit", s->memory_ms ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
                      "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago),
-                     "cpu", s->cpu_milli ? cr_profile_number_text(s->cpu_milli, cpu) : "", "profile", cr_choice_title(s), "choice", cr_choice_page(s));
+                     "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s), "choice", cr_choice_page(s));
 }
 
 void cr_home(cr_request *req) {

@@ -65,7 +65,8 @@ static cr_status no_option(const cr_profile *p, const char *key, cr_err *err) {
     for (int i = 0; i < p->n_options; i++)
         names[i] = p->options[i].slug;
     const char *near = cr_profile_nearest(key, names, p->n_options);
-    return CR_FAIL(err, CR_INVALID, "profile %s has no option '%.40s'%s%s%s", p->slug, key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return CR_FAIL(err, CR_INVALID, "profile %s has no option '%.40s'%s%s%s", p->slug, key, near ? "; did you mean '" : "", near ? near : "",
+                   near ? "'?" : "");
 }
 
 static cr_status take(const cr_profile *p, const char *key, const json_t *value, cr_profile_asked *asked, json_t *kept, cr_err *err) {
@@ -217,14 +218,14 @@ static const char *answer_of(const cr_lab *s, const cr_profile *p, const cr_prof
     return buf;
 }
 
-/* "4 GiB of memory, 2 CPUs"; what is not said is left out. */
-static char *amounts(uint64_t memory_bytes, int64_t cpu_milli, char out[80]) {
+char *cr_choice_amounts(uint64_t memory_bytes, int64_t cpu_milli, char out[80]) {
     char memory[16], cpu[32];
     out[0] = 0;
     if (memory_bytes)
         snprintf(out, 80, "%s of memory", cr_text_bytes(memory_bytes, memory, sizeof memory));
     if (cpu_milli > 0)
-        snprintf(out + strlen(out), 80 - strlen(out), "%s%s %s", out[0] ? ", " : "", cr_profile_number_text(cpu_milli, cpu), cpu_milli == 1000 ? "CPU" : "CPUs");
+        snprintf(out + strlen(out), 80 - strlen(out), "%s%s %s", out[0] ? ", " : "", cr_profile_number_text(cpu_milli, cpu),
+                 cpu_milli == 1000 ? "CPU" : "CPUs");
     return out;
 }
 
@@ -252,12 +253,14 @@ static json_t *option_values(const cr_lab *s, const cr_profile *p, const cr_prof
 
 static json_t *profile_values(const cr_lab *s, const cr_profile *p, bool chosen, bool alone) {
     const cr_config *c = s->hub->config;
+    uint64_t memory = p->gives.memory_bytes ? p->gives.memory_bytes : c->memory_bytes;
+    int64_t cpu = p->gives.cpu_milli >= 0 ? p->gives.cpu_milli : c->cpu_milli;
     char text[80];
     json_t *options = json_array();
     for (int i = 0; i < p->n_options; i++)
         json_array_append_new(options, option_values(s, p, &p->options[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "slug", p->slug, "title", p->title, "description", p->description, "amounts",
-                     amounts(p->gives.memory_bytes ? p->gives.memory_bytes : c->memory_bytes, p->gives.cpu_milli >= 0 ? p->gives.cpu_milli : c->cpu_milli, text),
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "slug", p->slug, "title", p->title, "description", p->description,
+                     "amounts", cr_choice_amounts(memory, cpu, text),
                      "chosen", chosen, "alone", alone, "has_options", p->n_options > 0, "options", options);
 }
 

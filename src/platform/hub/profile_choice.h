@@ -24,6 +24,8 @@ cr_status cr_choice_for_start(cr_lab *server, cr_runner_start *start, cr_err *er
 
 /* For the page: {"ask": whether there is a choice, "none": nothing is open, "profiles": [...]}; see home.html. */
 json_t *cr_choice_page(cr_lab *server);
+/* "4.0 GiB of memory, 2 CPUs"; without a limit nothing is said of it. */
+char *cr_choice_amounts(uint64_t memory_bytes, int64_t cpu_milli, char out[80]);
 /* The title of what was chosen, "" when there is one profile only. */
 const char *cr_choice_title(const cr_lab *server);
 

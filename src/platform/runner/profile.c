@@ -37,7 +37,8 @@ const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char 
 /* ---- names of variables ---- */
 
 /* What Craton sets itself, what would change which program runs, and where libraries read secrets or code from. */
-static const char *const kept_begins[] = {"JUPYTERHUB_", "JPY_", "CRATON_", "LD_", "PYTHON", "DASK_GATEWAY__", "DASK_DISTRIBUTED__COMM__", "BASH_FUNC_", "GCONV_"};
+static const char *const kept_begins[] = {"JUPYTERHUB_", "JPY_", "CRATON_", "LD_", "PYTHON", "DASK_GATEWAY__", "DASK_DISTRIBUTED__COMM__",
+                                          "BASH_FUNC_", "GCONV_"};
 static const char *const kept[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "VIRTUAL_ENV", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH",
                                    "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_DEFAULT_PROVISIONER_NAME",
                                    "DASK_TEMPORARY_DIRECTORY", "MEM_LIMIT", "MEM_GUARANTEE", "CPU_LIMIT", "CPU_GUARANTEE", "BASH_ENV", "ENV", "IFS",

@@ -168,7 +168,8 @@ static cr_status read_kernels(const reader *r, const cr_yaml *list, cr_profile_g
     return CR_OK;
 }
 
-static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yaml *cpu, const cr_yaml *env, const cr_yaml *kernels, cr_profile_gives *g) {
+static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yaml *cpu, const cr_yaml *env, const cr_yaml *kernels,
+                            cr_profile_gives *g) {
     CR_TRY(read_memory(r, memory, &g->memory_bytes));
     CR_TRY(read_cpu(r, cpu, &g->cpu_milli));
     CR_TRY(read_env(r, env, g));
@@ -354,7 +355,8 @@ static cr_status read_options(const reader *r, const cr_yaml *map, cr_profile *p
 /* ---- profiles ---- */
 
 enum { P_SLUG, P_TITLE, P_DESCRIPTION, P_DEFAULT, P_MEMORY, P_CPU, P_ENV, P_KERNELS, P_GROUPS, P_OPTIONS };
-static const char *const profile_keys[KEYS_MOST] = {"slug", "display_name", "description", "default", "memory", "cpu", "environment", "kernels", "groups", "options"};
+static const char *const profile_keys[KEYS_MOST] = {"slug", "display_name", "description", "default", "memory", "cpu", "environment", "kernels",
+                                                   "groups", "options"};
 
 static int most_env(const cr_profile *p) {
     int all = p->gives.n_env;

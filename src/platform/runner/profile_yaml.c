@@ -88,7 +88,8 @@ static cr_status add(builder *b, const yaml_event_t *e, cr_yaml_kind kind, cr_er
 static cr_status take(builder *b, const yaml_event_t *e, cr_err *err) {
     switch (e->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return ++b->documents > 1 ? fail_at(b, e->start_mark, CR_INVALID, err, "a second document (---) begins here; there is one file, one document") : CR_OK;
+        return ++b->documents > 1 ? fail_at(b, e->start_mark, CR_INVALID, err, "a second document (---) begins here; one file is one document")
+                                  : CR_OK;
     case YAML_ALIAS_EVENT:
         return fail_at(b, e->start_mark, CR_INVALID, err, "references (*name) are not used here; write it out");
     case YAML_SCALAR_EVENT:

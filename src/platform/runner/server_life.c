@@ -477,7 +477,8 @@ static cr_status look_up(const cr_servers *s, const cr_msg_start *m, cr_arena *a
     const cr_config *c = s->setup.config;
     if (m->dask.role)
         return CR_OK;
-    return cr_profile_apply(s->setup.profiles ? s->setup.profiles : &none, &m->profile, c->memory_bytes, (uint32_t)c->cpu_milli, a, ret_given, err);
+    return cr_profile_apply(s->setup.profiles ? s->setup.profiles : &none, &m->profile, c->memory_bytes, (uint32_t)c->cpu_milli, a, ret_given,
+                            err);
 }
 
 static uint64_t at_most(uint64_t asked, uint64_t allowed) { return allowed && (asked == 0 || asked > allowed) ? allowed : asked; }
@@ -590,7 +591,8 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     cr_msg_start bounded = *asked, *m = &bounded;
     cr_err why = CR_ERR_INIT;
     cr_status fits = bound(s, m, &why);
-    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role, .cluster = (int64_t)m->dask.cluster};
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role,
+                   .cluster = (int64_t)m->dask.cluster};
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
