@@ -21,6 +21,10 @@ static void check_from_hub(const cr_msg *m) {
         check_text(s->token, sizeof s->token);
         fuzz_must(s->user[0] && !strchr(s->user, '/') && !strchr(s->user, '\n') && strcmp(s->user, "..") != 0);
         fuzz_must(strlen(s->token) == CR_RUNNER_TOKEN_LEN && strspn(s->token, "0123456789abcdef") == CR_RUNNER_TOKEN_LEN);
+        check_text(s->profile.profile, sizeof s->profile.profile);
+        check_text(s->profile.answers, sizeof s->profile.answers);
+        fuzz_must(!s->profile.profile[0] || cr_profile_slug_is_right(s->profile.profile));
+        fuzz_must(s->dask.role == CR_ROLE_LAB || !s->profile.answers[0]);
         fuzz_must(s->limits.memory_bytes <= INT64_MAX && s->limits.pids <= 1 << 22);
         break;
     }
@@ -49,6 +53,8 @@ static void check_from_helper(const cr_msg *m) {
         check_text(m->as_cr_msg_provider.provider.issuer, sizeof m->as_cr_msg_provider.provider.issuer);
     else if (m->head.kind == CR_MSG_SERVICE)
         check_text(m->as_cr_msg_service.service.url, sizeof m->as_cr_msg_service.service.url);
+    else if (m->head.kind == CR_MSG_PROFILES)
+        fuzz_must(m->as_cr_msg_profiles.bytes > 0 && m->as_cr_msg_profiles.bytes <= CR_PROFILES_PIECE);
     else if (m->head.kind != CR_MSG_CONFIG)
         abort();          /* no other kind may come from the helper */
     else

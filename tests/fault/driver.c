@@ -14,7 +14,7 @@
 #include "base/hex.h"
 #include "platform/runner/protocol.h"
 
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const void *services, const void *feature, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const void *services, const void *profiles, const void *feature, int runner_fd, int api_fd, int control_fd);
 /* In the place of the gateway's, so that main.c does not bring the hub along. */
 extern const char cr_gateway_feature;
 const char cr_gateway_feature = 0;
@@ -78,7 +78,7 @@ static void answer_api(int api_fd) {
     close(fd);
 }
 
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const void *services, const void *feature, int runner_fd, int api_fd, int control_fd) {
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const void *services, const void *profiles, const void *feature, int runner_fd, int api_fd, int control_fd) {
     cr_err err;
     char text[16384];
     size_t len = 0;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hub_client import running, wait_for
-from test_session import start, stop
+from test_session import server_pid, start, stop
 
 HEADER = (Path(__file__).resolve().parents[2] / "src/platform/runner/protocol.h").read_text()
 MAGIC = int(re.search(r"CR_MSG_MAGIC = (0x[0-9a-f]+)", HEADER)[1], 16)
@@ -22,6 +22,7 @@ class Start(ctypes.Structure):
 
     _fields_ = [("account", ctypes.c_char * 33), ("server", ctypes.c_char * 33), ("generation", ctypes.c_uint64),
                 ("memory", ctypes.c_uint64), ("cpu", ctypes.c_uint32), ("pids", ctypes.c_uint32),
+                ("profile", ctypes.c_char * 33), ("answers", ctypes.c_char * 1297),
                 ("user", ctypes.c_char * 256), ("token", ctypes.c_char * 65),
                 ("cluster", ctypes.c_uint64), ("numbers", ctypes.c_uint32 * 5),
                 ("name", ctypes.c_char * 33), ("cert", ctypes.c_char * 2048), ("key", ctypes.c_char * 512)]
@@ -56,8 +57,8 @@ def server_id(account, generation):
     return struct.pack("<33s33s6xQ", account, b"", generation)
 
 
-def start_packet(account, generation=1 << 40):
-    return packet(START, bytes(Start(account=account, generation=generation, memory=1 << 30, user=b"u", token=b"a" * 64)))
+def start_packet(account, generation=1 << 40, **more):
+    return packet(START, bytes(Start(**{"account": account, "generation": generation, "memory": 1 << 30, "user": b"u", "token": b"a" * 64, **more})))
 
 
 def present(platform):
@@ -106,3 +107,28 @@ def test_descriptors_and_accounts_that_are_not_ours(platform):
     wait_for(lambda: len(os.listdir(f"/proc/{helper}/fd")) <= begin, 20)
     for account in ("root", "daemon", "nobody"):
         assert subprocess.run(["getent", "passwd", account], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_more_than_the_operator_gives(platform):
+    """The limits of a forged start are the settings' (--memory 1G), and a profile that is in no file starts nothing."""
+    hub, generation = platform.hub_pid(), 1 << 42
+    with hub_socket(hub) as s:
+        s.send(start_packet(b"ada", generation, profile=b"huge"))
+        s.send(start_packet(b"ada", generation + 1, answers=b"x=y\n"))
+        s.send(start_packet(b"ada", generation + 2, memory=1 << 50, pids=1 << 20))
+        wait_for(lambda: server_pid_or_none(platform), 30)
+        record = dict(line.split(" ", 1) for line in (platform.folder / f"state/runner/servers/ada.{generation + 2}").read_text().split("\n") if " " in line)
+        assert record["memory_bytes"] == str(1 << 30) and record["pids"] == "1024", record
+        for path in Path("/sys/fs/cgroup").glob(f"**/ada.{generation + 2}"):
+            for name, most in (("memory.limit_in_bytes", 1 << 30), ("memory.max", 1 << 30), ("pids.max", 1024)):
+                assert not (path / name).exists() or int((path / name).read_text()) == most
+        s.send(packet(STOP, struct.pack("<I4x", 0) + server_id(b"ada", generation + 2)))
+    wait_for(lambda: not server_pid_or_none(platform), 30)
+    assert platform.hub_pid() == hub and platform.log.read_text().count("server not started") == 2
+
+
+def server_pid_or_none(platform):
+    try:
+        return server_pid(platform, "ada")
+    except (AssertionError, KeyError):
+        return None

@@ -26,6 +26,7 @@ struct cr_hub_process {
     const cr_config *config;
     const cr_provider_set *providers;
     const cr_service_set *services;
+    const cr_profile_set *profiles;
     const cr_ground *ground;
     cr_watch *watch;
     cr_hub_message_fn on_message;
@@ -170,6 +171,7 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     m.as_cr_msg_config.config = *h->config;
     m.as_cr_msg_config.n_providers = h->providers->n;
     m.as_cr_msg_config.n_services = h->services->n;
+    m.as_cr_msg_config.profiles_bytes = h->profiles->n ? (int32_t)h->profiles->text_bytes : -1;
     cr_status status = cr_msg_send(fd, &m, err);
     for (int i = 0; i < h->providers->n && status == CR_OK; i++) {
         cr_msg_init(&m, CR_MSG_PROVIDER);
@@ -179,6 +181,12 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     for (int i = 0; i < h->services->n && status == CR_OK; i++) {
         cr_msg_init(&m, CR_MSG_SERVICE);
         m.as_cr_msg_service.service = h->services->at[i];
+        status = cr_msg_send(fd, &m, err);
+    }
+    for (size_t at = 0; h->profiles->n && at < h->profiles->text_bytes && status == CR_OK; at += CR_PROFILES_PIECE) {
+        cr_msg_init(&m, CR_MSG_PROFILES);
+        m.as_cr_msg_profiles.bytes = (uint32_t)CR_MIN(h->profiles->text_bytes - at, (size_t)CR_PROFILES_PIECE);
+        memcpy(m.as_cr_msg_profiles.text, h->profiles->text + at, m.as_cr_msg_profiles.bytes);
         status = cr_msg_send(fd, &m, err);
     }
     explicit_bzero(&m, sizeof m);
@@ -223,12 +231,12 @@ static void launch_again(void *user, uint32_t events) {
     (void)!cr_watch_after(h->watch, BACKOFF_MOST_MS, launch_again, h, NULL);
 }
 
-cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_ground *g, cr_watch *w,
-                               cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) {
+cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
+                               const cr_ground *g, cr_watch *w, cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) {
     cr_hub_process *h = calloc(1, sizeof *h);
     if (!h)
         return CR_FAIL(err, CR_MEMORY, "no memory for the hub's record");
-    *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .ground = g, .watch = w, .on_message = on_message, .user = user, .fd = -1, .pidfd = -1,
+    *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .profiles = profiles, .ground = g, .watch = w, .on_message = on_message, .user = user, .fd = -1, .pidfd = -1,
                           .backoff_ms = BACKOFF_FIRST_MS};
     cr_buf_init(&h->queue, QUEUE_MAX);
     h->binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

@@ -16,8 +16,8 @@ enum { CR_HUB_RUNNER_FD = 3, CR_HUB_API_FD = 4, CR_HUB_CONTROL_FD = 5 };
 typedef struct cr_hub_process cr_hub_process;
 typedef void (*cr_hub_message_fn)(void *user, const cr_msg *message);
 
-cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_ground *g, cr_watch *w,
-                               cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) CR_MUST_USE;
+cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
+                               const cr_ground *g, cr_watch *w, cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) CR_MUST_USE;
 /* In order, never waits. What a hub that reads too slowly cannot get ends that hub; the next one asks for the list anyway. */
 void cr_hub_process_send(cr_hub_process *h, const cr_runner_event *event);
 bool cr_hub_process_holds(const cr_hub_process *h, pid_t pid);

@@ -12,6 +12,7 @@
 #include "platform/daemon/control_client.h"
 #include "platform/daemon/helper.h"
 #include "platform/daemon/hub_process.h"
+#include "platform/daemon/profiles.h"
 #include "platform/daemon/providers.h"
 #include "platform/daemon/services.h"
 #include "platform/daemon/urls.h"
@@ -20,7 +21,7 @@
 #include "platform/runner/protocol.h"
 
 /* hub/hub.c. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services,
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
                 const struct cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 
 static int fail(const cr_err *err) {
@@ -43,14 +44,30 @@ static cr_status open_log(const cr_config *c, const char *component, cr_err *err
     return CR_OK;
 }
 
+static cr_status receive_profiles(int bytes, cr_profile_set *profiles, cr_err *err) {
+    cr_auto_buf cr_buf text;
+    cr_buf_init(&text, CR_PROFILE_FILE_MAX);
+    if (bytes < 0)
+        return CR_OK;
+    while (text.len < (size_t)bytes) {
+        cr_msg m;
+        CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
+        if (m.head.kind != CR_MSG_PROFILES)
+            return CR_FAIL(err, CR_FORMAT, "a packet is not a piece of the profiles");
+        cr_buf_add(&text, m.as_cr_msg_profiles.text, m.as_cr_msg_profiles.bytes);
+        CR_TRY(cr_buf_check(&text, err));
+    }
+    return cr_profiles_parse("profiles.yaml", cr_buf_str(&text), text.len, profiles, err);
+}
+
 /* What the helper sends before anything else. */
-static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_service_set *services, cr_err *err) {
+static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_service_set *services, cr_profile_set *profiles, cr_err *err) {
     cr_msg m;
     CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
     if (m.head.kind != CR_MSG_CONFIG)
         return CR_FAIL(err, CR_FORMAT, "the first packet is not the settings");
     *config = m.as_cr_msg_config.config;
-    int n_providers = m.as_cr_msg_config.n_providers, n_services = m.as_cr_msg_config.n_services;
+    int n_providers = m.as_cr_msg_config.n_providers, n_services = m.as_cr_msg_config.n_services, profiles_bytes = m.as_cr_msg_config.profiles_bytes;
     for (; providers->n < n_providers; providers->n++) {
         CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
         if (m.head.kind != CR_MSG_PROVIDER)
@@ -64,17 +81,18 @@ static cr_status receive_settings(cr_config *config, cr_provider_set *providers,
         services->at[services->n] = m.as_cr_msg_service.service;
     }
     explicit_bzero(&m, sizeof m);
-    return CR_OK;
+    return receive_profiles(profiles_bytes, profiles, err);
 }
 
 static int run_hub(void) {
     static cr_config config;
     static cr_provider_set providers;
     static cr_service_set services;
+    static cr_profile_set profiles;
     cr_err err = CR_ERR_INIT;
     cr_log_setup("hub", CR_LOG_INFO, 2);
     signal(SIGPIPE, SIG_IGN);
-    cr_status status = receive_settings(&config, &providers, &services, &err);
+    cr_status status = receive_settings(&config, &providers, &services, &profiles, &err);
     if (status == CR_OK && prctl(PR_SET_DUMPABLE, 0) != 0)   /* no other process of this uid looks into its memory */
         status = CR_FAIL_ERRNO(&err, "cannot protect the hub's memory");
     if (status == CR_OK)
@@ -83,7 +101,7 @@ static int run_hub(void) {
         cr_log_err(CR_LOG_ERROR, "hub cannot start", &err);
         return cr_status_exit(status);
     }
-    return cr_hub_main(&config, &providers, &services, config.gateway ? &cr_gateway_feature : NULL, CR_HUB_RUNNER_FD, CR_HUB_API_FD,
+    return cr_hub_main(&config, &providers, &services, &profiles, config.gateway ? &cr_gateway_feature : NULL, CR_HUB_RUNNER_FD, CR_HUB_API_FD,
                        CR_HUB_CONTROL_FD);
 }
 
@@ -118,7 +136,7 @@ static int service_help(void) {
 }
 
 /* Says what the next start will use. */
-static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services) {
+static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
     cr_url_hub_origin(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
@@ -129,6 +147,10 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
     }
     for (int i = 0; i < services->n; i++)
         printf("  service %s: %s%d scopes\n", services->at[i].name, services->at[i].admin ? "administrator, and " : "", services->at[i].n_scopes);
+    cr_auto_buf cr_buf text;
+    cr_buf_init(&text, 256 << 10);
+    cr_profiles_describe(c, profiles, &text);
+    printf("%s", cr_buf_str(&text));
     return 0;
 }
 
@@ -140,6 +162,7 @@ int main(int argc, char **argv) {
     bool want_help = false, want_version = false, want_check = false, want_signin_help = false, want_service_help = false;
     static cr_provider_set providers;
     static cr_service_set services;
+    static cr_profile_set profiles;
     const cr_option actions[] = {
         {0, "status", NULL, "what runs", CR_OPTION_FLAG, &k.status},
         {0, "json", NULL, "with an action: the answer as JSON", CR_OPTION_FLAG, &k.json},
@@ -169,11 +192,12 @@ int main(int argc, char **argv) {
         return fail(&err);
     if (cr_control_is_asked(&k))
         return cr_control_run(&config, &k);
-    if (cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK)
+    if (cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK ||
+        cr_profiles_load(&config, &profiles, &err) != CR_OK)
         return fail(&err);
     if (want_check)
-        return check(&config, &providers, &services);
-    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &err) != CR_OK)
+        return check(&config, &providers, &services, &profiles);
+    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &profiles, &err) != CR_OK)
         return fail(&err);
     return 0;
 }

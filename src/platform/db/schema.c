@@ -196,6 +196,10 @@ const cr_migration cr_schema[] = {
      "  tail TEXT NOT NULL"                       /* of its log */
      ") STRICT;"
      "CREATE INDEX cluster_failures_cluster ON cluster_failures (cluster_id);"},
+    {8, "what was chosen for a server",
+     "ALTER TABLE servers ADD COLUMN user_options TEXT;"                          /* JSON object; for the next start, too */
+     "ALTER TABLE servers ADD COLUMN memory_bytes INTEGER;"                       /* limits of the last start */
+     "ALTER TABLE servers ADD COLUMN cpu_milli INTEGER;"},
     {9, "keeping idle servers",
      "ALTER TABLE servers ADD COLUMN keep_until_ms INTEGER NOT NULL DEFAULT 0;"},       /* its person wants it so long, used or not */
 };

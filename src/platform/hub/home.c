@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/profile_choice.h"
 
 void cr_root(cr_request *req) { cr_reply_redirect(req, 302, "/hub/home"); }
 
@@ -17,20 +18,20 @@ static bool own_server(cr_request *req, cr_lab **ret_server) {
     return false;
 }
 
-static json_t *server_values(const cr_lab *s) {
-    char url[CR_URL_MAX], ago[24], memory[16], usual[24], over[16], over_ago[24];
+static json_t *server_values(cr_lab *s) {
+    char url[CR_URL_MAX], ago[24], usual[24], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
-    return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s}",
+    return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
                      "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
                      "starting", pending && s->state != CR_LAB_STOPPING, "stopping", s->state == CR_LAB_STOPPING,
                      "message", s->message, "percent", s->percent, "url", cr_lab_origin_url(s, "lab", url, sizeof url),
                      "stop_text", s->stop_reason[0] && strcmp(s->stop_reason, "requested") != 0 ? s->stop_text : "",
                      "stopped_ago", s->stopped_ms ? cr_text_duration(CR_MAX(cr_wall_ms() - s->stopped_ms, 0), ago, sizeof ago) : "",
-                     "failed", s->failed, "memory",
-                     s->hub->config->memory_bytes ? cr_text_bytes(s->hub->config->memory_bytes, memory, sizeof memory) : "",
+                     "failed", s->failed,
                      "usual", s->ready_after_ms ? cr_text_duration(s->ready_after_ms, usual, sizeof usual) : "",
                      "over_limit", s->memory_ms ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
-                     "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago));
+                     "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago),
+                     "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s), "choice", cr_choice_page(s));
 }
 
 void cr_home(cr_request *req) {
@@ -50,7 +51,8 @@ void cr_spawn_post(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!own_server(req, &s))
         return;
-    if (cr_lab_start(s, &err) != CR_OK)
+    bool may_change = s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING;
+    if ((may_change && cr_choice_set_form(s, &req->form, &err) != CR_OK) || cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
         to_pending(req);

@@ -49,6 +49,7 @@ typedef struct cr_hub {
     const cr_config *config;
     const cr_provider_set *providers;
     const cr_service_set *services;
+    const cr_profile_set *profiles;
     cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
     struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
     int n_oidc_jobs;
@@ -100,7 +101,7 @@ typedef struct cr_caller {
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services,
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
                 const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 void cr_hub_stop(cr_hub *hub, int exit_code);
 

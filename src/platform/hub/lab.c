@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_rows.h"
+#include "platform/hub/profile_choice.h"
 
 enum {
     START_MS = 150 * 1000,        /* STARTING to READY: a cold start on a busy small machine */
@@ -99,7 +100,8 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     }
     if (s->state != CR_LAB_STOPPED)
         return CR_OK;
-    cr_runner_start start = {.limits = {hub->config->memory_bytes, (uint32_t)hub->config->cpu_milli, (uint32_t)hub->config->pids}};
+    cr_runner_start start = {0};
+    CR_TRY(cr_choice_for_start(s, &start, err));
     CR_TRY(cr_lab_rows_start(s, start.token, err));
     start.id = id_of(s);
     snprintf(start.user, sizeof start.user, "%s", s->user);

@@ -54,6 +54,9 @@ struct cr_lab {
     char stop_reason[24], stop_text[320];
     int64_t memory_ms;        /* wall; when something inside was last ended for memory in this generation, 0: never seen by this hub */
     uint64_t memory_limit;    /* bytes; the limit in force then */
+    json_t *user_options;     /* the choice for the next start, and of the one that runs; see profile_choice.h */
+    uint64_t memory_bytes;    /* limits of this start; 0: not known */
+    uint32_t cpu_milli;       /* likewise; 0: none */
     bool failed;              /* the last start did not reach READY */
     struct {                  /* see idle_watch.h */
         int64_t used_ms;      /* wall; the latest use that was found by asking */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/profile_choice.h"
 #include "platform/hub/rest_time.h"
 
 enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000 };
@@ -100,7 +101,7 @@ void cr_api_server_get(cr_request *req) {
         cr_rest_reply(req, 404, "%s's server was never started", req->param[0]);
 }
 
-/* Options are taken as they are in JupyterHub, and not used: what a server gets is the operator's to say. */
+/* The body is user_options, or has them beside a display_name. */
 static bool check_options(cr_request *req) {
     const json_t *name = json_object_get(req->json, "display_name"), *options = json_object_get(req->json, "user_options");
     const char *problem = json_is_array(req->json) && json_array_size(req->json) ? "Body must be a JSON object"
@@ -111,14 +112,26 @@ static bool check_options(cr_request *req) {
     return !problem;
 }
 
+/* NULL: none are given, and those of before count. */
+static const json_t *options_of(const cr_request *req) {
+    const json_t *options = json_object_get(req->json, "user_options");
+    if (!json_is_object(req->json) || json_object_size(req->json) == 0)
+        return NULL;
+    if (options || json_object_get(req->json, "display_name"))
+        return json_is_object(options) ? options : NULL;
+    return req->json;
+}
+
 void cr_api_server_start(cr_request *req) {
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
     if (!find_server(req, CR_SCOPE_START_SERVERS, true, &s) || !check_options(req))
         return;
+    const json_t *options = options_of(req);
     if (s->state == CR_LAB_READY)
         cr_rest_reply(req, 400, "%s is already running", s->user);
-    else if (cr_lab_start(s, &err) != CR_OK)
+    else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
+             cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
         cr_reply_empty(req, 202);
@@ -207,7 +220,7 @@ void cr_api_server_make(cr_request *req) {
         cr_rest_reply(req, 409, "User %s already has a default server", person.name);
 }
 
-/* PATCH: a name or a title is one of a named server; options are not kept, so it is not said that they were. */
+/* PATCH: a name or a title is one of a named server; options are those of the next start. */
 static void change(cr_request *req, const char *server) {
     cr_person person;
     cr_lab *s = NULL;
@@ -240,8 +253,10 @@ static void change(cr_request *req, const char *server) {
         cr_rest_reply(req, 400, "%s is active. Please stop it before modifying it.", person.name);
     else if (!json_is_object(json_object_get(req->json, "user_options")))
         cr_reply_error(req, 400, "user_options must be a dict", "");
+    else if (cr_choice_set(s, json_object_get(req->json, "user_options"), &err) != CR_OK)
+        cr_reply_err(req, &err);
     else
-        cr_reply_error(req, 501, "This hub keeps no options of a server.", "what a server gets is the operator's to say");
+        cr_reply_json(req, 200, cr_rest_server_model(req, s));
 }
 
 void cr_api_server_change(cr_request *req) { change(req, ""); }

@@ -12,7 +12,7 @@
 #include "platform/daemon/urls.h"
 #include "platform/runner/confine.h"
 
-enum { ENV_MOST = 96 + CR_DASK_ENV_MOST };
+enum { ENV_MOST = 96 + CR_DASK_ENV_MOST + CR_PROFILE_ENV_ALL_MAX };
 
 typedef struct list {
     cr_arena *arena;
@@ -191,6 +191,19 @@ static void put_limits(list *v, const cr_launch *l) {
         put(v, "CPU_LIMIT=%u.%03u", m->cpu_milli / 1000, m->cpu_milli % 1000);
 }
 
+/* What the profile sets is not Craton's own (cr_profile_env_check); it may be what is passed on. */
+static bool is_given(const cr_launch *l, const char *name) {
+    for (int i = 0; l->given && i < l->given->n_env; i++)
+        if (strcmp(l->given->env[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void put_profile(list *v, const cr_launch *l) {
+    for (int i = 0; l->given && i < l->given->n_env; i++)
+        put(v, "%s=%s", l->given->env[i].name, l->given->env[i].value);
+}
+
 cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err *err) {
     static const char *const passed_on[] = {"TZ", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
                                             "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"};
@@ -205,8 +218,9 @@ cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err
         put_gateway(&v, l);
     }
     put_limits(&v, l);
+    put_profile(&v, l);
     for (size_t i = 0; i < CR_ARRAY_LEN(passed_on); i++)
-        if (getenv(passed_on[i]) && strlen(getenv(passed_on[i])) < 1024)
+        if (!is_given(l, passed_on[i]) && getenv(passed_on[i]) && strlen(getenv(passed_on[i])) < 1024)
             put_default(&v, l, passed_on[i], getenv(passed_on[i]));
     return end(&v, ret_env, err);
 }
@@ -231,6 +245,10 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
     put(&v, "--KernelManager.transport=ipc");
     /* Otherwise every server asks npm, when there is one, for half a second of CPU. */
     put(&v, "--LanguageServerManager.node_roots=[]");
+    for (int i = 0; l->given && i < l->given->n_kernels; i++)
+        put(&v, "--KernelSpecManager.allowed_kernelspecs=%s", l->given->kernels[i]);
+    if (l->given && l->given->n_kernels)
+        put(&v, "--MultiKernelManager.default_kernel_name=%s", l->given->kernels[0]);
     return end(&v, ret_argv, err);
 }
 

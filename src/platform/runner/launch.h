@@ -29,6 +29,7 @@ typedef struct cr_launch {
     const char *socket;           /* where the server is to listen */
     const char *runtime_dir;
     const char *environment;      /* resolved PREFIX/env/GENERATION */
+    const cr_profile_given *given; /* variables and kernels of its profile; NULL: none */
     const char *secrets_dir;      /* of a cluster's process; NULL: it is none */
     const char *kernels_socket;   /* where its kernels are forked; NULL: nowhere */
     pid_t kernels_of;             /* 0: this is the start of a server */

@@ -43,6 +43,8 @@ static cr_status local_start(cr_runner *r, const cr_runner_start *start, cr_err 
     cr_msg_start *s = &m.as_cr_msg_start;
     s->id = clean_id(&start->id);
     s->limits = start->limits;
+    snprintf(s->profile.profile, sizeof s->profile.profile, "%s", start->profile.profile);
+    snprintf(s->profile.answers, sizeof s->profile.answers, "%s", start->profile.answers);
     snprintf(s->user, sizeof s->user, "%s", start->user);
     snprintf(s->token, sizeof s->token, "%s", start->token);
     s->dask = start->dask;

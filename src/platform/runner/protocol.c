@@ -122,6 +122,18 @@ static cr_status check_dask(const cr_dask_start *d, const cr_server_id *id, cr_e
                ? CR_OK : CR_FAIL(err, CR_INVALID, "a worker has a certificate of its own");
 }
 
+/* Names and answers; what they mean, and whether they fit, the table of servers asks the operator's file. */
+static cr_status check_profile(const cr_profile_asked *p, uint32_t role, cr_err *err) {
+    if (!ends_inside(p->profile, sizeof p->profile) || !ends_inside(p->answers, sizeof p->answers) || (p->profile[0] && !cr_profile_slug_is_right(p->profile)))
+        return CR_FAIL(err, CR_INVALID, "the name of a profile, or the answers to its options, have a wrong form");
+    if (role != CR_ROLE_LAB && (p->profile[0] || p->answers[0]))
+        return CR_FAIL(err, CR_INVALID, "a cluster's process has a profile");
+    for (const unsigned char *c = (const unsigned char *)p->answers; *c; c++)
+        if ((*c < 0x20 && *c != '\n') || *c == 0x7F)
+            return CR_FAIL(err, CR_INVALID, "an answer to an option has a control character");
+    return CR_OK;
+}
+
 static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     CR_TRY(check_id(&m->id, err));
     if (cr_account_is_platform_log(m->id.account))
@@ -133,6 +145,7 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
         return CR_FAIL(err, CR_INVALID, "token is not %d hexadecimal digits", CR_RUNNER_TOKEN_LEN);
     if (m->limits.memory_bytes > INT64_MAX || m->limits.cpu_milli > 4096000 || m->limits.pids > 1 << 22)
         return CR_FAIL(err, CR_RANGE, "a limit is out of range");
+    CR_TRY(check_profile(&m->profile, m->dask.role, err));
     return check_dask(&m->dask, &m->id, err);
 }
 
@@ -155,11 +168,17 @@ static cr_status check_body(const cr_msg *m, cr_err *err) {
             return CR_FAIL(err, CR_RANGE, "%d identity providers", m->as_cr_msg_config.n_providers);
         if (m->as_cr_msg_config.n_services < 0 || m->as_cr_msg_config.n_services > CR_SERVICES_MAX)
             return CR_FAIL(err, CR_RANGE, "%d services", m->as_cr_msg_config.n_services);
+        if (m->as_cr_msg_config.profiles_bytes < -1 || m->as_cr_msg_config.profiles_bytes > CR_PROFILE_FILE_MAX)
+            return CR_FAIL(err, CR_RANGE, "profiles of %d bytes", m->as_cr_msg_config.profiles_bytes);
         return cr_config_check(&m->as_cr_msg_config.config, err);
     case CR_MSG_PROVIDER:
         return cr_provider_check(&m->as_cr_msg_provider.provider, err);
     case CR_MSG_SERVICE:
         return cr_service_check(&m->as_cr_msg_service.service, err);
+    case CR_MSG_PROFILES:
+        if (m->as_cr_msg_profiles.bytes == 0 || m->as_cr_msg_profiles.bytes > CR_PROFILES_PIECE)
+            return CR_FAIL(err, CR_RANGE, "a piece of %u bytes", m->as_cr_msg_profiles.bytes);
+        return CR_OK;
     case CR_MSG_EVENT:
         return check_event(&m->as_cr_msg_event.event, err);
     case CR_MSG_START:

@@ -2,7 +2,7 @@
  *
  * The hub is not privileged. It speaks to the runner helper (helper.c; root when cratond was started as root) over a
  * SOCK_SEQPACKET socket pair that it inherited, with the fixed messages of protocol.h: numbers, names that match
- * [a-z][a-z0-9-]{0,31}, limits and one token; never a path, an argv or an environment. The helper validates every field again,
+ * [a-z][a-z0-9-]{0,31}, limits, a choice among the operator's profiles and one token; never a path, an argv or an environment. The helper validates every field again,
  * derives all paths itself, keeps the list of what runs on disk and finds it again after a restart (pid + start time).
  * Slurm and Kubernetes will be further implementations of cr_runner_ops.
  *
@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include "base/error.h"
 #include "platform/runner/dask_env.h"
+#include "platform/runner/profile.h"
 
 enum { CR_RUNNER_NAME_MAX = 32, CR_RUNNER_TOKEN_LEN = 64 };
 
@@ -90,6 +91,7 @@ typedef void (*cr_runner_event_fn)(void *user, const cr_runner_event *event);
 typedef struct cr_runner_start {
     cr_server_id id;
     cr_server_limits limits;
+    cr_profile_asked profile;     /* of a person's server */
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
     char display[128];            /* shown to the user only */

@@ -17,7 +17,7 @@
 #include "platform/runner/place.h"
 
 enum { SOCKET_POLL_MS = 20, SOCKET_SLOW_POLL_MS = 200, SOCKET_QUICK_MS = 15000, SWEEP_POLL_MS = 20, SWEEP_PATIENCE_MS = 30000,
-       LOG_MOST = 8 << 20, RESUMED_GRACE_MS = 10000, OOM_FRESH_MS = 5000 };
+       LOG_MOST = 8 << 20, GIVEN_MOST = 64 << 10, CLUSTER_LEAST = 512 << 20, RESUMED_GRACE_MS = 10000, OOM_FRESH_MS = 5000 };
 
 static void on_end(void *user, uint32_t events);
 static void log_path(const cr_server *v, const char *suffix, char path[CR_URL_MAX]);
@@ -471,11 +471,45 @@ static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
     return false;
 }
 
+/* What the profile gives, by the operator's file as this process has read it. */
+static cr_status look_up(const cr_servers *s, const cr_msg_start *m, cr_arena *a, cr_profile_given *ret_given, cr_err *err) {
+    static const cr_profile_set none;
+    const cr_config *c = s->setup.config;
+    if (m->dask.role)
+        return CR_OK;
+    return cr_profile_apply(s->setup.profiles ? s->setup.profiles : &none, &m->profile, c->memory_bytes, (uint32_t)c->cpu_milli, a, ret_given,
+                            err);
+}
+
+static uint64_t at_most(uint64_t asked, uint64_t allowed) { return allowed && (asked == 0 || asked > allowed) ? allowed : asked; }
+
+/* The hub is not believed: nothing starts with more than the operator's file and settings give. */
+static cr_status bound(const cr_servers *s, cr_msg_start *m, cr_err *err) {
+    const cr_config *c = s->setup.config;
+    cr_profile_given given;
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, GIVEN_MOST);
+    m->limits.pids = (uint32_t)at_most(m->limits.pids, (uint64_t)c->pids);
+    if (m->dask.role) {
+        m->limits.memory_bytes = at_most(m->limits.memory_bytes, CR_MAX(c->gateway_memory_bytes, (uint64_t)CLUSTER_LEAST));
+        m->limits.cpu_milli = (uint32_t)at_most(m->limits.cpu_milli, (uint64_t)c->gateway_cores * 1000);
+        return CR_OK;
+    }
+    CR_TRY(look_up(s, m, &arena, &given, err));
+    m->limits.memory_bytes = at_most(m->limits.memory_bytes, given.memory_bytes);
+    m->limits.cpu_milli = (uint32_t)at_most(m->limits.cpu_milli, given.cpu_milli);
+    return CR_OK;
+}
+
 static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     cr_servers *s = v->table;
     char environment[PATH_MAX], runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
         secrets[CR_URL_MAX];
     cr_account u;
+    cr_profile_given given = {0};
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, GIVEN_MOST);
+    CR_TRY(look_up(s, m, &arena, &given, err));
     CR_TRY(cr_server_environment(s->setup.config, environment, err));
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_owner_rules_admit(s->rules, u.uid);
@@ -490,7 +524,7 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     paths_of(v, sock, link);
     const cr_launch l = {.config = s->setup.config, .start = m, .account = &u, .groups = s->groups, .group = group_of(v, group),
                          .socket = sock, .runtime_dir = runtime_dir, .environment = environment,
-                         .secrets_dir = v->r.role ? secrets_dir_of(v, secrets) : NULL,
+                         .given = v->r.role ? NULL : &given, .secrets_dir = v->r.role ? secrets_dir_of(v, secrets) : NULL,
                          .kernels_socket = s->kernels ? kernels_socket_of(v, kernels) : NULL, .log_fd = v->log_fd};
     pid_t pid;
     v->r.preimported = fork_prepared(s, &l, &pid);
@@ -553,8 +587,12 @@ static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_mad
     return status;
 }
 
-void cr_server_start(cr_servers *s, const cr_msg_start *m) {
-    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role, .cluster = (int64_t)m->dask.cluster};
+void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
+    cr_msg_start bounded = *asked, *m = &bounded;
+    cr_err why = CR_ERR_INIT;
+    cr_status fits = bound(s, m, &why);
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role,
+                   .cluster = (int64_t)m->dask.cluster};
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
@@ -566,10 +604,13 @@ void cr_server_start(cr_servers *s, const cr_msg_start *m) {
         s->setup.on_event(s->setup.user, &e);
         return;
     }
-    if (need_account(v, m, &made, &err) != CR_OK)
+    if (fits != CR_OK)
+        fail_start(v, &why);
+    else if (need_account(v, m, &made, &err) != CR_OK)
         fail_start(v, &err);
     else if (made)
         begin(v, m);
+    explicit_bzero(&bounded, sizeof bounded);   /* it has the token */
 }
 
 void cr_server_go_on(cr_server *v, const cr_err *made) {

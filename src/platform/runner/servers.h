@@ -20,6 +20,7 @@ typedef void (*cr_servers_event_fn)(void *user, const cr_runner_event *event);
 
 typedef struct cr_servers_setup {
     const cr_config *config;      /* borrowed, outlives the table */
+    const cr_profile_set *profiles;    /* likewise; NULL: none */
     cr_watch *watch;
     uid_t start_uid;              /* of the prepared parent (prepared.h) */
     gid_t start_gid;
