@@ -19,8 +19,12 @@ NumPy's own functions called on an Array (`__array_function__`). The modules tha
 times (datetime64, timedelta64) and bynumpy (text, and what the engine has not) are imported when they are needed.
 """
 
-from . import along, elementwise, making, moving, products, quantiles, reductions, shapes  # noqa: F401 (they register their functions)
+from importlib import import_module
+
 from .functions import FUNCTIONS, unsupported
+
+for _name in ("shapes", "making", "elementwise", "moving", "reductions", "products", "along", "quantiles"):
+    import_module(f"craton.{_name}")
 
 # What needs more than the engine has today: the reason, and what to write instead.
 MISSING = {

@@ -1,4 +1,4 @@
-/* option.h - command-line options from one table: parser, --help and man page come from the same rows.
+/* option.h - command-line options from one table: the parser and --help come from the same rows.
  *
  * static const cr_option rows[] = {
  *     {'o', "output", "FILE", "write the result to FILE", CR_OPTION_TEXT, &output},

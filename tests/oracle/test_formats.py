@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 
 import netCDF4
 import numcodecs
@@ -527,7 +526,6 @@ def test_not_a_known_format(tmp_path):
 
 # ---- writing -------------------------------------------------------------------------------------------------------------------
 
-import itertools
 import signal
 import subprocess
 

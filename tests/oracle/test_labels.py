@@ -229,7 +229,6 @@ def op_sel_time(rng, ds):
 
 def op_arithmetic(rng, ds):
     op = str(rng.choice(["add", "subtract", "multiply", "divide", "less", "greater_equal", "equal", "maximum"]))
-    f = getattr(np, op)
     kind = rng.integers(0, 4)
     if kind == 0:
         one, two = ("a", "c") if rng.random() < 0.5 else ("c", "a")

@@ -120,6 +120,16 @@ cr_status cr_node_cut(cr_array *a, const int64_t *chunks, cr_err *err) {
     return CR_OK;
 }
 
+cr_status cr_node_cut_along(cr_array *a, const cr_array *in, const int *from, cr_err *err) {
+    for (int i = 0; i < a->ndim; i++) {
+        if (from[i] >= 0)
+            a->cuts[i] = cr_cuts_ref(in->cuts[from[i]]);
+        else
+            CR_TRY(cr_cuts_regular(a->shape[i], a->shape[i], 0, &a->cuts[i], err));
+    }
+    return CR_OK;
+}
+
 cr_status cr_axis_check(const char *what, int axis, int ndim, int *ret_axis, cr_err *err) {
     if (axis < -ndim || axis >= ndim)
         return CR_FAIL(err, CR_RANGE, "%s: axis %d is out of range for an array of %d axes", what, axis, ndim);

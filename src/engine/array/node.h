@@ -150,6 +150,8 @@ typedef struct cr_node_spec {
 cr_status cr_node_new(const cr_node_spec *spec, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 /* Sets all cuts: one piece size per axis; chunks NULL: about 1 MiB, last axes whole. */
 cr_status cr_node_cut(cr_array *a, const int64_t *chunks, cr_err *err) CR_MUST_USE;
+/* Sets all cuts: those of in's axis from[i], one piece where from[i] < 0. */
+cr_status cr_node_cut_along(cr_array *a, const cr_array *in, const int *from, cr_err *err) CR_MUST_USE;
 /* axis made non-negative; what for messages. */
 cr_status cr_axis_check(const char *what, int axis, int ndim, int *ret_axis, cr_err *err) CR_MUST_USE;
 /* Bit a: axis a is named. axes NULL with n_axes 0: all. */

@@ -108,13 +108,7 @@ static cr_status quantile_new(cr_array *a, const request *r, const cr_quantile_o
                          .params_bytes = bytes};
     cr_array *v;
     CR_TRY(cr_node_new(&spec, &v, err));
-    cr_status status = CR_OK;
-    for (int i = 0; i < ndim && status == CR_OK; i++) {
-        if (from[i] >= 0)
-            v->cuts[i] = cr_cuts_ref(a->cuts[from[i]]);
-        else
-            status = cr_cuts_regular(shape[i], shape[i], 0, &v->cuts[i], err);
-    }
+    cr_status status = cr_node_cut_along(v, a, from, err);
     if (status != CR_OK)
         cr_array_unref(v);
     else

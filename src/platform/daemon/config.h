@@ -14,7 +14,7 @@ typedef struct cr_config {
     char bind[64];                /* address of both public ports; default 127.0.0.1 */
     int64_t port;                 /* hub; user servers at port + 1. default 8000 */
     char state_dir[512];          /* /var/lib/craton, or ~/.local/share/craton/state when not root */
-    char run_dir[256];            /* /run/craton, or XDG_RUNTIME_DIR/craton: sockets; short, see contracts: ipc paths < 107 */
+    char run_dir[256];            /* /run/craton, or XDG_RUNTIME_DIR/craton: sockets; short: sun_path has 108 bytes */
     char prefix[512];             /* where the environment lies: PREFIX/env/bin/python; /opt/craton */
     char domain[256];             /* "" on loopback: users at ACCOUNT.localhost; else hub at DOMAIN, users at ACCOUNT.DOMAIN */
     char tls_cert[512], tls_key[512];

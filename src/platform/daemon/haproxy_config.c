@@ -1,4 +1,4 @@
-/* haproxy_config.c - three public faces and their backends, as contracts/isolation settles them.
+/* haproxy_config.c - three public faces and their backends (docs/decisions/0002-origins-and-sockets.md).
  *
  * hub    BIND:PORT      the hub's origin. Any other Host gets 421, so that no foreign name can be pointed at it.
  * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's.

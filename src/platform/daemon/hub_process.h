@@ -1,8 +1,9 @@
 /* hub_process.h - keeps the unprivileged hub running: the same program file, started with --role=hub.
  *
  * It inherits descriptor 3 (packets to the helper), 4 (listening API socket) and 5 (listening control socket), gets the
- * settings as first packet, then one packet for each identity provider and service, and is confined before it runs a line of its own: identity, no capabilities, no_new_privs, limits;
- * its system-call filter it installs itself (main.c). It is started again, with growing pauses, whenever it ends.
+ * settings as first packet, then one packet for each identity provider and service, and is confined before it runs a line of its own:
+ * identity, no capabilities, no_new_privs, limits; its system-call filter it installs itself (main.c). It is started again, with growing
+ * pauses, whenever it ends.
  */
 #ifndef CR_PLATFORM_DAEMON_HUB_PROCESS_H
 #define CR_PLATFORM_DAEMON_HUB_PROCESS_H

@@ -1,6 +1,6 @@
 /* urls.h - the addresses and file names that hub, helper and HAProxy must agree on, each made in one place.
  *
- * Origins (contracts: isolation): the hub has an origin of its own, every account has one, and no cookie crosses between them.
+ * Origins (docs/decisions/0002-origins-and-sockets.md): the hub has an origin of its own, every account has one, and no cookie crosses between them.
  *   loopback       http://BIND:PORT           http://ACCOUNT.localhost:PORT+1
  *   --tls          https://DOMAIN:PORT        https://ACCOUNT.DOMAIN:PORT+1
  *   --behind-proxy https://DOMAIN             https://ACCOUNT.DOMAIN         (the proxy in front listens on 443)

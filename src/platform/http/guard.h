@@ -1,4 +1,4 @@
-/* guard.h - is this request from the hub's own pages? The rules that keep users' pages away from the hub (contracts: origins).
+/* guard.h - is this request from the hub's own pages? The rules that keep users' pages away from the hub (docs/decisions/0002).
  *
  * A user's server runs whatever the user likes, also pages that try to act on the hub in the name of a visitor. The browser tells
  * where a request comes from: Origin and the Sec-Fetch headers. The rules, in this order:

@@ -6,7 +6,7 @@
  * And for schedulers and workers of Dask clusters (start->dask.role): `dask scheduler` and `dask worker` of the same environment, on
  * 127.0.0.1, with TLS of the cluster's own. Their arguments and variables are made here from numbers; secrets are files of secrets_dir.
  *
- * The environment is made from nothing: what contracts/hub A2 and contracts/isolation 3 list, and a fixed few variables of the
+ * The environment is made from nothing: what jupyterhub-singleuser reads, the account's own places, and a fixed few variables of the
  * helper's own environment (proxy, certificates, time zone) that people's downloads need. Threads: the helper's.
  */
 #ifndef CR_PLATFORM_RUNNER_LAUNCH_H
