@@ -1,15 +1,20 @@
 """Dask clusters: whose they are and when they go, what they are given, what they may use together. With the real client."""
 import os
+import sqlite3
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dask_gateway import Gateway
+from dask_gateway import Gateway, GatewayWarning
 from gateway_client import SMALL, Member, Notebook
-from hub_client import running, wait_for
+from hub_client import request, running, wait_for
 
 
 @pytest.fixture(scope="module")
 def platform():
-    with running("--preimport", "no", "--gateway-memory", "8G", "--gateway-workers", "3", "--gateway-clusters", "4") as p:
+    with running("--preimport", "no", "--gateway-memory", "8G", "--gateway-workers", "3", "--gateway-clusters", "4",
+                 "--gateway-groups", "course 1 clusters=20; narrow workers=1 memory=3G") as p:
         yield p
 
 
@@ -68,3 +73,123 @@ def test_environment_variables(ada):
         cluster.close()
         wait_for(lambda: status(gateway, cluster.name) == "STOPPED", 40)
         assert gateway.get_cluster(cluster.name).options["environment"] == {}
+
+
+def test_another_python_is_refused(ada):
+    """Both versions are named; dask-gateway's protocol carries no other."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    headers = {"Authorization": f"jupyterhub {ada.token}", "Content-Type": "application/json", "User-Agent": "Python/3.8 aiohttp/3.9.1"}
+    answer = request("POST", ada.address + "/api/v1/clusters/", "{}", headers)
+    assert answer.status == 409 and f"runs in Python 3.8, and clusters run Python {version} with distributed 2" in answer.json()["error"], answer.text
+
+
+def put_in_group(admin, group, *names):
+    assert admin.api("POST", f"/hub/api/groups/{group}").status in (201, 409)
+    assert admin.api("POST", f"/hub/api/groups/{group}/users", {"users": list(names)}).status == 200
+
+
+def test_what_a_group_may_have(platform, admin, ada):
+    """Workers and memory of its people together, the schedulers counted."""
+    eve = Member(platform, admin, "eve")
+    put_in_group(admin, "narrow", "ada", "eve")
+    with ada.gateway() as hers, eve.gateway() as gateway:
+        cluster, name = hers.new_cluster(**SMALL), gateway.submit(**SMALL)
+        with pytest.warns(GatewayWarning, match="1 workers for the people of group narrow together it is scaled to 1"):
+            cluster.scale(2)
+        wait_for(lambda: [line for line in ada.of_cluster(cluster.name).values() if " worker " in line], 40)  # the scheduler has said so
+        answer = eve.ask("POST", "/v1/clusters/", {"cluster_options": SMALL})
+        assert answer.status == 409 and "the clusters of group narrow have 2.5 GiB of the 3.0 GiB" in answer.json()["error"], answer.text
+        wait_for(lambda: eve.ask("GET", f"/v1/clusters/{name}").json()["status"] == "RUNNING", 60)
+        with pytest.warns(GatewayWarning, match="group narrow together it is scaled to 0"):
+            gateway.scale_cluster(name, 1)
+        assert admin.api("DELETE", "/hub/api/groups/narrow").status == 204
+        gateway.stop_cluster(name)
+        cluster.close()
+        wait_for(lambda: not ada.processes() and not eve.processes(), 40)
+
+
+def test_how_a_worker_ended(platform, ada):
+    """The memory limit and the exit code are told: in a warning of the client, and on the page with the end of the log, which is kept closed."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}, **SMALL)
+        cluster.scale(1)
+        with cluster.get_client() as client:
+            client.wait_for_workers(1, timeout=90)
+            future = client.submit(lambda: len(b"x" * (1 << 30)), retries=0)
+            wait_for(lambda: "needed more memory than its limit of 512.0 MiB" in ada.person.get("/hub/clusters").text, 60)
+            client.cancel([future], force=True)
+            with pytest.warns(GatewayWarning, match="Worker w1: The worker needed more memory than its limit of 512.0 MiB"):
+                cluster.scale(1)
+            client.wait_for_workers(1, timeout=90)
+            client.submit(lambda: (print("<the last words>", flush=True), os._exit(7)), retries=0)
+            page = wait_for(lambda: next((t for t in [ada.person.get("/hub/clusters").text] if "ended with exit code 7" in t), None), 60)
+            assert "&lt;the last words&gt;" in page and "<the last words>" not in page
+            logs = list((platform.folder / "state/log").glob("ada.dask-*-w*.log"))
+            assert len([p for p in logs if b"<the last words>" in p.read_bytes()]) == 1
+            assert all(p.stat().st_mode & 0o777 == 0o600 for p in logs)
+        cluster.close()
+        wait_for(lambda: not ada.processes(), 40)
+
+
+def test_workers_that_end_at_once_are_not_started_without_pause(platform, ada):
+    """A task that ends its worker, again and again: starts become rarer, and the hub does not spin."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1000000"}, **SMALL)
+        cluster.scale(1)
+        with cluster.get_client() as client:
+            client.submit(lambda: os._exit(1), pure=False)
+            before = platform.log.read_text().count("the next ones wait")
+            wait_for(lambda: platform.log.read_text().count("the next ones wait") - before >= 3, 90)
+            assert "ended=4 wait_ms=4000" in platform.log.read_text()
+        cluster.close()
+        wait_for(lambda: not ada.processes(), 40)
+
+
+def test_pages(platform, admin, ada):
+    """Each person sees the own clusters, administrators all; who may stop what."""
+    eve = Member(platform, admin, "eva")
+    with eve.gateway() as gateway:
+        name = gateway.submit(environment={"KEY": "a secret value"}, **SMALL)
+        page = eve.person.get("/hub/clusters").text
+        assert name in page and 'href="/hub/clusters"' in page and "a secret value" not in page and "/hub/admin/clusters" not in page
+        assert name not in ada.person.get("/hub/clusters").text
+        assert ada.person.get("/hub/admin/clusters").status == 403
+        assert ada.person.post("/hub/clusters/stop", {"cluster": name}, "/hub/clusters").status == 403
+        assert ada.person.post("/hub/admin/clusters/stop", {"cluster": name}, "/hub/clusters").status == 403
+        assert eve.person.post("/hub/clusters/stop", {"cluster": name, "_csrf": "0" * 64}).status == 403
+        assert status(gateway, name) in ("PENDING", "RUNNING")
+        page = admin.get("/hub/admin/clusters").text
+        assert name in page and "eva: " in page and "a secret value" not in page and "the last words" not in page
+        assert admin.post("/hub/admin/clusters/stop", {"cluster": name}, "/hub/admin/clusters").status == 303
+        wait_for(lambda: status(gateway, name) == "STOPPED", 40)
+        assert "root1, an administrator, stopped it." in eve.person.get("/hub/clusters").text
+        assert "core-hours" in page
+
+
+def test_a_burst_at_the_limit(platform, admin):
+    """Twenty at once where four may be: exactly four get one, the others are told why, and nothing is left."""
+    kim = Member(platform, admin, "kim")
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: kim.ask("POST", "/v1/clusters/", {"cluster_options": SMALL}), range(20)))
+    made = [a.json()["name"] for a in answers if a.status == 201]
+    assert len(made) == 4
+    assert all(a.status == 409 and "4 clusters, and 4 are allowed" in a.json()["error"] for a in answers if a.status != 201)
+    for name in made:
+        assert kim.ask("DELETE", f"/v1/clusters/{name}").status == 204
+    wait_for(lambda: not kim.processes(), 60)
+
+
+def test_a_long_history(platform, admin):
+    """A thousand clusters of a day: lists stay short and fast."""
+    lea = Member(platform, admin, "lea")
+    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        (person,) = db.execute("SELECT id FROM users WHERE name = 'lea'").fetchone()
+        now = int(time.time() * 1000)
+        db.executemany("INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms, stopped_ms, core_ms) "
+                       "VALUES (?, ?, 'STOPPED', '{}', 1, 1, 0, '', '', '', ?, ?, ?)", [(f"{i:032x}", person, now, now, i) for i in range(1000)])
+    begin = time.monotonic()
+    assert lea.ask("GET", "/v1/clusters/").json() == {}
+    assert len(lea.ask("GET", "/v1/clusters/?status=stopped").json()) == 1000
+    assert lea.person.get("/hub/clusters").text.count('<li class="card">') == 50
+    assert admin.get("/hub/admin/clusters").text.count('<li class="card">') == 200
+    assert time.monotonic() - begin < 5

@@ -1,9 +1,13 @@
 /* cluster.c - limits and small questions. */
 #include "platform/gateway/cluster.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 
 static const char *const names[CR_CLUSTER_STATUSES] = {"PENDING", "RUNNING", "STOPPING", "STOPPED", "FAILED"};
@@ -141,6 +145,37 @@ int64_t cr_cluster_room(const cr_cluster *c) {
     for (const cr_cluster_worker *w = c->workers; w; w = w->next)
         n++;
     return CR_MAX(cr_cluster_allowed(c, INT64_MAX, NULL, 0) - n, (int64_t)0);
+}
+
+/* ---- use ---- */
+
+/* User and system time of the process and of those that it has waited for, in ms; -1: gone. */
+static int64_t cpu_of(int64_t pid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%lld/stat", (long long)pid);
+    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return -1;
+    text[n] = 0;
+    const char *after = strrchr(text, ')');       /* the name may have anything in it */
+    long long t[4];
+    if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld", &t[0], &t[1], &t[2], &t[3]) != 4)
+        return -1;
+    return (int64_t)((t[0] + t[1] + t[2] + t[3]) * 1000 / sysconf(_SC_CLK_TCK));
+}
+
+void cr_cluster_count(cr_cluster *c) {
+    int64_t now = cr_now_ms();
+    for (cr_cluster_worker *w = c->workers; w; w = w->next) {
+        int64_t cpu = w->pid ? cpu_of(w->pid) : -1;
+        c->core_ms += c->choice.cores * (now - w->counted_ms);
+        w->counted_ms = now;
+        if (cpu > w->cpu_ms) {
+            c->cpu_ms += cpu - w->cpu_ms;
+            w->cpu_ms = cpu;
+        }
+    }
 }
 
 /* ---- the rest ---- */

@@ -7,7 +7,8 @@
  * Workers: the scheduler says with each heartbeat how many it wants. That number is cut to what the person may have; missing workers are
  * started, those that it has not met yet and does not want any more are stopped; those that it has it sends away itself.
  *
- * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c (what happens), gateway_rest.c (what is asked).
+ * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c (what happens), gateway_rest.c (what is asked),
+ *   gateway_pages.c (what people look at).
  * Threads: the hub's loop.
  *
  * Invariants
@@ -45,6 +46,9 @@ typedef struct cr_cluster_worker {
     uint64_t generation;
     cr_worker_state state;
     bool seen;                /* in the runner's list */
+    int64_t pid;              /* 0: not told yet */
+    int64_t counted_ms;       /* monotonic; its time is in the cluster's core_ms up to here */
+    int64_t cpu_ms;           /* that it had used then */
     int64_t began_ms;         /* monotonic; of one that an earlier hub started: when this hub began */
     cr_timer deadline;        /* to be met; to be gone */
 } cr_cluster_worker;
@@ -85,6 +89,8 @@ typedef struct cr_cluster {
     int64_t starts_left, starts_ms;    /* of workers, and since when (monotonic) that is counted; 0: not yet */
     cr_timer again;           /* to start workers after a pause */
     int64_t created_ms;       /* wall */
+    int64_t core_ms, cpu_ms;  /* cores of workers times how long they were there; what they computed */
+    char news[320];           /* how a worker ended lately, for who scales it next; "" : nothing new */
     bool unwanted;            /* found when the hub started, and its person is disabled */
     bool waits_for_routes;    /* the first heartbeat came; HAProxy is being told */
     cr_cluster_worker *workers;
@@ -115,11 +121,13 @@ cr_cluster_worker *cr_cluster_worker_find(const cr_cluster *c, uint32_t number);
 int64_t cr_cluster_live_workers(const cr_cluster *c);
 /* May the person, who is in these groups, have one more cluster? CR_LIMIT names limit and use. */
 cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, uint32_t groups, cr_err *err) CR_MUST_USE;
-/* The largest number of workers, at most wanted, that this cluster may have beside the other ones of its person and of its groups; why (may be NULL) says what
- * holds it back. */
+/* The largest number of workers, at most wanted, that this cluster may have beside the other ones of its person and of its groups; why
+ * (may be NULL) says what holds it back. */
 int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size);
 /* How many workers may be started now, as the limits go: those that are going take their place until they are gone. */
 int64_t cr_cluster_room(const cr_cluster *c);
+/* Brings core_ms and cpu_ms up to date; what a worker computes after the last look before its end is not seen. */
+void cr_cluster_count(cr_cluster *c);
 void cr_cluster_free(cr_cluster *c);             /* out of memory; answers nobody */
 /* Keys of the clusters map. */
 char *cr_cluster_sni(const cr_cluster *c, char *buf, size_t size);
@@ -141,6 +149,11 @@ cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned status
 /* Why this cluster failed, in the arena; NULL when it did not. */
 const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena);
 void cr_cluster_rows_sweep(cr_gateway *g);
+/* A process of it ended unasked; tail: of its log, any bytes. Of one cluster the last CR_FAILURES_KEPT are kept. */
+enum { CR_FAILURES_KEPT = 20 };
+void cr_cluster_rows_failed(const cr_cluster *c, const char *who, const char *reason, const char *tail);
+/* For pages: those of a person (user_id 0: of all), the newest first or the most wasteful; at most limit. [{...}], new. */
+cr_status cr_cluster_rows_shown(cr_gateway *g, int64_t user_id, bool by_waste, int64_t limit, json_t **ret_rows, cr_err *err) CR_MUST_USE;
 
 /* ---- gateway_life.c ---- */
 /* server_id: of the server that asks, 0: none. */
@@ -157,8 +170,14 @@ bool cr_gateway_release(cr_hub *hub, int64_t user_id);
 cr_status cr_gateway_claim_routes(cr_gateway *g, cr_err *err) CR_MUST_USE;
 
 /* ---- gateway_rest.c ---- */
-extern const cr_route cr_gateway_routes[];
+extern const cr_route cr_gateway_routes[];       /* also those of gateway_pages.c */
 void cr_gateway_reply_report(cr_request *req, const char *name);
 void cr_gateway_drop_calls(cr_gateway *g);
+
+/* ---- gateway_pages.c ---- */
+void cr_clusters_page(cr_request *req);
+void cr_clusters_stop(cr_request *req);
+void cr_clusters_admin_page(cr_request *req);
+void cr_clusters_admin_stop(cr_request *req);
 
 #endif

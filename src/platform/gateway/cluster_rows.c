@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/gateway/cluster.h"
 #include "platform/hub/lab.h"
 
 /* How long clients may ask what became of a cluster, and how many of them are kept. */
-enum { HISTORY_MS = 24 * 3600 * 1000, HISTORY_MOST = 1000 };
+enum { HISTORY_MS = 24 * 3600 * 1000, HISTORY_MOST = 1000, FAILURES_SHOWN = 4 };
 
 static void note(const char *what, cr_status status, const cr_err *err) {
     if (status != CR_OK)
@@ -18,9 +19,9 @@ static cr_status insert(cr_cluster *c, cr_err *err) {
     cr_db *db = c->gateway->hub->db;
     CR_TRY(cr_next_generation(db, &c->generation, err));
     CR_TRY(cr_db_run(db, err, "INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms, "
-                     "server_id, server_generation) VALUES (?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "titiiitttiii", c->name, c->user_id, c->options, c->choice.cores,
-                     (int64_t)c->choice.memory_bytes, (int64_t)c->generation, c->token, c->certificate.cert, c->certificate.key, c->created_ms, c->server_id,
-                     (int64_t)c->server_generation));
+                     "server_id, server_generation) VALUES (?, ?, 'PENDING', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "titiiitttiii", c->name, c->user_id,
+                     c->options, c->choice.cores, (int64_t)c->choice.memory_bytes, (int64_t)c->generation, c->token, c->certificate.cert,
+                     c->certificate.key, c->created_ms, c->server_id, (int64_t)c->server_generation));
     c->id = cr_db_last_id(db);
     return CR_OK;
 }
@@ -50,8 +51,10 @@ void cr_cluster_rows_save(const cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     const char *outcome = c->status == CR_CLUSTER_STOPPING ? cr_cluster_status_name(c->outcome) : NULL;
     note("saving a cluster",
-         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = ?, reason = ?, scheduler_port = ?, api_port = ?, count = ? WHERE id = ?",
-                   "tttiiii", cr_cluster_status_name(c->status), outcome, c->reason[0] ? c->reason : NULL, c->ports[0], c->ports[1], c->count, c->id), &err);
+         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = ?, reason = ?, scheduler_port = ?, api_port = ?, count = ?, "
+                   "core_ms = ?, cpu_ms = ? WHERE id = ?", "tttiiiiii", cr_cluster_status_name(c->status), outcome,
+                   c->reason[0] ? c->reason : NULL, c->ports[0], c->ports[1], c->count, c->core_ms,
+                   c->cpu_ms, c->id), &err);
 }
 
 void cr_cluster_rows_joined(const cr_cluster_worker *w) {
@@ -70,8 +73,9 @@ void cr_cluster_rows_ended(const cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     note("noting the end of a cluster",
          cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = NULL, reason = ?, token = '', cert = '', key = '', "
-                   "options = json_set(options, '$.environment', json('{}')), scheduler_port = 0, api_port = 0, count = 0, stopped_ms = ? WHERE id = ?", "ttii", cr_cluster_status_name(c->outcome), c->reason[0] ? c->reason : NULL,
-                   cr_wall_ms(), c->id), &err);
+                   "options = json_set(options, '$.environment', json('{}')), scheduler_port = 0, api_port = 0, count = 0, "
+                   "core_ms = ?, cpu_ms = ?, stopped_ms = ? WHERE id = ?", "ttiiii", cr_cluster_status_name(c->outcome),
+                   c->reason[0] ? c->reason : NULL, c->core_ms, c->cpu_ms, cr_wall_ms(), c->id), &err);
 }
 
 /* ---- reading ---- */
@@ -90,7 +94,8 @@ static cr_status load_workers(cr_cluster *c, cr_err *err) {
         cr_cluster_worker *w = calloc(1, sizeof *w);
         if (!w)
             return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
-        *w = (cr_cluster_worker){.next = c->workers, .cluster = c, .began_ms = cr_now_ms(), .generation = (uint64_t)cr_query_int(&q, 0), .number = (uint32_t)cr_query_int(&q, 1),
+        *w = (cr_cluster_worker){.next = c->workers, .cluster = c, .began_ms = cr_now_ms(), .counted_ms = cr_now_ms(),
+                                 .generation = (uint64_t)cr_query_int(&q, 0), .number = (uint32_t)cr_query_int(&q, 1),
                                  .state = cr_query_int(&q, 2) ? CR_WORKER_JOINED : CR_WORKER_STARTING};
         c->workers = w;
     }
@@ -137,6 +142,8 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->unwanted = cr_query_int(q, 20);
     c->server_id = cr_query_int(q, 21);
     c->server_generation = (uint64_t)cr_query_int(q, 22);
+    c->core_ms = cr_query_int(q, 23);
+    c->cpu_ms = cr_query_int(q, 24);
     c->scheduler_lives = true;        /* until the runner's list says otherwise */
     c->uid = -1;
     return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -146,7 +153,7 @@ cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
                          "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled, "
-                         "c.server_id, c.server_generation "
+                         "c.server_id, c.server_generation, c.core_ms, c.cpu_ms "
                          "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
     while (cr_query_next(&q))
         CR_TRY(load_cluster(g, &q, err));
@@ -187,6 +194,105 @@ const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *a
                       name) != CR_OK || !cr_query_next(&q))
         return NULL;
     return cr_arena_strdup(arena, cr_query_text(&q, 0));
+}
+
+/* ---- how processes ended ---- */
+
+/* Lines of a program on their way to people: each cleaned, newlines kept. In place. */
+static void clean_lines(char *text) {
+    char *out = text, *rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        cr_text_clean(line);
+        size_t n = strlen(line);
+        memmove(out, line, n);
+        out += n;
+        if (rest)
+            *out++ = '\n';
+    }
+    *out = 0;
+}
+
+static cr_status add_failure(const cr_cluster *c, const char *who, const char *reason, const char *tail, cr_err *err) {
+    cr_db *db = c->gateway->hub->db;
+    CR_TRY(cr_db_run(db, err, "INSERT INTO cluster_failures (cluster_id, who, ended_ms, reason, tail) VALUES (?, ?, ?, ?, ?)", "ititt", c->id, who,
+                     cr_wall_ms(), reason, tail));
+    return cr_db_run(db, err, "DELETE FROM cluster_failures WHERE cluster_id = ?1 AND id <= "
+                     "(SELECT id FROM cluster_failures WHERE cluster_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)", "ii", c->id, (int64_t)CR_FAILURES_KEPT);
+}
+
+void cr_cluster_rows_failed(const cr_cluster *c, const char *who, const char *reason, const char *tail) {
+    char clean_reason[CR_LOG_TAIL_MAX + 1], clean_tail[CR_LOG_TAIL_MAX + 1];
+    cr_err err = CR_ERR_INIT;
+    snprintf(clean_reason, sizeof clean_reason, "%s", reason);
+    snprintf(clean_tail, sizeof clean_tail, "%s", tail);
+    cr_text_clean(clean_reason);
+    clean_lines(clean_tail);
+    cr_status status = cr_db_begin(c->gateway->hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(c->gateway->hub->db, add_failure(c, who, clean_reason, clean_tail, &err), &err);
+    note("noting how a worker ended", status, &err);
+}
+
+/* ---- for pages ---- */
+
+static json_t *ago(int64_t wall_ms) {
+    char text[24];
+    return json_string(cr_text_duration(CR_MAX(cr_wall_ms() - wall_ms, (int64_t)0), text, sizeof text));
+}
+
+static json_t *hours(int64_t ms) { return json_sprintf("%.2f", (double)ms / 3600000); }
+
+/* What a person's programs wrote is that person's to read. */
+static cr_status failures_of(cr_gateway *g, int64_t cluster_id, bool with_tails, json_t *list, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT who, ended_ms, reason, CASE WHEN ?2 THEN tail ELSE '' END FROM cluster_failures "
+                         "WHERE cluster_id = ?1 ORDER BY id DESC LIMIT ?3", "iii", cluster_id, (int64_t)with_tails, (int64_t)FAILURES_SHOWN));
+    while (cr_query_next(&q))
+        json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "who", cr_query_text(&q, 0), "ago", ago(cr_query_int(&q, 1)), "reason",
+                                              cr_query_text(&q, 2), "tail", cr_query_text(&q, 3)));
+    return cr_query_end(&q, err);
+}
+
+static json_t *shown(cr_gateway *g, const cr_query *q) {
+    const char *status = cr_query_text(q, 2), *name = cr_query_text(q, 1);
+    const cr_cluster *c = cr_cluster_find(g, name);
+    int64_t core = c ? c->core_ms : cr_query_int(q, 8), cpu = c ? c->cpu_ms : cr_query_int(q, 9), stopped = cr_query_int(q, 7);
+    char memory[16];
+    bool lives = strcmp(status, "STOPPED") != 0 && strcmp(status, "FAILED") != 0;
+    json_t *row = json_pack("{s:s, s:s#, s:s, s:b, s:b, s:b, s:s, s:I, s:I, s:I, s:s, s:o, s:o, s:I, s:o, s:o, s:b}", "name", name, "short", name,
+                            (int)CR_MIN(strlen(name), (size_t)8), "state", status, "lives", lives, "runs", strcmp(status, "RUNNING") == 0, "failed",
+                            strcmp(status, "FAILED") == 0, "reason", cr_query_text(q, 3), "workers", (json_int_t)(c ? cr_cluster_live_workers(c) : 0), "wanted",
+                            (json_int_t)(c ? c->count : 0), "cores", (json_int_t)cr_query_int(q, 4), "memory",
+                            cr_text_bytes((uint64_t)cr_query_int(q, 5), memory, sizeof memory), "core_hours", hours(core), "wasted",
+                            hours(CR_MAX(core - cpu, (int64_t)0)), "used_percent", (json_int_t)(core > 0 ? CR_MIN(cpu * 100 / core, (int64_t)100) : 0),
+                            "made", ago(cr_query_int(q, 6)), "ended", stopped ? ago(stopped) : json_null(), "bound", cr_query_int(q, 10) != 0);
+    if (row)
+        json_object_set_new(row, "user", json_string(cr_query_text(q, 11)));
+    return row;
+}
+
+cr_status cr_cluster_rows_shown(cr_gateway *g, int64_t user_id, bool by_waste, int64_t limit, json_t **ret_rows, cr_err *err) {
+    json_t *rows = json_array();
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    cr_status status = cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.status, coalesce(c.reason, ''), c.cores, c.memory_bytes, c.created_ms, "
+                                     "coalesce(c.stopped_ms, 0), c.core_ms, c.cpu_ms, c.server_id, u.name FROM clusters c JOIN users u ON u.id = c.user_id "
+                                     "WHERE ?1 = 0 OR c.user_id = ?1 ORDER BY CASE WHEN ?2 THEN c.core_ms - c.cpu_ms ELSE c.stopped_ms IS NULL END DESC, "
+                                     "c.id DESC LIMIT ?3", "iii", user_id, (int64_t)by_waste, limit);
+    while (status == CR_OK && cr_query_next(&q)) {
+        json_t *row = shown(g, &q), *failures = json_array();
+        status = failures_of(g, cr_query_int(&q, 0), user_id != 0, failures, err);
+        json_object_set_new(row, "n_failures", json_integer((json_int_t)json_array_size(failures)));
+        json_object_set_new(row, "failures", failures);
+        json_array_append_new(rows, row);
+    }
+    if (status == CR_OK)
+        status = cr_query_end(&q, err);
+    if (status != CR_OK) {
+        json_decref(rows);
+        return status;
+    }
+    *ret_rows = rows;
+    return CR_OK;
 }
 
 void cr_cluster_rows_sweep(cr_gateway *g) {

@@ -44,6 +44,10 @@ static void close_gateway(cr_hub *hub) {
 
 static void on_minute(cr_hub *hub) {
     look_up_groups(cr_gateway_of(hub));
+    for (cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
+        cr_cluster_count(c);
+        cr_cluster_rows_save(c);
+    }
     cr_gateway_look_for_servers(cr_gateway_of(hub));
     cr_cluster_rows_sweep(cr_gateway_of(hub));
 }

@@ -270,7 +270,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     if (!w)
         return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
     w->cluster = c;
-    w->began_ms = cr_now_ms();
+    w->began_ms = w->counted_ms = cr_now_ms();
     cr_status status = cr_cluster_rows_worker(c, w, err);
     if (status != CR_OK) {
         free(w);
@@ -332,7 +332,11 @@ static bool may_start(cr_cluster *c) {
     return true;
 }
 
-static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w) {
+static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w, const char *text, const char *tail) {
+    char who[16];
+    snprintf(who, sizeof who, "w%u", w->number);
+    cr_cluster_rows_failed(c, who, text, tail);
+    snprintf(c->news, sizeof c->news, "Worker %s: %s", who, text);
     if (cr_now_ms() - w->began_ms >= SHORT_LIFE_MS) {
         c->short_lives = 0;
         return;
@@ -367,13 +371,14 @@ static void balance(cr_cluster *c) {
     }
 }
 
-static void on_worker_exit(cr_cluster_worker *w, const char *text) {
+static void on_worker_exit(cr_cluster_worker *w, const char *text, const char *tail) {
     cr_cluster *c = w->cluster;
     char reason[sizeof c->reason];
     bool was_starting = w->state == CR_WORKER_STARTING, expected = w->state == CR_WORKER_CLOSING;
     cr_log(expected ? CR_LOG_INFO : CR_LOG_WARN, "worker ended", "cluster=%s worker=w%u text=\"%s\"", c->name, w->number, text);
+    cr_cluster_count(c);
     if (!expected)
-        note_end_unasked(c, w);
+        note_end_unasked(c, w, text, tail);
     cr_cluster_rows_worker_ended(w);
     cr_cluster_worker **at = &c->workers;
     while (*at != w)
@@ -469,6 +474,7 @@ cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
     if (moved || c->waits_for_routes)
         CR_TRY(add_routes(c, on_routes, err));
     note_workers(c, b);
+    cr_cluster_count(c);
     balance(c);
     return CR_OK;
 }
@@ -490,12 +496,14 @@ static cr_cluster *find_generation(cr_gateway *g, uint64_t generation, cr_cluste
     return NULL;
 }
 
-static void on_scheduler_exit(cr_cluster *c, const char *text) {
+static void on_scheduler_exit(cr_cluster *c, const char *text, const char *tail) {
     c->scheduler_lives = false;
-    if (c->status == CR_CLUSTER_STOPPING)
+    if (c->status == CR_CLUSTER_STOPPING) {
         settle(c);
-    else
-        cr_cluster_end(c, CR_CLUSTER_FAILED, text);
+        return;
+    }
+    cr_cluster_rows_failed(c, "scheduler", text, tail);
+    cr_cluster_end(c, CR_CLUSTER_FAILED, text);
 }
 
 static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
@@ -509,6 +517,7 @@ static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
             cr_log_err(CR_LOG_ERROR, "stopping an unknown process", &err);
     } else if (w) {
         w->seen = true;
+        w->pid = e->pid;
     } else {
         c->seen = true;
         c->uid = e->detail;
@@ -525,13 +534,13 @@ static void on_snapshot_end(cr_gateway *g) {
             if (w->seen)
                 continue;
             w->state = CR_WORKER_CLOSING;         /* nobody is to blame */
-            on_worker_exit(w, lost);              /* with the last one the cluster may go */
+            on_worker_exit(w, lost, "");              /* with the last one the cluster may go */
         }
     }
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
         next = c->next;
         if (!c->seen) {
-            on_scheduler_exit(c, lost);
+            on_scheduler_exit(c, lost, "");
             continue;
         }
         for (cr_cluster_worker *w = c->workers; w; w = w->next)
@@ -556,10 +565,11 @@ static void on_own_event(cr_gateway *g, const cr_runner_event *e) {
         c->seen = true;
     } else if (c && e->kind == CR_RUNNER_STARTED) {
         w->seen = true;
+        w->pid = e->pid;
     } else if (c && e->kind == CR_RUNNER_EXITED && w) {
-        on_worker_exit(w, e->text);
+        on_worker_exit(w, e->text, e->tail);
     } else if (c && e->kind == CR_RUNNER_EXITED) {
-        on_scheduler_exit(c, e->text);
+        on_scheduler_exit(c, e->text, e->tail);
     }
 }
 

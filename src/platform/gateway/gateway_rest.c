@@ -11,11 +11,12 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/versions.h"
 #include "platform/hub/rest.h"
 
 /* Of the protocol; what get_versions() shows. */
 #define PROTOCOL_VERSION "2026.3.0"
-enum { COOKIE_LIFE_S = 600, COOKIE_MAX = 128, CALLS_PERSON = 16 };
+enum { WARNING_MAX = 900, COOKIE_LIFE_S = 600, COOKIE_MAX = 128, CALLS_PERSON = 16 };
 
 static cr_gateway *gateway_of(const cr_request *req) { return cr_gateway_of(cr_hub_of(req)); }
 
@@ -244,6 +245,19 @@ static void on_list(cr_request *req) {
     }
 }
 
+/* false: replied. */
+static bool versions_fit(cr_request *req) {
+    char theirs[CR_VERSION_MAX], ours[CR_VERSION_MAX], distributed[CR_VERSION_MAX];
+    if (!cr_version_of_agent(cr_request_header(req, "User-Agent"), theirs))
+        return true;
+    cr_versions_installed(cr_hub_of(req)->config, ours, distributed);
+    if (!ours[0] || strcmp(theirs, ours) == 0)
+        return true;
+    reply(req, 409, "This program runs in Python %s, and clusters run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
+          "of the environment that is installed here; restart your server when it is older than that.", theirs, ours, distributed);
+    return false;
+}
+
 static void on_submit(cr_request *req) {
     cr_person person;
     int64_t server_id;
@@ -251,7 +265,7 @@ static void on_submit(cr_request *req) {
     cr_cluster *c;
     json_t *all = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!needs_caller(req, &person, &server_id))
+    if (!needs_caller(req, &person, &server_id) || !versions_fit(req))
         return;
     if (!json_is_object(req->json)) {
         reply(req, 422, "The body must be an object with cluster_options");
@@ -326,7 +340,7 @@ typedef struct cr_gateway_call {
     cr_scheduler_call *call;
     char cluster[CR_CLUSTER_NAME_LEN + 1];
     int64_t user_id;
-    char warning[320];        /* "" : all that was asked for is done */
+    char warning[WARNING_MAX]; /* "" : all that was asked for is done */
 } gateway_call;
 
 static void drop_call(gateway_call *k) {
@@ -401,8 +415,17 @@ static cr_cluster *needs_running(cr_request *req) {
     return NULL;
 }
 
+/* How workers ended since the person was told last: clients show it as a warning. */
+static void add_news(cr_cluster *c, char *warning, size_t size) {
+    size_t n = strlen(warning);
+    if (c->news[0])
+        snprintf(warning + n, size - n, "%s%s Its log is at %s/hub/clusters.", n ? ". " : "", c->news, c->gateway->hub->hub_origin);
+    cr_text_clean(warning);
+    c->news[0] = 0;
+}
+
 static void on_scale(cr_request *req) {
-    char why[160], warning[320] = "";
+    char why[CR_GROUP_NAME_MAX + 160], warning[WARNING_MAX] = "";
     cr_cluster *c = needs_running(req);
     if (!c)
         return;
@@ -415,6 +438,7 @@ static void on_scale(cr_request *req) {
     int64_t allowed = cr_cluster_allowed(c, wanted, why, sizeof why);
     if (allowed < wanted)
         snprintf(warning, sizeof warning, "%lld workers were asked for; with the limit of %s it is scaled to %lld", (long long)wanted, why, (long long)allowed);
+    add_news(c, warning, sizeof warning);
     pass_on(req, c, json_pack("{s:s, s:I}", "op", "scale", "count", (json_int_t)allowed), warning);
 }
 
@@ -430,7 +454,7 @@ static bool read_bound(const json_t *value, int64_t nothing, int64_t *ret_bound)
 }
 
 static void on_adapt(cr_request *req) {
-    char why[160], warning[320] = "";
+    char why[CR_GROUP_NAME_MAX + 160], warning[WARNING_MAX] = "";
     cr_cluster *c = needs_running(req);
     if (!c)
         return;
@@ -489,5 +513,9 @@ const cr_route cr_gateway_routes[] = {
     {CR_POST,    API "/v1/clusters/:name/adapt",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_adapt},
     {CR_POST,    API "/v1/clusters/:name/heartbeat", CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_heartbeat},
     {CR_GET,     CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
+    {CR_GET,     "/hub/clusters",                    CR_ROUTE_PAGE,     CR_CSRF_NONE, cr_clusters_page},
+    {CR_POST,    "/hub/clusters/stop",               CR_ROUTE_PAGE,     CR_CSRF_SESSION, cr_clusters_stop},
+    {CR_GET,     "/hub/admin/clusters",              CR_ROUTE_PAGE_ADMIN, CR_CSRF_NONE, cr_clusters_admin_page},
+    {CR_POST,    "/hub/admin/clusters/stop",         CR_ROUTE_PAGE_ADMIN, CR_CSRF_SESSION, cr_clusters_admin_stop},
     {0},
 };

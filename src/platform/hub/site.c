@@ -147,7 +147,8 @@ void cr_site_page(cr_request *req, int status, const char *name, json_t *values)
     if (c && c->signed_in) {
         cr_csrf_make(&hub->secret, "session", c->session, csrf);
         json_object_set_new(values, "csrf", json_string(csrf));
-        json_object_set_new(values, "me", json_pack("{s:s, s:b}", "name", c->person.name, "admin", c->person.admin));
+        json_object_set_new(values, "me", json_pack("{s:s, s:b, s:b}", "name", c->person.name, "admin", c->person.admin, "clusters",
+                                                        hub->feature != NULL));
     }
     if (c && c->ours && req->route && req->route->kind == CR_ROUTE_PAGE_OPEN) {
         cr_csrf_make(&hub->secret, "pre", cr_gate_pre_session(req), csrf);

@@ -152,7 +152,7 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
 static cr_status check_event(const cr_runner_event *e, cr_err *err) {
     if ((unsigned)e->kind > CR_RUNNER_LOST || (unsigned)e->reason > CR_STOP_FAILED_START)
         return CR_FAIL(err, CR_FORMAT, "event of unknown kind %d", (int)e->kind);
-    if (!memchr(e->text, 0, sizeof e->text))
+    if (!memchr(e->text, 0, sizeof e->text) || !memchr(e->tail, 0, sizeof e->tail))
         return CR_FAIL(err, CR_FORMAT, "event text has no end");
     if (e->kind == CR_RUNNER_REMOVED || e->kind == CR_RUNNER_NOT_REMOVED)
         return check_account(e->id.account, sizeof e->id.account, err);

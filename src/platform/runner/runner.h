@@ -22,7 +22,7 @@
 #include "platform/runner/dask_env.h"
 #include "platform/runner/profile.h"
 
-enum { CR_RUNNER_NAME_MAX = 32, CR_RUNNER_TOKEN_LEN = 64 };
+enum { CR_LOG_TAIL_MAX = 2047, CR_RUNNER_NAME_MAX = 32, CR_RUNNER_TOKEN_LEN = 64 };
 
 typedef struct cr_server_id {
     char account[CR_RUNNER_NAME_MAX + 1];   /* the system name made from the user's name, [a-z][a-z0-9-]* */
@@ -84,6 +84,7 @@ typedef struct cr_runner_event {
     int64_t detail;               /* STARTED, SNAPSHOT: uid of the process */
     char text[256];               /* for people; UTF-8 */
     uint64_t memory_peak_bytes;   /* of the cgroup, 0 when not known */
+    char tail[CR_LOG_TAIL_MAX + 1];   /* EXITED, of a cluster's process that ended unasked: the last lines of its log; any bytes */
 } cr_runner_event;
 
 typedef void (*cr_runner_event_fn)(void *user, const cr_runner_event *event);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/daemon/urls.h"
+#include "platform/runner/kept_log.h"
 #include "platform/runner/launch.h"
 #include "platform/runner/place.h"
 
@@ -58,6 +59,11 @@ static void save(cr_server *v) {
         cr_log_err(CR_LOG_ERROR, "record of a server not saved", &err);
 }
 
+/* Of a cluster's process, when it ended in a way that somebody may want to understand. */
+static bool keeps_log(const cr_server *v) {
+    return v->r.role && v->r.reason != CR_STOP_REQUESTED && !(v->r.reason == CR_STOP_EXITED && v->r.detail == 0);
+}
+
 void cr_server_tell(cr_server *v, cr_runner_event_kind kind) {
     cr_runner_event e = {.kind = kind, .id = v->r.id, .pid = v->r.pid, .preimported = v->r.preimported, .socket_ready = v->r.socket_ready,
                          .reason = (cr_stop_reason)v->r.reason, .detail = v->r.detail,
@@ -65,6 +71,11 @@ void cr_server_tell(cr_server *v, cr_runner_event_kind kind) {
     memcpy(e.text, v->r.text, sizeof e.text);
     if (kind == CR_RUNNER_STARTED || kind == CR_RUNNER_SNAPSHOT)
         e.detail = v->r.uid;
+    if (kind == CR_RUNNER_EXITED && keeps_log(v)) {
+        char path[CR_URL_MAX];
+        log_path(v, "", path);
+        cr_kept_log_tail(path, e.tail, sizeof e.tail);
+    }
     v->table->setup.on_event(v->table->setup.user, &e);
 }
 
@@ -240,11 +251,31 @@ static void remove_secrets(const cr_server *v) {
     rmdir(dir);
 }
 
-/* Many come and go; what the log's last line said is in the record. */
-static void remove_log(const cr_server *v) {
+static bool is_log_of_a_process(void *user, const char *name) {
+    const cr_servers *s = user;
+    for (const cr_server *v = s->first; v; v = v->next) {
+        char path[CR_URL_MAX];
+        log_path(v, "", path);
+        if (v->r.role && v->r.state != CR_SERVER_ENDED && cr_ends_with(path, name) && path[strlen(path) - strlen(name) - 1] == '/')
+            return true;
+    }
+    return false;
+}
+
+void cr_servers_sweep_logs(cr_servers *s) {
+    char dir[CR_URL_MAX];
+    snprintf(dir, sizeof dir, "%s/log", s->setup.config->state_dir);
+    cr_kept_logs_sweep(dir, is_log_of_a_process, s);
+}
+
+/* Many come and go. */
+static void remove_or_keep_log(const cr_server *v) {
     char path[CR_URL_MAX];
     log_path(v, "", path);
-    unlink(path);
+    if (keeps_log(v))
+        cr_kept_log_cut(path);
+    else
+        unlink(path);
 }
 
 static void finish(cr_server *v) {
@@ -258,8 +289,10 @@ static void finish(cr_server *v) {
     if (v->r.role == CR_ROLE_SCHEDULER)
         remove_secrets(v);
     if (v->r.role)
-        remove_log(v);
+        remove_or_keep_log(v);
     v->r.state = CR_SERVER_ENDED;
+    if (keeps_log(v))
+        cr_servers_sweep_logs(v->table);
     v->r.socket_ready = 0;
     save(v);
     close_fds(v);

@@ -41,6 +41,7 @@ struct cr_servers {
     cr_making *makings;
     cr_removal *removals;
     cr_server *first;
+    int64_t logs_ms;              /* when kept logs were looked through last (monotonic) */
     void (*on_none_left)(void *user);
     void *none_left_user;
 };
@@ -56,6 +57,7 @@ void cr_server_tell(cr_server *v, cr_runner_event_kind kind);
 void cr_server_forget(cr_server *v);                             /* record and all */
 void cr_server_let_go(cr_server *v);                             /* of the memory only */
 void cr_servers_note_end(cr_servers *s);
+void cr_servers_sweep_logs(cr_servers *s);                       /* regularly: kept logs that are too old */
 cr_server *cr_servers_find(const cr_servers *s, uint64_t generation);
 
 #endif

@@ -13,7 +13,7 @@
 #include "platform/runner/place.h"
 #include "platform/runner/server_life.h"
 
-enum { TICK_MS = 2000, KILL_ROUNDS = 100, KILL_PAUSE_US = 20000 };
+enum { TICK_MS = 2000, LOGS_MS = 3600 * 1000, KILL_ROUNDS = 100, KILL_PAUSE_US = 20000 };
 
 cr_server *cr_servers_find(const cr_servers *s, uint64_t generation) {
     for (cr_server *v = s->first; v; v = v->next)
@@ -156,6 +156,10 @@ static void tick(void *user, uint32_t events) {
         if (v->r.state == CR_SERVER_RUNNING)
             cr_server_look_after(v);
     cr_owner_rules_again(s->rules, cr_now_ms());
+    if (cr_now_ms() - s->logs_ms > LOGS_MS) {
+        s->logs_ms = cr_now_ms();
+        cr_servers_sweep_logs(s);
+    }
     (void)!cr_watch_after(s->setup.watch, TICK_MS, tick, s, NULL);
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/listener.h"
+#include "platform/gateway/versions.h"
 #include "platform/runner/protocol.h"
 
 #define good(call) ck_assert_int_eq((call), CR_OK)
@@ -227,6 +228,19 @@ START_TEST(owner_of_a_port) {
 }
 END_TEST
 
+/* ---- versions ---- */
+
+START_TEST(pythons_version_is_in_the_agent) {
+    static const char *const none[] = {"", "curl/8", "Python/3.11", "Python/x aiohttp/3", "Mozilla/5.0 Python/3.11 aiohttp/3", "Python/3.11.2 aiohttp/3"};
+    char out[CR_VERSION_MAX];
+    ck_assert(cr_version_of_agent("Python/3.11 aiohttp/3.12.0", out));
+    ck_assert_str_eq(out, "3.11");
+    ck_assert(!cr_version_of_agent(NULL, out));
+    for (size_t i = 0; i < CR_ARRAY_LEN(none); i++)
+        ck_assert_msg(!cr_version_of_agent(none[i], out), "%s", none[i]);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(limits_of_one_person) {
@@ -417,6 +431,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_wrong_heartbeat_is_refused);
     tcase_add_test(t, a_certificate_is_its_own_authority);
     tcase_add_test(t, owner_of_a_port);
+    tcase_add_test(t, pythons_version_is_in_the_agent);
     tcase_add_test(t, limits_of_one_person);
     tcase_add_test(t, limits_of_a_group_are_shared);
     tcase_add_test(t, a_wrong_limit_of_a_group_is_refused);
