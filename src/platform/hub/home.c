@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/notices.h"
 
 void cr_root(cr_request *req) { cr_reply_redirect(req, 302, "/hub/home"); }
 
@@ -49,6 +50,8 @@ void cr_spawn_post(cr_request *req) {
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
     if (!own_server(req, &s))
+        return;
+    if (!cr_notices_let_start(req, s))
         return;
     if (cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/notices.h"
 #include "platform/hub/rest_time.h"
 
 enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000 };
@@ -118,6 +119,8 @@ void cr_api_server_start(cr_request *req) {
         return;
     if (s->state == CR_LAB_READY)
         cr_rest_reply(req, 400, "%s is already running", s->user);
+    else if (!cr_notices_let_start(req, s))
+        return;
     else if (cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
@@ -136,7 +139,7 @@ void cr_api_server_stop(cr_request *req) {
     else if (cr_lab_stop(s, NULL, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
-        cr_reply_empty(req, 202);
+        cr_reply_empty(req, s->state == CR_LAB_STOPPED ? 204 : 202);
 }
 
 typedef struct watcher {
