@@ -145,12 +145,12 @@ def groups_of(platform):
     return found
 
 
-@pytest.mark.parametrize("delay", [0, 0.05, 0.15, 0.4, 1, 2.5])
+@pytest.mark.parametrize("delay", [0, 0.1, 0.4, 1, 2])
 def test_cancelled_at_any_moment(platform, person, delay):
     """From "asked for" (the account is not even made) to "almost ready"; by the page's button and by REST."""
     press_start(person)
     time.sleep(delay)
-    if delay in (0, 0.15, 1):
+    if delay in (0, 0.4, 2):
         assert person.post("/hub/stop", {}, "/hub/home").status == 303
     else:
         assert person.api("DELETE", f"/hub/api/users/{person.name}/server").status in (202, 204)
