@@ -38,6 +38,13 @@ static const row rows[] = {
     {"tls-key", "KEY", "its private key, PEM", PATH, AT(tls_key), 0, 0},
     {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
     {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
+    {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", BYTES, AT(guarantee_bytes), 1 << 20,
+     INT64_MAX},
+    {"room", "SIZE", "all servers' guarantees together; more starts wait (the machine's memory without a tenth)", BYTES,
+     AT(room_bytes), 64 << 20, INT64_MAX},
+    {"starts", "N", "servers that start at the same time; more starts wait (4 for each CPU, at least 8)", INT, AT(starts), 1, 100000},
+    {"breaker", "N", "starts that fail in a row before there is a pause; 0: none (5)", INT, AT(breaker), 0, 16},
+    {"breaker-pause", "S", "its length in seconds (300)", INT, AT(breaker_pause_s), 1, 86400},
     {"cpu", "N", "CPUs of each user server, for example 1.5; 0: no limit (0)", CPUS, AT(cpu_milli), 0, 4096000},
     {"pids", "N", "processes and threads of each user server (1024)", INT, AT(pids), 64, 1 << 22},
     {"uid-first", "N", "first of the user ids given to accounts (20001)", INT, AT(uid_first), 1000, 2000000000},
@@ -209,6 +216,8 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->gateway_workers = c->gateway_cores = 16;
     c->gateway_memory_bytes = (uint64_t)16 << 30;
     c->idle_s = 3600;
+    c->breaker = 5;
+    c->breaker_pause_s = 300;
     c->idle_warning_s = 600;
     c->idle_keep_s = 14400;
     strcpy(c->account_prefix, "cr-");
@@ -312,12 +321,56 @@ cr_status cr_config_check(const cr_config *c, cr_err *err) {
     return CR_OK;
 }
 
+/* The limit of memory of our own control group and of those that it lies in; 0: none. Version 2, or 1 with its mount at the usual place. */
+static uint64_t group_memory(void) {
+    cr_auto_buf cr_buf own;
+    cr_buf_init(&own, FILE_MAX);
+    uint64_t least = 0;
+    if (cr_file_read("/proc/self/cgroup", &own, NULL) != CR_OK || !own.len)
+        return 0;
+    for (char *rest = own.data, *line; (line = strsep(&rest, "\n"));) {
+        bool second = cr_starts_with(line, "0::/");
+        char *path = second ? line + 3 : strstr(line, ":memory:/");
+        if (!path)
+            continue;
+        path += second ? 0 : 8;
+        for (char *slash;; *slash = 0) {
+            char file[1200];
+            cr_auto_buf cr_buf text;
+            cr_buf_init(&text, 64);
+            snprintf(file, sizeof file, second ? "/sys/fs/cgroup%s/memory.max" : "/sys/fs/cgroup/memory%s/memory.limit_in_bytes", path);
+            uint64_t limit = cr_file_read(file, &text, NULL) == CR_OK ? strtoull(cr_buf_str(&text), NULL, 10) : 0;    /* "max" is 0 */
+            if (limit && (!least || limit < least))
+                least = limit;
+            if (!(slash = strrchr(path, '/')))
+                break;
+        }
+    }
+    return least;
+}
+
+/* A tenth stays with the system and the platform, half a gigabyte at least. */
+static void make_room(cr_config *c) {
+    uint64_t have = machine_memory(), group = group_memory();
+    if (group && (!have || group < have))
+        have = group;
+    uint64_t reserve = CR_MAX(have / 10, (uint64_t)512 << 20);
+    if (!c->room_bytes && have)
+        c->room_bytes = have > 2 * reserve ? have - reserve : have / 2;
+    if (!c->guarantee_bytes)
+        c->guarantee_bytes = CR_MAX(c->memory_bytes / 8, (uint64_t)64 << 20);
+    c->guarantee_bytes = CR_MIN(c->guarantee_bytes, c->memory_bytes);
+    if (!c->starts)
+        c->starts = CR_MAX(4 * sysconf(_SC_NPROCESSORS_ONLN), 8L);
+}
+
 static void fit_to_machine(cr_config *c) {
     uint64_t have = machine_memory();
     if (have && c->memory_bytes > have)
         c->memory_bytes = have;
     if (have && c->gateway_memory_bytes > have)
         c->gateway_memory_bytes = have;
+    make_room(c);
 }
 
 cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {

@@ -21,6 +21,9 @@ typedef struct cr_config {
     char trusted_proxies[512];    /* CIDRs of --behind-proxy, comma-separated; the public form is then https on port 443 */
     bool as_root;                 /* started as root: own uid per user */
     uint64_t memory_bytes;        /* per user server, default 2 GiB, at most the machine's */
+    uint64_t guarantee_bytes, room_bytes;   /* of that counted when a server starts; of all servers together */
+    int64_t breaker, breaker_pause_s;   /* failed starts in a row, after which there is a pause; 0: none */
+    int64_t starts;               /* at the same time; more wait */
     int64_t cpu_milli, pids;      /* per user server */
     int64_t uid_first, uid_count; /* 20001, 20000 */
     char account_prefix[16];      /* of Linux user names, so that they collide with nobody's: "cr-" */

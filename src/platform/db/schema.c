@@ -200,7 +200,14 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE servers ADD COLUMN user_options TEXT;"                          /* JSON object; for the next start, too */
      "ALTER TABLE servers ADD COLUMN memory_bytes INTEGER;"                       /* limits of the last start */
      "ALTER TABLE servers ADD COLUMN cpu_milli INTEGER;"},
-    {9, "keeping idle servers",
-     "ALTER TABLE servers ADD COLUMN keep_until_ms INTEGER NOT NULL DEFAULT 0;"},       /* its person wants it so long, used or not */
+    {9, "life of servers",
+     "ALTER TABLE servers ADD COLUMN keep_until_ms INTEGER NOT NULL DEFAULT 0;"       /* its person wants it so long, used or not */
+     "ALTER TABLE servers ADD COLUMN waiting_ms INTEGER NOT NULL DEFAULT 0;"         /* in the queue since; 0: it is not */
+     "CREATE INDEX servers_waiting ON servers (waiting_ms) WHERE waiting_ms > 0;"
+     "CREATE TABLE notices ("                     /* announcement and maintenance, when they are on; see hub/notices.h */
+     "  name TEXT PRIMARY KEY CHECK (name IN ('announcement', 'maintenance')),"
+     "  text TEXT NOT NULL,"
+     "  until_ms INTEGER NOT NULL"                /* 0: no end */
+     ") STRICT, WITHOUT ROWID;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
 
 void cr_root(cr_request *req) { cr_reply_redirect(req, 302, "/hub/home"); }
@@ -50,6 +51,8 @@ void cr_spawn_post(cr_request *req) {
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
     if (!own_server(req, &s))
+        return;
+    if (!cr_notices_let_start(req, s))
         return;
     bool may_change = s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING;
     if ((may_change && cr_choice_set_form(s, &req->form, &err) != CR_OK) || cr_lab_start(s, &err) != CR_OK)

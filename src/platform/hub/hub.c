@@ -15,6 +15,8 @@
 #include "base/text.h"
 #include "platform/db/schema.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/lab_queue.h"
+#include "platform/hub/notices.h"
 
 enum { MINUTE_MS = 60 * 1000, KEEP_ALIVE_MS = 8000, WORKERS = 2, WORK_QUEUE = CR_SIGNIN_STRANGERS + 32, SERVERS_MAX = 100000 };
 
@@ -29,6 +31,7 @@ static void on_minute(void *user) {
     cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
     cr_labs_write_activity(hub);
     cr_tokens_write_uses(hub);
+    cr_lab_queue_go_on(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
     if (hub->feature)
@@ -134,6 +137,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_idle_open(hub, err));
+    CR_TRY(cr_notices_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));
     CR_TRY(cr_labs_claim_routes(hub, err));
     if (hub->feature)
@@ -159,6 +163,7 @@ static void close_all(cr_hub *hub) {
         hub->feature->close(hub);
     cr_http_free(hub->http);
     cr_idle_close(hub);
+    cr_notices_close(hub);
     cr_labs_free(hub);
     cr_proxy_free(hub->proxy);
     cr_loop_source_remove(hub->runner_watch);

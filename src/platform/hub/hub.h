@@ -13,6 +13,7 @@
 #include "platform/http/http.h"
 #include "platform/http/template.h"
 #include "platform/http/workers.h"
+#include "platform/hub/breaker.h"
 #include "platform/hub/issuer.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
@@ -68,6 +69,8 @@ typedef struct cr_hub {
     cr_control *control;
     cr_map servers;           /* see lab.h */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
+    struct cr_notices *notices;    /* see notices.h */
+    cr_breaker breaker;       /* starts that fail for several people */
     bool recovering;          /* the runner's list is not complete yet */
     int64_t recovery_seen;    /* servers found in it */
     cr_timer minute;          /* sweeps and coalesced writes */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/lab_queue.h"
 #include "platform/hub/lab_rows.h"
 #include "platform/hub/profile_choice.h"
 
@@ -36,6 +37,8 @@ static void set_state(cr_lab *s, cr_lab_state state, int percent, const char *me
     snprintf(s->message, sizeof s->message, "%s", message);
     tell(s);
 }
+
+void cr_lab_tell_state(cr_lab *s, cr_lab_state state, int percent, const char *message) { set_state(s, state, percent, message); }
 
 void cr_lab_listen(cr_lab *s, cr_lab_listener *l, cr_lab_fn fn, void *user) {
     *l = (cr_lab_listener){s->listeners.prev, &s->listeners, s, fn, user};
@@ -75,39 +78,22 @@ static cr_status add_route(cr_lab *s, cr_loop_fn done, cr_err *err) {
 cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) {
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
-        if (((cr_lab *)value)->state != CR_LAB_STOPPED)
+        if (((cr_lab *)value)->state != CR_LAB_STOPPED && ((cr_lab *)value)->state != CR_LAB_WAITING)
             CR_TRY(add_route(value, NULL, err));
     return CR_OK;
 }
 
 /* ---- start ---- */
 
-cr_status cr_lab_start(cr_lab *s, cr_err *err) {
+/* start: with what was chosen. */
+static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_hub *hub = s->hub;
-    if (hub->recovering)
-        return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for running servers; try again in a second");
-    cr_removal_row removal;
-    CR_TRY(cr_removal_find(hub, s->user_id, &removal, err));
-    if (removal.wanted)
-        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", s->user);
-    cr_person person;
-    CR_TRY(cr_person_get(hub->db, s->user_id, &person, err));
-    if (person.disabled)
-        return CR_FAIL(err, CR_CONFLICT, "%s is disabled", s->user);
-    if (s->state == CR_LAB_STOPPING) {
-        s->start_again = true;
-        return CR_OK;
-    }
-    if (s->state != CR_LAB_STOPPED)
-        return CR_OK;
-    cr_runner_start start = {0};
-    CR_TRY(cr_choice_for_start(s, &start, err));
-    CR_TRY(cr_lab_rows_start(s, start.token, err));
-    start.id = id_of(s);
-    snprintf(start.user, sizeof start.user, "%s", s->user);
-    snprintf(start.display, sizeof start.display, "%s", s->user);
-    cr_status status = hub->runner->ops->start(hub->runner, &start, err);
-    explicit_bzero(start.token, sizeof start.token);
+    CR_TRY(cr_lab_rows_start(s, start->token, err));
+    start->id = id_of(s);
+    snprintf(start->user, sizeof start->user, "%s", s->user);
+    snprintf(start->display, sizeof start->display, "%s", s->user);
+    cr_status status = hub->runner->ops->start(hub->runner, start, err);
+    explicit_bzero(start->token, sizeof start->token);
     if (status != CR_OK) {
         cr_lab_rows_stopped(s, "failed_start", err ? err->message : "the runner did not take it", hub);
         return status;
@@ -122,6 +108,50 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     cr_timer_start(hub->loop, &s->deadline, START_MS, on_start_late, s);
     set_state(s, CR_LAB_STARTING, 10, "Your server was asked for.");
     return CR_OK;
+}
+
+static cr_status check_person(const cr_lab *s, cr_err *err) {
+    cr_removal_row removal;
+    CR_TRY(cr_removal_find(s->hub, s->user_id, &removal, err));
+    if (removal.wanted)
+        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", s->user);
+    cr_person person;
+    CR_TRY(cr_person_get(s->hub->db, s->user_id, &person, err));
+    return person.disabled ? CR_FAIL(err, CR_CONFLICT, "%s is disabled", s->user) : CR_OK;
+}
+
+bool cr_lab_begin_waiting(cr_lab *s) {
+    cr_err err = CR_ERR_INIT;
+    cr_runner_start start = {0};
+    cr_status status = check_person(s, &err);
+    if (status == CR_OK)
+        status = cr_choice_for_start(s, &start, &err);
+    if (status == CR_OK && begin(s, &start, &err) == CR_OK)
+        return true;
+    cr_log_err(CR_LOG_ERROR, "starting a server that waited", &err);
+    if (status == CR_CONFLICT || status == CR_DENIED)
+        cr_lab_rows_stopped(s, "failed_start", err.message, s->hub);
+    else if (s->waiting_ms)
+        return false;
+    s->waiting_ms = 0;
+    s->failed = true;
+    set_state(s, CR_LAB_STOPPED, 0, "The start failed.");
+    return true;
+}
+
+cr_status cr_lab_start(cr_lab *s, cr_err *err) {
+    if (s->hub->recovering)
+        return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for running servers; try again in a second");
+    CR_TRY(check_person(s, err));
+    if (s->state == CR_LAB_STOPPING) {
+        s->start_again = true;
+        return CR_OK;
+    }
+    if (s->state != CR_LAB_STOPPED)
+        return CR_OK;
+    cr_runner_start start = {0};
+    CR_TRY(cr_choice_for_start(s, &start, err));     /* what it will take decides whether it waits */
+    return cr_lab_queue_admits(s) ? begin(s, &start, err) : cr_lab_queue_add(s, err);
 }
 
 static void on_start_late(void *user) {
@@ -147,11 +177,14 @@ static void on_routed(void *user) {
     s->was_ready = true;
     s->why[0] = s->why_word[0] = 0;      /* of a stop that a hub of before has asked for and nobody carried out */
     if (fresh) {
+        cr_breaker_close(&s->breaker);
+        cr_breaker_close(&s->hub->breaker);
         s->ready_after_ms = cr_now_ms() - s->began_ms;
         cr_lab_rows_ready(s);
         cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
     }
     set_state(s, CR_LAB_READY, 100, "Your server is ready.");
+    cr_lab_queue_go_on(s->hub);
 }
 
 static void on_answered(void *user) {
@@ -188,6 +221,8 @@ cr_status cr_lab_stop_for(cr_lab *s, const char *word, const char *why, cr_err *
     s->start_again = false;
     if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING)
         return CR_OK;
+    if (s->state == CR_LAB_WAITING)
+        return cr_lab_queue_cancel(s, err);
     cr_server_id id = id_of(s);
     CR_TRY(s->hub->runner->ops->stop(s->hub->runner, &id, GRACE_MS, err));
     snprintf(s->why, sizeof s->why, "%s", why ? why : "");
@@ -215,6 +250,19 @@ static void on_stop_late(void *user) {
     cr_timer_start(hub->loop, &s->deadline, FORCE_MS, on_stop_late, s);
 }
 
+/* What was ended from outside, or while nobody looked, says nothing about the next start. */
+static void note_failure(cr_lab *s) {
+    if (strcmp(s->stop_reason, "signal") == 0 || strcmp(s->stop_reason, "lost") == 0)
+        return;
+    cr_hub *hub = s->hub;
+    const cr_config *c = hub->config;
+    int64_t now = cr_now_ms(), pause = c->breaker_pause_s * 1000;
+    if (cr_breaker_failed(&s->breaker, (int)c->breaker, pause, (int64_t)s->generation, s->stop_text, now))
+        cr_log(CR_LOG_WARN, "starts fail: a pause for this person", "user=%s failures=%d", s->user, s->breaker.n);
+    if (cr_breaker_failed(&hub->breaker, (int)c->breaker, pause, s->user_id, s->stop_text, now))
+        cr_log(CR_LOG_ERROR, "starts fail: a pause for everybody", "people=%d last=%s", hub->breaker.n, hub->breaker.reason);
+}
+
 static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     cr_hub *hub = s->hub;
     cr_timer_stop(&s->deadline);
@@ -226,6 +274,8 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     cr_idle_drop(s);
     cr_lab_rows_stopped(s, s->why_word[0] ? s->why_word : reason, s->why[0] ? s->why : text, hub);
     cr_log(CR_LOG_INFO, "server stopped", "user=%s server=%s reason=%s text=%s", s->user, s->name, s->stop_reason, s->stop_text);
+    if (s->failed && !hub->recovering)
+        note_failure(s);
     bool again = s->start_again;
     s->start_again = false;
     s->began_ms = 0;
@@ -235,6 +285,7 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
         cr_log_err(CR_LOG_ERROR, "starting again", &err);
     else if (!again)
         cr_people_continue_removals(hub);
+    cr_lab_queue_go_on(hub);
 }
 
 /* ---- the runner's events ---- */
@@ -272,7 +323,8 @@ static void on_snapshot_end(cr_hub *hub) {
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
         cr_lab *s = value;
-        bool unsure = hub->recovering ? s->state != CR_LAB_STOPPED : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
+        bool unsure = hub->recovering ? s->state != CR_LAB_STOPPED && s->state != CR_LAB_WAITING
+                                      : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
         if (unsure && !s->seen && (hub->recovering || s->state == CR_LAB_STOPPING))
             on_stopped(s, "lost", "It ended while the hub was not looking, for example because the machine was restarted.");
         else if (hub->recovering && s->state == CR_LAB_STARTING)
@@ -284,6 +336,7 @@ static void on_snapshot_end(cr_hub *hub) {
         cr_timer_stop(&hub->recovery);
         cr_log(CR_LOG_INFO, "hub has found the running servers", "n=%lld", (long long)hub->recovery_seen);
         cr_removals_begin(hub);
+        cr_lab_queue_go_on(hub);
     }
 }
 
@@ -345,7 +398,7 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
         set_state(s, CR_LAB_STARTING, 30, e->preimported ? "Your server was started from the prepared process." : "Your server's process was started.");
     else if (e->kind == CR_RUNNER_SOCKET && s->state == CR_LAB_STARTING)
         check(s);
-    else if (e->kind == CR_RUNNER_EXITED && s->state != CR_LAB_STOPPED)
+    else if (e->kind == CR_RUNNER_EXITED && s->state != CR_LAB_STOPPED && s->state != CR_LAB_WAITING)
         on_exited(s, e);
     else if (e->kind == CR_RUNNER_MEMORY) {
         s->memory_ms = cr_wall_ms();
@@ -364,6 +417,6 @@ int cr_lab_count_running(const cr_hub *hub) {
     int n = 0;
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
-        n += ((cr_lab *)value)->state != CR_LAB_STOPPED;
+        n += ((cr_lab *)value)->state != CR_LAB_STOPPED && ((cr_lab *)value)->state != CR_LAB_WAITING;
     return n;
 }

@@ -1,8 +1,9 @@
 /* lab.h - the life of a user server: one small state machine per (person, server name).
  *
- *   STOPPED -> STARTING (asked of the runner) -> CHECKING (its socket exists; is JupyterLab there?) -> ROUTING (HAProxy) -> READY
+ *   STOPPED -> WAITING (in the queue, lab_queue.h; or at once) -> STARTING (asked of the runner)
+ *           -> CHECKING (its socket exists; is JupyterLab there?) -> ROUTING (HAProxy) -> READY
  *   any of these -> STOPPING (asked to end) -> STOPPED; an exit at any time -> STOPPED
- * Every state but STOPPED and READY has a deadline, also after a restart of the hub. A start that is too late is stopped; a stop that
+ * Every state but STOPPED, WAITING and READY has a deadline, also after a restart of the hub. A start that is too late is stopped; a stop that
  * is too late is repeated with force and compared with the runner's list, so no state lasts for ever.
  *
  * Owner: the hub's map `servers`; a cr_lab lives from its first use until its person is removed.
@@ -21,7 +22,7 @@
 #include "platform/hub/probe.h"
 
 typedef enum cr_lab_state {
-    CR_LAB_STOPPED, CR_LAB_STARTING, CR_LAB_CHECKING, CR_LAB_ROUTING, CR_LAB_READY, CR_LAB_STOPPING
+    CR_LAB_STOPPED, CR_LAB_WAITING, CR_LAB_STARTING, CR_LAB_CHECKING, CR_LAB_ROUTING, CR_LAB_READY, CR_LAB_STOPPING
 } cr_lab_state;
 
 typedef struct cr_lab cr_lab;
@@ -50,6 +51,7 @@ struct cr_lab {
     char why_word[24];        /* and its short name, such as "idle"; "" is the runner's */
     int64_t began_ms;         /* monotonic, of this start */
     int64_t started_ms, last_activity_ms, stopped_ms;      /* wall; 0: never */
+    int64_t waiting_ms;       /* wall; WAITING since, else 0 */
     int64_t ready_after_ms;   /* the last good start's; 0: not known */
     char stop_reason[24], stop_text[320];
     int64_t memory_ms;        /* wall; when something inside was last ended for memory in this generation, 0: never seen by this hub */
@@ -58,6 +60,7 @@ struct cr_lab {
     uint64_t memory_bytes;    /* limits of this start; 0: not known */
     uint32_t cpu_milli;       /* likewise; 0: none */
     bool failed;              /* the last start did not reach READY */
+    cr_breaker breaker;       /* starts of this server that fail */
     struct {                  /* see idle_watch.h */
         int64_t used_ms;      /* wall; the latest use that was found by asking */
         int64_t keep_until_ms;
@@ -73,11 +76,15 @@ struct cr_lab {
 /* name "" is the default server. Makes the record (and the row, when make) at first use; CR_NOT_FOUND without make. */
 cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
-/* Starting what runs and stopping what is stopped is CR_OK. */
+/* Starting what runs and stopping what is stopped is CR_OK. A start may have to wait first; one that waits is stopped at once. */
 cr_status cr_lab_start(cr_lab *server, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_stop(cr_lab *server, const char *why, cr_err *err) CR_MUST_USE;
 /* word: the short name of the reason (stop_reason), kept with the text over a restart of the hub. */
 cr_status cr_lab_stop_for(cr_lab *server, const char *word, const char *why, cr_err *err) CR_MUST_USE;
+/* For lab_queue.c: a waiting server begins, or its start fails and is over; false: the database does not answer, it keeps its place. And a
+ * state is told to who listens. */
+bool cr_lab_begin_waiting(cr_lab *server);
+void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

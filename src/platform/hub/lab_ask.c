@@ -65,10 +65,12 @@ static void on_event(void *user, uint32_t events);
 
 static void ask_next(cr_lab_ask *a) {
     char request[REQUEST_MAX];
-    int n = snprintf(request, sizeof request, "GET %s%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: craton\r\nAccept: application/json\r\n"
+    int n = snprintf(request, sizeof request, "GET %s%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: craton\r\n"
+                     "Accept: application/json\r\n"
                      "Authorization: token %s\r\n\r\n", a->prefix, paths[a->part], a->token);
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool sent = a->fd >= 0 && connect(a->fd, (struct sockaddr *)&a->address, sizeof a->address) == 0 && send(a->fd, request, (size_t)n, MSG_NOSIGNAL) == n;
+    bool sent = a->fd >= 0 && connect(a->fd, (struct sockaddr *)&a->address, sizeof a->address) == 0 &&
+                send(a->fd, request, (size_t)n, MSG_NOSIGNAL) == n;
     explicit_bzero(request, sizeof request);
     if (!sent || cr_loop_watch(a->loop, a->fd, EPOLLIN, on_event, a, &a->watch, NULL) != CR_OK)
         answer(a, false);

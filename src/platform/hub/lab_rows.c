@@ -16,7 +16,7 @@ static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
 static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
-    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.user_options, s.memory_bytes, s.cpu_milli"
+    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -38,7 +38,8 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     copy(s->account, sizeof s->account, cr_query_text(q, 3));
     copy(s->name, sizeof s->name, cr_query_text(q, 4));
     s->generation = (uint64_t)cr_query_int(q, 5);
-    s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : CR_LAB_STOPPED;
+    s->waiting_ms = cr_query_int(q, 14);
+    s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : s->waiting_ms ? CR_LAB_WAITING : CR_LAB_STOPPED;
     s->started_ms = cr_query_int(q, 7);
     s->ready_after_ms = cr_query_int(q, 8);
     s->last_activity_ms = cr_query_int(q, 9);
@@ -46,19 +47,19 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     copy(s->stop_reason, sizeof s->stop_reason, cr_query_text(q, 11));
     copy(s->stop_text, sizeof s->stop_text, cr_query_text(q, 12));
     s->idle.keep_until_ms = cr_query_int(q, 13);
-    if (s->state != CR_LAB_STOPPED) {     /* a hub of before was stopping it for a reason of its own */
+    if (s->state == CR_LAB_STARTING) {    /* a hub of before was stopping it for a reason of its own */
         copy(s->why_word, sizeof s->why_word, s->stop_reason);
         copy(s->why, sizeof s->why, s->stop_text);
         s->stop_reason[0] = s->stop_text[0] = 0;
     }
-    const char *options = cr_query_text(q, 14);
+    const char *options = cr_query_text(q, 15);
     s->user_options = options ? json_loads(options, 0, NULL) : NULL;
     if (!json_is_object(s->user_options)) {
         json_decref(s->user_options);
         s->user_options = json_object();
     }
-    s->memory_bytes = (uint64_t)cr_query_int(q, 15);
-    s->cpu_milli = (uint32_t)cr_query_int(q, 16);
+    s->memory_bytes = (uint64_t)cr_query_int(q, 16);
+    s->cpu_milli = (uint32_t)cr_query_int(q, 17);
     copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
@@ -102,7 +103,8 @@ cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err
 /* Only those that may run: the start of the hub does not grow with the number of people. */
 cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id WHERE s.running = 1", ""));
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
+                         "WHERE s.running = 1 OR s.waiting_ms > 0", ""));
     cr_lab *s;
     while (cr_query_next(&q))
         CR_TRY(take_row(hub, &q, &s, err));
@@ -122,7 +124,7 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, memory_bytes = ?, cpu_milli = ? WHERE id = ?", "iiiii", (int64_t)*generation, cr_wall_ms(),
+                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ? WHERE id = ?", "iiiii", (int64_t)*generation, cr_wall_ms(),
                      (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
@@ -136,7 +138,7 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     CR_TRY(cr_db_end(s->hub->db, start_rows(s, &generation, ret_token, err), err));
     s->generation = generation;
     s->stop_reason[0] = s->stop_text[0] = 0;
-    s->stopped_ms = s->idle.keep_until_ms = 0;
+    s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = 0;
     return CR_OK;
 }
 
@@ -155,7 +157,8 @@ void cr_lab_rows_stopping(cr_lab *s) {
 
 static cr_status stop_rows(cr_lab *s, cr_err *err) {
     cr_db *db = s->hub->db;
-    CR_TRY(cr_db_run(db, err, "UPDATE servers SET running = 0, stopped_ms = ?, stop_reason = ?, stop_text = ?, last_activity_ms = ? WHERE id = ?",
+    CR_TRY(cr_db_run(db, err, "UPDATE servers SET running = 0, waiting_ms = 0, stopped_ms = ?, stop_reason = ?, stop_text = ?, "
+                     "last_activity_ms = ? WHERE id = ?",
                      "ittii", s->stopped_ms, s->stop_reason, s->stop_text, s->last_activity_ms, s->id));
     return cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id);
 }

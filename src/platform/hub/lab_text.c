@@ -47,7 +47,7 @@ json_t *cr_lab_progress(const cr_lab *s) {
     if (s->state == CR_LAB_STOPPED)
         return json_pack("{s:i, s:s+++, s:b}", "progress", 100, "message", s->message, s->stop_text[0] ? " " : "", s->stop_text, "",
                          "failed", 1);
-    if (s->ready_after_ms && s->state != CR_LAB_STOPPING)
+    if (s->ready_after_ms && s->state != CR_LAB_STOPPING && s->state != CR_LAB_WAITING)
         snprintf(message, sizeof message, "%s Last time it took %s.", s->message, cr_text_duration(s->ready_after_ms, usual, sizeof usual));
     else
         snprintf(message, sizeof message, "%s", s->message);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/notices.h"
 
 enum { PAGE_ROWS = 100 };
 
@@ -60,8 +61,8 @@ static void show_people(cr_request *req, int status, const char *problem, const 
         cr_reply_err(req, &err);
         return;
     }
-    json_t *values = json_pack("{s:o, s:s, s:s, s:s, s:o*}", "people", rows, "problem", problem, "link", link, "link_for", link_for, "refused",
-                               offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
+    json_t *values = json_pack("{s:o, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "notices", cr_notices_values(cr_hub_of(req)), "problem",
+                               problem, "link", link, "link_for", link_for, "refused", offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());
     if (more)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
 #include "platform/hub/rest_time.h"
 
@@ -130,6 +131,8 @@ void cr_api_server_start(cr_request *req) {
     const json_t *options = options_of(req);
     if (s->state == CR_LAB_READY)
         cr_rest_reply(req, 400, "%s is already running", s->user);
+    else if (!cr_notices_let_start(req, s))
+        return;
     else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
              cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
@@ -149,7 +152,7 @@ void cr_api_server_stop(cr_request *req) {
     else if (cr_lab_stop(s, NULL, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
-        cr_reply_empty(req, 202);
+        cr_reply_empty(req, s->state == CR_LAB_STOPPED ? 204 : 202);
 }
 
 typedef struct watcher {

@@ -138,7 +138,7 @@ void cr_api_user_get(cr_request *req) {
 /* ?1: with (1) or without (0) a running server, -1 both. ?2: part of the name, searched as it is, without wildcards: those could keep the
  * database busy for long. ?3, ?4: who may be seen, JSON lists of names and of groups; NULL: everybody. Who is being removed is gone. */
 #define LISTED \
-    "FROM users u WHERE (?1 < 0 OR EXISTS (SELECT 1 FROM servers s WHERE s.user_id = u.id AND s.running = 1) = ?1) " \
+    "FROM users u WHERE (?1 < 0 OR EXISTS (SELECT 1 FROM servers s WHERE s.user_id = u.id AND (s.running = 1 OR s.waiting_ms > 0)) = ?1) " \
     "AND (?2 IS NULL OR instr(u.name, lower(?2)) > 0) AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id) " \
     "AND (?3 IS NULL OR u.name IN (SELECT value FROM json_each(?3)) OR u.id IN (" \
     "SELECT i.user_id FROM json_each(?4) j CROSS JOIN memberships m ON m.name = j.value CROSS JOIN identities i ON i.id = m.identity_id " \

@@ -1,5 +1,5 @@
 /* routes.c - every request that the hub answers. The first row that fits wins. */
-#include "platform/hub/hub.h"
+#include "platform/hub/notices.h"
 
 const cr_route cr_hub_routes[] = {
     /* methods            path                                kind                  CSRF              handler */
@@ -39,6 +39,8 @@ const cr_route cr_hub_routes[] = {
     {CR_GET,              "/hub/admin",                       CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_people},
     {CR_POST,             "/hub/admin/invite",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_invite},
     {CR_POST,             "/hub/admin/act",                   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_act},
+    {CR_POST,             "/hub/admin/notice",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_notices_post},
+    {CR_POST,             "/hub/admin/breaker",               CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_breaker_post},
     /* OAuth provider */
     {CR_GET,              "/hub/api/oauth2/authorize",        CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_oauth_authorize},
     {CR_POST,             "/hub/api/oauth2/token",            CR_ROUTE_API_OPEN,    CR_CSRF_NONE,     cr_oauth_token},

@@ -1,5 +1,5 @@
 /* site.c - templates and files, read once before the process is confined; and the page around every template. */
-#include "platform/hub/hub.h"
+#include "platform/hub/notices.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -144,6 +144,7 @@ void cr_site_page(cr_request *req, int status, const char *name, json_t *values)
     if (!values)
         values = json_object();
     char csrf[CR_TOKEN_LEN + 1];
+    cr_notices_add(hub, values);
     if (c && c->signed_in) {
         cr_csrf_make(&hub->secret, "session", c->session, csrf);
         json_object_set_new(values, "csrf", json_string(csrf));

@@ -629,11 +629,13 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
-    cr_server *v = add(s, &r);
+    /* Where all are being stopped nothing begins any more: it would be left behind. */
+    cr_server *v = s->on_none_left ? NULL : add(s, &r);
     bool made = false;
     if (!v) {
-        cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START, .detail = CR_MEMORY};
-        snprintf(e.text, sizeof e.text, "no memory for the record of a server");
+        cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
+                             .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
+        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? "the platform is being stopped" : "no memory for the record of a server");
         s->setup.on_event(s->setup.user, &e);
         return;
     }

@@ -56,6 +56,25 @@ START_TEST(argv_wins_over_file_over_default) {
 }
 END_TEST
 
+START_TEST(room_is_made_from_memory_and_machine) {
+    cr_err err = CR_ERR_INIT;
+    cr_config c;
+    write_config("memory = 512M\n", 0600);
+    ck_assert_ok(load(&c, &err, NULL, NULL, NULL, NULL));
+    uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    ck_assert_uint_eq(c.guarantee_bytes, 64u << 20);
+    ck_assert_uint_gt(c.room_bytes, 0);
+    ck_assert_uint_le(c.room_bytes, machine - machine / 10);
+    ck_assert_int_ge(c.starts, 8);
+    ck_assert_int_eq(c.idle_s, 3600);
+    ck_assert_int_eq(c.age_s, 0);
+    /* What is given counts, and nothing is counted with more than its limit. */
+    ck_assert_ok(load(&c, &err, "--room", "100M", "--guarantee", "4G"));
+    ck_assert_uint_eq(c.room_bytes, 100u << 20);
+    ck_assert_uint_eq(c.guarantee_bytes, c.memory_bytes);
+}
+END_TEST
+
 START_TEST(file_mistakes_name_file_and_line) {
     static const struct { const char *text, *expect; } cases[] = {
         {"port = 1\nprot = 3\n", "line 2: there is no setting 'prot'"},
@@ -235,6 +254,7 @@ static Suite *suite(void) {
     TCase *files = tcase_create("files"), *values = tcase_create("values");
     tcase_add_checked_fixture(files, make_dir, remove_dir);
     tcase_add_test(files, argv_wins_over_file_over_default);
+    tcase_add_test(files, room_is_made_from_memory_and_machine);
     tcase_add_test(files, file_mistakes_name_file_and_line);
     tcase_add_test(files, file_that_others_can_write_is_refused);
     tcase_add_test(values, values_are_checked);

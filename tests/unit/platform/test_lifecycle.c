@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "platform/hub/admission.h"
+#include "platform/hub/breaker.h"
 #include "platform/hub/idle.h"
 #include "platform/hub/lab_ask.h"
 
@@ -127,6 +129,61 @@ START_TEST(answers_of_a_server) {
 }
 END_TEST
 
+START_TEST(admission_by_memory_and_turn) {
+    const uint64_t G = 1 << 30;
+    cr_admission a = {.room_bytes = 4 * G, .used_bytes = 3 * G, .starts_most = 2, .starting = 1};
+    ck_assert_int_eq(cr_admission_ask(&a, G), CR_ADMIT);
+    ck_assert_int_eq(cr_admission_ask(&a, G + 1), CR_ADMIT_NO_MEMORY);
+    ck_assert_int_eq(cr_admission_ask(&a, UINT64_MAX), CR_ADMIT_NO_MEMORY);
+    a.starting = 2;
+    ck_assert_int_eq(cr_admission_ask(&a, G), CR_ADMIT_NO_TURN);
+    ck_assert_int_eq(cr_admission_ask(&a, 2 * G), CR_ADMIT_NO_MEMORY);
+    /* Settings have shrunk since those in use began. */
+    a = (cr_admission){.room_bytes = G, .used_bytes = 3 * G};
+    ck_assert_int_eq(cr_admission_ask(&a, 0), CR_ADMIT_NO_MEMORY);
+    /* What is larger than all runs alone. */
+    a.used_bytes = 0;
+    ck_assert_int_eq(cr_admission_ask(&a, 8 * G), CR_ADMIT);
+    a = (cr_admission){.used_bytes = UINT64_MAX, .starting = 1000};
+    ck_assert_int_eq(cr_admission_ask(&a, 8 * G), CR_ADMIT);
+}
+END_TEST
+
+START_TEST(who_is_next) {
+    static const cr_admission_waiting order[] = {{100, 7, 0}, {100, 9, 0}, {300, 1, 0}, {50, 2, 1}, {60, 1, 1}, {1, 1, 3}};
+    for (size_t i = 0; i < CR_ARRAY_LEN(order); i++)
+        for (size_t k = 0; k < CR_ARRAY_LEN(order); k++)
+            ck_assert_int_eq(cr_admission_before(&order[i], &order[k]), i < k);
+}
+END_TEST
+
+START_TEST(breaker_of_several_people) {
+    cr_breaker b = {.n = 0};
+    for (int i = 0; i < 20; i++)                                    /* one person's failures count once */
+        ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 7, "his own", T0 + i));
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 8, "hers", T0 + SECOND));
+    ck_assert_int_eq(cr_breaker_left(&b, T0 + SECOND), 0);
+    ck_assert(cr_breaker_failed(&b, 3, MINUTE, 9, "no room on disk", T0 + 2 * SECOND));
+    ck_assert_int_eq(cr_breaker_left(&b, T0 + 2 * SECOND), MINUTE);
+    ck_assert_str_eq(b.reason, "no room on disk");
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 10, "was under way", T0 + 3 * SECOND));      /* the pause gets no longer */
+    ck_assert_int_eq(cr_breaker_left(&b, T0 + 2 * SECOND + MINUTE), 0);
+    /* Behind the pause one failure is enough, and one good start makes all good. */
+    ck_assert(cr_breaker_failed(&b, 3, MINUTE, 11, "again", T0 + 5 * MINUTE));
+    cr_breaker_close(&b);
+    ck_assert_int_eq(cr_breaker_left(&b, T0 + 5 * MINUTE), 0);
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 12, "x", T0 + 5 * MINUTE));
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 13, "x", T0 + 5 * MINUTE));
+    /* Old ones do not count. */
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 14, "x", T0 + 5 * MINUTE + CR_BREAKER_WINDOW_MS));
+    /* Off; and more keys than there are places. */
+    cr_breaker_close(&b);
+    for (int i = 0; i < 100; i++)
+        ck_assert(!cr_breaker_failed(&b, 0, MINUTE, i, "x", T0));
+    ck_assert(cr_breaker_failed(&b, CR_BREAKER_MOST, MINUTE, 100, "x", T0));
+}
+END_TEST
+
 START_TEST(spans_in_words) {
     static const struct { int64_t ms; const char *text; } cases[] = {
         {0, "0 seconds"}, {1000, "1 second"}, {45 * SECOND, "45 seconds"}, {10 * MINUTE, "10 minutes"}, {HOUR, "1 hour"}, {90 * MINUTE, "1 hour 30 minutes"},
@@ -147,6 +204,9 @@ static Suite *suite(void) {
     tcase_add_test(t, rules_that_are_off);
     tcase_add_test(t, what_a_server_says);
     tcase_add_test(t, answers_of_a_server);
+    tcase_add_test(t, admission_by_memory_and_turn);
+    tcase_add_test(t, who_is_next);
+    tcase_add_test(t, breaker_of_several_people);
     tcase_add_test(t, spans_in_words);
     suite_add_tcase(s, t);
     return s;

@@ -1,0 +1,130 @@
+/* notices.c - announcement, maintenance, and who may start. */
+#include "platform/hub/notices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum { HOURS_MOST = 24 * 90, HOUR_MS = 3600 * 1000 };
+
+static cr_status load(cr_hub *hub, cr_notices *n, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT name, text, until_ms FROM notices", ""));
+    while (cr_query_next(&q)) {
+        if (strcmp(cr_query_text(&q, 0), "maintenance") == 0) {
+            n->maintenance = true;
+        } else {
+            snprintf(n->text, sizeof n->text, "%s", cr_query_text(&q, 1));
+            n->until_ms = cr_query_int(&q, 2);
+        }
+    }
+    return cr_query_end(&q, err);
+}
+
+cr_status cr_notices_open(cr_hub *hub, cr_err *err) {
+    cr_notices *n = calloc(1, sizeof *n);
+    if (!n)
+        return CR_FAIL(err, CR_MEMORY, "no memory for notices");
+    hub->notices = n;
+    return load(hub, n, err);
+}
+
+void cr_notices_close(cr_hub *hub) {
+    free(hub->notices);
+    hub->notices = NULL;
+}
+
+static bool is_shown(const cr_notices *n) { return n->text[0] && (!n->until_ms || cr_wall_ms() < n->until_ms); }
+
+void cr_notices_add(const cr_hub *hub, json_t *values) {
+    const cr_notices *n = hub->notices;
+    json_object_set_new(values, "announcement", json_string(n && is_shown(n) ? n->text : ""));
+    json_object_set_new(values, "maintenance", json_boolean(n && n->maintenance));
+}
+
+json_t *cr_notices_values(const cr_hub *hub) {
+    const cr_notices *n = hub->notices;
+    int64_t now = cr_wall_ms(), paused = cr_breaker_left(&hub->breaker, cr_now_ms());
+    char left[40], pause[40];
+    bool shown = is_shown(n);
+    return json_pack("{s:b, s:s, s:s, s:b, s:s, s:s}", "active", shown || n->maintenance, "text", shown ? n->text : "",
+                     "left", shown && n->until_ms ? cr_text_span(n->until_ms - now, left, sizeof left) : "", "maintenance", n->maintenance,
+                     "paused", paused ? cr_text_span(paused, pause, sizeof pause) : "", "pause_reason", hub->breaker.reason);
+}
+
+static cr_status save_rows(cr_db *db, const cr_notices *n, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM notices", ""));
+    if (n->text[0])
+        CR_TRY(cr_db_run(db, err, "INSERT INTO notices (name, text, until_ms) VALUES ('announcement', ?, ?)", "ti", n->text, n->until_ms));
+    return n->maintenance ? cr_db_run(db, err, "INSERT INTO notices (name, text, until_ms) VALUES ('maintenance', '', 0)", "") : CR_OK;
+}
+
+static cr_status read_form(const cr_request *req, cr_notices *n, cr_err *err) {
+    const char *text = cr_pairs_get(&req->form, "text"), *hours = cr_pairs_get(&req->form, "hours");
+    const char *on = cr_pairs_get(&req->form, "maintenance");
+    int64_t count = 0;
+    if (text && strlen(text) > CR_NOTICE_MAX)
+        return CR_FAIL(err, CR_LIMIT, "an announcement has at most %d bytes; this one has %zu", CR_NOTICE_MAX, strlen(text));
+    snprintf(n->text, sizeof n->text, "%s", text ? text : "");
+    cr_text_clean(n->text);
+    if (hours && *hours && cr_parse_int(hours, 1, HOURS_MOST, &count, NULL) != CR_OK)
+        return CR_FAIL(err, CR_INVALID, "the hours of an announcement are a number from 1 to %d, or empty for no end", HOURS_MOST);
+    n->until_ms = n->text[0] && count ? cr_wall_ms() + count * HOUR_MS : 0;
+    n->maintenance = on && strcmp(on, "yes") == 0;
+    return CR_OK;
+}
+
+void cr_notices_post(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_notices n = {.maintenance = false};
+    cr_err err = CR_ERR_INIT;
+    cr_status status = read_form(req, &n, &err);
+    if (status == CR_OK)
+        status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, save_rows(hub->db, &n, &err), &err);
+    if (status != CR_OK) {
+        cr_reply_err(req, &err);
+        return;
+    }
+    *hub->notices = n;
+    cr_log(CR_LOG_INFO, "notices changed", "admin=%s announcement=%s maintenance=%s", cr_caller_of(req)->person.name, n.text[0] ? "yes" : "no",
+           n.maintenance ? "yes" : "no");
+    cr_reply_redirect(req, 303, "/hub/admin");
+}
+
+void cr_breaker_post(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    void *value;
+    cr_breaker_close(&hub->breaker);
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        cr_breaker_close(&((cr_lab *)value)->breaker);
+    cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", cr_caller_of(req)->person.name);
+    cr_reply_redirect(req, 303, "/hub/admin");
+}
+
+static bool refuse(cr_request *req, const char *message, const char *hint) {
+    cr_reply_error(req, 503, message, hint);
+    return false;
+}
+
+bool cr_notices_let_start(cr_request *req, const cr_lab *s) {
+    cr_hub *hub = cr_hub_of(req);
+    if (cr_caller_of(req)->person.admin || (s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING))
+        return true;
+    if (hub->notices->maintenance)
+        return refuse(req, "this hub is being maintained: no new servers are started now", "servers that run go on; try again later");
+    const cr_breaker *own = &s->breaker, *all = &hub->breaker;
+    int64_t now = cr_now_ms(), left = CR_MAX(cr_breaker_left(own, now), cr_breaker_left(all, now));
+    if (!left)
+        return true;
+    const cr_breaker *b = cr_breaker_left(own, now) ? own : all;
+    char message[400], span[40];
+    snprintf(message, sizeof message, "%s failed, so none is tried for %s. The last one: %s",
+             b == own ? "your last starts have" : "the last starts of several people have",
+             cr_text_span(left, span, sizeof span), b->reason);
+    return refuse(req, message, b == own ? "an administrator can look into the reason and let you try at once"
+                                         : "administrators see this too, and can end the pause");
+}

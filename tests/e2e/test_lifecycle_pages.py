@@ -1,0 +1,75 @@
+"""The pages of a server that is about to be stopped, of one that waits, of announcements and maintenance, in a real browser."""
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
+from hub_client import PASSWORD, running, wait_for  # noqa: E402
+from test_browser import CHROMIUM, chromium, inspect, page, playwright, press  # noqa: E402, F401
+from test_session import server, start  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+
+
+@pytest.fixture(scope="module")
+def hub():
+    """Room for one server, which is warned of at once."""
+    with running("--room", "1G", "--guarantee", "1G", "--idle", "3600", "--idle-warning", "3600", "--idle-keep", "5400", "--age", "7200") as p:
+        yield p
+
+
+def sign_in(page, hub, name):  # noqa: F811
+    page.context.clear_cookies()
+    page.goto(hub.hub + "/hub/login")
+    page.fill("input[name=username]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(hub.hub + "/hub/home")
+
+
+def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
+    admin = hub.administrator("boss")
+    people = {name: hub.add_person(admin, name) for name in ("mia", "tom")}
+    for name, person in people.items():
+        person.name = name
+    start(people["mia"])
+
+    # With the keyboard alone: what is told, and keeping the server.
+    sign_in(page, hub, "mia")
+    assert re.search("It will be stopped in (1 hour|5. minutes):", page.inner_text("main"))
+    inspect(page, "life-warned")
+    press(page, "Keep for 1 hour 30 minutes")
+    page.wait_for_function("document.body.innerText.includes('It is kept for 1 hour ')")
+
+    # The place in the queue, as it changes, without a reload; and out of it.
+    sign_in(page, hub, "tom")
+    press(page, "Start")
+    page.wait_for_url(hub.hub + "/hub/spawn-pending/tom")
+    page.wait_for_function("document.getElementById('message').innerText.includes('number 1 of 1: all memory for servers is in use.')")
+    inspect(page, "life-waiting")
+    press(page, "Cancel")
+    page.wait_for_url(hub.hub + "/hub/home")
+    assert not server(people["tom"])
+
+    # An administrator tells everybody.
+    sign_in(page, hub, "boss")
+    page.goto(hub.hub + "/hub/admin")
+    press(page, "Announcement and maintenance")
+    page.keyboard.press("Tab")
+    page.keyboard.type("On Friday from 18:00 the storage is exchanged; files cannot be read for about an hour.")
+    page.keyboard.press("Tab")
+    page.keyboard.type("48")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    press(page, "Save")
+    page.wait_for_function("document.body.innerText.includes('The announcement ends in 2 days')")
+    inspect(page, "life-admin-told")
+    sign_in(page, hub, "tom")
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_function("document.body.innerText.includes('being maintained')")
+    inspect(page, "life-maintenance")
+
+    assert people["mia"].post("/hub/stop", {}, "/hub/home").status == 303
+    wait_for(lambda: not server(people["mia"]), 40)
