@@ -30,7 +30,8 @@ static void begin(void) {
     static const char *const dims[] = {"time", "lat"};
     cr_context_options options = {.threads = 1, .memory_limit_bytes = 16 << 20, .simd_level = -1};
     fuzz_must(cr_context_new(&options, &context, NULL) == CR_OK);
-    cr_labelled *time = ramp("time", 1, dims, CR_KIND_TIMES, INT64_C(20) * 86400 * 1000000), *lat = ramp("lat", 1, dims + 1, CR_KIND_NUMBERS, 10);
+    cr_labelled *time = ramp("time", 1, dims, CR_KIND_TIMES, INT64_C(20) * 86400 * 1000000), *lat = ramp("lat", 1, dims + 1,
+                                                                                                         CR_KIND_NUMBERS, 10);
     cr_labelled *x = ramp("x", 2, dims, CR_KIND_NUMBERS, 3), *y = ramp("y", 1, dims + 1, CR_KIND_NUMBERS, 1), *half = NULL, *both[2];
     fuzz_must(cr_labelled_with_coord(x, time, &half, NULL) == CR_OK && cr_labelled_with_coord(half, lat, &both[0], NULL) == CR_OK);
     fuzz_must(cr_set_attr(y, "units", "K", &both[1], NULL) == CR_OK);

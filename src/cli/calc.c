@@ -174,7 +174,8 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
     cr_status status = CR_OK;
     if (argc - first < 2) {
         status = CR_FAIL(&err, CR_INVALID, "%s needs an expression and the name of a file", self->name);
-        cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc", self->name);
+        cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc",
+                    self->name);
     } else if (k.output && !k.format && !cr_format_of_name(k.output)) {
         status = CR_FAIL(&err, CR_INVALID, "the name %.200s does not say which format it is", k.output);
         cr_err_hint(&err, "End it in .nc or .zarr, or name the format: --format netcdf4");

@@ -17,7 +17,8 @@ static void interrupted(int signal_number) {
     cr_context_cancel(running);
 }
 
-/* Short work shows nothing; then a bar with the time left. A computation of several phases begins anew for each, so time is counted from there. */
+/* Short work shows nothing; then a bar with the time left. A computation of several phases begins anew for each, so time is counted
+ * from there. */
 static void show_progress(void *user, double done, double total, int phase, int n_phases) {
     static int64_t begun, phase_begun;
     static int last_phase = -1;
@@ -38,7 +39,8 @@ static void show_progress(void *user, double done, double total, int phase, int 
     shown = true;
     if (share > 0.02)
         cr_text_duration((int64_t)((double)(now - phase_begun) * (1 - share) / share), left, sizeof left);
-    fprintf(stderr, "\r[%.*s%*s] %3.0f %%  %s left", full, "##############################", BAR - full, "", 100 * share, *left ? left : "?");
+    fprintf(stderr, "\r[%.*s%*s] %3.0f %%  %s left", full, "##############################", BAR - full, "", 100 * share,
+            *left ? left : "?");
     if (n_phases > 1)
         fprintf(stderr, ", phase %d of %d", phase + 1, n_phases);
     fputs("\033[K", stderr);

@@ -16,7 +16,8 @@ typedef struct cr_session_options {
     {'t', "threads", "N", "0: all CPUs that may be used", CR_OPTION_INT, &(o).threads},             \
     {'q', "quiet", NULL, "no progress", CR_OPTION_FLAG, &(o).quiet}
 
-/* A context with these limits, which Ctrl-C cancels (a second one ends the program), and which shows its progress on a terminal. One at a time. */
+/* A context with these limits, which Ctrl-C cancels (a second one ends the program), and which shows its progress on a terminal. One at
+ * a time. */
 cr_status cr_session_begin(const cr_session_options *options, cr_context **ret_context, cr_err *err) CR_MUST_USE;
 void cr_session_end(cr_context *c);
 

@@ -238,7 +238,8 @@ static cr_status name_it(cr_labelled *a, const char *name, cr_labelled **ret_arr
 static cr_status keep(evaluator *v, cr_results *r, const char *name, cr_labelled *a) {
     cr_labelled *named = NULL;
     const char *own = name ? name : cr_labelled_name(a) ? cr_labelled_name(a) : "result";
-    cr_status status = r->n < CR_RESULTS_MOST ? name_it(a, own, &named, v->err) : CR_FAIL(v->err, CR_LIMIT, "more than %d results", CR_RESULTS_MOST);
+    cr_status status = r->n < CR_RESULTS_MOST ? name_it(a, own, &named, v->err)
+                                              : CR_FAIL(v->err, CR_LIMIT, "more than %d results", CR_RESULTS_MOST);
     cr_labelled_unref(a);
     CR_TRY(status);
     for (int k = 0; k < r->n; k++)

@@ -13,8 +13,8 @@ typedef struct cr_results {
     int left_out;                 /* by "*": variables of times or text */
 } cr_results;
 
-/* Nothing but labels is read. On failure *ret_at is the byte of the program that failed. Results are those of the last statement, or all that was
- * assigned when it is an assignment. */
+/* Nothing but labels is read. On failure *ret_at is the byte of the program that failed. Results are those of the last statement, or
+ * all that was assigned when it is an assignment. */
 cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_results *ret_results, int *ret_at, cr_err *err) CR_MUST_USE;
 void cr_results_done(cr_results *r);
 
@@ -30,8 +30,10 @@ typedef struct cr_operand {
 void cr_operand_done(cr_operand *o);
 
 /* each: a dimension that the array does not have is passed over. *at is set to what failed, when that is known better than the verb. */
-cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, int *at, cr_err *err) CR_MUST_USE;
-cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, bool each, cr_labelled **ret_array, int *at, cr_err *err) CR_MUST_USE;
+cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, int *at,
+                             cr_err *err) CR_MUST_USE;
+cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, bool each, cr_labelled **ret_array, int *at,
+                             cr_err *err) CR_MUST_USE;
 cr_status cr_apply_anomaly(cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* "month" as cr_group_reduce wants it: "time.month". */
 cr_status cr_group_key(cr_labelled *a, const char *word, char *buf, size_t size, cr_err *err) CR_MUST_USE;

@@ -314,7 +314,8 @@ static bool count_arguments(parser *s, const cr_expr *e) {
     if (n >= e->verb->least && n <= e->verb->most)
         return true;
     char message[120], hint[200];
-    snprintf(message, sizeof message, "%s takes %s arguments", e->verb->name, e->verb->most == 0 ? "no" : n < e->verb->least ? "more" : "fewer");
+    snprintf(message, sizeof message, "%s takes %s arguments", e->verb->name,
+             e->verb->most == 0 ? "no" : n < e->verb->least ? "more" : "fewer");
     snprintf(hint, sizeof hint, "%s %s: %s", e->verb->name, e->verb->arguments, e->verb->help);
     return fail_at(s, s->text + e->at, CR_INVALID, hint, message) != NULL;
 }
@@ -370,7 +371,8 @@ static const cr_verb *read_verb(parser *s) {
     const cr_verb *v = n ? cr_verb_find(s->p, n) : NULL;
     if (!v) {
         char message[100];
-        snprintf(message, sizeof message, n ? "there is no operation \"%.*s\"" : "the name of an operation expected", (int)CR_MIN(n, 60), s->p);
+        snprintf(message, sizeof message, n ? "there is no operation \"%.*s\"" : "the name of an operation expected", (int)CR_MIN(n, 60),
+                 s->p);
         return fail_at(s, s->p, n ? CR_NOT_FOUND : CR_INVALID, "craton help calc lists the operations.", message);
     }
     s->p += n;

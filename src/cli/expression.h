@@ -9,7 +9,8 @@
  *   operand  = NUMBER | NAME | TEXT | "_" | "*" | "(" result ")" | FUNCTION "(" result arguments ")"
  *   stage    = { MODIFIER } OPERATION arguments             arguments in brackets with commas, or as words with blanks
  *
- * Operations are rows of one table; what follows a name is read as its row says. x.mean(time), mean(x, time) and x | mean time are the same tree.
+ * Operations are rows of one table; what follows a name is read as its row says. x.mean(time), mean(x, time) and x | mean time are the
+ * same tree.
  *
  * Ownership: everything lies in the arena of the caller. Invariants: 1. every node knows the byte it begins at; 2. trees are at most
  * CR_EXPR_DEEPEST deep and have at most CR_EXPR_MOST nodes; 3. the text is UTF-8 and never read beyond its NUL.

@@ -85,7 +85,8 @@ static cr_status put_in_order(cr_inputs *in, char *const *paths, cr_err *err) {
     return CR_OK;
 }
 
-cr_status cr_inputs_open(cr_context *c, int n, char *const *paths, const char *group, const char *along, cr_inputs *ret_inputs, cr_err *err) {
+cr_status cr_inputs_open(cr_context *c, int n, char *const *paths, const char *group, const char *along, cr_inputs *ret_inputs,
+                         cr_err *err) {
     cr_inputs in = {.context = c, .sets = calloc((size_t)n + 1, sizeof *in.sets)};
     cr_dataset_options options = {.group = group};
     cr_status status = CR_OK;

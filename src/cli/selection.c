@@ -76,7 +76,8 @@ static cr_status falls(cr_context *c, cr_labelled *index, bool *ret, cr_err *err
 }
 
 /* What lies between two labels, whichever way the index runs. */
-static cr_status sel_range(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_labelled *index, cr_labelled **ret_array, int *at, cr_err *err) {
+static cr_status sel_range(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_labelled *index, cr_labelled **ret_array, int *at,
+                           cr_err *err) {
     const cr_label_text *from = &k->labels[0], *to = &k->labels[1];
     if (cr_labelled_kind(index) != CR_KIND_NUMBERS)
         return cr_sel_text_range(a, k->key, from->text, to->text, ret_array, err);
@@ -108,8 +109,8 @@ static cr_status sel_several(const cr_keyed *k, cr_labelled *a, cr_match match, 
     return cr_sel_list(a, k->key, labels, k->n, match, ret_array, err);
 }
 
-static cr_status sel_index(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_labelled *index, cr_match match, cr_labelled **ret_array, int *at,
-                           cr_err *err) {
+static cr_status sel_index(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_labelled *index, cr_match match, cr_labelled **ret_array,
+                           int *at, cr_err *err) {
     bool numbers = cr_labelled_kind(index) == CR_KIND_NUMBERS;
     if (k->form == CR_KEYED_RANGE) {
         cr_labelled *all = NULL;

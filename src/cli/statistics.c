@@ -109,8 +109,8 @@ static cr_status only_along(const cr_expr *e, const char *dim, int *at, cr_err *
     for (int k = 0; k < e->n_words; k++)
         if (!dim || strcmp(e->words[k].text, dim) != 0) {
             *at = e->words[k].at;
-            cr_err_set(err, CR_UNSUPPORTED, __FILE__, __LINE__, "%s goes along %s here, not along %.60s", e->verb->name, dim ? dim : "the groups",
-                       e->words[k].text);
+            cr_err_set(err, CR_UNSUPPORTED, __FILE__, __LINE__, "%s goes along %s here, not along %.60s", e->verb->name,
+                       dim ? dim : "the groups", e->words[k].text);
             cr_err_hint(err, "Reduce %.60s in a step of its own, before or after: | mean %.60s", e->words[k].text, e->words[k].text);
             return CR_UNSUPPORTED;
         }
@@ -260,7 +260,8 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
     long long window = k->form == CR_KEYED_ONE ? strtoll(k->labels[0].text, &end, 10) : 0;
     int axis = cr_labelled_axis(o->array, k->key);
     if (axis < 0 || !cr_labelled_array(o->array))
-        return CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension %.60s", cr_labelled_name(o->array) ? cr_labelled_name(o->array) : "the array", k->key);
+        return CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension %.60s",
+                       cr_labelled_name(o->array) ? cr_labelled_name(o->array) : "the array", k->key);
     if (!end || *end || window < 1 || window > CR_WINDOW_LONGEST)
         return CR_FAIL(err, CR_INVALID, "a window has 1 to %lld elements", (long long)CR_WINDOW_LONGEST);
     if (cr_labelled_kind(o->array) != CR_KIND_NUMBERS)
@@ -277,8 +278,8 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
 
 /* ---- order ---- */
 
-static cr_status quantile_of(cr_context *c, const cr_expr *e, cr_labelled *a, int n, const char *const *dims, cr_labelled **ret_array, int *at,
-                             cr_err *err) {
+static cr_status quantile_of(cr_context *c, const cr_expr *e, cr_labelled *a, int n, const char *const *dims, cr_labelled **ret_array,
+                             int *at, cr_err *err) {
     int axes[CR_MAX_DIMS];
     double q = 0.5;
     bool median = e->verb->kind == CR_VERB_MEDIAN;

@@ -34,7 +34,8 @@ static cr_status load(cr_labelled *a, column *c, cr_err *err) {
         return CR_OK;
     size_t bytes = (size_t)c->n * cr_array_itemsize(cr_labelled_array(a));
     c->values = malloc(bytes + 1);
-    cr_status status = c->values ? cr_labelled_load(a, c->values, bytes, err) : CR_FAIL(err, CR_MEMORY, "no memory for %" PRId64 " values", c->n);
+    cr_status status = c->values ? cr_labelled_load(a, c->values, bytes, err)
+                                 : CR_FAIL(err, CR_MEMORY, "no memory for %" PRId64 " values", c->n);
     if (status != CR_OK)
         column_done(c);
     return status;
@@ -141,7 +142,8 @@ static void print(const lines *l, cr_buf *out) {
         size_t n = strlen(cell), shown = 0;
         for (size_t k = 0; k < n; k++)
             shown += ((unsigned char)cell[k] & 0xc0) != 0x80;
-        cr_buf_addf(out, "%s%*s%s%s", c ? "  " : "", (int)(l->width[c] - CR_MIN(shown, l->width[c])), "", cell, c == l->n_columns - 1 ? "\n" : "");
+        cr_buf_addf(out, "%s%*s%s%s", c ? "  " : "", (int)(l->width[c] - CR_MIN(shown, l->width[c])), "", cell,
+                    c == l->n_columns - 1 ? "\n" : "");
         cell += n + 1;
     }
 }
@@ -301,7 +303,8 @@ static cr_status json_add(json_t *coords, json_t *sizes, cr_labelled *a, cr_err 
         if (json_object_get(coords, name))
             continue;
         CR_TRY(cr_labelled_coord(a, name, &coord, err));
-        cr_status status = count(coord) > CR_TABLE_MOST ? CR_FAIL(err, CR_LIMIT, "the coordinate %.100s has more than %d values", name, CR_TABLE_MOST)
+        cr_status status = count(coord) > CR_TABLE_MOST ? CR_FAIL(err, CR_LIMIT, "the coordinate %.100s has more than %d values", name,
+                                                                  CR_TABLE_MOST)
                                                         : json_variable(coord, &one, err);
         cr_labelled_unref(coord);
         CR_TRY(status);

@@ -60,7 +60,8 @@ cr_status cr_convert_units(cr_context *c, cr_labelled *a, const char *to, cr_lab
     const cr_attr *own = NULL;
     for (int k = 0; k < cr_labelled_n_attrs(a); k++)
  
-          if (strcmp(cr_labelled_attr(a, k)->name, "units") == 0 && cr_labelled_attr(a, k)->dtype == CR_STRING && cr_labelled_attr(a, k)->n == 1)
+          if (strcmp(cr_labelled_attr(a, k)->name, "units") == 0 && cr_labelled_attr(a, k)->dtype == CR_STRING &&
+            cr_labelled_attr(a, k)->n == 1)
             own = cr_labelled_attr(a, k);
     if (!own) {
         cr_err_set(err, CR_INVALID, __FILE__, __LINE__, "%s has no units", cr_labelled_name(a) ? cr_labelled_name(a) : "the array");

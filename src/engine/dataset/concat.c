@@ -100,7 +100,8 @@ static cr_status join_vars(int n, cr_var *const *vars, const char *dim, cr_var *
         CR_TRY(join_labels(n, vars, &joined, err));
     if (first->kind == CR_KIND_TEXT) {
         if (!labels)
-            return CR_FAIL(err, CR_UNSUPPORTED, "concat: %s is text of %d dimensions", first->name ? first->name : "the array", first->ndim);
+            return CR_FAIL(err, CR_UNSUPPORTED, "concat: %s is text of %d dimensions", first->name ? first->name : "the array",
+                           first->ndim);
         CR_TRY(cr_var_new_text(first->name, 1, &dim, &joined->n, joined, &var, err));
     } else {
         CR_TRY(join_data(n, vars, axis, &data, err));

@@ -17,7 +17,8 @@ typedef struct frequency {
 
 static cr_status not_understood(const char *text, cr_err *err) {
     cr_err_set(err, CR_INVALID, __FILE__, __LINE__, "resample: \"%.40s\" is no frequency", text);
-    cr_err_hint(err, "A number, if it is not 1, and s, min, h, D, MS, QS, QS-DEC, YS or YS-JUL: 6h, 5D, MS. Labels are where periods begin.");
+    cr_err_hint(err,
+                "A number, if it is not 1, and s, min, h, D, MS, QS, QS-DEC, YS or YS-JUL: 6h, 5D, MS. Labels are where periods begin.");
     return CR_INVALID;
 }
 
