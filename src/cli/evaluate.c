@@ -242,11 +242,12 @@ static cr_status keep(evaluator *v, cr_results *r, const char *name, cr_labelled
                                               : CR_FAIL(v->err, CR_LIMIT, "more than %d results", CR_RESULTS_MOST);
     cr_labelled_unref(a);
     CR_TRY(status);
+    own = cr_labelled_name(named);            /* the array it may have been the name of is gone */
     for (int k = 0; k < r->n; k++)
         if (strcmp(cr_labelled_name(r->arrays[k]), own) == 0) {
             if (!name) {
-                cr_labelled_unref(named);
                 cr_err_set(v->err, CR_INVALID, __FILE__, __LINE__, "two results have the name %.100s", own);
+                cr_labelled_unref(named);
                 cr_err_hint(v->err, "Give one another name: ... | name other");
                 return CR_INVALID;
             }

@@ -59,7 +59,7 @@ static cr_status calculate(cr_context *c, const unit *from, const unit *to, cr_l
 cr_status cr_convert_units(cr_context *c, cr_labelled *a, const char *to, cr_labelled **ret_array, cr_err *err) {
     const cr_attr *own = NULL;
     for (int k = 0; k < cr_labelled_n_attrs(a); k++)
- 
+
           if (strcmp(cr_labelled_attr(a, k)->name, "units") == 0 && cr_labelled_attr(a, k)->dtype == CR_STRING &&
             cr_labelled_attr(a, k)->n == 1)
             own = cr_labelled_attr(a, k);
