@@ -158,6 +158,10 @@ CR_API cr_status cr_labelled_map(cr_map_op op, cr_labelled *const *args, cr_labe
 CR_API cr_status cr_labelled_where(cr_labelled *a, cr_labelled *condition, cr_labelled *other, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* Inner join: each array with those labels of common indexes that all have, in the order of the first. ret_arrays: n new references. */
 CR_API cr_status cr_align(int n, cr_labelled *const *arrays, cr_labelled **ret_arrays, cr_err *err) CR_MUST_USE;
+/* One after the other along a dimension that all have, in the order given. All have the same dimensions in the same order, and equal indexes of
+ * the others (CR_INVALID names the first labels that differ). Name and attributes are those of the first; coordinates along dim are
+ * joined, others that differ are left out. Values are written as they were stored when that is the same for all. */
+CR_API cr_status cr_concat(int n, cr_labelled *const *arrays, const char *dim, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* Same values with axes in another order: a permutation of the dimensions. */
 CR_API cr_status cr_labelled_transpose(cr_labelled *a, const char *const *dims, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 
@@ -182,6 +186,12 @@ CR_API cr_status cr_group_reduce(cr_reduction r, cr_labelled *a, const char *by,
  * scalar coordinates of b along the dimension; here they stay scalars. */
 CR_API cr_status cr_group_map(cr_map_op op, cr_labelled *a, const char *by, cr_labelled *b, cr_labelled **ret_array,
                               cr_err *err) CR_MUST_USE;
+
+/* Reduces calendar periods in a row: every is a number, if it is not 1, and s, min, h, D, MS, QS, QS-DEC, YS or YS-JUL (pandas' names: 6h,
+ * 5D, MS). dim has an index of times that rise. Periods of hours and days are counted from midnight of the first day; labels are where
+ * periods begin. Periods without elements are missing (0 in counts, and in results of an integer type). Coordinates along dim go. */
+CR_API cr_status cr_resample_reduce(cr_reduction r, cr_labelled *a, const char *dim, const char *every, const cr_reduce_options *options,
+                                    cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 

@@ -23,11 +23,15 @@ typedef struct cr_cli_command {
 
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
 
 /* "craton: message", and the hint below it; returns the exit code. */
 int cr_cli_fail(const cr_err *err);
 /* The text of `craton NAME --help`. */
 int cr_cli_help(const cr_cli_command *self, const cr_option *rows);
+/* The operations of calc, below its options. */
+int cr_cli_verbs(void);
 /* Writes b to standard output; CR_IO when that fails (a full disk, a closed pipe is success). */
 cr_status cr_cli_put(const cr_buf *b, cr_err *err) CR_MUST_USE;
 

@@ -1,5 +1,6 @@
 /* pointwise.c - arithmetic, comparison and where on labelled arrays. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "engine/array/node.h"
 #include "engine/dataset/variable.h"
@@ -124,6 +125,44 @@ cr_status cr_labelled_where(cr_labelled *a, cr_labelled *condition, cr_labelled 
     return CR_OK;
 }
 
+/* A coordinate of several dimensions in the order of dims, as xarray turns them too; text stays. */
+static cr_status transpose_coord(cr_var *v, int n, const char *const *dims, cr_var **ret_var, cr_err *err) {
+    const char *own[CR_MAX_DIMS];
+    int axes[CR_MAX_DIMS], k = 0;
+    if (v->ndim < 2 || !v->data) {
+        *ret_var = cr_var_ref(v);
+        return CR_OK;
+    }
+    for (int d = 0; d < n; d++)
+        if (cr_var_axis(v, dims[d]) >= 0) {
+            own[k] = dims[d];
+            axes[k++] = cr_var_axis(v, dims[d]);
+        }
+    cr_auto_array cr_array *data = NULL;
+    cr_auto_var cr_var *turned = NULL;
+    CR_TRY(cr_array_permute(v->data, axes, &data, err));
+    CR_TRY(cr_var_new(v->name, k, own, data, v->kind, v->calendar, &turned, err));
+    CR_TRY(cr_var_copy_attrs(turned, v->n_attrs, v->attrs, err));
+    CR_TRY(cr_var_copy_encoding(turned, v->encoding, err));
+    *ret_var = turned;
+    turned = NULL;
+    return CR_OK;
+}
+
+static cr_status with_turned_coords(cr_labelled *a, cr_var *var, cr_labelled **ret_array, cr_err *err) {
+    cr_auto_free cr_var **coords = calloc((size_t)a->n_coords + 1, sizeof *coords);
+    if (!coords)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %d coordinates", a->n_coords);
+    cr_status status = CR_OK;
+    for (int k = 0; k < a->n_coords && status == CR_OK; k++)
+        status = transpose_coord(a->coords[k], var->ndim, (const char *const *)var->dims, &coords[k], err);
+    if (status == CR_OK)
+        status = cr_labelled_make(a->context, var, a->n_coords, coords, ret_array, err);
+    for (int k = 0; k < a->n_coords; k++)
+        cr_var_unref(coords[k]);
+    return status;
+}
+
 cr_status cr_labelled_transpose(cr_labelled *a, const char *const *dims, cr_labelled **ret_array, cr_err *err) {
     int axes[CR_MAX_DIMS], n;
     if (!a->var->data)
@@ -140,5 +179,5 @@ cr_status cr_labelled_transpose(cr_labelled *a, const char *const *dims, cr_labe
     var->labels = a->var->ndim == 1 ? cr_labels_ref(a->var->labels) : NULL;
     CR_TRY(cr_var_copy_attrs(var, a->var->n_attrs, a->var->attrs, err));
     CR_TRY(cr_var_copy_encoding(var, a->var->encoding, err));
-    return cr_labelled_make(a->context, var, a->n_coords, a->coords, ret_array, err);
+    return with_turned_coords(a, var, ret_array, err);
 }

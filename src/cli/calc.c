@@ -1,0 +1,194 @@
+/* calc.c - `craton calc EXPRESSION IN...` and `craton explain EXPRESSION IN...`: opens, evaluates, writes or prints. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/evaluate.h"
+#include "cli/computing.h"
+#include "cli/table.h"
+
+typedef struct calc {
+    const char *text;
+    char *const *paths;
+    int n_paths;
+    const char *output, *format, *group, *along;
+    bool json, force, explain;
+    cr_session_options session;
+} calc;
+
+enum { WIDEST = 100 };
+
+/* The line of the expression with a mark below the byte, cut to what a screen shows. */
+static void show_place(const char *text, int at) {
+    cr_cli_screen screen;
+    cr_auto_buf cr_buf b, before;
+    cr_cli_screen_of(stderr, &screen);
+    cr_buf_init(&b, 64 << 10);
+    cr_buf_init(&before, 64 << 10);
+    int begin = at, end = at;
+    while (begin > 0 && text[begin - 1] != '\n' && at - begin < WIDEST)
+        begin--;
+    while (text[end] && text[end] != '\n' && end - at < WIDEST)
+        end++;
+    while (begin > 0 && begin < at && ((unsigned char)text[begin] & 0xc0) == 0x80)
+        begin++;
+    while (end > at && text[end] && ((unsigned char)text[end] & 0xc0) == 0x80)
+        end--;
+    cr_auto_free char *line = strndup(text + begin, (size_t)(end - begin)), *left = strndup(text + begin, (size_t)(at - begin));
+    if (!line || !left)
+        return;
+    cr_cli_text(&b, line, 0, screen.utf8);
+    cr_cli_text(&before, left, 0, screen.utf8);
+    fprintf(stderr, "  %s\n  %*s^\n", cr_buf_str(&b), (int)cr_cli_columns(&before, 0), "");
+}
+
+/* Message, place, hint. */
+static int fail_in_text(const calc *k, int at, cr_err *err) {
+    char hint[sizeof err->hint];
+    memcpy(hint, err->hint, sizeof hint);
+    err->hint[0] = 0;
+    int code = cr_cli_fail(err);
+    show_place(k->text, at);
+    if (*hint) {
+        cr_cli_screen screen;
+        cr_auto_buf cr_buf b;
+        cr_cli_screen_of(stderr, &screen);
+        cr_buf_init(&b, 64 << 10);
+        cr_cli_text(&b, hint, 0, screen.utf8);
+        fprintf(stderr, "  %s\n", cr_buf_str(&b));
+    }
+    return code;
+}
+
+static cr_status write_results(const calc *k, const cr_inputs *in, const cr_results *r, cr_err *err) {
+    const cr_dataset *first = in->sets[0];
+    int n = cr_dataset_n_attrs(first);
+    cr_auto_free cr_attr *attrs = calloc((size_t)n + 1, sizeof *attrs);
+    cr_dataset *out = NULL;
+    if (!attrs)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %d attributes", n);
+    for (int i = 0; i < n; i++)
+        attrs[i] = *cr_dataset_attr(first, i);
+    cr_write_options options = {.format = k->format ? k->format : cr_format_of_name(k->output), .overwrite = k->force};
+    CR_TRY(cr_dataset_new(in->context, r->n, r->arrays, n, attrs, &out, err));
+    cr_status status = cr_dataset_write(out, k->output, &options, err);
+    if (status == CR_EXISTS) {
+        err->hint[0] = 0;
+        cr_err_hint(err, "--force replaces it.");
+    }
+    cr_dataset_unref(out);
+    return status;
+}
+
+static cr_status explain_results(const cr_inputs *in, const cr_results *r, cr_buf *out, cr_err *err) {
+    cr_auto_free cr_array **arrays = calloc((size_t)r->n + 1, sizeof *arrays);
+    char *text = NULL;
+    int n = 0;
+    if (!arrays)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %d results", r->n);
+    for (int i = 0; i < r->n; i++)
+        if (cr_labelled_array(r->arrays[i]))
+            arrays[n++] = cr_labelled_array(r->arrays[i]);
+    CR_TRY(cr_explain(in->context, n, arrays, &text, err));
+    for (char *line = text, *rest; line && *line; line = rest) {
+        size_t length = strcspn(line, "\n");
+        rest = line[length] ? line + length + 1 : NULL;
+        line[length] = 0;
+        cr_cli_text(out, line, 0, true);
+        cr_buf_addc(out, '\n');
+    }
+    cr_free(text);
+    return CR_OK;
+}
+
+static cr_status deliver(const calc *k, const cr_inputs *in, const cr_results *r, cr_err *err) {
+    cr_cli_screen screen;
+    cr_auto_buf cr_buf out;
+    cr_buf_init(&out, CR_CLI_OUTPUT_MAX);
+    cr_cli_screen_of(stdout, &screen);
+    if (r->left_out)
+        fprintf(stderr, "craton: left out %d variable%s of times or text.\n", r->left_out, r->left_out == 1 ? "" : "s");
+    if (k->explain)
+        CR_TRY(explain_results(in, r, &out, err));
+    else if (k->output)
+        return write_results(k, in, r, err);
+    else
+        CR_TRY(k->json ? cr_table_json(r, &out, err) : cr_table_text(r, &screen, &out, err));
+    return cr_cli_put(&out, err);
+}
+
+static int run(const calc *k) {
+    cr_err err = CR_ERR_INIT;
+    cr_auto_arena cr_arena memory;
+    cr_arena_init(&memory, CR_EXPR_MEMORY);
+    cr_auto_free cr_results *results = calloc(1, sizeof *results);
+    cr_program program;
+    cr_context *context = NULL;
+    cr_inputs inputs = {0};
+    int at = 0;
+    if (!results) {
+        (void)CR_FAIL(&err, CR_MEMORY, "no memory for results");
+        return cr_cli_fail(&err);
+    }
+    if (cr_program_parse(k->text, &memory, &program, &at, &err) != CR_OK)
+        return fail_in_text(k, at, &err);
+    cr_status status = cr_session_begin(&k->session, &context, &err);
+    if (status != CR_OK)
+        return cr_cli_fail(&err);
+    int code = 0;
+    status = cr_inputs_open(context, k->n_paths, k->paths, k->group, k->along, &inputs, &err);
+    if (status == CR_OK) {
+        status = cr_evaluate(&program, &inputs, results, &at, &err);
+        if (status != CR_OK)
+            code = fail_in_text(k, at, &err);
+        else
+            status = deliver(k, &inputs, results, &err);
+    }
+    if (status != CR_OK && code == 0)
+        code = cr_cli_fail(&err);
+    cr_results_done(results);
+    cr_inputs_close(&inputs);
+    cr_session_end(context);
+    return code;
+}
+
+static int begin(const cr_cli_command *self, int argc, char **argv, bool explain) {
+    calc k = {.explain = explain};
+    bool help = false;
+    const cr_option rows[] = {
+        {'o', "output", "FILE", "NetCDF-4 (.nc) or Zarr (.zarr); without it the result is printed", CR_OPTION_TEXT, &k.output},
+        {'f', "format", "NAME", "netcdf4, zarr3 or zarr2, where the name of the file does not say it", CR_OPTION_TEXT, &k.format},
+        {0, "force", NULL, "replace what is there", CR_OPTION_FLAG, &k.force},
+        {0, "json", NULL, "print JSON, as xarray.Dataset.from_dict reads it", CR_OPTION_FLAG, &k.json},
+        {'a', "along", "DIM", "dimension along which several files are joined; else the one with times", CR_OPTION_TEXT, &k.along},
+        {'g', "group", "PATH", "group of the files, for instance a/b", CR_OPTION_TEXT, &k.group},
+        CR_SESSION_ROWS(k.session),
+        {'h', "help", NULL, "this text", CR_OPTION_FLAG, &help},
+        {0},
+    };
+    cr_err err = CR_ERR_INIT;
+    int first = 0;
+    if (cr_option_parse(rows, argc, argv, &first, &err) != CR_OK)
+        return cr_cli_fail(&err);
+    if (help)
+        return cr_cli_help(self, rows) ?: cr_cli_verbs();
+    cr_status status = CR_OK;
+    if (argc - first < 2) {
+        status = CR_FAIL(&err, CR_INVALID, "%s needs an expression and the name of a file", self->name);
+        cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc",
+                    self->name);
+    } else if (k.output && !k.format && !cr_format_of_name(k.output)) {
+        status = CR_FAIL(&err, CR_INVALID, "the name %.200s does not say which format it is", k.output);
+        cr_err_hint(&err, "End it in .nc or .zarr, or name the format: --format netcdf4");
+    } else if (k.output && k.json) {
+        status = CR_FAIL(&err, CR_INVALID, "--json prints, --output writes a file: one of both");
+    }
+    if (status != CR_OK)
+        return cr_cli_fail(&err);
+    k.text = argv[first];
+    k.paths = argv + first + 1;
+    k.n_paths = argc - first - 1;
+    return run(&k);
+}
+
+int cr_cli_calc(const cr_cli_command *self, int argc, char **argv) { return begin(self, argc, argv, false); }
+int cr_cli_explain(const cr_cli_command *self, int argc, char **argv) { return begin(self, argc, argv, true); }

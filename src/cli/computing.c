@@ -1,0 +1,81 @@
+/* computing.c - a computation on a terminal. */
+#include "cli/computing.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+enum { QUIET_MS = 700, BAR = 30 };
+
+static cr_context *running;
+static struct sigaction before;
+
+static void interrupted(int signal_number) {
+    (void)signal_number;
+    cr_context_cancel(running);
+}
+
+/* Short work shows nothing; then a bar with the time left. A computation of several phases begins anew for each, so time is counted
+ * from there. */
+static void show_progress(void *user, double done, double total, int phase, int n_phases) {
+    static int64_t begun, phase_begun;
+    static int last_phase = -1;
+    static bool shown;
+    char left[24] = "";
+    int64_t now = cr_now_ms();
+    (void)user;
+    if (begun == 0 || (phase == 0 && last_phase > 0))
+        begun = now;
+    if (phase != last_phase) {
+        phase_begun = now;
+        last_phase = phase;
+    }
+    double share = total > 0 ? done / total : 1;
+    int full = (int)(share * BAR);
+    if (!shown && now - begun < QUIET_MS)
+        return;
+    shown = true;
+    if (share > 0.02)
+        cr_text_duration((int64_t)((double)(now - phase_begun) * (1 - share) / share), left, sizeof left);
+    fprintf(stderr, "\r[%.*s%*s] %3.0f %%  %s left", full, "##############################", BAR - full, "", 100 * share,
+            *left ? left : "?");
+    if (n_phases > 1)
+        fprintf(stderr, ", phase %d of %d", phase + 1, n_phases);
+    fputs("\033[K", stderr);
+    if (done >= total) {
+        fputs("\r\033[K", stderr);    /* the line is free for what comes */
+        shown = false;
+        begun = 0;
+    }
+    fflush(stderr);
+}
+
+cr_status cr_session_begin(const cr_session_options *options, cr_context **ret_context, cr_err *err) {
+    if (options->threads < 0 || options->threads > 1024)
+        return CR_FAIL(err, CR_INVALID, "threads are 0 to 1024");
+    cr_context_options limits = {.threads = (int)options->threads, .memory_limit_bytes = options->memory_bytes, .simd_level = -1};
+    limits.progress = !options->quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
+    CR_TRY(cr_context_new(&limits, ret_context, err));
+    struct sigaction action = {.sa_handler = interrupted};
+    running = *ret_context;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &action, &before);
+    return CR_OK;
+}
+
+void cr_session_end(cr_context *c) {
+    sigaction(SIGINT, &before, NULL);
+    running = NULL;
+    cr_context_free(c);
+}
+
+const char *cr_format_of_name(const char *path) {
+    static const char *const netcdf[] = {".nc", ".nc4", ".cdf", ".h5"};
+    for (size_t k = 0; k < CR_ARRAY_LEN(netcdf); k++)
+        if (cr_ends_with(path, netcdf[k]))
+            return "netcdf4";
+    return cr_ends_with(path, ".zarr") || cr_ends_with(path, ".zarr/") ? "zarr3" : NULL;
+}

@@ -1,0 +1,53 @@
+/* evaluate.h - a program of `craton calc` on the variables of files: lazy labelled arrays out of a tree. */
+#ifndef CR_CLI_EVALUATE_H
+#define CR_CLI_EVALUATE_H
+
+#include "cli/expression.h"
+#include "cli/inputs.h"
+
+enum { CR_RESULTS_MOST = 1000 };
+
+typedef struct cr_results {
+    int n;
+    cr_labelled *arrays[CR_RESULTS_MOST];     /* named, each name once */
+    int left_out;                 /* by "*": variables of times or text */
+} cr_results;
+
+/* Nothing but labels is read. On failure *ret_at is the byte of the program that failed. Results are those of the last statement, or
+ * all that was assigned when it is an assignment. */
+cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_results *ret_results, int *ret_at, cr_err *err) CR_MUST_USE;
+void cr_results_done(cr_results *r);
+
+/* ---- between the files of the evaluation ---- */
+
+/* What a verb works on: an array, perhaps with a modifier that waits for a reduction. */
+typedef struct cr_operand {
+    cr_labelled *array;
+    const cr_expr *modifier;      /* NULL: none */
+    cr_labelled *weights;         /* of CR_VERB_WEIGHTED; NULL: by latitude */
+} cr_operand;
+
+void cr_operand_done(cr_operand *o);
+
+/* each: a dimension that the array does not have is passed over. *at is set to what failed, when that is known better than the verb. */
+cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, int *at,
+                             cr_err *err) CR_MUST_USE;
+cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, bool each, cr_labelled **ret_array, int *at,
+                             cr_err *err) CR_MUST_USE;
+cr_status cr_apply_anomaly(cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* "month" as cr_group_reduce wants it: "time.month". */
+cr_status cr_group_key(cr_labelled *a, const char *word, char *buf, size_t size, cr_err *err) CR_MUST_USE;
+/* The dimension whose index is times; NULL: none. */
+const char *cr_time_dim(cr_labelled *a);
+cr_status cr_convert_units(cr_context *c, cr_labelled *a, const char *to, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* data with the dimensions, coordinates, name and attributes of like. */
+cr_status cr_labelled_like(cr_context *c, cr_labelled *like, cr_array *data, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* One attribute replaced or added. */
+cr_status cr_set_attr(cr_labelled *a, const char *name, const char *value, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* a becomes b, whose reference it takes. */
+static inline void cr_labelled_become(cr_labelled **a, cr_labelled *b) {
+    cr_labelled_unref(*a);
+    *a = b;
+}
+
+#endif

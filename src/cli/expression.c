@@ -1,0 +1,641 @@
+/* expression.c - the parser: one function per rule of the grammar. */
+#include "cli/expression.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+typedef struct parser {
+    const char *text, *p;
+    cr_arena *memory;
+    cr_err *err;
+    int depth, nodes, at;             /* at: what is wrong */
+    bool each;
+    cr_status status;
+} parser;
+
+static cr_expr *parse_result(parser *s);
+static cr_expr *parse_sign(parser *s);
+static cr_expr *parse_operators(parser *s, cr_expr *left, int least);
+
+/* The first failure counts. Returns NULL for every caller. */
+static void *fail_at(parser *s, const char *where, cr_status status, const char *hint, const char *message) {
+    if (s->status == CR_OK) {
+        s->status = cr_err_set(s->err, status, __FILE__, __LINE__, "%s", message);
+        if (hint)
+            cr_err_hint(s->err, "%s", hint);
+        s->at = (int)(where - s->text);
+    }
+    return NULL;
+}
+
+static void *expected(parser *s, const char *what) {
+    char message[200];
+    snprintf(message, sizeof message, "%s expected%s", what, *s->p ? "" : ", but here is the end");
+    return fail_at(s, s->p, CR_INVALID, NULL, message);
+}
+
+static void *get(parser *s, size_t n, size_t size) {
+    void *found = s->status == CR_OK ? cr_arena_calloc(s->memory, n, size) : NULL;
+    return found ? found : fail_at(s, s->p, CR_LIMIT, NULL, "the expression is too large");
+}
+
+static char *copy(parser *s, const char *from, size_t n) {
+    char *text = get(s, n + 1, 1);
+    if (text)
+        memcpy(text, from, n);
+    return text;
+}
+
+/* One more element at the end of an array of n. */
+static void *grown(parser *s, void *array, int n, size_t size) {
+    if (n > 0 && (n & (n - 1)) != 0)
+        return array;
+    void *wider = get(s, n ? 2 * (size_t)n : 1, size);
+    if (wider && n > 0)
+        memcpy(wider, array, (size_t)n * size);
+    return wider;
+}
+
+/* ---- words and signs ---- */
+
+static void blanks(parser *s) { s->p += strspn(s->p, " \t\r\n"); }
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80; }
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+static size_t word_length(const char *p) {
+    size_t n = 0;
+    while (is_letter(p[n]) || (n > 0 && is_digit(p[n])))
+        n++;
+    return n;
+}
+
+static bool sign_at(const char *p, const char *sign) { return strncmp(p, sign, strlen(sign)) == 0; }
+
+static bool accept(parser *s, char c) {
+    blanks(s);
+    if (*s->p != c)
+        return false;
+    s->p++;
+    return true;
+}
+
+static bool word_at(const char *p, const char *word) {
+    size_t n = word_length(p);
+    return n == strlen(word) && memcmp(p, word, n) == 0;
+}
+
+/* "text", with \" and \\ in it. */
+static const char *quoted(parser *s) {
+    const char *begin = s->p++, *end = s->p;
+    while (*end && *end != '"')
+        end += *end == '\\' && (end[1] == '"' || end[1] == '\\') ? 2 : 1;
+    if (!*end)
+        return fail_at(s, begin, CR_INVALID, NULL, "this text has no closing quote");
+    char *text = get(s, (size_t)(end - s->p) + 1, 1), *to = text;
+    if (!text)
+        return NULL;
+    while (s->p < end) {
+        s->p += *s->p == '\\' && (s->p[1] == '"' || s->p[1] == '\\');
+        *to++ = *s->p++;
+    }
+    s->p++;
+    return text;
+}
+
+/* ---- nodes ---- */
+
+static cr_expr *node(parser *s, cr_expr_kind kind, const char *where) {
+    if (++s->nodes > CR_EXPR_MOST)
+        return fail_at(s, where, CR_LIMIT, NULL, "the expression has too many parts");
+    cr_expr *e = get(s, 1, sizeof *e);
+    if (e) {
+        e->kind = kind;
+        e->at = (int)(where - s->text);
+    }
+    return e;
+}
+
+static bool add_arg(parser *s, cr_expr *e, cr_expr *arg) {
+    if (!e || !arg || !(e->args = grown(s, e->args, e->n_args, sizeof *e->args)))
+        return false;
+    e->args[e->n_args++] = arg;
+    return true;
+}
+
+static bool is_number(const cr_expr *e) { return e && (e->kind == CR_EXPR_WHOLE || e->kind == CR_EXPR_REAL); }
+
+/* Arithmetic of plain numbers, as Python does it: 2 ** -1 is 0.5, 7 // 2 is 3. False: it is left to arrays. */
+static bool fold(cr_map_op op, const cr_expr *a, const cr_expr *b, cr_expr *to) {
+    bool whole = a->kind == CR_EXPR_WHOLE && (!b || b->kind == CR_EXPR_WHOLE), fits = false;
+    double x = a->kind == CR_EXPR_WHOLE ? (double)a->whole : a->real, y = !b ? 0 : b->kind == CR_EXPR_WHOLE ? (double)b->whole : b->real;
+    switch (op) {
+    case CR_MAP_ADD: to->real = x + y; fits = whole && !__builtin_add_overflow(a->whole, b->whole, &to->whole); break;
+    case CR_MAP_SUBTRACT: to->real = x - y; fits = whole && !__builtin_sub_overflow(a->whole, b->whole, &to->whole); break;
+    case CR_MAP_MULTIPLY: to->real = x * y; fits = whole && !__builtin_mul_overflow(a->whole, b->whole, &to->whole); break;
+    case CR_MAP_NEGATIVE: to->real = -x; fits = whole && !__builtin_sub_overflow(0, a->whole, &to->whole); break;
+    case CR_MAP_DIVIDE: to->real = x / y; break;
+    case CR_MAP_POWER:
+        to->real = pow(x, y);
+        fits = whole && y >= 0 && fabs(to->real) <= 9007199254740992.0;
+        to->whole = fits ? (int64_t)to->real : 0;
+        break;
+    default: return false;
+    }
+    to->kind = fits ? CR_EXPR_WHOLE : CR_EXPR_REAL;
+    return fits || isfinite(to->real);
+}
+
+static cr_expr *operation(parser *s, cr_map_op op, const char *where, cr_expr *left, cr_expr *right) {
+    cr_expr number = {0};
+    bool one = cr_map_arity(op) == 1;
+    if (is_number(left) && (one || is_number(right)) && fold(op, left, one ? NULL : right, &number)) {
+        cr_expr *folded = node(s, number.kind, where);
+        if (folded) {
+            folded->whole = number.whole;
+            folded->real = number.real;
+        }
+        return folded;
+    }
+    cr_expr *e = node(s, CR_EXPR_MAP, where);
+    if (!e || !add_arg(s, e, left) || (cr_map_arity(op) == 2 && !add_arg(s, e, right)))
+        return NULL;
+    e->op = op;
+    return e;
+}
+
+/* Every way down the grammar that can come back to itself goes through here. */
+static bool enter(parser *s) {
+    if (s->status == CR_OK && ++s->depth <= CR_EXPR_DEEPEST)
+        return true;
+    fail_at(s, s->p, CR_LIMIT, NULL, "the expression is nested too deeply");
+    return false;
+}
+
+/* ---- arguments ---- */
+
+/* A label as it stands: "text", or letters, digits, and . + - up to the next blank or sign. */
+static bool read_label(parser *s, cr_label_text *to) {
+    to->at = (int)(s->p - s->text);
+    if (*s->p == '"') {
+        to->quoted = true;
+        return (to->text = quoted(s)) != NULL;
+    }
+    size_t n = 0;
+    while (is_letter(s->p[n]) || is_digit(s->p[n]) || (s->p[n] && strchr(".+-", s->p[n])))
+        n++;
+    if (n == 0) {
+        expected(s, "a label");
+        return false;
+    }
+    to->text = copy(s, s->p, n);
+    s->p += n;
+    return to->text != NULL;
+}
+
+static bool label_begins(parser *s) { return is_letter(*s->p) || is_digit(*s->p) || (*s->p && strchr(".+-\"", *s->p)); }
+
+static bool read_range(parser *s, cr_keyed *k) {
+    if (!(k->labels = get(s, 3, sizeof *k->labels)))
+        return false;
+    k->form = CR_KEYED_RANGE;
+    for (k->n = 0; k->n < 3; k->n++) {
+        k->labels[k->n].at = (int)(s->p - s->text);
+        if (label_begins(s) && !read_label(s, &k->labels[k->n]))
+            return false;
+        if (*s->p != ':') {
+            k->n++;
+            break;
+        }
+        if (k->n < 2)
+            s->p++;
+    }
+    if (*s->p == ':') {
+        fail_at(s, s->p, CR_INVALID, "A time with a clock stands between quotes: time=\"2000-01-01T06:00\".", "a range has at most three parts");
+        return false;
+    }
+    if (k->n == 1) {
+        k->form = CR_KEYED_ONE;
+        if (!k->labels[0].text)
+            expected(s, "a label");
+    }
+    return s->status == CR_OK;
+}
+
+static bool read_list(parser *s, cr_keyed *k) {
+    k->form = CR_KEYED_LIST;
+    s->p++;
+    do {
+        blanks(s);
+        if (!(k->labels = grown(s, k->labels, k->n, sizeof *k->labels)) || !read_label(s, &k->labels[k->n]))
+            return false;
+        k->n++;
+    } while (accept(s, ','));
+    if (!accept(s, ']'))
+        expected(s, "\",\" or \"]\"");
+    return s->status == CR_OK;
+}
+
+static bool read_key(parser *s, cr_expr *e) {
+    blanks(s);
+    size_t n = word_length(s->p);
+    if (!(e->keys = grown(s, e->keys, e->n_keys, sizeof *e->keys)))
+        return false;
+    cr_keyed *k = &e->keys[e->n_keys];
+    *k = (cr_keyed){.at = (int)(s->p - s->text)};
+    if (*s->p == '"') {
+        k->key = quoted(s);
+    } else if (n > 0) {
+        k->key = copy(s, s->p, n);
+        s->p += n;
+    }
+    if (!k->key || !accept(s, '=')) {
+        char example[80];
+        snprintf(example, sizeof example, "For instance: %s %s", e->verb->name, e->verb->arguments);
+        return fail_at(s, s->text + k->at, CR_INVALID, example, "NAME=LABEL expected") != NULL;
+    }
+    blanks(s);
+    e->n_keys++;
+    return *s->p == '[' ? read_list(s, k) : read_range(s, k);
+}
+
+static bool read_word(parser *s, cr_expr *e) {
+    blanks(s);
+    if (!(e->words = grown(s, e->words, e->n_words, sizeof *e->words)))
+        return false;
+    cr_label_text *w = &e->words[e->n_words];
+    *w = (cr_label_text){.at = (int)(s->p - s->text)};
+    if (*s->p == '"') {
+        w->text = quoted(s);
+    } else {
+        size_t n = word_length(s->p);
+        while (n > 0 && s->p[n] == '.' && word_length(s->p + n + 1) > 0) /* time.month */
+            n += 1 + word_length(s->p + n + 1);
+        if (n == 0) {
+            expected(s, "a name");
+            return false;
+        }
+        w->text = copy(s, s->p, n);
+        s->p += n;
+    }
+    e->n_words += w->text != NULL;
+    return w->text != NULL;
+}
+
+static bool read_number_word(parser *s, cr_expr *e) {
+    blanks(s);
+    if (!(e->words = grown(s, e->words, e->n_words, sizeof *e->words)))
+        return false;
+    cr_label_text *w = &e->words[e->n_words];
+    *w = (cr_label_text){.at = (int)(s->p - s->text)};
+    if (!is_digit(*s->p) && *s->p != '.') {
+        expected(s, "a number");
+        return false;
+    }
+    e->n_words++;
+    return read_label(s, w);
+}
+
+static bool read_one(parser *s, cr_expr *e) {
+    if (e->verb->takes == CR_TAKES_LABELS)
+        return read_key(s, e);
+    if (e->verb->takes == CR_TAKES_RESULTS || e->verb->takes == CR_TAKES_MAYBE_RESULT)
+        return add_arg(s, e, parse_result(s));
+    return e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 ? read_number_word(s, e) : read_word(s, e);
+}
+
+static bool count_arguments(parser *s, const cr_expr *e) {
+    int n = e->n_keys + e->n_words + CR_MAX(e->n_args - 1, 0);
+    if (n >= e->verb->least && n <= e->verb->most)
+        return true;
+    char message[120], hint[200];
+    snprintf(message, sizeof message, "%s takes %s arguments", e->verb->name,
+             e->verb->most == 0 ? "no" : n < e->verb->least ? "more" : "fewer");
+    snprintf(hint, sizeof hint, "%s %s: %s", e->verb->name, e->verb->arguments, e->verb->help);
+    return fail_at(s, s->text + e->at, CR_INVALID, hint, message) != NULL;
+}
+
+/* After "(": up to ")". */
+static bool read_bracketed(parser *s, cr_expr *e) {
+    while (!accept(s, ')')) {
+        if (e->verb->takes == CR_TAKES_NOTHING) {
+            expected(s, "\")\"");
+            return false;
+        }
+        if (!read_one(s, e))
+            return false;
+        blanks(s);
+        if (*s->p != ',' && *s->p != ')') {
+            expected(s, "\",\" or \")\"");
+            return false;
+        }
+        accept(s, ',');
+    }
+    return true;
+}
+
+/* Whether a word or key of a stage begins here. */
+static bool word_follows(parser *s, const cr_expr *e) {
+    blanks(s);
+    if (word_at(s->p, "and") || word_at(s->p, "or"))
+        return false;
+    return word_length(s->p) > 0 || *s->p == '"' || (e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 && (is_digit(*s->p) || *s->p == '.'));
+}
+
+static bool read_words(parser *s, cr_expr *e) {
+    cr_takes takes = e->verb->takes;
+    if (takes == CR_TAKES_NOTHING || takes == CR_TAKES_MAYBE_RESULT)
+        return true;
+    if (takes == CR_TAKES_RESULTS && e->verb->kind == CR_VERB_WHERE)
+        return add_arg(s, e, parse_operators(s, parse_sign(s), 0)); /* all up to the next bar */
+    if (takes == CR_TAKES_RESULTS) {
+        expected(s, "\"(\"");
+        return false;
+    }
+    while (e->n_words + e->n_keys < e->verb->most && word_follows(s, e))
+        if (!read_one(s, e))
+            return false;
+    return true;
+}
+
+/* ---- operations ---- */
+
+static const cr_verb *read_verb(parser *s) {
+    blanks(s);
+    size_t n = word_length(s->p);
+    const cr_verb *v = n ? cr_verb_find(s->p, n) : NULL;
+    if (!v) {
+        char message[100];
+        snprintf(message, sizeof message, n ? "there is no operation \"%.*s\"" : "the name of an operation expected", (int)CR_MIN(n, 60),
+                 s->p);
+        return fail_at(s, s->p, n ? CR_NOT_FOUND : CR_INVALID, "craton help calc lists the operations.", message);
+    }
+    s->p += n;
+    return v;
+}
+
+static cr_expr *verb_node(parser *s, const cr_verb *v, const char *where, cr_expr *on) {
+    cr_expr *e = v ? node(s, CR_EXPR_VERB, where) : NULL;
+    if (!e || !add_arg(s, e, on))
+        return NULL;
+    e->verb = v;
+    return e;
+}
+
+/* x.mean(time) */
+static cr_expr *parse_method(parser *s, cr_expr *on) {
+    blanks(s);
+    const char *where = s->p;
+    cr_expr *e = verb_node(s, read_verb(s), where, on);
+    if (e && !accept(s, '('))
+        return expected(s, "\"(\"");
+    return e && read_bracketed(s, e) && count_arguments(s, e) ? e : NULL;
+}
+
+/* mean(x, time); where(condition, a, b) is numpy.where */
+static cr_expr *parse_function(parser *s, const cr_verb *v, const char *where) {
+    cr_expr *on = parse_result(s);
+    blanks(s);
+    if (on && *s->p != ',' && *s->p != ')')
+        return expected(s, "\",\" or \")\"");
+    accept(s, ',');
+    cr_expr *e = verb_node(s, v, where, on);
+    if (!e || !read_bracketed(s, e))
+        return NULL;
+    if (v->kind == CR_VERB_WHERE && e->n_args == 3) {
+        cr_expr *condition = e->args[0];
+        e->args[0] = e->args[1];
+        e->args[1] = condition;
+    } else if (v->kind == CR_VERB_WHERE) {
+        return fail_at(s, where, CR_INVALID, "where(CONDITION, A, B), or A.where(CONDITION)", "where takes three arguments here");
+    }
+    return count_arguments(s, e) ? e : NULL;
+}
+
+/* monthly mean; weighted mean lat lon */
+static cr_expr *parse_stage(parser *s, cr_expr *on) {
+    for (cr_expr *e = NULL;; on = e) {
+        blanks(s);
+        const char *where = s->p;
+        e = verb_node(s, read_verb(s), where, on);
+        if (!e)
+            return NULL;
+        blanks(s);
+        if (!(*s->p == '(' ? accept(s, '(') && read_bracketed(s, e) : read_words(s, e)) || !count_arguments(s, e))
+            return NULL;
+        blanks(s);
+        if (!e->verb->modifies || word_length(s->p) == 0)
+            return e;
+    }
+}
+
+/* ---- operands ---- */
+
+static cr_expr *parse_number(parser *s) {
+    const char *where = s->p;
+    size_t n = 0, length = 0;
+    char *end, digits[400];
+    while (length < sizeof digits - 1 && where[length] && strchr("0123456789.eE+-", where[length]))
+        length++;
+    memcpy(digits, where, length);
+    digits[length] = 0;
+    n = strspn(digits, "0123456789");
+    bool whole = where[n] != '.' && where[n] != 'e' && where[n] != 'E';
+    cr_expr *e = node(s, whole ? CR_EXPR_WHOLE : CR_EXPR_REAL, where);
+    errno = 0;
+    double real = strtod(digits, &end);
+    if (!e || end == digits || !isfinite(real) || is_letter(where[end - digits]))
+        return fail_at(s, where, CR_INVALID, NULL, "this is no number");
+    s->p += end - digits;
+    e->real = real;
+    if (whole) {
+        errno = 0;
+        e->whole = strtoll(digits, &end, 10);
+        if (errno)
+            e->kind = CR_EXPR_REAL;
+    }
+    return e;
+}
+
+static cr_expr *parse_name(parser *s) {
+    const char *where = s->p;
+    size_t n = word_length(where);
+    cr_expr *e = node(s, n == 1 && *where == '_' ? CR_EXPR_IT : CR_EXPR_NAME, where);
+    if (!e)
+        return NULL;
+    const cr_verb *v = cr_verb_find(where, n);
+    s->p += n;
+    blanks(s);
+    if (v && *s->p == '(') {
+        s->p++;
+        return parse_function(s, v, where);
+    }
+    if (*s->p == '(')
+        return fail_at(s, where, CR_NOT_FOUND, "craton help calc lists the operations.", "there is no operation of this name");
+    return (e->name = copy(s, where, n)) ? e : NULL;
+}
+
+static cr_expr *parse_operand(parser *s) {
+    blanks(s);
+    const char *where = s->p;
+    if (is_digit(*where) || (*where == '.' && is_digit(where[1])))
+        return parse_number(s);
+    if (word_length(where) > 0)
+        return parse_name(s);
+    if (*where == '"') {
+        cr_expr *e = node(s, CR_EXPR_NAME, where);
+        return e && (e->name = quoted(s)) ? e : NULL;
+    }
+    if (*where == '*') {
+        s->p++;
+        s->each = true;
+        return node(s, CR_EXPR_EACH, where);
+    }
+    if (*where != '(')
+        return expected(s, "a variable or a number");
+    s->p++;
+    cr_expr *e = parse_result(s);
+    return e && !accept(s, ')') ? expected(s, "\")\"") : e;
+}
+
+static cr_expr *parse_postfix(parser *s) {
+    cr_expr *e = parse_operand(s);
+    while (e && accept(s, '.'))
+        e = parse_method(s, e);
+    return e;
+}
+
+/* "-" and "not" before, "**" behind, which binds closer than a sign before it: -2 ** 2 is -4. */
+static cr_expr *parse_sign(parser *s) {
+    cr_expr *e = NULL;
+    if (!enter(s))
+        return NULL;
+    blanks(s);
+    const char *where = s->p;
+    if (*where == '-' || *where == '+') {
+        s->p++;
+        e = parse_sign(s);
+        e = *where == '-' ? operation(s, CR_MAP_NEGATIVE, where, e, NULL) : e;
+    } else if (word_at(where, "not")) {
+        s->p += 3;
+        e = parse_operators(s, parse_sign(s), 3);
+        e = operation(s, CR_MAP_LOGICAL_NOT, where, e, NULL);
+    } else {
+        e = parse_postfix(s);
+        blanks(s);
+        where = s->p;
+        if (e && sign_at(s->p, "**")) {
+            s->p += 2;
+            e = operation(s, CR_MAP_POWER, where, e, parse_sign(s));
+        }
+    }
+    s->depth--;
+    return e;
+}
+
+/* ---- operators, by what binds closer ---- */
+
+static const struct binary { const char *sign; int level; cr_map_op op; } binaries[] = {
+    {"or", 1, CR_MAP_LOGICAL_OR}, {"and", 2, CR_MAP_LOGICAL_AND},
+    {"==", 3, CR_MAP_EQUAL}, {"!=", 3, CR_MAP_NOT_EQUAL}, {"<=", 3, CR_MAP_LESS_EQUAL}, {">=", 3, CR_MAP_GREATER_EQUAL}, {"<", 3, CR_MAP_LESS},
+    {">", 3, CR_MAP_GREATER}, {"+", 4, CR_MAP_ADD}, {"-", 4, CR_MAP_SUBTRACT}, {"//", 5, CR_MAP_FLOOR_DIVIDE}, {"/", 5, CR_MAP_DIVIDE},
+    {"*", 5, CR_MAP_MULTIPLY}, {"%", 5, CR_MAP_REMAINDER}};
+enum { COMPARES = 3 };
+
+static const struct binary *binary_at(const char *p) {
+    for (size_t k = 0; k < CR_ARRAY_LEN(binaries); k++)
+        if (is_letter(binaries[k].sign[0]) ? word_at(p, binaries[k].sign) : sign_at(p, binaries[k].sign))
+            return &binaries[k];
+    return NULL;
+}
+
+/* Operators of at least this level behind left. */
+static cr_expr *parse_operators(parser *s, cr_expr *left, int least) {
+    if (!left || !enter(s))
+        return NULL;
+    for (;;) {
+        blanks(s);
+        const struct binary *b = binary_at(s->p);
+        if (!left || !b || b->level < least)
+            break;
+        const char *where = s->p;
+        s->p += strlen(b->sign);
+        cr_expr *right = parse_operators(s, parse_sign(s), b->level + 1);
+        left = operation(s, b->op, where, left, right);
+        blanks(s);
+        if (left && b->level == COMPARES && binary_at(s->p) && binary_at(s->p)->level == COMPARES)
+            left = fail_at(s, s->p, CR_INVALID, "Write \"and\" between them: 0 < x and x < 1.", "comparisons do not come in a row");
+    }
+    s->depth--;
+    return left;
+}
+
+static cr_expr *parse_result(parser *s) {
+    if (!enter(s))
+        return NULL;
+    cr_expr *e = parse_operators(s, parse_sign(s), 0);
+    while (e && accept(s, '|'))
+        e = parse_operators(s, parse_stage(s, e), 0);
+    s->depth--;
+    return e;
+}
+
+/* ---- statements ---- */
+
+static bool parse_statement(parser *s, cr_statement *to) {
+    blanks(s);
+    size_t n = word_length(s->p);
+    const char *after = s->p + n;
+    *to = (cr_statement){.at = (int)(s->p - s->text)};
+    after += strspn(after, " \t\r\n");
+    if (n > 0 && after[0] == '=' && after[1] != '=') {
+        if (n == 1 && *s->p == '_')
+            return fail_at(s, s->p, CR_INVALID, NULL, "_ is what an operation works on; it cannot be assigned") != NULL;
+        to->name = copy(s, s->p, n);
+        s->p = after + 1;
+    }
+    s->each = false;
+    do {
+        cr_expr *e = parse_result(s);
+        if (!e || !(to->results = grown(s, to->results, to->n, sizeof *to->results)))
+            return false;
+        to->results[to->n++] = e;
+        if (to->name && to->n == 1)
+            break;
+    } while (accept(s, ','));
+    to->each = s->each;
+    if (to->each && to->name)
+        return fail_at(s, s->text + to->at, CR_INVALID, NULL, "* is several variables; they cannot have one name") != NULL;
+    blanks(s);
+    if (*s->p && *s->p != ';')
+        expected(s, "an operator, \"|\" or \";\"");
+    return s->status == CR_OK;
+}
+
+cr_status cr_program_parse(const char *text, cr_arena *memory, cr_program *ret_program, int *ret_at, cr_err *err) {
+    parser s = {.text = text, .p = text, .memory = memory, .err = err};
+    cr_program program = {0};
+    size_t n = strnlen(text, CR_EXPR_LONGEST + 1);
+    *ret_at = 0;
+    if (n > CR_EXPR_LONGEST)
+        return CR_FAIL(err, CR_LIMIT, "the expression is longer than %d bytes", CR_EXPR_LONGEST);
+    if (!cr_text_is_utf8(text, n))
+        return CR_FAIL(err, CR_INVALID, "the expression is not UTF-8");
+    do {
+        if ((program.statements = grown(&s, program.statements, program.n, sizeof *program.statements)) == NULL ||
+            !parse_statement(&s, &program.statements[program.n]))
+            break;
+        program.n++;
+        accept(&s, ';');
+        blanks(&s);
+    } while (*s.p);
+    *ret_at = s.at;
+    if (s.status == CR_OK)
+        *ret_program = program;
+    return s.status;
+}

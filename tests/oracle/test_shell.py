@@ -1,0 +1,369 @@
+"""`craton calc` against xarray on NumPy: the same expression in both, written to NetCDF-4 and Zarr, printed as a table and as JSON; several files;
+what is refused, with the place in the expression and the exit code.
+
+References of float32 values are computed in float64 where xarray accumulates: its own float32 sums are less exact.
+"""
+import json
+import os
+import re
+import subprocess
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+BUILD = Path(os.environ["CRATON_BUILD"])
+CRATON = BUILD / "src/cli/craton"
+DATA = Path(os.environ["CRATON_DATA"])
+SEED = int(os.environ.get("CRATON_SEED", "1"))
+CALENDARS = ["standard", "noleap", "360_day", "proleptic_gregorian", "all_leap", "julian"]
+
+
+def craton(*arguments, status=0):
+    answer = subprocess.run([CRATON, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "LC_ALL": "C.UTF-8", "COLUMNS": "100"})
+    assert answer.returncode == status, f"{arguments}: {answer.stderr}{answer.stdout}"
+    return answer
+
+
+def opened(path):
+    coder = xr.coders.CFDatetimeCoder(use_cftime=True)
+    with xr.open_dataset(path, engine="zarr" if Path(path).is_dir() else "netcdf4", decode_times=coder) as ds:
+        return ds.load()
+
+
+def field(rng, calendar, dtype="f4", n=700, falling=True):
+    time = xr.date_range("1999-11-20", periods=n, freq="D", calendar=calendar, use_cftime=True)
+    lat, lon = np.linspace(-75, 75, 7), np.arange(0.0, 360, 40)
+    values = (rng.integers(-400, 400, (n, 7, 9)) / 8 + 285).astype(dtype)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    ds = xr.Dataset(
+        {"tos": (("time", "lat", "lon"), values, {"units": "K", "long_name": "surface temperature"}),
+         "ice": (("time", "lat", "lon"), rng.random(values.shape).astype("f8"), {"units": "1"}),
+         "depth": (("lat", "lon"), rng.integers(0, 5000, (7, 9)).astype("i2"), {"units": "m"}),
+         "code": ("time", rng.integers(0, 5, n).astype("i4"))},
+        {"time": ("time", time, {"axis": "T"}), "lat": ("lat", lat[::-1] if falling else lat, {"units": "degrees_north"}), "lon": lon,
+         "area": (("lat", "lon"), rng.random((7, 9)) + 1)}, attrs={"title": "random"})  # fmt: skip
+    ds.time.encoding = {"units": "hours since 1990-01-01", "calendar": calendar, "dtype": "i4"}
+    return ds
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shell") / "in.nc"
+    field(np.random.default_rng([SEED, 1]), "noleap").to_netcdf(path, encoding={"tos": {"chunksizes": (100, 4, 9), "zlib": True}})
+    return path
+
+
+def wide(ds):
+    return ds.map(lambda v: v.astype("f8") if v.dtype == "f4" else v, keep_attrs=True)
+
+
+def weights(da):
+    return np.cos(np.deg2rad(da.lat))
+
+
+def between(da, low, high):
+    return da.sel(lat=slice(high, low))  # the latitudes fall
+
+
+def anomaly(da, part):
+    groups = da.groupby(f"time.{part}")
+    return (groups - groups.mean()).drop_vars(part)
+
+
+# Expression, and the same in xarray. "exact": nothing is accumulated.
+PROGRAMS = {
+    "tos - 273.15": lambda d: d.tos - 273.15,
+    "tos.sel(lat=-30:30)": lambda d: between(d.tos, -30, 30),
+    "tos.sel(lat=:30, time=2000-02:2000-03)": lambda d: d.tos.sel(lat=slice(30, None), time=slice("2000-02", "2000-03")),
+    "tos | sel time=2000 lon=80:200": lambda d: d.tos.sel(time="2000", lon=slice(80, 200)),
+    "tos.sel(lon=[40, 320])": lambda d: d.tos.sel(lon=[40, 320]),
+    "tos | nearest lat=12 lon=77 | isel time=::-30": lambda d: d.tos.sel(lat=12, lon=77, method="nearest").isel(time=slice(None, None, -30)),
+    "tos.sel(lat=12, lon=77, method=nearest)": lambda d: d.tos.sel(lat=12, lon=77, method="nearest"),
+    "tos.isel(time=-1, lat=[0, 3, -1])": lambda d: d.tos.isel(time=-1, lat=[0, 3, -1]),
+    "tos.isel(time=10:20:3)": lambda d: d.tos.isel(time=slice(10, 20, 3)),
+    "tos | mean time": lambda d: d.tos.mean("time"),
+    "mean(tos, lat, lon)": lambda d: d.tos.mean(["lat", "lon"]),
+    "tos.std(time) + tos.var(time)": lambda d: d.tos.std("time") + d.tos.var("time"),
+    "tos | max": lambda d: d.tos.max(),
+    "tos.count(time) * 2": lambda d: d.tos.count("time") * 2,
+    "depth.sum(lat)": lambda d: d.depth.sum("lat"),
+    "tos | monthly mean": lambda d: d.tos.resample(time="MS").mean(),
+    "tos | seasonal max": lambda d: d.tos.resample(time="QS-DEC").max(),
+    "ice | yearly sum": lambda d: d.ice.resample(time="YS").sum(),
+    "tos.resample(time=5D).min()": lambda d: d.tos.resample(time="5D").min(),
+    "ice.resample(time=\"36h\") | mean": lambda d: d.ice.resample(time="36h").mean(),
+    "ice | resample time=2MS mean": lambda d: d.ice.resample(time="2MS").mean(),
+    "tos | by month mean": lambda d: d.tos.groupby("time.month").mean(),
+    "tos | by season mean time": lambda d: d.tos.groupby("time.season").mean(),
+    "ice | by dayofyear max": lambda d: d.ice.groupby("time.dayofyear").max(),
+    "tos | anomaly month": lambda d: anomaly(d.tos, "month"),
+    "tos.groupby(\"time.month\") - tos.groupby(\"time.month\").mean()":
+        lambda d: d.tos.groupby("time.month") - d.tos.groupby("time.month").mean(),
+    "tos | weighted mean lat lon": lambda d: d.tos.weighted(weights(d.tos)).mean(["lat", "lon"]),
+    "tos.weighted(area).mean(lat, lon)": lambda d: d.tos.weighted(d.area).mean(["lat", "lon"]),
+    "tos.sel(time=2000-01:2000-06, lat=-30:30) | monthly mean | weighted mean lat lon - 273.15":
+        lambda d: (lambda t: t.weighted(weights(t)).mean(["lat", "lon"]) - 273.15)(
+            between(d.tos.sel(time=slice("2000-01", "2000-06")), -30, 30).resample(time="MS").mean()),
+    "tos | where tos > 280 and not depth < 100": lambda d: d.tos.where((d.tos > 280) & ~(d.depth < 100)),
+    "tos.where(_ > 280, 0)": lambda d: d.tos.where(d.tos > 280, 0),
+    "where(ice > 0.5, ice, -1)": lambda d: xr.where(d.ice > 0.5, d.ice, -1),
+    "(-tos ** 2 + 3 * ice / (depth + 1)) // 2 % 7": lambda d: (-(d.tos**2) + 3 * d.ice / (d.depth + 1)) // 2 % 7,
+    "2 ** -1 * ice": lambda d: 2**-1 * d.ice,
+    "depth > 100 and depth <= 4000 or depth == 0": lambda d: (d.depth > 100) & (d.depth <= 4000) | (d.depth == 0),
+    "sqrt(ice) + ice.exp() - log(ice + 1)": lambda d: np.sqrt(d.ice) + np.exp(d.ice) - np.log(d.ice + 1),
+    "maximum(ice, 0.5) | clip(0.6, 0.8)": lambda d: np.clip(np.maximum(d.ice, 0.5), 0.6, 0.8),
+    "tos | median time": lambda d: d.tos.median("time"),
+    "tos | quantile 0.9 time": lambda d: d.tos.quantile(0.9, "time"),
+    "ice | rolling time=30 mean": lambda d: d.ice.rolling(time=30).mean(),
+    "tos | rolling time=3 max": lambda d: d.tos.rolling(time=3).max(),
+    "depth | rolling lon=2 sum": lambda d: d.depth.rolling(lon=2).sum(),
+    "tos | transpose lon time lat": lambda d: d.tos.transpose("lon", "time", "lat"),
+    "w = cos(deg2rad(lat)); x = tos * w; sum(x, lat)": lambda d: (d.tos * weights(d.tos)).sum("lat").rename("x"),
+    "lat": lambda d: d.lat,
+    "tos | attrs units=degC long_name=\"a name\" | name sst": lambda d: d.tos.assign_attrs(units="degC", long_name="a name").rename("sst"),
+}
+# Names and attributes that are told otherwise: maps of two take what agrees, as xarray's operators do.
+MORE_ATTRS = {"where(ice > 0.5, ice, -1)", "sqrt(ice) + ice.exp() - log(ice + 1)", "maximum(ice, 0.5) | clip(0.6, 0.8)",
+              "w = cos(deg2rad(lat)); x = tos * w; sum(x, lat)"}
+
+
+def compare(ours, theirs, exact, what):
+    assert ours.dims == theirs.dims and ours.shape == theirs.shape, what
+    assert ours.dtype == theirs.dtype, what
+    tolerance = 2e-6 if "tos" in what else 1e-12  # on the way it may be float32
+    np.testing.assert_allclose(ours.values, exact.values, rtol=tolerance, atol=tolerance * 300, err_msg=what)
+    assert set(ours.coords) == set(theirs.coords), what
+    for name, coord in theirs.coords.items():
+        assert ours[name].dims == coord.dims, (what, name)
+        assert (np.asarray(ours[name].values) == np.asarray(coord.values)).all(), (what, name)
+    if what not in MORE_ATTRS:
+        assert ours.attrs == theirs.attrs, what
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs(tmp_path, source, program):
+    number = list(PROGRAMS).index(program)
+    out = tmp_path / ("out.nc" if number % 2 else "out.zarr")
+    craton("calc", program, source, "-o", out, "--memory", "128M", "--threads", 1 + number % 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = opened(source)
+        theirs, exact = PROGRAMS[program](ds), PROGRAMS[program](wide(ds))
+    results = opened(out)
+    name = theirs.name or "result"
+    assert results.attrs == ds.attrs
+    if program == "lat":  # a coordinate is a dataset without variables
+        assert list(results.coords) == ["lat"] and (results.lat == ds.lat).all()
+        return
+    assert list(results.data_vars) == [name]
+    compare(results[name], theirs, exact, program)
+
+
+def full(iso):
+    """A time with its seconds."""
+    day, _, clock = iso.partition("T")
+    return f"{day}T{clock or '00:00'}{'' if clock.count(':') == 2 else ':00'}"
+
+
+@pytest.mark.parametrize("calendar", CALENDARS)
+def test_periods_of_calendars(tmp_path, calendar):
+    rng = np.random.default_rng([SEED, 2, CALENDARS.index(calendar)])
+    frequencies = ["MS", "3MS", "QS-DEC", "QS", "2QS-FEB", "YS", "AS-JUL", "2D", "7D", "12h"]
+    ds = field(rng, calendar, "f8", n=int(rng.integers(40, 900))).isel(lat=[0], lon=[0])
+    ds = ds.isel(time=np.sort(rng.choice(ds.sizes["time"], ds.sizes["time"] // 2, replace=False)))
+    ds.to_netcdf(tmp_path / "in.nc")
+    for frequency in frequencies:
+        answer = json.loads(craton("calc", f"tos | resample time={frequency} mean", tmp_path / "in.nc", "--json").stdout)
+        theirs = ds.tos.resample(time=frequency.replace("AS", "YS")).mean()
+        ours = xr.Dataset.from_dict(answer).tos
+        assert [full(t) for t in ours.time.values] == [full(t.isoformat()) for t in theirs.time.values], frequency
+        np.testing.assert_allclose(ours.values.astype("f8"), theirs.values, rtol=1e-12, err_msg=frequency)
+
+
+def test_several_files(tmp_path):
+    ds = field(np.random.default_rng([SEED, 3]), "360_day")
+    parts = [slice(0, 200), slice(200, 201), slice(201, 500), slice(500, None)]
+    packing = {"dtype": "i2", "scale_factor": 0.125, "add_offset": 280.0, "_FillValue": -9999}
+    for number, part in zip((3, 1, 0, 2), parts):  # names do not tell the order
+        piece = ds.isel(time=part)
+        if number < 2:
+            piece.to_netcdf(tmp_path / f"part{number}.nc", encoding={"tos": packing})
+        else:
+            piece.drop_encoding().to_zarr(tmp_path / f"part{number}.nc", zarr_format=number)
+    files = sorted(tmp_path.glob("part*"))
+    craton("calc", "tos, depth, ice.mean(lat), code", *files, "-o", tmp_path / "all.nc")
+    ours = opened(tmp_path / "all.nc")
+    xr.testing.assert_allclose(ours.tos.drop_attrs(), ds.tos.drop_attrs(), rtol=1e-6)
+    assert (ours.code == ds.code).all() and (ours.depth == ds.depth).all() and (ours.area == ds.area).all()
+    assert list(ours.time.values) == list(ds.time.values)
+    answer = craton("calc", "tos", *files, files[0], status=2)
+    assert "begins along time before" in answer.stderr
+    later = ds.time[:2] + np.timedelta64(9000, "D").astype("m8[us]").item()
+    ds.isel(time=slice(0, 2)).assign_coords(lat=ds.lat + 1, time=later).to_netcdf(tmp_path / "other.nc")
+    assert "labels of lat differ" in craton("calc", "tos", files[0], tmp_path / "other.nc", status=2).stderr
+
+
+def test_every_variable(tmp_path, source):
+    answer = craton("calc", "* | monthly mean | sel lat=-30:30", source, "-o", tmp_path / "out.nc")
+    ours, ds = opened(tmp_path / "out.nc"), opened(source)
+    theirs = between(wide(ds), -30, 30)
+    assert set(ours.data_vars) == {"tos", "ice", "depth", "code"} and not answer.stderr
+    np.testing.assert_allclose(ours.tos, theirs.tos.resample(time="MS").mean(), rtol=1e-6)
+    np.testing.assert_array_equal(ours.depth, theirs.depth)
+    np.testing.assert_allclose(ours.code, ds.code.resample(time="MS").mean())
+    assert "no variable has the dimensions" in craton("calc", "* | mean level", source, status=3).stderr
+
+
+def test_units(tmp_path, source):
+    ds = opened(source)
+    for units, theirs in (("degC", ds.tos - 273.15), ("degF", (ds.tos.astype("f8") - 273.15) * 9 / 5 + 32)):
+        craton("calc", f"tos | to {units}", source, "-o", tmp_path / f"{units}.nc")
+        ours = opened(tmp_path / f"{units}.nc").tos
+        np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=1e-4)
+        assert ours.attrs == {"units": units, "long_name": "surface temperature"}
+    ours = json.loads(craton("calc", "depth | to km | max", source, "--json").stdout)["data_vars"]["depth"]
+    assert ours["data"] == pytest.approx(float(ds.depth.max()) / 1000, rel=1e-6) and ours["attrs"]["units"] == "km"
+    assert "not known" in craton("calc", "tos | to km", source, status=7).stderr
+    assert "has no units" in craton("calc", "lon | to km", source, status=2).stderr
+
+
+def test_json_is_a_dataset(source):
+    ds = opened(source)
+    ours = xr.Dataset.from_dict(json.loads(craton("calc", "tos.isel(lat=0), code", source, "--json").stdout))
+    np.testing.assert_allclose(ours.tos.values.astype("f8"), ds.tos.isel(lat=0), rtol=1e-6)
+    assert (ours.code == ds.code).all() and ours.tos.dims == ("time", "lon")
+    assert list(ours.time.values[:2]) == ["1999-11-20", "1999-11-21"]
+
+
+def test_table(source):
+    ds = opened(source)
+    lines = craton("calc", "tos.isel(lat=0, time=:3, lon=:2)", source).stdout.splitlines()
+    assert lines[0] == "# tos in K" and lines[1].split() == ["time", "lon", "tos"] and len(lines) == 8
+    rows = [line.split() for line in lines[2:]]
+    assert [r[0] for r in rows[::2]] == ["1999-11-20", "1999-11-21", "1999-11-22"] and [r[1] for r in rows[:2]] == ["0", "40"]
+    np.testing.assert_allclose([float(r[2]) for r in rows], ds.tos.isel(lat=0, time=slice(3), lon=slice(2)).values.ravel(), rtol=1e-6)
+    assert max(map(len, lines[1:])) == min(map(len, lines[1:]))
+    big = DATA / "ostia_monthly.nc"
+    assert "Too many values" in craton("calc", "surface_temperature", big).stdout
+    assert "-o FILE" in craton("calc", "surface_temperature", big, "--json", status=8).stderr
+
+
+def test_real_file():
+    path = DATA / "ostia_monthly.nc"
+    ds = opened(path)
+    ours = json.loads(craton("calc", "surface_temperature | sel time=2007:2009 | yearly mean | weighted mean latitude longitude | to degC", path,
+                             "--json").stdout)  # fmt: skip
+    t = ds.surface_temperature.astype("f8").sel(time=slice("2007", "2009")).resample(time="YS").mean()
+    theirs = t.weighted(np.cos(np.deg2rad(t.latitude.astype("f8")))).mean(["latitude", "longitude"]) - 273.15
+    np.testing.assert_allclose(ours["data_vars"]["surface_temperature"]["data"], theirs, rtol=1e-5)
+
+
+# Expression: exit code, byte that is marked, words of the message.
+WRONG = {
+    "tos +": (2, 5, "the end"),
+    "tos | monthly meen": (3, 14, "no operation"),
+    "tos.sel(lot=3)": (3, 8, "no dimension lot"),
+    "tos.sel(lat=abc)": (2, 12, "none"),
+    "tos.sel(lat=91:95)": (3, 8, "no label"),
+    "tos.sel(lat=30:-30)": (2, 12, "larger to the smaller"),
+    "tos.sel(time=1850)": (3, 8, "time"),
+    "tos.isel(time=70000)": (2, 9, ""),
+    "tos.isel(time=::0)": (2, 16, "step"),
+    "toss * 2": (3, 0, "no variable toss"),
+    "2 + (tos | mean level)": (3, 11, "level"),
+    "tos | monthly": (2, 6, "waits for a reduction"),
+    "monthly(tos) + 1": (2, 0, "waits for a reduction"),
+    "0 < tos < 1": (2, 8, "in a row"),
+    "tos; ice": (2, 0, "last statement"),
+    "tos.mean(time": (2, 13, "expected"),
+    "tos.mean(time))": (2, 14, "expected"),
+    "tos ! ice": (2, 4, "expected"),
+    "tos.sel(lat=\"3)": (2, 12, "quote"),
+    "tos.quantile(1.5)": (2, 13, "between 0 and 1"),
+    "tos | by month mean lat": (7, 20, "goes along time"),
+    "tos | by fortnight mean": (2, 9, "component"),
+    "tos | rolling time=0 mean": (2, 14, "window"),
+    "tos | resample time=4X mean": (2, 15, "no frequency"),
+    "tos, ice, tos": (2, 10, "two results"),
+    "time + 1": (2, 5, "times"),
+    "frobnicate(tos)": (3, 0, "no operation"),
+    "_ + 1": (2, 0, "argument of none"),
+    "(" * 300 + "tos" + ")" * 300: (8, None, "nested too deeply"),
+    "+".join(["1"] * 5000): (8, None, "too many parts"),
+    "": (2, 0, "expected"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", WRONG, ids=lambda p: p[:30])
+def test_what_is_wrong_is_marked(source, program):
+    code, at, words = WRONG[program]
+    answer = craton("calc", program, source, status=code)
+    lines = answer.stderr.splitlines()
+    assert lines[0].startswith("craton: ") and words in lines[0], answer.stderr
+    if at is not None:
+        assert lines[1] == f"  {program}" and lines[2] == "  " + " " * at + "^", answer.stderr
+
+
+def test_the_mark_knows_characters(source):
+    answer = craton("calc", "\"température\" + tos", source, status=3)
+    assert answer.stderr.splitlines()[2] == "  ^"
+    answer = craton("calc", "tos.where(tos > \"é\" )  | meen", source, status=3)
+    assert answer.stderr.splitlines()[2].index("^") == 2 + len("tos.where(tos > \"é\" )  | ")
+    assert "\x1b" not in craton("calc", "tos + \x1b[31m", source, status=2).stderr
+
+
+def test_outputs_are_whole_or_not_there(tmp_path, source):
+    out = tmp_path / "out.nc"
+    craton("calc", "tos | mean time", source, "-o", out)
+    before = out.read_bytes()
+    assert "--force" in craton("calc", "ice", source, "-o", out, status=4).stderr
+    craton("calc", "nothing", source, "-o", out, "--force", status=3)
+    assert "memory" in craton("calc", "ice | median time", source, "-o", out, "--force", "--memory", "100K", status=2).stderr.lower()
+    assert out.read_bytes() == before
+    craton("calc", "ice", source, "-o", out, "--force")
+    assert list(opened(out).data_vars) == ["ice"]
+    craton("calc", "ice * 2", out, "-o", out, "--force")  # onto itself
+    np.testing.assert_array_equal(opened(out).ice, opened(source).ice * 2)
+    assert "which format" in craton("calc", "ice", source, "-o", tmp_path / "out.dat", status=2).stderr
+    craton("calc", "ice", source, "-o", tmp_path / "out.dat", "--format", "zarr2")
+    assert (tmp_path / "out.dat/.zgroup").exists()
+    craton("calc", "tos", tmp_path / "nothing.nc", status=3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.dat", "out.nc"]
+
+
+def test_bits_do_not_depend_on_threads_and_memory(tmp_path, source):
+    results = []
+    for number, options in enumerate((["--threads", 1], ["--threads", 7], ["--threads", 2, "--memory", "24M"])):
+        out = tmp_path / f"{number}.zarr"
+        craton("calc", "tos | by month mean | weighted mean lat lon, ice | monthly std", source, "-o", out, *options)
+        results.append(opened(out))
+    for other in results[1:]:
+        for name in results[0].variables:
+            assert results[0][name].values.tobytes() == other[name].values.tobytes() or results[0][name].dtype == "O"
+
+
+def test_examples_of_the_documentation(tmp_path, source):
+    page = (Path(__file__).parents[2] / "docs/shell.md").read_text()
+    commands = re.findall(r"^\$ craton calc '([^']+)'", page, re.M)
+    rows = [m for row in re.findall(r"^\| [^|]+ \| (.*) \|[^|]*\|$", page, re.M) for m in re.findall(r"`([^`]+)`", row)]
+    examples = commands + [e.replace("\\|", "|") for e in rows if e[0] in "tcwm*(" and " FILE" not in e and " SOURCE" not in e and e != "median"]
+    assert len(examples) > 20
+    for number, example in enumerate(examples):
+        craton("calc", example, source, "-o", tmp_path / f"{number}.nc")
+
+
+def test_explain_reads_nothing(source):
+    answer = craton("explain", "tos | by month mean", source, "--memory", "1G").stdout
+    assert "in.nc:/tos" in answer and "memory at most" in answer and "of 1.0 GiB" in answer
+
+
+def test_help(source):
+    page = craton("calc", "--help").stdout
+    assert "weighted" in page and "--along" in page and max(map(len, page.splitlines())) < 160
+    assert "calc" in craton("help").stdout and "regrid" not in craton("calc", "--help").stdout
+    craton("calc", status=2)
+    craton("calc", "tos", status=2)
