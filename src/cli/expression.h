@@ -1,4 +1,4 @@
-/* expression.h - the language of `craton calc`: text to a tree. docs/shell.md describes it, docs/decisions/0017 says why it is so.
+/* expression.h - the language of `craton calc`: text to a tree. docs/shell.md describes it, docs/decisions/0018 says why it is so.
  *
  *   program  = statement { ";" statement } [ ";" ]          statement = [ NAME "=" ] result { "," result }
  *   result   = or { "|" stage tail }                        what is left of a bar is what the stage works on; tail goes on calculating
