@@ -25,7 +25,7 @@ class Start(ctypes.Structure):
                 ("profile", ctypes.c_char * 33), ("answers", ctypes.c_char * 1297),
                 ("user", ctypes.c_char * 256), ("token", ctypes.c_char * 65),
                 ("cluster", ctypes.c_uint64), ("numbers", ctypes.c_uint32 * 5),
-                ("name", ctypes.c_char * 33), ("cert", ctypes.c_char * 2048), ("key", ctypes.c_char * 512)]
+                ("name", ctypes.c_char * 33), ("environment", ctypes.c_char * 8192), ("cert", ctypes.c_char * 2048), ("key", ctypes.c_char * 512)]
 
 
 @pytest.fixture(scope="module")

@@ -108,43 +108,6 @@ def test_what_a_group_may_have(platform, admin, ada):
         wait_for(lambda: not ada.processes() and not eve.processes(), 40)
 
 
-def test_how_a_worker_ended(platform, ada):
-    """The memory limit and the exit code are told: in a warning of the client, and on the page with the end of the log, which is kept closed."""
-    with ada.gateway() as gateway:
-        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "False"}, **SMALL)
-        cluster.scale(1)
-        with cluster.get_client() as client:
-            client.wait_for_workers(1, timeout=90)
-            future = client.submit(lambda: len(b"x" * (1 << 30)), retries=0)
-            wait_for(lambda: "needed more memory than its limit of 512.0 MiB" in ada.person.get("/hub/clusters").text, 60)
-            client.cancel([future], force=True)
-            with pytest.warns(GatewayWarning, match="Worker w1: The worker needed more memory than its limit of 512.0 MiB"):
-                cluster.scale(1)
-            client.wait_for_workers(1, timeout=90)
-            client.submit(lambda: (print("<the last words>", flush=True), os._exit(7)), retries=0)
-            page = wait_for(lambda: next((t for t in [ada.person.get("/hub/clusters").text] if "ended with exit code 7" in t), None), 60)
-            assert "&lt;the last words&gt;" in page and "<the last words>" not in page
-            logs = list((platform.folder / "state/log").glob("ada.dask-*-w*.log"))
-            assert len([p for p in logs if b"<the last words>" in p.read_bytes()]) == 1
-            assert all(p.stat().st_mode & 0o777 == 0o600 for p in logs)
-        cluster.close()
-        wait_for(lambda: not ada.processes(), 40)
-
-
-def test_workers_that_end_at_once_are_not_started_without_pause(platform, ada):
-    """A task that ends its worker, again and again: starts become rarer, and the hub does not spin."""
-    with ada.gateway() as gateway:
-        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1000000"}, **SMALL)
-        cluster.scale(1)
-        with cluster.get_client() as client:
-            client.submit(lambda: os._exit(1), pure=False)
-            before = platform.log.read_text().count("the next ones wait")
-            wait_for(lambda: platform.log.read_text().count("the next ones wait") - before >= 3, 90)
-            assert "ended=4 wait_ms=4000" in platform.log.read_text()
-        cluster.close()
-        wait_for(lambda: not ada.processes(), 40)
-
-
 def test_pages(platform, admin, ada):
     """Each person sees the own clusters, administrators all; who may stop what."""
     eve = Member(platform, admin, "eva")
