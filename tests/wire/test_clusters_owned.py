@@ -108,6 +108,41 @@ def test_what_a_group_may_have(platform, admin, ada):
         wait_for(lambda: not ada.processes() and not eve.processes(), 40)
 
 
+def test_how_a_worker_ended(platform, ada):
+    """The exit code is told: in a warning of the client, and on the page with the end of the log, which is kept closed."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(**SMALL)
+        cluster.scale(1)
+        with cluster.get_client() as client:
+            client.wait_for_workers(1, timeout=90)
+            future = client.submit(lambda: (print("<the last words>", flush=True), os._exit(7)), retries=0)
+            page = wait_for(lambda: next((t for t in [ada.person.get("/hub/clusters").text] if "ended with exit code 7" in t), None), 60)
+            client.cancel([future], force=True)
+            assert "&lt;the last words&gt;" in page and "<the last words>" not in page
+            with pytest.warns(GatewayWarning, match="Worker w.: The worker ended with exit code 7: <the last words> Its log is at http"):
+                cluster.scale(1)
+            logs = list((platform.folder / "state/log").glob("ada.dask-*-w*.log"))
+            assert [p for p in logs if b"<the last words>" in p.read_bytes()]
+            assert all(p.stat().st_mode & 0o777 == 0o600 for p in logs)
+        cluster.close()
+        wait_for(lambda: not ada.processes(), 40)
+
+
+def test_workers_that_end_at_once_are_not_started_without_pause(platform, ada):
+    """A task that ends its worker, again and again: starts become rarer, and the hub does not spin."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1000000"}, **SMALL)
+        cluster.scale(1)
+        with cluster.get_client() as client:
+            future = client.submit(lambda: os._exit(1), pure=False)
+            before = platform.log.read_text().count("the next ones wait")
+            wait_for(lambda: platform.log.read_text().count("the next ones wait") - before >= 3, 90)
+            assert "ended=4 wait_ms=4000" in platform.log.read_text()
+            future.release()
+        cluster.close()
+        wait_for(lambda: not ada.processes(), 40)
+
+
 def test_pages(platform, admin, ada):
     """Each person sees the own clusters, administrators all; who may stop what."""
     eve = Member(platform, admin, "eva")
