@@ -86,7 +86,7 @@ def test_what_the_account_may_read(platform, client, cluster):
 def test_options(ada):
     with ada.gateway() as gateway:
         options = gateway.cluster_options()
-        assert dict(options) == {"worker_cores": 1, "worker_memory": 2.0}
+        assert dict(options) == {"worker_cores": 1, "worker_memory": 2.0, "environment": {}, "keep_after_server": False}
         options.worker_cores = 2
         with pytest.raises(ValueError):
             options.worker_memory = 64
@@ -98,7 +98,8 @@ def test_options(ada):
 def test_list_and_connect_again(ada, cluster, client):
     with ada.gateway() as gateway:
         (report,) = gateway.list_clusters()
-        assert report.name == cluster.name and report.status.name == "RUNNING" and report.options == {"worker_cores": 1, "worker_memory": 0.5}
+        assert report.name == cluster.name and report.status.name == "RUNNING" and report.options == {
+            "worker_cores": 1, "worker_memory": 0.5, "environment": {}, "keep_after_server": False}
         assert gateway.list_clusters(status="stopped") == []
         with gateway.connect(cluster.name) as again, again.get_client() as second:
             assert second.submit(lambda: 21 * 2).result(60) == 42
