@@ -2,7 +2,7 @@
  *
  *   area_mean IN VARIABLE LATITUDE LONGITUDE      area_mean A1B.nc air_temperature latitude longitude
  *
- * The mean is over the two named dimensions; what is left must be one dimension of times. Build it with: cc area_mean.c -lcraton
+ * The mean is over the two named dimensions; what is left must be one dimension of times. Build it with: cc area_mean.c $(pkg-config --cflags --libs craton)
  */
 #include <stdio.h>
 #include <stdlib.h>

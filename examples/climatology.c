@@ -3,7 +3,7 @@
  *   climatology IN VARIABLE TIME OUT      climatology ostia.nc surface_temperature time out.zarr
  *
  * Reads a NetCDF file or Zarr store, writes the variables "climatology" and "anomaly" (as a NetCDF-4 file when OUT ends in .nc), and
- * prints a summary of both. Build it with: cc climatology.c -lcraton
+ * prints a summary of both. Build it with: cc climatology.c $(pkg-config --cflags --libs craton)
  */
 #include <stdio.h>
 #include <string.h>

@@ -22,6 +22,7 @@ def test_first_administrator_reaches_the_laboratory(platform, admin):
     assert len(messages) >= 3 and all(messages)
     assert [e["name"] for e in server.api("GET", "contents/welcome")["content"] if e["type"] == "notebook"] == [
         "1-ndvi.ipynb", "2-climate.ipynb"]
+    assert "ostia_monthly.nc" in [e["name"] for e in server.api("GET", "contents/welcome/data")["content"]]
     assert run(server, "print(6 * 7)") == "42"
     uid = int(run(server, "import os; print(os.getuid())"))
     assert uid >= 45001

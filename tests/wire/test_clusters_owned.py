@@ -94,13 +94,13 @@ def test_what_a_group_may_have(platform, admin, ada):
     put_in_group(admin, "narrow", "ada", "eve")
     with ada.gateway() as hers, eve.gateway() as gateway:
         cluster, name = hers.new_cluster(**SMALL), gateway.submit(**SMALL)
-        with pytest.warns(GatewayWarning, match="1 workers for the people of group narrow together it is scaled to 1"):
+        with pytest.warns(GatewayWarning, match="1 workers for the people of group narrow together, it is scaled to 1"):
             cluster.scale(2)
         wait_for(lambda: [line for line in ada.of_cluster(cluster.name).values() if " worker " in line], 40)  # the scheduler has said so
         answer = eve.ask("POST", "/v1/clusters/", {"cluster_options": SMALL})
         assert answer.status == 409 and "the clusters of group narrow have 2.5 GiB of the 3.0 GiB" in answer.json()["error"], answer.text
         wait_for(lambda: eve.ask("GET", f"/v1/clusters/{name}").json()["status"] == "RUNNING", 60)
-        with pytest.warns(GatewayWarning, match="group narrow together it is scaled to 0"):
+        with pytest.warns(GatewayWarning, match="group narrow together, it is scaled to 0"):
             gateway.scale_cluster(name, 1)
         assert admin.api("DELETE", "/hub/api/groups/narrow").status == 204
         gateway.stop_cluster(name)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import websocket
 from hub_client import running, wait_for
 from test_session import Lab, server, server_pid, start, stop
 
@@ -125,6 +126,21 @@ def test_no_token_stays_in_the_parent(prepared, pair):
     assert found(pids[1], tokens[0]) == found(pids[0], tokens[1]) == 0
 
 
+def path_in_terminal(lab):
+    terminal = lab.api("POST", "terminals")
+    assert terminal.status == 200, terminal.text
+    address = f"ws://127.0.0.1:{lab.platform.port + 1}/user/{lab.person.name}/terminals/websocket/{terminal.json()['name']}"
+    ws = websocket.create_connection(address, host=lab.host, cookie="; ".join(f"{k}={v}" for k, v in lab.jar.items()),
+                                     origin=f"http://{lab.host}", timeout=30)
+    ws.send(json.dumps(["stdin", "echo \"PATH is <$PATH>\"\r"]))
+    shown = ""
+    while not (found := re.search(r"PATH is <(/[^>$]*)>", shown)):
+        kind, *text = json.loads(ws.recv())
+        shown += text[0] if kind == "stdout" else ""
+    ws.close()
+    return found.group(1)
+
+
 def test_a_session_is_the_users(prepared, pair):
     for lab in pair:
         owner = pwd.getpwnam(prepared.accounts + lab.person.name)
@@ -140,7 +156,7 @@ json.dumps(dict(user=getpass.getuser(), home=str(Path.home()), cwd=os.getcwd(), 
         assert saved.status in (200, 201), saved.text
         note = Path(owner.pw_dir) / "note.txt"
         assert note.read_text() == lab.person.name and note.stat().st_uid == owner.pw_uid
-        assert lab.api("POST", "terminals").status == 200
+        assert lab.run(lab.kernel, "__import__('os').environ['PATH']").strip("'") == path_in_terminal(lab)
         ids = lab.api("GET", "sessions").status
         assert ids == 200 and lab.api("GET", "kernelspecs").json()["default"] == "python3"
 

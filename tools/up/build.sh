@@ -18,7 +18,7 @@ build_craton() {
     BUILT=no
     if is_built; then return; fi
     BUILT=yes
-    step "Building Craton" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
+    step "Building Craton (one to four minutes the first time)" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
     if service_answers; then before_upgrade; fi
     step "Installing Craton into $PREFIX" "Is there room on the disk?" copy_craton
 }

@@ -94,7 +94,7 @@ install_environment() {
     if environment_is_ready; then return; fi
     local count
     count=$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")
-    step "Installing the Python environment: $count packages, each verified by its hash" \
+    step "Installing the Python environment: $count packages, each verified by its hash (about a minute)" \
         "Is the Python package index reachable (pip's settings and https_proxy are honoured), and is there disk left?" \
         make_environment
 }

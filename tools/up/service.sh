@@ -93,6 +93,9 @@ public_address() {
 tell_address() {
     say ""
     say "Craton is ready after $((SECONDS - STARTED)) s:  $(public_address)"
+}
+
+tell_link() {
     if [ "$(control_value administrators)" = 0 ]; then
         say ""
         say "There is no administrator yet. This link makes one; it works once, for one hour:"

@@ -13,6 +13,7 @@ action_demo() {
 action_admin_link() {
     need_running
     cratond --admin-link
+    printf 'It makes an administrator; it works once, for one hour.\n' >&2
 }
 
 action_status() {
@@ -181,6 +182,7 @@ action_uninstall() {
         for name in $(accounts); do userdel "$name"; done
         remove_system_users
     fi
+    say "Everything has ended. Removing the software in $PREFIX, which can take a minute ..."
     remove_ours "$RUN" "${RUN_NAMES[@]}"
     if [ -e "$PREFIX/.built" ] || [ -d "$PREFIX/env" ]; then
         remove_ours "$PREFIX/bin" craton craton-fetch cratond haproxy
@@ -190,6 +192,7 @@ action_uninstall() {
         remove_ours "$PREFIX" env build .built
     fi
     if [ "$PURGE" = yes ]; then
+        say "Removing homes and state in $STATE ..."
         if [ -e "$STATE/config" ] || [ -d "$STATE/hub" ]; then remove_ours "$STATE" "${STATE_NAMES[@]}"; fi
         rmdir "$PREFIX" 2>/dev/null || true
         if [ -d "$STATE/home" ]; then fail "Not everything below $STATE/home could be removed." "Is another file system mounted there? What lies on it is untouched."; fi

@@ -437,7 +437,7 @@ static void on_scale(cr_request *req) {
     int64_t wanted = CR_MIN((int64_t)json_integer_value(count), (int64_t)CR_BEAT_COUNT_MAX);
     int64_t allowed = cr_cluster_allowed(c, wanted, why, sizeof why);
     if (allowed < wanted)
-        snprintf(warning, sizeof warning, "%lld workers were asked for; with the limit of %s it is scaled to %lld", (long long)wanted, why, (long long)allowed);
+        snprintf(warning, sizeof warning, "%lld workers were asked for; with the limit of %s, it is scaled to %lld", (long long)wanted, why, (long long)allowed);
     add_news(c, warning, sizeof warning);
     pass_on(req, c, json_pack("{s:s, s:I}", "op", "scale", "count", (json_int_t)allowed), warning);
 }

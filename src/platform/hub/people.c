@@ -16,19 +16,25 @@ static const char *field(const cr_request *req, const char *name) {
     return value ? value : "";
 }
 
+static const char *server_word(cr_lab_state state) {
+    return state == CR_LAB_STOPPED ? "stopped" : state == CR_LAB_READY ? "running" : state == CR_LAB_WAITING ? "waiting in the queue"
+           : state == CR_LAB_STOPPING ? "stopping" : "starting";
+}
+
 static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
-    char ago[24];
+    char ago[24], account[sizeof p->account + sizeof hub->config->account_prefix];
     cr_lab *s = NULL;
     cr_err err;
+    snprintf(account, sizeof account, "%s%s", hub->config->as_root ? hub->config->account_prefix : "", p->account);
     cr_removal_row removal = {0};
     if (cr_removal_find(hub, p->id, &removal, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking for a removal", &err);
     bool has = cr_lab_find(hub, p, "", false, &s, &err) == CR_OK;
     int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
-    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", p->account,
+    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
                      "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", has && s->state != CR_LAB_STOPPED,
                      "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state",
-                     !has || s->state == CR_LAB_STOPPED ? "stopped" : s->state == CR_LAB_READY ? "running" : "busy", "remove_problem",
+                     !has ? "stopped" : server_word(s->state), "remove_problem",
                      removal.problem);
 }
 

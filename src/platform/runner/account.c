@@ -271,7 +271,12 @@ static cr_status fill_home(const cr_config *c, const cr_account *u, const char *
         return CR_OK;
     }
     const char *const cp[] = {"/bin/cp", "-R", "--no-preserve=all", "--", from, to, NULL};
-    return cr_program_run(cp, u->uid, u->gid, TOOL_TIMEOUT_MS, err);
+    CR_TRY(cr_program_run(cp, u->uid, u->gid, TOOL_TIMEOUT_MS, err));
+    /* What they read, at a path that a person can type. */
+    snprintf(from, sizeof from, "%s/share/craton/data", c->prefix);
+    snprintf(to, sizeof to, "%s/welcome/data", path);
+    const char *const ln[] = {"/bin/ln", "-s", "--", from, to, NULL};
+    return access(from, R_OK | X_OK) == 0 ? cr_program_run(ln, u->uid, u->gid, TOOL_TIMEOUT_MS, err) : CR_OK;
 }
 
 static cr_status ensure_home(const cr_config *c, const cr_account *u, const char *account, cr_err *err) {
