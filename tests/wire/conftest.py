@@ -3,6 +3,8 @@ import itertools
 import sys
 from pathlib import Path
 
+# Its plugin would import it at the very end; after some errors of Dask's client Python 3.11's parser then miscounts, and stops pytest.
+import hypothesis  # noqa: F401
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

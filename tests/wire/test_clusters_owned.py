@@ -129,16 +129,19 @@ def test_how_a_worker_ended(platform, ada):
 
 
 def test_workers_that_end_at_once_are_not_started_without_pause(platform, ada):
-    """A task that ends its worker, again and again: starts become rarer, and the hub does not spin."""
+    """A task that ends its worker, again and again: each start waits longer than the one before, and the third end is the cluster's, with
+    the reason."""
     with ada.gateway() as gateway:
         cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1000000"}, **SMALL)
         cluster.scale(1)
-        with cluster.get_client() as client:
+        with cluster.get_client(set_as_default=False) as client:
             future = client.submit(lambda: os._exit(1), pure=False)
-            before = platform.log.read_text().count("the next ones wait")
-            wait_for(lambda: platform.log.read_text().count("the next ones wait") - before >= 3, 90)
-            assert "ended=4 wait_ms=4000" in platform.log.read_text()
+            wait_for(lambda: status(gateway, cluster.name) == "FAILED", 60)
             future.release()
+        log = platform.log.read_text()
+        assert f"cluster={cluster.name} ended=2 wait_ms=1000" in log and f"cluster={cluster.name} ended=3 wait_ms=2000" in log
+        assert f"cluster={cluster.name} worker=w4" not in log
+        assert "Three workers in a row did not start. The worker ended with exit code 1" in ada.person.get("/hub/clusters").text
         cluster.close()
         wait_for(lambda: not ada.processes(), 40)
 

@@ -242,10 +242,13 @@ static json_t *ago(int64_t wall_ms) {
 
 static json_t *hours(int64_t ms) { return json_sprintf("%.2f", (double)ms / 3600000); }
 
-/* What a person's programs wrote is that person's to read. */
+/* What a person's programs wrote is that person's to read; a reason has the last line of it behind ": ". */
+#define WITHOUT_OUTPUT(column) "substr(" column ", 1, instr(" column " || ': ', ': ') - 1)"
+
 static cr_status failures_of(cr_gateway *g, int64_t cluster_id, bool with_tails, json_t *list, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT who, ended_ms, reason, CASE WHEN ?2 THEN tail ELSE '' END FROM cluster_failures "
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT who, ended_ms, CASE WHEN ?2 THEN reason ELSE " WITHOUT_OUTPUT("reason") " END, "
+                         "CASE WHEN ?2 THEN tail ELSE '' END FROM cluster_failures "
                          "WHERE cluster_id = ?1 ORDER BY id DESC LIMIT ?3", "iii", cluster_id, (int64_t)with_tails, (int64_t)FAILURES_SHOWN));
     while (cr_query_next(&q))
         json_array_append_new(list, json_pack("{s:s, s:o, s:s, s:s}", "who", cr_query_text(&q, 0), "ago", ago(cr_query_int(&q, 1)), "reason",
@@ -274,7 +277,7 @@ static json_t *shown(cr_gateway *g, const cr_query *q) {
 cr_status cr_cluster_rows_shown(cr_gateway *g, int64_t user_id, bool by_waste, int64_t limit, json_t **ret_rows, cr_err *err) {
     json_t *rows = json_array();
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    cr_status status = cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.status, coalesce(c.reason, ''), c.cores, c.memory_bytes, c.created_ms, "
+    cr_status status = cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.status, coalesce(CASE WHEN ?1 THEN c.reason ELSE " WITHOUT_OUTPUT("c.reason") " END, ''), c.cores, c.memory_bytes, c.created_ms, "
                                      "coalesce(c.stopped_ms, 0), c.core_ms, c.cpu_ms, c.server_id, u.name FROM clusters c JOIN users u ON u.id = c.user_id "
                                      "WHERE ?1 = 0 OR c.user_id = ?1 ORDER BY CASE WHEN ?2 THEN c.core_ms - c.cpu_ms ELSE c.stopped_ms IS NULL END DESC, "
                                      "c.id DESC LIMIT ?3", "iii", user_id, (int64_t)by_waste, limit);
