@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import Platform, running, wait_for
 from test_session import server, start
 
 
@@ -107,6 +107,32 @@ def test_queue(narrow, people):
     assert processes_of(owners)
     narrow.stop()
     assert not processes_of(owners)
+
+
+class WithALargeProfile(Platform):
+    def __init__(self):
+        super().__init__()
+        (self.folder / "state").mkdir(mode=0o711)
+        (self.folder / "state/profiles.yaml").write_text("profiles:\n- {slug: usual, memory: 2G}\n- {slug: large, memory: 8G}\n")
+
+
+def test_what_is_larger_than_the_room_stops_nobody():
+    """It runs alone: behind all that fit, however long it has waited."""
+    with running("--room", "1G", "--guarantee", "512M", kind=WithALargeProfile) as p:
+        admin = p.administrator()
+        ann, ben, cid = (p.add_person(admin, name) for name in ("ann", "ben", "cid"))
+        for person, name in ((ann, "ann"), (ben, "ben"), (cid, "cid")):
+            person.name = name
+        press_start(ann)
+        wait_for(lambda: server(ann).get("ready"), 120)
+        assert ben.api("POST", "/hub/api/users/ben/server", {"profile": "large"}).status == 202
+        assert "number 1 of 1: all memory" in message(ben)
+        press_start(cid)
+        wait_for(lambda: server(cid).get("ready"), 120)
+        assert server(ben)["pending"] == "spawn"
+        for person in (ann, cid):
+            assert person.post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: server(ben).get("ready"), 120)
 
 
 def processes_of(owners):

@@ -295,7 +295,10 @@ void cr_reply_err(cr_request *req, const cr_err *err) {
     }
     if (err->status == CR_BUSY)
         cr_reply_header(req, "Retry-After", "3");
-    cr_reply_error(req, status, err->message, err->hint);
+    char message[sizeof err->message];
+    snprintf(message, sizeof message, "%s", err->message);
+    cr_text_clean(message);      /* what it quotes may have been cut inside a character */
+    cr_reply_error(req, status, message, err->hint);
 }
 
 /* ---- the daemon ---- */

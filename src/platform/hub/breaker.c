@@ -3,12 +3,19 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "base/text.h"
 
 bool cr_breaker_failed(cr_breaker *b, int limit, int64_t pause_ms, int64_t key, const char *reason, int64_t now_ms) {
     int kept = 0;
-    for (int i = 0; i < b->n; i++)
-        if (b->failed[i].key != key && now_ms - b->failed[i].ms < CR_BREAKER_WINDOW_MS)
+    bool known = false;       /* who has failed lately does not stop everybody once more */
+    for (int i = 0; i < b->n; i++) {
+        if (now_ms - b->failed[i].ms >= CR_BREAKER_WINDOW_MS)
+            continue;
+        if (b->failed[i].key == key)
+            known = true;
+        else
             b->failed[kept++] = b->failed[i];
+    }
     if (kept == CR_BREAKER_MOST) {        /* the oldest goes */
         memmove(b->failed, b->failed + 1, (CR_BREAKER_MOST - 1) * sizeof b->failed[0]);
         kept--;
@@ -17,7 +24,8 @@ bool cr_breaker_failed(cr_breaker *b, int limit, int64_t pause_ms, int64_t key, 
     b->failed[kept].ms = now_ms;
     b->n = kept + 1;
     snprintf(b->reason, sizeof b->reason, "%s", reason);
-    if (!limit || b->n < limit || cr_breaker_left(b, now_ms))
+    cr_text_clean(b->reason);        /* it may have been cut inside a character, and pages take UTF-8 only */
+    if (!limit || b->n < limit || known || cr_breaker_left(b, now_ms))
         return false;
     b->until_ms = now_ms + pause_ms;
     return true;

@@ -15,11 +15,11 @@ typedef struct cr_breaker {
     struct { int64_t key, ms; } failed[CR_BREAKER_MOST];      /* in the last ten minutes */
     int n;
     int64_t until_ms;                     /* open until then; 0: closed */
-    char reason[200];                     /* of the last failure */
+    char reason[320];                     /* of the last failure; as long as cr_lab.stop_text, which is UTF-8 */
 } cr_breaker;
 
 /* limit: so many keys open it, for pause_ms; at most CR_BREAKER_MOST, 0: never. true: it has opened just now. When the pause is over starts are
- * tried again, and the first failure opens it again. */
+ * tried again, and the first failure of a key that has not failed in the last ten minutes opens it again. */
 bool cr_breaker_failed(cr_breaker *b, int limit, int64_t pause_ms, int64_t key, const char *reason, int64_t now_ms);
 void cr_breaker_close(cr_breaker *b);     /* a good start, or an administrator */
 /* 0: closed; otherwise the ms until starts are tried again. */

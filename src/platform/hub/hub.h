@@ -76,6 +76,8 @@ typedef struct cr_hub {
     cr_timer minute;          /* sweeps and coalesced writes */
     cr_timer keep_alive;      /* of event streams */
     cr_timer removals, recovery;
+    cr_timer places;          /* to tell those who wait for a start; and when they were told last (monotonic), see lab_queue.c */
+    int64_t places_ms;
     int64_t proxy_pid;
     int64_t tls_until_s;      /* 0: not known */
     char tls_problem[256];

@@ -69,14 +69,15 @@ static void stop(cr_lab *s, cr_idle_why why) {
         cr_log_err(CR_LOG_ERROR, "stopping a server that is not used", &err);
 }
 
-static void on_answer(void *user, bool answered, int64_t used_ms, bool busy) {
+static void on_answer(void *user, bool answered, bool refused, int64_t used_ms, bool busy) {
     cr_lab *s = user;
     cr_idle_drop(s);
-    s->idle.unanswered = answered ? 0 : s->idle.unanswered + 1;
+    /* A refusal says that it lives and not what it does; floods at the API's port cause them, and must not end what computes. */
+    s->idle.unanswered = answered ? 0 : s->idle.unanswered + !refused;
     if (answered)
         s->idle.used_ms = CR_MAX(s->idle.used_ms, used_ms);
     cr_idle_plan plan = plan_of(s);
-    if (plan.stop && (answered || s->idle.unanswered > UNANSWERED_MOST) && s->state == CR_LAB_READY)
+    if (plan.stop && (answered || (!refused && s->idle.unanswered > UNANSWERED_MOST)) && s->state == CR_LAB_READY)
         stop(s, plan.why);
 }
 

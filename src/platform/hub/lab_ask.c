@@ -56,7 +56,9 @@ static void answer(cr_lab_ask *a, bool complete) {
     for (int i = 0; complete && i < CR_LAB_ASK_PARTS; i++)
         complete = (text[i] = cr_lab_ask_body(cr_buf_str(&a->in[i]), a->in[i].len, &len[i])) != NULL;
     complete = complete && cr_idle_read(text, len, cr_wall_ms(), &used_ms, &busy);
-    a->done(a->user, complete, used_ms, busy);      /* may free it */
+    const char *first = cr_buf_str(&a->in[0]);
+    bool refused = !complete && strncmp(first, "HTTP/1.", 7) == 0 && cr_probe_status(first) != 200;
+    a->done(a->user, complete, refused, used_ms, busy);      /* may free it */
 }
 
 static void on_silence(void *user) { answer(user, false); }

@@ -12,8 +12,9 @@
 enum { CR_LAB_ASK_MAX = 256 << 10, CR_LAB_ASK_PARTS = 3 };
 
 typedef struct cr_lab_ask cr_lab_ask;
-/* used_ms, busy: as of cr_idle_read; not answered: 0, false. Called once, later; the ask rests until it is freed, which may be here. */
-typedef void (*cr_lab_ask_fn)(void *user, bool answered, int64_t used_ms, bool busy);
+/* used_ms, busy: as of cr_idle_read; not answered: 0, false. refused: it lives, but answers with another status than 200, as when the hub did not
+ * tell it whose the token is. Called once, later; the ask rests until it is freed, which may be here. */
+typedef void (*cr_lab_ask_fn)(void *user, bool answered, bool refused, int64_t used_ms, bool busy);
 
 /* url_prefix: the server's base address, /user/NAME/. The token is copied, and wiped at the end. */
 cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url_prefix, const char *token, cr_lab_ask_fn done, void *user,

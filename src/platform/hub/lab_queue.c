@@ -31,12 +31,24 @@ static cr_admission admission_of(const cr_hub *hub) {
     return a;
 }
 
-static cr_admission_waiting place_of(const cr_lab *s) {
-    cr_admission_waiting w = {s->waiting_ms, s->id, 0};
-    void *value;
-    for (size_t i = 0; (i = cr_map_next(&s->hub->servers, i, NULL, &value));)
-        w.servers += ((cr_lab *)value)->user_id == s->user_id && is_active(value);
-    return w;
+/* What is larger than the room runs alone, if at all: it must not hold up those that fit, which would wait until nobody has a server. */
+enum { BEHIND_ALL = 1 << 20, TOLD_AT_ONCE = 100, TELL_PAUSE_MS = 1000 };
+
+static int by_number(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How often a number is among those that are sorted. */
+static int count_of(const int64_t *sorted, size_t n, int64_t number) {
+    const int64_t *at = bsearch(&number, sorted, n, sizeof *sorted, by_number), *end = at;
+    if (!at)
+        return 0;
+    while (at > sorted && at[-1] == number)
+        at--;
+    while (end < sorted + n && *end == number)
+        end++;
+    return (int)(end - at);
 }
 
 typedef struct entry {
@@ -51,34 +63,62 @@ static int compare(const void *a, const void *b) {
 /* Those that wait, in their order, to be freed; NULL: nobody does, or no memory, which the next change makes good. */
 static entry *queue_of(const cr_hub *hub, int *ret_n) {
     void *value;
-    size_t n = 0;
-    entry *list = NULL;
-    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+    size_t n = 0, active = 0;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
         n += ((cr_lab *)value)->state == CR_LAB_WAITING;
+        active += is_active(value);
+    }
     *ret_n = (int)n;
-    if (!n || !(list = calloc(n, sizeof *list)))
+    if (!n)
         return NULL;
-    n = 0;
-    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
-        if (((cr_lab *)value)->state == CR_LAB_WAITING)
-            list[n++] = (entry){value, place_of(value)};
+    entry *list = calloc(n, sizeof *list);
+    cr_auto_free int64_t *people = calloc(active + 1, sizeof *people);    /* whose the active servers are */
+    if (!list || !people) {
+        free(list);
+        return NULL;
+    }
+    n = active = 0;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (is_active(s))
+            people[active++] = s->user_id;
+        else if (s->state == CR_LAB_WAITING)
+            list[n++] = (entry){s, {s->waiting_ms, s->id, 0}};
+    }
+    qsort(people, active, sizeof *people, by_number);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t room = hub->config->room_bytes;
+        list[i].place.servers = count_of(people, active, list[i].s->user_id) + (room && cr_lab_guarantee(list[i].s) > room ? BEHIND_ALL : 0);
+    }
     qsort(list, n, sizeof *list, compare);
     return list;
 }
 
 bool cr_lab_queue_admits(const cr_lab *s) {
-    int n;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&s->hub->servers, i, NULL, &value));)
+        if (((cr_lab *)value)->state == CR_LAB_WAITING)
+            return false;
     cr_admission a = admission_of(s->hub);
-    free(queue_of(s->hub, &n));
-    return !n && cr_admission_ask(&a, cr_lab_guarantee(s)) == CR_ADMIT;
+    return cr_admission_ask(&a, cr_lab_guarantee(s)) == CR_ADMIT;
 }
 
-/* Everybody who waits is told the place, when it is another one. */
+static void tell_places(cr_hub *hub);
+static void on_places(void *user) { tell_places(user); }
+
+/* Everybody who waits is told the place, when it is another one; where many wait, not more often than anybody reads. */
 static void tell_places(cr_hub *hub) {
     int n;
     cr_auto_free entry *queue = queue_of(hub, &n);
+    int64_t now = cr_now_ms();
     if (!queue)
         return;
+    if (n > TOLD_AT_ONCE && now < hub->places_ms + TELL_PAUSE_MS) {
+        if (!cr_timer_running(&hub->places))
+            cr_timer_start(hub->loop, &hub->places, hub->places_ms + TELL_PAUSE_MS - now, on_places, hub);
+        return;
+    }
+    hub->places_ms = now;
     cr_admission a = admission_of(hub);
     bool memory = cr_admission_ask(&a, cr_lab_guarantee(queue[0].s)) == CR_ADMIT_NO_MEMORY;
     for (int i = 0; i < n; i++) {
@@ -99,9 +139,9 @@ cr_status cr_lab_queue_add(cr_lab *s, cr_err *err) {
     s->waiting_ms = s->started_ms = now;
     s->failed = false;
     s->state = CR_LAB_WAITING;
-    s->message[0] = 0;
+    snprintf(s->message, sizeof s->message, "Your server waits in the queue.");
     cr_log(CR_LOG_INFO, "server waits", "user=%s server=%s", s->user, s->name);
-    tell_places(s->hub);
+    cr_lab_queue_go_on(s->hub);      /* one that runs alone may be all that waits before it */
     return CR_OK;
 }
 
@@ -115,12 +155,14 @@ cr_status cr_lab_queue_cancel(cr_lab *s, cr_err *err) {
 }
 
 void cr_lab_queue_go_on(cr_hub *hub) {
-    bool more = !hub->recovering;
-    while (more) {
-        int n;
-        cr_auto_free entry *queue = queue_of(hub, &n);
+    int n = 0;
+    cr_auto_free entry *queue = hub->recovering ? NULL : queue_of(hub, &n);
+    for (int i = 0; queue && i < n; i++) {
         cr_admission a = admission_of(hub);
-        more = queue && cr_admission_ask(&a, cr_lab_guarantee(queue[0].s)) == CR_ADMIT && cr_lab_begin_waiting(queue[0].s);
+        if (queue[i].s->state != CR_LAB_WAITING)      /* begun further in */
+            continue;
+        if (cr_admission_ask(&a, cr_lab_guarantee(queue[i].s)) != CR_ADMIT || !cr_lab_begin_waiting(queue[i].s))
+            break;
     }
     tell_places(hub);
 }

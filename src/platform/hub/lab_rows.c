@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/hub/idle_watch.h"
 
 enum { KEY_BYTES = 64 };
@@ -166,6 +167,7 @@ static cr_status stop_rows(cr_lab *s, cr_err *err) {
 void cr_lab_rows_stopped(cr_lab *s, const char *reason, const char *text, cr_hub *hub) {
     copy(s->stop_reason, sizeof s->stop_reason, reason);
     copy(s->stop_text, sizeof s->stop_text, text);
+    cr_text_clean(s->stop_text);     /* it may have been cut inside a character */
     s->stopped_ms = cr_wall_ms();
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_db_begin(hub->db, &err);

@@ -122,9 +122,11 @@ bool cr_notices_let_start(cr_request *req, const cr_lab *s) {
         return true;
     const cr_breaker *b = cr_breaker_left(own, now) ? own : all;
     char message[400], span[40];
-    snprintf(message, sizeof message, "%s failed, so none is tried for %s. The last one: %s",
-             b == own ? "your last starts have" : "the last starts of several people have",
-             cr_text_span(left, span, sizeof span), b->reason);
+    /* What somebody else's server has said last is that person's, and administrators' (the users' page). */
+    snprintf(message, sizeof message, "%s failed, so none is tried for %s.%s%s",
+             b == own ? "your last starts have" : "the last starts of several people have", cr_text_span(left, span, sizeof span),
+             b == own ? " The last one: " : "", b == own ? b->reason : "");
+    cr_text_clean(message);
     return refuse(req, message, b == own ? "an administrator can look into the reason and let you try at once"
                                          : "administrators see this too, and can end the pause");
 }

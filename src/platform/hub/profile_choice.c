@@ -192,7 +192,7 @@ cr_status cr_choice_for_start(cr_lab *s, cr_runner_start *start, cr_err *err) {
         if (v.standard < 0)
             return nothing_open(err);
         if (read_choice(&v, s->user_options, &start->profile, &kept, &why) != CR_OK) {
-            cr_log(CR_LOG_INFO, "a choice fits no more: the default is taken", "user=%s why=\"%s\"", s->user, why.message);
+            cr_log(CR_LOG_INFO, "a choice fits no more: the default is taken", "user=%s", s->user);    /* why quotes the answer, which may be a secret */
             json_t *nothing = json_object();
             cr_status status = read_choice(&v, nothing, &start->profile, &kept, err);
             json_decref(nothing);

@@ -29,18 +29,16 @@ static char *last_part(int fd, char *buf, size_t size) {
 }
 
 void cr_kept_log_cut(const char *path) {
-    cr_auto_fd int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct stat st;
+    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    cr_auto_free char *buf = malloc(CR_KEPT_LOG_BYTES + 1);
     if (fd < 0)
         return;
-    bool done = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fchmod(fd, 0600) == 0 && (geteuid() != 0 || fchown(fd, 0, 0) == 0);
-    if (done && st.st_size > CR_KEPT_LOG_BYTES) {
-        char *buf = malloc(CR_KEPT_LOG_BYTES + 1);
-        const char *part = buf ? last_part(fd, buf, CR_KEPT_LOG_BYTES + 1) : NULL;
-        done = part && ftruncate(fd, 0) == 0 && pwrite(fd, part, strlen(part), 0) == (ssize_t)strlen(part);
-        free(buf);
-    }
-    if (!done)
+    /* A file of its own: what another process of the account has open, or has linked elsewhere, stays the account's. */
+    const char *part = buf ? last_part(fd, buf, CR_KEPT_LOG_BYTES + 1) : NULL;
+    if (unlink(path) != 0 || !part || !part[0])
+        return;
+    cr_auto_fd int kept_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (kept_fd >= 0 && write(kept_fd, part, strlen(part)) != (ssize_t)strlen(part))
         unlink(path);
 }
 

@@ -255,8 +255,10 @@ static bool is_log_of_a_process(void *user, const char *name) {
     const cr_servers *s = user;
     for (const cr_server *v = s->first; v; v = v->next) {
         char path[CR_URL_MAX];
+        if (!v->r.role || v->r.state == CR_SERVER_ENDED || !strstr(name, v->r.id.server))
+            continue;
         log_path(v, "", path);
-        if (v->r.role && v->r.state != CR_SERVER_ENDED && cr_ends_with(path, name) && path[strlen(path) - strlen(name) - 1] == '/')
+        if (cr_ends_with(path, name) && path[strlen(path) - strlen(name) - 1] == '/')
             return true;
     }
     return false;

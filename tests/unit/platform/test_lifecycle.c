@@ -169,7 +169,12 @@ START_TEST(breaker_of_several_people) {
     ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 10, "was under way", T0 + 3 * SECOND));      /* the pause gets no longer */
     ck_assert_int_eq(cr_breaker_left(&b, T0 + 2 * SECOND + MINUTE), 0);
     /* Behind the pause one failure is enough, and one good start makes all good. */
-    ck_assert(cr_breaker_failed(&b, 3, MINUTE, 11, "again", T0 + 5 * MINUTE));
+    ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 9, "the same few", T0 + 5 * MINUTE));       /* of somebody else */
+    char cut[400] = "";
+    while (strlen(cut) + 2 < sizeof cut)
+        strcat(cut, "\xc3\xa9");                                     /* longer than is kept, and cut inside a character */
+    ck_assert(cr_breaker_failed(&b, 3, MINUTE, 11, cut, T0 + 5 * MINUTE));
+    ck_assert(cr_text_is_utf8(b.reason, strlen(b.reason)));
     cr_breaker_close(&b);
     ck_assert_int_eq(cr_breaker_left(&b, T0 + 5 * MINUTE), 0);
     ck_assert(!cr_breaker_failed(&b, 3, MINUTE, 12, "x", T0 + 5 * MINUTE));
