@@ -113,7 +113,7 @@ class WithALargeProfile(Platform):
     def __init__(self):
         super().__init__()
         (self.folder / "state").mkdir(mode=0o711)
-        (self.folder / "state/profiles.yaml").write_text("profiles:\n- {slug: usual, memory: 2G}\n- {slug: large, memory: 8G}\n")
+        (self.folder / "state/profiles.yaml").write_text("profiles:\n- {slug: usual}\n- {slug: large, memory: 8G}\n")
 
 
 def test_what_is_larger_than_the_room_stops_nobody():
