@@ -186,7 +186,8 @@ action_uninstall() {
     remove_ours "$RUN" "${RUN_NAMES[@]}"
     if [ -e "$PREFIX/.built" ] || [ -d "$PREFIX/env" ]; then
         remove_ours "$PREFIX/bin" craton craton-fetch cratond haproxy
-        remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a pkgconfig/craton.pc
+        remove_ours "$PREFIX/lib/pkgconfig" craton.pc
+        remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a
         remove_ours "$PREFIX/include" craton
         remove_ours "$PREFIX/share" craton
         remove_ours "$PREFIX" env build .built
