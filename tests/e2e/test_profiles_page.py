@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
-from hub_client import PASSWORD, Platform, running  # noqa: E402
+from hub_client import PASSWORD, running, with_profiles  # noqa: E402
 from test_browser import chromium, fill, inspect, page, press, pytestmark, tab_to  # noqa: E402, F401
 
 PROFILES = """\
@@ -38,16 +38,9 @@ profiles:
 """
 
 
-class WithProfiles(Platform):
-    def __init__(self):
-        super().__init__()
-        (self.folder / "state").mkdir(mode=0o711)
-        (self.folder / "state/profiles.yaml").write_text(PROFILES)
-
-
 @pytest.fixture(scope="module")
 def hub():
-    with running(kind=WithProfiles) as p:
+    with running(kind=with_profiles(PROFILES)) as p:
         p.administrator("hypatia")
         yield p
 

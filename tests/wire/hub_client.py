@@ -218,6 +218,16 @@ class Platform:
                 subprocess.run(["userdel", user.pw_name], check=False)
 
 
+def with_profiles(text):
+    """A kind of platform: its STATE/profiles.yaml says this."""
+    class WithProfiles(Platform):
+        def __init__(self):
+            super().__init__()
+            (self.folder / "state").mkdir(mode=0o711)
+            (self.folder / "state/profiles.yaml").write_text(text)
+    return WithProfiles
+
+
 @contextlib.contextmanager
 def running(*options, prepared=False, kind=Platform):
     """A platform of one's own: started with these options, at the end stopped and every trace of it removed."""

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hub_client import BUILD, PREFIX, Platform, running, wait_for
+from hub_client import BUILD, PREFIX, running, wait_for, with_profiles
 from test_session import Lab, server, start, stop
 
 PROFILES = """\
@@ -40,16 +40,9 @@ profiles:
 """
 
 
-class WithProfiles(Platform):
-    def __init__(self):
-        super().__init__()
-        (self.folder / "state").mkdir(mode=0o711)
-        (self.folder / "state/profiles.yaml").write_text(PROFILES)
-
-
 @pytest.fixture(scope="module")
 def platform():
-    with running(prepared=True, kind=WithProfiles) as p:
+    with running(prepared=True, kind=with_profiles(PROFILES)) as p:
         p.admin = p.administrator()
         yield p
 

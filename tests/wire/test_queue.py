@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_client import Platform, running, wait_for
+from hub_client import running, wait_for, with_profiles
 from test_session import server, start
 
 
@@ -109,16 +109,9 @@ def test_queue(narrow, people):
     assert not processes_of(owners)
 
 
-class WithALargeProfile(Platform):
-    def __init__(self):
-        super().__init__()
-        (self.folder / "state").mkdir(mode=0o711)
-        (self.folder / "state/profiles.yaml").write_text("profiles:\n- {slug: usual}\n- {slug: large, memory: 8G}\n")
-
-
 def test_what_is_larger_than_the_room_stops_nobody():
     """It runs alone: behind all that fit, however long it has waited."""
-    with running("--room", "1G", "--guarantee", "512M", kind=WithALargeProfile) as p:
+    with running("--room", "1G", "--guarantee", "512M", kind=with_profiles("profiles:\n- {slug: usual}\n- {slug: large, memory: 8G}\n")) as p:
         admin = p.administrator()
         ann, ben, cid = (p.add_person(admin, name) for name in ("ann", "ben", "cid"))
         for person, name in ((ann, "ann"), (ben, "ben"), (cid, "cid")):

@@ -130,8 +130,12 @@ static cr_status read_choice(const seen *v, const json_t *given, cr_profile_aske
 
 /* ---- keeping ---- */
 
-/* Steals kept. */
+/* Steals kept. What is the same already is not written again: most starts choose nothing. */
 static cr_status keep(cr_lab *s, json_t *kept, cr_err *err) {
+    if (json_equal(kept, s->user_options)) {
+        json_decref(kept);
+        return CR_OK;
+    }
     cr_auto_free char *text = json_dumps(kept, JSON_COMPACT);
     cr_status status = !text ? CR_FAIL(err, CR_MEMORY, "no memory for a choice")
                        : strlen(text) > CR_CHOICE_MAX ? CR_FAIL(err, CR_LIMIT, "user_options are longer than %d bytes", CR_CHOICE_MAX)
