@@ -32,13 +32,43 @@ step() {
     ) >>"$LOG" 2>&1
     status=$?
     set -e
-    if [ $status -ne 0 ]; then
+    end_step "$title" "$advice" $begin $status
+}
+
+end_step() { # TITLE ADVICE BEGIN STATUS
+    local seconds=$((SECONDS - $3))
+    if [ "$4" -ne 0 ]; then
         printf '\nThe last lines of the log:\n' >&2
         tail -n 12 "$LOG" | sed 's/^/    | /' >&2
-        fail "\"$title\" did not work (after $((SECONDS - begin)) s)." \
-            "$advice" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
+        fail "\"$1\" did not work (after $seconds s)." \
+            "$2" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
     fi
-    printf '    %s s\n' "$((SECONDS - begin))" >&3
+    printf '    %s s\n' $seconds >&3
+}
+
+# begin_beside COMMAND...: starts a command that runs beside the steps that follow, with a log of its own; one at a time.
+# step_beside TITLE ADVICE waits for it and ends as step() does. However this script ends, the command ends with it.
+begin_beside() {
+    BESIDE_BEGIN=$SECONDS
+    set -m # a process group of its own, so that all of it can be ended
+    (
+        set -e
+        "$@"
+    ) >"$LOG.beside" 2>&1 </dev/null &
+    BESIDE=$!
+    set +m
+    trap 'kill -TERM -- "-$BESIDE" 2>/dev/null || true' EXIT
+}
+
+step_beside() {
+    local status=0
+    printf '  %s ...\n' "$1" >&3
+    printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" >>"$LOG"
+    wait "$BESIDE" || status=$?
+    trap - EXIT
+    cat "$LOG.beside" >>"$LOG"
+    rm -f "$LOG.beside"
+    end_step "$1" "$2" "$BESIDE_BEGIN" $status
 }
 
 version() { sed -n "s/^ *version: '\([^']*\)'.*/\1/p" "$SOURCE/meson.build" | head -1; }
