@@ -48,7 +48,7 @@ make_tools() {
 
 # pip's configuration (files and PIP_* variables) in uv's terms; what is already set for uv stays.
 use_pip_settings() {
-    local line key value certificate='' proxy=''
+    local line key value certificate='' proxy='' links='' link present=''
     while IFS= read -r line; do
         key=${line%%=*}
         key=${key##*.}
@@ -59,7 +59,7 @@ use_pip_settings() {
         case $key in
         index-url) export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$value} ;;
         extra-index-url) export UV_INDEX=${UV_INDEX:-$value} ;;
-        find-links) export UV_FIND_LINKS=${UV_FIND_LINKS:-${value// /,}} ;;
+        find-links) links=$value ;;
         no-index) case $value in 1 | [Tt]rue | yes | on) export UV_NO_INDEX=1 ;; esac ;;
         trusted-host) export UV_INSECURE_HOST=${UV_INSECURE_HOST:-$value} ;;
         timeout | default-timeout) export UV_HTTP_TIMEOUT=${UV_HTTP_TIMEOUT:-$value} ;;
@@ -67,6 +67,14 @@ use_pip_settings() {
         proxy) proxy=$value ;;
         esac
     done < <("$TOOLS/bin/python" -m pip config list)
+    for link in $links; do # pip passes over a folder that is not there, uv ends
+        case $link in
+        *://*) ;;
+        *) [ -e "$link" ] || continue ;;
+        esac
+        present=$present${present:+,}$link
+    done
+    if [ -n "$present" ]; then export UV_FIND_LINKS=${UV_FIND_LINKS:-$present}; fi
     if [ -n "$certificate" ] && [ -z "${SSL_CERT_FILE:-}" ]; then export SSL_CERT_FILE=$certificate; fi
     if [ -n "$proxy" ]; then
         export https_proxy=${https_proxy:-$proxy} http_proxy=${http_proxy:-$proxy}
