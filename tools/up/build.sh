@@ -14,19 +14,15 @@ is_built() {
     [ "$(cat "$PREFIX/.built" 2>/dev/null)" = "$SOURCE_HASH" ]
 }
 
-# The compiler needs the processors and the Python environment needs the network: they go side by side.
-begin_build() {
+build_craton() {
     BUILT=no
     if is_built; then return; fi
     BUILT=yes
-    detail "(building Craton beside the next steps)"
-    begin_beside compile_craton
+    step "Building Craton (one to four minutes the first time)" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
 }
 
-build_craton() {
+put_in_place() {
     if [ $BUILT = no ]; then return; fi
-    step_beside "Building Craton (one to four minutes the first time)" \
-        "The log has the compiler's message. If the source is changed, is the change complete?"
     if service_answers; then before_upgrade; fi
     step "Installing Craton into $PREFIX" "Is there room on the disk?" copy_craton
 }

@@ -9,6 +9,7 @@
 # HASH comes from the content of the lock (or source), so a stamp inside says "complete": a second run opens no connection.
 
 PYTHON=/usr/bin/python3
+INDEX_ADVICE="Is the Python package index reachable (pip's settings and https_proxy are honoured), and is there disk left?"
 
 digest() { cat -- "$@" | sha256sum | cut -c1-12; }
 
@@ -100,11 +101,31 @@ lock_install() {
 install_environment() {
     BASE=$(base_dir)
     if environment_is_ready; then return; fi
-    local count
-    count=$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")
-    step "Installing the Python environment: $count packages, each verified by its hash (about a minute)" \
-        "Is the Python package index reachable (pip's settings and https_proxy are honoured), and is there disk left?" \
-        make_environment
+    step "Installing the Python environment: $(environment_text)" "$INDEX_ADVICE" make_environment
+}
+
+environment_text() {
+    printf '%s packages, each verified by its hash (about a minute)' "$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")"
+}
+
+# Environment and data need the network and one processor; system packages and the build go on beside them.
+begin_environment() {
+    BASE=$(base_dir)
+    ENVIRONMENT=ready
+    if environment_is_ready && data_is_ready; then return; fi
+    ENVIRONMENT=begun
+    say "  Beside the next steps: the Python environment, $(environment_text)"
+    begin_beside make_environment_and_data
+}
+
+await_environment() {
+    if [ $ENVIRONMENT = ready ]; then return; fi
+    step_beside "Python environment, and open data for the welcome notebooks (30 MB)" "$INDEX_ADVICE"
+}
+
+make_environment_and_data() {
+    if ! environment_is_ready; then make_environment; fi
+    if ! data_is_ready; then make_data; fi
 }
 
 make_environment() {
@@ -124,14 +145,15 @@ compile_modules() {
 }
 
 install_data() {
-    local target=$PREFIX/share/craton/data stamp
-    stamp=$(digest "$SOURCE/env/data.lock" "$SOURCE/env/data.files")
-    if [ "$(cat "$target/.complete" 2>/dev/null)" = "$stamp" ]; then return; fi
-    step "Fetching open data for the welcome notebooks (30 MB)" "Is the Python package index reachable?" make_data "$target" "$stamp"
+    if data_is_ready; then return; fi
+    step "Fetching open data for the welcome notebooks (30 MB)" "$INDEX_ADVICE" make_data
 }
 
+data_stamp() { digest "$SOURCE/env/data.lock" "$SOURCE/env/data.files"; }
+data_is_ready() { [ "$(cat "$PREFIX/share/craton/data/.complete" 2>/dev/null)" = "$(data_stamp)" ]; }
+
 make_data() {
-    local target=$1 stamp=$2 new=$PREFIX/share/craton/.data-new file _
+    local target=$PREFIX/share/craton/data new=$PREFIX/share/craton/.data-new file _
     rm -rf "$new" "$new.packages"
     mkdir -p "$new"
     lock_install "$BASE/bin/python" "$SOURCE/env/data.lock" --target "$new.packages"
@@ -140,6 +162,6 @@ make_data() {
         install -m 644 "$new.packages/$file" "$new/"
     done <"$SOURCE/env/data.files"
     rm -rf "$new.packages" "$PREFIX/env/.cache" "$target"
-    printf '%s\n' "$stamp" >"$new/.complete"
+    data_stamp >"$new/.complete"
     mv "$new" "$target"
 }

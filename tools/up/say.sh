@@ -54,6 +54,7 @@ begin_beside() {
     (
         set -e
         "$@"
+        printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"
     ) >"$LOG.beside" 2>&1 </dev/null &
     BESIDE=$!
     set +m
@@ -61,14 +62,15 @@ begin_beside() {
 }
 
 step_beside() {
-    local status=0
+    local status=0 begin=$BESIDE_BEGIN
     printf '  %s ...\n' "$1" >&3
     printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" >>"$LOG"
     wait "$BESIDE" || status=$?
     trap - EXIT
     cat "$LOG.beside" >>"$LOG"
-    rm -f "$LOG.beside"
-    end_step "$1" "$2" "$BESIDE_BEGIN" $status
+    if [ $status -eq 0 ]; then begin=$((SECONDS - $(cat "$LOG.beside-took"))); fi
+    rm -f "$LOG.beside" "$LOG.beside-took"
+    end_step "$1" "$2" $begin $status
 }
 
 version() { sed -n "s/^ *version: '\([^']*\)'.*/\1/p" "$SOURCE/meson.build" | head -1; }

@@ -10,8 +10,6 @@ missing_packages() { # FILE...
 }
 
 install_packages() { # FILE...
-    command -v dpkg-query >/dev/null || fail "This is not a Debian system: there is no dpkg." \
-        "Craton is installed by ./up on Debian 12."
     local missing
     mapfile -t missing < <(missing_packages "$@")
     if [ ${#missing[@]} -eq 0 ]; then return; fi
@@ -19,9 +17,24 @@ install_packages() { # FILE...
         fail "These system packages are missing, and installing them needs root:" \
             "sudo apt-get install --no-install-recommends ${missing[*]}" "Then run ./up again."
     fi
-    step "Installing ${#missing[@]} system packages" \
-        "Is the network up, and does 'apt-get update' work? For a proxy see http_proxy, and use 'sudo -E ./up'." \
-        apt_install "${missing[@]}"
+    apt_step "Installing ${#missing[@]} system packages" "${missing[@]}"
+}
+
+# What the Python environment needs comes first: then its download need not wait for the compiler.
+install_first_packages() { # FILE
+    command -v dpkg-query >/dev/null || fail "This is not a Debian system: there is no dpkg." \
+        "Craton is installed by ./up on Debian 12."
+    local missing
+    mapfile -t missing < <(missing_packages "$1" | grep -xE 'ca-certificates|python3|python3-venv')
+    if [ ${#missing[@]} -eq 0 ] || [ "$ROOT" = no ]; then return; fi # install_packages names them all
+    apt_step "Installing the system's Python" "${missing[@]}"
+}
+
+apt_step() { # TITLE PACKAGE...
+    local title=$1
+    shift
+    step "$title" "Is the network up, and does 'apt-get update' work? For a proxy see http_proxy, and use 'sudo -E ./up'." \
+        apt_install "$@"
 }
 
 apt_install() {
