@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/figures.h"
 #include "platform/identity/device.h"
 
 static const char *field(const cr_request *req, const char *name) {
@@ -139,6 +139,7 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
     cr_gate_set_device(req, person->name);
     explicit_bzero(token, sizeof token);
     cr_log(CR_LOG_INFO, "signed in", "user=%s from=%s", person->name, req->source);
+    cr_figures_sign_in(hub, true);
     return true;
 }
 
@@ -149,6 +150,7 @@ static void after_login(hash_job *j) {
     if (!j->right || j->person.disabled) {
         cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_WRONG);
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
+        cr_figures_sign_in(hub, false);
         show_login(j->req, 403, "User name or password is wrong.", "");
         return;
     }
