@@ -187,6 +187,12 @@ void cr_people(cr_request *req);
 void cr_people_invite(cr_request *req);
 void cr_people_act(cr_request *req);
 
+/* invitations.c */
+void cr_invitations(cr_request *req);
+void cr_invitations_several(cr_request *req);
+void cr_invitations_room(cr_request *req);
+void cr_invitations_close(cr_request *req);
+
 /* removals.c */
 typedef struct cr_removal_row {
     bool wanted;              /* the person is being removed */

@@ -40,6 +40,10 @@ const cr_route cr_hub_routes[] = {
     /* administrators */
     {CR_GET,              "/hub/admin",                       CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_people},
     {CR_POST,             "/hub/admin/invite",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_invite},
+    {CR_GET,              "/hub/admin/invitations",           CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_invitations},
+    {CR_POST,             "/hub/admin/invitations/several",   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_several},
+    {CR_POST,             "/hub/admin/invitations/room",      CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_room},
+    {CR_POST,             "/hub/admin/invitations/close",     CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_close},
     {CR_POST,             "/hub/admin/act",                   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_act},
     {CR_POST,             "/hub/admin/notice",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_notices_post},
     {CR_POST,             "/hub/admin/breaker",               CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_breaker_post},

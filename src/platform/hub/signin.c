@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "platform/hub/figures.h"
 #include "platform/identity/device.h"
+#include "platform/identity/groups.h"
 
 static const char *field(const cr_request *req, const char *name) {
     const char *value = cr_pairs_get(&req->form, name);
@@ -256,6 +257,13 @@ void cr_join_form(cr_request *req) {
         show_join(req, 200, &what, what.name, "", "");
 }
 
+/* The administrator may have taken the group away since the invitation was made: then it is not made again. */
+static cr_status put_into_group(cr_db *db, const char *group, int64_t user_id, cr_err *err) {
+    int64_t id;
+    cr_status status = *group ? cr_group_find(db, group, &id, err) : CR_NOT_FOUND;
+    return status == CR_NOT_FOUND ? CR_OK : status == CR_OK ? cr_group_put_in(db, id, user_id, err) : status;
+}
+
 static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
     CR_TRY(cr_onetime_use(hub->db, j->link, err));
     cr_status found = cr_person_find(hub->db, j->name, &j->person, err);
@@ -273,7 +281,8 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
     snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
     snprintf(j->person.password, sizeof j->person.password, "%s", j->made);
     j->person.admin = what->kind == CR_ONETIME_ADMIN;
-    return cr_person_add(hub->db, &j->person, err);
+    CR_TRY(cr_person_add(hub->db, &j->person, err));
+    return put_into_group(hub->db, what->group, j->person.id, err);
 }
 
 static void after_join(hash_job *j) {
