@@ -209,5 +209,10 @@ const cr_migration cr_schema[] = {
      "  text TEXT NOT NULL,"
      "  until_ms INTEGER NOT NULL"                /* 0: no end */
      ") STRICT, WITHOUT ROWID;"},
+    {10, "invitations for a room",
+     "ALTER TABLE links ADD COLUMN seats INTEGER NOT NULL DEFAULT 1;"             /* how many people may use it; more than one: for a room */
+     "ALTER TABLE links ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE links ADD COLUMN group_name TEXT;"                              /* that they are put into */
+     "ALTER TABLE links ADD COLUMN note TEXT NOT NULL DEFAULT '';"},              /* the administrator's, to know it by */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

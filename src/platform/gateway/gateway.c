@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/gateway.h"
+#include "platform/hub/figures.h"
 
 /* Who is in which group may change while clusters run. */
 static void look_up_groups(cr_gateway *g) {
@@ -62,6 +63,17 @@ static void add_status(cr_hub *hub, cr_buf *out) {
         cr_buf_addf(out, "  dask:    %lld clusters, %lld workers\n", (long long)clusters, (long long)workers);
 }
 
+static void note_figures(cr_hub *hub) {
+    double n[CR_CLUSTER_STATUSES] = {0}, workers = 0;
+    for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
+        n[c->status]++;
+        workers += (double)cr_cluster_live_workers(c);
+    }
+    for (int i = CR_CLUSTER_PENDING; i <= CR_CLUSTER_STOPPING; i++)
+        cr_figures_note(hub, CR_FIGURE_CLUSTERS, n[i], cr_cluster_status_name((cr_cluster_status)i), NULL, NULL);
+    cr_figures_note(hub, CR_FIGURE_WORKERS, workers, NULL, NULL, NULL);
+}
+
 /* A cluster without work ends by itself: one that is there is used. */
 static bool works(cr_hub *hub, int64_t user_id) {
     for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next)
@@ -77,6 +89,7 @@ const cr_hub_feature cr_gateway_feature = {
     .event = cr_gateway_event,
     .minute = on_minute,
     .status = add_status,
+    .figures = note_figures,
     .works = works,
     .release = cr_gateway_release,
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/http_stream.h"
@@ -39,6 +40,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     cr_arena_init(&req->arena, CR_HTTP_ARENA_MAX);
     cr_buf_init(&req->body, CR_HTTP_BODY_MAX);
     req->source = "";
+    req->began_ns = cr_now_ns();
     size_t n = strlen(target);
     if (n > CR_HTTP_TARGET_MAX) {
         req->early_status = MHD_HTTP_URI_TOO_LONG;
@@ -241,6 +243,8 @@ void cr_http_send(cr_request *req, int status, struct MHD_Response *response) {
         req->http->streams.resumed = true;
         MHD_resume_connection(req->connection);
     }
+    if (req->http->hooks.answered)
+        req->http->hooks.answered(req);
 }
 
 cr_http_streams *cr_http_get_streams(cr_http *http) { return &http->streams; }

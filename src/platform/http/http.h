@@ -49,13 +49,15 @@ struct cr_request {
     const cr_route *route;    /* NULL while no row fits */
     const char *param[CR_ROUTE_PARAMS];
     const char *source;       /* the caller's address as text */
+    int64_t began_ns;         /* monotonic; when its first line was there */
+    int status;               /* of the answer, when there is one */
     void *caller;             /* the gate's: who is calling */
     void *app;                /* the application given to cr_http_new */
 
     /* private to http.c */
     struct MHD_Connection *connection;
     struct MHD_Response *response;
-    int status, early_status;
+    int early_status;
     bool seen, suspended, replied, queued, body_too_large;
     const char *early_message;
     uint64_t body_bytes;      /* received */
@@ -75,6 +77,7 @@ typedef struct cr_http_hooks {
     void (*error_page)(cr_request *req, int status, const char *message, const char *hint);
     const char *security_policy;      /* Content-Security-Policy */
     void *app;
+    void (*answered)(const cr_request *req);      /* may be NULL; after each answer, for counting */
 } cr_http_hooks;
 
 /* listen_fd stays the caller's. Borrows the hooks' strings and routes. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/db/schema.h"
+#include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/notices.h"
@@ -135,6 +136,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     cr_proxy_settings proxy = {cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket), cr_run_path(hub->config, CR_RUN_MAP, map, sizeof map),
                                CR_PROXY_BACKEND};
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
+    CR_TRY(cr_figures_open(hub, err));
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_idle_open(hub, err));
     CR_TRY(cr_notices_open(hub, err));
@@ -145,7 +147,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_labs_recover(hub, err));
     CR_TRY(cr_oidc_open(hub, err));
     CR_TRY(join_routes(hub, err));
-    cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub};
+    cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub, cr_figures_request};
     CR_TRY(cr_http_new(hub->loop, api_fd, &hooks, &hub->http, err));
     return cr_control_new(hub, control_fd, &hub->control, err);
 }
@@ -165,6 +167,7 @@ static void close_all(cr_hub *hub) {
     cr_idle_close(hub);
     cr_notices_close(hub);
     cr_labs_free(hub);
+    cr_figures_close(hub);
     cr_proxy_free(hub->proxy);
     cr_loop_source_remove(hub->runner_watch);
     if (hub->runner)

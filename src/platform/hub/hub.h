@@ -38,6 +38,7 @@ typedef struct cr_hub_feature {
     bool (*event)(struct cr_hub *hub, const cr_runner_event *event);    /* before the hub sees it; true: it is the feature's alone */
     void (*minute)(struct cr_hub *hub);
     void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
+    void (*figures)(struct cr_hub *hub);                     /* notes its own, see figures.h */
     bool (*works)(struct cr_hub *hub, int64_t user_id);      /* does something of the person's run? It is use of the person's server */
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
@@ -70,6 +71,7 @@ typedef struct cr_hub {
     cr_map servers;           /* see lab.h */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
+    struct cr_metrics *figures;    /* see figures.h */
     cr_breaker breaker;       /* starts that fail for several people */
     bool recovering;          /* the runner's list is not complete yet */
     int64_t recovery_seen;    /* servers found in it */
@@ -184,6 +186,12 @@ void cr_user_path_direct(cr_request *req);     /* /user/NAME/... that reached th
 void cr_people(cr_request *req);
 void cr_people_invite(cr_request *req);
 void cr_people_act(cr_request *req);
+
+/* invitations.c */
+void cr_invitations(cr_request *req);
+void cr_invitations_several(cr_request *req);
+void cr_invitations_room(cr_request *req);
+void cr_invitations_close(cr_request *req);
 
 /* removals.c */
 typedef struct cr_removal_row {

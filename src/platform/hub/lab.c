@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/lab_rows.h"
@@ -180,6 +181,7 @@ static void on_routed(void *user) {
         cr_breaker_close(&s->breaker);
         cr_breaker_close(&s->hub->breaker);
         s->ready_after_ms = cr_now_ms() - s->began_ms;
+        cr_figures_start(s, "");
         cr_lab_rows_ready(s);
         cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
     }
@@ -233,6 +235,7 @@ cr_status cr_lab_stop_for(cr_lab *s, const char *word, const char *why, cr_err *
     s->probe = NULL;
     drop_route(s);
     cr_timer_start(s->hub->loop, &s->deadline, STOP_MS, on_stop_late, s);
+    s->stopping_ms = cr_now_ms();
     set_state(s, CR_LAB_STOPPING, 0, "Your server is stopping.");
     return CR_OK;
 }
@@ -274,6 +277,10 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     cr_idle_drop(s);
     cr_lab_rows_stopped(s, s->why_word[0] ? s->why_word : reason, s->why[0] ? s->why : text, hub);
     cr_log(CR_LOG_INFO, "server stopped", "user=%s server=%s reason=%s text=%s", s->user, s->name, s->stop_reason, s->stop_text);
+    cr_figures_stopped(s);
+    if (!s->was_ready)
+        cr_figures_start(s, s->failed ? s->stop_reason : "cancelled");
+    s->stopping_ms = 0;
     if (s->failed && !hub->recovering)
         note_failure(s);
     bool again = s->start_again;

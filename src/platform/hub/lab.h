@@ -50,6 +50,7 @@ struct cr_lab {
     char why[200];            /* STOPPING: the reason to keep, when the hub itself stops it; "" otherwise */
     char why_word[24];        /* and its short name, such as "idle"; "" is the runner's */
     int64_t began_ms;         /* monotonic, of this start */
+    int64_t stopping_ms;      /* monotonic, when it was asked to stop; 0: it was not */
     int64_t started_ms, last_activity_ms, stopped_ms;      /* wall; 0: never */
     int64_t waiting_ms;       /* wall; WAITING since, else 0 */
     int64_t ready_after_ms;   /* the last good start's; 0: not known */

@@ -1,4 +1,5 @@
 /* routes.c - every request that the hub answers. The first row that fits wins. */
+#include "platform/hub/figures.h"
 #include "platform/hub/notices.h"
 
 const cr_route cr_hub_routes[] = {
@@ -7,6 +8,7 @@ const cr_route cr_hub_routes[] = {
     {CR_GET,              "/hub",                             CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_root},
     {CR_GET,              "/hub/",                            CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_root},
     {CR_GET,              "/hub/static/:file",                CR_ROUTE_FILE,        CR_CSRF_NONE,     cr_site_file},
+    {CR_GET,              "/hub/metrics",                     CR_ROUTE_API,         CR_CSRF_NONE,     cr_api_metrics},
     {CR_GET,              "/hub/health",                      CR_ROUTE_API_OPEN,    CR_CSRF_NONE,     cr_api_health},
     /* sign-in */
     {CR_GET,              "/hub/login",                       CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_login_form},
@@ -38,6 +40,10 @@ const cr_route cr_hub_routes[] = {
     /* administrators */
     {CR_GET,              "/hub/admin",                       CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_people},
     {CR_POST,             "/hub/admin/invite",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_invite},
+    {CR_GET,              "/hub/admin/invitations",           CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_invitations},
+    {CR_POST,             "/hub/admin/invitations/several",   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_several},
+    {CR_POST,             "/hub/admin/invitations/room",      CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_room},
+    {CR_POST,             "/hub/admin/invitations/close",     CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_close},
     {CR_POST,             "/hub/admin/act",                   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_act},
     {CR_POST,             "/hub/admin/notice",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_notices_post},
     {CR_POST,             "/hub/admin/breaker",               CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_breaker_post},

@@ -6,8 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/figures.h"
 #include "platform/identity/device.h"
+#include "platform/identity/groups.h"
 
 static const char *field(const cr_request *req, const char *name) {
     const char *value = cr_pairs_get(&req->form, name);
@@ -139,6 +140,7 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
     cr_gate_set_device(req, person->name);
     explicit_bzero(token, sizeof token);
     cr_log(CR_LOG_INFO, "signed in", "user=%s from=%s", person->name, req->source);
+    cr_figures_sign_in(hub, true);
     return true;
 }
 
@@ -149,6 +151,7 @@ static void after_login(hash_job *j) {
     if (!j->right || j->person.disabled) {
         cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_WRONG);
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
+        cr_figures_sign_in(hub, false);
         show_login(j->req, 403, "User name or password is wrong.", "");
         return;
     }
@@ -254,6 +257,13 @@ void cr_join_form(cr_request *req) {
         show_join(req, 200, &what, what.name, "", "");
 }
 
+/* The administrator may have taken the group away since the invitation was made: then it is not made again. */
+static cr_status put_into_group(cr_db *db, const char *group, int64_t user_id, cr_err *err) {
+    int64_t id;
+    cr_status status = *group ? cr_group_find(db, group, &id, err) : CR_NOT_FOUND;
+    return status == CR_NOT_FOUND ? CR_OK : status == CR_OK ? cr_group_put_in(db, id, user_id, err) : status;
+}
+
 static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
     CR_TRY(cr_onetime_use(hub->db, j->link, err));
     cr_status found = cr_person_find(hub->db, j->name, &j->person, err);
@@ -271,7 +281,8 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
     snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
     snprintf(j->person.password, sizeof j->person.password, "%s", j->made);
     j->person.admin = what->kind == CR_ONETIME_ADMIN;
-    return cr_person_add(hub->db, &j->person, err);
+    CR_TRY(cr_person_add(hub->db, &j->person, err));
+    return put_into_group(hub->db, what->group, j->person.id, err);
 }
 
 static void after_join(hash_job *j) {

@@ -20,16 +20,16 @@ cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, ch
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err,
-                     "INSERT INTO links (hash, kind, user_id, name, made_by, created_ms, expires_ms) "
-                     "VALUES (?, ?, nullif(?, 0), nullif(?, ''), nullif(?, 0), ?, ?)",
-                     "btitiii", hash, sizeof hash, kind_names[what->kind], what->user_id, what->name, made_by, now,
-                     now + CR_ONETIME_LIFE_MS));
+                     "INSERT INTO links (hash, kind, user_id, name, made_by, created_ms, expires_ms, seats, group_name, note) "
+                     "VALUES (?, ?, nullif(?, 0), nullif(?, ''), nullif(?, 0), ?, ?, ?, nullif(?, ''), ?)",
+                     "btitiiiitt", hash, sizeof hash, kind_names[what->kind], what->user_id, what->name, made_by, now,
+                     now + (what->life_ms ? what->life_ms : CR_ONETIME_LIFE_MS), what->seats ? what->seats : (int64_t)1, what->group, what->note));
     memcpy(ret_token, token, sizeof token);
     return CR_OK;
 }
 
 static cr_status spent(cr_err *err) {
-    cr_status status = CR_FAIL(err, CR_NOT_FOUND, "this link does not work any more: it was used, is older than an hour, or was cut when it was copied");
+    cr_status status = CR_FAIL(err, CR_NOT_FOUND, "this link does not work any more: it was used, is too old, or was cut when it was copied");
     cr_err_hint(err, "ask your administrator for a new one (administrators run ./up --admin-link)");
     return status;
 }
@@ -40,18 +40,20 @@ cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(token, hash);
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT kind, user_id, name, expires_ms FROM links WHERE hash = ? AND expires_ms >= ?", "bi",
+    CR_TRY(cr_query_open(db, &q, err, "SELECT kind, user_id, name, expires_ms, seats, used, group_name FROM links "
+                         "WHERE hash = ? AND expires_ms >= ? AND used < seats", "bi",
                          hash, sizeof hash, cr_wall_ms()));
     if (!cr_query_next(&q)) {
         CR_TRY(cr_query_end(&q, err));
         return spent(err);
     }
-    cr_onetime what = {.user_id = cr_query_int(&q, 1), .expires_ms = cr_query_int(&q, 3)};
+    cr_onetime what = {.user_id = cr_query_int(&q, 1), .expires_ms = cr_query_int(&q, 3), .seats = cr_query_int(&q, 4), .used = cr_query_int(&q, 5)};
     for (size_t k = 0; k < CR_ARRAY_LEN(kind_names); k++)
         if (strcmp(kind_names[k], cr_query_text(&q, 0)) == 0)
             what.kind = (cr_onetime_kind)k;
-    const char *name = cr_query_text(&q, 2);
+    const char *name = cr_query_text(&q, 2), *group = cr_query_text(&q, 6);
     snprintf(what.name, sizeof what.name, "%s", name ? name : "");
+    snprintf(what.group, sizeof what.group, "%s", group ? group : "");
     *ret_what = what;
     return CR_OK;
 }
@@ -59,6 +61,28 @@ cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr
 cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) {
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(token, hash);
-    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE hash = ? AND expires_ms >= ?", "bi", hash, sizeof hash, cr_wall_ms()));
-    return cr_db_changes(db) == 1 ? CR_OK : spent(err);
+    CR_TRY(cr_db_run(db, err, "UPDATE links SET used = used + 1 WHERE hash = ? AND expires_ms >= ? AND used < seats", "bi", hash, sizeof hash, cr_wall_ms()));
+    if (cr_db_changes(db) != 1)
+        return spent(err);
+    /* A room's stays to be seen in the list until its time is over. */
+    return cr_db_run(db, err, "DELETE FROM links WHERE hash = ? AND seats = 1", "b", hash, sizeof hash);
+}
+
+cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT lower(hex(hash)), expires_ms, seats, used, coalesce(group_name, ''), note FROM links "
+                         "WHERE kind = 'invite' AND seats > 1 AND expires_ms >= ? ORDER BY created_ms DESC LIMIT 200", "i", cr_wall_ms()));
+    while (cr_query_next(&q)) {
+        cr_onetime link = {.kind = CR_ONETIME_INVITE, .expires_ms = cr_query_int(&q, 1), .seats = cr_query_int(&q, 2), .used = cr_query_int(&q, 3)};
+        snprintf(link.id, sizeof link.id, "%s", cr_query_text(&q, 0));
+        snprintf(link.group, sizeof link.group, "%s", cr_query_text(&q, 4));
+        snprintf(link.note, sizeof link.note, "%s", cr_query_text(&q, 5));
+        each(user, &link);
+    }
+    return cr_query_end(&q, err);
+}
+
+cr_status cr_onetime_close(cr_db *db, const char *id, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE kind = 'invite' AND seats > 1 AND lower(hex(hash)) = ?", "t", id));
+    return cr_db_changes(db) == 1 ? CR_OK : CR_FAIL(err, CR_NOT_FOUND, "this link is not there any more");
 }

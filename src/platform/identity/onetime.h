@@ -1,7 +1,11 @@
-/* onetime.h - links that work once and for one hour: the first administrator, an invitation, a new password. Only hashes are stored. */
+/* onetime.h - links that let somebody in: the first administrator, an invitation, a new password. Only hashes are stored.
+ *
+ * A link works once and for one hour, but for invitations that an administrator gives more time or more seats: a room's link is used by as many
+ * people as it has seats, each of whom chooses a name. */
 #ifndef CR_PLATFORM_IDENTITY_ONETIME_H
 #define CR_PLATFORM_IDENTITY_ONETIME_H
 
+#include "platform/identity/entitlement.h"
 #include "platform/identity/person.h"
 #include "platform/identity/secret.h"
 
@@ -11,20 +15,28 @@ typedef enum cr_onetime_kind {
     CR_ONETIME_PASSWORD       /* a new password for one person */
 } cr_onetime_kind;
 
-enum { CR_ONETIME_LIFE_MS = 3600 * 1000 };
+enum { CR_ONETIME_LIFE_MS = 3600 * 1000, CR_ONETIME_SEATS_MAX = 1000, CR_ONETIME_NOTE_MAX = 100 };
 
 typedef struct cr_onetime {
     cr_onetime_kind kind;
     int64_t user_id;                  /* PASSWORD */
     char name[CR_NAME_MAX + 1];       /* INVITE: proposed name, or "" */
+    int64_t life_ms;                  /* for making; 0: an hour */
     int64_t expires_ms;
+    int64_t seats, used;              /* INVITE; seats 0 for making: 1 */
+    char group[CR_GROUP_NAME_MAX + 1];        /* INVITE: who uses it is put into this group; "" : into none */
+    char note[CR_ONETIME_NOTE_MAX + 1];
+    char id[2 * CR_HASH_BYTES + 1];   /* of those that are listed: opens nothing */
 } cr_onetime;
 
 /* made_by 0: the control socket. CR_CONFLICT: a password for somebody who is disabled. */
 cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
-/* CR_NOT_FOUND for a link that is wrong, used or older than an hour: one message for all three. */
+/* CR_NOT_FOUND for a link that is wrong, used up or too old: one message for all three. */
 cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) CR_MUST_USE;
-/* Uses the link up; inside the transaction that does what the link is for. */
+/* Uses the link, or one seat of it; inside the transaction that does what the link is for. */
 cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) CR_MUST_USE;
+/* Invitations of rooms that have not expired, newest first. Closing one is CR_NOT_FOUND when there is none of this id. */
+cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) CR_MUST_USE;
+cr_status cr_onetime_close(cr_db *db, const char *id, cr_err *err) CR_MUST_USE;
 
 #endif

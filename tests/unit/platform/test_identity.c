@@ -448,6 +448,34 @@ START_TEST(one_time_links) {
 }
 END_TEST
 
+static void count_rooms(void *user, const cr_onetime *link) {
+    ck_assert_str_eq(link->group, "course");
+    ck_assert_int_eq(link->seats, 3);
+    *(int64_t *)user = link->used;
+}
+
+START_TEST(links_of_rooms_have_seats) {
+    cr_err err = CR_ERR_INIT;
+    cr_onetime what = {.kind = CR_ONETIME_INVITE, .seats = 3, .group = "course", .note = "Tuesday", .life_ms = 7200 * 1000}, found;
+    char token[CR_TOKEN_LEN + 1];
+    int64_t used = -1;
+    ck_assert_ok(cr_onetime_make(db, &what, 0, token, &err));
+    for (int64_t i = 0; i < 3; i++) {
+        ck_assert_ok(cr_onetime_find(db, token, &found, &err));
+        ck_assert_str_eq(found.group, "course");
+        ck_assert_int_gt(found.expires_ms, cr_wall_ms() + 3600 * 1000);
+        ck_assert_ok(cr_onetime_list(db, count_rooms, &used, &err));
+        ck_assert_int_eq(used, i);
+        ck_assert_ok(cr_onetime_use(db, token, &err));
+    }
+    ck_assert_fails(cr_onetime_use(db, token, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_onetime_find(db, token, &found, &err), CR_NOT_FOUND);
+    ck_assert_ok(cr_onetime_list(db, count_rooms, &used, &err));
+    ck_assert_int_eq(used, 3);
+    ck_assert_fails(cr_onetime_close(db, token, &err), CR_NOT_FOUND);      /* the link is not the number of its row */
+}
+END_TEST
+
 static bool works(const char *token) {
     cr_onetime found;
     return cr_onetime_find(db, token, &found, NULL) == CR_OK;
@@ -645,6 +673,7 @@ static Suite *suite(void) {
     tcase_add_test(t, tokens_end_with_their_session);
     tcase_add_test(t, a_tokens_number_is_not_the_token);
     tcase_add_test(t, one_time_links);
+    tcase_add_test(t, links_of_rooms_have_seats);
     tcase_add_test(t, links_end_with_the_rights_of_their_maker);
     tcase_add_test(t, tokens_end_with_the_rights_of_their_makers);
     tcase_add_test(t, what_ends_with_a_password);
