@@ -55,9 +55,23 @@ launch() {
     wait_ready
 }
 
+# Is there a cratond with this RUN among its arguments, or setsid about to become it?
+cratond_lives() {
+    local file
+    for file in $(grep -slzxF -e "$RUN" /proc/[0-9]*/cmdline); do
+        case $(cat "${file%cmdline}comm" 2>/dev/null) in cratond | setsid) return 0 ;; esac
+    done
+    return 1
+}
+
 wait_ready() {
     local end=$((SECONDS + READY_SECONDS))
     while ! service_answers || ! hub_answers; do
+        if ! by_systemd && ! cratond_lives; then
+            echo "cratond ended right after its start:"
+            tail -n 5 "$STATE/log/cratond.log"
+            return 1
+        fi
         if [ $SECONDS -ge $end ]; then
             echo "cratond was not ready within $READY_SECONDS s"
             if ! by_systemd; then tail -n 10 "$STATE/log/cratond.log"; fi

@@ -146,7 +146,21 @@ check_settings() {
     fi
     if [ $SETTINGS_CHANGED = no ]; then fail "${problem#cratond: }" "Correct it there, then run ./up again. What runs goes on."; fi
     mv "$STATE/config.before" "$STATE/config"
-    fail "${problem#cratond: }" "The settings are as before; what runs goes on."
+    fail "$(in_words_of_options "${problem#cratond: }")" "The settings are as before; what runs goes on."
+}
+
+# "STATE/config line 2: memory: '2X': ...", where the command line had --memory: the person reads "--memory: '2X': ...".
+in_words_of_options() {
+    local pair key rest
+    for pair in ${GIVEN[@]+"${GIVEN[@]}"}; do
+        key=${pair%%=*}
+        rest=${1#"$STATE/config line "}
+        if [ "$rest" != "$1" ] && [[ $rest == [0-9]*": $key: "* ]]; then
+            printf '%s\n' "--$key: ${rest#*": $key: "}"
+            return
+        fi
+    done
+    printf '%s\n' "$1"
 }
 
 prepare_state() {

@@ -1,0 +1,111 @@
+"""The steps of ./up when they fail or are interrupted: what is said, what is kept, and that nothing goes on unseen."""
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+BEGIN = "set -euo pipefail; source tools/up/say.sh; source tools/up/settings.sh; source tools/up/python.sh; source tools/up/service.sh; LOG=$PLACE/up.log\n"
+
+
+def shell(script, tmp_path):
+    return subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def run(script, tmp_path):
+    process = shell(script, tmp_path)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def alive(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"still not so after {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("polite", [True, False])
+def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):
+    """Both commands have children of their own; those of the impolite one do not listen to SIGTERM."""
+    deaf = "" if polite else "trap '' TERM;"
+    process = shell(f"""
+        work() {{ echo "words of $1"; bash -c "{deaf} echo \\$\\$ >$PLACE/$1; while :; do sleep 0.2; done"; }}
+        begin_beside Beside "No advice" work beside
+        step Step "No advice" work step""", tmp_path)
+    wait_for(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text().strip() for name in ("beside", "step")))
+    workers = [int((tmp_path / name).read_text()) for name in ("beside", "step")]
+    os.kill(process.pid, sent)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == status and "Interrupted. Run it again" in err
+    wait_for(lambda: not any(map(alive, workers)), 2)
+    log = (tmp_path / "up.log").read_text()
+    assert "words of step" in log and "words of beside" in log
+    assert not list(tmp_path.glob("up.log.*"))
+
+
+def test_a_failed_step_ends_what_runs_beside(tmp_path):
+    status, out, err = run("""
+        begin_beside Beside "No advice" bash -c "echo \\$\\$ >$PLACE/beside; exec sleep 300"
+        while [ ! -s "$PLACE/beside" ]; do sleep 0.05; done
+        step Step "Ask the step." false""", tmp_path)
+    assert status == 1 and '"Step" did not work' in err and "Ask the step." in err
+    assert not alive(int((tmp_path / "beside").read_text()))
+
+
+def test_what_has_failed_beside_is_said_before_the_next_step(tmp_path):
+    """Nobody waits for minutes of building to read that the package index could not be reached."""
+    status, out, err = run("""
+        fails() { echo "no route"; false; echo "not reached"; }
+        begin_beside "The environment" "Is the index there?" fails
+        step First "No advice" sleep 1
+        step Second "No advice" touch "$PLACE/second" """, tmp_path)
+    assert status == 1 and '"The environment" did not work' in err and "Is the index there?" in err and "| no route" in err
+    assert "not reached" not in err and not (tmp_path / "second").exists() and "Second" not in out
+
+
+def test_what_runs_beside_is_waited_for(tmp_path):
+    status, out, err = run("""
+        slow() { sleep 1; echo made; touch "$PLACE/made"; }
+        begin_beside "The environment" "No advice" slow
+        step First "No advice" true
+        step_beside
+        test -e "$PLACE/made"
+        step Last "No advice" true""", tmp_path)
+    assert (status, err) == (0, "")
+    assert [line.strip() for line in out.splitlines() if "..." in line] == ["First ...", "The environment ...", "Last ..."]
+    assert "\nmade\n" in (tmp_path / "up.log").read_text() and not list(tmp_path.glob("up.log.*"))
+
+
+def test_half_an_environment_is_not_believed(tmp_path):
+    """A package may have its entry and lack files when its installation was interrupted: it is made anew."""
+    status, out, err = run("""
+        PREFIX=$PLACE BASE=$PLACE/base SOURCE=$PWD
+        lock_install() { :; }
+        mkdir -p "$BASE/lib/left.dist-info"
+        make_environment""", tmp_path)
+    assert status == 0, err
+    assert (tmp_path / "base/.complete").exists() and not (tmp_path / "base/lib/left.dist-info").exists()
+
+
+def test_a_daemon_that_ends_at_once_is_not_waited_for(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/cratond").write_text("#!/bin/sh\necho 'cratond: the database is of a newer version' >&2\nexit 1\n")
+    (tmp_path / "bin/cratond").chmod(0o755)
+    (tmp_path / "log").mkdir()
+    begin = time.monotonic()
+    status, out, err = run('PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run; step Starting "See its log." launch', tmp_path)
+    assert status == 1 and "ended right after its start" in err and "the database is of a newer version" in err
+    assert time.monotonic() - begin < 20
