@@ -1,5 +1,6 @@
 """The steps of ./up when they fail or are interrupted: what is said, what is kept, and that nothing goes on unseen."""
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -109,3 +110,36 @@ def test_a_daemon_that_ends_at_once_is_not_waited_for(tmp_path):
     status, out, err = run('PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run; step Starting "See its log." launch', tmp_path)
     assert status == 1 and "ended right after its start" in err and "the database is of a newer version" in err
     assert time.monotonic() - begin < 20
+
+
+def test_a_hub_that_ends_again_and_again_is_not_waited_for(tmp_path):
+    """cratond starts it again each time; nothing of that goes on when ./up has said so."""
+    (tmp_path / "bin").mkdir()
+    # A program of that name, which a script is not.
+    (tmp_path / "bin/cratond").symlink_to(shutil.which("bash"))
+    (tmp_path / "log").mkdir()
+    script = """PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run
+        places() { printf '%s\\n' -c 'while :; do echo "x error hub: made by a newer Craton"; echo "x warning cratond: hub ended code=4"; sleep 0.2; done' "$RUN"; }
+        step Starting "See its log." launch"""
+    begin = time.monotonic()
+    status, out, err = run(script, tmp_path)
+    assert status == 1 and "made by a newer Craton" in err, err
+    assert time.monotonic() - begin < 20
+    mine = subprocess.run(["grep", "-slzxF", "-e", f"{tmp_path}/run", *map(str, Path("/proc").glob("[0-9]*/cmdline"))], capture_output=True, text=True).stdout
+    assert mine == ""
+
+
+@pytest.mark.parametrize("option, running, said", [("port=28123", 1, True), ("port=28123", 0, False), ("memory=1G", 1, False)])
+def test_servers_of_an_old_address_are_mentioned(tmp_path, option, running, said):
+    """They were started for it: the person who moves the hub should know before the first complaint."""
+    status, out, err = run(f"""
+        STATE=$PLACE GIVEN=({option}) BUILT=no
+        is_built() {{ false; }}
+        service_answers() {{ true; }}
+        stop_hub() {{ :; }}
+        launch() {{ :; }}
+        cratond() {{ if [ "$1" = --status ]; then echo "  servers: {running} running"; fi; }}
+        save_settings
+        start_service""", tmp_path)
+    assert status == 0, err
+    assert ("old address" in out) == said

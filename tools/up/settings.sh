@@ -112,9 +112,10 @@ setting() {
     printf '%s\n' "${value:-$2}"
 }
 
-# Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED tells start_service.
+# Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED and ADDRESS_CHANGED tell start_service.
 # Where the cratond that will read them is installed already, it is asked first; else start_service asks it.
 SETTINGS_CHANGED=no
+ADDRESS_CHANGED=no
 save_settings() {
     local pair key value
     if [ ! -e "$STATE/config" ]; then
@@ -128,6 +129,7 @@ save_settings() {
         [ "$(setting "$key" '')" != "$value" ] || continue
         if [ $SETTINGS_CHANGED = no ]; then cp "$STATE/config" "$STATE/config.before"; fi
         SETTINGS_CHANGED=yes
+        case $key in port | bind | domain | tls | behind-proxy) ADDRESS_CHANGED=yes ;; esac
         {
             grep -v "^[[:space:]]*${key}[[:space:]]*=" "$STATE/config" || true
             printf '%s = %s\n' "$key" "$value"
