@@ -2,6 +2,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -119,10 +120,13 @@ def test_a_hub_that_ends_again_and_again_is_not_waited_for(tmp_path):
     (tmp_path / "bin/cratond").symlink_to(shutil.which("bash"))
     (tmp_path / "log").mkdir()
     script = """PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run
-        places() { printf '%s\\n' -c 'while :; do echo "x error hub: made by a newer Craton"; echo "x warning cratond: hub ended code=4"; sleep 0.2; done' "$RUN"; }
+        places() { printf '%s\\n' -c 'if [ "${1:-}" = --status ]; then sleep 60; fi; while :; do echo "x error hub: made by a newer Craton"; echo "x warning cratond: hub ended code=4"; sleep 0.2; done' "$RUN"; }
         step Starting "See its log." launch"""
+    (tmp_path / "run").mkdir()
     begin = time.monotonic()
-    status, out, err = run(script, tmp_path)
+    with socket.socket(socket.AF_UNIX) as waiting:  # cratond listens there before its hub is up
+        waiting.bind(os.path.relpath(tmp_path / "run/control.sock"))
+        status, out, err = run(script, tmp_path)
     assert status == 1 and "made by a newer Craton" in err, err
     assert time.monotonic() - begin < 20
     mine = subprocess.run(["grep", "-slzxF", "-e", f"{tmp_path}/run", *map(str, Path("/proc").glob("[0-9]*/cmdline"))], capture_output=True, text=True).stdout

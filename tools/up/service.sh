@@ -11,7 +11,13 @@ cratond() {
     "$PREFIX/bin/cratond" "${where[@]}" "$@"
 }
 
-service_answers() { [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] && cratond --status >/dev/null 2>&1; }
+# service_answers [SECONDS]: a hub that hangs, or a socket that waits for one, is no answer.
+service_answers() {
+    local where
+    [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] || return 1
+    mapfile -t where < <(places)
+    timeout "${1:-20}" "$PREFIX/bin/cratond" "${where[@]}" --status >/dev/null 2>&1
+}
 
 # systemd looks after the platform that lies in the default places; others are started directly.
 by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
@@ -86,7 +92,7 @@ start_has_failed() {
 
 wait_ready() {
     local end=$((SECONDS + READY_SECONDS))
-    while ! service_answers || ! hub_answers; do
+    while ! service_answers 3 || ! hub_answers; do
         if ! by_systemd && start_has_failed; then return 1; fi
         if [ $SECONDS -ge $end ]; then
             echo "cratond was not ready within $READY_SECONDS s"
