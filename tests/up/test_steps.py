@@ -55,6 +55,7 @@ def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):
     wait_for(lambda: not any(map(alive, workers)), 2)
     log = (tmp_path / "up.log").read_text()
     assert "words of step" in log and "words of beside" in log
+    assert "has failed" not in out and "did not work" not in err
     assert not list(tmp_path.glob("up.log.*"))
 
 
@@ -75,6 +76,7 @@ def test_what_has_failed_beside_is_said_before_the_next_step(tmp_path):
         step First "No advice" sleep 1
         step Second "No advice" touch "$PLACE/second" """, tmp_path)
     assert status == 1 and '"The environment" did not work' in err and "Is the index there?" in err and "| no route" in err
+    assert "what runs beside has failed" in out
     assert "not reached" not in err and not (tmp_path / "second").exists() and "Second" not in out
 
 

@@ -96,7 +96,7 @@ end_step() { # TITLE ADVICE BEGIN STATUS
 }
 
 # begin_beside TITLE ADVICE COMMAND...: starts a command that runs beside the steps that follow, with a log of its own; one at a time.
-# step_beside waits for it and ends as step() does. When it fails, the next step does not begin.
+# step_beside waits for it and ends as step() does. When it fails, that is said at once, and the next step does not begin.
 BESIDE=
 begin_beside() {
     BESIDE_TITLE=$1 BESIDE_ADVICE=$2 BESIDE_BEGIN=$SECONDS
@@ -107,7 +107,10 @@ begin_beside() {
 }
 
 work_beside() {
+    trap 'trap - EXIT; exit 143' TERM
+    trap 'detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
     "$@"
+    trap - EXIT TERM
     printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"
 }
 
