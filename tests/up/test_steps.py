@@ -149,3 +149,16 @@ def test_servers_of_an_old_address_are_mentioned(tmp_path, option, running, said
         start_service""", tmp_path)
     assert status == 0, err
     assert ("old address" in out) == said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes a file system that is full")
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_full_disk_is_named_although_the_log_cannot(tmp_path, beside):
+    (tmp_path / "full").mkdir()
+    script = """mount -t tmpfs -o size=64k tmpfs "$PLACE/full"; LOG=$PLACE/full/up.log
+        fills() { dd if=/dev/zero of="$PLACE/full/x" bs=1k count=100; }
+        """ + ('begin_beside Making "No advice" fills; step Other "No advice" sleep 1; step_beside' if beside else 'step Making "No advice" fills')
+    answer = subprocess.run(["unshare", "--mount", "bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)},
+                            capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1 and '"Making" did not work' in answer.stderr and "The disk is full: 0 KiB" in answer.stderr, answer.stderr
+    assert "write error" not in answer.stderr.replace("dd: ", "")

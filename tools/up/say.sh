@@ -5,6 +5,7 @@
 exec 3>&1 # the terminal, also from inside a step whose output goes to the log
 STARTED=$SECONDS
 LOG=
+readonly DISK_IS_FULL_KIB=10240
 
 say() { printf '%s\n' "$*" >&3; }
 detail() { printf '    %s\n' "$*" >&3; }
@@ -82,15 +83,17 @@ step() {
     end_step "$title" "$advice" "$begin" $status
 }
 
-begin_log() { printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" >>"$LOG" || true; } # a full disk is for the step itself to say
+begin_log() { printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" 2>/dev/null >>"$LOG" || true; } # a full disk is for the step itself to say
 
 end_step() { # TITLE ADVICE BEGIN STATUS
-    local seconds=$((SECONDS - $3))
+    local seconds=$((SECONDS - $3)) room full=()
     if [ "$4" -ne 0 ]; then
+        room=$(df -Pk "${LOG%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+        if [ "${room:-$DISK_IS_FULL_KIB}" -lt $DISK_IS_FULL_KIB ]; then full=("The disk is full: $room KiB are free in ${LOG%/*}."); fi
         printf '\nThe last lines of the log:\n' >&2
         tail -n 12 "$LOG" | sed 's/^/    | /' >&2
         fail "\"$1\" did not work (after $seconds s)." \
-            "$2" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
+            ${full[@]+"${full[@]}"} "$2" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
     fi
     printf '    %s s\n' $seconds >&3
 }
