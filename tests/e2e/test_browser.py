@@ -124,6 +124,20 @@ def test_walk_with_the_keyboard(platform, page):
     page.get_by_text("Launcher").first.wait_for()
     page.wait_for_timeout(3000)
     assert page.get_by_text("Jupyter news").count() == 0  # nobody is asked, and nothing is fetched from outside
+    page.set_viewport_size(DESK)
+    page.get_by_text("1-ndvi.ipynb").first.wait_for(timeout=30000)  # a new person sees the folder of the welcome notebooks
+    for scheme, light in (("dark", "false"), ("light", "true")):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached", timeout=30000)
+        picture(page, f"lab-{scheme}")
+    # Who goes elsewhere is there the next time.
+    page.get_by_label("File Browser Section").locator(".jp-BreadCrumbs-home").click()
+    page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for()
+    page.wait_for_timeout(3000)  # it is kept after a moment
+    page.goto(page.url.split("/lab")[0] + "/lab")
+    page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for(timeout=60000)
+    assert page.get_by_text("1-ndvi.ipynb").count() == 0
+    page.set_viewport_size(PHONE)
 
     page.goto(platform.hub + "/hub/home")
     inspect(page, "home-ready")

@@ -118,9 +118,9 @@ def test_settings_that_cratond_refuses_change_nothing(place, tmp_path):
     digest = subprocess.run(["bash", "-c", "source tools/up/build.sh; source_digest"], cwd=SOURCE, capture_output=True, text=True, check=True).stdout
     fake(tmp_path / "prefix", ".built", "").joinpath(".built").write_text(digest)
     fake(tmp_path / "prefix/bin", "cratond", f"""echo "$*" >>{tmp_path}/asked
-        case " $* " in *" --check "*) grep -q nonsense {tmp_path}/state/config && {{ echo "cratond: memory: 'nonsense' is not a size" >&2; exit 2; }};; esac""")
+        case " $* " in *" --check "*) grep -q nonsense {tmp_path}/state/config && {{ echo "cratond: {tmp_path}/state/config line 2: memory: 'nonsense' is not a size" >&2; exit 2; }};; esac""")
     answer = up(*place, "--memory", "nonsense", "--cpu", "2")
-    assert answer.returncode == 1 and "up: memory: 'nonsense' is not a size" in answer.stderr
+    assert answer.returncode == 1 and "up: --memory: 'nonsense' is not a size" in answer.stderr  # what was typed, not where it was kept
     assert (tmp_path / "state/config").read_text() == "port = 28123\nmemory = 1G\n"
     assert not list((tmp_path / "state").glob("config.*"))
     assert "--stop" not in (tmp_path / "asked").read_text()

@@ -104,7 +104,9 @@ make_generation() {
     compile_modules "$(site_packages "$GENERATION.new")"/craton{,_start.py}
     mkdir -p "$GENERATION.new/share" "$GENERATION.new/share/jupyter/lab/settings"
     # No question about news at the first start, and no request to the outside behind a user's back.
-    printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+    # Dark where the browser prefers dark, as the hub's pages are.
+    printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false},' \
+        ' "@jupyterlab/apputils-extension:themes": {"adaptive-theme": true}}' \
         >"$GENERATION.new/share/jupyter/lab/settings/overrides.json"
     ln -s "$PREFIX/share/craton" "$GENERATION.new/share/craton"
     ln -s "$PREFIX/bin/craton" "$GENERATION.new/bin/craton" # in the PATH of terminals and notebooks

@@ -42,6 +42,7 @@ make_tools() {
     local options
     use_certificates
     mapfile -t options < <(pip_options)
+    rm -rf "$TOOLS" # see make_environment
     "$PYTHON" -m venv "$TOOLS"
     "$TOOLS/bin/python" -m pip install "${options[@]}" --no-compile -r "$SOURCE/env/build.lock"
     touch "$TOOLS/.complete"
@@ -115,12 +116,12 @@ begin_environment() {
     if environment_is_ready && data_is_ready; then return; fi
     ENVIRONMENT=begun
     say "  Beside the next steps: the Python environment, $(environment_text)"
-    begin_beside make_environment_and_data
+    begin_beside "Python environment, and open data for the welcome notebooks (30 MB)" "$INDEX_ADVICE" make_environment_and_data
 }
 
 await_environment() {
     if [ $ENVIRONMENT = ready ]; then return; fi
-    step_beside "Python environment, and open data for the welcome notebooks (30 MB)" "$INDEX_ADVICE"
+    step_beside
 }
 
 make_environment_and_data() {
@@ -128,7 +129,10 @@ make_environment_and_data() {
     if ! data_is_ready; then make_data; fi
 }
 
+# What an interrupted run has left is not believed: a package whose entry is there may lack files. What it has fetched is kept in the
+# installer's cache.
 make_environment() {
+    rm -rf "$BASE"
     "$PYTHON" -m venv --without-pip "$BASE"
     lock_install "$BASE/bin/python" "$SOURCE/env/requirements.lock"
     compile_modules "$(site_packages "$BASE")"

@@ -5,6 +5,7 @@
 exec 3>&1 # the terminal, also from inside a step whose output goes to the log
 STARTED=$SECONDS
 LOG=
+readonly DISK_IS_FULL_KIB=10240
 
 say() { printf '%s\n' "$*" >&3; }
 detail() { printf '    %s\n' "$*" >&3; }
@@ -18,59 +19,122 @@ fail() {
     exit 1
 }
 
-# step TITLE ADVICE COMMAND...: runs the command with its output in the log. Must not be called in a condition: bash would
-# then ignore errors inside the command.
-step() {
-    local title=$1 advice=$2 begin=$SECONDS status
-    shift 2
-    printf '  %s ...\n' "$title" >&3
-    printf '\n== %s: %s\n' "$(date '+%F %T')" "$title" >>"$LOG"
-    set +e
+# Commands at work, each in a process group of its own: however this script ends, by Ctrl-C, by a signal or because a step failed, they end
+# with it, and nothing of them goes on unseen.
+WORKING=()
+
+# set_to_work COMMAND...: $! is the process, and its group. Must not be called in a condition: bash would then ignore errors inside the
+# command.
+set_to_work() {
+    trap end_work EXIT
+    trap 'interrupted 130' INT
+    trap 'interrupted 143' TERM
+    trap 'interrupted 129' HUP
+    set -m
     (
         set -e
         "$@"
-    ) >>"$LOG" 2>&1
-    status=$?
-    set -e
-    end_step "$title" "$advice" $begin $status
+    ) </dev/null &
+    set +m
+    WORKING+=($!)
 }
 
+work_is_done() { # PROCESS
+    local group left=()
+    for group in "${WORKING[@]}"; do
+        if [ "$group" != "$1" ]; then left+=("$group"); fi
+    done
+    WORKING=(${left[@]+"${left[@]}"})
+    if [ ${#WORKING[@]} = 0 ]; then trap - EXIT INT TERM HUP; fi
+}
+
+interrupted() { # STATUS
+    trap '' INT TERM HUP
+    printf '\nup: Interrupted. Run it again: it goes on where it stopped.\n' >&2
+    exit "$1"
+}
+
+end_work() {
+    local group signal=TERM left end=$((SECONDS + 5))
+    trap '' INT TERM HUP
+    while :; do
+        left=0
+        for group in ${WORKING[@]+"${WORKING[@]}"}; do
+            if kill -s $signal -- "-$group" 2>/dev/null; then left=1; fi
+        done
+        if [ $left = 0 ] || [ $signal = KILL ]; then break; fi
+        if [ $SECONDS -ge $end ]; then signal=KILL; fi
+        sleep 0.1
+    done
+    keep_beside_log
+}
+
+# step TITLE ADVICE COMMAND...: runs the command with its output in the log. Not in a condition, see set_to_work.
+step() {
+    local title=$1 advice=$2 begin=$SECONDS status=0 work
+    shift 2
+    if beside_has_failed; then step_beside; fi
+    printf '  %s ...\n' "$title" >&3
+    begin_log "$title"
+    set_to_work "$@" >>"$LOG" 2>&1
+    work=$!
+    wait "$work" || status=$?
+    work_is_done "$work"
+    end_step "$title" "$advice" "$begin" $status
+}
+
+begin_log() { printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" 2>/dev/null >>"$LOG" || true; } # a full disk is for the step itself to say
+
 end_step() { # TITLE ADVICE BEGIN STATUS
-    local seconds=$((SECONDS - $3))
+    local seconds=$((SECONDS - $3)) room full=()
     if [ "$4" -ne 0 ]; then
+        room=$(df -Pk "${LOG%/*}" 2>/dev/null | awk 'NR == 2 { print $4 }')
+        if [ "${room:-$DISK_IS_FULL_KIB}" -lt $DISK_IS_FULL_KIB ]; then full=("The disk is full: $room KiB are free in ${LOG%/*}."); fi
         printf '\nThe last lines of the log:\n' >&2
         tail -n 12 "$LOG" | sed 's/^/    | /' >&2
         fail "\"$1\" did not work (after $seconds s)." \
-            "$2" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
+            ${full[@]+"${full[@]}"} "$2" "Log: $LOG" "Then run ./up again: it goes on where it stopped."
     fi
     printf '    %s s\n' $seconds >&3
 }
 
-# begin_beside COMMAND...: starts a command that runs beside the steps that follow, with a log of its own; one at a time.
-# step_beside TITLE ADVICE waits for it and ends as step() does. However this script ends, the command ends with it.
+# begin_beside TITLE ADVICE COMMAND...: starts a command that runs beside the steps that follow, with a log of its own; one at a time.
+# step_beside waits for it and ends as step() does. When it fails, that is said at once, and the next step does not begin.
+BESIDE=
 begin_beside() {
-    BESIDE_BEGIN=$SECONDS
-    set -m # a process group of its own, so that all of it can be ended
-    (
-        set -e
-        "$@"
-        printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"
-    ) >"$LOG.beside" 2>&1 </dev/null &
+    BESIDE_TITLE=$1 BESIDE_ADVICE=$2 BESIDE_BEGIN=$SECONDS
+    shift 2
+    rm -f "$LOG.beside" "$LOG.beside-took"
+    set_to_work work_beside "$@" >"$LOG.beside" 2>&1
     BESIDE=$!
-    set +m
-    trap 'kill -TERM -- "-$BESIDE" 2>/dev/null || true' EXIT
 }
+
+work_beside() {
+    trap 'trap - EXIT; exit 143' TERM
+    trap 'detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
+    "$@"
+    trap - EXIT TERM
+    printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"
+}
+
+beside_has_failed() { [ -n "$BESIDE" ] && [ ! -e "$LOG.beside-took" ] && ! kill -0 "$BESIDE" 2>/dev/null; }
 
 step_beside() {
     local status=0 begin=$BESIDE_BEGIN
-    printf '  %s ...\n' "$1" >&3
-    printf '\n== %s: %s\n' "$(date '+%F %T')" "$1" >>"$LOG"
+    printf '  %s ...\n' "$BESIDE_TITLE" >&3
     wait "$BESIDE" || status=$?
-    trap - EXIT
-    cat "$LOG.beside" >>"$LOG"
+    work_is_done "$BESIDE"
     if [ $status -eq 0 ]; then begin=$((SECONDS - $(cat "$LOG.beside-took"))); fi
+    keep_beside_log
+    end_step "$BESIDE_TITLE" "$BESIDE_ADVICE" "$begin" $status
+}
+
+keep_beside_log() {
+    if [ -z "$BESIDE" ]; then return; fi
+    BESIDE=
+    begin_log "$BESIDE_TITLE"
+    cat "$LOG.beside" >>"$LOG" || true
     rm -f "$LOG.beside" "$LOG.beside-took"
-    end_step "$1" "$2" $begin $status
 }
 
 version() { sed -n "s/^ *version: '\([^']*\)'.*/\1/p" "$SOURCE/meson.build" | head -1; }

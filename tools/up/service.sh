@@ -11,7 +11,13 @@ cratond() {
     "$PREFIX/bin/cratond" "${where[@]}" "$@"
 }
 
-service_answers() { [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] && cratond --status >/dev/null 2>&1; }
+# service_answers [SECONDS]: a hub that hangs, or a socket that waits for one, is no answer.
+service_answers() {
+    local where
+    [ -S "$RUN/control.sock" ] && [ -x "$PREFIX/bin/cratond" ] || return 1
+    mapfile -t where < <(places)
+    timeout "${1:-20}" "$PREFIX/bin/cratond" "${where[@]}" --status >/dev/null 2>&1
+}
 
 # systemd looks after the platform that lies in the default places; others are started directly.
 by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
@@ -23,6 +29,14 @@ start_service() {
         step "Restarting the hub; user servers and the proxy go on" "See $STATE/log/cratond.log." stop_hub
     fi
     step "Starting" "See $STATE/log/cratond.log, or 'journalctl -u craton' where systemd runs." launch
+    tell_moved
+}
+
+# Servers are told at their start where the hub is, and under which address they are reached.
+tell_moved() {
+    if [ "$ADDRESS_CHANGED" = no ] || [[ $(cratond --status) == *"servers: 0 running"* ]]; then return; fi
+    detail "Servers that run now were started for the old address and are not reached at the new one. Stop and Start bring them here,"
+    detail "which ends what they have in memory; until then ./up with the old address finds them as they are."
 }
 
 stop_hub() {
@@ -50,14 +64,36 @@ launch() {
         local log=$STATE/log/cratond.log
         touch "$log"
         chmod 600 "$log"
+        LOG_BEGIN=$(($(stat -c %s "$log") + 1))
         setsid --fork "$PREFIX/bin/cratond" "${where[@]}" </dev/null >>"$log" 2>&1 3>&- 9>&-
     fi
     wait_ready
 }
 
+# The process of a cratond with this RUN among its arguments, or of setsid about to become it.
+cratond_process() {
+    local file
+    for file in $(grep -slzxF -e "$RUN" /proc/[0-9]*/cmdline); do
+        file=${file%/cmdline}
+        case $(cat "$file/comm" 2>/dev/null) in cratond | setsid) echo "${file#/proc/}" ;; esac
+    done
+}
+
+# What no waiting mends: cratond has ended, or its hub ends again and again. Says why, and leaves no cratond that tries on.
+start_has_failed() {
+    local log=$STATE/log/cratond.log process
+    process=$(cratond_process)
+    if [ -n "$process" ] && [ "$(tail -c "+$LOG_BEGIN" "$log" | grep -c ' cratond: hub ended ')" -lt 2 ]; then return 1; fi
+    echo "cratond ended right after its start:"
+    tail -c "+$LOG_BEGIN" "$log" | tail -n 5
+    # shellcheck disable=SC2086  # several are several words
+    if [ -n "$process" ]; then kill $process || true; fi
+}
+
 wait_ready() {
     local end=$((SECONDS + READY_SECONDS))
-    while ! service_answers || ! hub_answers; do
+    while ! service_answers 3 || ! hub_answers; do
+        if ! by_systemd && start_has_failed; then return 1; fi
         if [ $SECONDS -ge $end ]; then
             echo "cratond was not ready within $READY_SECONDS s"
             if ! by_systemd; then tail -n 10 "$STATE/log/cratond.log"; fi

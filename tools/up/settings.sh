@@ -112,9 +112,10 @@ setting() {
     printf '%s\n' "${value:-$2}"
 }
 
-# Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED tells start_service.
+# Puts the settings of the command line into STATE/config; other lines stay. SETTINGS_CHANGED and ADDRESS_CHANGED tell start_service.
 # Where the cratond that will read them is installed already, it is asked first; else start_service asks it.
 SETTINGS_CHANGED=no
+ADDRESS_CHANGED=no
 save_settings() {
     local pair key value
     if [ ! -e "$STATE/config" ]; then
@@ -128,6 +129,7 @@ save_settings() {
         [ "$(setting "$key" '')" != "$value" ] || continue
         if [ $SETTINGS_CHANGED = no ]; then cp "$STATE/config" "$STATE/config.before"; fi
         SETTINGS_CHANGED=yes
+        case $key in port | bind | domain | tls | behind-proxy) ADDRESS_CHANGED=yes ;; esac
         {
             grep -v "^[[:space:]]*${key}[[:space:]]*=" "$STATE/config" || true
             printf '%s = %s\n' "$key" "$value"
@@ -146,7 +148,21 @@ check_settings() {
     fi
     if [ $SETTINGS_CHANGED = no ]; then fail "${problem#cratond: }" "Correct it there, then run ./up again. What runs goes on."; fi
     mv "$STATE/config.before" "$STATE/config"
-    fail "${problem#cratond: }" "The settings are as before; what runs goes on."
+    fail "$(in_words_of_options "${problem#cratond: }")" "The settings are as before; what runs goes on."
+}
+
+# "STATE/config line 2: memory: '2X': ...", where the command line had --memory: the person reads "--memory: '2X': ...".
+in_words_of_options() {
+    local pair key rest
+    for pair in ${GIVEN[@]+"${GIVEN[@]}"}; do
+        key=${pair%%=*}
+        rest=${1#"$STATE/config line "}
+        if [ "$rest" != "$1" ] && [[ $rest == [0-9]*": $key: "* ]]; then
+            printf '%s\n' "--$key: ${rest#*": $key: "}"
+            return
+        fi
+    done
+    printf '%s\n' "$1"
 }
 
 prepare_state() {

@@ -57,6 +57,7 @@ apt_get_install() {
         chmod 755 $policy
         made=yes
     fi
+    dpkg --configure -a || true # after an interrupted run apt asks for it, and does nothing else
     apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-unsafe-io "$@" || status=$?
     if [ $made = yes ]; then rm -f $policy; fi

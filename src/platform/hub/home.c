@@ -20,7 +20,7 @@ static bool own_server(cr_request *req, cr_lab **ret_server) {
 }
 
 static json_t *server_values(cr_lab *s) {
-    char url[CR_URL_MAX], ago[24], usual[24], over[16], over_ago[24], limits[80];
+    char url[CR_URL_MAX], ago[24], usual[48], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
     return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
                      "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
@@ -29,7 +29,7 @@ static json_t *server_values(cr_lab *s) {
                      "stop_text", s->stop_reason[0] && strcmp(s->stop_reason, "requested") != 0 ? s->stop_text : "",
                      "stopped_ago", s->stopped_ms ? cr_text_duration(CR_MAX(cr_wall_ms() - s->stopped_ms, 0), ago, sizeof ago) : "",
                      "failed", s->failed,
-                     "usual", s->ready_after_ms ? cr_text_duration(s->ready_after_ms, usual, sizeof usual) : "",
+                     "usual", s->ready_after_ms ? cr_lab_usual(s, usual) : "",
                      "over_limit", s->memory_ms ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
                      "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago),
                      "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s), "choice", cr_choice_page(s));

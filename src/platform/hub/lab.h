@@ -109,6 +109,7 @@ void cr_labs_free(cr_hub *hub);
 
 /* For pages and API. */
 char *cr_lab_origin_url(const cr_lab *server, const char *rest, char *buf, size_t size);   /* USERORIGIN/user/NAME/rest */
+char *cr_lab_usual(const cr_lab *server, char buf[48]);   /* "about 9 seconds": how long the last good start took */
 json_t *cr_lab_progress(const cr_lab *server);       /* one event of the progress stream */
 json_t *cr_lab_model(const cr_lab *server);          /* JupyterHub's server model */
 

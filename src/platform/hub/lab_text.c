@@ -39,8 +39,14 @@ char *cr_lab_origin_url(const cr_lab *s, const char *rest, char *buf, size_t siz
     return buf;
 }
 
+char *cr_lab_usual(const cr_lab *s, char buf[48]) {
+    char span[40];
+    snprintf(buf, 48, "about %s", cr_text_span(CR_MAX(s->ready_after_ms, (int64_t)1000), span, sizeof span));
+    return buf;
+}
+
 json_t *cr_lab_progress(const cr_lab *s) {
-    char url[CR_URL_MAX], usual[24], message[400];
+    char url[CR_URL_MAX], usual[48], message[400];
     if (s->state == CR_LAB_READY)
         return json_pack("{s:i, s:s, s:b, s:s}", "progress", 100, "message", s->message, "ready", 1, "url",
                          cr_lab_origin_url(s, "", url, sizeof url));
@@ -48,7 +54,7 @@ json_t *cr_lab_progress(const cr_lab *s) {
         return json_pack("{s:i, s:s+++, s:b}", "progress", 100, "message", s->message, s->stop_text[0] ? " " : "", s->stop_text, "",
                          "failed", 1);
     if (s->ready_after_ms && s->state != CR_LAB_STOPPING && s->state != CR_LAB_WAITING)
-        snprintf(message, sizeof message, "%s Last time it took %s.", s->message, cr_text_duration(s->ready_after_ms, usual, sizeof usual));
+        snprintf(message, sizeof message, "%s Last time it took %s.", s->message, cr_lab_usual(s, usual));
     else
         snprintf(message, sizeof message, "%s", s->message);
     return json_pack("{s:i, s:s}", "progress", s->percent, "message", message);

@@ -261,7 +261,8 @@ static cr_status remove_tree(const char *path, uid_t uid, gid_t gid, cr_err *err
     return CR_FAIL(err, CR_CONFLICT, "cannot empty %s: %s", path, rest.message);
 }
 
-/* The notebooks every account begins with. */
+/* The notebooks every account begins with, and a first state of JupyterLab in which their folder is shown. JupyterLab looks for it under
+ * this name (the digits are of a checksum of "default") and keeps it from then on: whoever goes elsewhere finds himself there later. */
 static cr_status fill_home(const cr_config *c, const cr_account *u, const char *path, cr_err *err) {
     char from[700], to[700];
     snprintf(from, sizeof from, "%s/share/craton/welcome", c->prefix);
@@ -272,6 +273,11 @@ static cr_status fill_home(const cr_config *c, const cr_account *u, const char *
     }
     const char *const cp[] = {"/bin/cp", "-R", "--no-preserve=all", "--", from, to, NULL};
     CR_TRY(cr_program_run(cp, u->uid, u->gid, TOOL_TIMEOUT_MS, err));
+    snprintf(from, sizeof from, "%s/share/craton/start/first.jupyterlab-workspace", c->prefix);
+    snprintf(to, sizeof to, "%s/.jupyter/lab/workspaces/default-37a8.jupyterlab-workspace", path);
+    const char *const first[] = {"/usr/bin/install", "-D", "-m", "644", "--", from, to, NULL};
+    if (access(from, R_OK) == 0)
+        CR_TRY(cr_program_run(first, u->uid, u->gid, TOOL_TIMEOUT_MS, err));
     /* What they read, at a path that a person can type. */
     snprintf(from, sizeof from, "%s/share/craton/data", c->prefix);
     snprintf(to, sizeof to, "%s/welcome/data", path);

@@ -1,0 +1,164 @@
+"""The steps of ./up when they fail or are interrupted: what is said, what is kept, and that nothing goes on unseen."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2]
+BEGIN = "set -euo pipefail; source tools/up/say.sh; source tools/up/settings.sh; source tools/up/python.sh; source tools/up/service.sh; LOG=$PLACE/up.log\n"
+
+
+def shell(script, tmp_path):
+    return subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def run(script, tmp_path):
+    process = shell(script, tmp_path)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def alive(pid):
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"still not so after {seconds} s"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize("polite", [True, False])
+def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):
+    """Both commands have children of their own; those of the impolite one do not listen to SIGTERM."""
+    deaf = "" if polite else "trap '' TERM;"
+    process = shell(f"""
+        work() {{ echo "words of $1"; bash -c "{deaf} echo \\$\\$ >$PLACE/$1; while :; do sleep 0.2; done"; }}
+        begin_beside Beside "No advice" work beside
+        step Step "No advice" work step""", tmp_path)
+    wait_for(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text().strip() for name in ("beside", "step")))
+    workers = [int((tmp_path / name).read_text()) for name in ("beside", "step")]
+    os.kill(process.pid, sent)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == status and "Interrupted. Run it again" in err
+    wait_for(lambda: not any(map(alive, workers)), 2)
+    log = (tmp_path / "up.log").read_text()
+    assert "words of step" in log and "words of beside" in log
+    assert "has failed" not in out and "did not work" not in err
+    assert not list(tmp_path.glob("up.log.*"))
+
+
+def test_a_failed_step_ends_what_runs_beside(tmp_path):
+    status, out, err = run("""
+        begin_beside Beside "No advice" bash -c "echo \\$\\$ >$PLACE/beside; exec sleep 300"
+        while [ ! -s "$PLACE/beside" ]; do sleep 0.05; done
+        step Step "Ask the step." false""", tmp_path)
+    assert status == 1 and '"Step" did not work' in err and "Ask the step." in err
+    assert not alive(int((tmp_path / "beside").read_text()))
+
+
+def test_what_has_failed_beside_is_said_before_the_next_step(tmp_path):
+    """Nobody waits for minutes of building to read that the package index could not be reached."""
+    status, out, err = run("""
+        fails() { echo "no route"; false; echo "not reached"; }
+        begin_beside "The environment" "Is the index there?" fails
+        step First "No advice" sleep 1
+        step Second "No advice" touch "$PLACE/second" """, tmp_path)
+    assert status == 1 and '"The environment" did not work' in err and "Is the index there?" in err and "| no route" in err
+    assert "what runs beside has failed" in out
+    assert "not reached" not in err and not (tmp_path / "second").exists() and "Second" not in out
+
+
+def test_what_runs_beside_is_waited_for(tmp_path):
+    status, out, err = run("""
+        slow() { sleep 1; echo made; touch "$PLACE/made"; }
+        begin_beside "The environment" "No advice" slow
+        step First "No advice" true
+        step_beside
+        test -e "$PLACE/made"
+        step Last "No advice" true""", tmp_path)
+    assert (status, err) == (0, "")
+    assert [line.strip() for line in out.splitlines() if "..." in line] == ["First ...", "The environment ...", "Last ..."]
+    assert "\nmade\n" in (tmp_path / "up.log").read_text() and not list(tmp_path.glob("up.log.*"))
+
+
+def test_half_an_environment_is_not_believed(tmp_path):
+    """A package may have its entry and lack files when its installation was interrupted: it is made anew."""
+    status, out, err = run("""
+        PREFIX=$PLACE BASE=$PLACE/base SOURCE=$PWD
+        lock_install() { :; }
+        mkdir -p "$BASE/lib/left.dist-info"
+        make_environment""", tmp_path)
+    assert status == 0, err
+    assert (tmp_path / "base/.complete").exists() and not (tmp_path / "base/lib/left.dist-info").exists()
+
+
+def test_a_daemon_that_ends_at_once_is_not_waited_for(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/cratond").write_text("#!/bin/sh\necho 'cratond: the database is of a newer version' >&2\nexit 1\n")
+    (tmp_path / "bin/cratond").chmod(0o755)
+    (tmp_path / "log").mkdir()
+    begin = time.monotonic()
+    status, out, err = run('PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run; step Starting "See its log." launch', tmp_path)
+    assert status == 1 and "ended right after its start" in err and "the database is of a newer version" in err
+    assert time.monotonic() - begin < 20
+
+
+def test_a_hub_that_ends_again_and_again_is_not_waited_for(tmp_path):
+    """cratond starts it again each time; nothing of that goes on when ./up has said so."""
+    (tmp_path / "bin").mkdir()
+    # A program of that name, which a script is not.
+    (tmp_path / "bin/cratond").symlink_to(shutil.which("bash"))
+    (tmp_path / "log").mkdir()
+    script = """PREFIX=$PLACE STATE=$PLACE RUN=$PLACE/run
+        places() { printf '%s\\n' -c 'if [ "${1:-}" = --status ]; then sleep 60; fi; while :; do echo "x error hub: made by a newer Craton"; echo "x warning cratond: hub ended code=4"; sleep 0.2; done' "$RUN"; }
+        step Starting "See its log." launch"""
+    (tmp_path / "run").mkdir()
+    begin = time.monotonic()
+    with socket.socket(socket.AF_UNIX) as waiting:  # cratond listens there before its hub is up
+        waiting.bind(os.path.relpath(tmp_path / "run/control.sock"))
+        status, out, err = run(script, tmp_path)
+    assert status == 1 and "made by a newer Craton" in err, err
+    assert time.monotonic() - begin < 20
+    mine = subprocess.run(["grep", "-slzxF", "-e", f"{tmp_path}/run", *map(str, Path("/proc").glob("[0-9]*/cmdline"))], capture_output=True, text=True).stdout
+    assert mine == ""
+
+
+@pytest.mark.parametrize("option, running, said", [("port=28123", 1, True), ("port=28123", 0, False), ("memory=1G", 1, False)])
+def test_servers_of_an_old_address_are_mentioned(tmp_path, option, running, said):
+    """They were started for it: the person who moves the hub should know before the first complaint."""
+    status, out, err = run(f"""
+        STATE=$PLACE GIVEN=({option}) BUILT=no
+        is_built() {{ false; }}
+        service_answers() {{ true; }}
+        stop_hub() {{ :; }}
+        launch() {{ :; }}
+        cratond() {{ if [ "$1" = --status ]; then echo "  servers: {running} running"; fi; }}
+        save_settings
+        start_service""", tmp_path)
+    assert status == 0, err
+    assert ("old address" in out) == said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes a file system that is full")
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_full_disk_is_named_although_the_log_cannot(tmp_path, beside):
+    (tmp_path / "full").mkdir()
+    script = """mount -t tmpfs -o size=64k tmpfs "$PLACE/full"; LOG=$PLACE/full/up.log
+        fills() { dd if=/dev/zero of="$PLACE/full/x" bs=1k count=100; }
+        """ + ('begin_beside Making "No advice" fills; step Other "No advice" sleep 1; step_beside' if beside else 'step Making "No advice" fills')
+    answer = subprocess.run(["unshare", "--mount", "bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)},
+                            capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 1 and '"Making" did not work' in answer.stderr and "The disk is full: 0 KiB" in answer.stderr, answer.stderr
+    assert "write error" not in answer.stderr.replace("dd: ", "")
