@@ -63,7 +63,10 @@ static cr_status grid_shape(cr_context *c, const cr_file *f, bool source, int gi
     if (cells < 0)
         cells = dim_length(f, source ? "src_grid_size" : "dst_grid_size");
     if (given != 0) {
-        int64_t product = given_shape[0] * (given == 2 ? given_shape[1] : 1);
+        int64_t product;
+        if (given_shape[0] < 1 || (given == 2 && given_shape[1] < 1) ||
+            __builtin_mul_overflow(given_shape[0], given == 2 ? given_shape[1] : 1, &product))
+            return CR_FAIL(err, CR_INVALID, "the shape given for the %s grid is empty, negative or too large", which);
         if (cells >= 0 && cells != product)
             return CR_FAIL(err, CR_INVALID, "the %s grid has %lld cells, the file of weights was made for %lld", which, (long long)product,
                            (long long)cells);

@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "platform/hub/lab.h"
 
-enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20, READ_PATIENCE_MS = 30000 };
+enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20, READ_PATIENCE_MS = 30000, ACCEPT_PAUSE_MS = 200 };
 
 typedef struct peer {
     struct peer *next;
@@ -42,6 +42,7 @@ struct cr_control {
     cr_hub *hub;
     int fd;
     cr_loop_source *watch;
+    cr_timer pause;           /* while nobody can be accepted */
     peer *peers;
     int n_peers;
 };
@@ -341,11 +342,25 @@ static void on_peer(void *user, uint32_t events) {
     }
 }
 
+static void accept_again(void *user) {
+    cr_control *c = user;
+    cr_loop_source_change(c->watch, EPOLLIN);
+}
+
+/* Out of descriptors or memory: whoever waits goes on waiting, and the loop, which would be told of it at once again, serves everybody else. */
+static void pause_accepting(cr_control *c) {
+    cr_loop_source_change(c->watch, 0);
+    cr_timer_start(c->hub->loop, &c->pause, ACCEPT_PAUSE_MS, accept_again, c);
+}
+
 static void on_accept(void *user, uint32_t events) {
     cr_control *c = user;
     int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            pause_accepting(c);
         return;
+    }
     struct ucred who = {.uid = (uid_t)-1};
     socklen_t n = sizeof who;
     peer *p = NULL;
@@ -385,6 +400,7 @@ void cr_control_free(cr_control *c) {
         return;
     while (c->peers)
         close_peer(c->peers);
+    cr_timer_stop(&c->pause);
     cr_loop_source_remove(c->watch);
     free(c);
 }

@@ -2,36 +2,15 @@
 #include "platform/runner/dask_env.h"
 
 #include "base/text.h"
-
-/* Whole names, and with '*' everything that begins so. */
-static const char *const kept[] = {
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "VIRTUAL_ENV", "IFS", "ENV", "BASH_ENV", "BASH_FUNC_*", "LD_*", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH",
-    "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONUSERBASE", "PYTHONEXECUTABLE", "PYTHONPLATLIBDIR", "PYTHONINSPECT", "PYTHONBREAKPOINT",
-    "DASK_GATEWAY_*", "DASK_DISTRIBUTED__COMM__*", "DASK_DISTRIBUTED__SCHEDULER__PRELOAD*", "DASK_DISTRIBUTED__WORKER__PRELOAD*", "DASK_CONFIG",
-    "DASK_ROOT_CONFIG", "DASK_INTERNAL_INHERIT_CONFIG", "DASK_TEMPORARY_DIRECTORY", "JUPYTERHUB_*", "JPY_*", "JUPYTER_RUNTIME_DIR", "CRATON_*", "MEM_LIMIT",
-    "CPU_LIMIT",
-};
-
-static bool is_kept(const char *name, size_t n) {
-    for (size_t i = 0; i < CR_ARRAY_LEN(kept); i++) {
-        size_t k = strlen(kept[i]);
-        if (kept[i][k - 1] == '*' ? n >= k - 1 && memcmp(name, kept[i], k - 1) == 0 : n == k && memcmp(name, kept[i], k) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }
+#include "platform/runner/env_names.h"
 
 cr_status cr_dask_env_name_check(const char *name, size_t n, cr_err *err) {
-    bool right = n > 0 && n <= CR_DASK_ENV_NAME_MAX && is_letter(name[0]);
-    for (size_t i = 1; right && i < n; i++)
-        right = is_letter(name[i]) || (name[i] >= '0' && name[i] <= '9');
-    if (!right)
+    const char *rule;
+    if (!cr_env_name_is_right(name, n))
         return CR_FAIL(err, CR_INVALID, "environment: '%.*s' is no name of a variable (letters, digits and _, at most %d)", (int)CR_MIN(n, (size_t)64), name,
-                       CR_DASK_ENV_NAME_MAX);
-    if (is_kept(name, n))
-        return CR_FAIL(err, CR_INVALID, "environment: %.*s is set by the platform and cannot be given", (int)CR_MIN(n, (size_t)64), name);
+                       CR_ENV_NAME_MAX);
+    if (!cr_env_name_may_set(CR_ENV_PERSON, name, n, &rule))
+        return CR_FAIL(err, CR_INVALID, "environment: %.*s is set by the platform and cannot be given", (int)n, name);
     return CR_OK;
 }
 
@@ -61,7 +40,7 @@ cr_status cr_dask_env_check(const char *lines, cr_err *err) {
         return CR_FAIL(err, CR_INVALID, "environment: the last line has no end");
     while (cr_dask_env_next(&at, &line, &n)) {
         const char *equals = memchr(line, '=', n);
-        char name[CR_DASK_ENV_NAME_MAX + 1];
+        char name[CR_ENV_NAME_MAX + 1];
         if (!equals || ++count > CR_DASK_ENV_MOST)
             return CR_FAIL(err, CR_INVALID, "environment: a line is not NAME=VALUE, or there are more than %d", CR_DASK_ENV_MOST);
         size_t k = (size_t)(equals - line);

@@ -5,7 +5,7 @@
  *
  * The processes run as the person's own account, so a variable gives no right that the person has not. Refused are those by which a
  * process would be another one than the platform starts and accounts for: where programs, libraries and Python's modules are looked for,
- * who it is, and what the gateway itself says to it (cr_dask_env_name_check has the list).
+ * who it is, and what the gateway itself says to it (env_names.c has the list).
  */
 #ifndef CR_PLATFORM_RUNNER_DASK_ENV_H
 #define CR_PLATFORM_RUNNER_DASK_ENV_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include "base/error.h"
 
-enum { CR_DASK_ENV_MAX = 8191, CR_DASK_ENV_MOST = 64, CR_DASK_ENV_NAME_MAX = 128 };
+enum { CR_DASK_ENV_MAX = 8191, CR_DASK_ENV_MOST = 64 };
 
 /* n bytes. CR_INVALID says what does not fit: [A-Za-z_][A-Za-z0-9_]*, and none of those that are the platform's. */
 cr_status cr_dask_env_name_check(const char *name, size_t n, cr_err *err) CR_MUST_USE;

