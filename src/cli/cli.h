@@ -23,6 +23,7 @@ typedef struct cr_cli_command {
 
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_convert(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
 

@@ -9,6 +9,7 @@ static const cr_cli_command commands[] = {
     {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info},
     {"calc", "EXPRESSION FILE...", "select, calculate, reduce; into a file or a table", cr_cli_calc},
     {"explain", "EXPRESSION FILE...", "what calc would read and hold, without doing it", cr_cli_explain},
+    {"convert", "SOURCE DESTINATION", "NetCDF to Zarr, Zarr to NetCDF, or a part of either", cr_cli_convert},
     {"rechunk", "SOURCE DESTINATION", "the same data in other chunks, from NetCDF or Zarr to either", cr_cli_rechunk},
 };
 
