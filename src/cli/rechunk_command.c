@@ -97,9 +97,8 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool convert
     const cr_option rows[] = {
         {'c', "chunks", "DIM=N,...", "elements per chunk; -1: the whole dimension; others as stored", CR_OPTION_TEXT, &chunks},
         {'v', "variables", "NAME,...", "only these, with their coordinates", CR_OPTION_TEXT, &variables},
-        {'f', "format", "NAME", convert ? "netcdf4, zarr3 or zarr2, where the name does not say it" : "zarr3 (default), zarr2, netcdf4", CR_OPTION_TEXT,
-         &options.format},
-        {0, "codec", "NAME", "zstd, lz4, deflate or none", CR_OPTION_TEXT, &options.codec},
+        {'f', "format", "netcdf4|zarr3|zarr2", convert ? "where the name does not say it" : "zarr3 if it is not said", CR_OPTION_TEXT, &options.format},
+        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as the format has it", CR_OPTION_TEXT, &options.codec},
         {0, "level", "N", "of the codec", CR_OPTION_INT, &level},
         {0, "shuffle", NULL, "shuffle bytes before the codec named", CR_OPTION_FLAG, &options.shuffle},
         {'g', "group", "PATH", "group of the source, for instance a/b", CR_OPTION_TEXT, &options.group},

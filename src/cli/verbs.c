@@ -1,7 +1,6 @@
 /* verbs.c - the operations of `craton calc`: one row each; parser, evaluation, help and completion come from the row. */
 #include <string.h>
 
-#include "cli/cli.h"
 #include "cli/expression.h"
 
 #define REDUCTION(id, name, help) {name, CR_VERB_REDUCE, CR_REDUCE_##id, CR_TAKES_WORDS, 0, CR_EXPR_DIMS, false, "[DIM...]", help}
@@ -64,15 +63,4 @@ const cr_verb *cr_verb_find(const char *name, size_t length) {
         if (strlen(v->name) == length && memcmp(v->name, name, length) == 0)
             return v;
     return NULL;
-}
-
-int cr_cli_verbs(void) {
-    printf("\nAn expression: variables, numbers, + - * / // %% **, == != < <= > >=, and or not, ( ), and operations, as in\n"
-           "  tos.sel(lat=-30:30) | monthly mean | weighted mean lat lon\nOperations:\n");
-    for (const cr_verb *v = cr_verbs; v->name; v++) {
-        char left[120];
-        snprintf(left, sizeof left, "%s %s", v->name, v->arguments);
-        printf("  %-36s %s\n", left, v->help);
-    }
-    return fflush(stdout) == 0 ? 0 : cr_status_exit(CR_IO);
 }
