@@ -15,6 +15,12 @@ is_built() {
 }
 
 build_craton() {
+    build_beside
+    put_in_place
+}
+
+# Touches nothing of what is installed, so that it may run while the Python environment is made.
+build_beside() {
     BUILT=no
     if is_built; then return; fi
     BUILT=yes
