@@ -74,6 +74,11 @@ def anomaly(da, part):
     return (groups - groups.mean()).drop_vars(part)
 
 
+def turned(da, first):
+    """Longitudes of the turn that begins at first, in a row."""
+    return da.assign_coords(lon=((da.lon - first) % 360 + first).assign_attrs(da.lon.attrs)).sortby("lon")
+
+
 # Expression, and the same in xarray. "exact": nothing is accumulated.
 PROGRAMS = {
     "tos - 273.15": lambda d: d.tos - 273.15,
@@ -118,6 +123,21 @@ PROGRAMS = {
     "maximum(ice, 0.5) | clip(0.6, 0.8)": lambda d: np.clip(np.maximum(d.ice, 0.5), 0.6, 0.8),
     "tos | median time": lambda d: d.tos.median("time"),
     "tos | quantile 0.9 time": lambda d: d.tos.quantile(0.9, "time"),
+    "tos | by month quantile 0.9": lambda d: d.tos.groupby("time.month").quantile(0.9),
+    "ice | by season median": lambda d: d.ice.groupby("time.season").median(),
+    "ice | by dayofyear quantile 0.25 time": lambda d: d.ice.groupby("time.dayofyear").quantile(0.25, dim="time"),
+    "tos.groupby(\"time.year\").quantile(1)": lambda d: d.tos.groupby("time.year").quantile(1.0),
+    "tos | monthly quantile 0.9": lambda d: d.tos.resample(time="MS").quantile(0.9),
+    "ice | seasonal median": lambda d: d.ice.resample(time="QS-DEC").median(),
+    "ice | resample time=10D quantile 0.05": lambda d: d.ice.resample(time="10D").quantile(0.05),
+    "depth | by lon quantile 0.5": lambda d: d.depth.groupby("lon").quantile(0.5, dim="lon"),
+    "tos | sel lon=-90:90": lambda d: turned(d.tos, -90).sel(lon=slice(-90, 90)),
+    "ice.sel(lon=-180:180, time=2000)": lambda d: turned(d.ice, -180).sel(lon=slice(-180, 180), time="2000"),
+    "ice.sel(lon=300:100)": lambda d: turned(d.ice, 300).sel(lon=slice(300, 460)),
+    "tos | sel lon=-100:-30": lambda d: turned(d.tos, -100).sel(lon=slice(-100, -30)),
+    "depth | nearest lon=-35": lambda d: d.depth.sel(lon=320),
+    "depth | nearest lon=359": lambda d: d.depth.sel(lon=0),
+    "depth | sel lon=[-40, 400]": lambda d: d.depth.sel(lon=[320, 40]),
     "ice | rolling time=30 mean": lambda d: d.ice.rolling(time=30).mean(),
     "tos | rolling time=3 max": lambda d: d.tos.rolling(time=3).max(),
     "depth | rolling lon=2 sum": lambda d: d.depth.rolling(lon=2).sum(),
@@ -161,6 +181,75 @@ def test_programs(tmp_path, source, program):
         return
     assert list(results.data_vars) == [name]
     compare(results[name], theirs, exact, program)
+
+
+@pytest.mark.parametrize("case", range(12))
+def test_longitudes_around_the_earth(tmp_path, case):
+    """Random grids of either direction, turn and type, also with a column that is there twice; ranges over seams and in other turns."""
+    rng = np.random.default_rng([SEED, 7, case])
+    n = int(rng.integers(5, 40))
+    first = float(rng.choice([0, -180, -90, 5, 180]))
+    twice = case % 4 == 3
+    lon = first + np.arange(n + twice) * (360 / n if case % 3 else 3.0)
+    lon = np.unique(np.round(lon * 8) / 8)  # exact, also in float32
+    lon = lon[::-1] if case % 2 else lon
+    name = ["lon", "x"][case % 2]
+    ds = xr.Dataset({"t": (("y", name), rng.random((3, len(lon)))), "where": ((name,), np.arange(len(lon)))},
+                    {name: (name, lon.astype(["f8", "f4"][case % 2]), {"units": "degrees_east"}),
+                     "lon2d": (("y", name), rng.random((3, len(lon))))})  # fmt: skip
+    ds.to_netcdf(tmp_path / "in.nc")
+    for _ in range(6):
+        low = float(np.round(rng.uniform(-360, 360)))
+        high = low + float(np.round(rng.uniform(20, 360)))
+        wanted = {}
+        for label, value in zip(lon, ds.t.values.T):
+            here = (label - low) % 360 + low
+            if here <= high:
+                wanted.setdefault(here, []).append(value)
+        what = f"seed {SEED} case {case}: {low}:{high} of {lon[0]}..{lon[-1]}"
+        if not wanted:
+            craton("calc", f"t.sel({name}={low:.0f}:{high:.0f})", tmp_path / "in.nc", status=3)
+            continue
+        craton("calc", f"t.sel({name}={low:.0f}:{high:.0f})", tmp_path / "in.nc", "-o", tmp_path / "out.nc", "--force")
+        ours = opened(tmp_path / "out.nc").t
+        labels = sorted(wanted, reverse=bool(case % 2))
+        if any(label not in lon for label in labels):  # else it is what plain selection finds, a column that is there twice included
+            assert list(ours[name].values) == labels, what
+            assert ours[name].attrs == {"units": "degrees_east"} and ours.lon2d.shape == ours.shape, what
+            assert ours[name].dtype == ds[name].dtype, what
+        for label, column in zip(ours[name].values, ours.values.T):
+            assert any((column == value).all() for value in wanted[(label - low) % 360 + low]), what
+        assert set((ours[name].values - low) % 360 + low) == set(labels), what
+
+
+def test_longitudes_of_other_names_are_not_turned(tmp_path):
+    ds = xr.Dataset({"t": ("x", np.arange(36.0))}, {"x": ("x", np.arange(0, 360, 10.0), {"units": "m"})})
+    ds.to_netcdf(tmp_path / "in.nc")
+    craton("calc", "t.sel(x=-30:-10)", tmp_path / "in.nc", status=3)
+    answer = json.loads(craton("calc", "t.sel(x=-30:20)", tmp_path / "in.nc", "--json").stdout)
+    assert answer["data_vars"]["t"]["data"] == [0, 1, 2]
+    assert "larger to the smaller" in craton("calc", "t.sel(x=300:20)", tmp_path / "in.nc", status=2).stderr
+
+
+@pytest.mark.parametrize("calendar", CALENDARS[:3])
+def test_quantiles_of_periods_with_gaps(tmp_path, calendar):
+    """Periods without elements are missing; groups in any number of chunks."""
+    rng = np.random.default_rng([SEED, 8, CALENDARS.index(calendar)])
+    ds = field(rng, calendar, "f8", n=500).isel(lon=slice(0, 2))
+    ds = ds.isel(time=np.sort(rng.choice(500, 160, replace=False)))
+    ds = ds.isel(time=(ds.time.dt.month != 3).values)
+    ds.to_netcdf(tmp_path / "in.nc", encoding={"tos": {"chunksizes": (17, 3, 2)}})
+    for text, theirs in {
+        "monthly quantile 0.9": ds.tos.resample(time="MS").quantile(0.9), "monthly median": ds.tos.resample(time="MS").median(),
+        "resample time=7D quantile 0.3": ds.tos.resample(time="7D").quantile(0.3), "yearly quantile 0": ds.tos.resample(time="YS").quantile(0.0),
+        "by month quantile 0.75": ds.tos.groupby("time.month").quantile(0.75), "by dayofyear median": ds.tos.groupby("time.dayofyear").median(),
+    }.items():  # fmt: skip
+        craton("calc", f"tos | {text}", tmp_path / "in.nc", "-o", tmp_path / "out.nc", "--force", "--memory", "32M")
+        ours = opened(tmp_path / "out.nc").tos
+        assert ours.dims == theirs.dims and (ours[ours.dims[0]].values == theirs[theirs.dims[0]].values).all(), text
+        np.testing.assert_allclose(ours.values, theirs.values, rtol=1e-12, err_msg=text)
+    assert "between 0 and 1" in craton("calc", "tos | monthly quantile 2", tmp_path / "in.nc", status=2).stderr
+    assert "not along lat" in craton("calc", "tos | monthly quantile 0.5 lat", tmp_path / "in.nc", status=7).stderr
 
 
 def full(iso):
