@@ -42,6 +42,9 @@ cr_status cr_order_by_group(cr_context *c, const cr_expr *e, cr_labelled *a, con
                             int *at, cr_err *err) CR_MUST_USE;
 cr_status cr_order_by_period(cr_context *c, const cr_expr *e, cr_labelled *a, const char *dim, const char *every, cr_labelled **ret_array,
                              int *at, cr_err *err) CR_MUST_USE;
+/* To another grid: words are a grid (r360x180, or a file between quotes), a method, skipna. Weights are made now. */
+cr_status cr_apply_regrid(cr_context *c, const cr_inputs *inputs, cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, int *at,
+                          cr_err *err) CR_MUST_USE;
 /* Coordinates of the Earth. */
 bool cr_is_latitude(cr_labelled *a);
 bool cr_is_longitude(cr_labelled *a);

@@ -43,6 +43,8 @@ const cr_verb cr_verbs[] = {
     {"to", CR_VERB_TO, 0, CR_TAKES_ONE_WORD, 1, 1, false, "UNITS",
      "converts units: K degC degF, Pa hPa, m mm cm km, \"m s-1\" \"km h-1\" ..."},
     {"transpose", CR_VERB_TRANSPOSE, 0, CR_TAKES_WORDS, 1, CR_EXPR_DIMS, false, "DIM...", "dimensions in this order"},
+    {"regrid", CR_VERB_REGRID, 0, CR_TAKES_WORDS, 1, 3, false, "rNXxNY|\"FILE\" [METHOD] [skipna]",
+     "to columns and rows, or the grid of a file; bilinear, conservative, nearest; missing spreads, but for skipna"},
     OF_TWO(MAXIMUM, "maximum", "the larger of two"), OF_TWO(MINIMUM, "minimum", "the smaller of two"),
     OF_TWO(HYPOT, "hypot", "length of the vector (a, b)"), OF_TWO(ARCTAN2, "arctan2", "angle of a / b in radians"),
     {"clip", CR_VERB_MAP, CR_MAP_CLIP, CR_TAKES_RESULTS, 2, 2, false, "(LOWEST, HIGHEST)", "kept within limits"},

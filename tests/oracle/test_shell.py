@@ -252,6 +252,117 @@ def test_quantiles_of_periods_with_gaps(tmp_path, calendar):
     assert "not along lat" in craton("calc", "tos | monthly quantile 0.5 lat", tmp_path / "in.nc", status=7).stderr
 
 
+def overlaps(theirs, ours, measure):
+    """Shares of the cells `theirs` in each of `ours`; pairs of borders, rising."""
+    low = np.maximum(ours[:, None, 0], theirs[None, :, 0])
+    high = np.minimum(ours[:, None, 1], theirs[None, :, 1])
+    return np.where(high > low, measure(high) - measure(low), 0)
+
+
+def cells(nx, ny):
+    """Centres and borders of rNXxNY."""
+    lat, lon = -90 + 180 / ny * (np.arange(ny) + 0.5), 360 / nx * np.arange(nx)
+    return lat, lon, np.stack([lat - 90 / ny, lat + 90 / ny], -1), np.stack([lon - 180 / nx, lon + 180 / nx], -1)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Whole Earth with falling latitudes, longitudes not last, some values missing."""
+    rng = np.random.default_rng([SEED, 9])
+    path = tmp_path_factory.mktemp("regrid") / "world.nc"
+    lat, lon, _, _ = cells(24, 15)
+    values = rng.normal(size=(24, 5, 15)) + 10
+    holes = values.copy()
+    holes[rng.random(values.shape) < 0.1] = np.nan
+    ds = xr.Dataset({"t": (("longitude", "time", "latitude"), values, {"units": "K"}), "gaps": (("time", "latitude", "longitude"), holes.transpose(1, 2, 0)),
+                     "series": ("time", np.arange(5.0))},
+                    {"latitude": ("latitude", lat, {"units": "degrees_north"}), "longitude": ("longitude", lon, {"units": "degrees_east"}),
+                     "time": np.arange(5), "height": 2.0, "area": (("latitude", "longitude"), rng.random((15, 24)))})  # fmt: skip
+    ds.isel(latitude=slice(None, None, -1)).to_netcdf(path)
+    return path
+
+
+def test_regrid_conservative(tmp_path, world):
+    craton("calc", "t | regrid r20x9 conservative, gaps.regrid(conservative, r20x9, skipna)", world, "-o", tmp_path / "out.nc")
+    ours, ds = opened(tmp_path / "out.nc"), opened(world).sortby("latitude").transpose("time", "latitude", "longitude")
+    assert ours.t.dims == ("time", "latitude", "longitude") and ours.t.attrs == {"units": "K"}
+    assert set(ours.coords) == {"time", "latitude", "longitude", "height"} and float(ours.height) == 2
+    lat, lon, lat_b, lon_b = cells(20, 9)
+    np.testing.assert_allclose(ours.latitude, lat)
+    np.testing.assert_allclose(ours.longitude, lon)
+    assert ours.latitude.attrs == {"units": "degrees_north", "standard_name": "latitude"}
+    _, _, from_lat, from_lon = cells(24, 15)
+    rows = overlaps(from_lat, lat_b, lambda x: np.sin(np.deg2rad(x)))
+    columns = sum(overlaps(from_lon + turn, lon_b, lambda x: x) for turn in (-360, 0, 360))
+    for name in ("t", "gaps"):
+        there = np.isfinite(ds[name].values)
+        weighted = np.einsum("yj,xi,tji->tyx", rows, columns, np.where(there, ds[name].values, 0))
+        whole = np.einsum("yj,xi,tji->tyx", rows, columns, there.astype(float))
+        np.testing.assert_allclose(ours[name].values, weighted / whole, rtol=1e-10, err_msg=name)
+
+
+def test_regrid_bilinear(tmp_path, world):
+    craton("calc", "t | regrid r50x30, gaps | regrid bilinear r50x30", world, "-o", tmp_path / "out.nc")
+    ours, ds = opened(tmp_path / "out.nc"), opened(world).sortby("latitude")
+    for name in ("t", "gaps"):
+        da = ds[name].transpose("time", "latitude", "longitude")
+        wide = np.concatenate([da.values] * 3, -1)
+        lon = np.concatenate([da.longitude.values + turn for turn in (-360, 0, 360)])
+        theirs = xr.DataArray(wide, dims=da.dims, coords={"latitude": da.latitude.values, "longitude": lon}).interp(
+            latitude=ours.latitude.values, longitude=ours.longitude.values)
+        between = ~np.isin(ours.longitude.values, da.longitude.values)  # on a column interp takes NaN times zero from the next one
+        inner = np.ix_(range(5), range(1, 29), between)  # beyond the last row the pole is its mean
+        assert between.sum() > 40
+        np.testing.assert_allclose(ours[name].values[inner], theirs.values[inner], rtol=1e-10, err_msg=name)
+    assert np.isfinite(ours.t.values).all() and np.isnan(ours.gaps.values).any()
+
+
+def test_regrid_nearest_to_the_grid_of_a_file(tmp_path, world):
+    """Of a curvilinear grid, in both directions; `*` passes over what lies nowhere."""
+    rng = np.random.default_rng([SEED, 10])
+    y, x = np.meshgrid(np.linspace(-60, 60, 7), np.linspace(-170, 170, 9), indexing="ij")
+    lat, lon = y + rng.uniform(-3, 3, y.shape), x + y / 10
+    curved = xr.Dataset({"s": (("j", "i"), rng.random(y.shape))}, {"nav_lat": (("j", "i"), lat), "nav_lon": (("j", "i"), lon)})
+    curved.to_netcdf(tmp_path / "curved.nc")
+
+    def nearest(from_lat, from_lon, to_lat, to_lon):
+        def points(a, b):
+            a, b = np.deg2rad(np.ravel(a)), np.deg2rad(np.ravel(b))
+            return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], -1)
+        return (points(to_lat, to_lon) @ points(from_lat, from_lon).T).argmax(-1)
+
+    craton("calc", f'* | regrid nearest "{tmp_path}/curved.nc"', world, "-o", tmp_path / "out.zarr")
+    ours, ds = opened(tmp_path / "out.zarr"), opened(world).transpose("time", "latitude", "longitude")
+    at = nearest(*np.meshgrid(ds.latitude, ds.longitude, indexing="ij"), lat, lon)
+    np.testing.assert_array_equal(ours.t.values, ds.t.values.reshape(5, -1)[:, at].reshape(5, 7, 9))
+    assert ours.t.dims == ("time", "j", "i") and {"nav_lat", "nav_lon"} <= set(ours.coords)
+    np.testing.assert_array_equal(ours.series, ds.series)
+    craton("calc", "s | regrid r12x6 nearest", tmp_path / "curved.nc", "-o", tmp_path / "back.nc")
+    back = opened(tmp_path / "back.nc").s
+    at = nearest(lat, lon, *np.meshgrid(back.lat, back.lon, indexing="ij"))
+    np.testing.assert_array_equal(back.values, curved.s.values.ravel()[at].reshape(6, 12))
+
+
+def test_regrid_with_bounds(tmp_path):
+    """Cells are what bounds say, not midway between centres."""
+    edges = np.array([-90.0, -70, 10, 30, 90])
+    ds = xr.Dataset({"t": (("lat", "lon"), np.arange(16.0).reshape(4, 4)), "lat_edges": (("lat", "nv"), np.stack([edges[:-1], edges[1:]], -1))},
+                    {"lat": ("lat", (edges[:-1] + edges[1:]) / 2, {"bounds": "lat_edges"}), "lon": np.arange(0, 360, 90.0)})
+    ds.to_netcdf(tmp_path / "in.nc")
+    craton("calc", "t | regrid r4x3 conservative", tmp_path / "in.nc", "-o", tmp_path / "out.nc")
+    rows = overlaps(np.stack([edges[:-1], edges[1:]], -1), cells(4, 3)[2], lambda x: np.sin(np.deg2rad(x)))
+    np.testing.assert_allclose(opened(tmp_path / "out.nc").t, (rows / rows.sum(1, keepdims=True)) @ ds.t.values, rtol=1e-12)
+
+
+def test_regrid_refusals(tmp_path, world):
+    for text, code, why in [("t | regrid bilinear", 2, "needs a grid"), ("t | regrid 1x1", 2, "regrid"), ("t | regrid r3x1", 2, "columns"),
+                            ("t | regrid r999999x999999", 2, "at most"), ("t | regrid r36x18 cubic", 2, "no method"),
+                            ("series | regrid r36x18", 3, "latitude"), ('t | regrid "none.nc"', 3, "none.nc"), ("t | regrid g36", 2, "no grid")]:  # fmt: skip
+        said = craton("calc", text, world, "-o", tmp_path / "out.nc", status=code).stderr
+        assert why in said and "^" in said, said
+    assert not list(tmp_path.iterdir())
+
+
 def full(iso):
     """A time with its seconds."""
     day, _, clock = iso.partition("T")
@@ -441,6 +552,8 @@ def test_examples_of_the_documentation(tmp_path, source):
     rows = [m for row in re.findall(r"^\| [^|]+ \| (.*) \|[^|]*\|$", page, re.M) for m in re.findall(r"`([^`]+)`", row)]
     examples = commands + [e.replace("\\|", "|") for e in rows if e[0] in "tcwm*(" and " FILE" not in e and " SOURCE" not in e and e != "median"]
     assert len(examples) > 20
+    craton("calc", "depth.isel(lat=::2)", source, "-o", tmp_path / "grid.nc")
+    examples = [e.replace("grid.nc", str(tmp_path / "grid.nc")) for e in examples]
     for number, example in enumerate(examples):
         craton("calc", example, source, "-o", tmp_path / f"{number}.nc")
 
@@ -453,6 +566,6 @@ def test_explain_reads_nothing(source):
 def test_help(source):
     page = craton("calc", "--help").stdout
     assert "weighted" in page and "--along" in page and max(map(len, page.splitlines())) < 160
-    assert "calc" in craton("help").stdout and "regrid" not in craton("calc", "--help").stdout
+    assert "calc" in craton("help").stdout and "regrid" in page
     craton("calc", status=2)
     craton("calc", "tos", status=2)
