@@ -30,6 +30,10 @@ typedef struct cr_rechunk_options {
     const char *const *dims;      /* each a dimension of the source (CR_NOT_FOUND), none twice */
     const int64_t *chunks;        /* elements per chunk; -1: the whole dimension. Dimensions not named keep their chunks */
     const char *group;            /* of the source; NULL: root. Groups below it are not copied */
+    /* Variables to copy (CR_NOT_FOUND lists what there is); 0: all. What they need to be understood goes with them: coordinates, bounds,
+     * grid mappings, cell measures, terms of formulas (CF 5, 7, 4.3.3). */
+    int n_variables;
+    const char *const *variables;
     const char *format;           /* as cr_write_options */
     const char *codec;            /* as cr_write_variable, for every variable of numbers */
     int level;

@@ -51,12 +51,22 @@ cr_status cr_option_parse(const cr_option *rows, int argc, char **argv, int *ret
     return CR_OK;
 }
 
+static int left_column(const cr_option *row, char *buf, size_t size) {
+    char letter[8] = "    ";
+    if (row->letter)
+        snprintf(letter, sizeof letter, "-%c, ", row->letter);
+    return snprintf(buf, size, "%s--%s%s%s", letter, row->name, row->value ? " " : "", row->value ? row->value : "");
+}
+
 void cr_option_help(const cr_option *rows, FILE *out) {
+    char left[80];
+    int width = 28;
     for (int i = 0; rows[i].name; i++) {
-        char left[64], letter[8] = "    ";
-        if (rows[i].letter)
-            snprintf(letter, sizeof letter, "-%c, ", rows[i].letter);
-        snprintf(left, sizeof left, "%s--%s%s%s", letter, rows[i].name, rows[i].value ? " " : "", rows[i].value ? rows[i].value : "");
-        fprintf(out, "  %-28s %s\n", left, rows[i].help);
+        int n = left_column(&rows[i], left, sizeof left);
+        width = n > width && n <= 40 ? n : width;
+    }
+    for (int i = 0; rows[i].name; i++) {
+        left_column(&rows[i], left, sizeof left);
+        fprintf(out, "  %-*s %s\n", width, left, rows[i].help);
     }
 }

@@ -156,7 +156,7 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
     bool help = false;
     const cr_option rows[] = {
         {'o', "output", "FILE", "NetCDF-4 (.nc) or Zarr (.zarr); without it the result is printed", CR_OPTION_TEXT, &k.output},
-        {'f', "format", "NAME", "netcdf4, zarr3 or zarr2, where the name of the file does not say it", CR_OPTION_TEXT, &k.format},
+        {'f', "format", "netcdf4|zarr3|zarr2", "where the name of the file does not say it", CR_OPTION_TEXT, &k.format},
         {0, "force", NULL, "replace what is there", CR_OPTION_FLAG, &k.force},
         {0, "json", NULL, "print JSON, as xarray.Dataset.from_dict reads it", CR_OPTION_FLAG, &k.json},
         {'a', "along", "DIM", "dimension along which several files are joined; else the one with times", CR_OPTION_TEXT, &k.along},

@@ -19,17 +19,28 @@ enum { CR_CLI_OUTPUT_MAX = 256 << 20 };
 typedef struct cr_cli_command {
     const char *name, *operands, *summary;
     int (*run)(const struct cr_cli_command *self, int argc, char **argv);
+    const char *examples;         /* one a line */
+    const char *about;            /* of the manual page; paragraphs with an empty line between */
 } cr_cli_command;
+
+extern const cr_cli_command cr_cli_commands[];  /* ends with a row without a name */
 
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_convert(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
 
 /* "craton: message", and the hint below it; returns the exit code. */
 int cr_cli_fail(const cr_err *err);
-/* The text of `craton NAME --help`. */
+/* The text of `craton NAME --help`, or what else is asked for of its rows. Values with bars between them ("zstd|lz4") are choices, FILE
+ * is the name of a file: completion offers these. */
+typedef enum cr_cli_form { CR_CLI_TEXT, CR_CLI_MAN, CR_CLI_BASH, CR_CLI_ZSH } cr_cli_form;
+extern cr_cli_form cr_cli_form_now;
 int cr_cli_help(const cr_cli_command *self, const cr_option *rows);
+/* `craton --man NAME` (NULL: of the program), `craton --completion SHELL`. */
+int cr_cli_page(const char *name);
+int cr_cli_completion(const char *shell);
 /* The operations of calc, below its options. */
 int cr_cli_verbs(void);
 /* Writes b to standard output; CR_IO when that fails (a full disk, a closed pipe is success). */

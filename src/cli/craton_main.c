@@ -5,25 +5,49 @@
 #include <string.h>
 #include "cli/cli.h"
 
-static const cr_cli_command commands[] = {
-    {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info},
-    {"calc", "EXPRESSION FILE...", "select, calculate, reduce; into a file or a table", cr_cli_calc},
-    {"explain", "EXPRESSION FILE...", "what calc would read and hold, without doing it", cr_cli_explain},
-    {"rechunk", "SOURCE DESTINATION", "the same data in other chunks, from NetCDF or Zarr to either", cr_cli_rechunk},
+const cr_cli_command cr_cli_commands[] = {
+    {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info,
+     "craton info in.nc\ncraton info --attrs in.zarr\ncraton info --json *.nc",
+     "Shows dimensions, coordinates with their ends, variables with types, chunks and compression, and attributes. Times are shown as dates. Only "
+     "metadata and coordinates are read."},
+    {"calc", "EXPRESSION FILE...", "select, calculate, reduce; into a file or a table", cr_cli_calc,
+     "craton calc 'tos.sel(lat=-30:30) | monthly mean | weighted mean lat lon - 273.15' in.nc\n"
+     "craton calc 'tos | anomaly month' tos_*.nc -o anomaly.nc",
+     "Evaluates an expression over the variables of NetCDF files and Zarr stores, and writes or prints the result. Several files are joined along the "
+     "dimension with times, or --along, in the order of their labels.\n\nThe language is described in craton-expression(7). An expression that begins "
+     "with - comes after --."},
+    {"explain", "EXPRESSION FILE...", "what calc would read and hold, without doing it", cr_cli_explain,
+     "craton explain 'tos | by month mean' in.nc --memory 1G",
+     "Plans what craton calc would do with the same expression and files, and says in which phases, what it would read, and how much memory it "
+     "would hold at most. No values are read but labels."},
+    {"convert", "SOURCE DESTINATION", "NetCDF to Zarr, Zarr to NetCDF, or a part of either", cr_cli_convert,
+     "craton convert in.nc out.zarr\ncraton convert in.zarr out.nc --variables tos,sos --codec deflate --level 4",
+     "Copies variables as they are stored, packed and with their attributes, chunks and unlimited dimensions. The name of the destination says the "
+     "format, or --format.\n\nVariables that are named take along what they need to be understood: coordinates, bounds, grid mappings, cell measures, "
+     "terms of formulas. What was there stays until the new file is complete."},
+    {"rechunk", "SOURCE DESTINATION", "the same data in other chunks, from NetCDF or Zarr to either", cr_cli_rechunk,
+     "craton rechunk in.nc out.zarr --chunks time=-1,lat=32,lon=32 --memory 512M",
+     "Writes the same values in other chunks, in bounded memory, reading each chunk of the source as few times as the limit allows. Where that is too "
+     "often, a variable goes through an intermediate store beside the destination, which is removed at the end.\n\n"
+     "A run that was killed goes on with --resume."},
+    {0},
 };
 
 static int usage(FILE *out) {
     fprintf(out, "craton - arrays of Earth data at the shell\n\nUsage: craton COMMAND [OPTION...] OPERAND...\n\n");
-    for (size_t i = 0; i < CR_ARRAY_LEN(commands); i++)
-        fprintf(out, "  %-10s %-20s %s\n", commands[i].name, commands[i].operands, commands[i].summary);
-    fprintf(out, "\n  craton COMMAND --help    its options\n  craton --version\n");
+    for (const cr_cli_command *k = cr_cli_commands; k->name; k++)
+        fprintf(out, "  %-10s %-20s %s\n", k->name, k->operands, k->summary);
+    fprintf(out, "\n  craton COMMAND --help            its options\n"
+                 "  craton --man [COMMAND]           its manual page, for man -l -; --man expression: the language of calc\n"
+                 "  craton --completion bash|zsh     to be read by the shell: eval \"$(craton --completion bash)\"\n"
+                 "  craton --version\n");
     return ferror(out) ? cr_status_exit(CR_IO) : 0;
 }
 
 static const cr_cli_command *find(const char *name) {
-    for (size_t i = 0; i < CR_ARRAY_LEN(commands); i++)
-        if (strcmp(name, commands[i].name) == 0)
-            return &commands[i];
+    for (const cr_cli_command *k = cr_cli_commands; k->name; k++)
+        if (strcmp(name, k->name) == 0)
+            return k;
     return NULL;
 }
 
@@ -36,6 +60,10 @@ int main(int argc, char **argv) {
     }
     if (strcmp(argv[1], "--version") == 0)
         return puts("craton " CRATON_VERSION) < 0 ? cr_status_exit(CR_IO) : 0;
+    if (strcmp(argv[1], "--man") == 0)
+        return cr_cli_page(argv[2]);
+    if (strcmp(argv[1], "--completion") == 0)
+        return cr_cli_completion(argv[2]);
     bool help = strcmp(argv[1], "help") == 0;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2))
         return usage(stdout);

@@ -148,6 +148,7 @@ static cr_status apply(evaluator *v, cr_expr *e, const cr_operand *on, cr_labell
     case CR_VERB_MAP:
     case CR_VERB_WHERE: return apply_map(v, e, a, ret_array);
     case CR_VERB_ANOMALY: return cr_apply_anomaly(e, a, each, ret_array, v->err);
+    case CR_VERB_REGRID: return cr_apply_regrid(v->inputs->context, v->inputs, e, a, each, ret_array, &v->at, v->err);
     case CR_VERB_TRANSPOSE: return transpose(v, e, a, ret_array);
     default: break;
     }

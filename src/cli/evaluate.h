@@ -35,6 +35,27 @@ cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool eac
 cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, bool each, cr_labelled **ret_array, int *at,
                              cr_err *err) CR_MUST_USE;
 cr_status cr_apply_anomaly(cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* median and quantile: over dimensions (n 0: all), by group of the dimension dim, by period. */
+cr_status cr_order_over(cr_context *c, const cr_expr *e, cr_labelled *a, int n, const char *const *dims, cr_labelled **ret_array, int *at,
+                        cr_err *err) CR_MUST_USE;
+cr_status cr_order_by_group(cr_context *c, const cr_expr *e, cr_labelled *a, const char *dim, const char *key, cr_labelled **ret_array,
+                            int *at, cr_err *err) CR_MUST_USE;
+cr_status cr_order_by_period(cr_context *c, const cr_expr *e, cr_labelled *a, const char *dim, const char *every, cr_labelled **ret_array,
+                             int *at, cr_err *err) CR_MUST_USE;
+/* To another grid: words are a grid (r360x180, or a file between quotes), a method, skipna. Weights are made now. */
+cr_status cr_apply_regrid(cr_context *c, const cr_inputs *inputs, cr_expr *e, cr_labelled *a, bool each, cr_labelled **ret_array, int *at,
+                          cr_err *err) CR_MUST_USE;
+/* Coordinates of the Earth. */
+bool cr_is_latitude(cr_labelled *a);
+bool cr_is_longitude(cr_labelled *a);
+/* What lies from one longitude east to another, when that is not what plain selection finds: across the seam of the labels, or in another
+ * turn than they are. Labels of the result go on from `from`. *ret_array NULL: plain selection it is. */
+cr_status cr_sel_longitudes(cr_context *c, cr_labelled *a, const char *dim, cr_labelled *index, double from, double to,
+                            cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* *label becomes the same longitude in the turn in which it is next to a label. Other coordinates: nothing. */
+cr_status cr_turn_longitude(cr_context *c, cr_labelled *index, double *label, cr_err *err) CR_MUST_USE;
+/* All values; the caller frees. */
+cr_status cr_load_doubles(cr_context *c, cr_labelled *a, double **ret_values, int64_t *ret_n, cr_err *err) CR_MUST_USE;
 /* "month" as cr_group_reduce wants it: "time.month". */
 cr_status cr_group_key(cr_labelled *a, const char *word, char *buf, size_t size, cr_err *err) CR_MUST_USE;
 /* The dimension whose index is times; NULL: none. */

@@ -271,6 +271,7 @@ static bool read_word(parser *s, cr_expr *e) {
     cr_label_text *w = &e->words[e->n_words];
     *w = (cr_label_text){.at = (int)(s->p - s->text)};
     if (*s->p == '"') {
+        w->quoted = true;
         w->text = quoted(s);
     } else {
         size_t n = word_length(s->p);

@@ -30,7 +30,7 @@ typedef enum cr_verb_kind {
     CR_VERB_MAP,                  /* detail: cr_map_op; results as other arguments */
     CR_VERB_WHERE, CR_VERB_SEL, CR_VERB_NEAREST, CR_VERB_ISEL,
     CR_VERB_BY, CR_VERB_PERIOD, CR_VERB_RESAMPLE, CR_VERB_WEIGHTED, CR_VERB_ROLLING,
-    CR_VERB_ANOMALY, CR_VERB_NAME, CR_VERB_ATTRS, CR_VERB_TO, CR_VERB_TRANSPOSE
+    CR_VERB_ANOMALY, CR_VERB_NAME, CR_VERB_ATTRS, CR_VERB_TO, CR_VERB_TRANSPOSE, CR_VERB_REGRID
 } cr_verb_kind;
 
 typedef enum cr_takes {

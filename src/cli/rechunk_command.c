@@ -1,11 +1,8 @@
-/* rechunk_command.c - `craton rechunk SOURCE DESTINATION`: the same data in other chunks. */
-#include <signal.h>
-#include <stdatomic.h>
+/* rechunk_command.c - `craton rechunk` and `craton convert SOURCE DESTINATION`: the same data in other chunks, in the other format. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "base/text.h"
-#include "cli/cli.h"
+#include "cli/computing.h"
 
 enum { MOST_DIMS = 64 };
 
@@ -15,6 +12,27 @@ typedef struct chunking {
     int64_t chunks[MOST_DIMS];
     int n;
 } chunking;
+
+typedef struct naming {
+    char *text;                       /* names lie in it */
+    const char **names;
+    int n;
+} naming;
+
+/* "tos,sos" */
+static cr_status parse_names(const char *text, naming *v, cr_err *err) {
+    if (!text)
+        return CR_OK;
+    v->text = strdup(text);
+    v->names = calloc(strlen(text) + 1, sizeof *v->names);
+    if (!v->text || !v->names)
+        return CR_FAIL(err, CR_MEMORY, "out of memory");
+    char *rest = v->text;
+    for (char *word; (word = strsep(&rest, ","));)
+        if (*word)
+            v->names[v->n++] = word;
+    return v->n ? CR_OK : CR_FAIL(err, CR_INVALID, "--variables names none");
+}
 
 /* "time=-1,lat=32,lon=32" */
 static cr_status parse_chunks(const char *text, chunking *c, cr_err *err) {
@@ -37,24 +55,6 @@ static cr_status parse_chunks(const char *text, chunking *c, cr_err *err) {
     return CR_OK;
 }
 
-/* ---- Ctrl-C, and how far it is ---- */
-
-static cr_context *running;
-static void interrupted(int signal_number) {
-    (void)signal_number;
-    cr_context_cancel(running);
-}
-
-static void show_progress(void *user, double done, double total, int phase, int n_phases) {
-    (void)user;
-    (void)phase;
-    (void)n_phases;
-    fprintf(stderr, "\r%5.1f %%", total > 0 ? 100 * done / total : 100);
-    if (done >= total)
-        fputc('\n', stderr);
-    fflush(stderr);
-}
-
 static cr_status report(const cr_rechunk_report *r, cr_err *err) {
     if (r->n_kept)
         fprintf(stderr, "%lld of %lld chunks were finished before.\n", (long long)r->n_kept, (long long)r->n_chunks);
@@ -65,67 +65,88 @@ static cr_status report(const cr_rechunk_report *r, cr_err *err) {
     return ferror(stderr) ? CR_FAIL(err, CR_IO, "cannot write the report") : CR_OK;
 }
 
-static cr_status rechunk(char **operands, const cr_rechunk_options *options, const cr_context_options *limits, cr_err *err) {
+static cr_status copy(char **operands, const cr_rechunk_options *options, const cr_session_options *session, cr_err *err) {
     cr_context *context = NULL;
     cr_rechunk_report done;
-    CR_TRY(cr_context_new(limits, &context, err));
-    struct sigaction action = {.sa_handler = interrupted}, before;
-    running = context;
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = (int)SA_RESETHAND;  /* a second Ctrl-C ends at once */
-    sigaction(SIGINT, &action, &before);
+    CR_TRY(cr_session_begin(session, &context, err));
     cr_status status = cr_rechunk(operands[0], operands[1], options, context, &done, err);
-    sigaction(SIGINT, &before, NULL);
-    cr_context_free(context);
+    cr_session_end(context);
     return status == CR_OK ? report(&done, err) : status;
 }
 
-int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv) {
-    bool help = false, quiet = false;
-    const char *chunks = NULL;
+static cr_status check(const cr_cli_command *self, bool convert, int n, char **operands, const cr_rechunk_options *o, cr_err *err) {
+    cr_status status = CR_OK;
+    if (n != 2) {
+        status = CR_FAIL(err, CR_INVALID, "%s needs a source and a destination", self->name);
+        cr_err_hint(err, "craton %s   (craton %s --help)", convert ? "convert in.nc out.zarr" :
+                    "rechunk SOURCE DESTINATION --chunks time=-1,lat=32,lon=32", self->name);
+    } else if (convert && !o->format && !cr_format_of_name(operands[1])) {
+        status = CR_FAIL(err, CR_INVALID, "the name %.200s does not say which format it is", operands[1]);
+        cr_err_hint(err, "End it in .nc or .zarr, or name the format: --format netcdf4");
+    }
+    return status;
+}
+
+/* convert is rechunk with the format from the name, and chunks as they are. */
+static int begin(const cr_cli_command *self, int argc, char **argv, bool convert) {
+    bool help = false;
+    const char *chunks = NULL, *variables = NULL;
     cr_rechunk_options options = {0};
-    cr_context_options limits = {.simd_level = -1};
-    int64_t threads = 0, level = 0;
+    cr_session_options session = {0};
+    int64_t level = 0;
     const cr_option rows[] = {
         {'c', "chunks", "DIM=N,...", "elements per chunk; -1: the whole dimension; others as stored", CR_OPTION_TEXT, &chunks},
-        {'f', "format", "NAME", "zarr3 (default), zarr2, netcdf4", CR_OPTION_TEXT, &options.format},
-        {0, "codec", "NAME", "zstd, lz4, deflate or none", CR_OPTION_TEXT, &options.codec},
+        {'v', "variables", "NAME,...", "only these, with their coordinates", CR_OPTION_TEXT, &variables},
+        {'f', "format", "netcdf4|zarr3|zarr2", convert ? "where the name does not say it" : "zarr3 if it is not said", CR_OPTION_TEXT, &options.format},
+        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as the format has it", CR_OPTION_TEXT, &options.codec},
         {0, "level", "N", "of the codec", CR_OPTION_INT, &level},
         {0, "shuffle", NULL, "shuffle bytes before the codec named", CR_OPTION_FLAG, &options.shuffle},
         {'g', "group", "PATH", "group of the source, for instance a/b", CR_OPTION_TEXT, &options.group},
-        {'m', "memory", "SIZE", "limit, for instance 256M", CR_OPTION_BYTES, &limits.memory_limit_bytes},
-        {'t', "threads", "N", "0: all CPUs that may be used", CR_OPTION_INT, &threads},
-        {0, "overwrite", NULL, "replace what is at the destination", CR_OPTION_FLAG, &options.overwrite},
+        {0, convert ? "force" : "overwrite", NULL, "replace what is at the destination", CR_OPTION_FLAG, &options.overwrite},
         {0, "resume", NULL, "go on with what a killed run left", CR_OPTION_FLAG, &options.resume},
-        {'q', "quiet", NULL, "no progress", CR_OPTION_FLAG, &quiet},
+        CR_SESSION_ROWS(session),
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &help},
         {0},
     };
     cr_err err = CR_ERR_INIT;
     chunking c = {0};
+    naming v = {0};
     int first = 0;
     if (cr_option_parse(rows, argc, argv, &first, &err) != CR_OK)
         return cr_cli_fail(&err);
     if (help)
         return cr_cli_help(self, rows);
-    cr_status status = CR_OK;
-    if (argc - first != 2) {
-        status = CR_FAIL(&err, CR_INVALID, "rechunk needs a source and a destination");
-        cr_err_hint(&err, "craton rechunk SOURCE DESTINATION --chunks time=-1,lat=32,lon=32   (craton rechunk --help)");
-    } else if (level < 0 || level > 22 || threads < 0 || threads > 1024) {
-        status = CR_FAIL(&err, CR_INVALID, "a level is 0 to 22, threads are 0 to 1024");
-    } else {
-        status = parse_chunks(chunks, &c, &err);
+    cr_status status = check(self, convert, argc - first, argv + first, &options, &err);
+    if (status == CR_OK && (level < 0 || level > 22))
+        status = CR_FAIL(&err, CR_INVALID, "a level is 0 to 22");
+    if (status == CR_OK && level > 0 && !options.codec) {
+        status = CR_FAIL(&err, CR_INVALID, "--level is that of a codec, and none is named");
+        cr_err_hint(&err, "for instance --codec zstd --level %d", (int)level);
     }
+    if (status == CR_OK)
+        status = parse_chunks(chunks, &c, &err);
+    if (status == CR_OK)
+        status = parse_names(variables, &v, &err);
     if (status == CR_OK) {
         options.n = c.n;
         options.dims = c.dims;
         options.chunks = c.chunks;
+        options.n_variables = v.n;
+        options.variables = v.names;
         options.level = (int)level;
-        limits.threads = (int)threads;
-        limits.progress = !quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
-        status = rechunk(argv + first, &options, &limits, &err);
+        if (convert && !options.format)
+            options.format = cr_format_of_name(argv[first + 1]);
+        status = copy(argv + first, &options, &session, &err);
+        if (status == CR_EXISTS && convert) {
+            err.hint[0] = 0;
+            cr_err_hint(&err, "--force replaces it.");
+        }
     }
     free(c.text);
+    free(v.text);
+    free(v.names);
     return status == CR_OK ? 0 : cr_cli_fail(&err);
 }
+
+int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv) { return begin(self, argc, argv, false); }
+int cr_cli_convert(const cr_cli_command *self, int argc, char **argv) { return begin(self, argc, argv, true); }

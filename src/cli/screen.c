@@ -8,12 +8,6 @@
 #include "base/text.h"
 #include "cli/cli.h"
 
-int cr_cli_help(const cr_cli_command *self, const cr_option *rows) {
-    printf("Usage: craton %s [OPTION...] %s\n\n%s\n\n", self->name, self->operands, self->summary);
-    cr_option_help(rows, stdout);
-    return fflush(stdout) == 0 ? 0 : cr_status_exit(CR_IO);
-}
-
 cr_status cr_cli_put(const cr_buf *b, cr_err *err) {
     CR_TRY(cr_buf_check(b, err));
     if (fwrite(cr_buf_str(b), 1, b->len, stdout) == b->len && fflush(stdout) == 0)

@@ -87,6 +87,9 @@ static cr_status sel_range(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_
         CR_TRY(number_of(from, k->key, &ends[0], at, err));
     if (to->text)
         CR_TRY(number_of(to, k->key, &ends[1], at, err));
+    CR_TRY(cr_sel_longitudes(c, a, k->key, index, ends[0], ends[1], ret_array, err));
+    if (*ret_array)
+        return CR_OK;
     if (ends[0] > ends[1]) {
         *at = from->at;
         return CR_FAIL(err, CR_INVALID, "the range %s:%s goes from the larger to the smaller label", from->text, to->text);
@@ -100,12 +103,14 @@ static cr_status nothing_there(const cr_keyed *k, cr_err *err) {
                    k->labels[1].text ? k->labels[1].text : "");
 }
 
-static cr_status sel_several(const cr_keyed *k, cr_labelled *a, cr_match match, cr_labelled **ret_array, int *at, cr_err *err) {
+static cr_status sel_several(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_labelled *index, cr_match match, cr_labelled **ret_array, int *at, cr_err *err) {
     cr_auto_free double *labels = calloc((size_t)k->n + 1, sizeof *labels);
     if (!labels)
         return CR_FAIL(err, CR_MEMORY, "no memory for %d labels", k->n);
-    for (int i = 0; i < k->n; i++)
+    for (int i = 0; i < k->n; i++) {
         CR_TRY(number_of(&k->labels[i], k->key, &labels[i], at, err));
+        CR_TRY(cr_turn_longitude(c, index, &labels[i], err));
+    }
     return cr_sel_list(a, k->key, labels, k->n, match, ret_array, err);
 }
 
@@ -128,11 +133,12 @@ static cr_status sel_index(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_
     if (k->form == CR_KEYED_LIST && !numbers)
         return CR_FAIL(err, CR_UNSUPPORTED, "several labels of %s at once are possible for numbers only; a range may do", k->key);
     if (k->form == CR_KEYED_LIST)
-        return sel_several(k, a, match, ret_array, at, err);
+        return sel_several(c, k, a, index, match, ret_array, at, err);
     if (!numbers)
         return cr_sel_text(a, k->key, k->labels[0].text, match, ret_array, err);
     double label;
     CR_TRY(number_of(&k->labels[0], k->key, &label, at, err));
+    CR_TRY(cr_turn_longitude(c, index, &label, err));
     return cr_sel(a, k->key, label, match, ret_array, err);
 }
 

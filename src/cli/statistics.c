@@ -1,4 +1,4 @@
-/* statistics.c - reductions: plain, by group, by period, in windows, weighted; quantiles; anomalies. */
+/* statistics.c - reductions: plain, by group, by period, in windows, weighted; anomalies. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +106,7 @@ static const char *grouped_dim(cr_labelled *a, const char *key, char *buf, size_
 
 /* Behind a modifier along dim, words can only say the same again: x.groupby("time.month").mean(time). */
 static cr_status only_along(const cr_expr *e, const char *dim, int *at, cr_err *err) {
-    for (int k = 0; k < e->n_words; k++)
+    for (int k = e->verb->kind == CR_VERB_QUANTILE ? 1 : 0; k < e->n_words; k++)
         if (!dim || strcmp(e->words[k].text, dim) != 0) {
             *at = e->words[k].at;
             cr_err_set(err, CR_UNSUPPORTED, __FILE__, __LINE__, "%s goes along %s here, not along %.60s", e->verb->name,
@@ -117,25 +117,35 @@ static cr_status only_along(const cr_expr *e, const char *dim, int *at, cr_err *
     return CR_OK;
 }
 
+/* What quantiles by group need, which the file of order statistics has. */
+static bool is_order(const cr_expr *e) { return e->verb->kind == CR_VERB_MEDIAN || e->verb->kind == CR_VERB_QUANTILE; }
+
 static cr_status plain_only(const cr_expr *e, const cr_expr *modifier, cr_err *err) {
     if (e->verb->kind == CR_VERB_REDUCE)
         return CR_OK;
     return CR_FAIL(err, CR_UNSUPPORTED, "%s behind %s is not available", e->verb->name, modifier->verb->name);
 }
 
-static cr_status by_group(const cr_expr *e, const cr_operand *o, cr_labelled **ret_array, int *at, cr_err *err) {
+static cr_status by_group(cr_context *c, const cr_expr *e, const cr_operand *o, cr_labelled **ret_array, int *at, cr_err *err) {
     char key[600], dim[600];
-    CR_TRY(plain_only(e, o->modifier, err));
+    if (!is_order(e))
+        CR_TRY(plain_only(e, o->modifier, err));
     *at = o->modifier->words[0].at;
     CR_TRY(cr_group_key(o->array, o->modifier->words[0].text, key, sizeof key, err));
-    CR_TRY(only_along(e, grouped_dim(o->array, key, dim, sizeof dim), at, err));
+    const char *along = grouped_dim(o->array, key, dim, sizeof dim);
+    CR_TRY(only_along(e, along, at, err));
+    if (is_order(e) && !along)
+        return CR_FAIL(err, CR_UNSUPPORTED, "%s by %s is not available", e->verb->name, key);
+    if (is_order(e))
+        return cr_order_by_group(c, e, o->array, along, key, ret_array, at, err);
     return cr_group_reduce((cr_reduction)e->verb->detail, o->array, key, NULL, ret_array, err);
 }
 
-static cr_status by_period(const cr_expr *e, const cr_operand *o, cr_labelled **ret_array, int *at, cr_err *err) {
+static cr_status by_period(cr_context *c, const cr_expr *e, const cr_operand *o, cr_labelled **ret_array, int *at, cr_err *err) {
     const cr_expr *m = o->modifier;
     const char *dim = cr_time_dim(o->array), *every = NULL;
-    CR_TRY(plain_only(e, m, err));
+    if (!is_order(e))
+        CR_TRY(plain_only(e, m, err));
     if (m->verb->kind == CR_VERB_RESAMPLE) {
         dim = m->keys[0].key;
         every = m->keys[0].form == CR_KEYED_ONE ? m->keys[0].labels[0].text : "";
@@ -147,36 +157,12 @@ static cr_status by_period(const cr_expr *e, const cr_operand *o, cr_labelled **
     if (!dim)
         return no_times(o->array, err);
     CR_TRY(only_along(e, dim, at, err));
+    if (is_order(e))
+        return cr_order_by_period(c, e, o->array, dim, every, ret_array, at, err);
     return cr_resample_reduce((cr_reduction)e->verb->detail, o->array, dim, every, NULL, ret_array, err);
 }
 
 /* ---- weights ---- */
-
-static bool text_is(cr_labelled *a, const char *attr, const char *const *texts) {
-    for (int k = 0; k < cr_labelled_n_attrs(a); k++) {
-        const cr_attr *own = cr_labelled_attr(a, k);
-        if (strcmp(own->name, attr) != 0 || own->dtype != CR_STRING || own->n != 1)
-            continue;
-        for (; *texts; texts++)
-            if (strcmp(*(const char *const *)own->values, *texts) == 0)
-                return true;
-    }
-    return false;
-}
-
-/* CF 4.1: latitude is told by its units or standard name; else by its own name. */
-static bool is_latitude(cr_labelled *a) {
-    static const char *const units[] = {"degrees_north", "degree_north", "degree_N", "degrees_N", "degreeN", "degreesN", NULL};
-    static const char *const standard[] = {"latitude", NULL}, *const names[] = {"lat", "latitude", "nav_lat", NULL};
-    if (cr_labelled_kind(a) != CR_KIND_NUMBERS || cr_labelled_ndim(a) == 0)
-        return false;
-    if (text_is(a, "units", units) || text_is(a, "standard_name", standard))
-        return true;
-    for (int k = 0; names[k]; k++)
-        if (strcmp(cr_labelled_name(a), names[k]) == 0)
-            return true;
-    return false;
-}
 
 static cr_status cosine(cr_labelled *latitude, cr_labelled **ret_weights, cr_err *err) {
     cr_labelled *radians = NULL;
@@ -190,7 +176,7 @@ static cr_status latitude_weights(cr_labelled *a, cr_labelled **ret_weights, cr_
     for (int k = 0; k < cr_labelled_n_coords(a); k++) {
         cr_labelled *coord = NULL;
         CR_TRY(cr_labelled_coord(a, cr_labelled_coord_name(a, k), &coord, err));
-        bool found = is_latitude(coord);
+        bool found = cr_is_latitude(coord);
         cr_status status = found ? cosine(coord, ret_weights, err) : CR_OK;
         cr_labelled_unref(coord);
         if (found)
@@ -276,52 +262,6 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
     return status;
 }
 
-/* ---- order ---- */
-
-static cr_status quantile_of(cr_context *c, const cr_expr *e, cr_labelled *a, int n, const char *const *dims, cr_labelled **ret_array,
-                             int *at, cr_err *err) {
-    int axes[CR_MAX_DIMS];
-    double q = 0.5;
-    bool median = e->verb->kind == CR_VERB_MEDIAN;
-    if (cr_labelled_kind(a) != CR_KIND_NUMBERS)
-        return CR_FAIL(err, CR_TYPE, "%s is for numbers", e->verb->name);
-    if (!median) {
-        char *end;
-        q = strtod(e->words[0].text, &end);
-        if (*end || !(q >= 0 && q <= 1)) {
-            *at = e->words[0].at;
-            return CR_FAIL(err, CR_INVALID, "a quantile lies between 0 and 1");
-        }
-    }
-    cr_labelled *like = NULL, *plain = NULL, *coord = NULL;
-    CR_TRY(cr_labelled_reduce(CR_REDUCE_COUNT, a, n, dims, NULL, &like, err)); /* its labels, and whether the dimensions are there */
-    for (int k = 0; k < n; k++)
-        axes[k] = cr_labelled_axis(a, dims[k]);
-    cr_array *all = NULL, *data = NULL, *number = NULL;
-    cr_quantile_options options = {.skipna = true};
-    const int *over = n ? axes : NULL; /* NULL: all */
-    cr_status status = median ? cr_array_median(cr_labelled_array(a), n, over, &options, &data, err)
-                              : cr_array_quantile(cr_labelled_array(a), n, over, 1, &q, &options, &all, err);
-    if (status == CR_OK && !median)
-        status = cr_array_squeeze(all, 0, &data, err);
-    if (status == CR_OK)
-        status = cr_labelled_like(c, like, data, median ? ret_array : &plain, err);
-    if (status == CR_OK && !median) { /* xarray's coordinate */
-        status = cr_array_copy_memory(CR_F64, 0, &(int64_t){0}, &q, &number, err);
-        if (status == CR_OK)
-            status = cr_labelled_new(c, "quantile", NULL, number, CR_KIND_NUMBERS, CR_CALENDAR_STANDARD, &coord, err);
-        if (status == CR_OK)
-            status = cr_labelled_with_coord(plain, coord, ret_array, err);
-    }
-    cr_array_unref(number);
-    cr_array_unref(data);
-    cr_array_unref(all);
-    cr_labelled_unref(coord);
-    cr_labelled_unref(plain);
-    cr_labelled_unref(like);
-    return status;
-}
-
 /* ---- all of them ---- */
 
 /* Over which dimensions; in a run over several variables those that the array has. */
@@ -355,13 +295,13 @@ cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, boo
     if (weighted)
         return by_weight(e, o, n, dims, ret_array, err);
     if (o->modifier && o->modifier->verb->kind == CR_VERB_BY)
-        return by_group(e, o, ret_array, at, err);
+        return by_group(c, e, o, ret_array, at, err);
     if (o->modifier && o->modifier->verb->kind == CR_VERB_ROLLING)
         return in_windows(c, e, o, ret_array, at, err);
     if (o->modifier)
-        return by_period(e, o, ret_array, at, err);
+        return by_period(c, e, o, ret_array, at, err);
     if (e->verb->kind != CR_VERB_REDUCE)
-        return quantile_of(c, e, o->array, n, dims, ret_array, at, err);
+        return cr_order_over(c, e, o->array, n, dims, ret_array, at, err);
     return cr_labelled_reduce((cr_reduction)e->verb->detail, o->array, n, dims, NULL, ret_array, err);
 }
 

@@ -1,7 +1,6 @@
 /* verbs.c - the operations of `craton calc`: one row each; parser, evaluation, help and completion come from the row. */
 #include <string.h>
 
-#include "cli/cli.h"
 #include "cli/expression.h"
 
 #define REDUCTION(id, name, help) {name, CR_VERB_REDUCE, CR_REDUCE_##id, CR_TAKES_WORDS, 0, CR_EXPR_DIMS, false, "[DIM...]", help}
@@ -44,6 +43,8 @@ const cr_verb cr_verbs[] = {
     {"to", CR_VERB_TO, 0, CR_TAKES_ONE_WORD, 1, 1, false, "UNITS",
      "converts units: K degC degF, Pa hPa, m mm cm km, \"m s-1\" \"km h-1\" ..."},
     {"transpose", CR_VERB_TRANSPOSE, 0, CR_TAKES_WORDS, 1, CR_EXPR_DIMS, false, "DIM...", "dimensions in this order"},
+    {"regrid", CR_VERB_REGRID, 0, CR_TAKES_WORDS, 1, 3, false, "rNXxNY|\"FILE\" [METHOD] [skipna]",
+     "to columns and rows, or the grid of a file; bilinear, conservative, nearest; missing spreads, but for skipna"},
     OF_TWO(MAXIMUM, "maximum", "the larger of two"), OF_TWO(MINIMUM, "minimum", "the smaller of two"),
     OF_TWO(HYPOT, "hypot", "length of the vector (a, b)"), OF_TWO(ARCTAN2, "arctan2", "angle of a / b in radians"),
     {"clip", CR_VERB_MAP, CR_MAP_CLIP, CR_TAKES_RESULTS, 2, 2, false, "(LOWEST, HIGHEST)", "kept within limits"},
@@ -64,15 +65,4 @@ const cr_verb *cr_verb_find(const char *name, size_t length) {
         if (strlen(v->name) == length && memcmp(v->name, name, length) == 0)
             return v;
     return NULL;
-}
-
-int cr_cli_verbs(void) {
-    printf("\nAn expression: variables, numbers, + - * / // %% **, == != < <= > >=, and or not, ( ), and operations, as in\n"
-           "  tos.sel(lat=-30:30) | monthly mean | weighted mean lat lon\nOperations:\n");
-    for (const cr_verb *v = cr_verbs; v->name; v++) {
-        char left[120];
-        snprintf(left, sizeof left, "%s %s", v->name, v->arguments);
-        printf("  %-36s %s\n", left, v->help);
-    }
-    return fflush(stdout) == 0 ? 0 : cr_status_exit(CR_IO);
 }

@@ -1,4 +1,4 @@
-"""`craton rechunk`: random datasets in random chunks, from NetCDF and Zarr to Zarr and NetCDF, read back by xarray, netCDF4 and zarr-python
+"""`craton rechunk` and `craton convert`: random datasets in random chunks, from NetCDF and Zarr to Zarr and NetCDF, read back by xarray, netCDF4 and zarr-python
 exactly as they were stored; limits, refusals and full disks leave what was there."""
 import os
 import shutil
@@ -223,3 +223,91 @@ def test_ended_half_way(tmp_path, number, case):
     rechunk(*command[2:])
     np.testing.assert_array_equal(zarr.open_group(store, mode="r")["t"][:], values)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["maps.nc", "series.zarr", "small.nc"]
+
+
+def convert(source, destination, *options, status=0):
+    answer = subprocess.run([CRATON, "convert", source, destination, *options], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert answer.returncode == status, answer.stderr
+    return answer.stderr
+
+
+@pytest.mark.parametrize("case", range(8))
+def test_convert_there_and_back(tmp_path, case):
+    """NetCDF to Zarr to NetCDF: values, types, attributes, stored chunks and unlimited dimensions are what they were."""
+    random = np.random.default_rng([SEED, 44, case])
+    source = tmp_path / "source.nc"
+    random_file(source, random, random.choice(["NETCDF4", "NETCDF3_CLASSIC"]))
+    convert(source, tmp_path / "there.zarr", "--memory", "64M", *(["--format", "zarr2"] if case % 2 else []))
+    convert(tmp_path / "there.zarr", tmp_path / "back.nc")
+    convert(source, tmp_path / "direct.nc")
+    theirs = raw(source)
+    assert (tmp_path / "there.zarr/.zgroup").exists() == bool(case % 2)
+    for name in ("there.zarr", "back.nc", "direct.nc"):
+        assert_same(raw(tmp_path / name), theirs, f"seed {SEED} case {case} {name}")
+    store = zarr.open_group(tmp_path / "there.zarr", mode="r")
+    with netCDF4.Dataset(source) as before, netCDF4.Dataset(tmp_path / "direct.nc") as after, netCDF4.Dataset(tmp_path / "back.nc") as back:
+        for name, dim in before.dimensions.items():
+            assert name not in after.dimensions or after.dimensions[name].isunlimited() == dim.isunlimited(), (case, name)
+        for name, v in before.variables.items():
+            chunks = v.chunking() if v.ndim and before.data_model == "NETCDF4" else "contiguous"
+            if chunks not in (None, "contiguous") and v.size:
+                expected = [min(n, max(size, 1)) for n, size in zip(chunks, v.shape)]
+                for what, found in (("zarr", store[name].chunks), ("nc", after[name].chunking()), ("back", back[name].chunking())):
+                    assert list(found) == expected, (case, name, what)
+
+
+def test_convert_of_some_variables(tmp_path):
+    """What is asked for, with the coordinates, bounds and mappings that it names and that these name; nothing else."""
+    ds = xr.Dataset(
+        {"tos": (("t", "y", "x"), np.arange(24.0).reshape(2, 3, 4), {"grid_mapping": "crs", "cell_measures": "area: cell_area"}),
+         "sos": (("t", "y", "x"), np.zeros((2, 3, 4))), "alone": ("z", [1.0, 2.0])},
+        {"t": ("t", [0.0, 1.0], {"bounds": "t_bnds"}), "y": [0, 1, 2], "z": [5, 6], "t_bnds": (("t", "nv"), np.zeros((2, 2))), "crs": 1,
+         "cell_area": (("y", "x"), np.ones((3, 4))), "lat": (("y", "x"), np.ones((3, 4)), {"bounds": "corners"}),
+         "corners": (("y", "x", "four"), np.ones((3, 4, 4)))}).drop_encoding()  # fmt: skip
+    ds = ds.reset_coords(["t_bnds", "crs", "cell_area", "corners"])
+    ds.tos.encoding["coordinates"] = "lat"
+    ds.to_netcdf(tmp_path / "in.nc")
+    for out in ("out.zarr", "out.nc"):
+        convert(tmp_path / "in.nc", tmp_path / out, "--variables", "tos")
+        assert set(raw(tmp_path / out).variables) == {"tos", "t", "y", "t_bnds", "crs", "cell_area", "lat", "corners"}, out
+        np.testing.assert_array_equal(raw(tmp_path / out).tos, ds.tos)
+    convert(tmp_path / "in.nc", tmp_path / "out.nc", "-v", "alone,sos", "--force")
+    # xarray names lat in sos, too
+    assert set(raw(tmp_path / "out.nc").variables) == {"lat", "corners", "alone", "sos", "t", "t_bnds", "y", "z"}
+    said = convert(tmp_path / "in.nc", tmp_path / "none.nc", "-v", "tas", status=3)
+    assert '"tas"' in said and "sos" in said and not (tmp_path / "none.nc").exists()
+    convert(tmp_path / "in.nc", tmp_path / "none.nc", "-v", ",", status=2)
+
+
+def test_convert_codecs(tmp_path):
+    values = np.repeat(np.arange(64, dtype="f4"), 1024).reshape(64, 32, 32)
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as f:
+        for d, n in zip(("time", "lat", "lon"), values.shape):
+            f.createDimension(d, n)
+        f.createVariable("t", "f4", ("time", "lat", "lon"), chunksizes=(16, 32, 32))[:] = values
+    sizes = {}
+    for codec, options in {"none": [], "lz4": [], "zstd": ["--level", "9"], "deflate": ["--level", "7", "--shuffle"]}.items():
+        out = tmp_path / f"{codec}.zarr"
+        convert(tmp_path / "in.nc", out, "--codec", codec, *options)
+        array = zarr.open_group(out, mode="r")["t"]
+        np.testing.assert_array_equal(array[:], values)
+        assert array.chunks == (16, 32, 32)
+        sizes[codec] = sum(p.stat().st_size for p in (out / "t").rglob("*") if p.is_file())
+    assert max(sizes["lz4"], sizes["zstd"], sizes["deflate"]) < sizes["none"] / 10, sizes
+    convert(tmp_path / "in.nc", tmp_path / "out.nc", "--codec", "deflate", "--level", "3", "--chunks", "time=-1,lat=8")
+    with netCDF4.Dataset(tmp_path / "out.nc") as f:
+        assert f["t"].filters()["complevel"] == 3 and f["t"].chunking() == [64, 8, 32]
+    assert "--codec" in convert(tmp_path / "in.nc", tmp_path / "other.nc", "--level", "3", status=2)
+
+
+def test_convert_refusals(tmp_path):
+    big(tmp_path / "in.nc", 4, 16, 16)
+    assert "which format" in convert(tmp_path / "in.nc", tmp_path / "out.dat", status=2)
+    convert(tmp_path / "in.nc", tmp_path / "out.dat", "--format", "netcdf4")
+    before = (tmp_path / "out.dat").read_bytes()
+    assert "--force" in convert(tmp_path / "in.nc", tmp_path / "out.dat", "--format", "netcdf4", status=4)
+    assert (tmp_path / "out.dat").read_bytes() == before
+    convert(tmp_path / "nothing.nc", tmp_path / "out.zarr", status=3)
+    convert(tmp_path / "in.nc", status=2, destination="--quiet")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.nc", "out.dat"]

@@ -74,6 +74,11 @@ def anomaly(da, part):
     return (groups - groups.mean()).drop_vars(part)
 
 
+def turned(da, first):
+    """Longitudes of the turn that begins at first, in a row."""
+    return da.assign_coords(lon=((da.lon - first) % 360 + first).assign_attrs(da.lon.attrs)).sortby("lon")
+
+
 # Expression, and the same in xarray. "exact": nothing is accumulated.
 PROGRAMS = {
     "tos - 273.15": lambda d: d.tos - 273.15,
@@ -118,6 +123,21 @@ PROGRAMS = {
     "maximum(ice, 0.5) | clip(0.6, 0.8)": lambda d: np.clip(np.maximum(d.ice, 0.5), 0.6, 0.8),
     "tos | median time": lambda d: d.tos.median("time"),
     "tos | quantile 0.9 time": lambda d: d.tos.quantile(0.9, "time"),
+    "tos | by month quantile 0.9": lambda d: d.tos.groupby("time.month").quantile(0.9),
+    "ice | by season median": lambda d: d.ice.groupby("time.season").median(),
+    "ice | by dayofyear quantile 0.25 time": lambda d: d.ice.groupby("time.dayofyear").quantile(0.25, dim="time"),
+    "tos.groupby(\"time.year\").quantile(1)": lambda d: d.tos.groupby("time.year").quantile(1.0),
+    "tos | monthly quantile 0.9": lambda d: d.tos.resample(time="MS").quantile(0.9),
+    "ice | seasonal median": lambda d: d.ice.resample(time="QS-DEC").median(),
+    "ice | resample time=10D quantile 0.05": lambda d: d.ice.resample(time="10D").quantile(0.05),
+    "depth | by lon quantile 0.5": lambda d: d.depth.groupby("lon").quantile(0.5, dim="lon"),
+    "tos | sel lon=-90:90": lambda d: turned(d.tos, -90).sel(lon=slice(-90, 90)),
+    "ice.sel(lon=-180:180, time=2000)": lambda d: turned(d.ice, -180).sel(lon=slice(-180, 180), time="2000"),
+    "ice.sel(lon=300:100)": lambda d: turned(d.ice, 300).sel(lon=slice(300, 460)),
+    "tos | sel lon=-100:-30": lambda d: turned(d.tos, -100).sel(lon=slice(-100, -30)),
+    "depth | nearest lon=-35": lambda d: d.depth.sel(lon=320),
+    "depth | nearest lon=359": lambda d: d.depth.sel(lon=0),
+    "depth | sel lon=[-40, 400]": lambda d: d.depth.sel(lon=[320, 40]),
     "ice | rolling time=30 mean": lambda d: d.ice.rolling(time=30).mean(),
     "tos | rolling time=3 max": lambda d: d.tos.rolling(time=3).max(),
     "depth | rolling lon=2 sum": lambda d: d.depth.rolling(lon=2).sum(),
@@ -161,6 +181,186 @@ def test_programs(tmp_path, source, program):
         return
     assert list(results.data_vars) == [name]
     compare(results[name], theirs, exact, program)
+
+
+@pytest.mark.parametrize("case", range(12))
+def test_longitudes_around_the_earth(tmp_path, case):
+    """Random grids of either direction, turn and type, also with a column that is there twice; ranges over seams and in other turns."""
+    rng = np.random.default_rng([SEED, 7, case])
+    n = int(rng.integers(5, 40))
+    first = float(rng.choice([0, -180, -90, 5, 180]))
+    twice = case % 4 == 3
+    lon = first + np.arange(n + twice) * (360 / n if case % 3 else 3.0)
+    lon = np.unique(np.round(lon * 8) / 8)  # exact, also in float32
+    lon = lon[::-1] if case % 2 else lon
+    name = ["lon", "x"][case % 2]
+    ds = xr.Dataset({"t": (("y", name), rng.random((3, len(lon)))), "where": ((name,), np.arange(len(lon)))},
+                    {name: (name, lon.astype(["f8", "f4"][case % 2]), {"units": "degrees_east"}),
+                     "lon2d": (("y", name), rng.random((3, len(lon))))})  # fmt: skip
+    ds.to_netcdf(tmp_path / "in.nc")
+    for _ in range(6):
+        low = float(np.round(rng.uniform(-360, 360)))
+        high = low + float(np.round(rng.uniform(20, 360)))
+        wanted = {}
+        for label, value in zip(lon, ds.t.values.T):
+            here = (label - low) % 360 + low
+            if here <= high:
+                wanted.setdefault(here, []).append(value)
+        what = f"seed {SEED} case {case}: {low}:{high} of {lon[0]}..{lon[-1]}"
+        if not wanted:
+            craton("calc", f"t.sel({name}={low:.0f}:{high:.0f})", tmp_path / "in.nc", status=3)
+            continue
+        craton("calc", f"t.sel({name}={low:.0f}:{high:.0f})", tmp_path / "in.nc", "-o", tmp_path / "out.nc", "--force")
+        ours = opened(tmp_path / "out.nc").t
+        labels = sorted(wanted, reverse=bool(case % 2))
+        if any(label not in lon for label in labels):  # else it is what plain selection finds, a column that is there twice included
+            assert list(ours[name].values) == labels, what
+            assert ours[name].attrs == {"units": "degrees_east"} and ours.lon2d.shape == ours.shape, what
+            assert ours[name].dtype == ds[name].dtype, what
+        for label, column in zip(ours[name].values, ours.values.T):
+            assert any((column == value).all() for value in wanted[(label - low) % 360 + low]), what
+        assert set((ours[name].values - low) % 360 + low) == set(labels), what
+
+
+def test_longitudes_of_other_names_are_not_turned(tmp_path):
+    ds = xr.Dataset({"t": ("x", np.arange(36.0))}, {"x": ("x", np.arange(0, 360, 10.0), {"units": "m"})})
+    ds.to_netcdf(tmp_path / "in.nc")
+    craton("calc", "t.sel(x=-30:-10)", tmp_path / "in.nc", status=3)
+    answer = json.loads(craton("calc", "t.sel(x=-30:20)", tmp_path / "in.nc", "--json").stdout)
+    assert answer["data_vars"]["t"]["data"] == [0, 1, 2]
+    assert "larger to the smaller" in craton("calc", "t.sel(x=300:20)", tmp_path / "in.nc", status=2).stderr
+
+
+@pytest.mark.parametrize("calendar", CALENDARS[:3])
+def test_quantiles_of_periods_with_gaps(tmp_path, calendar):
+    """Periods without elements are missing; groups in any number of chunks."""
+    rng = np.random.default_rng([SEED, 8, CALENDARS.index(calendar)])
+    ds = field(rng, calendar, "f8", n=500).isel(lon=slice(0, 2))
+    ds = ds.isel(time=np.sort(rng.choice(500, 160, replace=False)))
+    ds = ds.isel(time=(ds.time.dt.month != 3).values)
+    ds.to_netcdf(tmp_path / "in.nc", encoding={"tos": {"chunksizes": (17, 3, 2)}})
+    for text, theirs in {
+        "monthly quantile 0.9": ds.tos.resample(time="MS").quantile(0.9), "monthly median": ds.tos.resample(time="MS").median(),
+        "resample time=7D quantile 0.3": ds.tos.resample(time="7D").quantile(0.3), "yearly quantile 0": ds.tos.resample(time="YS").quantile(0.0),
+        "by month quantile 0.75": ds.tos.groupby("time.month").quantile(0.75), "by dayofyear median": ds.tos.groupby("time.dayofyear").median(),
+    }.items():  # fmt: skip
+        craton("calc", f"tos | {text}", tmp_path / "in.nc", "-o", tmp_path / "out.nc", "--force", "--memory", "32M")
+        ours = opened(tmp_path / "out.nc").tos
+        assert ours.dims == theirs.dims and (ours[ours.dims[0]].values == theirs[theirs.dims[0]].values).all(), text
+        np.testing.assert_allclose(ours.values, theirs.values, rtol=1e-12, err_msg=text)
+    assert "between 0 and 1" in craton("calc", "tos | monthly quantile 2", tmp_path / "in.nc", status=2).stderr
+    assert "not along lat" in craton("calc", "tos | monthly quantile 0.5 lat", tmp_path / "in.nc", status=7).stderr
+
+
+def overlaps(theirs, ours, measure):
+    """Shares of the cells `theirs` in each of `ours`; pairs of borders, rising."""
+    low = np.maximum(ours[:, None, 0], theirs[None, :, 0])
+    high = np.minimum(ours[:, None, 1], theirs[None, :, 1])
+    return np.where(high > low, measure(high) - measure(low), 0)
+
+
+def cells(nx, ny):
+    """Centres and borders of rNXxNY."""
+    lat, lon = -90 + 180 / ny * (np.arange(ny) + 0.5), 360 / nx * np.arange(nx)
+    return lat, lon, np.stack([lat - 90 / ny, lat + 90 / ny], -1), np.stack([lon - 180 / nx, lon + 180 / nx], -1)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Whole Earth with falling latitudes, longitudes not last, some values missing."""
+    rng = np.random.default_rng([SEED, 9])
+    path = tmp_path_factory.mktemp("regrid") / "world.nc"
+    lat, lon, _, _ = cells(24, 15)
+    values = rng.normal(size=(24, 5, 15)) + 10
+    holes = values.copy()
+    holes[rng.random(values.shape) < 0.1] = np.nan
+    ds = xr.Dataset({"t": (("longitude", "time", "latitude"), values, {"units": "K"}), "gaps": (("time", "latitude", "longitude"), holes.transpose(1, 2, 0)),
+                     "series": ("time", np.arange(5.0))},
+                    {"latitude": ("latitude", lat, {"units": "degrees_north"}), "longitude": ("longitude", lon, {"units": "degrees_east"}),
+                     "time": np.arange(5), "height": 2.0, "area": (("latitude", "longitude"), rng.random((15, 24)))})  # fmt: skip
+    ds.isel(latitude=slice(None, None, -1)).to_netcdf(path)
+    return path
+
+
+def test_regrid_conservative(tmp_path, world):
+    craton("calc", "t | regrid r20x9 conservative, gaps.regrid(conservative, r20x9, skipna)", world, "-o", tmp_path / "out.nc")
+    ours, ds = opened(tmp_path / "out.nc"), opened(world).sortby("latitude").transpose("time", "latitude", "longitude")
+    assert ours.t.dims == ("time", "latitude", "longitude") and ours.t.attrs == {"units": "K"}
+    assert set(ours.coords) == {"time", "latitude", "longitude", "height"} and float(ours.height) == 2
+    lat, lon, lat_b, lon_b = cells(20, 9)
+    np.testing.assert_allclose(ours.latitude, lat)
+    np.testing.assert_allclose(ours.longitude, lon)
+    assert ours.latitude.attrs == {"units": "degrees_north", "standard_name": "latitude"}
+    _, _, from_lat, from_lon = cells(24, 15)
+    rows = overlaps(from_lat, lat_b, lambda x: np.sin(np.deg2rad(x)))
+    columns = sum(overlaps(from_lon + turn, lon_b, lambda x: x) for turn in (-360, 0, 360))
+    for name in ("t", "gaps"):
+        there = np.isfinite(ds[name].values)
+        weighted = np.einsum("yj,xi,tji->tyx", rows, columns, np.where(there, ds[name].values, 0))
+        whole = np.einsum("yj,xi,tji->tyx", rows, columns, there.astype(float))
+        np.testing.assert_allclose(ours[name].values, weighted / whole, rtol=1e-10, err_msg=name)
+
+
+def test_regrid_bilinear(tmp_path, world):
+    craton("calc", "t | regrid r50x30, gaps | regrid bilinear r50x30", world, "-o", tmp_path / "out.nc")
+    ours, ds = opened(tmp_path / "out.nc"), opened(world).sortby("latitude")
+    for name in ("t", "gaps"):
+        da = ds[name].transpose("time", "latitude", "longitude")
+        wide = np.concatenate([da.values] * 3, -1)
+        lon = np.concatenate([da.longitude.values + turn for turn in (-360, 0, 360)])
+        theirs = xr.DataArray(wide, dims=da.dims, coords={"latitude": da.latitude.values, "longitude": lon}).interp(
+            latitude=ours.latitude.values, longitude=ours.longitude.values)
+        between = ~np.isin(ours.longitude.values, da.longitude.values)  # on a column interp takes NaN times zero from the next one
+        inner = np.ix_(range(5), range(1, 29), between)  # beyond the last row the pole is its mean
+        assert between.sum() > 40
+        np.testing.assert_allclose(ours[name].values[inner], theirs.values[inner], rtol=1e-10, err_msg=name)
+    assert np.isfinite(ours.t.values).all() and np.isnan(ours.gaps.values).any()
+
+
+def test_regrid_nearest_to_the_grid_of_a_file(tmp_path, world):
+    """Of a curvilinear grid, in both directions; `*` passes over what lies nowhere."""
+    rng = np.random.default_rng([SEED, 10])
+    y, x = np.meshgrid(np.linspace(-60, 60, 7), np.linspace(-170, 170, 9), indexing="ij")
+    lat, lon = y + rng.uniform(-3, 3, y.shape), x + y / 10
+    curved = xr.Dataset({"s": (("j", "i"), rng.random(y.shape))}, {"nav_lat": (("j", "i"), lat), "nav_lon": (("j", "i"), lon)})
+    curved.to_netcdf(tmp_path / "curved.nc")
+
+    def nearest(from_lat, from_lon, to_lat, to_lon):
+        def points(a, b):
+            a, b = np.deg2rad(np.ravel(a)), np.deg2rad(np.ravel(b))
+            return np.stack([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)], -1)
+        return (points(to_lat, to_lon) @ points(from_lat, from_lon).T).argmax(-1)
+
+    craton("calc", f'* | regrid nearest "{tmp_path}/curved.nc"', world, "-o", tmp_path / "out.zarr")
+    ours, ds = opened(tmp_path / "out.zarr"), opened(world).transpose("time", "latitude", "longitude")
+    at = nearest(*np.meshgrid(ds.latitude, ds.longitude, indexing="ij"), lat, lon)
+    np.testing.assert_array_equal(ours.t.values, ds.t.values.reshape(5, -1)[:, at].reshape(5, 7, 9))
+    assert ours.t.dims == ("time", "j", "i") and {"nav_lat", "nav_lon"} <= set(ours.coords)
+    np.testing.assert_array_equal(ours.series, ds.series)
+    craton("calc", "s | regrid r12x6 nearest", tmp_path / "curved.nc", "-o", tmp_path / "back.nc")
+    back = opened(tmp_path / "back.nc").s
+    at = nearest(lat, lon, *np.meshgrid(back.lat, back.lon, indexing="ij"))
+    np.testing.assert_array_equal(back.values, curved.s.values.ravel()[at].reshape(6, 12))
+
+
+def test_regrid_with_bounds(tmp_path):
+    """Cells are what bounds say, not midway between centres."""
+    edges = np.array([-90.0, -70, 10, 30, 90])
+    ds = xr.Dataset({"t": (("lat", "lon"), np.arange(16.0).reshape(4, 4)), "lat_edges": (("lat", "nv"), np.stack([edges[:-1], edges[1:]], -1))},
+                    {"lat": ("lat", (edges[:-1] + edges[1:]) / 2, {"bounds": "lat_edges"}), "lon": np.arange(0, 360, 90.0)})
+    ds.to_netcdf(tmp_path / "in.nc")
+    craton("calc", "t | regrid r4x3 conservative", tmp_path / "in.nc", "-o", tmp_path / "out.nc")
+    rows = overlaps(np.stack([edges[:-1], edges[1:]], -1), cells(4, 3)[2], lambda x: np.sin(np.deg2rad(x)))
+    np.testing.assert_allclose(opened(tmp_path / "out.nc").t, (rows / rows.sum(1, keepdims=True)) @ ds.t.values, rtol=1e-12)
+
+
+def test_regrid_refusals(tmp_path, world):
+    for text, code, why in [("t | regrid bilinear", 2, "needs a grid"), ("t | regrid 1x1", 2, "regrid"), ("t | regrid r3x1", 2, "columns"),
+                            ("t | regrid r999999x999999", 2, "at most"), ("t | regrid r36x18 cubic", 2, "no method"),
+                            ("series | regrid r36x18", 3, "latitude"), ('t | regrid "none.nc"', 3, "none.nc"), ("t | regrid g36", 2, "no grid")]:  # fmt: skip
+        said = craton("calc", text, world, "-o", tmp_path / "out.nc", status=code).stderr
+        assert why in said and "^" in said, said
+    assert not list(tmp_path.iterdir())
 
 
 def full(iso):
@@ -352,6 +552,8 @@ def test_examples_of_the_documentation(tmp_path, source):
     rows = [m for row in re.findall(r"^\| [^|]+ \| (.*) \|[^|]*\|$", page, re.M) for m in re.findall(r"`([^`]+)`", row)]
     examples = commands + [e.replace("\\|", "|") for e in rows if e[0] in "tcwm*(" and " FILE" not in e and " SOURCE" not in e and e != "median"]
     assert len(examples) > 20
+    craton("calc", "depth.isel(lat=::2)", source, "-o", tmp_path / "grid.nc")
+    examples = [e.replace("grid.nc", str(tmp_path / "grid.nc")) for e in examples]
     for number, example in enumerate(examples):
         craton("calc", example, source, "-o", tmp_path / f"{number}.nc")
 
@@ -364,6 +566,6 @@ def test_explain_reads_nothing(source):
 def test_help(source):
     page = craton("calc", "--help").stdout
     assert "weighted" in page and "--along" in page and max(map(len, page.splitlines())) < 160
-    assert "calc" in craton("help").stdout and "regrid" not in craton("calc", "--help").stdout
+    assert "calc" in craton("help").stdout and "regrid" in page
     craton("calc", status=2)
     craton("calc", "tos", status=2)

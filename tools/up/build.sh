@@ -86,7 +86,7 @@ install_generation() {
 }
 
 make_generation() {
-    local script
+    local script page
     rm -rf "$GENERATION" "$GENERATION.new"
     cp -al "$BASE" "$GENERATION.new"
     rm -f "$GENERATION.new/.complete"
@@ -110,6 +110,10 @@ make_generation() {
         >"$GENERATION.new/share/jupyter/lab/settings/overrides.json"
     ln -s "$PREFIX/share/craton" "$GENERATION.new/share/craton"
     ln -s "$PREFIX/bin/craton" "$GENERATION.new/bin/craton" # in the PATH of terminals and notebooks
+    for page in "$PREFIX"/build/src/cli/craton*.[17]; do
+        mkdir -p "$GENERATION.new/share/man/man${page##*.}"
+        ln -s "$PREFIX/share/man/man${page##*.}/${page##*/}" "$GENERATION.new/share/man/man${page##*.}/"
+    done
     mv "$GENERATION.new" "$GENERATION"
     "$GENERATION/bin/python" -c 'import craton'
     touch "$GENERATION/.complete"

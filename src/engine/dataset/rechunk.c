@@ -62,6 +62,79 @@ static bool chunks_of(const cr_variable *v, const cr_rechunk_options *o, int64_t
     return any;
 }
 
+/* ---- which variables ---- */
+
+static int index_of(const cr_file *f, const char *name, size_t length) {
+    for (int i = 0; i < cr_file_n_variables(f); i++) {
+        const char *own = cr_file_variable(f, i)->name;
+        if (strlen(own) == length && memcmp(own, name, length) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static cr_status no_such_variable(const cr_file *f, const char *name, cr_err *err) {
+    char list[400] = "";
+    for (int i = 0; i < cr_file_n_variables(f); i++) {
+        size_t used = strlen(list);
+        if (used + strlen(cr_file_variable(f, i)->name) + 3 < sizeof list)
+            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", cr_file_variable(f, i)->name);
+    }
+    cr_status status = CR_FAIL(err, CR_NOT_FOUND, "%s has no variable \"%.80s\"", cr_file_path(f), name);
+    cr_err_hint(err, "it has: %s", list);
+    return status;
+}
+
+/* Names in attributes stand between blanks; a colon follows those that say what the next name is. */
+static void take_named(const cr_file *f, const cr_variable *v, bool *taken) {
+    static const char *const attrs[] = {"coordinates", "bounds", "climatology", "grid_mapping", "cell_measures", "formula_terms"};
+    for (size_t k = 0; k < CR_ARRAY_LEN(attrs); k++) {
+        const cr_attr *a = cr_attr_find(v->attrs, v->n_attrs, attrs[k]);
+        const char *text = a && a->dtype == CR_STRING && a->n == 1 ? *(const char *const *)a->values : "";
+        while (*text) {
+            size_t length = strcspn(text, " \t\n");
+            int at = index_of(f, text, length > 0 && text[length - 1] == ':' ? length - 1 : length);
+            if (at >= 0)
+                taken[at] = true;
+            text += length + (text[length] != 0);
+        }
+    }
+}
+
+/* Which variables go over: those asked for, the coordinates of their dimensions and what their attributes name, and so on from these. */
+static cr_status choose(const cr_file *f, const cr_rechunk_options *o, bool **ret_taken, cr_err *err) {
+    int n = cr_file_n_variables(f);
+    cr_auto_free bool *taken = calloc((size_t)n + 1, sizeof *taken), *seen = calloc((size_t)n + 1, sizeof *seen);
+    if (!taken || !seen)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the names of %d variables", n);
+    for (int k = 0; k < o->n_variables; k++) {
+        int at = index_of(f, o->variables[k], strlen(o->variables[k]));
+        if (at < 0)
+            return no_such_variable(f, o->variables[k], err);
+        taken[at] = true;
+    }
+    for (bool more = o->n_variables > 0; more;) {
+        more = false;
+        for (int i = 0; i < n; i++) {
+            const cr_variable *v = cr_file_variable(f, i);
+            if (!taken[i] || seen[i])
+                continue;
+            more = seen[i] = true;
+            take_named(f, v, taken);
+            for (int d = 0; d < v->ndim; d++) {
+                int at = index_of(f, v->dims[d], strlen(v->dims[d]));
+                if (at >= 0)
+                    taken[at] = true;
+            }
+        }
+    }
+    if (o->n_variables == 0)
+        memset(taken, true, (size_t)n);
+    *ret_taken = taken;
+    taken = NULL;
+    return CR_OK;
+}
+
 /* ---- variables ---- */
 
 static cr_status add_strings(const cr_file *f, cr_writer *w, const cr_write_variable *v, cr_err *err) {
@@ -110,8 +183,11 @@ static cr_status add_variable(cr_context *c, const cr_file *f, cr_writer *w, con
                               cr_err *err) {
     int64_t chunk[CR_MAX_DIMS];
     bool numbers = from->dtype < CR_BYTES;
+    /* In NetCDF a fill value says what is missing. That of a Zarr array only says what absent chunks hold, unless the attribute is there too. */
+    bool netcdf = o->format && strcmp(o->format, "netcdf4") == 0;
+    bool has_fill = from->has_fill && numbers && (!netcdf || cr_attr_find(from->attrs, from->n_attrs, "_FillValue"));
     cr_write_variable v = {.name = from->name, .ndim = from->ndim, .dims = from->dims, .shape = from->shape, .dtype = from->dtype,
-                           .attrs = from->attrs, .n_attrs = from->n_attrs, .fill = from->has_fill && numbers ? from->fill : NULL,
+                           .attrs = from->attrs, .n_attrs = from->n_attrs, .fill = has_fill ? from->fill : NULL,
                            .codec = numbers ? o->codec : NULL, .level = numbers && o->codec ? o->level : 0,
                            .shuffle = numbers && o->codec && o->shuffle};
     v.chunks = chunks_of(from, o, chunk) ? chunk : NULL;
@@ -126,16 +202,20 @@ static cr_status add_all(cr_context *c, const cr_file *f, cr_writer *w, const cr
         return CR_FAIL(err, CR_MEMORY, "no memory");
     for (int i = 0; i < cr_file_n_attrs(f); i++)
         attrs[i] = *cr_file_attr(f, i);
+    cr_auto_free bool *taken = NULL;
+    CR_TRY(choose(f, o, &taken, err));
     CR_TRY(cr_writer_attrs(w, attrs, cr_file_n_attrs(f), err));
     for (int i = 0; i < cr_file_n_variables(f); i++) {
         const cr_variable *v = cr_file_variable(f, i);
+        if (!taken[i])
+            continue;
+        r->report.n_variables++;
         cr_status status = add_variable(c, f, w, v, o, r, err);
         if (status != CR_OK) {
             cr_err_context(err, "variable \"%s\"", v->name);
             return status;
         }
     }
-    r->report.n_variables = cr_file_n_variables(f);
     return CR_OK;
 }
 
@@ -166,6 +246,14 @@ static cr_status rechunk_file(const cr_file *f, const char *destination, const c
                               cr_err *err) {
     cr_write_options options = {.format = o->format, .overwrite = o->overwrite, .journal = true, .resume = o->resume};
     cr_writer *w = NULL;
+    int n = 0;
+    cr_auto_free const char **unlimited = calloc((size_t)cr_file_n_dims(f) + 1, sizeof *unlimited);
+    if (!unlimited)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the names of %d dimensions", cr_file_n_dims(f));
+    for (int i = 0; i < cr_file_n_dims(f); i++)
+        if (cr_file_dim(f, i)->unlimited)
+            unlimited[n++] = cr_file_dim(f, i)->name;
+    options.unlimited = unlimited;
     CR_TRY(check_options(f, o, err));
     CR_TRY(cr_writer_new(destination, &options, &w, err));
     cr_status status = add_all(c, f, w, o, r, err);
@@ -182,8 +270,9 @@ cr_status cr_rechunk(const char *source, const char *destination, const cr_rechu
     cr_open_options how = {.group = o->group};
     cr_rechunk_run r = {.report = {.most_reads = 1}};
     cr_file *f = NULL;
-    if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)))
-        return CR_FAIL(err, CR_INVALID, "a context, a destination, and chunks for each named dimension are needed");
+    if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)) || o->n_variables < 0 ||
+        (o->n_variables && !o->variables))
+        return CR_FAIL(err, CR_INVALID, "a context, a destination, chunks for each named dimension, and names of variables are needed");
     r.cancels = atomic_load_explicit(&c->cancels, memory_order_relaxed);
     CR_TRY(cr_file_open(source, &how, &f, err));
     cr_status status = rechunk_file(f, destination, o, c, &r, err);
