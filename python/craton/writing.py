@@ -20,17 +20,38 @@ _FOREIGN_KEYS = (
 )  # fmt: skip
 
 
-def to_zarr(obj, path, *, format="zarr3", overwrite=False, encoding=None, resume=False):
+def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
+            encoding=None, resume=False):  # fmt: skip
     """Writes a Dataset or DataArray as a Zarr store.
 
-    format      "zarr3" or "zarr2"
-    overwrite   replace a store that is there; without it that is an error
+    mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
+                variables that are there ("a" makes a store that is not, and takes the attributes of the dataset too)
+    append_dim  a dimension: the values are added at the end of the store that is there, in its types, units and calendars. Its lengths are
+                changed last: whatever happens before, readers see the old values. One append into a store at a time
+    region      {dimension: slice} or {dimension: "auto"} or "auto": the values replace those of a part of the store that is there, chunk by
+                chunk. A part that ends inside of chunks is refused when values are lazy, because two such writes at a time lose values;
+                safe_chunks=False allows it, for one writer at a time
+    zarr_format 3 (the default) or 2; also format="zarr3", "zarr2"
+    overwrite   mode="w"
     encoding    {variable: {...}}: dtype, scale_factor, add_offset, _FillValue as in xarray; chunks (sizes per axis),
                 codec ("zstd", "lz4", "deflate", "none"), level, shuffle
     resume      write down which chunks are finished, and go on with what a killed or interrupted call with resume left of this path: only
                 what is not finished is computed. What is written, how it is computed and what it is read from must be the same.
                 Returns (chunks, of these finished before).
     """
+    if mode not in (None, "w", "w-", "a", "a-", "r+"):
+        raise ValueError(f"craton: mode is 'w', 'w-', 'a', 'a-' or 'r+', not {mode!r}")
+    there = mode in ("a", "a-", "r+") and os.path.lexists(path)
+    if append_dim is not None or region is not None or there or mode == "r+":
+        from .updating import update
+
+        if resume or overwrite or mode in ("w", "w-"):
+            raise ValueError("craton: a store that is there is written into without overwrite, resume and mode 'w' or 'w-'")
+        return update(_as_dataset(obj), os.path.abspath(os.fspath(path)), mode, append_dim, region, safe_chunks, encoding or {})
+    overwrite = overwrite or mode == "w"
+    if zarr_format not in (None, 2, 3) or (zarr_format and format and format != f"zarr{zarr_format}"):
+        raise ValueError(f"craton: zarr_format={zarr_format!r} with format={format!r}; it is 2 or 3")
+    format = format or f"zarr{zarr_format or 3}"
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
     return _write(obj, path, format, overwrite, encoding, resume=resume)
@@ -74,10 +95,12 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     bar = progress_callback(nodes)
     try:
         writer.finish(context(), bar)
+        return writer.chunks() if resume else None
     finally:
+        # What was written goes with the writer, now: a notebook keeps the frames of an error, and the disk may be full.
+        del writer
         if bar is not None:
             bar.close()
-    return writer.chunks() if resume else None
 
 
 def _add(writer, name, variable, storage, format):

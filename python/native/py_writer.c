@@ -239,6 +239,51 @@ static PyObject *writer_chunks(PyObject *self, PyObject *unused) {
     return Py_BuildValue("LL", (long long)total, (long long)kept);
 }
 
+/* ---- into a store that is there ---- */
+
+typedef struct update {
+    const char *path;
+    int n;
+    cr_update *items;
+} update;
+
+static cr_status run_update(void *data, cr_context *c, cr_err *err) {
+    const update *u = data;
+    return cr_zarr_update(u->path, u->n, u->items, c, err);
+}
+
+/* update(context, path, [(name, node, start), ...], progress=None) */
+static PyObject *zarr_update(PyObject *module, PyObject *args) {
+    PyObject *context, *path = NULL, *list, *progress = Py_None;
+    if (!PyArg_ParseTuple(args, "O!O&O!|O:update", context_type, &context, PyUnicode_FSConverter, &path, &PyList_Type, &list, &progress))
+        return NULL;
+    Py_ssize_t n = PyList_Size(list);
+    PyObject *result = NULL;
+    int64_t *starts = PyMem_Calloc((size_t)n + 1, CR_MAX_DIMS * sizeof *starts);
+    update u = {.path = PyBytes_AsString(path), .n = (int)n, .items = PyMem_Calloc((size_t)n + 1, sizeof(cr_update))};
+    bool good = starts && u.items;
+    if (!good)
+        PyErr_NoMemory();
+    for (Py_ssize_t i = 0; good && i < n; i++) {
+        PyObject *node, *start;
+        int ndim;
+        int64_t *at = starts + i * CR_MAX_DIMS;
+        good = PyArg_ParseTuple(PyList_GetItem(list, i), "sOO", &u.items[i].name, &node, &start) && args_int64s(start, "start", at, &ndim) == 0 &&
+               (u.items[i].values = node_array(node)) != NULL;
+        if (good && ndim != cr_array_ndim(u.items[i].values)) {
+            PyErr_Format(PyExc_ValueError, "variable %s: a start of %d axes", u.items[i].name, ndim);
+            good = false;
+        }
+        u.items[i].start = at;
+    }
+    if (good)
+        result = context_run((Context *)context, run_update, &u, progress);
+    PyMem_Free(u.items);
+    PyMem_Free(starts);
+    Py_DECREF(path);
+    return result;
+}
+
 static PyMethodDef writer_methods[] = {
     {"chunks", writer_chunks, METH_NOARGS, "chunks() -> (all, finished before) of a write that was resumed"},
     {"attrs", writer_attrs, METH_O, "attrs(list): attributes of the group"},
@@ -262,7 +307,14 @@ static PyType_Spec writer_spec = {
     .slots = writer_slots,
 };
 
+static PyMethodDef update_functions[] = {
+    {"update", zarr_update, METH_VARARGS, "update(context, path, [(name, node, start), ...], progress=None): whole chunks of a Zarr store that is there"},
+    {NULL, NULL, 0, NULL},
+};
+
 int writer_init(PyObject *module) {
+    if (PyModule_AddFunctions(module, update_functions) < 0)
+        return -1;
     writer_type = binding_add_type(module, &writer_spec);
     return writer_type ? 0 : -1;
 }

@@ -73,6 +73,8 @@ cr_status cr_zarr_numpy_type(const char *code, cr_dtype *ret_dtype, size_t *ret_
 /* The source of an array (not for text). meta_key: whose replacement means that the store changed. The array is copied; the arena it
  * lives in may go. */
 cr_status cr_zarr_source(cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_source **ret_source, cr_err *err) CR_MUST_USE;
+/* What a source of a Zarr array reads, borrowed from it; false when it is another kind of source. fill: one item. */
+bool cr_zarr_source_array(const cr_source *source, const cr_zarr_array **ret_array, const void **ret_fill, cr_store **ret_store);
 /* All texts of a text array, in row-major order. */
 cr_status cr_zarr_strings(cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_arena *arena, const char ***ret_strings,
                           int64_t *ret_n, cr_err *err) CR_MUST_USE;

@@ -130,6 +130,16 @@ static cr_status zarr_fingerprint(cr_source *base, cr_digest *d, cr_err *err) {
 
 static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free, zarr_fingerprint};
 
+bool cr_zarr_source_array(const cr_source *source, const cr_zarr_array **ret_array, const void **ret_fill, cr_store **ret_store) {
+    const zarr_source *s = (const zarr_source *)source;
+    if (source->ops != &zarr_ops)
+        return false;
+    *ret_array = &s->array;
+    *ret_fill = s->fill;
+    *ret_store = s->fetch.store;
+    return true;
+}
+
 static cr_status plan_scratch(zarr_source *s, cr_err *err) {
     size_t bytes = s->base.chunk_bytes;
     s->max_stored = cr_codec_chain_bound(&s->array.chain, bytes);

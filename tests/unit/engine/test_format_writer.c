@@ -221,6 +221,46 @@ START_TEST(what_is_refused) {
 }
 END_TEST
 
+static void read_plain(int32_t *values) {
+    cr_file *f;
+    cr_array *a;
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_ok(cr_file_array(f, "plain", &a, &err));
+    ck_assert_ok(cr_compute(context, 1, &a, (void *[]){values}, &err));
+    cr_array_unref(a);
+    cr_file_close(f);
+}
+
+/* Into a store that is there: a whole chunk and one that ends with the array; what does not fit changes nothing. */
+START_TEST(into_what_is_there) {
+    static const int64_t size[] = {128, COLS};
+    int64_t start[] = {64, 0};
+    cr_array *part = NULL, *narrow = NULL;
+    int32_t *values = calloc(ROWS * COLS, sizeof *values);
+    write_numbers(_i == 0 ? "zarr3" : "zarr2", 0, false);
+    ck_assert_ok(cr_array_copy_memory(CR_I32, 2, size, values, &part, &err));
+    ck_assert_ok(cr_array_copy_memory(CR_I32, 1, size, values, &narrow, &err));
+    cr_update update = {"plain", part, start};
+    ck_assert_ok(cr_zarr_update(out, 1, &update, context, &err));
+    read_plain(values);
+    for (int i = 0; i < ROWS * COLS; i++)
+        ck_assert_int_eq(values[i], i / COLS >= 64 && i / COLS < 192 ? 0 : i / COLS * 1000 + i % COLS);
+    update = (cr_update){"plain", narrow, start};
+    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_INVALID);
+    update = (cr_update){"text", part, start};
+    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_UNSUPPORTED);
+    update = (cr_update){"none", part, start};
+    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_NOT_FOUND);
+    start[0] = 63;
+    update = (cr_update){"plain", part, start};
+    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_INVALID);
+    ck_assert_int_eq(n_entries(), 1);
+    cr_array_unref(part);
+    cr_array_unref(narrow);
+    free(values);
+}
+END_TEST
+
 /* No dimensions, no elements, no variables. */
 START_TEST(empty_things) {
     cr_write_options options = {formats[_i], false, NULL};
@@ -267,6 +307,7 @@ static Suite *writer_suite(void) {
     tcase_add_loop_test(t, a_store_from_itself, 0, 3);
     tcase_add_loop_test(t, failures_leave_nothing, 0, 3);
     tcase_add_loop_test(t, what_is_refused, 0, 3);
+    tcase_add_loop_test(t, into_what_is_there, 0, 2);
     tcase_add_loop_test(t, empty_things, 0, 3);
     suite_add_tcase(suite, t);
     return suite;
