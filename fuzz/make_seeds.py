@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Seeds for the fuzz targets of Zarr, NetCDF classic and codecs: small files of many kinds, made by the libraries that define them.
 
-    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec
+    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph
 
-Needs zarr, numcodecs, netCDF4 and numpy."""
+Needs zarr, numcodecs, netCDF4, numpy, and craton."""
 
 import pathlib
 import sys
@@ -111,9 +111,38 @@ def codec_seeds(out):
         (out / f"blosc-{name}").write_bytes(bytes([4, 8 << 1, 0]) + bytes(numcodecs.Blosc(name, 9, 1, 64).encode(np.frombuffer(data, "i4"))))
 
 
+def graph_seeds(out):
+    """Graphs of every operation, as Craton writes them (the package craton must be installed)."""
+    import xarray as xr
+
+    import craton
+    from craton import _craton
+    from craton.conversion import as_array
+
+    craton.enable()
+    out.mkdir(parents=True, exist_ok=True)
+    a = as_array(np.arange(24, dtype="f4").reshape(4, 6), chunks=(2, 3))
+    b = as_array(np.arange(24, dtype="i2").reshape(4, 6), chunks=(4, 2))
+    da = xr.DataArray(a, dims=("lat", "lon"), coords={"lat": [-60.0, -20, 20, 60], "lon": np.arange(0, 360, 60.0)})
+    groups = xr.DataArray([0, 1, 1, 0], dims="lat", name="g")
+    seeds = {
+        "map": [np.sqrt(a * 2 + b), a > b, (a.astype("f8"), b)[0]],
+        "view": [a[::-1, 1:5:2], a[[3, 0, 0]].T, a[None, 1:2, :].squeeze(1), b.rechunk((3, 3))],
+        "concat": [xr.concat([da, da[:1]], "lat").variable._data],
+        "reduce": [a.mean(), b.sum(axis=0, keepdims=True), a.std(axis=1), a.max(), b.any()],
+        "group": [da.groupby(groups).mean().variable._data, da.groupby(groups).median().variable._data],
+        "quantile": [da.quantile([0.2, 0.7], "lon").variable._data, da.median().variable._data],
+        "along": [da.cumsum("lat").variable._data, da.ffill("lon").variable._data, da.rolling(lon=3).mean().variable._data],
+        "regrid": [da.craton.regrid(90.0).variable._data, da.craton.regrid(90.0, "conservative", skipna=True).variable._data],
+    }
+    for name, arrays in seeds.items():
+        (out / name).write_bytes(_craton.encode_graph(tuple(x._node for x in arrays), 1 << 20))
+
+
 if __name__ == "__main__":
     root = pathlib.Path(sys.argv[1])
     zarr_seeds(root / "zarr")
     netcdf3_seeds(root / "netcdf3")
     label_seeds(root / "labels")
     codec_seeds(root / "codec")
+    graph_seeds(root / "graph")

@@ -13,5 +13,6 @@
 #include "craton/cf.h"
 #include "craton/dataset.h"
 #include "craton/regrid.h"
+#include "craton/serialize.h"
 
 #endif

@@ -18,8 +18,8 @@ from .options import enable, progress, set_options
 from .writing import compute, to_netcdf, to_zarr
 
 __all__ = [
-    "Array", "FormatError", "LimitError", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_options",
-    "to_netcdf", "to_zarr",
+    "Array", "FormatError", "LimitError", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_cluster",
+    "set_options", "to_netcdf", "to_zarr",
 ]
 
 
@@ -30,6 +30,8 @@ def __getattr__(name):
         return version("craton")
     if name in ("Weights", "open_weights", "regrid_weights"):  # they need xarray
         return getattr(import_module("craton.regridding"), name)
+    if name == "set_cluster":  # until then, computing does not ask for clusters
+        return import_module("craton.cluster").set_cluster
     raise AttributeError(f"module 'craton' has no attribute {name!r}")
 
 

@@ -33,6 +33,11 @@ class _Accessor:
 
         return regrid(self._obj, target, method, norm=norm, poles=poles, skipna=skipna, na_thres=na_thres, weights=weights)
 
+    def compute(self, cluster=None):
+        """The same with its values. cluster: a distributed.Client or a Dask cluster to compute on, see craton.set_cluster; None: what
+        set_cluster named, else this process."""
+        return writing.compute(self._obj, cluster=cluster)[0]
+
     def explain(self):
         """What computing this would do, as text. Nothing is computed."""
         return explain(self._obj)

@@ -210,10 +210,10 @@ class Array(ExplicitlyIndexed):
 
     # ---- values
 
-    def compute(self, **kwargs):
-        from .runtime import compute_nodes
+    def compute(self, cluster=None, **kwargs):
+        from .runtime import compute_for_user
 
-        return compute_nodes([self._node], [self.dtype])[0]
+        return compute_for_user([self._node], [self.dtype], cluster)[0]
 
     def persist(self, **kwargs):
         from .conversion import as_array

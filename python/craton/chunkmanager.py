@@ -15,7 +15,7 @@ from .conversion import as_array
 from .functions import unsupported
 from .shapes import broadcast_to
 from .pythonnode import python_node
-from .runtime import compute_nodes, compute_to, read_box
+from .runtime import compute_for_user, compute_to, read_box
 
 
 class CratonManager(ChunkManagerEntrypoint):
@@ -78,13 +78,13 @@ class CratonManager(ChunkManagerEntrypoint):
 
     # ---- computing
 
-    def compute(self, *data, **kwargs):
+    def compute(self, *data, cluster=None, **kwargs):
         mine = [d for d in data if isinstance(d, Array)]
-        values = iter(compute_nodes([a._node for a in mine], [a.dtype for a in mine]))
+        values = iter(compute_for_user([a._node for a in mine], [a.dtype for a in mine], cluster))
         return tuple(next(values) if isinstance(d, Array) else d for d in data)
 
     def persist(self, *data, **kwargs):
-        values = self.compute(*data)
+        values = self.compute(*data, **kwargs)
         return tuple(
             as_array(v, chunks=tuple(grids.grid_size(c) for c in d.chunks))._with_chunks(d.chunks) if isinstance(d, Array) else d
             for d, v in zip(data, values)

@@ -86,6 +86,24 @@ def compute_nodes(nodes, dtypes):
     return results
 
 
+def compute_for_user(nodes, dtypes, cluster=None):
+    """The same, on the Dask cluster that the user has named, here or by set_cluster."""
+    if cluster is None and "craton.cluster" not in sys.modules or getattr(_here, "depth", 0):
+        return compute_nodes(nodes, dtypes)
+    from .cluster import cluster_of, compute_on
+
+    cluster = cluster_of(cluster)
+    if cluster is None:
+        return compute_nodes(nodes, dtypes)
+    nodes = tuple(nodes)
+    bar = progress_callback(nodes) if nodes else None
+    try:
+        return compute_on(cluster, nodes, dtypes, bar)
+    finally:
+        if bar is not None:
+            bar.close()
+
+
 def compute_to(nodes, functions, chunks):
     """Computes nodes together; functions[i](start, count, bytes) gets every box of the grid chunks[i], one at a time."""
     nodes = tuple(nodes)

@@ -9,7 +9,7 @@ from . import _craton
 from . import chunks as grids
 from .array import Array
 from .graph import memory
-from .runtime import compute_nodes, context, progress_callback
+from .runtime import compute_for_user, context, progress_callback
 
 _STORAGE_KEYS = ("chunks", "chunksizes", "codec", "level", "complevel", "shuffle", "zlib")
 # What other engines leave in .encoding about their own storage, without a meaning here.
@@ -169,12 +169,14 @@ def _attributes(attrs, where):
     return result
 
 
-def compute(*objects):
-    """Computes several arrays, DataArrays and Datasets together: what they share is read and computed once."""
+def compute(*objects, cluster=None):
+    """Computes several arrays, DataArrays and Datasets together: what they share is read and computed once.
+
+    cluster: a distributed.Client or a Dask cluster to do it on, see craton.set_cluster."""
     from .explaining import arrays_of
 
     arrays = list({id(a): a for a in arrays_of(objects)}.values())
-    values = dict(zip(map(id, arrays), compute_nodes([a._node for a in arrays], [a.dtype for a in arrays])))
+    values = dict(zip(map(id, arrays), compute_for_user([a._node for a in arrays], [a.dtype for a in arrays], cluster)))
 
     def computed(thing):
         if isinstance(thing, Array):

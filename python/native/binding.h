@@ -68,6 +68,7 @@ PyObject *node_wrap(cr_array *array);
 /* Borrowed; NULL with TypeError when object is not a Node. */
 cr_array *node_array(PyObject *object);
 extern PyMethodDef build_functions[];
+extern PyMethodDef serialize_functions[];     /* py_serialize.c */
 
 /* ---- callbacks (py_callback.c) ---------------------------------------------------------------------------------- */
 

@@ -1,0 +1,237 @@
+"""Computing on Dask clusters: the same bits as here; and what can go wrong: dead workers, other versions, missing files, Ctrl-C."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+pytest.importorskip("distributed")
+from distributed import Client, LocalCluster  # noqa: E402
+
+import craton  # noqa: E402
+from craton import cluster as clusters  # noqa: E402
+from craton.conversion import as_array  # noqa: E402
+
+craton.enable()
+WAIT_S = 60
+
+
+@pytest.fixture(scope="module")
+def client():
+    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, memory_limit="1GiB", dashboard_address=":0") as cluster, Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """`dask scheduler` and `dask worker`, as people start them."""
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    started = []
+
+    def start(*command):
+        started.append(subprocess.Popen([sys.executable, "-m", "dask", *command, "--scheduler-file", file], cwd=folder, stderr=subprocess.DEVNULL))
+
+    start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
+    try:
+        for _ in range(2):
+            start("worker", "--nthreads", "1", "--memory-limit", "1GiB", "--no-dashboard")
+        end = time.monotonic() + WAIT_S
+        while not file.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        with Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(2, timeout=WAIT_S)
+            yield client
+    finally:
+        for p in reversed(started):
+            p.terminate()
+        for p in started:
+            p.wait(WAIT_S)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Two years of daily values of two variables, packed, with holes."""
+    rng = np.random.default_rng(1)
+    path = tmp_path_factory.mktemp("store") / "two.nc"
+    dims, coords = ("time", "lat", "lon"), {"time": xr.date_range("2001-01-01", periods=730), "lat": np.linspace(-80, 80, 17), "lon": np.arange(0, 360, 15.0)}
+    ds = xr.Dataset({n: (dims, rng.normal(280, 20, (730, 17, 24)).round(1)) for n in ("tas", "pr")}, coords)
+    ds.tas[40:60, 3] = np.nan
+    encoding = {"dtype": "i2", "scale_factor": 0.01, "add_offset": 273.15, "_FillValue": -32768, "chunksizes": (31, 17, 12), "zlib": True}
+    ds.to_netcdf(path, engine="netcdf4", encoding={"tas": encoding, "pr": encoding})
+    return path
+
+
+def analyses(ds):
+    month = ds.time.dt.month
+    climatology = ds.groupby(month).mean()
+    weights = np.cos(np.deg2rad(ds.lat))
+    return {
+        "mean": ds.mean("time"),
+        "sum of all": ds.sum(),
+        "std": ds.std("lon"),
+        "climatology": climatology,
+        "weighted anomaly": (ds.groupby(month) - climatology).weighted(weights).mean(("lat", "lon")),
+        "monthly": ds.resample(time="1MS").max(),
+        "quantile": ds.quantile([0.1, 0.9], "time"),
+        "window": ds.isel(lat=slice(3, 7)).rolling(time=7).mean(),
+    }
+
+
+def same(a, b):
+    xr.testing.assert_identical(a, b)
+    for name in a.variables:
+        assert a[name].values.tobytes() == b[name].values.tobytes(), name
+
+
+@pytest.mark.parametrize("which", ["client", "processes"])
+def test_bits_are_those_of_a_local_run(request, store, which):
+    client = request.getfixturevalue(which)
+    with xr.open_dataset(store, engine="craton", chunks={}) as ds:
+        for name, lazy in analyses(ds).items():
+            here = lazy.compute()
+            same(lazy.craton.compute(cluster=client), here)
+        with craton.set_cluster(client):
+            same(lazy.compute(), here)
+
+
+def test_every_spelling(client, store):
+    with xr.open_dataset(store, engine="craton", chunks={}) as ds:
+        mean = ds.mean("time")
+        here = mean.compute()
+        same(mean.compute(cluster=client), here)             # xarray passes it on
+        same(mean.compute(cluster=client.cluster), here)
+        same(craton.compute(mean, cluster=client)[0], here)
+        assert mean.tas.variable._data.compute(cluster=client).tobytes() == here.tas.values.tobytes()
+        assert mean.tas.compute(cluster=client).values.flags.writeable
+
+
+def test_it_runs_there_in_few_tasks_with_the_workers_limits(client, store, monkeypatch):
+    seen = []
+    submit = client.submit
+    monkeypatch.setattr(client, "submit", lambda *args, **kwargs: seen.append(args[1]) or submit(*args, **kwargs))
+    with xr.open_dataset(store, engine="craton", chunks={}) as ds:
+        ds.mean("time").compute(cluster=client)
+        assert len(seen) == 2                                # tas and pr share nothing
+        seen.clear()
+        (ds.tas - ds.pr).mean("time").compute(cluster=client)
+        assert len(seen) == 1
+        seen.clear()
+        xr.Dataset({"a": ds.tas.mean("time"), "b": ds.tas.max("lon"), "c": ds.pr.min() * 2}).compute(cluster=client)
+        assert len(seen) == 2                                # a and b are one scan
+    contexts = client.run(lambda: [(k, str(v)) for k, v in __import__("craton.cluster").cluster._contexts.items()])
+    used = [key for answer in contexts.values() for key, _ in answer]
+    assert used and all(threads == 2 and memory == int(2**30 * 0.6) for threads, memory in used)
+    assert os.getpid() not in client.run(os.getpid).values()
+
+
+def test_memory_is_sent_up_to_a_limit(client):
+    da = xr.DataArray(np.random.default_rng(2).normal(size=(50, 40)).astype("f4"), dims=("y", "x")).chunk(y=7)
+    here = da.mean("y").compute()
+    same(da.mean("y").to_dataset(name="v").compute(cluster=client), here.to_dataset(name="v"))
+    with craton.set_cluster(client, send_limit="4 KiB"), pytest.raises(craton.LimitError, match=r"4096 bytes that may be sent(.|\n)*to_zarr"):
+        da.mean("y").compute()
+    with craton.set_cluster(client, result_limit=100), pytest.raises(MemoryError, match="results have 160 bytes, more than the 100"):
+        da.mean("y").compute()
+
+
+def test_errors_name_the_operation_the_file_and_the_worker(client, store, tmp_path):
+    path = tmp_path / "gone.nc"
+    path.write_bytes(store.read_bytes())
+    with xr.open_dataset(path, engine="craton", chunks={}) as ds:
+        mean = ds.tas.mean("time")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{path}(.|\n)*on the worker tcp://"):
+        mean.compute(cluster=client)
+    nan = xr.DataArray(np.full((3, 4), np.nan), dims=("y", "x")).chunk(y=2)
+    with pytest.raises(ValueError, match=r"argmin(.|\n)*on the worker tcp://"):
+        nan.argmin("y").compute(cluster=client)
+    used = xr.apply_ufunc(lambda b: b[..., ::-1], nan, input_core_dims=[["x"]], output_core_dims=[["x"]], dask="parallelized", output_dtypes=[float])
+    with pytest.raises(NotImplementedError, match="cannot be sent"):
+        used.compute(cluster=client)
+
+
+def test_workers_that_cannot_take_part_are_refused_before_anything_is_sent(client, monkeypatch):
+    da = xr.DataArray(np.ones((3, 4)), dims=("y", "x")).chunk(y=2)
+    monkeypatch.setattr(client, "submit", lambda *args, **kwargs: pytest.fail("something was sent"))
+    real = client.run
+    monkeypatch.setattr(client, "run", lambda f: {"tcp://w:1": ("0.0.7", 1)})
+    with pytest.raises(RuntimeError, match=rf"tcp://w:1 has Craton 0.0.7 \(graphs of version 1\), here is Craton {craton.__version__}"):
+        da.sum().compute(cluster=client)
+    monkeypatch.setattr(client, "run", lambda f: {})
+    with pytest.raises(RuntimeError, match="no workers yet"):
+        da.sum().compute(cluster=client)
+    hidden = "import sys; sys.modules['craton'] = None; sys.modules['craton._craton'] = None"
+    real(exec, hidden)
+    try:
+        monkeypatch.setattr(client, "run", real)
+        with pytest.raises(RuntimeError, match=r"worker tcp://.* has no Craton that could be imported \(ModuleNotFoundError(.|\n)*here is version"):
+            da.sum().compute(cluster=client)
+    finally:
+        real(exec, "import sys; [sys.modules.pop(n) for n in ('craton', 'craton._craton')]")
+        client.restart(timeout=WAIT_S)
+        client.wait_for_workers(2, timeout=WAIT_S)
+
+
+def slow(rows):
+    """The mean of rows times 20,000 sines of 0.5."""
+    y, x = as_array(np.full((rows, 1), 0.25), chunks=(100, 1)), as_array(np.full((1, 20_000), 0.25), chunks=(1, 1000))
+    return xr.DataArray(np.sin(y + x), dims=("y", "x")).mean()
+
+
+def running(client):
+    return [worker for worker, keys in client.processing().items() if keys]
+
+
+def wait_until(condition):
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_dying_worker_is_replaced(client):
+    import threading
+
+    lazy = slow(10_000)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(float(lazy.compute(cluster=client))))
+    thread.start()
+    pids, busy = client.run(os.getpid), []
+    wait_until(lambda: busy.extend(running(client)) or busy)
+    os.kill(pids[busy[0]], signal.SIGKILL)
+    thread.join(WAIT_S * 2)
+    assert answers == [pytest.approx(np.sin(0.5), abs=1e-12)]
+    client.wait_for_workers(2, timeout=WAIT_S)
+
+
+def test_ctrl_c_stops_the_workers(client):
+    lazy = slow(1_000_000)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 1.5)
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lazy.compute(cluster=client)
+    assert time.monotonic() - begin < 20
+    wait_until(lambda: not any(client.run(lambda: __import__("craton.cluster").cluster._turn.locked()).values()))
+    assert float(slow(20).compute(cluster=client)) == pytest.approx(np.sin(0.5))
+
+
+def test_progress_of_the_workers_is_shown_here(client):
+    reports = []
+    lazy = slow(10_000).variable._data
+    clusters.compute_on(clusters.cluster_of(client), [lazy._node], [lazy.dtype], lambda *report: reports.append(report))
+    done = [r[0] / r[1] for r in reports]
+    assert any(0 < d < 1 for d in done) and done == sorted(done), done
+
+
+def test_what_is_no_cluster_is_refused():
+    with pytest.raises(TypeError, match="distributed.Client or a Dask cluster, not str"):
+        craton.set_cluster("tcp://here")
+    assert pathlib.Path(clusters.__file__).name == "cluster.py" and clusters.cluster_of(None) is None
