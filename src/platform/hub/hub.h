@@ -246,6 +246,10 @@ void cr_api_token_get(cr_request *req);
 void cr_api_token_remove(cr_request *req);
 void cr_tokens_note_use(cr_hub *hub, const cr_token *token);
 void cr_tokens_write_uses(cr_hub *hub);
+/* tokens_page.c: /hub/token */
+void cr_tokens_page(cr_request *req);
+void cr_tokens_page_make(cr_request *req);
+void cr_tokens_page_remove(cr_request *req);
 /* rest_groups.c */
 void cr_api_groups(cr_request *req);
 void cr_api_groups_make(cr_request *req);

@@ -45,6 +45,10 @@ bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_perso
 json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
 /* GET /hub/api/user for a service. */
 void cr_api_service_self(cr_request *req);
+/* A token for the person, who is the caller or somebody for whom the caller may make one. scopes: list of texts, each held by the person; NULL:
+ * all that the person may. life_s 0: no end. The model has the token itself as `token`. */
+cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const json_t *scopes, int64_t life_s, const char *note, json_t **ret_model,
+                              cr_err *err) CR_MUST_USE;
 /* A server that this caller may see. */
 struct cr_lab;
 json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);

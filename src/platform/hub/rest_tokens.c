@@ -259,16 +259,14 @@ static bool find_new_owner(cr_request *req, cr_person *person) {
     return false;
 }
 
-static cr_status issue(cr_request *req, const cr_person *person, int64_t life_s, const char *note, json_t **ret_model, cr_err *err) {
+cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const json_t *list, int64_t life_s, const char *note, json_t **ret_model,
+                              cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     char token[CR_TOKEN_LEN + 1];
-    json_t *list = NULL;
     int64_t n = 0;
     cr_status status = cr_token_count(hub->db, person->id, &n, err);
     if (status == CR_OK && n >= CR_TOKENS_MAX)
         status = CR_FAIL(err, CR_INVALID, "%s has %d tokens already: take some away first", person->name, CR_TOKENS_MAX);
-    if (status == CR_OK)
-        status = read_scopes(req->json, &list, err);
     if (status == CR_OK && list)
         status = check_scopes(req, person, list, err);
     char *text = status == CR_OK && list ? json_dumps(list, JSON_COMPACT) : NULL;
@@ -278,7 +276,6 @@ static cr_status issue(cr_request *req, const cr_person *person, int64_t life_s,
     if (status == CR_OK)
         status = cr_token_issue(hub->db, &what, NULL, life_s * 1000, note, token, err);
     free(text);
-    json_decref(list);
     CR_TRY(status);
     models m = {hub, person, json_array()};
     status = cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, &n, err);
@@ -319,7 +316,11 @@ void cr_api_token_make(cr_request *req) {
     if (!note[0])
         snprintf(note, sizeof note, "Requested via api%s%s", c->person.id == person.id ? "" : c->service ? " by " : " by user ",
                  c->person.id == person.id ? "" : c->person.name);
-    cr_status status = issue(req, &person, life_s, note, &model, &err);
+    json_t *scopes = NULL;
+    cr_status status = read_scopes(req->json, &scopes, &err);
+    if (status == CR_OK)
+        status = cr_rest_issue_token(req, &person, scopes, life_s, note, &model, &err);
+    json_decref(scopes);
     cr_text_clean(err.message);  /* a name may have been cut inside a character */
     if (status != CR_OK) {
         cr_reply_err(req, &err);
