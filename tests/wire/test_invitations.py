@@ -64,7 +64,7 @@ def test_a_link_for_each(platform, admin):
     ("someone", "721", "", "1 to 720 hours"),
     ("someone", "", "", "1 to 720 hours"),
     ("someone", "24", "g" * 300, "group's name"),
-    ("\n".join(f"p{i}" for i in range(301)), "24", "", "more than 300 people"),
+    ("\n".join(f"crowd{i}" for i in range(301)), "24", "", "more than 300 people"),
 ])
 def test_nothing_is_made_when_something_is_wrong(platform, admin, people, hours, group, words):
     def rows():

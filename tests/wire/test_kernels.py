@@ -1,5 +1,6 @@
 """Kernels forked from a process of their user that has NumPy, xarray and IPython in memory: they are as those that start plainly, nothing
 of the parent or of another kernel is in them, and whatever cannot be forked starts plainly."""
+import contextlib
 import json
 import os
 import pwd
@@ -218,6 +219,13 @@ def test_those_who_say_nothing_hold_up_nobody(platform, lab, kernel):
     assert lab.run(kernel, "[s.settimeout(20) or s.recv(10) for s in held] == [b''] * 12") == "True"
 
 
+def targets(pid):
+    """What its descriptors lead to; some may be closed while somebody looks."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(descriptor)
+
+
 def test_rights(platform, lab, kernel):
     pid, _ = forker(platform, "karen")
     owner = pwd.getpwnam(platform.accounts + "karen")
@@ -228,7 +236,7 @@ def test_rights(platform, lab, kernel):
         groups = Path(f"/proc/{one}/cgroup").read_text()
         assert re.search(r"karen\.\d+", groups), groups
         # Descriptors: standard ones and its own sockets, nothing of cratond or of another user.
-        assert not [t for t in (os.readlink(f) for f in Path(f"/proc/{one}/fd").iterdir()) if str(platform.folder / "state/hub") in t]
+        assert not [t for t in targets(one) if str(platform.folder / "state/hub") in t]
     assert status_of(pid)["PPid"] == str(platform.process.pid)
 
 
