@@ -162,3 +162,30 @@ def test_a_full_disk_is_named_although_the_log_cannot(tmp_path, beside):
                             capture_output=True, text=True, timeout=60)
     assert answer.returncode == 1 and '"Making" did not work' in answer.stderr and "The disk is full: 0 KiB" in answer.stderr, answer.stderr
     assert "write error" not in answer.stderr.replace("dd: ", "")
+
+
+@pytest.mark.parametrize("of_the_machine", [False, True])
+def test_haproxy_may_start_again_after_an_interrupted_installation(tmp_path, of_the_machine):
+    """It is kept from starting while it is installed; what a killed run has left of that is taken back by the next."""
+    policy = tmp_path / "policy-rc.d"
+    if of_the_machine:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+    status, out, err = run("""
+        source tools/up/system.sh
+        POLICY=$PLACE/policy-rc.d HAPROXY_UNIT=$PLACE/haproxy.service ROOT=yes
+        dpkg() { :; }
+        systemctl() { echo "$@" >>"$PLACE/systemctl"; }
+        missing_packages() { :; }
+        apt-get() { touch "$HAPROXY_UNIT"; exit 143; }
+        (apt_get_install haproxy) || echo "killed $?" >&3
+        cp "$POLICY" "$PLACE/left"
+        apt-get() { :; }
+        (apt_get_install haproxy) >&3
+        if [ -e "$POLICY" ]; then echo "still there" >&3; fi
+        cp -p "$PLACE/left" "$POLICY"
+        install_packages env/debian-packages
+        if [ -e "$POLICY" ]; then echo "still there" >&3; fi""", tmp_path)
+    assert status == 0, err
+    assert out == ("killed 143\nstill there\nstill there\n" if of_the_machine else "killed 143\n")
+    asked = (tmp_path / "systemctl").read_text() if (tmp_path / "systemctl").exists() else ""
+    assert asked == ("" if of_the_machine else "disable haproxy.service\n" * 2)
