@@ -189,3 +189,35 @@ def test_haproxy_may_start_again_after_an_interrupted_installation(tmp_path, of_
     assert out == ("killed 143\nstill there\nstill there\n" if of_the_machine else "killed 143\n")
     asked = (tmp_path / "systemctl").read_text() if (tmp_path / "systemctl").exists() else ""
     assert asked == ("" if of_the_machine else "disable haproxy.service\n" * 2)
+
+
+@pytest.mark.parametrize("settings, address", [
+    ("", "http://127.0.0.1:{port}"),
+    ("bind = ::1", "http://[::1]:{port}"),
+    ("domain = hub.example.org", "http://hub.example.org:{port}"),
+    ("domain = hub.example.org\nbehind-proxy = 10.0.0.0/8\nbind = 0.0.0.0", "https://hub.example.org"),
+    ("domain = hub.example.org\ntls = /x\nbind = 0.0.0.0", "https://hub.example.org:{port}"),
+    ("domain = hub.example.org\ntls = /x\nport = 443", "https://hub.example.org"),
+    ("port = 80", "http://127.0.0.1"),
+])
+def test_the_hub_is_asked_where_it_answers(tmp_path, settings, address):
+    """Its public port answers to its own name only, and behind a proxy to that proxy only; to ./up it answers in every case."""
+    with socket.socket() as hub:
+        hub.bind(("127.0.0.1", 0))
+        hub.listen()
+        port = hub.getsockname()[1] - 2
+        (tmp_path / "config").write_text(settings + "\n" + (f"port = {port}\n" if "port =" not in settings else ""))
+        status, out, err = run("STATE=$PLACE; public_address >&3", tmp_path)
+        assert (status, out.strip()) == (0, address.format(port=port)), err
+        (tmp_path / "config").write_text(settings + f"\nport = {port}\n")  # the last one counts
+        process = shell("STATE=$PLACE; hub_answers", tmp_path)
+        hub.settimeout(20)
+        with hub.accept()[0] as asked:
+            asked.settimeout(20)
+            request = b""
+            while b"\r\n\r\n" not in request:  # bash sends line by line
+                request += asked.recv(4096)
+            assert f"\r\nHost: 127.0.0.1:{port + 2}\r\n".encode() in request
+            asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        process.communicate(timeout=20)
+        assert process.returncode == 0
