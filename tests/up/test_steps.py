@@ -1,9 +1,12 @@
 """The steps of ./up when they fail or are interrupted: what is said, what is kept, and that nothing goes on unseen."""
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -221,3 +224,22 @@ def test_the_hub_is_asked_where_it_answers(tmp_path, settings, address):
             asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         process.communicate(timeout=20)
         assert process.returncode == 0
+
+
+def test_a_terminal_that_stops_what_writes_from_the_background(tmp_path):
+    """stty tostop: what has failed beside the steps is said all the same, and is not stopped for it and waited for."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(["bash", "-c", "stty tostop; " + BEGIN + """
+        begin_beside Beside "Ask beside." sh -c 'sleep 0.5; exit 3'
+        step Step "No advice" sleep 2
+        step Other "No advice" touch "$PLACE/other" """], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdin=terminal, stdout=terminal,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(terminal)
+    try:
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 1 and '"Beside" did not work' in err and "Ask beside." in err, err
+        assert b"Meanwhile" in os.read(master, 4096)
+        assert not (tmp_path / "other").exists()
+    finally:
+        os.close(master)
+        process.kill()
