@@ -1,9 +1,12 @@
 """The steps of ./up when they fail or are interrupted: what is said, what is kept, and that nothing goes on unseen."""
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -162,3 +165,81 @@ def test_a_full_disk_is_named_although_the_log_cannot(tmp_path, beside):
                             capture_output=True, text=True, timeout=60)
     assert answer.returncode == 1 and '"Making" did not work' in answer.stderr and "The disk is full: 0 KiB" in answer.stderr, answer.stderr
     assert "write error" not in answer.stderr.replace("dd: ", "")
+
+
+@pytest.mark.parametrize("of_the_machine", [False, True])
+def test_haproxy_may_start_again_after_an_interrupted_installation(tmp_path, of_the_machine):
+    """It is kept from starting while it is installed; what a killed run has left of that is taken back by the next."""
+    policy = tmp_path / "policy-rc.d"
+    if of_the_machine:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+    status, out, err = run("""
+        source tools/up/system.sh
+        POLICY=$PLACE/policy-rc.d HAPROXY_UNIT=$PLACE/haproxy.service ROOT=yes
+        dpkg() { :; }
+        systemctl() { echo "$@" >>"$PLACE/systemctl"; }
+        missing_packages() { :; }
+        apt-get() { touch "$HAPROXY_UNIT"; exit 143; }
+        (apt_get_install haproxy) || echo "killed $?" >&3
+        cp "$POLICY" "$PLACE/left"
+        apt-get() { :; }
+        (apt_get_install haproxy) >&3
+        if [ -e "$POLICY" ]; then echo "still there" >&3; fi
+        cp -p "$PLACE/left" "$POLICY"
+        install_packages env/debian-packages
+        if [ -e "$POLICY" ]; then echo "still there" >&3; fi""", tmp_path)
+    assert status == 0, err
+    assert out == ("killed 143\nstill there\nstill there\n" if of_the_machine else "killed 143\n")
+    asked = (tmp_path / "systemctl").read_text() if (tmp_path / "systemctl").exists() else ""
+    assert asked == ("" if of_the_machine else "disable haproxy.service\n" * 2)
+
+
+@pytest.mark.parametrize("settings, address", [
+    ("", "http://127.0.0.1:{port}"),
+    ("bind = ::1", "http://[::1]:{port}"),
+    ("domain = hub.example.org", "http://hub.example.org:{port}"),
+    ("domain = hub.example.org\nbehind-proxy = 10.0.0.0/8\nbind = 0.0.0.0", "https://hub.example.org"),
+    ("domain = hub.example.org\ntls = /x\nbind = 0.0.0.0", "https://hub.example.org:{port}"),
+    ("domain = hub.example.org\ntls = /x\nport = 443", "https://hub.example.org"),
+    ("port = 80", "http://127.0.0.1"),
+])
+def test_the_hub_is_asked_where_it_answers(tmp_path, settings, address):
+    """Its public port answers to its own name only, and behind a proxy to that proxy only; to ./up it answers in every case."""
+    with socket.socket() as hub:
+        hub.bind(("127.0.0.1", 0))
+        hub.listen()
+        port = hub.getsockname()[1] - 2
+        (tmp_path / "config").write_text(settings + "\n" + (f"port = {port}\n" if "port =" not in settings else ""))
+        status, out, err = run("STATE=$PLACE; public_address >&3", tmp_path)
+        assert (status, out.strip()) == (0, address.format(port=port)), err
+        (tmp_path / "config").write_text(settings + f"\nport = {port}\n")  # the last one counts
+        process = shell("STATE=$PLACE; hub_answers", tmp_path)
+        hub.settimeout(20)
+        with hub.accept()[0] as asked:
+            asked.settimeout(20)
+            request = b""
+            while b"\r\n\r\n" not in request:  # bash sends line by line
+                request += asked.recv(4096)
+            assert f"\r\nHost: 127.0.0.1:{port + 2}\r\n".encode() in request
+            asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+
+
+def test_a_terminal_that_stops_what_writes_from_the_background(tmp_path):
+    """stty tostop: what has failed beside the steps is said all the same, and is not stopped for it and waited for."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(["bash", "-c", "stty tostop; " + BEGIN + """
+        begin_beside Beside "Ask beside." sh -c 'sleep 0.5; exit 3'
+        step Step "No advice" sleep 2
+        step Other "No advice" touch "$PLACE/other" """], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdin=terminal, stdout=terminal,
+                               stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(terminal)
+    try:
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 1 and '"Beside" did not work' in err and "Ask beside." in err, err
+        assert b"Meanwhile" in os.read(master, 4096)
+        assert not (tmp_path / "other").exists()
+    finally:
+        os.close(master)
+        process.kill()

@@ -58,6 +58,7 @@ def test_a_link_for_each(platform, admin):
 
 @pytest.mark.parametrize("people, hours, group, words", [
     ("good\nvery bad name!\n", "24", "", "line 2 (very bad name!)"),
+    ("x" + "\u017c" * 60, "24", "", "line 1 (x\u017c"),  # the line is shown in part, and 40 bytes end inside a character
     ("one\ntwo\nONE\n", "24", "", "line 3 (ONE): it stands in the list twice"),
     ("\r\n  \n", "24", "", "one user name on each line"),
     ("someone", "0", "", "1 to 720 hours"),

@@ -109,9 +109,10 @@ begin_beside() {
     BESIDE=$!
 }
 
+# It says so from the background, which some terminals stop (stty tostop).
 work_beside() {
     trap 'trap - EXIT; exit 143' TERM
-    trap 'detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
+    trap 'trap "" TTOU; detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
     "$@"
     trap - EXIT TERM
     printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"

@@ -103,27 +103,35 @@ wait_ready() {
     done
 }
 
-# The sign-in page through the public port: hub and proxy are both there.
+# The hub through the proxy: both are there. Asked where user servers ask: that is the same whatever the name of the hub, and whoever may
+# come to its public port.
 hub_answers() {
-    local address status
-    if [ -n "$(setting tls '')" ]; then return 0; fi
-    address=$(setting bind 127.0.0.1)
-    case $address in 0.0.0.0) address=127.0.0.1 ;; ::) address=::1 ;; esac
+    local port status
+    port=$(($(setting port 8000) + 2))
     status=$({
-        exec 5<>"/dev/tcp/$address/$(setting port 8000)"
-        printf 'GET /hub/api HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$address:$(setting port 8000)" >&5
-        head -c 12 <&5
+        exec 5<>"/dev/tcp/127.0.0.1/$port"
+        printf 'GET /hub/api HTTP/1.1\r\nHost: 127.0.0.1:%s\r\nConnection: close\r\n\r\n' "$port" >&5
+        timeout 5 head -c 12 <&5
     } 2>/dev/null) || return 1
-    [ "$status" = "HTTP/1.1 200" ]
+    [[ $status == "HTTP/1.1 200" || $status == "HTTP/1.1 429" ]] # somebody on this machine may be asking too much
 }
 
+# As the hub itself names it (src/platform/daemon/urls.c), and to no other name does it answer.
 public_address() {
-    local domain port
-    domain=$(setting domain '')
+    local scheme=http host port
+    host=$(setting domain '')
     port=$(setting port 8000)
-    if [ -n "$(setting behind-proxy '')" ]; then printf 'https://%s\n' "$domain"
-    elif [ -n "$(setting tls '')" ]; then printf 'https://%s:%s\n' "$domain" "$port"
-    else printf 'http://%s:%s\n' "$(setting bind 127.0.0.1)" "$port"; fi
+    if [ -z "$host" ]; then
+        host=$(setting bind 127.0.0.1)
+        case $host in *:*) host=[$host] ;; esac
+    fi
+    if [ -n "$(setting behind-proxy '')" ]; then
+        scheme=https port=
+    elif [ -n "$(setting tls '')" ]; then
+        scheme=https
+    fi
+    case $scheme:$port in https: | https:443 | http:80) port= ;; *) port=:$port ;; esac
+    printf '%s://%s%s\n' "$scheme" "$host" "$port"
 }
 
 tell_address() {

@@ -12,7 +12,10 @@ missing_packages() { # FILE...
 install_packages() { # FILE...
     local missing
     mapfile -t missing < <(missing_packages "$@")
-    if [ ${#missing[@]} -eq 0 ]; then return; fi
+    if [ ${#missing[@]} -eq 0 ]; then
+        if haproxy_is_held; then release_haproxy >>"$LOG" 2>&1; fi
+        return
+    fi
     if [ "$ROOT" = no ]; then
         fail "These system packages are missing, and installing them needs root:" \
             "sudo apt-get install --no-install-recommends ${missing[*]}" "Then run ./up again."
@@ -47,22 +50,41 @@ apt_install() {
     }
 }
 
-# haproxy's own service would start with an empty configuration: cratond runs HAProxy itself.
+# haproxy's own service would start with an empty configuration: cratond runs HAProxy itself. So its start is forbidden while it is
+# installed. A run that is killed meanwhile leaves that behind, and the next one knows it by its words.
+POLICY=/usr/sbin/policy-rc.d
+HAPROXY_UNIT=/lib/systemd/system/haproxy.service
+readonly POLICY_TEXT=$'#!/bin/sh\n[ "$1" = haproxy ] && exit 101\nexit 0'
+
+haproxy_is_held() { [ -w "$POLICY" ] && [ "$(cat "$POLICY" 2>/dev/null)" = "$POLICY_TEXT" ]; }
+
+hold_haproxy() {
+    if haproxy_is_held; then return; fi
+    if [ -e "$HAPROXY_UNIT" ] || [ -e "$POLICY" ]; then return; fi # it was there before, or the machine has a policy of its own
+    printf '%s\n' "$POLICY_TEXT" >"$POLICY"
+    chmod 755 "$POLICY"
+}
+
+release_haproxy() {
+    rm -f "$POLICY"
+    disable_haproxy
+}
+
+disable_haproxy() {
+    if command -v systemctl >/dev/null; then systemctl disable haproxy.service || true; fi # also in an image that is not running yet
+}
+
 apt_get_install() {
-    local had_haproxy=no policy=/usr/sbin/policy-rc.d made=no status=0
-    if [ -e /lib/systemd/system/haproxy.service ]; then had_haproxy=yes; fi
-    if [ "$had_haproxy" = no ] && [ ! -e $policy ]; then
-        # shellcheck disable=SC2016  # \$1 belongs to the script that is written
-        printf '#!/bin/sh\n[ "$1" = haproxy ] && exit 101\nexit 0\n' >$policy
-        chmod 755 $policy
-        made=yes
-    fi
+    local is_new=no status=0
+    if [ ! -e "$HAPROXY_UNIT" ]; then is_new=yes; fi
+    hold_haproxy
     dpkg --configure -a || true # after an interrupted run apt asks for it, and does nothing else
     apt-get install -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=120 \
         -o Dpkg::Options::=--force-unsafe-io "$@" || status=$?
-    if [ $made = yes ]; then rm -f $policy; fi
-    if [ "$had_haproxy" = no ] && command -v systemctl >/dev/null; then  # also in an image that is not running yet
-        systemctl disable haproxy.service || true
+    if haproxy_is_held; then
+        release_haproxy
+    elif [ $is_new = yes ]; then
+        disable_haproxy
     fi
     return $status
 }

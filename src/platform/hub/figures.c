@@ -10,7 +10,7 @@
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/rest.h"
 
-enum { TEXT_MAX = 4 << 20 };
+enum { LINE_MOST = 160, TEXT_MAX = CR_METRIC_SERIES_MAX * (CR_METRIC_BOUNDS + 3) * LINE_MOST };
 
 /* The bounds are those of JupyterHub 6 (jupyterhub/metrics.py) and of the Prometheus client for Python. */
 static const double request_s[] = {.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10};

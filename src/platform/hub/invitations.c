@@ -85,6 +85,15 @@ static cr_status in_transaction(cr_request *req, cr_status (*work)(cr_request *r
 
 /* ---- several people ---- */
 
+/* How much of n bytes is shown where at most so many are: no half of a character, which a page could not hold. */
+static size_t shown(const char *text, size_t n, size_t most) {
+    if (n <= most)
+        return n;
+    while (most && ((unsigned char)text[most] & 0xC0) == 0x80)
+        most--;
+    return most;
+}
+
 /* One line: a name, or the first field of a line of a table; what follows a comma, semicolon or tab is for the administrator's eyes. */
 static cr_status invite_line(cr_request *req, const cr_onetime *common, const char *line, size_t n, json_t *links, json_t *skipped, cr_err *err) {
     cr_onetime what = *common;
@@ -92,7 +101,8 @@ static cr_status invite_line(cr_request *req, const cr_onetime *common, const ch
     size_t len = 0;
     while (len < n && !strchr(",;\t", line[len]))
         len++;
-    snprintf(label, sizeof label, "%.*s", (int)CR_MIN(n - CR_MIN(len + 1, n), sizeof label - 1), line + CR_MIN(len + 1, n));
+    const char *rest = line + CR_MIN(len + 1, n);
+    snprintf(label, sizeof label, "%.*s", (int)shown(rest, (size_t)(line + n - rest), sizeof label - 1), rest);
     cr_text_clean(label);
     while (len && isspace((unsigned char)line[len - 1]))
         len--;
@@ -129,7 +139,7 @@ static cr_status invite_several(cr_request *req, json_t *values, cr_err *err) {
         size_t n = strcspn(line, "\r\n"), skip = n + (line[n] == '\r') + (line[n] && line[n + (line[n] == '\r')] == '\n');
         size_t begin = strspn(line, " \t");
         if (begin < n && invite_line(req, &common, line + begin, n - begin, links, skipped, err) != CR_OK) {
-            cr_err_context(err, "line %d (%.*s)", number, (int)CR_MIN(n, 40u), line);
+            cr_err_context(err, "line %d (%.*s)", number, (int)shown(line, n, 40), line);
             return err->status;
         }
         line += skip;

@@ -1,6 +1,7 @@
 /* env_names.c - the table of kept names. */
 #include "platform/runner/env_names.h"
 
+#include <strings.h>
 #include "base/text.h"
 
 enum { NOBODY = 0, OPERATOR = CR_ENV_OPERATOR, PERSON = CR_ENV_PERSON };
@@ -19,24 +20,35 @@ static const struct {
     {"PYTHON*", PERSON}, {"LANG", PERSON}, {"LC_ALL", PERSON},
     /* where Python takes code from */
     {"PYTHONPATH", NOBODY}, {"PYTHONHOME", NOBODY}, {"PYTHONSTARTUP", NOBODY}, {"PYTHONUSERBASE", NOBODY}, {"PYTHONEXECUTABLE", NOBODY},
-    {"PYTHONPLATLIBDIR", NOBODY}, {"PYTHONINSPECT", NOBODY}, {"PYTHONBREAKPOINT", NOBODY},
+    {"PYTHONPLATLIBDIR", NOBODY}, {"PYTHONINSPECT", NOBODY}, {"PYTHONBREAKPOINT", NOBODY}, {"PYTHONPYCACHEPREFIX", NOBODY},
     /* what the platform says: to the lab, to a cluster, of the limits */
     {"CRATON_*", NOBODY}, {"JUPYTERHUB_*", NOBODY}, {"JPY_*", NOBODY}, {"JUPYTER_RUNTIME_DIR", NOBODY}, {"DASK_GATEWAY_*", NOBODY},
+    {"DASK_GATEWAY", NOBODY}, {"DASK_DISTRIBUTED", NOBODY}, {"DASK_DISTRIBUTED__COMM", NOBODY},      /* the whole of it, as a dictionary */
     {"DASK_DISTRIBUTED__COMM__*", NOBODY}, {"DASK_TEMPORARY_DIRECTORY", NOBODY}, {"MEM_LIMIT", NOBODY}, {"MEM_GUARANTEE", NOBODY},
     {"CPU_LIMIT", NOBODY}, {"CPU_GUARANTEE", NOBODY},
     /* folders of a person's lab; a cluster has no lab */
     {"JUPYTER_PATH", PERSON}, {"JUPYTER_CONFIG_DIR", PERSON}, {"JUPYTER_CONFIG_PATH", PERSON}, {"JUPYTER_DATA_DIR", PERSON},
     {"JUPYTER_DEFAULT_PROVISIONER_NAME", PERSON}, {"XDG_RUNTIME_DIR", PERSON}, {"TMPDIR", PERSON},
     /* a cluster's processes are told on their command line what they load; a lab's Dask is the operator's to configure */
-    {"DASK_DISTRIBUTED__SCHEDULER__PRELOAD*", OPERATOR}, {"DASK_DISTRIBUTED__WORKER__PRELOAD*", OPERATOR}, {"DASK_CONFIG", OPERATOR},
-    {"DASK_ROOT_CONFIG", OPERATOR}, {"DASK_INTERNAL_INHERIT_CONFIG", OPERATOR},
+    {"DASK_DISTRIBUTED__SCHEDULER__PRELOAD*", OPERATOR}, {"DASK_DISTRIBUTED__WORKER__PRELOAD*", OPERATOR}, {"DASK_DISTRIBUTED__SCHEDULER", OPERATOR},
+    {"DASK_DISTRIBUTED__WORKER", OPERATOR}, {"DASK_CONFIG", OPERATOR}, {"DASK_ROOT_CONFIG", OPERATOR},
+    {"DASK_INTERNAL_INHERIT_CONFIG", OPERATOR},
 };
+
+/* Dask reads what begins with DASK_ in small letters. */
+static bool same(const char *rule, const char *name, size_t n) {
+    static const char dask[] = "DASK_";
+    size_t k = sizeof dask - 1;
+    if (n < k || memcmp(rule, dask, k) != 0)
+        return memcmp(rule, name, n) == 0;
+    return memcmp(name, dask, k) == 0 && strncasecmp(rule + k, name + k, n - k) == 0;
+}
 
 static bool fits(const char *rule, const char *name, size_t n) {
     if (rule[0] != name[0])      /* most rows: a start has many names, and all are asked for each */
         return false;
     size_t k = strlen(rule);
-    return rule[k - 1] == '*' ? n >= k - 1 && memcmp(name, rule, k - 1) == 0 : n == k && memcmp(name, rule, k) == 0;
+    return rule[k - 1] == '*' ? n >= k - 1 && same(rule, name, k - 1) : n == k && same(rule, name, k);
 }
 
 static bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_'; }

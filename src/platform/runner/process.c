@@ -18,6 +18,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
+enum { KILL_WAIT_MS = 1000 };
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -117,6 +119,13 @@ cr_exit cr_process_reap(int pidfd) {
         return (cr_exit){true, -1, WTERMSIG(status)};
     }
     return (cr_exit){false, -1, 0};
+}
+
+cr_exit cr_process_kill(int pidfd) {
+    struct pollfd end = {pidfd, POLLIN, 0};
+    cr_process_signal(pidfd, SIGKILL);
+    poll(&end, 1, KILL_WAIT_MS);
+    return cr_process_reap(pidfd);
 }
 
 void cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user) {

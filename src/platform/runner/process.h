@@ -27,6 +27,8 @@ typedef struct cr_exit {
 } cr_exit;
 /* After the pidfd became readable: reaps the process if it is our child. */
 cr_exit cr_process_reap(int pidfd);
+/* Ends one that has only just begun, waits a moment for that, and reaps it. */
+cr_exit cr_process_kill(int pidfd);
 /* Reaps children that ended and that nobody holds by pidfd: orphans re-parented to us (the helper is a subreaper). Stops at the
  * first for which is_held is true; call again when that one has been reaped. */
 void cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user);

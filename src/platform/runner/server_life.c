@@ -129,9 +129,12 @@ int cr_server_open_log(const cr_server *v, bool fresh, cr_err *err) {
     if (fresh && !v->r.role)
         (void)!rename(path, before);
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || (geteuid() == 0 && fchown(fd, (uid_t)v->r.uid, (gid_t)-1) != 0))
-        CR_FAIL_ERRNO(err, "cannot open %s", path);
-    return fd;
+    if (fd >= 0 && (geteuid() != 0 || fchown(fd, (uid_t)v->r.uid, (gid_t)-1) == 0))
+        return fd;
+    CR_FAIL_ERRNO(err, "cannot open %s", path);
+    if (fd >= 0)
+        close(fd);
+    return -1;
 }
 
 static void refuse_socket(cr_server *v, const cr_err *err) {

@@ -139,7 +139,9 @@ static void fail_start(cr_server *v, const cr_err *why) {
     v->r.detail = why->status;
     snprintf(v->r.text, sizeof v->r.text, "%s", why->message);
     if (v->pidfd >= 0)
-        cr_process_signal(v->pidfd, SIGKILL);
+        v->exit = cr_process_kill(v->pidfd);
+    else if (v->r.pid > 0 && why->status != CR_NOT_FOUND)    /* it is there, and there was no descriptor left to hold it by */
+        kill((pid_t)v->r.pid, SIGKILL);
     cr_server_wind_up(v);
 }
 

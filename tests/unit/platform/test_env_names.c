@@ -26,6 +26,10 @@ START_TEST(each_name_has_its_givers) {
         {"PYTHONWARNINGS", false, true}, {"LANG", false, true}, {"LC_ALL", false, true}, {"TMPDIR", false, true}, {"JUPYTER_PATH", false, true},
         {"XDG_RUNTIME_DIR", false, true}, {"DASK_CONFIG", true, false}, {"DASK_DISTRIBUTED__SCHEDULER__PRELOAD", true, false},
         {"DASK_DISTRIBUTED__WORKER__PRELOAD_ARGV", true, false}, {"DASK_DISTRIBUTED__WORKER__MEMORY__TARGET", true, true},
+        /* As Dask reads them: in any letters, and a dictionary for all that lies below. */
+        {"DASK_distributed__Scheduler__preload", true, false}, {"DASK_distributed__comm__tls__ciphers", false, false}, {"DASK_gateway__address", false, false},
+        {"DASK_DISTRIBUTED", false, false}, {"DASK_DISTRIBUTED__COMM", false, false}, {"DASK_distributed__worker", true, false}, {"DASK_GATEWAY", false, false},
+        {"dask_distributed__comm__x", true, true}, {"DASK_ARRAY__CHUNK_SIZE", true, true}, {"PYTHONPYCACHEPREFIX", false, false},
     };
     for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
         ck_assert_msg(may(CR_ENV_OPERATOR, rows[i].name) == rows[i].by_operator, "operator: %s", rows[i].name);

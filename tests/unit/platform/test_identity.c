@@ -476,6 +476,36 @@ START_TEST(links_of_rooms_have_seats) {
 }
 END_TEST
 
+/* A link that somebody has when the platform is upgraded. */
+START_TEST(links_of_an_older_version) {
+    cr_err err = CR_ERR_INIT;
+    cr_db *old;
+    cr_onetime found;
+    char path[96], token[CR_TOKEN_LEN + 1];
+    unsigned char hash[CR_HASH_BYTES];
+    int before_rooms = 0;
+    int64_t used = -1;
+    while (cr_schema[before_rooms].version < 10)
+        before_rooms++;
+    snprintf(path, sizeof path, "%s/old", dir);
+    ck_assert_ok(cr_db_open(path, cr_schema, before_rooms, &old, &err));
+    cr_token_make(token);
+    cr_token_hash(token, hash);
+    ck_assert_ok(cr_db_run(old, &err, "INSERT INTO links (hash, kind, name, created_ms, expires_ms) VALUES (?, 'invite', 'eve', 1, ?)", "bi", hash,
+                           sizeof hash, cr_wall_ms() + 60000));
+    cr_db_close(old);
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &old, &err));
+    ck_assert_ok(cr_onetime_find(old, token, &found, &err));
+    ck_assert_str_eq(found.name, "eve");
+    ck_assert_str_eq(found.group, "");
+    ck_assert_ok(cr_onetime_list(old, count_rooms, &used, &err));
+    ck_assert_int_eq(used, -1);                        /* it is no room's */
+    ck_assert_ok(cr_onetime_use(old, token, &err));
+    ck_assert_fails(cr_onetime_use(old, token, &err), CR_NOT_FOUND);
+    cr_db_close(old);
+}
+END_TEST
+
 static bool works(const char *token) {
     cr_onetime found;
     return cr_onetime_find(db, token, &found, NULL) == CR_OK;
@@ -674,6 +704,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_tokens_number_is_not_the_token);
     tcase_add_test(t, one_time_links);
     tcase_add_test(t, links_of_rooms_have_seats);
+    tcase_add_test(t, links_of_an_older_version);
     tcase_add_test(t, links_end_with_the_rights_of_their_maker);
     tcase_add_test(t, tokens_end_with_the_rights_of_their_makers);
     tcase_add_test(t, what_ends_with_a_password);

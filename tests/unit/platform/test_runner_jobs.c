@@ -257,6 +257,22 @@ START_TEST(without_root_one_account_and_demos) {
 }
 END_TEST
 
+/* A start that fails behind the fork: nobody watches for the end of that process. */
+START_TEST(killed_and_reaped_at_once) {
+    int pidfd = -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    ck_assert_ok(cr_process_pidfd(pid, &pidfd, &err));
+    cr_exit end = cr_process_kill(pidfd);
+    ck_assert(end.known);
+    ck_assert_int_eq(end.signal, SIGKILL);
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1);   /* no zombie, which would be counted as left over */
+    close(pidfd);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("runner_jobs");
     TCase *t = tcase_create("jobs");
@@ -267,6 +283,7 @@ static Suite *make_suite(void) {
     tcase_add_test(t, too_late);
     tcase_add_test(t, no_descriptor_stays_open);
     tcase_add_test(t, killed_from_outside);
+    tcase_add_test(t, killed_and_reaped_at_once);
     tcase_add_test(t, end_with_jobs);
     tcase_add_test(t, removal_again_after_each_step);
     tcase_add_test(t, a_line_that_cannot_be_taken_out_stays);
