@@ -114,13 +114,14 @@ def _check_consolidated(path, stored):
     """Who appended with another program and did not consolidate has values where an append by the old lengths would write."""
     version3 = _is_version3(path)
     last = os.path.join(path, "zarr.json" if version3 else ".zmetadata")
-    if not os.path.exists(last) or glob.glob(f"{glob.escape(last)}.*.tmp"):  # the latter: ended between two of the files of _say; values are there
+    # A file that waits: ended between two files of _say, so the values beyond are its own, and the same again writes them.
+    if not os.path.exists(last) or glob.glob(f"{glob.escape(last)}.*.tmp"):
         return
     for name, variable in stored.items():
         own = _read(os.path.join(path, name, "zarr.json" if version3 else ".zarray"))["shape"]
         if list(own) != list(variable["shape"]):
             raise ValueError(
-                f"craton: the consolidated metadata of {path} are stale: {name!r} has the shape {tuple(own)}, and they say {tuple(variable['shape'])}. "
+                f"craton: the consolidated metadata of {path} are stale: {name!r} has the shape {tuple(own)}, they say {tuple(variable['shape'])}. "
                 f"What lies between would be written over; call zarr.consolidate_metadata({path!r}) first"
             )
 
