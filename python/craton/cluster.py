@@ -81,6 +81,8 @@ def _about():
 
 def check_workers(client):
     """RuntimeError when there is no worker, or one that could not compute what is sent; says both versions."""
+    if getattr(client, "status", None) in ("closed", "closing"):  # distributed would raise an AttributeError, which xarray takes for its own
+        raise RuntimeError("craton: the client of the cluster is closed; make another, or craton.set_cluster(None) to compute here")
     mine = _about()()
     theirs = client.run(_about())
     if not theirs:

@@ -7,6 +7,7 @@ engine itself, so that every chunk is written once and whole.
 import contextlib
 import errno
 import fcntl
+import glob
 import itertools
 import json
 import os
@@ -51,6 +52,7 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
 
     there = xr.open_dataset(path, engine="craton", chunks=None)
     stored = {v["name"]: v for v in _craton.File(path).variables}
+    _check_consolidated(path, stored)
     ds = ds.copy(deep=False)
     if region is not None:
         region, ds = _region(ds, there, region, append_dim)
@@ -106,6 +108,22 @@ def _run(path, parts):
 
 
 # ---- checks ----
+
+
+def _check_consolidated(path, stored):
+    """Who appended with another program and did not consolidate has values where an append by the old lengths would write."""
+    version3 = _is_version3(path)
+    last = os.path.join(path, "zarr.json" if version3 else ".zmetadata")
+    # A file that waits: ended between two files of _say, so the values beyond are its own, and the same again writes them.
+    if not os.path.exists(last) or glob.glob(f"{glob.escape(last)}.*.tmp"):
+        return
+    for name, variable in stored.items():
+        own = _read(os.path.join(path, name, "zarr.json" if version3 else ".zarray"))["shape"]
+        if list(own) != list(variable["shape"]):
+            raise ValueError(
+                f"craton: the consolidated metadata of {path} are stale: {name!r} has the shape {tuple(own)}, they say {tuple(variable['shape'])}. "
+                f"What lies between would be written over; call zarr.consolidate_metadata({path!r}) first"
+            )
 
 
 def _region(ds, there, region, append_dim):
@@ -271,7 +289,7 @@ def _part(path, name, variable, stored, append_dim, region, safe_chunks):
     chunks = stored["chunks"] or shape
     data, lazy = variable._data, isinstance(variable._data, Array)
     if not lazy:
-        data = wrap(memory(np.ascontiguousarray(np.asarray(variable.values))), variable.dtype)
+        data = wrap(memory(np.asarray(variable.values, order="C")), variable.dtype)  # ascontiguousarray would give a scalar an axis
     if data.dtype.newbyteorder("=") != dtype.newbyteorder("="):
         if data.dtype.kind == "f" and dtype.kind in "iu":
             raise ValueError(f"craton: the values of {name!r} cannot be stored as the store has it ({dtype}): they are no whole numbers")
@@ -386,6 +404,9 @@ def _replace(documents):
         while waiting:
             os.replace(*waiting[0])
             waiting.pop(0)
+        for path in documents:  # of a process that was killed here
+            for left in glob.glob(f"{glob.escape(path)}.*.tmp"):
+                os.unlink(left)
     except BaseException:
         for temporary, _ in waiting:
             with contextlib.suppress(OSError):

@@ -46,11 +46,61 @@ static bool join_pairs(const double *pairs, int64_t n, double *borders) {
     return true;
 }
 
-/* Borders of a row of cells: of the variable that its attribute names or of its own name and "_bnds", "_bounds"; NULL: there are none, or
- * they are those of more cells, of which some were selected. */
-static cr_status borders_of(cr_context *c, cr_labelled *row, getter get, const void *from, double **ret_borders, cr_err *err) {
+/* The pairs of those of m cells whose labels are in row, in its order, and turned as it is; false: they are not all there. */
+static bool pick_pairs(const double *row, int64_t n, const double *labels, int64_t m, const double *pairs, double *picked) {
+    for (int64_t i = 0, at = 0; i < n; i++) {
+        double turns = 0;
+        int64_t tried = 0;
+        for (; tried < m; tried++, at = (at + 1) % m) {
+            turns = nearbyint((row[i] - labels[at]) / 360);
+            if (fabs(row[i] - labels[at] - 360 * turns) <= 1e-4)
+                break;
+        }
+        if (tried == m)
+            return false;
+        picked[2 * i] = pairs[2 * at] + 360 * turns;
+        picked[2 * i + 1] = pairs[2 * at + 1] + 360 * turns;
+        at = (at + 1) % m;
+    }
+    return true;
+}
+
+/* Borders of n cells at row from the bounds of m cells, of which they may be some; *ret_borders stays NULL when they are others, or when
+ * some that do not touch were selected. */
+static cr_status borders_from(cr_context *c, cr_labelled *row, const double *at, cr_labelled *bounds, getter get, const void *from,
+                              double **ret_borders, cr_err *err) {
+    cr_auto_free double *pairs = NULL, *labels = NULL;
+    int64_t n = cr_labelled_shape(row)[0], m = cr_labelled_shape(bounds)[0], n_values = 0;
+    cr_labelled *whole = NULL;
+    CR_TRY(cr_load_doubles(c, bounds, &pairs, &n_values, err));
+    if (get(from, cr_labelled_name(row), &whole, NULL) != CR_OK)
+        return CR_OK;
+    bool fits = cr_labelled_kind(whole) == CR_KIND_NUMBERS && cr_labelled_ndim(whole) == 1 && cr_labelled_shape(whole)[0] == m;
+    cr_status status = fits ? cr_load_doubles(c, whole, &labels, &n_values, err) : CR_OK;
+    cr_labelled_unref(whole);
+    if (status != CR_OK || !fits)
+        return status;
+    cr_auto_free double *picked = calloc((size_t)n + 1, 2 * sizeof *picked), *borders = calloc((size_t)n + 1, sizeof *borders);
+    if (!picked || !borders)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %lld borders of cells", (long long)n);
+    if (!pick_pairs(at, n, labels, m, pairs, picked))
+        return CR_OK;
+    if (!join_pairs(picked, n, borders)) {
+        if (n != m)
+            return CR_OK;
+        status = CR_FAIL(err, CR_INVALID, "cells of %s overlap or leave gaps", cr_labelled_name(bounds));
+        cr_err_hint(err, "Regridding needs cells that touch.");
+        return status;
+    }
+    *ret_borders = borders;
+    borders = NULL;
+    return CR_OK;
+}
+
+/* Borders of a row of cells: of the variable that its attribute names or of its own name and "_bnds", "_bounds"; NULL: there are none. */
+static cr_status borders_of(cr_context *c, cr_labelled *row, const double *at, getter get, const void *from, double **ret_borders,
+                            cr_err *err) {
     char names[3][300] = {"", "", ""};
-    int64_t n = cr_labelled_shape(row)[0], n_values = 0;
     for (int k = 0; k < cr_labelled_n_attrs(row); k++) {
         const cr_attr *a = cr_labelled_attr(row, k);
         if (strcmp(a->name, "bounds") == 0 && a->dtype == CR_STRING && a->n == 1)
@@ -62,24 +112,11 @@ static cr_status borders_of(cr_context *c, cr_labelled *row, getter get, const v
         cr_labelled *bounds = NULL;
         if (!*names[k] || get(from, names[k], &bounds, NULL) != CR_OK)
             continue;
-        bool fits = cr_labelled_kind(bounds) == CR_KIND_NUMBERS && cr_labelled_ndim(bounds) == 2 && cr_labelled_shape(bounds)[0] == n &&
+        bool fits = cr_labelled_kind(bounds) == CR_KIND_NUMBERS && cr_labelled_ndim(bounds) == 2 && cr_labelled_shape(bounds)[0] > 0 &&
                     cr_labelled_shape(bounds)[1] == 2;
-        cr_auto_free double *pairs = NULL;
-        cr_status status = fits ? cr_load_doubles(c, bounds, &pairs, &n_values, err) : CR_OK;
+        cr_status status = fits ? borders_from(c, row, at, bounds, get, from, ret_borders, err) : CR_OK;
         cr_labelled_unref(bounds);
-        if (status != CR_OK || !fits)
-            return status;
-        cr_auto_free double *borders = calloc((size_t)n + 1, sizeof *borders);
-        if (!borders)
-            return CR_FAIL(err, CR_MEMORY, "no memory for %lld borders of cells", (long long)n);
-        if (!join_pairs(pairs, n, borders)) {
-            status = CR_FAIL(err, CR_INVALID, "cells of %s overlap or leave gaps", names[k]);
-            cr_err_hint(err, "Regridding needs cells that touch.");
-            return status;
-        }
-        *ret_borders = borders;
-        borders = NULL;
-        return CR_OK;
+        return status;
     }
     return CR_OK;
 }
@@ -100,8 +137,8 @@ static cr_status make_grid(cr_context *c, place *p, getter get, const void *from
     CR_TRY(cr_load_doubles(c, p->lon, &lon, &nx, err));
     if (p->curvilinear)
         return cr_grid_curvilinear(2, cr_labelled_shape(p->lat), lat, lon, 0, NULL, NULL, NULL, &p->grid, err);
-    CR_TRY(borders_of(c, p->lat, get, from, &lat_borders, err));
-    CR_TRY(borders_of(c, p->lon, get, from, &lon_borders, err));
+    CR_TRY(borders_of(c, p->lat, lat, get, from, &lat_borders, err));
+    CR_TRY(borders_of(c, p->lon, lon, get, from, &lon_borders, err));
     return cr_grid_rectilinear(ny, lat, lat_borders, nx, lon, lon_borders, NULL, &p->grid, err);
 }
 

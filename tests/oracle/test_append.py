@@ -353,6 +353,66 @@ def test_full_disk(tmp_path, version):
         subprocess.run(["umount", "-l", disk], check=False)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_scalars(tmp_path, version):
+    """They are written over, as xarray does, lazily or not; "a-" keeps them."""
+    for name in ("ours", "theirs"):
+        begin(tmp_path / name, version, {"time": 5})
+        dataset(0, 17).assign(height=2.0, mask=True).chunk(time=5).to_zarr(tmp_path / name, mode="w", zarr_format=version, encoding=ENCODING)
+    first = 17
+    for mode, values in (("a", 10.0), ("a", 3.0), ("a-", 4.0)):
+        more = dataset(first, 4).assign(height=values, mask=False)
+        more.to_zarr(tmp_path / "theirs", append_dim="time", mode=mode)
+        (more if values == 10 else lazy(more)).craton.to_zarr(tmp_path / "ours", append_dim="time", mode=mode)
+        same(tmp_path / "ours", tmp_path / "theirs")
+        first += 4
+
+
+def test_stale_consolidated_metadata(tmp_path):
+    """Rows that another program appended without consolidating are not written over; an append that was killed while it says its lengths is no such."""
+    store = tmp_path / "store"
+    begin(store, 2, {"time": 5})
+    dataset(17, 3).to_zarr(store, append_dim="time", consolidated=False)
+    before = files(store)
+    for options in ({"append_dim": "time"}, {"region": {"time": slice(0, 3)}}):
+        more = dataset(20 if "append_dim" in options else 0, 3)
+        with pytest.raises(ValueError, match=r"stale: '\w+' has the shape \(.*consolidate_metadata"):
+            (more if "append_dim" in options else more.drop_vars(["lat", "lon"])).craton.to_zarr(store, **options)
+    assert before == files(store)
+    zarr.consolidate_metadata(store)
+    lazy(dataset(20, 3)).craton.to_zarr(store, append_dim="time")
+    xr.testing.assert_equal(xr.open_zarr(store, chunks=None).load()[["t", "rain"]], xr.concat([dataset(0, 17), dataset(17, 3), dataset(20, 3)], "time")[["t", "rain"]])
+
+
+KILLED_BETWEEN = """
+import os, signal, sys, xarray as xr, craton
+replace, left = os.replace, iter(range(int(sys.argv[3])))
+
+def some(*names):
+    if next(left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*names)
+
+os.replace = some
+xr.open_dataset(sys.argv[1], engine="craton").craton.to_zarr(sys.argv[2], append_dim="time")
+"""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("replaced", [2, 4])
+def test_killed_between_the_files_of_its_lengths(tmp_path, version, replaced):
+    """Readers see the old length; the same again completes it, and nothing is left of what was killed."""
+    store, more = tmp_path / "store", dataset(17, 9)
+    begin(store, version, {"time": 5})
+    more.to_zarr(tmp_path / "more")
+    subprocess.run([sys.executable, "-c", KILLED_BETWEEN, tmp_path / "more", store, str(replaced)], timeout=60, check=False)
+    assert xr.open_zarr(store, chunks=None).sizes["time"] == 17 and list(store.glob("**/*.tmp"))
+    more.craton.to_zarr(store, append_dim="time")
+    seen = xr.open_zarr(store, chunks=None).load()
+    xr.testing.assert_equal(seen[["t", "rain"]], xr.concat([dataset(0, 17), more], "time")[["t", "rain"]])
+    assert not list(store.glob("**/*.tmp"))
+
+
 def test_path(tmp_path):
     with pytest.raises(FileNotFoundError):
         lazy(dataset(0, 3)).craton.to_zarr(Path(tmp_path) / "none", append_dim="time")

@@ -249,6 +249,14 @@ def test_progress_of_the_workers_is_shown_here(client):
     assert any(0 < d < 1 for d in done) and done == sorted(done), done
 
 
+def test_a_closed_client_is_named(client):
+    closed = Client(client.cluster)
+    closed.close()
+    with craton.set_cluster(closed), pytest.raises(RuntimeError, match="the client of the cluster is closed"):
+        slow(20).values  # noqa: B018
+    assert float(slow(20)) == pytest.approx(np.sin(0.5))
+
+
 def test_what_is_no_cluster_is_refused():
     with pytest.raises(TypeError, match="distributed.Client or a Dask cluster, not str"):
         craton.set_cluster("tcp://here")

@@ -354,6 +354,30 @@ def test_regrid_with_bounds(tmp_path):
     np.testing.assert_allclose(opened(tmp_path / "out.nc").t, (rows / rows.sum(1, keepdims=True)) @ ds.t.values, rtol=1e-12)
 
 
+def test_regrid_of_a_part_keeps_its_bounds(tmp_path):
+    """Cells that were selected, or turned around the Earth, have the bounds of the file and not the midpoints of their labels."""
+    lat, lon = np.arange(85.0, -90, -10), np.arange(0, 360, 10.0)
+    values = np.random.default_rng(SEED).normal(280, 10, (18, 36))
+    edges = np.append(lon - 3, 357.0)
+    ds = xr.Dataset({"t": (("lat", "lon"), values), "lon_bnds": (("lon", "side"), np.stack([edges[:-1], edges[1:]], 1))},
+                    {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east", "bounds": "lon_bnds"})})  # fmt: skip
+    ds.to_netcdf(tmp_path / "in.nc")
+    results = []
+    for part in ("", ".sel(lon=20:200)", ".sel(lon=-180:179)", ".sel(lon=-20:130, lat=-60:60)"):
+        craton("calc", "--force", f"t{part} | regrid r72x18 conservative skipna", tmp_path / "in.nc", "-o", tmp_path / "out.nc")
+        results.append(xr.open_dataset(tmp_path / "out.nc").t.load())
+    whole, part, turned, seam = results
+    # Over 40 E: cells of 5 degrees around 45 E lie within the one from 37 to 47 E and that from 47 to 57 E.
+    within = values[::-1][:, 4] * (4.5 / 5) + values[::-1][:, 5] * (0.5 / 5)
+    np.testing.assert_allclose(whole.sel(lon=45), within, rtol=1e-6)
+    xr.testing.assert_allclose(turned, whole)
+    xr.testing.assert_allclose(part.sel(lon=slice(30, 190)), whole.sel(lon=slice(30, 190)))
+    xr.testing.assert_allclose(seam.sel(lon=slice(0, 120), lat=slice(-50, 50)), whole.sel(lon=slice(0, 120), lat=slice(-50, 50)))
+    assert part.sel(lon=300).isnull().all()
+    craton("calc", "--force", "t.isel(lon=::2) | regrid r72x18 conservative skipna | regrid r36x9 conservative skipna", tmp_path / "in.nc", "-o", tmp_path / "out.nc")
+    assert xr.open_dataset(tmp_path / "out.nc").t.notnull().all()
+
+
 def test_regrid_refusals(tmp_path, world):
     for text, code, why in [("t | regrid bilinear", 2, "needs a grid"), ("t | regrid 1x1", 2, "regrid"), ("t | regrid r3x1", 2, "columns"),
                             ("t | regrid r999999x999999", 2, "at most"), ("t | regrid r36x18 cubic", 2, "no method"),
