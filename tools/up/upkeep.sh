@@ -189,6 +189,13 @@ action_uninstall() {
         remove_ours "$PREFIX/lib/pkgconfig" craton.pc
         remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a
         remove_ours "$PREFIX/include" craton
+        remove_ours "$PREFIX/share/man/man1" craton craton-{calc,convert,explain,info,rechunk}
+        remove_ours "$PREFIX/share/man/man7" craton-expression
+        remove_ours "$PREFIX/share/man"
+        remove_ours "$PREFIX/share/bash-completion/completions" craton
+        remove_ours "$PREFIX/share/bash-completion"
+        remove_ours "$PREFIX/share/zsh/site-functions" _craton
+        remove_ours "$PREFIX/share/zsh"
         remove_ours "$PREFIX/share" craton
         remove_ours "$PREFIX" env build .built
     fi
