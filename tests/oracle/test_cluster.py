@@ -1,5 +1,6 @@
 """Computing on Dask clusters: the same bits as here; and what can go wrong: dead workers, other versions, missing files, Ctrl-C."""
 
+import copy
 import os
 import pathlib
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,6 +22,15 @@ from craton.conversion import as_array  # noqa: E402
 
 craton.enable()
 WAIT_S = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dask_as_before():
+    """A client makes its cluster what dask computes on; the tests of other files have none."""
+    before = copy.deepcopy(dask.config.config)
+    yield
+    dask.config.config.clear()
+    dask.config.config.update(before)
 
 
 @pytest.fixture(scope="module")
