@@ -3,6 +3,7 @@
 This file imports distributed when it is used, not before. What runs in a worker is `run_graph` alone.
 """
 
+import inspect
 import math
 import threading
 import time
@@ -50,8 +51,22 @@ def cluster_of(cluster):
     return _current if cluster is None else Cluster(_client_of(cluster), MEMORY_BYTES, RESULT_BYTES)
 
 
+def _own_client(cluster):
+    """One for each cluster that was given itself; what dask computes on elsewhere stays as it was."""
+    from distributed import Client
+
+    client = getattr(cluster, "_craton_client", None)
+    if client is None or client.status in ("closing", "closed"):
+        if "set_as_default" in inspect.signature(cluster.get_client).parameters:  # of dask-gateway: knows its certificates
+            client = cluster.get_client(set_as_default=False)
+        else:
+            client = Client(cluster, set_as_default=False)
+        cluster._craton_client = client
+    return client
+
+
 def _client_of(thing):
-    client = thing.get_client() if hasattr(thing, "get_client") and not hasattr(thing, "submit") else thing
+    client = _own_client(thing) if hasattr(thing, "get_client") and not hasattr(thing, "submit") else thing
     if not (hasattr(client, "submit") and hasattr(client, "run")):
         raise TypeError(f"craton: cluster is a distributed.Client or a Dask cluster, not {type(thing).__name__}")
     if getattr(client, "asynchronous", False):

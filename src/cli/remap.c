@@ -184,6 +184,14 @@ static cr_status regular(cr_context *c, int64_t nx, int64_t ny, const place *fro
     return status;
 }
 
+/* The first latitudes and the first longitudes are the place's. */
+static void take(place *p, cr_labelled *a) {
+    if (!p->lat && cr_is_latitude(a))
+        p->lat = cr_labelled_ref(a);
+    else if (!p->lon && cr_is_longitude(a))
+        p->lon = cr_labelled_ref(a);
+}
+
 static cr_status of_file(cr_context *c, const char *path, place *p, cr_err *err) {
     cr_dataset *d = NULL;
     CR_TRY(cr_dataset_open(c, path, NULL, &d, err));
@@ -191,10 +199,7 @@ static cr_status of_file(cr_context *c, const char *path, place *p, cr_err *err)
         cr_labelled *a = NULL;
         if (cr_dataset_get(d, cr_dataset_name(d, k), &a, NULL) != CR_OK)
             continue;
-        if (!p->lat && cr_is_latitude(a))
-            p->lat = cr_labelled_ref(a);
-        else if (!p->lon && cr_is_longitude(a))
-            p->lon = cr_labelled_ref(a);
+        take(p, a);
         cr_labelled_unref(a);
     }
     cr_status status = p->lat && p->lon ? make_grid(c, p, from_dataset, d, err)
@@ -209,10 +214,7 @@ static bool find_place(cr_labelled *a, place *p) {
         cr_labelled *coord = NULL;
         if (cr_labelled_coord(a, cr_labelled_coord_name(a, k), &coord, NULL) != CR_OK)
             continue;
-        if (!p->lat && cr_is_latitude(coord))
-            p->lat = cr_labelled_ref(coord);
-        else if (!p->lon && cr_is_longitude(coord))
-            p->lon = cr_labelled_ref(coord);
+        take(p, coord);
         cr_labelled_unref(coord);
     }
     return p->lat && p->lon;

@@ -114,10 +114,12 @@ def test_bits_are_those_of_a_local_run(request, store, which):
 
 def test_every_spelling(client, store):
     with xr.open_dataset(store, engine="craton", chunks={}) as ds:
-        mean = ds.mean("time")
+        mean, default = ds.mean("time"), Client.current()
         here = mean.compute()
         same(mean.compute(cluster=client), here)             # xarray passes it on
         same(mean.compute(cluster=client.cluster), here)
+        assert clusters.cluster_of(client.cluster).client is clusters.cluster_of(client.cluster).client
+        assert Client.current() is default                   # what dask computes on elsewhere
         same(craton.compute(mean, cluster=client)[0], here)
         assert mean.tas.variable._data.compute(cluster=client).tobytes() == here.tas.values.tobytes()
         assert mean.tas.compute(cluster=client).values.flags.writeable

@@ -22,15 +22,22 @@ static bool has_dim(const cr_file *f, const char *name) {
     return false;
 }
 
+typedef struct name_list {
+    char text[400];           /* as many names as fit */
+} name_list;
+
+static void list_name(name_list *l, const char *name) {
+    size_t used = strlen(l->text);
+    if (used + strlen(name) + 3 < sizeof l->text)
+        snprintf(l->text + used, sizeof l->text - used, "%s%s", used ? ", " : "", name);
+}
+
 static cr_status no_such_dim(const cr_file *f, const char *name, cr_err *err) {
-    char list[400] = "";
-    for (int i = 0; i < cr_file_n_dims(f); i++) {
-        size_t used = strlen(list);
-        if (used + strlen(cr_file_dim(f, i)->name) + 3 < sizeof list)
-            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", cr_file_dim(f, i)->name);
-    }
+    name_list list = {""};
+    for (int i = 0; i < cr_file_n_dims(f); i++)
+        list_name(&list, cr_file_dim(f, i)->name);
     cr_status status = CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension \"%.80s\"", cr_file_path(f), name);
-    cr_err_hint(err, "it has: %s", list);
+    cr_err_hint(err, "it has: %s", list.text);
     return status;
 }
 
@@ -74,14 +81,11 @@ static int index_of(const cr_file *f, const char *name, size_t length) {
 }
 
 static cr_status no_such_variable(const cr_file *f, const char *name, cr_err *err) {
-    char list[400] = "";
-    for (int i = 0; i < cr_file_n_variables(f); i++) {
-        size_t used = strlen(list);
-        if (used + strlen(cr_file_variable(f, i)->name) + 3 < sizeof list)
-            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", cr_file_variable(f, i)->name);
-    }
+    name_list list = {""};
+    for (int i = 0; i < cr_file_n_variables(f); i++)
+        list_name(&list, cr_file_variable(f, i)->name);
     cr_status status = CR_FAIL(err, CR_NOT_FOUND, "%s has no variable \"%.80s\"", cr_file_path(f), name);
-    cr_err_hint(err, "it has: %s", list);
+    cr_err_hint(err, "it has: %s", list.text);
     return status;
 }
 

@@ -81,6 +81,11 @@ const char *cr_request_header(const cr_request *req, const char *name) {
     return MHD_lookup_connection_value(req->connection, MHD_HEADER_KIND, name);
 }
 
+const char *cr_request_field(const cr_request *req, const char *name) {
+    const char *value = cr_pairs_get(&req->form, name);
+    return value ? value : "";
+}
+
 bool cr_request_wants_page(const cr_request *req) {
     if (req->route)
         return req->route->kind <= CR_ROUTE_PAGE_ADMIN;

@@ -104,19 +104,18 @@ static void look_at_servers(cr_hub *hub) {
 }
 
 static cr_status look_at_people(cr_hub *hub, cr_err *err) {
-    static const struct { const char *name; int64_t hours; } periods[] = {{"24h", 24}, {"7d", 7 * 24}, {"30d", 30 * 24}};
-    int64_t now = cr_wall_ms();
-    for (size_t i = 0; i < CR_ARRAY_LEN(periods); i++) {
-        cr_auto_query cr_query q = CR_QUERY_INIT;
-        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT count(*), coalesce(sum(last_activity_ms > ?), 0) FROM users", "i",
-                             now - periods[i].hours * 3600 * 1000));
-        if (cr_query_next(&q)) {
-            set(hub, CR_FIGURE_USERS, (double)cr_query_int(&q, 0));
-            cr_figures_note(hub, CR_FIGURE_ACTIVE, (double)cr_query_int(&q, 1), periods[i].name, NULL, NULL);
-        }
-        CR_TRY(cr_query_end(&q, err));
+    static const char *const periods[] = {"24h", "7d", "30d"};
+    const int64_t now = cr_wall_ms(), day = 24 * 3600 * (int64_t)1000;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err,
+                         "SELECT count(*), coalesce(sum(last_activity_ms > ?), 0), coalesce(sum(last_activity_ms > ?), 0), "
+                         "coalesce(sum(last_activity_ms > ?), 0) FROM users", "iii", now - day, now - 7 * day, now - 30 * day));
+    if (cr_query_next(&q)) {
+        set(hub, CR_FIGURE_USERS, (double)cr_query_int(&q, 0));
+        for (size_t i = 0; i < CR_ARRAY_LEN(periods); i++)
+            cr_figures_note(hub, CR_FIGURE_ACTIVE, (double)cr_query_int(&q, (int)i + 1), periods[i], NULL, NULL);
     }
-    return CR_OK;
+    return cr_query_end(&q, err);
 }
 
 static void look_at_process(cr_hub *hub) {

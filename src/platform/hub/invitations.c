@@ -11,11 +11,6 @@
 
 enum { PEOPLE_MAX = 300, HOURS_MAX = 30 * 24, HOUR_MS = 3600 * 1000 };
 
-static const char *field(const cr_request *req, const char *name) {
-    const char *value = cr_pairs_get(&req->form, name);
-    return value ? value : "";
-}
-
 /* ---- the page ---- */
 
 static void add_room(void *user, const cr_onetime *link) {
@@ -36,8 +31,8 @@ static void show(cr_request *req, int status, const cr_err *problem, json_t *mor
         return;
     }
     json_t *values = json_pack("{s:b, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "has_rooms", json_array_size(rooms) > 0, "rooms", rooms, "problem",
-                               problem ? problem->message : "", "hint", problem ? problem->hint : "", "people", field(req, "people"), "group",
-                               field(req, "group"), "note", field(req, "note"), "seats", field(req, "seats"));
+                               problem ? problem->message : "", "hint", problem ? problem->hint : "", "people", cr_request_field(req, "people"), "group",
+                               cr_request_field(req, "group"), "note", cr_request_field(req, "note"), "seats", cr_request_field(req, "seats"));
     if (more)
         json_object_update(values, more);
     json_decref(more);
@@ -53,8 +48,8 @@ static void show_problem(cr_request *req, const cr_err *err) { show(req, cr_http
 /* Time and group of new links; a group that is not there yet is made. Inside a transaction. */
 static cr_status read_common(cr_request *req, cr_onetime *what, cr_err *err) {
     int64_t hours = 0, id;
-    const char *group = field(req, "group");
-    if (cr_parse_int(field(req, "hours"), 1, HOURS_MAX, &hours, NULL) != CR_OK)
+    const char *group = cr_request_field(req, "group");
+    if (cr_parse_int(cr_request_field(req, "hours"), 1, HOURS_MAX, &hours, NULL) != CR_OK)
         return CR_FAIL(err, CR_INVALID, "links work for 1 to %d hours", HOURS_MAX);
     what->kind = CR_ONETIME_INVITE;
     what->life_ms = hours * HOUR_MS;
@@ -135,7 +130,7 @@ static cr_status invite_several(cr_request *req, json_t *values, cr_err *err) {
     json_object_set_new(values, "links", links);
     json_object_set_new(values, "skipped", skipped);
     int number = 1;
-    for (const char *line = field(req, "people"); *line; number++) {
+    for (const char *line = cr_request_field(req, "people"); *line; number++) {
         size_t n = strcspn(line, "\r\n"), skip = n + (line[n] == '\r') + (line[n] && line[n + (line[n] == '\r')] == '\n');
         size_t begin = strspn(line, " \t");
         if (begin < n && invite_line(req, &common, line + begin, n - begin, links, skipped, err) != CR_OK) {
@@ -161,11 +156,11 @@ void cr_invitations_several(cr_request *req) {
         show_problem(req, &err);
         return;
     }
-    if (cr_parse_int(field(req, "hours"), 1, HOURS_MAX, &hours, NULL) == CR_OK)
+    if (cr_parse_int(cr_request_field(req, "hours"), 1, HOURS_MAX, &hours, NULL) == CR_OK)
         json_object_set_new(values, "life", json_string(cr_text_span(hours * HOUR_MS, span, sizeof span)));
     json_object_set_new(values, "hub", json_string(cr_hub_of(req)->hub_origin));
     cr_log(CR_LOG_INFO, "invitations made", "admin=%s people=%zu group=%s", cr_caller_of(req)->person.name,
-           json_array_size(json_object_get(values, "links")), field(req, "group"));
+           json_array_size(json_object_get(values, "links")), cr_request_field(req, "group"));
     cr_site_page(req, 200, "invited", values);
 }
 
@@ -174,9 +169,9 @@ void cr_invitations_several(cr_request *req) {
 static cr_status invite_room(cr_request *req, json_t *values, cr_err *err) {
     cr_onetime what = {0};
     char url[CR_URL_MAX];
-    const char *note = field(req, "note");
+    const char *note = cr_request_field(req, "note");
     CR_TRY(read_common(req, &what, err));
-    if (cr_parse_int(field(req, "seats"), 2, CR_ONETIME_SEATS_MAX, &what.seats, NULL) != CR_OK)
+    if (cr_parse_int(cr_request_field(req, "seats"), 2, CR_ONETIME_SEATS_MAX, &what.seats, NULL) != CR_OK)
         return CR_FAIL(err, CR_INVALID, "a room has 2 to %d seats", CR_ONETIME_SEATS_MAX);
     if (strlen(note) > CR_ONETIME_NOTE_MAX)
         return CR_FAIL(err, CR_LIMIT, "the note has at most %d bytes", CR_ONETIME_NOTE_MAX);
@@ -196,7 +191,8 @@ void cr_invitations_room(cr_request *req) {
         show_problem(req, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "invitation for a room made", "admin=%s seats=%s group=%s", cr_caller_of(req)->person.name, field(req, "seats"), field(req, "group"));
+    cr_log(CR_LOG_INFO, "invitation for a room made", "admin=%s seats=%s group=%s", cr_caller_of(req)->person.name, cr_request_field(req, "seats"),
+           cr_request_field(req, "group"));
     for (size_t i = 0; i < 4; i++)      /* what was typed is done */
         json_object_set_new(values, (const char *const[]){"people", "group", "note", "seats"}[i], json_string(""));
     show(req, 200, NULL, values);
@@ -204,7 +200,7 @@ void cr_invitations_room(cr_request *req) {
 
 void cr_invitations_close(cr_request *req) {
     cr_err err = CR_ERR_INIT;
-    if (cr_onetime_close(cr_hub_of(req)->db, field(req, "id"), &err) != CR_OK) {
+    if (cr_onetime_close(cr_hub_of(req)->db, cr_request_field(req, "id"), &err) != CR_OK) {
         show_problem(req, &err);
         return;
     }

@@ -11,11 +11,6 @@
 
 enum { PAGE_ROWS = 100 };
 
-static const char *field(const cr_request *req, const char *name) {
-    const char *value = cr_pairs_get(&req->form, name);
-    return value ? value : "";
-}
-
 static const char *server_word(cr_lab_state state) {
     return state == CR_LAB_STOPPED ? "stopped" : state == CR_LAB_READY ? "running" : state == CR_LAB_WAITING ? "waiting in the queue"
            : state == CR_LAB_STOPPING ? "stopping" : "starting";
@@ -93,7 +88,7 @@ static void show_link(cr_request *req, const cr_onetime *what, const char *for_w
 void cr_people_invite(cr_request *req) {
     cr_onetime what = {.kind = CR_ONETIME_INVITE};
     cr_err err = CR_ERR_INIT;
-    const char *name = field(req, "username");
+    const char *name = cr_request_field(req, "username");
     cr_person other;
     if (*name && cr_name_normalize(name, what.name, &err) != CR_OK) {
         cr_err_context(&err, "%s", name);
@@ -142,7 +137,7 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
     case ACT_ENABLE: return cr_person_set_disabled(hub->db, person->id, false, err);
     case ACT_STOP: return stop_server_of(hub, person, "The administrator stopped it.", err);
     case ACT_REMOVE:
-        if (!removal.wanted && strcmp(field(req, "confirm"), person->name) != 0)
+        if (!removal.wanted && strcmp(cr_request_field(req, "confirm"), person->name) != 0)
             return CR_FAIL(err, CR_INVALID, "to remove %s with all files, type the name into the field beside the button", person->name);
         return cr_people_remove(hub, person, err);
     default: return CR_FAIL(err, CR_INVALID, "this action is not known");
@@ -153,7 +148,7 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
 static void forget_refused(cr_request *req) {
     int64_t id;
     cr_err err = CR_ERR_INIT;
-    if (cr_parse_int(field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || cr_refusal_forget(cr_hub_of(req)->db, id, &err) != CR_OK)
+    if (cr_parse_int(cr_request_field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || cr_refusal_forget(cr_hub_of(req)->db, id, &err) != CR_OK)
         show_people(req, cr_http_status_of(&err), err.message, "", "");
     else
         cr_reply_redirect(req, 303, "/hub/admin");
@@ -161,14 +156,14 @@ static void forget_refused(cr_request *req) {
 
 void cr_people_act(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
-    if (strcmp(field(req, "action"), "forget") == 0) {
+    if (strcmp(cr_request_field(req, "action"), "forget") == 0) {
         forget_refused(req);
         return;
     }
     cr_person person;
     cr_err err = CR_ERR_INIT;
-    act what = act_of(field(req, "action"));
-    if (cr_person_find(hub->db, field(req, "user"), &person, &err) != CR_OK) {
+    act what = act_of(cr_request_field(req, "action"));
+    if (cr_person_find(hub->db, cr_request_field(req, "user"), &person, &err) != CR_OK) {
         show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
@@ -186,6 +181,6 @@ void cr_people_act(cr_request *req) {
         show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
-    cr_log(CR_LOG_INFO, "administrator acted", "admin=%s action=%s user=%s", cr_caller_of(req)->person.name, field(req, "action"), person.name);
+    cr_log(CR_LOG_INFO, "administrator acted", "admin=%s action=%s user=%s", cr_caller_of(req)->person.name, cr_request_field(req, "action"), person.name);
     cr_reply_redirect(req, 303, "/hub/admin");
 }

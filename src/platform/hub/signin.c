@@ -10,11 +10,6 @@
 #include "platform/identity/device.h"
 #include "platform/identity/groups.h"
 
-static const char *field(const cr_request *req, const char *name) {
-    const char *value = cr_pairs_get(&req->form, name);
-    return value ? value : "";
-}
-
 /* What a worker does for a request: verify a password, make the hash of a new one, or both in this order. */
 typedef struct hash_job {
     cr_request *req;
@@ -111,7 +106,7 @@ static const char *next_of(const cr_request *req) {
 static void show_login(cr_request *req, int status, const char *problem, const char *hint) {
     const char *next = next_of(req);
     cr_site_page(req, status, "login", json_pack("{s:s, s:s, s:s, s:s, s:o}", "next", next ? next : "", "problem", problem, "hint", hint,
-                                                 "username", field(req, "username"), "providers", cr_oidc_buttons(cr_hub_of(req), next)));
+                                                 "username", cr_request_field(req, "username"), "providers", cr_oidc_buttons(cr_hub_of(req), next)));
 }
 
 static void go_on(cr_request *req) {
@@ -170,9 +165,9 @@ void cr_login_post(cr_request *req) {
     if (!j)
         return;
     cr_err err = CR_ERR_INIT;
-    const char *password = field(req, "password");
+    const char *password = cr_request_field(req, "password");
     /* An impossible name is treated like an unknown one, and takes as long. */
-    if (cr_name_normalize(field(req, "username"), j->name, &err) != CR_OK)
+    if (cr_name_normalize(cr_request_field(req, "username"), j->name, &err) != CR_OK)
         snprintf(j->name, sizeof j->name, "?");
     char device[CR_DEVICE_ID_LEN + 1], message[96];
     bool known = cr_device_find(&hub->secret, cr_gate_device(req), j->name, cr_wall_ms() / 1000, device);
@@ -311,7 +306,7 @@ void cr_join_post(cr_request *req) {
     cr_onetime what;
     if (!find_link(req, &what))
         return;
-    const char *typed = what.name[0] ? what.name : field(req, "username"), *password = field(req, "password");
+    const char *typed = what.name[0] ? what.name : cr_request_field(req, "username"), *password = cr_request_field(req, "password");
     if (cr_caller_of(req)->stale_form) {
         show_join(req, 403, &what, typed, "This page was too old or your browser did not keep its cookie.", "Please send it again.");
         return;
@@ -323,7 +318,7 @@ void cr_join_post(cr_request *req) {
     cr_status status = cr_name_normalize(typed, j->name, &err);
     if (status == CR_OK)
         status = cr_password_check(password, j->name, &err);
-    if (status == CR_OK && strcmp(password, field(req, "password_again")) != 0)
+    if (status == CR_OK && strcmp(password, cr_request_field(req, "password_again")) != 0)
         status = CR_FAIL(&err, CR_INVALID, "the two passwords are not the same");
     if (status != CR_OK) {
         show_join(req, 400, &what, typed, err.message, err.hint);
@@ -407,7 +402,7 @@ static void after_unlink(hash_job *j) {
     cr_err err = CR_ERR_INIT;
     if (!password_was_right(j))
         return;
-    cr_status status = cr_parse_int(field(j->req, "identity"), 1, INT64_MAX, &id, &err);
+    cr_status status = cr_parse_int(cr_request_field(j->req, "identity"), 1, INT64_MAX, &id, &err);
     if (status == CR_OK)
         status = cr_identity_unlink(cr_hub_of(j->req)->db, id, me->id, &err);
     if (status != CR_OK) {
@@ -434,10 +429,10 @@ static void with_password(cr_request *req, void (*then)(hash_job *)) {
         return;
     }
     j->wants_verify = true;
-    j->has_stored = strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    j->has_stored = strlen(cr_request_field(req, "password_now")) <= CR_PASSWORD_MAX;
     j->owner = me->id;
     snprintf(j->stored, sizeof j->stored, "%s", me->password);
-    snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
+    snprintf(j->verify, sizeof j->verify, "%s", cr_request_field(req, "password_now"));
     submit(j);
 }
 
@@ -447,9 +442,9 @@ void cr_unlink_post(cr_request *req) { with_password(req, after_unlink); }
 void cr_password_post(cr_request *req) {
     const cr_caller *c = cr_caller_of(req);
     cr_err err = CR_ERR_INIT;
-    const char *password = field(req, "password");
+    const char *password = cr_request_field(req, "password");
     cr_status status = cr_password_check(password, c->person.name, &err);
-    if (status == CR_OK && strcmp(password, field(req, "password_again")) != 0)
+    if (status == CR_OK && strcmp(password, cr_request_field(req, "password_again")) != 0)
         status = CR_FAIL(&err, CR_INVALID, "the two passwords are not the same");
     if (status != CR_OK) {
         show_password(req, 400, err.message);
@@ -465,10 +460,10 @@ void cr_password_post(cr_request *req) {
         return;
     }
     j->wants_verify = true;
-    j->has_stored = c->person.password[0] && strlen(field(req, "password_now")) <= CR_PASSWORD_MAX;
+    j->has_stored = c->person.password[0] && strlen(cr_request_field(req, "password_now")) <= CR_PASSWORD_MAX;
     j->owner = c->person.id;
     snprintf(j->stored, sizeof j->stored, "%s", c->person.password);
-    snprintf(j->verify, sizeof j->verify, "%s", field(req, "password_now"));
+    snprintf(j->verify, sizeof j->verify, "%s", cr_request_field(req, "password_now"));
     snprintf(j->make, sizeof j->make, "%s", password);
     submit(j);
 }

@@ -8,11 +8,6 @@
 
 enum { NOTE_MOST = 200, DAYS_MOST = 366, DAY_S = 86400 };
 
-static const char *field(const cr_request *req, const char *name) {
-    const char *value = cr_pairs_get(&req->form, name);
-    return value ? value : "";
-}
-
 /* ---- the page ---- */
 
 typedef struct rows {
@@ -49,8 +44,8 @@ static void show(cr_request *req, int status, const cr_err *problem, json_t *mor
         return;
     }
     json_t *values = json_pack("{s:b, s:o, s:s, s:s, s:s, s:s}", "has_tokens", json_array_size(r.list) > 0, "tokens", r.list, "problem",
-                               problem ? problem->message : "", "hint", problem ? problem->hint : "", "note", field(req, "note"), "scopes_typed",
-                               field(req, "scopes"));
+                               problem ? problem->message : "", "hint", problem ? problem->hint : "", "note", cr_request_field(req, "note"), "scopes_typed",
+                               cr_request_field(req, "scopes"));
     if (r.others)
         json_object_set_new(values, "others", json_integer(r.others));
     if (hidden)
@@ -82,13 +77,13 @@ static json_t *read_scopes(const char *text) {
 static cr_status make(cr_request *req, json_t **ret_model, cr_err *err) {
     int64_t days = 0;
     char note[NOTE_MOST + 1];
-    if (cr_parse_int(field(req, "days"), 0, DAYS_MOST, &days, NULL) != CR_OK)
+    if (cr_parse_int(cr_request_field(req, "days"), 0, DAYS_MOST, &days, NULL) != CR_OK)
         return CR_FAIL(err, CR_INVALID, "a token ends after 1 to %d days, or never (0)", DAYS_MOST);
-    if (strlen(field(req, "note")) > NOTE_MOST)
+    if (strlen(cr_request_field(req, "note")) > NOTE_MOST)
         return CR_FAIL(err, CR_LIMIT, "a note has at most %d bytes", NOTE_MOST);
-    snprintf(note, sizeof note, "%s", field(req, "note"));
+    snprintf(note, sizeof note, "%s", cr_request_field(req, "note"));
     cr_text_clean(note);
-    json_t *scopes = read_scopes(field(req, "scopes"));
+    json_t *scopes = read_scopes(cr_request_field(req, "scopes"));
     cr_status status = json_array_size(scopes) > CR_SCOPE_TEXTS_MAX
                            ? CR_FAIL(err, CR_LIMIT, "at most %d scopes", CR_SCOPE_TEXTS_MAX)
                            : cr_rest_issue_token(req, &cr_caller_of(req)->person, scopes, days * DAY_S, note[0] ? note : "Made in the browser", ret_model, err);
@@ -114,7 +109,7 @@ void cr_tokens_page_remove(cr_request *req) {
     int64_t id = 0;
     cr_err err = CR_ERR_INIT;
     const cr_person *me = &cr_caller_of(req)->person;
-    cr_status status = cr_parse_int(field(req, "id"), 1, INT64_MAX, &id, &err);
+    cr_status status = cr_parse_int(cr_request_field(req, "id"), 1, INT64_MAX, &id, &err);
     if (status == CR_OK)
         status = cr_token_remove(cr_hub_of(req)->db, me->id, id, &err);
     if (status == CR_NOT_FOUND)
