@@ -27,6 +27,8 @@ typedef struct cr_context_options {
     cr_progress_fn progress;      /* may be NULL */
     void *progress_user;
     int simd_level;               /* -1: best of this CPU; 0 baseline, 1 x86-64-v3. Bits do not depend on it */
+    bool cancel_stays;            /* a cancel is for all that is done in this context from then on (a program with one task), not only for
+                                     what runs at that moment */
 } cr_context_options;
 
 CR_API cr_status cr_context_new(const cr_context_options *options /* NULL: defaults */, cr_context **ret_context, cr_err *err) CR_MUST_USE;
@@ -34,7 +36,8 @@ CR_API void cr_context_free(cr_context *c);
 CR_API int cr_context_threads(const cr_context *c);
 CR_API uint64_t cr_context_memory_limit(const cr_context *c);
 CR_API void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user);
-/* Safe in a signal handler and from any thread: the running computation returns CR_CANCELLED within one chunk. */
+/* Safe in a signal handler and from any thread: the running computation returns CR_CANCELLED within one chunk. When none runs it is
+ * without effect, unless the context was made with cancel_stays. */
 CR_API void cr_context_cancel(cr_context *c);
 /* Highest number of bytes that the last computation held beyond its results. */
 CR_API uint64_t cr_context_peak_bytes(const cr_context *c);

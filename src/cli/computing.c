@@ -55,7 +55,8 @@ static void show_progress(void *user, double done, double total, int phase, int 
 cr_status cr_session_begin(const cr_session_options *options, cr_context **ret_context, cr_err *err) {
     if (options->threads < 0 || options->threads > 1024)
         return CR_FAIL(err, CR_INVALID, "threads are 0 to 1024");
-    cr_context_options limits = {.threads = (int)options->threads, .memory_limit_bytes = options->memory_bytes, .simd_level = -1};
+    cr_context_options limits = {.threads = (int)options->threads, .memory_limit_bytes = options->memory_bytes, .simd_level = -1,
+                                 .cancel_stays = true};
     limits.progress = !options->quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
     CR_TRY(cr_context_new(&limits, ret_context, err));
     struct sigaction action = {.sa_handler = interrupted};

@@ -277,10 +277,12 @@ cr_status cr_rechunk(const char *source, const char *destination, const cr_rechu
     if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)) || o->n_variables < 0 ||
         (o->n_variables && !o->variables))
         return CR_FAIL(err, CR_INVALID, "a context, a destination, chunks for each named dimension, and names of variables are needed");
-    r.cancels = atomic_load_explicit(&c->cancels, memory_order_relaxed);
-    CR_TRY(cr_file_open(source, &how, &f, err));
-    cr_status status = rechunk_file(f, destination, o, c, &r, err);
+    cr_context_begin(c);
+    cr_status status = cr_file_open(source, &how, &f, err);
+    if (status == CR_OK)
+        status = rechunk_file(f, destination, o, c, &r, err);
     cr_file_close(f);
+    cr_context_end(c);
     if (status != CR_OK) {
         cr_err_context(err, "while rechunking %s", source);
         return status;

@@ -6,7 +6,6 @@
 #include "engine/format/writer.h"
 
 typedef struct cr_rechunk_run {
-    unsigned cancels;                 /* of the context at the beginning */
     const char *scratch;              /* a directory for intermediate stores; NULL: none are made */
     bool is_stage;                    /* it is an intermediate store that is written */
     int n_begun;                      /* variables of numbers */

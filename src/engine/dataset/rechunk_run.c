@@ -61,7 +61,7 @@ static cr_status write_panels(cr_rechunk_run *r, cr_context *c, const cr_panels 
     double weight = share / (double)cr_panels_count(p);
     for (;;) {
         r->panel_bytes = weight;
-        if (atomic_load_explicit(&c->cancels, memory_order_relaxed) != r->cancels)
+        if (cr_context_cancelled(c))
             return CR_FAIL(err, CR_CANCELLED, "cancelled");
         CR_TRY(write_panel(c, p, item, values, start, sink, err));
         r->done_bytes += weight;
@@ -152,7 +152,7 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
         path = NULL;
         return CR_FAIL(err, CR_MEMORY, "no memory");
     }
-    cr_rechunk_run part = {.cancels = r->cancels, .scratch = NULL, .is_stage = true, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
+    cr_rechunk_run part = {.scratch = NULL, .is_stage = true, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
                            .progress = r->progress, .progress_user = r->progress_user};
     cr_context_set_progress(c, cr_rechunk_progress, &part);
     /* A killed run may have left it, whole or begun; with another memory limit its chunks are others, so it is made anew if it was begun only. */

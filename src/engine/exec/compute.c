@@ -82,9 +82,11 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
     cr_plan plan;
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
     pthread_mutex_lock(&c->busy);
-    atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
+    cr_context_begin(c);
     c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
+    if (status == CR_OK && cr_context_cancelled(c))
+        status = CR_FAIL(err, CR_CANCELLED, "cancelled");
     uint64_t before = plan.arena.used_bytes;
     if (status == CR_OK)
         status = run_scans(c, &plan, err);
@@ -94,6 +96,7 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
     c->peak_bytes = c->slab.peak_bytes + before;
     cr_plan_done(&plan);
     cr_slab_trim(&c->slab, CR_MIN(KEEP_BYTES, c->memory_limit_bytes / 4));
+    cr_context_end(c);
     pthread_mutex_unlock(&c->busy);
     return status;
 }

@@ -26,7 +26,8 @@ cr_status cr_context_new(const cr_context_options *options, cr_context **ret_con
     c->progress = o.progress;
     c->progress_user = o.progress_user;
     atomic_init(&c->cancelled, false);
-    atomic_init(&c->cancels, 0);
+    atomic_init(&c->n_operations, 0);
+    c->cancel_stays = o.cancel_stays;
     cr_status status = cr_team_new(c->threads, &c->team, err);
     if (status != CR_OK) {
         free(c);
@@ -57,7 +58,13 @@ void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user) {
     c->progress_user = user;
 }
 
-void cr_context_cancel(cr_context *c) {
-    atomic_fetch_add_explicit(&c->cancels, 1, memory_order_relaxed);
-    atomic_store_explicit(&c->cancelled, true, memory_order_relaxed);
+void cr_context_cancel(cr_context *c) { atomic_store_explicit(&c->cancelled, true, memory_order_relaxed); }
+
+bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->cancelled, memory_order_relaxed); }
+
+void cr_context_begin(cr_context *c) {
+    if (atomic_fetch_add_explicit(&c->n_operations, 1, memory_order_relaxed) == 0 && !c->cancel_stays)
+        atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
 }
+
+void cr_context_end(cr_context *c) { atomic_fetch_sub_explicit(&c->n_operations, 1, memory_order_relaxed); }

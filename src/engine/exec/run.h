@@ -27,11 +27,17 @@ struct cr_context {
     cr_progress_fn progress;
     void *progress_user;
     atomic_bool cancelled;
-    atomic_uint cancels;          /* how often it was asked for: between the computations of one call it must not be lost */
+    bool cancel_stays;            /* cancelled is never taken back */
+    atomic_int n_operations;      /* calls of several computations that are on their way: a cancel between two of these must not be lost */
     pthread_mutex_t busy;         /* one computation at a time */
     cr_slab slab;
     cr_team *team;
 };
+
+/* Around a call of several computations, and around each of these: a cancel between two of them is for the whole call. */
+void cr_context_begin(cr_context *c);
+void cr_context_end(cr_context *c);
+bool cr_context_cancelled(const cr_context *c);
 
 /* Where a leaf's elements of the current cell lie: base + sum over domain axes of (index[d] ? index[d][i] : i) * stride[d]. */
 typedef struct cr_view {

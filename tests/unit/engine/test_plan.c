@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/error.h"
 #include "craton/craton.h"
+#include "engine/exec/run.h"
 #include "engine/exec/slab.h"
 #include "engine/format/model.h"
 
@@ -57,6 +58,37 @@ static char *explained(cr_context *c, cr_array *a) {
     ck_assert_ok(cr_explain(c, 1, &a, &text, &err));
     return text;
 }
+
+START_TEST(cancel_before_anything_runs) {
+    static double out[Y][X];
+    const int axis = 0;
+    void *to = out;
+    cr_array *a = counted_array(), *m;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_array_median(a, 1, &axis, NULL, &m, &err));
+    for (int stays = 0; stays < 2; stays++) {
+        cr_context_options o = {.threads = 2, .simd_level = -1, .cancel_stays = stays};
+        cr_context *c;
+        ck_assert_ok(cr_context_new(&o, &c, &err));
+        cr_context_cancel(c);
+        for (int i = 0; i < 2; i++) {
+            cr_status status = cr_compute(c, 1, &m, &to, &err);
+            ck_assert_int_eq(status, stays ? CR_CANCELLED : CR_OK);
+            err = (cr_err)CR_ERR_INIT;
+        }
+        cr_context_begin(c); /* a call of several computations */
+        cr_context_cancel(c);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(cr_compute(c, 1, &m, &to, &err), CR_CANCELLED);
+            err = (cr_err)CR_ERR_INIT;
+        }
+        cr_context_end(c);
+        cr_context_free(c);
+    }
+    cr_array_unref(m);
+    cr_array_unref(a);
+}
+END_TEST
 
 START_TEST(explain_counts_decoding) {
     static double out[Y][X];
@@ -147,6 +179,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
+    tcase_add_test(t, cancel_before_anything_runs);
     tcase_add_test(t, explain_counts_decoding);
     tcase_add_test(t, nothing_is_said_of_decoding_once);
     tcase_add_test(t, workers_without_units_take_no_memory);
