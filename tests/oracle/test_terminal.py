@@ -129,11 +129,11 @@ def test_interrupt_of_a_conversion(source):
 
 def test_interrupt_at_any_moment(source):
     """From the first moment on, also between two of the computations that a conversion is made of."""
-    for k in range(25):
+    for k in range(12):
         one = OnTerminal("convert", "in.nc", "out.zarr", "--codec", "zstd", "--level", "22", "--chunks", "lat=1,lon=1", "-t", "1", directory=source.parent)
         while os.readlink(f"/proc/{one.child}/exe") != str(CRATON.resolve()):   # before, a signal is Python's
             time.sleep(0.001)
-        time.sleep(0.004 * k)
+        time.sleep(0.008 * k)
         os.kill(one.child, signal.SIGINT)
         code = one.end()
         assert code in (130, -signal.SIGINT), (k, code, one.seen)   # the latter: it had not begun yet

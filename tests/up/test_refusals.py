@@ -1,5 +1,6 @@
 """What ./up refuses before it changes anything, and how it says so. Installs nothing."""
 import contextlib
+import fcntl
 import http.server
 import io
 import os
@@ -54,6 +55,8 @@ def test_help_names_every_option():
         (["--port"], "--port needs a value"),
         (["--tls", "one"], "--tls needs two files"),
         (["--keep-servers"], "--keep-servers belongs to --stop"),
+        (["--stop", "--status"], "--stop and --status are two things to do"),
+        (["--restore", "/nowhere", "--uninstall"], "--restore and --uninstall are two things to do"),
         (["--purge"], "--purge belongs to --uninstall"),
     ],
 )
@@ -191,6 +194,25 @@ def test_restore_of_what_root_must_not_unpack(place, tmp_path, kind):
         archive.addfile(odd)
     answer = up(*place, "--restore", tmp_path / "evil.tar")
     assert answer.returncode != 0 and "links, devices or set-uid" in answer.stderr
+
+
+def test_restore_beside_another_up(place, tmp_path):
+    """Nothing is moved before it is known that nobody else is at work."""
+    (tmp_path / "prefix/bin").mkdir(parents=True)
+    (tmp_path / "prefix/bin/cratond").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "prefix/bin/cratond").chmod(0o755)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/config").write_text("port = 8000\n")
+    with tarfile.open(tmp_path / "good.tar", "w") as archive:
+        for name in ("config", "hub/hub.sqlite"):
+            member = tarfile.TarInfo(name)
+            member.mode = 0o600
+            archive.addfile(member)
+    with open(tmp_path / "state/.up.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        answer = up(*place, "--restore", tmp_path / "good.tar")
+    assert answer.returncode != 0 and "Another ./up is at work" in answer.stderr
+    assert sorted(p.name for p in (tmp_path / "state").iterdir()) == [".up.lock", "config"]
 
 
 def test_uninstall_where_nothing_is(place, tmp_path):

@@ -41,6 +41,21 @@ def wait_for(what, seconds=20):
         time.sleep(0.05)
 
 
+def test_interruption_before_the_step_is_noted(tmp_path):
+    """The signal comes between the start of a step's process and the note of its number."""
+    process = shell("""
+        work() { echo $BASHPID >$PLACE/work; while :; do sleep 0.2; done; }
+        declare -f set_to_work | sed 's/WORKING+=(\\$!)/while [ ! -s $PLACE\\/work ]; do :; done; kill -TERM $$; &/' >$PLACE/slow
+        grep -q 'kill -TERM' $PLACE/slow
+        source $PLACE/slow
+        step Step "No advice" work""", tmp_path)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 143, (out, err)
+    assert "Interrupted" in (tmp_path / "up.log").read_text()   # what the step says goes there
+    worker = int((tmp_path / "work").read_text())
+    wait_for(lambda: not alive(worker), 2)
+
+
 @pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("polite", [True, False])
 def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):

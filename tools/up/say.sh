@@ -22,6 +22,7 @@ fail() {
 # Commands at work, each in a process group of its own: however this script ends, by Ctrl-C, by a signal or because a step failed, they end
 # with it, and nothing of them goes on unseen.
 WORKING=()
+BEGINNING=no # a signal may come between the start of one and its noting
 
 # set_to_work COMMAND...: $! is the process, and its group. Must not be called in a condition: bash would then ignore errors inside the
 # command.
@@ -30,6 +31,7 @@ set_to_work() {
     trap 'interrupted 130' INT
     trap 'interrupted 143' TERM
     trap 'interrupted 129' HUP
+    BEFORE_IT=${!:-} BEGINNING=yes
     set -m
     (
         set -e
@@ -37,6 +39,7 @@ set_to_work() {
     ) </dev/null &
     set +m
     WORKING+=($!)
+    BEGINNING=no
 }
 
 work_is_done() { # PROCESS
@@ -57,6 +60,7 @@ interrupted() { # STATUS
 end_work() {
     local group signal=TERM left end=$((SECONDS + 5))
     trap '' INT TERM HUP
+    if [ $BEGINNING = yes ] && [ "${!:-}" != "$BEFORE_IT" ]; then WORKING+=("$!"); fi
     while :; do
         left=0
         for group in ${WORKING[@]+"${WORKING[@]}"}; do

@@ -16,12 +16,17 @@ need_value() {
     if [ $# -lt 2 ] || [ -z "$2" ]; then fail "$1 needs a value." "See ./up --help"; fi
 }
 
+one_action() {
+    if [ "$ACTION" != up ] && [ "--$ACTION" != "$1" ]; then fail "--$ACTION and $1 are two things to do: one at a time."; fi
+    ACTION=${1#--}
+}
+
 parse_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
         --help | -h) usage; exit 0 ;;
-        --demo | --admin-link | --status | --stop | --uninstall) ACTION=${1#--} ;;
-        --backup | --restore) need_value "$@"; ACTION=${1#--}; FILE=$(readlink -m -- "$2"); shift ;;
+        --demo | --admin-link | --status | --stop | --uninstall) one_action "$1" ;;
+        --backup | --restore) need_value "$@"; one_action "$1"; FILE=$(readlink -m -- "$2"); shift ;;
         --keep-servers) KEEP_SERVERS=yes ;;
         --purge) PURGE=yes ;;
         --no-demo) DEMO=no ;;
@@ -178,8 +183,15 @@ prepare_state() {
     fi
     check_exposure
     mkdir -p "$PREFIX" "$STATE/log" || fail "Cannot make $PREFIX and $STATE." "Choose others with --prefix and --state."
+    take_lock
+}
+
+LOCKED=no
+take_lock() {
+    if [ $LOCKED = yes ]; then return; fi
     exec 9>"$STATE/.up.lock"
     flock -n 9 || fail "Another ./up is at work on $STATE."
+    LOCKED=yes
 }
 
 given_or_setting() {

@@ -120,6 +120,8 @@ action_restore() {
         fail "$FILE is not a backup made by ./up --backup: it holds links, devices or set-uid programs."
     fi
     [ -x "$PREFIX/bin/cratond" ] || fail "Craton is not installed here." "Run ./up first, then ./up --restore."
+    mkdir -p "$STATE"
+    take_lock
     if service_answers; then cratond --stop; fi
     mkdir -p "$aside"
     local part

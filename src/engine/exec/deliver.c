@@ -74,7 +74,11 @@ void cr_deliver_done(cr_run *r, cr_sink_run *s) {
     s->open = NULL;
 }
 
-static cr_status write_box(struct cr_open *o, const cr_sink *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+/* Asked here too, because one cell may be thousands of chunks that take long to compress. */
+static cr_status write_box(const cr_context *c, struct cr_open *o, const cr_sink *user, const int64_t *start, const int64_t *count,
+                           const void *data, cr_err *err) {
+    if (cr_context_cancelled(c))
+        return CR_FAIL(err, CR_CANCELLED, "cancelled");
     if (user->serial)
         pthread_mutex_lock(&o->writing);
     cr_status status = user->write(user->user, start, count, data, err);
@@ -160,7 +164,8 @@ static int64_t elements(int ndim, const box *b) {
 }
 
 /* The cell's share of one chunk; writes the chunk when that was the last. */
-static cr_status deliver_part(struct cr_open *o, const cr_sink *user, const box *cell, const char *values, const int64_t *at, cr_err *err) {
+static cr_status deliver_part(const cr_context *c, struct cr_open *o, const cr_sink *user, const box *cell, const char *values,
+                              const int64_t *at, cr_err *err) {
     box chunk, part;
     int64_t number = 0;
     bool whole = true;
@@ -173,7 +178,7 @@ static cr_status deliver_part(struct cr_open *o, const cr_sink *user, const box 
         whole = whole && chunk.start[a] == cell->start[a] && chunk.count[a] == cell->count[a];
     }
     if (whole)
-        return write_box(o, user, chunk.start, chunk.count, values, err);
+        return write_box(c, o, user, chunk.start, chunk.count, values, err);
     open_chunk *e = open_or_begin(o, number, elements(o->ndim, &chunk));
     if (e == NULL)
         return CR_FAIL(err, CR_INTERNAL, "more chunks are open than were planned");
@@ -184,7 +189,7 @@ static cr_status deliver_part(struct cr_open *o, const cr_sink *user, const box 
     pthread_mutex_unlock(&o->lock);
     if (!full)
         return CR_OK;
-    cr_status status = write_box(o, user, chunk.start, chunk.count, e->bytes, err);
+    cr_status status = write_box(c, o, user, chunk.start, chunk.count, e->bytes, err);
     pthread_mutex_lock(&o->lock);
     table_remove(o, number);
     e->next = o->unused;
@@ -193,14 +198,15 @@ static cr_status deliver_part(struct cr_open *o, const cr_sink *user, const box 
     return status;
 }
 
-static cr_status deliver_parts(struct cr_open *o, const cr_sink *user, const box *cell, const char *values, cr_err *err) {
+static cr_status deliver_parts(const cr_context *c, struct cr_open *o, const cr_sink *user, const box *cell, const char *values,
+                               cr_err *err) {
     int64_t at[CR_MAX_DIMS], first[CR_MAX_DIMS], last[CR_MAX_DIMS];
     for (int a = 0; a < o->ndim; a++) {
         at[a] = first[a] = cell->start[a] / o->chunks[a];
         last[a] = (cell->start[a] + cell->count[a] - 1) / o->chunks[a];
     }
     for (;;) {
-        CR_TRY(deliver_part(o, user, cell, values, at, err));
+        CR_TRY(deliver_part(c, o, user, cell, values, at, err));
         int a = o->ndim - 1;
         while (a >= 0 && ++at[a] > last[a]) {
             at[a] = first[a];
@@ -212,14 +218,15 @@ static cr_status deliver_parts(struct cr_open *o, const cr_sink *user, const box
 }
 
 cr_status cr_deliver_box(cr_worker *w, int sink, cr_err *err) {
+    const cr_context *c = w->run->context;
     cr_sink_run *s = &w->run->sinks[sink];
     box cell;
     for (int d = 0; d < s->node->ndim; d++) {
         cell.start[s->plan->out_axis[d]] = w->lo[d];
         cell.count[s->plan->out_axis[d]] = w->n[d];
     }
-    cr_status status = s->user->chunks == NULL ? write_box(s->open, s->user, cell.start, cell.count, w->places[sink].box, err)
-                                               : deliver_parts(s->open, s->user, &cell, w->places[sink].box, err);
+    cr_status status = s->user->chunks == NULL ? write_box(c, s->open, s->user, cell.start, cell.count, w->places[sink].box, err)
+                                               : deliver_parts(c, s->open, s->user, &cell, w->places[sink].box, err);
     if (status != CR_OK)
         cr_err_context(err, "while writing %s", cr_array_op(s->node));
     return status;
@@ -245,7 +252,8 @@ cr_status cr_deliver_result(cr_context *c, const cr_array *a, const void *data, 
             chunk.count[i] = CR_MIN(user->chunks[i], a->shape[i] - chunk.start[i]);
         }
         copy_part(a->ndim, a->itemsize, &chunk, &all, data, &chunk, buffer);
-        status = user->write(user->user, chunk.start, chunk.count, buffer, err);
+        status = cr_context_cancelled(c) ? CR_FAIL(err, CR_CANCELLED, "cancelled")
+                                         : user->write(user->user, chunk.start, chunk.count, buffer, err);
         int i = a->ndim - 1;
         while (i >= 0 && ++at[i] * user->chunks[i] >= a->shape[i])
             at[i--] = 0;
