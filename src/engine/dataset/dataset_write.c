@@ -5,6 +5,7 @@
 #include "engine/array/node.h"
 #include "engine/dataset/dataset.h"
 #include "engine/dataset/encode.h"
+#include "engine/exec/run.h"
 
 enum { COORDINATES_MAX = 1 << 16 };
 
@@ -148,6 +149,7 @@ cr_status cr_dataset_write(cr_dataset *d, const char *path, const cr_write_optio
     if (!named)
         return CR_FAIL(err, CR_MEMORY, "no memory for a dataset of %d variables", d->n);
     CR_TRY(cr_writer_new(path, options, &w, err));
+    cr_context_begin(d->context);
     cr_status status = CR_OK;
     for (int k = 0; k < d->n && status == CR_OK; k++)
         status = write_variable(d, w, k, named, err);
@@ -155,6 +157,7 @@ cr_status cr_dataset_write(cr_dataset *d, const char *path, const cr_write_optio
         status = write_attrs(d, w, named, err);
     if (status == CR_OK)
         status = cr_writer_finish(w, d->context, err);
+    cr_context_end(d->context);
     cr_writer_free(w);
     if (status != CR_OK)
         cr_err_context(err, "%s", path);

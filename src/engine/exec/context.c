@@ -60,8 +60,6 @@ void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user) {
 
 void cr_context_cancel(cr_context *c) { atomic_store_explicit(&c->cancelled, true, memory_order_relaxed); }
 
-bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->cancelled, memory_order_relaxed); }
-
 void cr_context_begin(cr_context *c) {
     if (atomic_fetch_add_explicit(&c->n_operations, 1, memory_order_relaxed) == 0 && !c->cancel_stays)
         atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);

@@ -14,6 +14,7 @@ typedef struct open_chunk {
 } open_chunk;
 
 struct cr_open {
+    const cr_context *context;
     pthread_mutex_t lock, writing;
     int64_t shape[CR_MAX_DIMS], chunks[CR_MAX_DIMS], n_chunks[CR_MAX_DIMS];
     int ndim;
@@ -30,6 +31,7 @@ cr_status cr_deliver_init(cr_run *r, cr_sink_run *s, cr_err *err) {
     if (o == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to write %s", cr_array_op(s->node));
     s->open = o;
+    o->context = r->context;
     pthread_mutex_init(&o->lock, NULL);
     pthread_mutex_init(&o->writing, NULL);
     o->ndim = s->node->ndim;
@@ -75,9 +77,8 @@ void cr_deliver_done(cr_run *r, cr_sink_run *s) {
 }
 
 /* Asked here too, because one cell may be thousands of chunks that take long to compress. */
-static cr_status write_box(const cr_context *c, struct cr_open *o, const cr_sink *user, const int64_t *start, const int64_t *count,
-                           const void *data, cr_err *err) {
-    if (cr_context_cancelled(c))
+static cr_status write_box(struct cr_open *o, const cr_sink *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    if (cr_context_cancelled(o->context))
         return CR_FAIL(err, CR_CANCELLED, "cancelled");
     if (user->serial)
         pthread_mutex_lock(&o->writing);
@@ -164,8 +165,7 @@ static int64_t elements(int ndim, const box *b) {
 }
 
 /* The cell's share of one chunk; writes the chunk when that was the last. */
-static cr_status deliver_part(const cr_context *c, struct cr_open *o, const cr_sink *user, const box *cell, const char *values,
-                              const int64_t *at, cr_err *err) {
+static cr_status deliver_part(struct cr_open *o, const cr_sink *user, const box *cell, const char *values, const int64_t *at, cr_err *err) {
     box chunk, part;
     int64_t number = 0;
     bool whole = true;
@@ -178,7 +178,7 @@ static cr_status deliver_part(const cr_context *c, struct cr_open *o, const cr_s
         whole = whole && chunk.start[a] == cell->start[a] && chunk.count[a] == cell->count[a];
     }
     if (whole)
-        return write_box(c, o, user, chunk.start, chunk.count, values, err);
+        return write_box(o, user, chunk.start, chunk.count, values, err);
     open_chunk *e = open_or_begin(o, number, elements(o->ndim, &chunk));
     if (e == NULL)
         return CR_FAIL(err, CR_INTERNAL, "more chunks are open than were planned");
@@ -189,7 +189,7 @@ static cr_status deliver_part(const cr_context *c, struct cr_open *o, const cr_s
     pthread_mutex_unlock(&o->lock);
     if (!full)
         return CR_OK;
-    cr_status status = write_box(c, o, user, chunk.start, chunk.count, e->bytes, err);
+    cr_status status = write_box(o, user, chunk.start, chunk.count, e->bytes, err);
     pthread_mutex_lock(&o->lock);
     table_remove(o, number);
     e->next = o->unused;
@@ -198,15 +198,14 @@ static cr_status deliver_part(const cr_context *c, struct cr_open *o, const cr_s
     return status;
 }
 
-static cr_status deliver_parts(const cr_context *c, struct cr_open *o, const cr_sink *user, const box *cell, const char *values,
-                               cr_err *err) {
+static cr_status deliver_parts(struct cr_open *o, const cr_sink *user, const box *cell, const char *values, cr_err *err) {
     int64_t at[CR_MAX_DIMS], first[CR_MAX_DIMS], last[CR_MAX_DIMS];
     for (int a = 0; a < o->ndim; a++) {
         at[a] = first[a] = cell->start[a] / o->chunks[a];
         last[a] = (cell->start[a] + cell->count[a] - 1) / o->chunks[a];
     }
     for (;;) {
-        CR_TRY(deliver_part(c, o, user, cell, values, at, err));
+        CR_TRY(deliver_part(o, user, cell, values, at, err));
         int a = o->ndim - 1;
         while (a >= 0 && ++at[a] > last[a]) {
             at[a] = first[a];
@@ -218,15 +217,14 @@ static cr_status deliver_parts(const cr_context *c, struct cr_open *o, const cr_
 }
 
 cr_status cr_deliver_box(cr_worker *w, int sink, cr_err *err) {
-    const cr_context *c = w->run->context;
     cr_sink_run *s = &w->run->sinks[sink];
     box cell;
     for (int d = 0; d < s->node->ndim; d++) {
         cell.start[s->plan->out_axis[d]] = w->lo[d];
         cell.count[s->plan->out_axis[d]] = w->n[d];
     }
-    cr_status status = s->user->chunks == NULL ? write_box(c, s->open, s->user, cell.start, cell.count, w->places[sink].box, err)
-                                               : deliver_parts(c, s->open, s->user, &cell, w->places[sink].box, err);
+    cr_status status = s->user->chunks == NULL ? write_box(s->open, s->user, cell.start, cell.count, w->places[sink].box, err)
+                                               : deliver_parts(s->open, s->user, &cell, w->places[sink].box, err);
     if (status != CR_OK)
         cr_err_context(err, "while writing %s", cr_array_op(s->node));
     return status;

@@ -275,7 +275,7 @@ static void rank_pieces(cr_worker *w, panel *at, bool helping) {
     ranking g;
     begin_ranking(w, &r->sinks[at->sink], w->places[at->sink].ranking, &g);
     for (; (piece = atomic_fetch_add(&at->next_piece, 1)) < at->n_pieces; done++)
-        if (!atomic_load_explicit(&r->context->cancelled, memory_order_relaxed))
+        if (!cr_context_cancelled(r->context))
             rank_piece(&g, at, piece);
     pthread_mutex_lock(&r->lock);
     for (panel **link = &r->ranking; *link != NULL; link = &(*link)->next)

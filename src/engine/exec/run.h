@@ -37,7 +37,7 @@ struct cr_context {
 /* Around a call of several computations, and around each of these: a cancel between two of them is for the whole call. */
 void cr_context_begin(cr_context *c);
 void cr_context_end(cr_context *c);
-bool cr_context_cancelled(const cr_context *c);
+static inline bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->cancelled, memory_order_relaxed); }
 
 /* Where a leaf's elements of the current cell lie: base + sum over domain axes of (index[d] ? index[d][i] : i) * stride[d]. */
 typedef struct cr_view {

@@ -194,7 +194,7 @@ static void report_progress(void *job) {
 
 static cr_status run_cell(cr_worker *w, cr_err *err) {
     const cr_scan *scan = w->run->scan;
-    if (atomic_load_explicit(&w->run->context->cancelled, memory_order_relaxed))
+    if (cr_context_cancelled(w->run->context))
         return CR_FAIL(err, CR_CANCELLED, "cancelled");
     for (int d = 0; d < scan->program.ndim; d++) {
         w->lo[d] = cr_cells_begin(&scan->cells, d, w->cell[d]);

@@ -448,7 +448,7 @@ static bool rows_inside(const cr_scan *scan) {
     return any;
 }
 
-static bool cancelled(const cr_worker *w) { return atomic_load_explicit(&w->run->context->cancelled, memory_order_relaxed); }
+static bool cancelled(const cr_worker *w) { return cr_context_cancelled(w->run->context); }
 
 cr_status cr_strip_cell(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;

@@ -157,8 +157,7 @@ static void work(void *job, int worker) {
         if (number >= b->n_stretches)
             return;
         cr_err err = CR_ERR_INIT;
-        cr_status status = atomic_load_explicit(&b->context->cancelled, memory_order_relaxed) ? CR_FAIL(&err, CR_CANCELLED, "cancelled")
-                                                                                              : run_stretch(b, number, &err);
+        cr_status status = cr_context_cancelled(b->context) ? CR_FAIL(&err, CR_CANCELLED, "cancelled") : run_stretch(b, number, &err);
         if (status == CR_OK)
             continue;
         pthread_mutex_lock(&b->lock);
@@ -235,8 +234,9 @@ static cr_status run(cr_context *c, const cr_search *s, cr_weights **ret_weights
         return CR_FAIL(err, CR_MEMORY, "no memory for regridding weights");
     pthread_mutex_init(&b.lock, NULL);
     pthread_mutex_lock(&c->busy);
-    atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
+    cr_context_begin(c);
     cr_team_run(c->team, c->threads, work, NULL, &b);
+    cr_context_end(c);
     pthread_mutex_unlock(&c->busy);
     pthread_mutex_destroy(&b.lock);
     cr_status status = b.status;

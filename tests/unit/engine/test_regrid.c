@@ -428,6 +428,17 @@ START_TEST(weights_do_not_depend_on_threads) {
     cr_weights *w;
     ck_assert_fails(cr_weights_make(c, from, to, &(cr_weights_options){.method = CR_REGRID_CONSERVATIVE}, &w, &err), CR_MEMORY);
     cr_context_free(c);
+    for (int stays = 0; stays < 2; stays++) { /* cancelled before it begins */
+        cr_context_options o = {.threads = 2, .simd_level = -1, .cancel_stays = stays};
+        err = (cr_err)CR_ERR_INIT;
+        ck_assert_ok(cr_context_new(&o, &c, &err));
+        cr_context_cancel(c);
+        cr_status status = cr_weights_make(c, from, to, &(cr_weights_options){.method = CR_REGRID_NEAREST}, &w, &err);
+        ck_assert_int_eq(status, stays ? CR_CANCELLED : CR_OK);
+        if (status == CR_OK)
+            cr_weights_unref(w);
+        cr_context_free(c);
+    }
     cr_grid_unref(from);
     cr_grid_unref(to);
 }
