@@ -101,10 +101,11 @@ def rm_of(person):
 
 def held(platform, person):
     """The person's removal, with its rm stopped in the middle: how it looks when a home is large."""
-    fill(person, 20000)
+    fill(person, 60000)  # long enough to be met in its middle; ext4 permits 65,000 names of one file
     remove(platform, person.name)
     pid = wait_for(lambda: rm_of(person), 10, 0)
     os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: "\nState:\tT" in Path(f"/proc/{pid}/status").read_text(), 10)
     assert traces(platform, person)
     return pid
 

@@ -37,6 +37,7 @@ class OnTerminal:
         self.seen, self.status = "", None
         self.child, self.terminal = pty.fork()
         if self.child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)   # a shell's background job has it ignored
             os.chdir(directory)
             os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
             os.environ.update(LC_ALL="C.UTF-8", TERM="xterm", COLUMNS="80")

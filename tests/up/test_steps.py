@@ -18,7 +18,8 @@ BEGIN = "set -euo pipefail; source tools/up/say.sh; source tools/up/settings.sh;
 
 def shell(script, tmp_path):
     return subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True)
+                            stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job has it ignored
 
 
 def run(script, tmp_path):
