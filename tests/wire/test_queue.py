@@ -129,11 +129,12 @@ def test_what_is_larger_than_the_room_stops_nobody():
 
 
 def processes_of(owners):
+    """The command lines of what runs; a process that has ended has none, also while nobody has taken it away yet."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            if folder.stat().st_uid in owners:
-                found.append((folder / "cmdline").read_bytes())
+            if folder.stat().st_uid in owners and (line := (folder / "cmdline").read_bytes()):
+                found.append(line)
         except OSError:
             continue
     return found
