@@ -1,12 +1,12 @@
-"""The platform's main job, done as a user does it: sign in, start the server, run both welcome notebooks, stop, sign out.
+"""The platform's main job, done as a user does it: sign in, start the server, run the welcome notebooks, stop, sign out.
 
 Everything goes over public HTTP and the kernel's websocket. Only the account is made, and removed at the end, through the control
 socket of cratond: a name and a password that nobody knows, for this machine only.
 
-    demo.py --control SOCKET --address URL --output DIRECTORY
+    demo.py --control SOCKET --address URL --output DIRECTORY [--first]
 
 Leaves in DIRECTORY the executed notebooks as HTML, their plots as PNG, and figures.json. Exit status 0 when every comparison in the
-notebooks held.
+notebooks held. --first leaves out notebooks that ask for it ("craton": {"first": false} in their metadata): the first start is short.
 """
 import argparse
 import json
@@ -102,13 +102,15 @@ def write_page(notebook, target):
     target.write_text(body)
 
 
-def analyse(browser, hub, name, password, output):
+def analyse(browser, hub, name, password, output, first):
     home = sign_in(browser, hub, name, password)
     say("signed in")
     server = Server(browser, start_server(browser, hub, home, name))
     results, pages = [], []
     for entry in sorted(server.api("GET", "contents/welcome")["content"], key=lambda e: e["name"]):
         if entry["type"] != "notebook":
+            continue
+        if first and not server.notebook(entry["path"])["metadata"].get("craton", {}).get("first", True):
             continue
         say(f"running {entry['path']}")
         notebook, figures = run_notebook(server, entry["path"])
@@ -136,6 +138,7 @@ def main():
     parser = argparse.ArgumentParser()
     for option in ("control", "address", "output"):
         parser.add_argument("--" + option, required=True)
+    parser.add_argument("--first", action="store_true")
     arguments = parser.parse_args()
     hub, output = arguments.address.rstrip("/"), Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -143,11 +146,11 @@ def main():
         signal.signal(number, lambda *_: sys.exit("demo: interrupted"))
 
     control = Control(arguments.control)
-    print("Demo: two analyses on real data, through the running platform", flush=True)
+    print("Demo: analyses on real data, through the running platform", flush=True)
     account = control.ask(command="demo-create")
     browser = Browser()
     try:
-        results, pages, plots = analyse(browser, hub, account["name"], account["password"], output)
+        results, pages, plots = analyse(browser, hub, account["name"], account["password"], output, arguments.first)
         stop_server(browser, hub)
     finally:
         control.ask(command="demo-remove", name=account["name"])

@@ -3,11 +3,11 @@
 
 need_running() { service_answers || fail "Craton is not running on $STATE." "Start it: ./up"; }
 
-action_demo() {
+action_demo() { # [--first]
     need_running
     say ""
     "$PREFIX/env/current/bin/python" -I "$PREFIX/share/craton/demo/demo.py" \
-        --control "$RUN/control.sock" --address "$(public_address)" --output "$STATE/demo" 3>&- 9>&-
+        --control "$RUN/control.sock" --address "$(public_address)" --output "$STATE/demo" "$@" 3>&- 9>&-
 }
 
 action_admin_link() {
