@@ -21,7 +21,7 @@ def test_first_administrator_reaches_the_laboratory(platform, admin):
     server, messages = admin.start_server()
     assert len(messages) >= 3 and all(messages)
     assert [e["name"] for e in server.api("GET", "contents/welcome")["content"] if e["type"] == "notebook"] == [
-        "1-ndvi.ipynb", "2-climate.ipynb", "3-grids.ipynb"]
+        "1-ndvi.ipynb", "2-climate.ipynb", "3-grids.ipynb", "4-cluster.ipynb"]
     assert "ostia_monthly.nc" in [e["name"] for e in server.api("GET", "contents/welcome/data")["content"]]
     assert run(server, "print(6 * 7)") == "42"
     uid = int(run(server, "import os; print(os.getuid())"))
@@ -83,6 +83,6 @@ def test_second_up_is_quick_and_offline(platform):
 def test_demo(platform):
     answer = platform.up("--demo")
     assert "agree in every comparison" in answer.stdout
-    for name in ("figures.json", "1-ndvi.html", "2-climate.html", "3-grids.html", "ndvi-map.png", "nino34.png", "four-views.png"):
+    for name in ("figures.json", "1-ndvi.html", "2-climate.html", "3-grids.html", "4-cluster.html", "ndvi-map.png", "nino34.png", "four-views.png", "cluster.png"):
         assert (platform.state / "demo" / name).stat().st_size > 100
     assert not any("demo" in server["user"] for server in platform.ask("status")["servers"])
