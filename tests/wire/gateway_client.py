@@ -85,7 +85,7 @@ class Member:
 class Notebook:
     """dask.config and variables as in a kernel of this server: Gateway() needs no argument."""
 
-    NAMES = ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN")
+    NAMES = ("DASK_GATEWAY__ADDRESS", "DASK_GATEWAY__PUBLIC_ADDRESS", "DASK_GATEWAY__AUTH__TYPE", "JUPYTERHUB_API_TOKEN")
 
     def __init__(self, given):
         self.given = given

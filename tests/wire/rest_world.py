@@ -65,9 +65,9 @@ def make_people(hub):
 
 
 class RealHub:
-    """Takes about 5 s of one core to start; keeps everything in its folder."""
+    """Takes about 5 s of one core to start; keeps everything in its folder. more_roles: beside those of the services."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, more_roles=()):
         self.folder = Path(folder)
         first = free_ports()
         root = secrets.token_hex(32)
@@ -75,6 +75,7 @@ class RealHub:
         # No address: it would be routed to, which moves the hub's own routes.
         services = [{"name": name, "api_token": self.tokens[name], "admin": admin} for name, (admin, _, _) in SERVICES.items()]
         roles = [{"name": f"of-{name}", "scopes": scopes, "services": [name]} for name, (_, scopes, _) in SERVICES.items() if scopes]
+        roles += more_roles
         (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable,
                                                          "services": services, "roles": roles})
         self.url = f"http://127.0.0.1:{first + 1}"

@@ -368,7 +368,9 @@ def test_a_disabled_persons_cluster_ends_also_after_a_kill(platform, admin):
 
 def test_no_argument_is_needed_in_a_server(platform, ada):
     """The environment that the helper gives to a server and its kernels."""
-    with Notebook(ada.start_server()), Gateway() as gateway:
+    given = ada.start_server()
+    assert given["DASK_GATEWAY__PUBLIC_ADDRESS"] == f"http://ada.localhost:{platform.port + 1}/services/dask-gateway"  # of links to dashboards
+    with Notebook(given), Gateway() as gateway:
         assert gateway.list_clusters(status=["running", "stopped"]) is not None
         name = gateway.submit(**SMALL)
         gateway.stop_cluster(name)

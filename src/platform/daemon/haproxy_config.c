@@ -1,7 +1,8 @@
 /* haproxy_config.c - three public faces and their backends (docs/decisions/0002-origins-and-sockets.md).
  *
  * hub    BIND:PORT      the hub's origin. Any other Host gets 421, so that no foreign name can be pointed at it.
- * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's.
+ * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's. Where the gateway is
+ *        switched on also the dashboards of that account's clusters, for who has the cookie (gateway/dashboards.h); the hub gives it there.
  * api    127.0.0.1:PORT+2   /hub/api only, for user servers; no cookies.
  *
  * front  127.0.0.1:PORT+2   where the gateway is switched on this is what listens there: TLS whose name (SNI) is that of a Dask cluster goes to
@@ -41,7 +42,7 @@ _Static_assert(HUB_SLOTS * 5 / 2 + 3 * IDLE_SLOTS < (int)CR_HTTP_CONNECTIONS_MAX
 _Static_assert((int)CR_HTTP_STREAMS_MAX >= (int)HUB_SLOTS, "every stream that the door lets through is given out");
 
 typedef struct names {
-    char hub_origin[CR_URL_MAX], hub_host[512], user_suffix[512], map[600], clusters[600], run[600];
+    char hub_origin[CR_URL_MAX], hub_host[512], user_scheme[16], user_suffix[512], map[600], clusters[600], run[600];
     uint64_t connections, slots;      /* of all together; of one door to the hub */
 } names;
 
@@ -50,6 +51,7 @@ static void put_names(const cr_config *c, uint64_t files, names *n) {
     cr_url_hub_origin(c, n->hub_origin, sizeof n->hub_origin);
     snprintf(n->hub_host, sizeof n->hub_host, "%s", strstr(n->hub_origin, "://") + 3);
     cr_url_user_origin(c, "*", user, sizeof user);
+    snprintf(n->user_scheme, sizeof n->user_scheme, "%.*s", (int)(strchr(user, '*') - user), user);
     snprintf(n->user_suffix, sizeof n->user_suffix, "%s", strchr(user, '*') + 1);
     cr_run_path(c, CR_RUN_MAP, n->map, sizeof n->map);
     cr_run_path(c, CR_RUN_CLUSTER_MAP, n->clusters, sizeof n->clusters);
@@ -215,6 +217,47 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    default_backend hub\n\n");
 }
 
+/* To one scheduler. They stay open for as long as somebody likes, and stand beside the requests of everybody's servers. A client has one or two. */
+static unsigned long long scheduler_connections(const names *n) { return CR_MAX(CR_MIN(n->connections / 32, (uint64_t)64), (uint64_t)12); }
+
+/* Before the cookies are taken out. What is not a navigation of a browser gets no redirection: it could not sign in anyway. */
+static void put_dashboards(const names *n, cr_buf *out) {
+    char many[96];
+    cr_buf_addf(out,
+                "    acl dashboard path_beg " CR_GATEWAY_PATH "/clusters/\n"
+                "    acl entering path " CR_GATEWAY_ENTER "\n"
+                "    acl entering_oddly req.body_size gt 0\n"
+                "    acl entering_oddly req.hdr(transfer-encoding) -m found\n"
+                "    acl entering_oddly query -m reg ^([^&]*&){8}\n"
+                "    http-request return status 405 content-type text/plain string \"Only GET is here\" if dashboard !METH_GET or entering !METH_GET\n"
+                "    http-request return status 400 content-type text/plain string \"This is no way to a dashboard\" if entering entering_oddly\n"
+                "    http-request track-sc2 req.hdr_ip(x-forwarded-for),ipmask(32,64) table hub_requests if entering\n"
+                "    http-request set-var(txn.cluster) path,field(5,/) if dashboard\n"
+                "    http-request set-var(txn.dst) str(dash-),concat(,txn.cluster,),map_str(%s) if dashboard\n"
+                "    http-request set-var(txn.owner) var(txn.dst),field(1,:) if dashboard { var(txn.dst) -m found }\n"
+                "    http-request set-var(txn.want) var(txn.owner),concat(%s) if dashboard { var(txn.owner) -m found }\n"
+                "    http-request return status 421 content-type text/plain string \"wrong host\" if dashboard { var(txn.owner) -m found } !right_host\n"
+                "    http-request set-var(txn.viewer) req.cook(" CR_DASHBOARD_COOKIE "),sha2(256),hex,map_str(%s) if dashboard\n"
+                "    http-request set-var(txn.origin) str(%s),concat(,txn.host,) if dashboard\n"
+                "    acl may_look var(txn.viewer),strcmp(txn.owner) eq 0\n"
+                "    acl from_here req.hdr(origin),lower,strcmp(txn.origin) eq 0\n"
+                "    acl from_elsewhere req.hdr(sec-fetch-site) -m str cross-site same-site\n"
+                "    acl navigation req.hdr(sec-fetch-mode) -m str navigate\n"
+                "    acl framed req.hdr(sec-fetch-dest) -m str iframe frame object embed\n"
+                "    http-request return status 403 content-type text/plain string \"not from another site\""
+                " if dashboard { req.hdr(origin) -m found } !from_here or dashboard from_elsewhere !navigation or dashboard from_elsewhere framed\n"
+                "    http-request redirect location %s/hub/dashboard%%[pathq] code 302 if dashboard !may_look navigation\n"
+                "    http-request redirect location %s/hub/dashboard%%[pathq] code 302 if dashboard !may_look !{ req.hdr(sec-fetch-mode) -m found }"
+                " !{ req.hdr(upgrade) -m found }\n"
+                "    http-request return status 403 content-type text/plain string \"sign in at the hub, and open the dashboard's link\" if dashboard !may_look\n"
+                "    http-request track-sc2 var(txn.cluster) table dashboards if dashboard\n",
+                n->clusters, n->user_suffix, n->clusters, n->user_scheme, n->hub_origin, n->hub_origin);
+    snprintf(many, sizeof many, "entering { sc2_http_req_rate(hub_requests) gt %d }", HUB_RATE);
+    put_refusal(n, 429, "many.html", "too many requests from your network address; wait some seconds and try again", many, out);
+    snprintf(many, sizeof many, "dashboard { sc2_conn_cur(dashboards) gt %llu }", scheduler_connections(n));
+    put_refusal(n, 429, "many.html", "too many requests to this dashboard at a time; wait some seconds and try again", many, out);
+}
+
 static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
     /* Something is left for the hub, whatever happens at the servers. */
     cr_buf_addf(out, "frontend user\n    maxconn %llu\n", (unsigned long long)(n->connections * 3 / 4));
@@ -230,15 +273,26 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    acl right_host var(txn.host),strcmp(txn.want) eq 0\n"
                 "    http-request return status 421 content-type text/plain string \"wrong host\" if routed !right_host\n",
                 n->map, n->user_suffix);
+    if (c->gateway)
+        put_dashboards(n, out);
     /* The hub's cookies never reach user code (one line strips one cookie), and user code cannot set them. Who has more than five
      * of them was made to by a page that tosses cookies: then none at all passes. */
     for (int i = 0; i < 5; i++)
         cr_buf_adds(out, "    http-request replace-header Cookie ^(.*;\\s*|)(?:__Host-)?craton-[^;=]*=[^;]*(?:;\\s*|$)(.*)$ \\1\\2\n");
     cr_buf_adds(out,
                 "    http-request del-header Cookie if { req.fhdr(cookie) -m reg (?:^|;)\\s*(?:__Host-)?craton- }\n"
-                "    http-response replace-header Set-Cookie (?i)^\\s*(?:__(?:Host|Secure|Http|Host-Http)-)?craton-.* x-refused=1;Max-Age=0;Path=/x-refused\n"
+                "    http-response replace-header Set-Cookie (?i)^\\s*(?:__(?:Host|Secure|Http|Host-Http)-)?craton-.* x-refused=1;Max-Age=0;Path=/x-refused");
+    cr_buf_adds(out, c->gateway ? " if !{ var(txn.entering) -m found }\n" : "\n");      /* what the hub itself gives */
+    cr_buf_adds(out,
                 "    http-response replace-header Set-Cookie (?i)^(.*);\\s*domain=[^;]*(.*)$ \\1\\2\n"
-                "    http-response del-header Service-Worker-Allowed\n"
+                "    http-response del-header Service-Worker-Allowed\n");
+    if (c->gateway)
+        cr_buf_adds(out,
+                    "    http-request set-var(txn.entering) bool(true) if entering\n"
+                    "    http-request set-header X-Craton-Entry enter if entering\n"
+                    "    use_backend hub if entering\n"
+                    "    use_backend dashboards if dashboard may_look\n");
+    cr_buf_adds(out,
                 "    use_backend " CR_PROXY_BACKEND " if routed\n"
                 "    default_backend gone\n\n");
 }
@@ -272,9 +326,6 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
-/* To one scheduler. They stay open for as long as somebody likes, and stand beside the requests of everybody's servers. A client has one or two. */
-static unsigned long long scheduler_connections(const names *n) { return CR_MAX(CR_MIN(n->connections / 32, (uint64_t)64), (uint64_t)12); }
-
 static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) {
     cr_buf_addf(out,
                 "frontend front\n"
@@ -304,6 +355,19 @@ static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) 
                 "    tcp-request content set-dst-port var(sess.dst),field(2,:)\n"
                 "    server s 0.0.0.0:0\n\n",
                 cr_proxy_address(c, "front", address, sizeof address));
+}
+
+/* A page of a scheduler is in no frame of another site. */
+static void put_dashboard_backend(cr_buf *out) {
+    cr_buf_adds(out,
+                "backend dashboards\n"
+                "    stick-table type string len 64 size 10k expire 1m store conn_cur\n"
+                "    http-reuse never\n"
+                "    http-request replace-path " CR_GATEWAY_PATH "/clusters/[^/]+/?(.*) /\\1\n"
+                "    http-request set-dst var(txn.dst),field(2,:)\n"
+                "    http-request set-dst-port var(txn.dst),field(3,:)\n"
+                "    http-response set-header X-Frame-Options SAMEORIGIN\n"
+                "    server s 0.0.0.0:0\n\n");
 }
 
 static void put_scheduler_api(const cr_config *c, const names *n, cr_buf *out) {
@@ -388,6 +452,7 @@ cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_
     if (c->gateway) {
         put_front_frontend(c, &n, out);
         put_scheduler_api(c, &n, out);
+        put_dashboard_backend(out);
     }
     put_backends(c, &n, out);
     return cr_buf_check(out, err);

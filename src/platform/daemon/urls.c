@@ -52,6 +52,11 @@ char *cr_url_gateway(const cr_config *c, char *buf, size_t size) {
     return put(buf, size, "http://127.0.0.1:%d" CR_GATEWAY_PATH, (int)c->port + 2);
 }
 
+char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size) {
+    char origin[CR_URL_MAX];
+    return put(buf, size, "%s" CR_GATEWAY_PATH, cr_url_user_origin(c, account, origin, sizeof origin));
+}
+
 static bool stays(unsigned char b) {
     return (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || (b && strchr("-._~@", b));
 }

@@ -37,6 +37,9 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 /* Path of the gateway's REST API, at every port where it is. */
 #define CR_GATEWAY_PATH "/services/dask-gateway"
 #define CR_GATEWAY_COOKIE "craton-gateway"
+/* Of a person's origin: who has this cookie may look at dashboards, and where it is given. See gateway/dashboards.h. */
+#define CR_DASHBOARD_COOKIE "craton-dashboard"
+#define CR_GATEWAY_ENTER CR_GATEWAY_PATH "/enter"
 /* HAProxy's backend whose dynamic servers are the user servers (name: cr_link_name). */
 #define CR_PROXY_BACKEND "usock"
 
@@ -46,6 +49,8 @@ char *cr_url_user_origins(const cr_config *c, char *buf, size_t size);   /* a CS
 char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2/hub/api, for user servers */
 /* http://127.0.0.1:PORT+2/services/dask-gateway: the gateway as programs of this machine reach it; schedulers at the same port, by SNI */
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size);
+/* USERORIGIN/services/dask-gateway: what the links to dashboards begin with */
+char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size);
 
 /* One segment of a path, percent-encoded as JupyterHub does it: letters, digits and -._~@ stay. */
 char *cr_url_segment(const char *text, char *buf, size_t size);

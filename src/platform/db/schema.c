@@ -214,5 +214,15 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE links ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE links ADD COLUMN group_name TEXT;"                              /* that they are put into */
      "ALTER TABLE links ADD COLUMN note TEXT NOT NULL DEFAULT '';"},              /* the administrator's, to know it by */
+    {13, "dashboards of clusters",
+     "ALTER TABLE clusters ADD COLUMN dashboard_port INTEGER NOT NULL DEFAULT 0;" /* 0: none */
+     "CREATE TABLE dashboard_keys ("              /* see gateway/dashboards.h */
+     "  id INTEGER PRIMARY KEY,"
+     "  hash BLOB NOT NULL UNIQUE,"
+     "  session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,"
+     "  is_cookie INTEGER NOT NULL CHECK (is_cookie IN (0, 1)),"                  /* else a code */
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT;"
+     "CREATE INDEX dashboard_keys_session ON dashboard_keys (session_id);"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

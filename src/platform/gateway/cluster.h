@@ -8,7 +8,7 @@
  * started, those that it has not met yet and does not want any more are stopped; those that it has it sends away itself.
  *
  * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c (what happens), gateway_rest.c (what is asked),
- *   gateway_pages.c (what people look at).
+ *   gateway_pages.c (what people look at), dashboards.h.
  * Threads: the hub's loop.
  *
  * Invariants
@@ -106,6 +106,8 @@ struct cr_gateway {
     char schedulers_socket[300];
     cr_cluster *clusters;     /* that are not STOPPED or FAILED */
     struct cr_gateway_call *calls;
+    struct cr_dashboard_view *views;      /* see dashboards.h */
+    struct cr_dashboard_entry *entries;
     cr_timer servers;         /* to look for the servers of clusters */
 };
 

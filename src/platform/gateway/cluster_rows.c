@@ -51,9 +51,9 @@ void cr_cluster_rows_save(const cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     const char *outcome = c->status == CR_CLUSTER_STOPPING ? cr_cluster_status_name(c->outcome) : NULL;
     note("saving a cluster",
-         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = ?, reason = ?, scheduler_port = ?, api_port = ?, count = ?, "
-                   "core_ms = ?, cpu_ms = ? WHERE id = ?", "tttiiiiii", cr_cluster_status_name(c->status), outcome,
-                   c->reason[0] ? c->reason : NULL, c->ports[0], c->ports[1], c->count, c->core_ms,
+         cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = ?, reason = ?, scheduler_port = ?, api_port = ?, "
+                   "dashboard_port = ?, count = ?, core_ms = ?, cpu_ms = ? WHERE id = ?", "tttiiiiiii", cr_cluster_status_name(c->status), outcome,
+                   c->reason[0] ? c->reason : NULL, c->ports[0], c->ports[1], c->ports[2], c->count, c->core_ms,
                    c->cpu_ms, c->id), &err);
 }
 
@@ -73,7 +73,7 @@ void cr_cluster_rows_ended(const cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     note("noting the end of a cluster",
          cr_db_run(c->gateway->hub->db, &err, "UPDATE clusters SET status = ?, outcome = NULL, reason = ?, token = '', cert = '', key = '', "
-                   "options = json_set(options, '$.environment', json('{}')), scheduler_port = 0, api_port = 0, count = 0, "
+                   "options = json_set(options, '$.environment', json('{}')), scheduler_port = 0, api_port = 0, dashboard_port = 0, count = 0, "
                    "core_ms = ?, cpu_ms = ?, stopped_ms = ? WHERE id = ?", "ttiiii", cr_cluster_status_name(c->outcome),
                    c->reason[0] ? c->reason : NULL, c->core_ms, c->cpu_ms, cr_wall_ms(), c->id), &err);
 }
@@ -144,6 +144,7 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->server_generation = (uint64_t)cr_query_int(q, 22);
     c->core_ms = cr_query_int(q, 23);
     c->cpu_ms = cr_query_int(q, 24);
+    c->ports[2] = cr_query_int(q, 25);
     c->scheduler_lives = true;        /* until the runner's list says otherwise */
     c->uid = -1;
     return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -153,7 +154,7 @@ cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
                          "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled, "
-                         "c.server_id, c.server_generation, c.core_ms, c.cpu_ms "
+                         "c.server_id, c.server_generation, c.core_ms, c.cpu_ms, c.dashboard_port "
                          "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
     while (cr_query_next(&q))
         CR_TRY(load_cluster(g, &q, err));
@@ -168,9 +169,10 @@ static json_t *or_null(json_t *value) { return value ? value : json_null(); }
 static json_t *report(const cr_query *q, bool with_keys) {
     const char *status = cr_query_text(q, 1);
     bool running = strcmp(status, "RUNNING") == 0;
-    json_t *r = json_pack("{s:s, s:s, s:o, s:I, s:o, s:n}", "name", cr_query_text(q, 0), "status", status, "options",
+    json_t *r = json_pack("{s:s, s:s, s:o, s:I, s:o, s:o}", "name", cr_query_text(q, 0), "status", status, "options",
                           or_null(json_loads(cr_query_text(q, 2), 0, NULL)), "start_time", (json_int_t)cr_query_int(q, 3), "stop_time",
-                          cr_query_int(q, 4) ? json_integer(cr_query_int(q, 4)) : json_null(), "dashboard_route");
+                          cr_query_int(q, 4) ? json_integer(cr_query_int(q, 4)) : json_null(), "dashboard_route",
+                          running && cr_query_int(q, 8) ? json_sprintf("/clusters/%s/status", cr_query_text(q, 0)) : json_null());
     if (r && with_keys) {
         json_object_set_new(r, "tls_cert", running ? json_string(cr_query_text(q, 5)) : json_null());
         json_object_set_new(r, "tls_key", running ? json_string(cr_query_text(q, 6)) : json_null());
@@ -180,7 +182,7 @@ static json_t *report(const cr_query *q, bool with_keys) {
 
 cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned statuses, const char *name, cr_cluster_row_fn fn, void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT name, status, options, created_ms, coalesce(stopped_ms, 0), cert, key, user_id FROM clusters "
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT name, status, options, created_ms, coalesce(stopped_ms, 0), cert, key, user_id, dashboard_port FROM clusters "
                          "WHERE ((?1 IS NULL AND user_id = ?2) OR name = ?1) ORDER BY id DESC LIMIT 1000", "ti", name, user_id));
     while (cr_query_next(&q))
         if (statuses & 1u << status_of(cr_query_text(&q, 1)))
@@ -256,7 +258,8 @@ static cr_status failures_of(cr_gateway *g, int64_t cluster_id, bool with_tails,
     return cr_query_end(&q, err);
 }
 
-static json_t *shown(cr_gateway *g, const cr_query *q) {
+/* own: for the cluster's person. */
+static json_t *shown(cr_gateway *g, const cr_query *q, bool own) {
     const char *status = cr_query_text(q, 2), *name = cr_query_text(q, 1);
     const cr_cluster *c = cr_cluster_find(g, name);
     int64_t core = c ? c->core_ms : cr_query_int(q, 8), cpu = c ? c->cpu_ms : cr_query_int(q, 9), stopped = cr_query_int(q, 7);
@@ -271,6 +274,9 @@ static json_t *shown(cr_gateway *g, const cr_query *q) {
                             "made", ago(cr_query_int(q, 6)), "ended", stopped ? ago(stopped) : json_null(), "bound", cr_query_int(q, 10) != 0);
     if (row)
         json_object_set_new(row, "user", json_string(cr_query_text(q, 11)));
+    /* The hub's own address, which leads on to the person's. */
+    if (row && own && c && c->status == CR_CLUSTER_RUNNING && c->ports[2])
+        json_object_set_new(row, "dashboard", json_sprintf("/hub/dashboard" CR_GATEWAY_PATH "/clusters/%s/status", c->name));
     return row;
 }
 
@@ -282,7 +288,7 @@ cr_status cr_cluster_rows_shown(cr_gateway *g, int64_t user_id, bool by_waste, i
                                      "WHERE ?1 = 0 OR c.user_id = ?1 ORDER BY CASE WHEN ?2 THEN c.core_ms - c.cpu_ms ELSE c.stopped_ms IS NULL END DESC, "
                                      "c.id DESC LIMIT ?3", "iii", user_id, (int64_t)by_waste, limit);
     while (status == CR_OK && cr_query_next(&q)) {
-        json_t *row = shown(g, &q), *failures = json_array();
+        json_t *row = shown(g, &q, user_id != 0), *failures = json_array();
         status = failures_of(g, cr_query_int(&q, 0), user_id != 0, failures, err);
         json_object_set_new(row, "n_failures", json_integer((json_int_t)json_array_size(failures)));
         json_object_set_new(row, "failures", failures);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "base/log.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/hub/figures.h"
 
@@ -27,6 +28,7 @@ static cr_status open_gateway(cr_hub *hub, cr_err *err) {
     CR_TRY(cr_group_limits_read(hub->config->gateway_groups, g->limits, &g->n_limits, err));
     CR_TRY(cr_cluster_rows_load(g, err));
     look_up_groups(g);
+    cr_dashboards_refresh(g);
     return cr_gateway_claim_routes(g, err);
 }
 
@@ -36,6 +38,7 @@ static void close_gateway(cr_hub *hub) {
         return;
     cr_timer_stop(&g->servers);
     cr_gateway_drop_calls(g);
+    cr_dashboards_close(g);
     while (g->clusters)
         cr_cluster_free(g->clusters);
     cr_proxy_map_free(g->map);
@@ -45,6 +48,7 @@ static void close_gateway(cr_hub *hub) {
 
 static void on_minute(cr_hub *hub) {
     look_up_groups(cr_gateway_of(hub));
+    cr_dashboards_refresh(cr_gateway_of(hub));
     for (cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
         cr_cluster_count(c);
         cr_cluster_rows_save(c);
@@ -82,6 +86,8 @@ static bool works(cr_hub *hub, int64_t user_id) {
     return false;
 }
 
+static void on_signed_out(cr_hub *hub) { cr_dashboards_refresh(cr_gateway_of(hub)); }
+
 const cr_hub_feature cr_gateway_feature = {
     .routes = cr_gateway_routes,
     .open = open_gateway,
@@ -92,4 +98,5 @@ const cr_hub_feature cr_gateway_feature = {
     .figures = note_figures,
     .works = works,
     .release = cr_gateway_release,
+    .signed_out = on_signed_out,
 };

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
 #include "platform/hub/lab.h"
@@ -104,6 +105,7 @@ static void drop_routes(cr_cluster *c) {
     char key[CR_PROXY_MAP_WORD_MAX + 1];
     cr_proxy_map_remove(c->gateway->map, cr_cluster_sni(c, key, sizeof key));
     cr_proxy_map_remove(c->gateway->map, cr_cluster_api_key(c, key, sizeof key));
+    cr_proxy_map_remove(c->gateway->map, cr_dashboard_key(c, key, sizeof key));
     c->waits_for_routes = false;
 }
 
@@ -437,6 +439,7 @@ static void on_routes(void *user) {
 
 static cr_status add_routes(cr_cluster *c, cr_loop_fn done, cr_err *err) {
     char key[CR_PROXY_MAP_WORD_MAX + 1], value[32];
+    CR_TRY(cr_dashboard_route(c, err));
     snprintf(value, sizeof value, "127.0.0.1:%d", (int)c->ports[1]);
     CR_TRY(cr_proxy_map_set(c->gateway->map, cr_cluster_api_key(c, key, sizeof key), value, NULL, NULL, err));
     snprintf(value, sizeof value, "127.0.0.1:%d", (int)c->ports[0]);
@@ -459,7 +462,7 @@ cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
         cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "A port of the scheduler is not its own.");
     if (status != CR_OK)
         return status;
-    bool moved = memcmp(ports, c->ports, 2 * sizeof *ports) != 0;
+    bool moved = memcmp(ports, c->ports, sizeof ports) != 0;
     int64_t count = cr_cluster_allowed(c, b->count, NULL, 0);
     bool changed = moved || count != c->count;
     memcpy(c->ports, ports, sizeof ports);
@@ -622,6 +625,7 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
 
 bool cr_gateway_release(cr_hub *hub, int64_t user_id) {
     cr_gateway *g = cr_gateway_of(hub);
+    cr_dashboards_refresh(g);
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
         next = c->next;
         if (c->user_id == user_id)

@@ -1,7 +1,7 @@
 /* gateway_rest.c - what dask_gateway's client and scheduler ask: /services/dask-gateway/api, in dask-gateway-server's words.
  *
- * People are known by a token of the hub (Authorization: jupyterhub, token or bearer), or by the cookie that a right token was answered with;
- * schedulers by the token of their cluster. Every error is {"error": text}.
+ * People are known by a token of the hub (Authorization: jupyterhub, token, bearer, or basic with their name before it), or by the cookie that a
+ * right token was answered with; schedulers by the token of their cluster. Every error is {"error": text}.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,9 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/gateway/basic.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/dashboards.h"
 #include "platform/gateway/versions.h"
 #include "platform/hub/rest.h"
 
@@ -100,27 +102,45 @@ static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
            cr_csrf_is_right(&hub->secret, "gateway", cookie_session(what, t, session), mac);
 }
 
+/* RFC 9110 11.6.1: says what to send. */
+static void reply_unknown(cr_request *req, const char *scheme, const char *message) {
+    cr_reply_header(req, "WWW-Authenticate", scheme);
+    reply(req, 401, "%s", message);
+}
+
+/* By the header; *ret_token is what was found when it is right. */
+static bool find_by_header(cr_request *req, const char *value, cr_token *ret_token, cr_person *ret_person) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_basic basic;
+    cr_err err = CR_ERR_INIT;
+    bool is_basic = cr_is_basic(value);
+    if (is_basic && !cr_basic_read(value, &basic))
+        return false;
+    const char *token = is_basic ? basic.token : token_of(req);
+    bool known = token && cr_token_find(hub->db, token, ret_token, ret_person, &err) == CR_OK && may_use(req, ret_token, ret_person) &&
+                 (!is_basic || cr_basic_is_name_of(&basic, ret_person));
+    explicit_bzero(&basic, sizeof basic);
+    if (!known)
+        return false;
+    const char *word = strrchr(value, ' ');        /* as HAProxy takes it */
+    cr_gate_tell_holder(req, word ? word + 1 : value);
+    cr_tokens_note_use(hub, ret_token);
+    set_cookie(req, ret_token);
+    return true;
+}
+
 /* false: replied. */
 static bool needs_caller(cr_request *req, cr_person *ret_person, int64_t *ret_server_id) {
-    cr_hub *hub = cr_hub_of(req);
-    const char *token = token_of(req);
+    const char *value = cr_request_header(req, "Authorization");
     cr_token t;
-    cr_err err = CR_ERR_INIT;
-    bool known = false;
-    if (token) {
-        known = cr_token_find(hub->db, token, &t, ret_person, &err) == CR_OK && may_use(req, &t, ret_person);
-        if (known) {
-            cr_gate_tell_holder(req, token);
-            cr_tokens_note_use(hub, &t);
-            set_cookie(req, &t);
-        }
-    } else if (!cr_request_header(req, "Authorization")) {
-        known = find_by_cookie(req, &t, ret_person) && may_use(req, &t, ret_person);
-        if (known)
-            cr_gate_tell_holder(req, cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE));
-    }
-    if (!known)
-        reply(req, 401, token ? "This token is not known, or is not for Dask clusters." : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");
+    bool known = value ? find_by_header(req, value, &t, ret_person) : find_by_cookie(req, &t, ret_person) && may_use(req, &t, ret_person);
+    if (known && !value)
+        cr_gate_tell_holder(req, cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE));
+    if (!known && cr_is_basic(value))
+        reply_unknown(req, "Basic", "Name and password do not fit: the password is a token of the hub (made at /hub/token), the name that of its person.");
+    else if (!known)
+        reply_unknown(req, "jupyterhub", token_of(req) ? "This token is not known, or is not for Dask clusters."
+                                                       : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");
     *ret_server_id = known && t.kind == CR_TOKEN_SERVER ? t.server_id : 0;
     return known;
 }
@@ -411,7 +431,7 @@ static cr_cluster *needs_running(cr_request *req) {
     cr_cluster *c = cr_cluster_find(gateway_of(req), req->param[0]);
     if (c && c->status == CR_CLUSTER_RUNNING)
         return c;
-    reply(req, 409, "Cluster %.64s is not running", req->param[0]);
+    reply(req, 409, "cluster %.64s is not running", req->param[0]);
     return NULL;
 }
 
@@ -477,7 +497,7 @@ static void on_heartbeat(cr_request *req) {
     cr_beat beat;
     cr_err err = CR_ERR_INIT;
     if (!c) {
-        reply(req, 401, "This is not the token of that cluster");
+        reply_unknown(req, "token", "This is not the token of that cluster");
         return;
     }
     if (c->status == CR_CLUSTER_STOPPING) {
@@ -497,9 +517,10 @@ static void on_heartbeat(cr_request *req) {
         cr_reply_err(req, &err);
 }
 
-static void on_nothing(cr_request *req) { reply(req, 404, "There is nothing at this address"); }
+static void on_nothing(cr_request *req);
 
 #define API CR_GATEWAY_PATH "/api"
+#define ANY (CR_GET | CR_POST | CR_PUT | CR_PATCH | CR_DELETE)
 const cr_route cr_gateway_routes[] = {
     /* methods   path                                kind               CSRF          handler */
     {CR_GET,     API "/health",                      CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_health},
@@ -512,10 +533,30 @@ const cr_route cr_gateway_routes[] = {
     {CR_POST,    API "/v1/clusters/:name/scale",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_scale},
     {CR_POST,    API "/v1/clusters/:name/adapt",     CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_adapt},
     {CR_POST,    API "/v1/clusters/:name/heartbeat", CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_heartbeat},
-    {CR_GET,     CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
+    {CR_GET,     CR_GATEWAY_ENTER,                   CR_ROUTE_API_OWN,  CR_CSRF_NONE, cr_dashboard_enter},
+    {CR_GET,     CR_GATEWAY_PATH "/clusters/:name/*", CR_ROUTE_API_OWN, CR_CSRF_NONE, cr_dashboard_elsewhere},
+    {CR_GET,     "/hub/dashboard" CR_GATEWAY_PATH "/clusters/:name/*", CR_ROUTE_PAGE, CR_CSRF_NONE, cr_dashboard_page},
+    {ANY,        CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
     {CR_GET,     "/hub/clusters",                    CR_ROUTE_PAGE,     CR_CSRF_NONE, cr_clusters_page},
     {CR_POST,    "/hub/clusters/stop",               CR_ROUTE_PAGE,     CR_CSRF_SESSION, cr_clusters_stop},
     {CR_GET,     "/hub/admin/clusters",              CR_ROUTE_PAGE_ADMIN, CR_CSRF_NONE, cr_clusters_admin_page},
     {CR_POST,    "/hub/admin/clusters/stop",         CR_ROUTE_PAGE_ADMIN, CR_CSRF_SESSION, cr_clusters_admin_stop},
     {0},
 };
+
+/* The row for every address under the gateway's: is it one of the others', asked in another way? Both are said as its errors are. */
+static void on_nothing(cr_request *req) {
+    cr_route others[CR_ARRAY_LEN(cr_gateway_routes)] = {0};
+    cr_route_match match;
+    char list[64];
+    size_t n = 0;
+    for (const cr_route *r = cr_gateway_routes; r->pattern; r++)
+        if (r->handler != on_nothing)
+            others[n++] = *r;
+    if (cr_route_find(others, CR_OTHER_METHOD, req->path, &req->arena, &match, NULL) != CR_OK || !match.allowed) {
+        reply(req, 404, "There is nothing at this address");
+        return;
+    }
+    cr_reply_header(req, "Allow", cr_method_list(match.allowed, list, sizeof list));
+    reply(req, 405, "This address does not answer this method");
+}

@@ -42,6 +42,7 @@ typedef struct cr_hub_feature {
     bool (*works)(struct cr_hub *hub, int64_t user_id);      /* does something of the person's run? It is use of the person's server */
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
+    void (*signed_out)(struct cr_hub *hub);                  /* a session has ended: what it opened is closed */
 } cr_hub_feature;
 
 typedef struct cr_hub {

@@ -121,6 +121,12 @@ void cr_login_form(cr_request *req) {
         show_login(req, 200, "", "");
 }
 
+/* Sessions may have ended. */
+static void tell_feature(cr_hub *hub) {
+    if (hub->feature)
+        hub->feature->signed_out(hub);
+}
+
 bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms) {
     cr_hub *hub = cr_hub_of(req);
     const cr_caller *c = cr_caller_of(req);
@@ -131,6 +137,7 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
         cr_reply_err(req, &err);
         return false;
     }
+    tell_feature(hub);
     cr_gate_set_login(req, token);
     cr_gate_set_device(req, person->name);
     explicit_bzero(token, sizeof token);
@@ -212,6 +219,7 @@ void cr_logout(cr_request *req) {
         return;
     }
     cr_log(CR_LOG_INFO, "signed out", "user=%s", c->person.name);
+    tell_feature(hub);
     cr_gate_set_login(req, NULL);
     cr_lab *server;
     char url[CR_URL_MAX];

@@ -125,12 +125,13 @@ static void put_hub(list *v, const cr_launch *l) {
     put(v, "JUPYTERHUB_SERVICE_URL=http+unix://%s%s", segment, prefix);   /* this scheme keeps the server from opening a port */
 }
 
-/* So that Gateway() needs no argument: JupyterHubAuth sends the server's own token. */
+/* So that Gateway() needs no argument: JupyterHubAuth sends the server's own token. The public address is for links to dashboards only. */
 static void put_gateway(list *v, const cr_launch *l) {
     char url[CR_URL_MAX];
     if (!l->config->gateway)
         return;
     put(v, "DASK_GATEWAY__ADDRESS=%s", cr_url_gateway(l->config, url, sizeof url));
+    put(v, "DASK_GATEWAY__PUBLIC_ADDRESS=%s", cr_url_dashboards(l->config, l->start->id.account, url, sizeof url));
     put(v, "DASK_GATEWAY__AUTH__TYPE=jupyterhub");
 }
 

@@ -1,0 +1,308 @@
+/* dashboards.c - codes, cookies, and what HAProxy knows of both. */
+#include "platform/gateway/dashboards.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/text.h"
+
+enum {
+    CODE_LIFE_MS = 60 * 1000, COOKIE_LIFE_MS = 24 * 3600 * 1000,
+    SESSION_MOST = 4,             /* cookies of one sign-in: a browser keeps one, and several tabs may ask at once */
+    PERSON_MOST = 32, ALL_MOST = 8000,        /* cookies; the clusters map has room for other things */
+    WAIT_MS = 3 * 1000,           /* for HAProxy to take a cookie; then the browser is sent on, and asks again when it is not there */
+};
+
+/* A cookie that HAProxy knows. */
+struct cr_dashboard_view {
+    struct cr_dashboard_view *next;
+    cr_gateway *gateway;
+    char key[2 * CR_HASH_BYTES + 1], account[CR_ACCOUNT_MAX + 1];
+    bool seen;
+};
+
+/* A browser on its way in, until HAProxy has its cookie. */
+struct cr_dashboard_entry {
+    struct cr_dashboard_entry *next;
+    cr_gateway *gateway;
+    cr_request *req;
+    char key[2 * CR_HASH_BYTES + 1];
+    cr_timer timer;
+};
+
+static char *key_of(const void *hash, char out[2 * CR_HASH_BYTES + 1]) {
+    cr_hex(hash, CR_HASH_BYTES, out);
+    for (char *p = out; *p; p++)
+        *p = (char)toupper((unsigned char)*p);   /* as HAProxy writes it */
+    return out;
+}
+
+/* ---- what HAProxy knows ---- */
+
+char *cr_dashboard_key(const cr_cluster *c, char *buf, size_t size) {
+    snprintf(buf, size, "dash-%s", c->name);
+    return buf;
+}
+
+cr_status cr_dashboard_route(cr_cluster *c, cr_err *err) {
+    char key[CR_PROXY_MAP_WORD_MAX + 1], value[CR_ACCOUNT_MAX + 32];
+    cr_dashboard_key(c, key, sizeof key);
+    if (!c->ports[2]) {
+        cr_proxy_map_remove(c->gateway->map, key);
+        return CR_OK;
+    }
+    snprintf(value, sizeof value, "%s:127.0.0.1:%d", c->account, (int)c->ports[2]);
+    return cr_proxy_map_set(c->gateway->map, key, value, NULL, NULL, err);
+}
+
+static struct cr_dashboard_view *find_view(cr_gateway *g, const char *key) {
+    for (struct cr_dashboard_view *v = g->views; v; v = v->next)
+        if (strcmp(v->key, key) == 0)
+            return v;
+    return NULL;
+}
+
+static void go_on(void *user);
+
+static void on_known(void *user) {
+    const struct cr_dashboard_view *v = user;
+    for (struct cr_dashboard_entry *e = v->gateway->entries; e; e = e->next) {
+        if (strcmp(e->key, v->key) == 0) {
+            go_on(e);
+            return;
+        }
+    }
+}
+
+/* The view lives as long as the map's entry, which calls. */
+static cr_status add_view(cr_gateway *g, const char *key, const char *account, cr_err *err) {
+    struct cr_dashboard_view *v = calloc(1, sizeof *v);
+    if (!v)
+        return CR_FAIL(err, CR_MEMORY, "no memory for somebody who looks at a dashboard");
+    snprintf(v->key, sizeof v->key, "%s", key);
+    snprintf(v->account, sizeof v->account, "%s", account);
+    v->gateway = g;
+    v->seen = true;
+    v->next = g->views;
+    g->views = v;
+    return cr_proxy_map_set(g->map, key, account, on_known, v, err);
+}
+
+static cr_status look(cr_gateway *g, cr_err *err) {
+    char key[2 * CR_HASH_BYTES + 1];
+    size_t n;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT k.hash, u.account FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
+                         "u.id = s.user_id WHERE k.is_cookie = 1 AND k.expires_ms > ?1 AND s.expires_ms > ?1 AND u.disabled = 0 ORDER BY k.id DESC LIMIT ?2",
+                         "ii", cr_wall_ms(), (int64_t)ALL_MOST));
+    while (cr_query_next(&q)) {
+        const void *hash = cr_query_blob(&q, 0, &n);
+        if (n != CR_HASH_BYTES)
+            continue;
+        struct cr_dashboard_view *v = find_view(g, key_of(hash, key));
+        if (v)
+            v->seen = true;
+        else
+            CR_TRY(add_view(g, key, cr_query_text(&q, 1), err));
+    }
+    return cr_query_end(&q, err);
+}
+
+void cr_dashboards_refresh(cr_gateway *g) {
+    cr_err err = CR_ERR_INIT;
+    for (struct cr_dashboard_view *v = g->views; v; v = v->next)
+        v->seen = false;
+    /* When the database does not answer nobody looks at anything until it does. */
+    if (look(g, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "looking up who may see dashboards", &err);
+    for (struct cr_dashboard_view **at = &g->views, *v; (v = *at);) {
+        if (v->seen) {
+            at = &v->next;
+            continue;
+        }
+        cr_proxy_map_remove(g->map, v->key);
+        *at = v->next;
+        free(v);
+    }
+}
+
+void cr_dashboards_close(cr_gateway *g) {
+    for (struct cr_dashboard_entry *e = g->entries, *next; e; e = next) {
+        next = e->next;
+        cr_timer_stop(&e->timer);
+        free(e);
+    }
+    for (struct cr_dashboard_view *v = g->views, *next; v; v = next) {
+        next = v->next;
+        free(v);
+    }
+    g->entries = NULL;
+    g->views = NULL;
+}
+
+/* ---- keys ---- */
+
+/* A new one of the sign-in; the oldest of too many go. */
+static cr_status insert_key(cr_hub *hub, int64_t session_id, bool is_cookie, char secret[CR_TOKEN_LEN + 1], unsigned char hash[CR_HASH_BYTES], cr_err *err) {
+    int64_t now = cr_wall_ms();
+    cr_token_make(secret);
+    cr_token_hash(secret, hash);
+    CR_TRY(cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE expires_ms <= ?", "i", now));
+    CR_TRY(cr_db_run(hub->db, err, "INSERT INTO dashboard_keys (hash, session_id, is_cookie, expires_ms) VALUES (?, ?, ?, ?)", "biii", hash,
+                     (size_t)CR_HASH_BYTES, session_id, (int64_t)is_cookie, now + (is_cookie ? COOKIE_LIFE_MS : CODE_LIFE_MS)));
+    CR_TRY(cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE session_id = ?1 AND is_cookie = ?2 AND id <= (SELECT id FROM dashboard_keys WHERE "
+                     "session_id = ?1 AND is_cookie = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)", "iii", session_id, (int64_t)is_cookie, (int64_t)SESSION_MOST));
+    return cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE id IN (SELECT k.id FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id WHERE "
+                     "s.user_id = (SELECT user_id FROM sessions WHERE id = ?) AND k.is_cookie = ? ORDER BY k.id DESC LIMIT -1 OFFSET ?)", "iii", session_id,
+                     (int64_t)is_cookie, (int64_t)PERSON_MOST);
+}
+
+/* The code is used up; its sign-in and account. CR_NOT_FOUND: it was never right, or is not any more. */
+static cr_status take_code(cr_hub *hub, const char *code, int64_t *ret_session, char account[CR_ACCOUNT_MAX + 1], cr_err *err) {
+    unsigned char hash[CR_HASH_BYTES];
+    cr_token_hash(code, hash);
+    {
+        cr_auto_query cr_query q = CR_QUERY_INIT;
+        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT s.id, u.account FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
+                             "u.id = s.user_id WHERE k.hash = ?1 AND k.is_cookie = 0 AND k.expires_ms > ?2 AND s.expires_ms > ?2 AND u.disabled = 0", "bi", hash,
+                             (size_t)CR_HASH_BYTES, cr_wall_ms()));
+        if (!cr_query_next(&q)) {
+            CR_TRY(cr_query_end(&q, err));
+            return CR_FAIL(err, CR_NOT_FOUND, "This way to a dashboard was used, or is older than a minute. Begin again with the dashboard's link.");
+        }
+        *ret_session = cr_query_int(&q, 0);
+        snprintf(account, CR_ACCOUNT_MAX + 1, "%s", cr_query_text(&q, 1));
+    }
+    return cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE hash = ?", "b", hash, (size_t)CR_HASH_BYTES);
+}
+
+/* ---- requests ---- */
+
+bool cr_dashboard_path_is_right(const char *path) {
+    if (!path || !cr_starts_with(path, CR_GATEWAY_PATH "/clusters/") || strlen(path) >= CR_HTTP_TARGET_MAX / 4)
+        return false;
+    for (const char *p = path; *p; p++)
+        if (*p <= ' ' || *p > '~' || strchr("\\\"<>#", *p))
+            return false;
+    return true;
+}
+
+void cr_dashboard_page(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    const cr_caller *who = cr_caller_of(req);
+    const cr_cluster *c = cr_cluster_find(cr_gateway_of(hub), req->param[0]);
+    const char *path = req->target + strlen("/hub/dashboard");
+    char code[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
+    unsigned char hash[CR_HASH_BYTES];
+    cr_err err = CR_ERR_INIT;
+    if (c && c->user_id != who->person.id) {
+        cr_log_often(CR_LOG_WARN, "access to another person's dashboard refused", "user=%s owner=%s", who->person.name, c->user);
+        cr_site_error(req, 403, "This cluster is not yours.", "Your own are at /hub/clusters.");
+        return;
+    }
+    if (!c || c->status != CR_CLUSTER_RUNNING || !c->ports[2]) {
+        cr_site_error(req, 404, c ? "This cluster has no dashboard now." : "This cluster does not run any more.", "Your clusters are at /hub/clusters.");
+        return;
+    }
+    if (!cr_dashboard_path_is_right(path)) {
+        cr_site_error(req, 400, "This is no address of a dashboard.", "Begin again with the link of the cluster: cluster.dashboard_link.");
+        return;
+    }
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, insert_key(hub, who->session_id, false, code, hash, &err), &err);
+    if (status != CR_OK) {
+        cr_reply_err(req, &err);
+        return;
+    }
+    cr_auto_buf cr_buf to;
+    cr_buf_init(&to, 4 * CR_HTTP_TARGET_MAX);
+    cr_buf_addf(&to, "%s" CR_GATEWAY_ENTER "?code=%s&to=", cr_url_user_origin(hub->config, c->account, url, sizeof url), code);
+    cr_percent_encode(&to, path, "/");
+    cr_reply_redirect(req, 302, cr_buf_str(&to));
+    explicit_bzero(code, sizeof code);
+}
+
+static void go_on(void *user) {
+    struct cr_dashboard_entry *e = user, **at = &e->gateway->entries;
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    cr_timer_stop(&e->timer);
+    cr_reply_redirect(e->req, 303, cr_pairs_get(&e->req->query, "to"));
+    free(e);
+}
+
+static bool is_at_home(const cr_request *req, const char *account) {
+    char origin[CR_URL_MAX];
+    const char *host = cr_request_header(req, "Host");
+    cr_url_user_origin(cr_hub_of(req)->config, account, origin, sizeof origin);
+    return host && strcmp(host, strstr(origin, "://") + 3) == 0;
+}
+
+/* So that the scheduler's pages have it, and nothing else of this origin. */
+static void set_cookie(cr_request *req, const char *secret) {
+    char text[CR_TOKEN_LEN + 160];
+    snprintf(text, sizeof text, CR_DASHBOARD_COOKIE "=%s; Path=" CR_GATEWAY_PATH "/clusters/; Max-Age=%d; HttpOnly; SameSite=Lax%s", secret, COOKIE_LIFE_MS / 1000,
+             cr_starts_with(cr_hub_of(req)->hub_origin, "https:") ? "; Secure" : "");
+    cr_reply_header(req, "Set-Cookie", text);
+}
+
+static void refuse(cr_request *req, int status, const char *message) { cr_reply_error(req, status, message, ""); }
+
+/* Somebody else's code leads nowhere and is used up: a page that sends people here could have made it. */
+static cr_status exchange(cr_request *req, char secret[CR_TOKEN_LEN + 1], char key[2 * CR_HASH_BYTES + 1], cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    char account[CR_ACCOUNT_MAX + 1];
+    unsigned char hash[CR_HASH_BYTES];
+    int64_t session_id;
+    CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, account, err));
+    if (!is_at_home(req, account))
+        return CR_FAIL(err, CR_DENIED, "This way to a dashboard belongs to another address.");
+    CR_TRY(cr_db_begin(hub->db, err));
+    CR_TRY(cr_db_end(hub->db, insert_key(hub, session_id, true, secret, hash, err), err));
+    return add_view(cr_gateway_of(hub), key_of(hash, key), account, err);
+}
+
+void cr_dashboard_enter(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_gateway *g = cr_gateway_of(hub);
+    char secret[CR_TOKEN_LEN + 1], key[2 * CR_HASH_BYTES + 1];
+    cr_err err = CR_ERR_INIT;
+    if (cr_pairs_count(&req->query, "code") != 1 || cr_pairs_count(&req->query, "to") != 1 ||
+        !cr_token_is_wellformed(cr_pairs_get(&req->query, "code")) || !cr_dashboard_path_is_right(cr_pairs_get(&req->query, "to"))) {
+        refuse(req, 400, "This is no way to a dashboard. Begin again with the dashboard's link.");
+        return;
+    }
+    struct cr_dashboard_entry *e = calloc(1, sizeof *e);
+    if (!e) {
+        refuse(req, 507, "no memory");
+        return;
+    }
+    cr_status status = exchange(req, secret, key, &err);
+    if (status != CR_OK) {
+        refuse(req, status == CR_NOT_FOUND || status == CR_DENIED ? 403 : 503, err.message);
+        free(e);
+        return;
+    }
+    *e = (struct cr_dashboard_entry){.next = g->entries, .gateway = g, .req = req};
+    snprintf(e->key, sizeof e->key, "%s", key);
+    g->entries = e;
+    set_cookie(req, secret);
+    explicit_bzero(secret, sizeof secret);
+    cr_request_suspend(req);
+    cr_timer_start(hub->loop, &e->timer, WAIT_MS, go_on, e);
+}
+
+void cr_dashboard_elsewhere(cr_request *req) {
+    char url[CR_URL_MAX + CR_HTTP_TARGET_MAX];
+    if (!cr_dashboard_path_is_right(req->target)) {
+        refuse(req, 400, "This is no address of a dashboard");
+        return;
+    }
+    snprintf(url, sizeof url, "%s/hub/dashboard%s", cr_hub_of(req)->hub_origin, req->target);
+    cr_reply_redirect(req, 302, url);
+}
