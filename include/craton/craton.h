@@ -14,5 +14,6 @@
 #include "craton/dataset.h"
 #include "craton/regrid.h"
 #include "craton/serialize.h"
+#include "craton/part.h"
 
 #endif

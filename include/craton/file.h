@@ -115,6 +115,10 @@ CR_API cr_status cr_writer_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_e
 CR_API cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) CR_MUST_USE;
 /* The same for text: v->dtype is CR_STRING, strings are as many as the shape holds, in UTF-8; copied. */
 CR_API cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) CR_MUST_USE;
+/* For values that other processes write: makes the store at *ret_path, where nobody looks, with everything but values of numbers, which are all fill;
+ * path is good until finish. Others write every chunk into it (cr_zarr_update), on a file system that all share. cr_writer_finish then
+ * computes nothing and makes it visible; it is for the caller to know that all is there. Nothing can be declared afterwards. Zarr alone, without journal. */
+CR_API cr_status cr_writer_begin(cr_writer *w, const char **ret_path, cr_err *err) CR_MUST_USE;
 /* Computes and writes everything in shared scans, then makes it visible. */
 CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_MUST_USE;
 /* Chunks of numbers that a resumed write has, and how many of them were finished when it began. 0 before finish. */

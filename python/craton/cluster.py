@@ -1,8 +1,10 @@
 """Computing on a Dask cluster: the graph goes to workers as bytes, results come back (docs/cluster.md, docs/decisions/0019-cluster.md).
 
-This file imports distributed when it is used, not before. What runs in a worker is `run_graph` alone.
+How a computation is cut is told in parts.py; here is who computes what. This file imports distributed when it is used, not before. What runs
+in a worker is the functions run_*, at the end.
 """
 
+import contextlib
 import inspect
 import math
 import threading
@@ -12,14 +14,19 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import _craton
+from . import _craton, parts
 from .chunks import parse_bytes
 from .graph import flatten
+from .runtime import compute_nodes, context
 
 MEMORY_BYTES = 16 << 20      # arrays of this process that are sent along
 RESULT_BYTES = 1 << 30       # that come back
 SHARE = 0.6                  # of a worker's memory limit
+STATES_HERE = 16 << 20       # of parts that are combined here, not on a worker
+PARTS_PER_WORKER = 3         # few, and enough that no worker waits long for the last
 REPORT_S = 0.25
+IDLE_S = 5.0
+_ANY = 1 << 40               # that may be sent: seen to before
 
 Cluster = namedtuple("Cluster", "client send_limit result_limit")
 _current = None
@@ -95,7 +102,7 @@ def _about():
 
 
 def check_workers(client):
-    """RuntimeError when there is no worker, or one that could not compute what is sent; says both versions."""
+    """The number of workers. RuntimeError when there is none, or one that could not compute what is sent; says both versions."""
     if getattr(client, "status", None) in ("closed", "closing"):  # distributed would raise an AttributeError, which xarray takes for its own
         raise RuntimeError("craton: the client of the cluster is closed; make another, or craton.set_cluster(None) to compute here")
     mine = _about()()
@@ -113,6 +120,7 @@ def check_workers(client):
                 f"craton: the worker {worker} has Craton {answer[0]} (graphs of version {answer[1]}), here is Craton {mine[0]} (graphs of "
                 f"version {mine[1]}). Install the same version there, or start the workers in this environment."
             )
+    return len(theirs)
 
 
 # ---- what is sent -----------------------------------------------------------------------------------------------------------
@@ -150,64 +158,172 @@ def _encoded(nodes, groups, limit):
     return graphs
 
 
+class _Run:
+    """One computation on the cluster: its tasks, and what they say of their progress. On leaving by an error, Ctrl-C too, what was not begun
+    is forgotten, and what runs stops at its next report."""
+
+    def __init__(self, cluster, progress):
+        self.client, self.progress = cluster.client, progress
+        self.wanted = PARTS_PER_WORKER * check_workers(cluster.client)
+        self.name = f"craton-{uuid.uuid4().hex[:12]}"
+        self.futures, self.reports = [], _Reports(progress)
+
+    def __enter__(self):
+        if self.progress is not None:
+            self.client.subscribe_topic(self.name, self.reports)
+        return self
+
+    def __exit__(self, kind, *exc):
+        if self.progress is not None:
+            self.client.unsubscribe_topic(self.name)
+        if kind is not None:
+            self.client.cancel(self.futures)
+
+    def submit(self, function, *args):
+        number = len(self.futures)
+        self.futures.append(self.client.submit(function, self.name, number, *args, key=f"{self.name}-{number}", pure=False))
+        self.reports.add()
+        return self.futures[-1]
+
+    def gather(self, futures):
+        """Their answers, or the first error."""
+        from distributed import wait
+
+        while self.progress is not None and not all(f.done() for f in futures):
+            self.reports.show(self.futures)
+            try:
+                wait(futures, timeout=REPORT_S)
+            except TimeoutError:
+                pass
+        return self.client.gather(futures)
+
+    def drop(self, futures):
+        """Their answers are not needed any more, neither here nor there."""
+        for future in futures:
+            future.release()
+
+
 def compute_on(cluster, nodes, dtypes, progress=None):
     """Computes nodes on the cluster; the results are NumPy arrays of these types, with the bits of a computation here."""
-    from distributed import wait
-
     nodes = tuple(nodes)
     if not nodes:
         return []
     expected = sum(math.prod(node.shape) * dtype.itemsize for node, dtype in zip(nodes, dtypes))
     if expected > cluster.result_limit:
         raise MemoryError(
-            f"craton: the results have {expected} bytes, more than the {cluster.result_limit} that may come back from a cluster. Reduce them, write "
-            "them here with ds.craton.to_zarr, or raise set_cluster(..., result_limit=...)."
+            f"craton: the results have {expected} bytes, more than the {cluster.result_limit} that may come back from a cluster. Reduce them, have "
+            "the workers write them with ds.craton.to_zarr(path, cluster=...), or raise set_cluster(..., result_limit=...)."
         )
-    client, groups = cluster.client, independent(nodes)
-    graphs = _encoded(nodes, groups, cluster.send_limit)
-    check_workers(client)
-    name = f"craton-{uuid.uuid4().hex[:12]}"
-    reports = _Reports(len(groups), progress)
-    if progress is not None:
-        client.subscribe_topic(name, reports)
-    futures = []
-    try:
-        futures = [client.submit(run_graph, graph, i, name, key=f"{name}-{i}", pure=False) for i, graph in enumerate(graphs)]
-        while progress is not None and not all(f.done() for f in futures):
-            reports.show()
-            try:
-                wait(futures, timeout=REPORT_S)
-            except TimeoutError:
-                pass
-        answers = client.gather(futures)  # raises the first error
-    except BaseException:  # Ctrl-C too: what was not begun is forgotten, what runs stops at its next report
-        client.cancel(futures)
-        raise
-    finally:
-        if progress is not None:
-            client.unsubscribe_topic(name)
-    results = [None] * len(nodes)
-    for group, answer in zip(groups, answers):
-        for i, values in zip(group, answer):
-            results[i] = np.frombuffer(values, dtypes[i]).reshape(nodes[i].shape)
+    _encoded(nodes, independent(nodes), cluster.send_limit)  # what cannot be sent is refused before anything is
+    with _Run(cluster, progress) as run:
+        left = _settle(run, nodes)
+        results = [None] * len(nodes)
+        tasks = []
+        for group in independent(left):
+            chosen = tuple(left[i] for i in group)
+            if left is not nodes and parts.is_light(chosen):
+                for i, value in zip(group, compute_nodes(chosen, [dtypes[i] for i in group])):
+                    results[i] = value
+                continue
+            # One task for what one scan serves, unless its results are worth cutting.
+            for start, count in parts.boxes(chosen, run.wanted) or [(None, None)]:
+                boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
+                tasks.append((group, start, count, run.submit(run_graph, _craton.encode_graph(boxed, _ANY))))
+        for (group, start, count, _), answer in zip(tasks, run.gather([t[-1] for t in tasks])):
+            for i, values in zip(group, answer):
+                if start is None:
+                    results[i] = np.frombuffer(values, dtypes[i]).reshape(left[i].shape)
+                    continue
+                if results[i] is None:
+                    results[i] = np.empty(left[i].shape, dtypes[i])
+                results[i][tuple(slice(a, a + n) for a, n in zip(start, count))] = np.frombuffer(values, dtypes[i]).reshape(count)
     # What came over a wire may be read-only memory; results belong to who asked.
     return [r if r.flags.writeable else r.copy() for r in results]
 
 
-class _Reports:
-    """What workers say of their progress, as one."""
+def _settle(run, nodes):
+    """The nodes with values in place of those reductions that were worth computing in parts: round by round, what is made of the values
+    of one round may be reduced in the next."""
+    while found := parts.reductions_in_parts(context(), nodes, run.wanted):
+        graphs = [_craton.encode_graph(r.nodes, _ANY) for r in found]
+        shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for r, graph in zip(found, graphs)]
+        # States that are large go from worker to worker; only the values come here.
+        there = [run.submit(run_combine, graph, r.wanted, *futures) if r.state_bytes > STATES_HERE else None
+                 for r, graph, futures in zip(found, graphs, shares)]  # fmt: skip
+        reductions, values = [], []
+        for r, futures, combined in zip(found, shares, there):
+            reductions += r.nodes
+            if combined is not None:
+                answer = run.gather([combined])[0]
+                values += [np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(answer, r.nodes)]
+            else:
+                values += _combined(context(), r.nodes, r.wanted, run.gather(futures))
+            run.drop(futures)
+        nodes = parts.settled(nodes, reductions, values)
+    return nodes
 
-    def __init__(self, n, progress):
-        self.parts, self.progress = [(0.0, 1.0, 0, 1)] * n, progress
+
+def _combined(context, nodes, wanted, states):
+    values = [np.empty(n.shape, n.dtype) for n in nodes]
+    _craton.part_combine(context, nodes, wanted, tuple(states), tuple(values))
+    return values
+
+
+def write_on(cluster, path, nodes, progress=None):
+    """Writes nodes, {name: node}, into the Zarr store at path, which all workers see and nobody reads yet: each task whole chunks of its own."""
+    names, all_nodes = list(nodes), tuple(nodes.values())
+    groups = independent(all_nodes)
+    _encoded(all_nodes, groups, cluster.send_limit)
+    chunks = {v["name"]: v["chunks"] or v["shape"] for v in _craton.File(path).variables}
+    here, futures = [], []
+    try:
+        with _Run(cluster, progress) as run:
+            left = _settle(run, all_nodes)
+            for group in independent(left):
+                chosen = tuple(left[i] for i in group)
+                if parts.is_light(chosen):
+                    here += [(names[i], left[i], (0,) * len(left[i].shape)) for i in group]
+                    continue
+                grids = {tuple(max(1, c) for c in chunks[names[i]]) for i in group}
+                cut = parts.boxes(chosen, run.wanted, next(iter(grids))) if len(grids) == 1 else None
+                for start, count in cut or [(None, None)]:
+                    boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
+                    places = [(names[i], (0,) * len(left[i].shape) if start is None else start) for i in group]
+                    futures.append(run.submit(run_write, _craton.encode_graph(boxed, _ANY), path, places))
+            if here:
+                _craton.update(context(), path, here, None)
+            run.gather(futures)
+    except BaseException:
+        _wait_until_idle(cluster.client)
+        raise
+
+
+def _wait_until_idle(client):
+    """What writes is told to stop; the store is removed when it has."""
+    end = time.monotonic() + IDLE_S
+    with contextlib.suppress(Exception):
+        while any(client.run(_is_busy).values()) and time.monotonic() < end:
+            time.sleep(REPORT_S)
+
+
+class _Reports:
+    """What workers say of their progress, as one, which never runs backwards, also when a round of parts brings new tasks."""
+
+    def __init__(self, progress):
+        self.parts, self.progress, self.shown = [], progress, 0.0
+
+    def add(self):
+        self.parts.append((0.0, 1.0, 0, 1))
 
     def __call__(self, event):
         _, message = event
         self.parts[message["part"]] = tuple(message["report"])
 
-    def show(self):
-        done = sum(d / t for d, t, _, _ in self.parts if t > 0)
-        slowest = min(self.parts, key=lambda p: p[0] / p[1] if p[1] > 0 else 0)
-        self.progress(done, float(len(self.parts)), slowest[2], slowest[3])
+    def show(self, futures):
+        shares = [1.0 if future.done() else d / t if t > 0 else 0.0 for future, (d, t, _, _) in zip(futures, self.parts)]
+        slowest = self.parts[min(range(len(shares)), key=shares.__getitem__)]
+        self.shown = max(self.shown, sum(shares) / len(shares))
+        self.progress(self.shown, 1.0, slowest[2], slowest[3])
 
 
 # ---- in a worker --------------------------------------------------------------------------------------------------------------
@@ -248,8 +364,8 @@ class _Watch:
         self.thread.join()
 
 
-def run_graph(graph, part, topic):
-    """The task: values of all results of a graph, as bytes."""
+def _work(topic, part, graph, function):
+    """function(context, nodes, report) on the nodes of a graph, with the threads and the memory of this worker."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -263,18 +379,49 @@ def run_graph(graph, part, topic):
 
     try:
         nodes = _craton.decode_graph(graph)
-        values = [bytearray(math.prod(n.shape) * np.dtype(n.dtype).itemsize) for n in nodes]
-        views = tuple(np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(values, nodes))
         limit = worker.memory_manager.memory_limit
         with _turn:
             context = _context(worker.state.nthreads, int(limit * SHARE) if limit else 0)
             with _Watch(worker, f"{topic}-{part}", context):
-                context.compute(nodes, views, report)
+                return function(context, nodes, report)
     except KeyboardInterrupt:  # of the watch; what a worker does with an interrupt is its own affair
         raise RuntimeError(f"craton: the task {topic}-{part} was cancelled") from None
     except Exception as error:
         raise _told(error, worker.address) from None
-    return [bytes(v) for v in values]
+
+
+def run_graph(topic, part, graph):
+    """The task: values of all results of a graph, as bytes."""
+
+    def compute(context, nodes, report):
+        values = [bytearray(math.prod(n.shape) * np.dtype(n.dtype).itemsize) for n in nodes]
+        context.compute(nodes, tuple(np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(values, nodes)), report)
+        return [bytes(v) for v in values]
+
+    return _work(topic, part, graph, compute)
+
+
+def run_part(topic, part, graph, wanted, number):
+    """The task: the states of one part of the reductions of a graph."""
+    return _work(topic, part, graph, lambda context, nodes, report: _craton.part_compute(context, nodes, wanted, number, report))
+
+
+def run_combine(topic, part, graph, wanted, *states):
+    """The task: values of the reductions of a graph from the states of all parts, as bytes."""
+    return _work(topic, part, graph, lambda context, nodes, report: [v.tobytes() for v in _combined(context, nodes, wanted, states)])
+
+
+def run_write(topic, part, graph, path, places):
+    """The task: values of a graph into whole chunks of a store; places: (name, where it begins) per result. Done twice, it writes the same."""
+
+    def write(context, nodes, report):
+        _craton.update(context, path, [(name, node, start) for node, (name, start) in zip(nodes, places)], report)
+
+    return _work(topic, part, graph, write)
+
+
+def _is_busy():
+    return _turn.locked()
 
 
 def _told(error, address):

@@ -65,27 +65,44 @@ def adopt(node, operation, *parameters):
     return node
 
 
-def flatten(nodes):
-    """All nodes that these need, inputs first: [(operation, indices of inputs, parameters)], and the index of each of `nodes`.
-
-    Iterative: an expression may be thousands of operations deep."""
-    index, steps = {}, []
-    keep = []
+def walk(nodes):
+    """All nodes that these need, inputs first, each once. Iterative: an expression may be thousands of operations deep."""
+    seen, ordered = set(), []
     for root in nodes:
         stack = [(root, False)]
         while stack:
             node, ready = stack.pop()
-            if id(node) in index:
+            if id(node) in seen:
                 continue
-            operation, inputs, parameters = node.recipe
             if ready:
-                index[id(node)] = len(steps)
-                keep.append(node)
-                steps.append((operation, tuple(index[id(i)] for i in inputs), parameters))
+                seen.add(id(node))
+                ordered.append(node)
             else:
                 stack.append((node, True))
-                stack.extend((i, False) for i in reversed(inputs) if id(i) not in index)
+                stack.extend((i, False) for i in reversed(node.recipe[1]) if id(i) not in seen)
+    return ordered
+
+
+def flatten(nodes):
+    """All nodes that these need, inputs first: [(operation, indices of inputs, parameters)], and the index of each of `nodes`."""
+    index, steps = {}, []
+    for node in walk(nodes):
+        operation, inputs, parameters = node.recipe
+        index[id(node)] = len(steps)
+        steps.append((operation, tuple(index[id(i)] for i in inputs), parameters))
     return steps, [index[id(n)] for n in nodes]
+
+
+def replace(nodes, others):
+    """The same nodes with others in place of some that they are made of; others: {id of a node: node}."""
+    made = dict(others)
+    for node in walk(nodes):
+        if id(node) in made:
+            continue
+        operation, inputs, parameters = node.recipe
+        new = tuple(made[id(i)] for i in inputs)
+        made[id(node)] = node if all(a is b for a, b in zip(new, inputs)) else make(operation, new, *parameters)
+    return [made[id(n)] for n in nodes]
 
 
 def rebuild(steps, wanted):

@@ -86,15 +86,22 @@ def compute_nodes(nodes, dtypes):
     return results
 
 
-def compute_for_user(nodes, dtypes, cluster=None):
-    """The same, on the Dask cluster that the user has named, here or by set_cluster."""
+def cluster_for_user(cluster):
+    """The Dask cluster that the user has named, here or by set_cluster; None: this process."""
     if cluster is None and "craton.cluster" not in sys.modules or getattr(_here, "depth", 0):
-        return compute_nodes(nodes, dtypes)
-    from .cluster import cluster_of, compute_on
+        return None
+    from .cluster import cluster_of
 
-    cluster = cluster_of(cluster)
+    return cluster_of(cluster)
+
+
+def compute_for_user(nodes, dtypes, cluster=None):
+    """The same, on the Dask cluster that the user has named."""
+    cluster = cluster_for_user(cluster)
     if cluster is None:
         return compute_nodes(nodes, dtypes)
+    from .cluster import compute_on
+
     nodes = tuple(nodes)
     bar = progress_callback(nodes) if nodes else None
     try:

@@ -9,7 +9,7 @@ from . import _craton
 from . import chunks as grids
 from .array import Array
 from .graph import memory
-from .runtime import compute_for_user, context, progress_callback
+from .runtime import cluster_for_user, compute_for_user, context, progress_callback
 
 _STORAGE_KEYS = ("chunks", "chunksizes", "codec", "level", "complevel", "shuffle", "zlib")
 # What other engines leave in .encoding about their own storage, without a meaning here.
@@ -21,7 +21,7 @@ _FOREIGN_KEYS = (
 
 
 def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
-            encoding=None, resume=False):  # fmt: skip
+            encoding=None, resume=False, cluster=None):  # fmt: skip
     """Writes a Dataset or DataArray as a Zarr store.
 
     mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
@@ -38,6 +38,8 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
     resume      write down which chunks are finished, and go on with what a killed or interrupted call with resume left of this path: only
                 what is not finished is computed. What is written, how it is computed and what it is read from must be the same.
                 Returns (chunks, of these finished before).
+    cluster     a distributed.Client or a Dask cluster whose workers compute and write a new store, which they reach by the same path; None:
+                what craton.set_cluster named, else this process. What is written into a store that is there, or with resume, is written here
     """
     if mode not in (None, "w", "w-", "a", "a-", "r+"):
         raise ValueError(f"craton: mode is 'w', 'w-', 'a', 'a-' or 'r+', not {mode!r}")
@@ -54,7 +56,7 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
     format = format or f"zarr{zarr_format or 3}"
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
-    return _write(obj, path, format, overwrite, encoding, resume=resume)
+    return _write(obj, path, format, overwrite, encoding, resume=resume, cluster=None if resume else cluster_for_user(cluster))
 
 
 def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):
@@ -68,7 +70,7 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False):
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, cluster=None):
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
@@ -89,12 +91,16 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume,
                             unlimited=tuple(d for d in unlimited_dims if d in ds.dims) if format == "netcdf4" else ())  # fmt: skip
     writer.attrs(_attributes(attrs, "the dataset"))
-    nodes = []
+    nodes = {}
     for name, variable in encoded.items():
-        nodes.extend(_add(writer, str(name), variable, storage.get(name, {}), format))
-    bar = progress_callback(nodes)
+        node = _add(writer, str(name), variable, storage.get(name, {}), format)
+        if node is not None:
+            nodes[str(name)] = node
+    bar = progress_callback(list(nodes.values()))
     try:
-        writer.finish(context(), bar)
+        if cluster is not None:
+            _write_there(cluster, writer, nodes, bar)
+        writer.finish(context(), bar if cluster is None else None)
         return writer.chunks() if resume else None
     finally:
         # What was written goes with the writer, now: a notebook keeps the frames of an error, and the disk may be full.
@@ -103,8 +109,20 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
             bar.close()
 
 
+def _write_there(cluster, writer, nodes, bar):
+    """Workers write the values into the store that is still hidden; finishing then makes it visible."""
+    from .cluster import write_on
+
+    hidden = os.path.abspath(writer.begin())
+    write_on(cluster, hidden, {name: node for name, node in nodes.items() if 0 not in node.shape}, bar)
+    for folder, _, files in os.walk(hidden):  # of workers that died; each chunk was then written by another
+        for file in files:
+            if file.startswith(".tmp-"):
+                os.unlink(os.path.join(folder, file))
+
+
 def _add(writer, name, variable, storage, format):
-    """Declares one encoded variable; returns its node, in a list."""
+    """Declares one encoded variable; returns its node, None for text."""
     dtype, data = variable.dtype, variable._data
     fixed_dims = [str(d) for d in variable.dims]
     attrs = dict(variable.attrs)
@@ -116,7 +134,7 @@ def _add(writer, name, variable, storage, format):
         texts = _texts(name, variable)
         attrs.pop("_FillValue", None)
         writer.variable(name, fixed_dims, variable.shape, None, "|O", _attributes(attrs, name), None, codec, int(level), False, texts)
-        return []
+        return None
     node = data._node if isinstance(data, Array) else memory(np.asarray(variable.values))
     sizes = _chunk_sizes(variable, storage, data)
     if "_FillValue" in attrs:
@@ -124,7 +142,7 @@ def _add(writer, name, variable, storage, format):
     shuffle = bool(storage.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4")) and dtype.itemsize > 1)
     writer.variable(name, fixed_dims, variable.shape, sizes, dtype.newbyteorder("=").str.replace("=", "<"), _attributes(attrs, name), None, codec,
                     int(level), shuffle, node)  # fmt: skip
-    return [node]
+    return node
 
 
 def _chunk_sizes(variable, storage, data):

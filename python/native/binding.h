@@ -69,6 +69,7 @@ PyObject *node_wrap(cr_array *array);
 cr_array *node_array(PyObject *object);
 extern PyMethodDef build_functions[];
 extern PyMethodDef serialize_functions[];     /* py_serialize.c */
+extern PyMethodDef part_functions[];          /* py_part.c */
 
 /* ---- callbacks (py_callback.c) ---------------------------------------------------------------------------------- */
 

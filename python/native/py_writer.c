@@ -220,6 +220,20 @@ done:
     return result;
 }
 
+/* begin(): the path of the hidden store. Without a thread of its own: it makes a few small files. */
+static PyObject *writer_begin(PyObject *self, PyObject *unused) {
+    cr_err err = CR_ERR_INIT;
+    const char *path;
+    cr_writer *writer = usable(self);
+    if (!writer)
+        return NULL;
+    cr_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = cr_writer_begin(writer, &path, &err);
+    Py_END_ALLOW_THREADS
+    return status == CR_OK ? PyUnicode_DecodeFSDefault(path) : raise_error(status, &err);
+}
+
 static cr_status run_finish(void *data, cr_context *c, cr_err *err) { return cr_writer_finish(data, c, err); }
 
 static PyObject *writer_finish(PyObject *self, PyObject *args) {
@@ -288,6 +302,7 @@ static PyMethodDef writer_methods[] = {
     {"chunks", writer_chunks, METH_NOARGS, "chunks() -> (all, finished before) of a write that was resumed"},
     {"attrs", writer_attrs, METH_O, "attrs(list): attributes of the group"},
     {"variable", writer_variable, METH_VARARGS, "variable(name, dims, shape, chunks, code, attrs, fill, codec, level, shuffle, values)"},
+    {"begin", writer_begin, METH_NOARGS, "begin(): the store, hidden and without values, for others to write them; returns its path"},
     {"finish", writer_finish, METH_VARARGS, "finish(context, progress=None): computes, writes, and makes it visible"},
     {NULL, NULL, 0, NULL},
 };

@@ -22,7 +22,7 @@ static void result_strides(const cr_run *r, cr_sink_run *s) {
     s->group_stride = a->op == CR_OP_GROUP ? stride[s->plan->group_axis] : 0;
 }
 
-cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) {
+cr_status cr_combine_place(cr_run *r, cr_sink_run *s, cr_err *err) {
     const cr_sink_plan *k = s->plan;
     pthread_mutex_init(&s->lock, NULL);
     s->out = r->plan->results[k->result].data;
@@ -39,6 +39,12 @@ cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) {
             if (k->params->codes[i] >= 0)
                 s->has_members[k->params->codes[i]] = 1;
     }
+    return CR_OK;
+}
+
+cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) {
+    const cr_sink_plan *k = s->plan;
+    CR_TRY(cr_combine_place(r, s, err));
     if (r->scan->empty)
         return CR_OK;
     s->n_kept = k->n_kept;
@@ -48,6 +54,8 @@ cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) {
     CR_TRY(cr_slab_take(&r->context->slab, s->kept_bytes, &block, err));
     s->kept = block;
     memset(s->kept, 0, s->kept_bytes);
+    for (int64_t i = 0; i < s->n_kept && k->part != NULL; i++)
+        s->kept[i].next_block = k->part->first_block;
     CR_TRY(cr_slab_take(&r->context->slab, s->states_bytes, &block, err));
     s->states = block;
     return CR_OK;
@@ -146,12 +154,7 @@ cr_status cr_combine_state(cr_worker *w, int sink, cr_state **ret_state, cr_err 
 
 /* ---- results ---- */
 
-typedef struct kept_box {
-    int64_t lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
-    int64_t slots;                /* per group */
-} kept_box;
-
-static void box_of(const cr_scan *scan, const cr_sink_plan *k, int64_t kept, kept_box *b) {
+void cr_combine_box(const cr_scan *scan, const cr_sink_plan *k, int64_t kept, cr_kept_box *b) {
     b->slots = 1;
     for (int d = scan->program.ndim - 1; d >= 0; d--) {
         b->lo[d] = 0;
@@ -204,31 +207,29 @@ static cr_status finish_row(const cr_sink_run *s, cr_state *st, bool missing, in
     return CR_OK;
 }
 
-static cr_status finish_state(cr_run *r, cr_sink_run *s, int64_t kept, cr_state *st, cr_err *err) {
+cr_status cr_combine_finish(const cr_run *r, const cr_sink_run *s, const cr_kept_box *b, cr_state *st, cr_err *err) {
     const cr_sink_plan *k = s->plan;
-    kept_box b;
     int64_t c[CR_MAX_DIMS] = {0};
-    box_of(r->scan, k, kept, &b);
     int last = r->scan->program.ndim - 1;
-    while (last >= 0 && b.n[last] == 1)
+    while (last >= 0 && b->n[last] == 1)
         last--;
     for (int64_t g = 0; g < k->n_groups; g++) {
         bool missing = s->has_members != NULL && !s->has_members[g];
         if (!missing && st->touched != NULL && !st->touched[g])
-            k->fold->init(st->planes, g * b.slots, b.slots);
-        for (int64_t at = 0; at < b.slots;) {
+            k->fold->init(st->planes, g * b->slots, b->slots);
+        for (int64_t at = 0; at < b->slots;) {
             char *out = s->out + g * s->group_stride;
-            int64_t row = last < 0 ? 1 : b.n[last];
+            int64_t row = last < 0 ? 1 : b->n[last];
             for (int d = 0; d < r->scan->program.ndim; d++)
-                out += (b.lo[d] + c[d]) * s->out_stride[d];
-            cr_status status = finish_row(s, st, missing, g * b.slots + at, row, out, last < 0 ? 0 : s->out_stride[last], err);
+                out += (b->lo[d] + c[d]) * s->out_stride[d];
+            cr_status status = finish_row(s, st, missing, g * b->slots + at, row, out, last < 0 ? 0 : s->out_stride[last], err);
             if (status != CR_OK) {
                 cr_err_context(err, "while computing %s", cr_array_op(s->node));
                 return status;
             }
             at += row;
             int d = last - 1;
-            while (d >= 0 && ++c[d] == b.n[d])
+            while (d >= 0 && ++c[d] == b->n[d])
                 c[d--] = 0;
         }
     }
@@ -241,9 +242,9 @@ static cr_status finish_digits(cr_run *r, cr_sink_run *s, int64_t kept, cr_state
     const char *before = k->narrowed_before >= 0 ? r->plan->results[k->narrowed_before].data : NULL;
     const int64_t word = s->node->size / 3 * 8; /* prefix, rank and number lie one behind the other, each for all that is kept */
     cr_rank rank = cr_digit_rank(k->narrows);
-    kept_box b;
+    cr_kept_box b;
     int64_t c[CR_MAX_DIMS] = {0};
-    box_of(r->scan, k, kept, &b);
+    cr_combine_box(r->scan, k, kept, &b);
     for (int64_t slot = 0; slot < b.slots; slot++) {
         int64_t offset = 0;
         cr_rank_narrowed at;
@@ -271,7 +272,7 @@ static void copy_slots(const cr_fold *f, void *const *to, void *const *from, int
 }
 
 /* Only what the right-hand block has seen; where the left-hand one saw nothing, merging with its fresh state would change no bit. */
-static void merge(const cr_sink_plan *k, cr_state *left, cr_state *right) {
+void cr_combine_merge(const cr_sink_plan *k, cr_state *left, cr_state *right) {
     if (left->touched == NULL) {
         k->fold->merge(left->planes, right->planes, left->n_slots);
         return;
@@ -304,23 +305,26 @@ static cr_state *next_in_order(cr_kept_cell *c) {
     return NULL;
 }
 
-/* Puts one block into the tree; *ret_spare: a state that is free now. */
-static void absorb(const cr_sink_plan *k, cr_kept_cell *c, cr_state *st, cr_state **ret_spare) {
+/* Puts one block into the tree; *ret_spare: states that are free now. */
+static void absorb(const cr_run *r, const cr_sink_plan *k, int64_t kept, cr_kept_cell *c, cr_state *st, cr_state **ret_spare) {
     int32_t block = st->block;
     *ret_spare = NULL;
     if (c->section == NULL) {
         c->section = st;
     } else {
-        merge(k, c->section, st);
+        cr_combine_merge(k, c->section, st);
         *ret_spare = st;
     }
     bool section_ends = (block + 1) % CR_FOLD_SECTION == 0 || block + 1 == k->n_blocks;
     if (!section_ends)
         return;
-    if (c->total == NULL) {
+    if (c->total == NULL && (k->part == NULL || k->part->first_block == 0)) {
         c->total = c->section;
     } else {
-        merge(k, c->total, c->section);
+        if (c->total != NULL)
+            cr_combine_merge(k, c->total, c->section);
+        else /* who has the sections before this one merges it */
+            cr_part_store(r->scan, k, kept, c->section, (block - k->part->first_block) / CR_FOLD_SECTION);
         /* Two are free only if the section is not the block itself; then the block was given back above. */
         if (*ret_spare != NULL)
             (*ret_spare)->next = c->section;
@@ -330,9 +334,22 @@ static void absorb(const cr_sink_plan *k, cr_kept_cell *c, cr_state *st, cr_stat
     c->section = NULL;
 }
 
+static cr_status kept_cell_done(cr_run *r, cr_sink_run *s, int64_t kept, cr_state *total, cr_err *err) {
+    cr_kept_box b;
+    if (s->plan->part != NULL && total != NULL)
+        cr_part_store(r->scan, s->plan, kept, total, 0);
+    if (s->plan->part != NULL)
+        return CR_OK;
+    if (s->plan->narrows != NULL)
+        return finish_digits(r, s, kept, total);
+    cr_combine_box(r->scan, s->plan, kept, &b);
+    return cr_combine_finish(r, s, &b, total, err);
+}
+
 static cr_status hand_in(cr_run *r, cr_sink_run *s, int64_t kept, cr_state *st, cr_err *err) {
     const cr_sink_plan *k = s->plan;
     cr_kept_cell *c = &s->kept[kept];
+    int64_t end = k->part != NULL ? k->part->end_block : k->n_blocks;
     cr_status status = CR_OK;
     pthread_mutex_lock(&s->lock);
     st->next = c->early;
@@ -346,14 +363,14 @@ static cr_status hand_in(cr_run *r, cr_sink_run *s, int64_t kept, cr_state *st, 
         cr_state *spare;
         st->next = NULL;
         pthread_mutex_unlock(&s->lock);
-        absorb(k, c, st, &spare);
+        absorb(r, k, kept, c, st, &spare);
         for (cr_state *next; spare != NULL; spare = next) {
             next = spare->next;
             spare->next = NULL;
             give_state(s, spare);
         }
-        if (c->next_block + 1 == k->n_blocks) {
-            status = k->narrows != NULL ? finish_digits(r, s, kept, c->total) : finish_state(r, s, kept, c->total, err);
+        if (c->next_block + 1 == end) {
+            status = kept_cell_done(r, s, kept, c->total, err);
             give_state(s, c->total);
             c->total = NULL;
         }

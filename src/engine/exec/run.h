@@ -2,7 +2,7 @@
  *
  * A worker claims a unit, walks its cells in row-major order, and for each cell: loads what the active leaves show there (load.c), runs
  * the program strip by strip (strip.c), and hands strips to the sinks: the user's memory or chunk (deliver.c), or states (fold
- * loops in strip.c, order and merging in combine.c), or panels (panel.c). All memory is taken before the first unit; nothing is
+ * loops in strip.c, order and merging in combine.c, states of a part in part_run.c), or panels (panel.c). All memory is taken before the first unit; nothing is
  * acquired while running.
  *
  * Invariants
@@ -70,6 +70,11 @@ typedef struct cr_state {
      * each (months along time), that would be most of the work. */
     uint8_t *touched;
 } cr_state;
+
+typedef struct cr_kept_box {      /* of the domain; reduced axes have n 1 */
+    int64_t lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
+    int64_t slots;                /* per group */
+} cr_kept_box;
 
 typedef struct cr_kept_cell {     /* merging of the blocks of one kept cell */
     cr_state *section, *total, *early;
@@ -186,6 +191,14 @@ void cr_combine_done(cr_run *r, cr_sink_run *s);
 cr_status cr_combine_state(cr_worker *w, int sink, cr_state **ret_state, cr_err *err) CR_MUST_USE; /* of the current cell */
 cr_status cr_combine_cell_done(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
 cr_status cr_combine_nothing(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;                  /* the result of no elements */
+/* for part_run.c: where the result lies and which groups have members, as a part of cr_combine_init; the kept cell's box; right into left;
+ * the values of a box to the result */
+cr_status cr_combine_place(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
+void cr_combine_box(const cr_scan *scan, const cr_sink_plan *k, int64_t kept, cr_kept_box *ret_box);
+void cr_combine_merge(const cr_sink_plan *k, cr_state *left, cr_state *right);
+cr_status cr_combine_finish(const cr_run *r, const cr_sink_run *s, const cr_kept_box *b, cr_state *st, cr_err *err) CR_MUST_USE;
+/* part_run.c: state number `index` of a kept cell to where the part is put together */
+void cr_part_store(const cr_scan *scan, const cr_sink_plan *k, int64_t kept, const cr_state *st, int64_t index);
 /* panel.c */
 cr_status cr_panel_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
 void cr_panel_done(cr_run *r, cr_sink_run *s);

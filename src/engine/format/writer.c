@@ -32,6 +32,9 @@ struct cr_writer {
     cr_write_item *items;
     int n_attrs, n_dims, n_items, cap_dims, cap_items;
     bool ended;                   /* finish was called */
+    bool begun;                   /* others write the values: cr_writer_begin */
+    cr_write_model model;
+    void *state;                  /* of the format, between begin and free */
     bool has_journal, resume;
     cr_journal *journal;
     int64_t n_chunks, n_kept;
@@ -114,6 +117,8 @@ void cr_writer_free(cr_writer *w) {
         free(w->items[i].done);
     cr_journal_free(w->journal);
     free(w->scratch);
+    if (w->state)
+        w->format->free(w->state);
     cr_sibling_done(&w->place);
     cr_arena_done(&w->arena);
     free(w);
@@ -445,7 +450,8 @@ static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run
 }
 
 static cr_status run_all(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
-    CR_TRY(run ? run_each(w, c, state, run, user, err) : w->n_kept ? run_missing(w, c, state, err) : run_together(w, c, state, err));
+    if (!w->begun)
+        CR_TRY(run ? run_each(w, c, state, run, user, err) : w->n_kept ? run_missing(w, c, state, err) : run_together(w, c, state, err));
     if (w->scratch)
         cr_sibling_remove(w->scratch);
     for (int i = 0; i < w->n_items; i++)
@@ -572,15 +578,35 @@ static cr_status commit(cr_writer *w, cr_err *err) {
     return cr_sibling_commit(&w->place, err);
 }
 
-static cr_status finish(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) {
+static cr_status begin(cr_writer *w, cr_err *err) {
     if (w->has_journal)
         CR_TRY(open_journal(w, err));
-    cr_write_model model = {w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items, w->journal};
-    void *state = NULL;
-    CR_TRY(w->format->begin(&model, w->place.temporary, &state, err));
+    w->model = (cr_write_model){w->n_dims, w->n_attrs, w->n_items, w->dims, w->attrs, w->items, w->journal};
+    CR_TRY(w->format->begin(&w->model, w->place.temporary, &w->state, err));
     count_kept(w);
-    cr_status status = run_all(w, c, state, run, user, err);
-    w->format->free(state);
+    return CR_OK;
+}
+
+cr_status cr_writer_begin(cr_writer *w, const char **ret_path, cr_err *err) {
+    CR_TRY(not_ended(w, err));
+    if (!w->format->is_directory || w->has_journal || w->begun) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "writing %s by several processes: the values of Zarr stores alone can be written so, once",
+                                   w->place.destination);
+        cr_err_hint(err, "write a Zarr store, without resume");
+        return status;
+    }
+    CR_TRY(begin(w, err));
+    w->begun = true;
+    *ret_path = w->place.temporary;
+    return CR_OK;
+}
+
+static cr_status finish(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) {
+    if (!w->begun)
+        CR_TRY(begin(w, err));
+    cr_status status = run_all(w, c, w->state, run, user, err);
+    w->format->free(w->state);
+    w->state = NULL;
     if (status != CR_OK && w->resume)
         cr_err_hint(err, "what is finished was kept: the same again, resuming, goes on from there");
     return status == CR_OK ? commit(w, err) : status;

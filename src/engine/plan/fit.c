@@ -18,7 +18,7 @@ static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
 }
 
 int64_t cr_unit_begin(const cr_scan *s, int d, int64_t i) {
-    return atom_begin(&s->atoms[d], s->cells.n[d], i * s->atoms[d].n / s->unit_n[d]);
+    return atom_begin(&s->atoms[d], s->cells.n[d], s->atoms[d].first + i * s->atoms[d].count / s->unit_n[d]);
 }
 
 static bool kept_by_all(const cr_scan *s, int d) {
@@ -63,6 +63,21 @@ static int64_t running_blocks(const cr_scan *s, int d) {
     return n;
 }
 
+/* Those of the part: its borders are borders of atoms, also of those that were made finer for lack of memory. */
+static void choose_atoms(cr_scan *s, int d) {
+    cr_atoms *a = &s->atoms[d];
+    a->first = 0;
+    a->count = a->n;
+    if (s->part == NULL)
+        return;
+    while (cr_cells_begin(&s->cells, d, atom_begin(a, s->cells.n[d], a->first)) < s->part->lo[d])
+        a->first++;
+    int64_t end = a->first;
+    while (cr_cells_begin(&s->cells, d, atom_begin(a, s->cells.n[d], end)) < s->part->hi[d])
+        end++;
+    a->count = end - a->first;
+}
+
 static void find_atoms(const cr_plan *plan, cr_scan *s) {
     cr_atoms *a = s->atoms;
     for (int d = 0; d < s->program.ndim; d++) {
@@ -81,6 +96,7 @@ static void find_atoms(const cr_plan *plan, cr_scan *s) {
                 a[d].reduced = true;
             }
         }
+        choose_atoms(s, d);
     }
 }
 
@@ -93,7 +109,7 @@ static int64_t sat_mul(int64_t a, int64_t b) {
 
 static int64_t most_cells(const cr_scan *s, int d) {
     const cr_atoms *a = &s->atoms[d];
-    int64_t most = 0, per_unit = (a->n + s->unit_n[d] - 1) / s->unit_n[d];
+    int64_t most = 0, per_unit = (a->count + s->unit_n[d] - 1) / s->unit_n[d];
     if (!a->reduced)
         return CR_MIN(s->cells.n[d], per_unit * a->merge);
     for (int64_t i = 0; i < s->unit_n[d]; i++) /* at most 64 */
@@ -321,9 +337,9 @@ static void cut_units(const cr_plan *plan, cr_scan *s, how way, int workers) {
         int64_t u = 1;
         bool kept = kept_by_all(s, d);
         if (way == HOW_ALL || (way == HOW_KEPT && kept))
-            u = s->atoms[d].n;
+            u = s->atoms[d].count;
         else if (way == HOW_STORAGE && n < want)
-            u = CR_MIN(s->atoms[d].n, (want + n - 1) / n);
+            u = CR_MIN(s->atoms[d].count, (want + n - 1) / n);
         s->unit_n[d] = CR_MAX(1, u);
         n = sat_mul(n, s->unit_n[d]);
     }

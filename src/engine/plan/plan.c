@@ -86,6 +86,21 @@ static cr_status fit_all(cr_plan *plan, const cr_plan_options *o, cr_err *err) {
     return CR_OK;
 }
 
+static cr_status take_part(cr_plan *plan, const cr_plan_options *o, cr_err *err) {
+    if (plan->n_scans != 1 || !cr_parts_can(plan, &plan->scans[0]))
+        return CR_FAIL(err, CR_INVALID, "%s cannot be computed in parts: it is no reduction, or one that is made of others",
+                       cr_array_op(plan->nodes[plan->output_nodes[0]].node));
+    cr_parts_cut(&plan->scans[0], o->wanted, &plan->parts);
+    if (o->part < 0 || o->part >= plan->parts.n_parts)
+        return CR_FAIL(err, CR_INVALID, "there is no part %lld: these arrays are cut into %lld", (long long)o->part, (long long)plan->parts.n_parts);
+    plan->part = cr_arena_alloc(&plan->arena, sizeof *plan->part);
+    if (plan->part == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory");
+    cr_parts_box(&plan->scans[0], &plan->parts, o->part, plan->part);
+    plan->scans[0].part = plan->part;
+    return CR_OK;
+}
+
 /* owned: the arrays, when the plan is to free them. */
 static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, cr_array *const *arrays, const cr_output_spec *outputs,
                            const cr_plan_options *o, cr_err *err) {
@@ -116,7 +131,9 @@ static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, c
         status = make_results(plan, err);
     if (status == CR_OK)
         status = cr_scans_make(plan, err);
-    if (status == CR_OK)
+    if (status == CR_OK && o->wanted > 0)
+        status = take_part(plan, o, err);
+    if (status == CR_OK && !o->only_cells)
         status = fit_all(plan, o, err);
     return status;
 }

@@ -5,7 +5,7 @@
  * sources: what remains is a flat program over the sink's index space (the "domain") whose leaves are read through accesses. (cells.c)
  * cut the domain into cells along the chunks of the source with most bytes. (scan.c) put sinks of one phase over the same cells
  * and sources into one scan. (fit.c) cut the cells into units of work and prove that a number of workers fits the memory limit. (digits.c)
- * quantiles that do not fit are put in other terms, and all begins again.
+ * quantiles that do not fit are put in other terms, and all begins again. (parts.c) A plan for a part of a scan walks over a box of its cells.
  *
  * Vocabulary
  *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
@@ -148,6 +148,8 @@ typedef struct cr_cells {
     int64_t most[CR_MAX_DIMS];            /* the longest */
 } cr_cells;
 
+typedef struct cr_part_sink cr_part_sink;
+
 typedef struct cr_sink_plan {
     int32_t node;                 /* plan node: the output, or the reduction */
     int32_t output;               /* index of the user's array; -1: only an intermediate result */
@@ -175,6 +177,8 @@ typedef struct cr_sink_plan {
     int narrowed_before;          /* result of the pass before this one; -1: the first */
     const cr_quantile_params *quantiles;
     cr_rank rank;
+    const cr_part_sink *part;     /* states are stored in part_states instead of being finished; NULL: not a part */
+    char *part_states;
     /* set by fit.c */
     int64_t most_slots;           /* of one kept cell, all groups */
     int64_t state_bytes;          /* of one state buffer */
@@ -194,9 +198,33 @@ typedef struct cr_sink_plan {
 
 typedef struct cr_atoms {         /* along an axis, where units may be cut */
     int64_t n;
+    int64_t first, count;         /* those that are walked over: all, or those of a part */
     bool reduced;                 /* by some sink: at the borders of n blocks; else every `merge` cells */
     int64_t merge;
 } cr_atoms;
+
+/* ---- parts (parts.c): boxes of the domain, cut where no sink has a section cut in two ---- */
+
+#define CR_PART_MOST_BYTES ((int64_t)1 << 40)
+
+typedef struct cr_parts {
+    int64_t n_parts;
+    int64_t most[CR_MAX_DIMS];            /* pieces of each axis between which can be cut: cells, or slabs of whole sections */
+    int64_t pieces[CR_MAX_DIMS];          /* into which it is cut */
+} cr_parts;
+
+typedef struct cr_part_box {
+    int64_t first[CR_MAX_DIMS], end[CR_MAX_DIMS]; /* of the `most` pieces */
+    int64_t lo[CR_MAX_DIMS], hi[CR_MAX_DIMS];     /* positions */
+} cr_part_box;
+
+struct cr_part_sink {             /* what a part knows of one sink */
+    int32_t first_block, end_block;
+    int64_t n_states;             /* one per section; one for all when it begins with the first, since that is how sections are merged */
+    int64_t lo[CR_MAX_DIMS], n[CR_MAX_DIMS];      /* kept positions; reduced axes 0, 1 */
+    int64_t slots;                /* per group */
+    int64_t state_bytes, plane_at[CR_FOLD_MAX_PLANES];
+};
 
 typedef struct cr_scan {
     int32_t phase;
@@ -208,6 +236,7 @@ typedef struct cr_scan {
     uint64_t load_bytes;          /* chunks and tiles of a cell, per worker */
     uint64_t scratch_bytes;       /* codecs, per worker */
     bool nested;                  /* the inner scan of a leaf */
+    const cr_part_box *part;      /* NULL: all of it */
     /* set by fit.c */
     int workers, window;
     cr_atoms atoms[CR_MAX_DIMS];
@@ -243,12 +272,16 @@ typedef struct cr_plan {
     uint64_t limit_bytes, peak_bytes;     /* what the plan needs at most beyond the user's results */
     int32_t refused;              /* the scan that does not fit; -1: none */
     bool apart;                   /* sinks that rank have scans of their own, for lack of memory */
+    cr_parts parts;
+    cr_part_box *part;                    /* NULL: it is a plan for the whole */
     cr_array **owned;             /* what the plan was made of instead of the user's arrays; NULL: those themselves */
 } cr_plan;
 
 typedef struct cr_plan_options {
     int simd, threads;
     uint64_t limit_bytes;
+    bool only_cells;              /* nothing is fitted: the plan cannot be run */
+    int64_t wanted, part;         /* wanted > 0: a part of the only scan (part.h); else CR_INVALID */
 } cr_plan_options;
 
 /* CR_MEMORY: does not fit, with the node, bytes and advice. */
@@ -297,10 +330,15 @@ static inline cr_rank cr_digit_rank(const cr_digit_params *p) {
 }
 static inline bool cr_sink_folds(const cr_sink_plan *s) { return s->reduces && !s->ranks; }
 cr_status cr_scan_fit(cr_plan *plan, cr_scan *scan, int threads, uint64_t room_bytes, cr_err *err) CR_MUST_USE;
+/* parts.c */
+bool cr_parts_can(const cr_plan *plan, const cr_scan *scan); /* all its sinks fold, from what is stored or in memory */
+void cr_parts_cut(const cr_scan *scan, int64_t wanted, cr_parts *ret_parts);
+void cr_parts_box(const cr_scan *scan, const cr_parts *p, int64_t part, cr_part_box *ret_box);
+void cr_parts_of_sink(const cr_scan *scan, const cr_sink_plan *k, const cr_parts *p, const cr_part_box *box, cr_part_sink *ret_sink);
 /* Bytes that a scan with these settings needs; fit.c and explain. */
 uint64_t cr_scan_bytes(const cr_scan *scan);
 uint64_t cr_scan_fixed_bytes(const cr_scan *scan);
-/* First cell of unit i along axis d; i = unit_n[d] gives the number of cells. */
+/* First cell of unit i along axis d; i = unit_n[d] gives the end of the last. */
 int64_t cr_unit_begin(const cr_scan *scan, int d, int64_t i);
 /* First cell of block i of b along an axis of n cells. */
 static inline int64_t cr_block_begin(int64_t n, int64_t b, int64_t i) { return i * n / b; }
