@@ -1,8 +1,14 @@
-"""Data of the engine benches, made once per folder from a fixed seed.
+"""Data of the engine benches, made once per folder from fixed seeds.
 
-w1  two bands of a satellite scene, 36 months x 2048 x 2048, int16, NetCDF-4 with deflate 4 and shuffle, chunks 1 x 512 x 512
-w2  daily surface temperature of 20 years without leap days, 7300 x 192 x 288, float32, deflate 1 and shuffle, chunks 73 x 96 x 144
+    make_data.py FOLDER NAME [--small]      prints the path
+
+w1       two bands of a satellite scene, 36 months x 2048 x 2048, int16, NetCDF-4 with deflate 4 and shuffle, chunks 1 x 512 x 512
+w2       daily surface temperature of 20 years without leap days, 7300 x 192 x 288, float32, deflate 1 and shuffle, chunks 73 x 96 x 144
+maps     the values of w2, a chunk for each day, as models write them
+series   the values of w2, chunks of all days x 8 x 12 cells
+regions  500 regions on the grid of w1, and 0 outside of them
 """
+import argparse
 import os
 
 import netCDF4
@@ -10,7 +16,7 @@ import numpy as np
 
 
 def create(path, dims):
-    nc = netCDF4.Dataset(path + ".part", "w")
+    nc = netCDF4.Dataset(path, "w")
     for name, n in dims.items():
         nc.createDimension(name, n)
     return nc
@@ -22,7 +28,8 @@ def axis(nc, name, values, **attrs):
     v[:] = values
 
 
-def make_w1(path, months=36, size=2048):
+def make_w1(path, sizes):
+    months, size = sizes["months"], sizes["size"]
     rng = np.random.default_rng(1)
     nc = create(path, {"time": months, "y": size, "x": size})
     axis(nc, "time", np.arange(months) * 30.4375, units="days since 2018-01-15", calendar="standard")
@@ -43,16 +50,24 @@ def make_w1(path, months=36, size=2048):
     nc.close()
 
 
-def make_w2(path, days=7300, ny=192, nx=288):
-    rng = np.random.default_rng(2)
+def temperature(path, sizes, chunks):
+    """The file of w2 without values, and its variable."""
+    days, ny, nx = sizes["days"], sizes["ny"], sizes["nx"]
     nc = create(path, {"time": days, "lat": ny, "lon": nx})
-    axis(nc, "time", np.arange(days) + 0.5, units="days since 1995-01-01", calendar="noleap")
-    axis(nc, "lat", np.linspace(-90, 90, ny), units="degrees_north")
-    axis(nc, "lon", np.arange(nx) * 360 / nx, units="degrees_east")
-    step = 73
+    axis(nc, "time", np.arange(days) + 0.5, units="days since 1995-01-01", calendar="noleap", standard_name="time")
+    axis(nc, "lat", np.linspace(-90, 90, ny), units="degrees_north", standard_name="latitude")
+    axis(nc, "lon", np.arange(nx) * 360 / nx, units="degrees_east", standard_name="longitude")
     v = nc.createVariable("tas", "f4", ("time", "lat", "lon"), zlib=True, complevel=1, shuffle=True,
-                          chunksizes=(min(step, days), min(96, ny), min(144, nx)))
+                          chunksizes=[min(c, n) for c, n in zip(chunks, (days, ny, nx))])
     v.units = "K"
+    return nc, v
+
+
+def make_w2(path, sizes, chunks=(73, 96, 144)):
+    days, ny, nx = sizes["days"], sizes["ny"], sizes["nx"]
+    rng = np.random.default_rng(2)
+    nc, v = temperature(path, sizes, chunks)
+    step = 73
     warm = 300 - 45 * np.sin(np.deg2rad(np.linspace(-90, 90, ny)))[:, None] ** 2
     for begin in range(0, days, step):
         t = np.arange(begin, min(begin + step, days))[:, None, None]
@@ -62,14 +77,55 @@ def make_w2(path, days=7300, ny=192, nx=288):
     nc.close()
 
 
-MAKERS = {"w1": make_w1, "w2": make_w2}
-SMALL = {"w1": {"months": 12, "size": 256}, "w2": {"days": 730, "ny": 48, "nx": 72}}
+def make_maps(path, sizes):
+    make_w2(path, sizes, (1, sizes["ny"], sizes["nx"]))
+
+
+def make_series(path, sizes):
+    source = netCDF4.Dataset(path_of(os.path.dirname(path), "w2", sizes is SMALL["series"]))
+    rows = 8
+    nc, v = temperature(path, sizes, (sizes["days"], rows, 12))
+    for begin in range(0, sizes["ny"], 12 * rows):
+        band = source["tas"][:, begin:begin + 12 * rows].filled()
+        for at in range(0, band.shape[1], rows):
+            v[:, begin + at:begin + at + rows] = band[:, at:at + rows]
+    nc.close()
+
+
+def make_regions(path, sizes):
+    """Cells of 25 x 20 with bent borders; a disc in the middle of the scene is in none."""
+    size = sizes["size"]
+    y, x = np.meshgrid(np.arange(size) / size, np.arange(size) / size, indexing="ij")
+    row = np.clip((y + 0.015 * np.sin(40 * x)) * 25, 0, 24).astype("i4")
+    column = np.clip((x + 0.015 * np.cos(35 * y)) * 20, 0, 19).astype("i4")
+    region = 1 + 20 * row + column
+    region[(y - 0.5) ** 2 + (x - 0.5) ** 2 < 0.01] = 0
+    nc = create(path, {"y": size, "x": size})
+    axis(nc, "y", np.arange(size) * 10.0)
+    axis(nc, "x", np.arange(size) * 10.0)
+    nc.createVariable("region", "i4", ("y", "x"), zlib=True)[:] = region
+    nc.close()
+
+
+SCENE, YEARS = {"months": 36, "size": 2048}, {"days": 7300, "ny": 192, "nx": 288}
+SMALL_SCENE, SMALL_YEARS = {"months": 12, "size": 256}, {"days": 730, "ny": 48, "nx": 72}
+MAKERS = {"w1": make_w1, "w2": make_w2, "maps": make_maps, "series": make_series, "regions": make_regions}
+FULL = {"w1": SCENE, "w2": YEARS, "maps": YEARS, "series": YEARS, "regions": SCENE}
+SMALL = {"w1": SMALL_SCENE, "w2": SMALL_YEARS, "maps": SMALL_YEARS, "series": SMALL_YEARS, "regions": SMALL_SCENE}
 
 
 def path_of(folder, name, small):
     path = os.path.join(folder, f"{name}{'-small' if small else ''}.nc")
     if not os.path.exists(path):
-        print(f"making {path}", flush=True)
-        MAKERS[name](path, **(SMALL[name] if small else {}))
+        MAKERS[name](path + ".part", (SMALL if small else FULL)[name])
         os.replace(path + ".part", path)
     return path
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("name", choices=MAKERS)
+    parser.add_argument("--small", action="store_true")
+    o = parser.parse_args()
+    print(path_of(o.folder, o.name, o.small))

@@ -1,9 +1,9 @@
 """The measured program: plain xarray, with the engine chosen by one word. Prints a digest of the result as JSON.
 
-    program.py WORKLOAD FILE VARIANT
+    program.py WORKLOAD VARIANT FILE...      w4: the second FILE is the store to write, w6: that of the regions
 
-VARIANT: craton; or dask, with the settings tried for it: dask-native (the file's chunks), dask-auto (chunks of 128 MiB), dask-noflox
-(native chunks, xarray's own groupby). The netCDF4 engine reads for dask.
+VARIANT: craton; or dask, with the settings tried for it: dask-native (the file's chunks), dask-auto (chunks of 128 MiB), and what is said
+beside the workload below. The netCDF4 engine reads for all but Craton.
 """
 import json
 import sys
@@ -11,15 +11,17 @@ import sys
 import numpy as np
 import xarray as xr
 
+CHUNK = {"lat": 24, "lon": 36}   # of what w4 writes: all days of 24 x 36 cells
 
-def w1(ds):
-    """NDVI: monthly composite, long-term minimum, maximum and mean."""
+
+def w1(ds, variant):
+    """NDVI: monthly composite, long-term minimum, maximum and mean. dask-noflox: native chunks, xarray's own groupby."""
     ndvi = (ds.nir - ds.red) / (ds.nir + ds.red)
     return xr.Dataset({"monthly": ndvi.groupby("time.month").mean("time"), "low": ndvi.min("time"), "high": ndvi.max("time"),
                        "mean": ndvi.mean("time")})
 
 
-def w2(ds):
+def w2(ds, variant):
     """Monthly climatology, and the area-weighted mean of the daily anomalies."""
     climatology = ds.tas.groupby("time.month").mean("time")
     anomaly = ds.tas.groupby("time.month") - climatology
@@ -27,23 +29,78 @@ def w2(ds):
     return xr.Dataset({"climatology": climatology, "series": anomaly.weighted(weights).mean(("lat", "lon"))})
 
 
-def w5(ds):
+def w4(ds, variant, path):
+    """From a chunk for each day to all days of a few cells, as a Zarr store. dask-years: read in chunks of a year; dask-bands: each
+    worker reads all days of a band of rows, and reads each chunk of the file several times for it."""
+    sizes = [ds.sizes["time"], *(min(n, ds.sizes[d]) for d, n in CHUNK.items())]
+    if variant == "craton":
+        return ds.craton.to_zarr(path, encoding={"tas": {"chunks": sizes, "codec": "zstd", "level": 1, "shuffle": False}})
+    from zarr.codecs import ZstdCodec
+    encoding = {"tas": {"chunks": sizes, "compressors": [ZstdCodec(level=1)]}}
+    return ds.drop_encoding().chunk(time=-1, **CHUNK).to_zarr(path, encoding=encoding, zarr_format=3)
+
+
+def w5(ds, variant):
     """The 90th percentile over time, as it is written for dask: time in one chunk."""
     return ds[["tas"]].chunk(time=-1, lat=24, lon=36).quantile(0.9, "time")
 
 
+def w6(ds, variant, regions):
+    """NDVI of each region and month: mean, spread, number of pixels, and a mean weighted by the height of the sun. dask-mapreduce: flox is
+    told the regions and how to go about it."""
+    ndvi = (ds.nir - ds.red) / (ds.nir + ds.red)
+    weights = (1 + np.cos(ds.y / 1e4)).astype("f4")
+    weighted, present = ndvi * weights, weights.where(ndvi.notnull(), 0)
+    if variant == "dask-mapreduce":
+        from flox.xarray import xarray_reduce
+
+        def by_region(values, function):
+            return xarray_reduce(values, regions, func=function, expected_groups=np.unique(regions), method="map-reduce")
+    else:
+        def by_region(values, function):
+            return getattr(values.groupby(regions), function)(("y", "x"))
+    return xr.Dataset({"mean": by_region(ndvi, "mean"), "std": by_region(ndvi, "std"), "count": by_region(ndvi, "count"),
+                       "weighted": by_region(weighted, "sum") / by_region(present, "sum")})
+
+
+def w7(ds, variant):
+    """All days at a hundred stations. lazy: without dask; by-station: without dask, one station after the other."""
+    rng = np.random.default_rng(7)
+    lat = xr.DataArray(rng.uniform(-88, 88, 100), dims="station")
+    lon = xr.DataArray(rng.uniform(2, 350, 100), dims="station")
+    if variant == "by-station":
+        stations = [ds.sel(lat=y, lon=x, method="nearest").load() for y, x in zip(lat.values, lon.values)]
+        return xr.concat(stations, "station").transpose("time", "station")
+    return ds.sel(lat=lat, lon=lon, method="nearest")
+
+
+WORKLOADS = {"w1": w1, "w2": w2, "w4": w4, "w5": w5, "w6": w6, "w7-maps": w7, "w7-series": w7}
+CHUNKS = {"dask-auto": "auto", "dask-years": {"time": 365}, "dask-bands": {"time": -1, "lat": CHUNK["lat"]}, "lazy": None, "by-station": None}
+
+
+def open_file(path, variant):
+    if variant == "craton":
+        return xr.open_dataset(path, engine="craton", chunks={})
+    return xr.open_dataset(path, engine="netcdf4", chunks=CHUNKS.get(variant, {}))
+
+
 def main():
-    workload, path, variant = sys.argv[1:]
+    workload, variant, path, *more = sys.argv[1:]
     xr.set_options(use_bottleneck=False, use_flox=variant != "dask-noflox")
     if variant == "craton":
         import craton
         craton.enable()
-        ds = xr.open_dataset(path, engine="craton", chunks={})
-    else:
+    elif CHUNKS.get(variant, {}) is not None:
         import dask
         dask.config.set({"array.slicing.split_large_chunks": False})
-        ds = xr.open_dataset(path, chunks="auto" if variant == "dask-auto" else {})
-    result = {"w1": w1, "w2": w2, "w5": w5}[workload](ds).compute()
+    if workload == "w6":
+        more = [xr.open_dataset(more[0], engine="craton" if variant == "craton" else "netcdf4").region.load()]
+    result = WORKLOADS[workload](open_file(path, variant), variant, *more)
+    if workload != "w4":
+        print_digest(result.compute())
+
+
+def print_digest(result):
     print(json.dumps({name: digest(v.values) for name, v in result.data_vars.items()}))
 
 

@@ -12,12 +12,14 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from measuring import measured  # noqa: E402
+
 GRIDS = [(96, 144), (90, 144), (128, 256), (145, 192), (160, 320), (64, 128), (143, 144), (192, 288), (96, 192), (80, 96)]
 
 
@@ -83,18 +85,6 @@ def cdo(method, paths, scratch):
     parts = [f"{scratch}/part{i}.nc" for i in range(len(paths))]
     commands = [["cdo", "-s", "-O", f"{remap},{grid}", "-selname,tas", p, q] for p, q in zip(paths, parts)]
     return commands + [["cdo", "-s", "-O", what, *parts, f"{scratch}/{what}.nc"] for what in ("ensmean", "ensstd")]
-
-
-def measured(commands):
-    begin, cpu, peak, last = time.monotonic(), 0.0, 0.0, b""
-    for command in commands:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        last, err = process.stdout.read(), process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        if status != 0:
-            raise RuntimeError(f"{command} failed:\n{err.decode()[-2000:]}")
-        cpu, peak = cpu + usage.ru_utime + usage.ru_stime, max(peak, usage.ru_maxrss / 1024)
-    return {"wall_s": time.monotonic() - begin, "cpu_s": cpu, "peak_mib": peak}, last
 
 
 def run(method, variant, paths, folder):
