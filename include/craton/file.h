@@ -45,6 +45,7 @@ typedef struct cr_variable {
     const char *compression;      /* "deflate 4, shuffle", "zstd 3", "" */
     uint64_t stored_bytes;        /* bytes in the file; 0 when not known without looking at every chunk */
     const char *problem;          /* not NULL: why its values cannot be read; its metadata can */
+    const int64_t *shards;        /* Zarr: shape of the stored objects that hold several chunks; NULL: each chunk is one */
 } cr_variable;
 
 typedef struct cr_open_options {
@@ -89,9 +90,15 @@ typedef struct cr_write_variable {
     const cr_attr *attrs;
     int n_attrs;
     const void *fill;             /* one item or NULL */
-    const char *codec;            /* "zstd", "lz4", "deflate" (NetCDF-4 and Zarr), "none"; NULL: the format's default */
+    /* "zstd", "lz4", "deflate" (NetCDF-4 and Zarr), "none"; NULL: the format's default. Zarr: also what cr_variable.compression says of another
+     * variable, "blosc zstd 5 bitshuffle", whose levels and shuffling then hold instead of the two below. */
+    const char *codec;
     int level;                    /* 0: the codec's default */
     bool shuffle;
+    /* Zarr 3: shape of one stored object, which holds whole chunks (CR_INVALID when not) and an index; NULL: each chunk is an object. A shard is
+     * written at once, so it has to fit into memory, and it is what a resumed write or an update does whole. chunks that are NULL are
+     * chosen to divide it. */
+    const int64_t *shards;
 } cr_write_variable;
 
 typedef struct cr_write_options {
@@ -111,7 +118,7 @@ typedef struct cr_write_options {
 CR_API cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_writer **ret_writer, cr_err *err) CR_MUST_USE;
 CR_API cr_status cr_writer_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_err *err) CR_MUST_USE;
 /* Declares a variable of numbers; values is what to write (same shape; cast to dtype if it differs). Kept until finish. chunks longer
- * than an extent are cut to it. CR_INVALID names what is wrong: a name that cannot be a file's, dimensions of two lengths, ... */
+ * than an extent are cut to it (not those of shards). CR_INVALID names what is wrong: a name that cannot be a file's, dimensions of two lengths, ... */
 CR_API cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) CR_MUST_USE;
 /* The same for text: v->dtype is CR_STRING, strings are as many as the shape holds, in UTF-8; copied. */
 CR_API cr_status cr_writer_strings(cr_writer *w, const cr_write_variable *v, const char *const *strings, cr_err *err) CR_MUST_USE;
@@ -125,7 +132,8 @@ CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_M
 CR_API void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept);
 CR_API void cr_writer_free(cr_writer *w);                   /* without finish: leaves nothing behind */
 
-/* Values into arrays of numbers of a Zarr store that is there: the box of the values' shape at start, in whole chunks. start lies at the
+/* Values into arrays of numbers of a Zarr store that is there: the box of the values' shape at start, in whole chunks (of arrays in shards:
+ * whole shards, here and below). start lies at the
  * beginning of a chunk (CR_INVALID); where a box ends inside of one, the array ends there too, or will: the rest of that chunk becomes fill.
  * Shapes in the metadata are not looked at and not changed: an append writes its values first, and says so in the metadata last.
  * Each chunk is replaced at once: readers see the old or the new one. Two writers of one chunk at a time lose one of the two. */

@@ -29,13 +29,19 @@ typedef struct cr_rechunk_options {
     int n;                        /* dimensions named below */
     const char *const *dims;      /* each a dimension of the source (CR_NOT_FOUND), none twice */
     const int64_t *chunks;        /* elements per chunk; -1: the whole dimension. Dimensions not named keep their chunks */
+    /* Zarr 3: elements per shard along these, as above; -1: the whole dimension, rounded up to whole chunks. A variable with none of them has no
+     * shards; along others of its dimensions a shard is one chunk long. Chunks that were not asked for are made to divide it; those that
+     * were and do not are CR_INVALID. Text has no shards. */
+    int n_shards;
+    const char *const *shard_dims;
+    const int64_t *shards;
     const char *group;            /* of the source; NULL: root. Groups below it are not copied */
     /* Variables to copy (CR_NOT_FOUND lists what there is); 0: all. What they need to be understood goes with them: coordinates, bounds,
      * grid mappings, cell measures, terms of formulas (CF 5, 7, 4.3.3). */
     int n_variables;
     const char *const *variables;
     const char *format;           /* as cr_write_options */
-    const char *codec;            /* as cr_write_variable, for every variable of numbers */
+    const char *codec;            /* as cr_write_variable, for every variable of numbers; NULL: that of the source where the format has it */
     int level;
     bool shuffle;                 /* only looked at with a codec */
     bool overwrite;

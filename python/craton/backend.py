@@ -165,7 +165,9 @@ def _text_code(code):
 
 def _storage_encoding(v, zarr):
     if zarr:
-        return {"chunks": v["chunks"]} if v["chunks"] else {}
+        encoding = {"codec": v["compression"] or "none"}
+        encoding.update({k: v[k] for k in ("chunks", "shards") if v[k]})
+        return encoding
     encoding = {"chunksizes": v["chunks"], "contiguous": v["chunks"] is None}
     words = v["compression"].replace(",", " ").split()
     if "deflate" in words:

@@ -270,11 +270,12 @@ def _combined(context, nodes, wanted, states):
 
 
 def write_on(cluster, path, nodes, progress=None):
-    """Writes nodes, {name: node}, into the Zarr store at path, which all workers see and nobody reads yet: each task whole chunks of its own."""
+    """Writes nodes, {name: node}, into the Zarr store at path, which all workers see and nobody reads yet: each task whole chunks (shards) of its
+    own."""
     names, all_nodes = list(nodes), tuple(nodes.values())
     groups = independent(all_nodes)
     _encoded(all_nodes, groups, cluster.send_limit)
-    chunks = {v["name"]: v["chunks"] or v["shape"] for v in _craton.File(path).variables}
+    chunks = {v["name"]: v["shards"] or v["chunks"] or v["shape"] for v in _craton.File(path).variables}
     here, futures = [], []
     try:
         with _Run(cluster, progress) as run:

@@ -286,7 +286,7 @@ def _keep_text(name, variable, there, append_dim, region):
 def _part(path, name, variable, stored, append_dim, region, safe_chunks):
     """(name, node, start): whole chunks, of old values where the new ones do not fill them; and whether a region makes that so."""
     shape, dtype = stored["shape"], np.dtype(stored["dtype"])
-    chunks = stored["chunks"] or shape
+    chunks = stored["shards"] or stored["chunks"] or shape
     data, lazy = variable._data, isinstance(variable._data, Array)
     if not lazy:
         data = wrap(memory(np.asarray(variable.values, order="C")), variable.dtype)  # ascontiguousarray would give a scalar an axis
@@ -305,7 +305,7 @@ def _part(path, name, variable, stored, append_dim, region, safe_chunks):
         size = max(int(chunks[axis]), 1)
         first, last = begin // size * size, min(-(-end // size) * size, shape[axis])
         if variable.dims[axis] != append_dim and (first < begin or last > end):
-            _refuse_partial(name, variable.dims[axis], begin, end, size, lazy and safe_chunks)
+            _refuse_partial(name, variable.dims[axis], begin, end, size, lazy and safe_chunks, "shard" if stored["shards"] else "chunk")
             mixed = True
         pieces = []
         for a, b in ((first, begin), (end, last)):
@@ -316,11 +316,11 @@ def _part(path, name, variable, stored, append_dim, region, safe_chunks):
     return (name, data._node, tuple(b[0] for b in box)), mixed
 
 
-def _refuse_partial(name, dim, begin, end, size, refuse):
+def _refuse_partial(name, dim, begin, end, size, refuse, unit):
     if refuse:
         raise ValueError(
-            f"craton: along {dim!r} the region {begin}:{end} of the variable {name!r} covers a part of a chunk (chunks have {size} elements). Two "
-            "writes into one chunk at a time lose the values of one of them. Choose a region of whole chunks, compute the values first, or, when "
+            f"craton: along {dim!r} the region {begin}:{end} of the variable {name!r} covers a part of a {unit} ({unit}s have {size} elements). Two "
+            f"writes into one {unit} at a time lose the values of one of them. Choose a region of whole {unit}s, compute the values first, or, when "
             "nobody else writes, pass safe_chunks=False."
         )
 
@@ -367,7 +367,7 @@ def _forget(path, stored, lengths):
     for name, (axis, length) in lengths.items():
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError):
             document = _read(os.path.join(path, name, "zarr.json" if _is_version3(path) else ".zarray"))
-            shape, chunks = document["shape"], stored[name]["chunks"] or stored[name]["shape"]
+            shape, chunks = document["shape"], stored[name]["shards"] or stored[name]["chunks"] or stored[name]["shape"]
             if shape[axis] == length:
                 continue
             first, last = -(-shape[axis] // chunks[axis]), -(-length // chunks[axis])

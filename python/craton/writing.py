@@ -5,23 +5,14 @@ import os
 
 import numpy as np
 
-from . import _craton
-from . import chunks as grids
+from . import _craton, storing
 from .array import Array
 from .graph import memory
 from .runtime import cluster_for_user, compute_for_user, context, progress_callback
 
-_STORAGE_KEYS = ("chunks", "chunksizes", "codec", "level", "complevel", "shuffle", "zlib")
-# What other engines leave in .encoding about their own storage, without a meaning here.
-_FOREIGN_KEYS = (
-    "source", "original_shape", "preferred_chunks", "contiguous", "fletcher32", "szip", "zstd", "bzip2", "blosc", "compression",
-    "compression_opts", "compressors", "compressor", "filters", "serializer", "shards", "object_codec", "endian", "fill_value",
-    "least_significant_digit", "quantize_mode", "significant_digits",
-)  # fmt: skip
-
 
 def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
-            encoding=None, resume=False, cluster=None):  # fmt: skip
+            encoding=None, shards=None, resume=False, cluster=None):  # fmt: skip
     """Writes a Dataset or DataArray as a Zarr store.
 
     mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
@@ -33,8 +24,11 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
                 safe_chunks=False allows it, for one writer at a time
     zarr_format 3 (the default) or 2; also format="zarr3", "zarr2"
     overwrite   mode="w"
-    encoding    {variable: {...}}: dtype, scale_factor, add_offset, _FillValue as in xarray; chunks (sizes per axis),
-                codec ("zstd", "lz4", "deflate", "none"), level, shuffle
+    encoding    {variable: {...}}: dtype, scale_factor, add_offset, _FillValue as in xarray; chunks and shards (sizes per axis),
+                compressors as of zarr-python, or codec ("zstd", "lz4", "deflate", "none"), level, shuffle. What a variable brings along
+                from the Zarr store that it was read from is kept
+    shards      {dimension: size} for all variables of numbers that have it: chunks of the same shard lie in one object. -1: the whole
+                dimension. One shard has to fit into the memory limit
     resume      write down which chunks are finished, and go on with what a killed or interrupted call with resume left of this path: only
                 what is not finished is computed. What is written, how it is computed and what it is read from must be the same.
                 Returns (chunks, of these finished before).
@@ -47,6 +41,8 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
     if append_dim is not None or region is not None or there or mode == "r+":
         from .updating import update
 
+        if shards:
+            raise ValueError("craton: a store that is there keeps its shards; shards= is for new ones")
         if resume or overwrite or mode in ("w", "w-"):
             raise ValueError("craton: a store that is there is written into without overwrite, resume and mode 'w' or 'w-'")
         return update(_as_dataset(obj), os.path.abspath(os.fspath(path)), mode, append_dim, region, safe_chunks, encoding or {})
@@ -56,7 +52,7 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
     format = format or f"zarr{zarr_format or 3}"
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
-    return _write(obj, path, format, overwrite, encoding, resume=resume, cluster=None if resume else cluster_for_user(cluster))
+    return _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster))
 
 
 def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):
@@ -70,19 +66,18 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, cluster=None):
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None):
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
+    shards = storing.check_shards(shards, ds, format)
     encoding = dict(encoding or {})
     unknown = set(encoding) - set(ds.variables)
     if unknown:
         raise ValueError(f"craton: encoding for variables that are not there: {', '.join(map(repr, sorted(unknown)))}")
     storage = {}
     for name, variable in ds.variables.items():
-        given = {**variable.encoding, **encoding.get(name, {})}
-        storage[name] = {k: given.pop(k) for k in _STORAGE_KEYS if k in given}
-        variable.encoding = {k: v for k, v in given.items() if k not in _FOREIGN_KEYS}
+        variable.encoding, storage[name] = storing.split(name, variable.encoding, encoding.get(name, {}), format)
     if unlimited_dims is None:
         unlimited_dims = ds.encoding.get("unlimited_dims", ())
     unlimited_dims = [unlimited_dims] if isinstance(unlimited_dims, str) else list(unlimited_dims)
@@ -93,7 +88,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     writer.attrs(_attributes(attrs, "the dataset"))
     nodes = {}
     for name, variable in encoded.items():
-        node = _add(writer, str(name), variable, storage.get(name, {}), format)
+        node = _add(writer, str(name), variable, storage.get(name, {"asked": set()}), shards, format)
         if node is not None:
             nodes[str(name)] = node
     bar = progress_callback(list(nodes.values()))
@@ -121,37 +116,26 @@ def _write_there(cluster, writer, nodes, bar):
                 os.unlink(os.path.join(folder, file))
 
 
-def _add(writer, name, variable, storage, format):
+def _add(writer, name, variable, storage, shards, format):
     """Declares one encoded variable; returns its node, None for text."""
     dtype, data = variable.dtype, variable._data
     fixed_dims = [str(d) for d in variable.dims]
     attrs = dict(variable.attrs)
-    codec = storage.get("codec")
-    level = storage.get("level", storage.get("complevel")) or 0
-    if storage.get("zlib") and codec is None and format == "netcdf4":
-        codec = "deflate"
+    codec, level, shuffle = storing.codec_of(name, storage, format, dtype.itemsize)
     if dtype.kind in "OSUT":
+        if "shards" in storage["asked"]:
+            raise ValueError(f"craton: encoding of {name!r}: shards of text cannot be written; leave them out")
         texts = _texts(name, variable)
         attrs.pop("_FillValue", None)
-        writer.variable(name, fixed_dims, variable.shape, None, "|O", _attributes(attrs, name), None, codec, int(level), False, texts)
+        writer.variable(name, fixed_dims, variable.shape, None, None, "|O", _attributes(attrs, name), None, codec, level, False, texts)
         return None
+    sizes, wanted = storing.sizes_of(name, variable, storage, data, shards, format)
     node = data._node if isinstance(data, Array) else memory(np.asarray(variable.values))
-    sizes = _chunk_sizes(variable, storage, data)
     if "_FillValue" in attrs:
         attrs["_FillValue"] = np.asarray(attrs["_FillValue"]).astype(dtype)[()]
-    shuffle = bool(storage.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4")) and dtype.itemsize > 1)
-    writer.variable(name, fixed_dims, variable.shape, sizes, dtype.newbyteorder("=").str.replace("=", "<"), _attributes(attrs, name), None, codec,
-                    int(level), shuffle, node)  # fmt: skip
+    writer.variable(name, fixed_dims, variable.shape, sizes, wanted, dtype.newbyteorder("=").str.replace("=", "<"), _attributes(attrs, name), None,
+                    codec, level, shuffle, node)  # fmt: skip
     return node
-
-
-def _chunk_sizes(variable, storage, data):
-    sizes = storage.get("chunks") or storage.get("chunksizes")
-    if sizes is not None and len(sizes) == variable.ndim and all(isinstance(n, (int, np.integer)) for n in sizes):
-        return tuple(max(1, min(int(n), extent)) for n, extent in zip(sizes, variable.shape))
-    if isinstance(data, Array) and data.ndim and max(len(c) for c in data.chunks) > 1 and all(map(grids.is_regular, data.chunks)):
-        return tuple(grids.grid_size(c) for c in data.chunks)
-    return None
 
 
 def _texts(name, variable):

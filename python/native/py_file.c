@@ -59,6 +59,7 @@ static PyObject *variable(const cr_variable *v) {
     if (put(dict, "name", text(v->name)) < 0 || put(dict, "dtype", args_dtype_code(v->dtype, v->itemsize)) < 0 ||
         put(dict, "shape", args_tuple(v->shape, v->ndim)) < 0 || put(dict, "dims", text_list(v->dims, v->ndim)) < 0 ||
         put(dict, "chunks", v->chunks ? args_tuple(v->chunks, v->ndim) : Py_NewRef(Py_None)) < 0 ||
+        put(dict, "shards", v->shards ? args_tuple(v->shards, v->ndim) : Py_NewRef(Py_None)) < 0 ||
         put(dict, "attrs", attribute_list(v->attrs, v->n_attrs)) < 0 ||
         put(dict, "fill", v->has_fill && v->fill ? PyBytes_FromStringAndSize(v->fill, (Py_ssize_t)v->itemsize) : Py_NewRef(Py_None)) < 0 ||
         put(dict, "compression", text(v->compression)) < 0 ||

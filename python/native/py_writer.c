@@ -160,27 +160,28 @@ static PyObject *writer_attrs(PyObject *self, PyObject *list) {
     return status == CR_OK ? Py_NewRef(Py_None) : raise_error(status, &err);
 }
 
-/* variable(name, dims, shape, chunks, code, attrs, fill, codec, level, shuffle, values): values is a Node, or a list of str. */
+/* variable(name, dims, shape, chunks, shards, code, attrs, fill, codec, level, shuffle, values): values is a Node, or a list of str. */
 static PyObject *writer_variable(PyObject *self, PyObject *args) {
     const char *name, *code, *codec;
-    PyObject *dims, *shape_object, *chunks_object, *attrs_object, *fill, *values;
+    PyObject *dims, *shape_object, *chunks_object, *shards_object, *attrs_object, *fill, *values;
     int level, shuffle;
-    if (!PyArg_ParseTuple(args, "sO!OOsOOzipO:variable", &name, &PyList_Type, &dims, &shape_object, &chunks_object, &code, &attrs_object,
-                          &fill, &codec, &level, &shuffle, &values))
+    if (!PyArg_ParseTuple(args, "sO!OOOsOOzipO:variable", &name, &PyList_Type, &dims, &shape_object, &chunks_object, &shards_object, &code,
+                          &attrs_object, &fill, &codec, &level, &shuffle, &values))
         return NULL;
     cr_writer *writer = usable(self);
     bool is_text = PyList_Check(values);
-    int64_t shape[CR_MAX_DIMS], chunks[CR_MAX_DIMS];
-    int ndim, n_chunks = 0;
+    int64_t shape[CR_MAX_DIMS], chunks[CR_MAX_DIMS], shards[CR_MAX_DIMS];
+    int ndim, n_chunks = 0, n_shards = 0;
     Py_ssize_t n_dims, n_texts = 0;
     cr_dtype dtype = CR_STRING;
     size_t itemsize = 0;
     if (!writer || args_int64s(shape_object, "shape", shape, &ndim) < 0 ||
         (chunks_object != Py_None && args_int64s(chunks_object, "chunks", chunks, &n_chunks) < 0) ||
+        (shards_object != Py_None && args_int64s(shards_object, "shards", shards, &n_shards) < 0) ||
         (!is_text && args_dtype(code, &dtype, &itemsize) < 0))
         return NULL;
-    if (PyList_Size(dims) != ndim || (chunks_object != Py_None && n_chunks != ndim)) {
-        PyErr_Format(PyExc_ValueError, "variable %s: dims, shape and chunks differ in length", name);
+    if (PyList_Size(dims) != ndim || (chunks_object != Py_None && n_chunks != ndim) || (shards_object != Py_None && n_shards != ndim)) {
+        PyErr_Format(PyExc_ValueError, "variable %s: dims, shape, chunks and shards differ in length", name);
         return NULL;
     }
     attributes attrs = {0};
@@ -194,7 +195,8 @@ static PyObject *writer_variable(PyObject *self, PyObject *args) {
         goto done;
     cr_write_variable v = {.name = name, .ndim = ndim, .dims = dim_names, .shape = shape,
                            .chunks = chunks_object != Py_None ? chunks : NULL, .dtype = dtype, .attrs = attrs.items, .n_attrs = attrs.n,
-                           .fill = fill_view.buf, .codec = codec, .level = level, .shuffle = shuffle};
+                           .fill = fill_view.buf, .codec = codec, .level = level, .shuffle = shuffle,
+                           .shards = shards_object != Py_None ? shards : NULL};
     if (is_text) {
         int64_t size = args_size(shape, ndim);
         if (size < 0 || !(strings = texts(values, &n_texts)))
@@ -301,7 +303,7 @@ static PyObject *zarr_update(PyObject *module, PyObject *args) {
 static PyMethodDef writer_methods[] = {
     {"chunks", writer_chunks, METH_NOARGS, "chunks() -> (all, finished before) of a write that was resumed"},
     {"attrs", writer_attrs, METH_O, "attrs(list): attributes of the group"},
-    {"variable", writer_variable, METH_VARARGS, "variable(name, dims, shape, chunks, code, attrs, fill, codec, level, shuffle, values)"},
+    {"variable", writer_variable, METH_VARARGS, "variable(name, dims, shape, chunks, shards, code, attrs, fill, codec, level, shuffle, values)"},
     {"begin", writer_begin, METH_NOARGS, "begin(): the store, hidden and without values, for others to write them; returns its path"},
     {"finish", writer_finish, METH_VARARGS, "finish(context, progress=None): computes, writes, and makes it visible"},
     {NULL, NULL, 0, NULL},

@@ -34,8 +34,8 @@ static cr_status parse_names(const char *text, naming *v, cr_err *err) {
     return v->n ? CR_OK : CR_FAIL(err, CR_INVALID, "--variables names none");
 }
 
-/* "time=-1,lat=32,lon=32" */
-static cr_status parse_chunks(const char *text, chunking *c, cr_err *err) {
+/* "time=-1,lat=32,lon=32", of --chunks or --shards */
+static cr_status parse_sizes(const char *text, const char *what, chunking *c, cr_err *err) {
     if (!text)
         return CR_OK;
     c->text = strdup(text);
@@ -45,8 +45,8 @@ static cr_status parse_chunks(const char *text, chunking *c, cr_err *err) {
     for (char *word; (word = strsep(&rest, ","));) {
         char *equals = strrchr(word, '=');
         if (!equals || equals == word || c->n == MOST_DIMS || cr_parse_int(equals + 1, -1, INT64_MAX, &c->chunks[c->n], NULL) != CR_OK) {
-            cr_status status = CR_FAIL(err, CR_INVALID, "\"%.80s\" does not say how many elements a chunk has along a dimension", word);
-            cr_err_hint(err, "for instance --chunks time=-1,lat=32,lon=32 (-1: the whole dimension)");
+            cr_status status = CR_FAIL(err, CR_INVALID, "\"%.80s\" does not say how many elements a %s has along a dimension", word, what);
+            cr_err_hint(err, "for instance --%ss time=-1,lat=32,lon=32 (-1: the whole dimension)", what);
             return status;
         }
         *equals = 0;
@@ -90,15 +90,16 @@ static cr_status check(const cr_cli_command *self, bool convert, int n, char **o
 /* convert is rechunk with the format from the name, and chunks as they are. */
 static int begin(const cr_cli_command *self, int argc, char **argv, bool convert) {
     bool help = false;
-    const char *chunks = NULL, *variables = NULL;
+    const char *chunks = NULL, *shards = NULL, *variables = NULL;
     cr_rechunk_options options = {0};
     cr_session_options session = {0};
     int64_t level = 0;
     const cr_option rows[] = {
         {'c', "chunks", "DIM=N,...", "elements per chunk; -1: the whole dimension; others as stored", CR_OPTION_TEXT, &chunks},
+        {0, "shards", "DIM=N,...", "Zarr 3: whole chunks in one file each, elements along dimensions; -1: the whole dimension", CR_OPTION_TEXT, &shards},
         {'v', "variables", "NAME,...", "only these, with their coordinates", CR_OPTION_TEXT, &variables},
         {'f', "format", "netcdf4|zarr3|zarr2", convert ? "where the name does not say it" : "zarr3 if it is not said", CR_OPTION_TEXT, &options.format},
-        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as the format has it", CR_OPTION_TEXT, &options.codec},
+        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as in the source", CR_OPTION_TEXT, &options.codec},
         {0, "level", "N", "of the codec", CR_OPTION_INT, &level},
         {0, "shuffle", NULL, "shuffle bytes before the codec named", CR_OPTION_FLAG, &options.shuffle},
         {'g', "group", "PATH", "group of the source, for instance a/b", CR_OPTION_TEXT, &options.group},
@@ -109,7 +110,7 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool convert
         {0},
     };
     cr_err err = CR_ERR_INIT;
-    chunking c = {0};
+    chunking c = {0}, larger = {0};
     naming v = {0};
     int first = 0;
     if (cr_option_parse(rows, argc, argv, &first, &err) != CR_OK)
@@ -124,13 +125,18 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool convert
         cr_err_hint(&err, "for instance --codec zstd --level %d", (int)level);
     }
     if (status == CR_OK)
-        status = parse_chunks(chunks, &c, &err);
+        status = parse_sizes(chunks, "chunk", &c, &err);
+    if (status == CR_OK)
+        status = parse_sizes(shards, "shard", &larger, &err);
     if (status == CR_OK)
         status = parse_names(variables, &v, &err);
     if (status == CR_OK) {
         options.n = c.n;
         options.dims = c.dims;
         options.chunks = c.chunks;
+        options.n_shards = larger.n;
+        options.shard_dims = larger.dims;
+        options.shards = larger.chunks;
         options.n_variables = v.n;
         options.variables = v.names;
         options.level = (int)level;
@@ -143,6 +149,7 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool convert
         }
     }
     free(c.text);
+    free(larger.text);
     free(v.text);
     free(v.names);
     return status == CR_OK ? 0 : cr_cli_fail(&err);

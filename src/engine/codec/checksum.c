@@ -50,13 +50,15 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 }
 #endif
 
-uint32_t cr_crc32c(const void *bytes, size_t n) {
+uint32_t cr_crc32c_more(uint32_t crc, const void *bytes, size_t n) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2"))
-        return ~crc32c_sse42(~0u, bytes, n);
+        return ~crc32c_sse42(~crc, bytes, n);
 #endif
-    return ~crc32c_portable(~0u, bytes, n);
+    return ~crc32c_portable(~crc, bytes, n);
 }
+
+uint32_t cr_crc32c(const void *bytes, size_t n) { return cr_crc32c_more(0, bytes, n); }
 
 /* ---- Fletcher-32 -------------------------------------------------------------------------------------------------- */
 

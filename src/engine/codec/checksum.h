@@ -7,6 +7,8 @@
 
 /* CRC-32C (Castagnoli, RFC 3720 appendix B.4), initial value and final inversion included. */
 uint32_t cr_crc32c(const void *bytes, size_t n);
+/* Of more bytes, after those whose checksum is crc (0: none). */
+uint32_t cr_crc32c_more(uint32_t crc, const void *bytes, size_t n);
 /* Fletcher's sum as HDF5 stores it: over big-endian 16-bit words, an odd last byte is a high byte. */
 uint32_t cr_fletcher32(const void *bytes, size_t n);
 

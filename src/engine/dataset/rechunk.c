@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/array/node.h"
 #include "engine/exec/run.h"
+#include "engine/format/codec_text.h"
 #include "engine/format/sibling.h"
 
 static const size_t TEXT_LIMIT_BYTES = (size_t)1 << 30;
@@ -41,30 +42,59 @@ static cr_status no_such_dim(const cr_file *f, const char *name, cr_err *err) {
     return status;
 }
 
-static cr_status check_options(const cr_file *f, const cr_rechunk_options *o, cr_err *err) {
-    for (int k = 0; k < o->n; k++) {
-        if (o->chunks[k] < 1 && o->chunks[k] != -1)
-            return CR_FAIL(err, CR_INVALID, "chunks of %lld along \"%.80s\"; at least 1, or -1 for the whole dimension", (long long)o->chunks[k],
-                           o->dims[k]);
+static cr_status check_sizes(const cr_file *f, const char *what, int n, const char *const *dims, const int64_t *sizes, cr_err *err) {
+    for (int k = 0; k < n; k++) {
+        if (sizes[k] < 1 && sizes[k] != -1)
+            return CR_FAIL(err, CR_INVALID, "%s of %lld along \"%.80s\"; at least 1, or -1 for the whole dimension", what, (long long)sizes[k], dims[k]);
         for (int j = 0; j < k; j++)
-            if (strcmp(o->dims[j], o->dims[k]) == 0)
-                return CR_FAIL(err, CR_INVALID, "chunks along \"%.80s\" are given twice", o->dims[k]);
-        if (!has_dim(f, o->dims[k]))
-            return no_such_dim(f, o->dims[k], err);
+            if (strcmp(dims[j], dims[k]) == 0)
+                return CR_FAIL(err, CR_INVALID, "%s along \"%.80s\" are given twice", what, dims[k]);
+        if (!has_dim(f, dims[k]))
+            return no_such_dim(f, dims[k], err);
     }
     return CR_OK;
+}
+
+static cr_status check_options(const cr_file *f, const cr_rechunk_options *o, cr_err *err) {
+    CR_TRY(check_sizes(f, "chunks", o->n, o->dims, o->chunks, err));
+    if (o->n_shards && o->format && strcmp(o->format, "zarr3") != 0) {
+        cr_status status = CR_FAIL(err, CR_INVALID, "shards in the format %.40s", o->format);
+        cr_err_hint(err, "Zarr version 3 alone has them: leave out shards, or choose the format zarr3");
+        return status;
+    }
+    return check_sizes(f, "shards", o->n_shards, o->shard_dims, o->shards, err);
+}
+
+/* Which of the sizes is that of a dimension; -1: none. */
+static int asked(int n, const char *const *dims, const char *dim) {
+    for (int k = 0; k < n; k++)
+        if (strcmp(dims[k], dim) == 0)
+            return k;
+    return -1;
 }
 
 /* False: nothing is asked of this variable and nothing is stored in chunks, so that the writer chooses. */
 static bool chunks_of(const cr_variable *v, const cr_rechunk_options *o, int64_t *chunk) {
     bool any = v->chunks != NULL;
     for (int i = 0; i < v->ndim; i++) {
-        chunk[i] = CR_MAX(v->chunks ? v->chunks[i] : v->shape[i], 1);
-        for (int k = 0; k < o->n; k++)
-            if (strcmp(o->dims[k], v->dims[i]) == 0) {
-                chunk[i] = CR_MAX(o->chunks[k] == -1 ? v->shape[i] : o->chunks[k], 1);
-                any = true;
-            }
+        int k = asked(o->n, o->dims, v->dims[i]);
+        chunk[i] = CR_MAX(k < 0 ? (v->chunks ? v->chunks[i] : v->shape[i]) : o->chunks[k] == -1 ? v->shape[i] : o->chunks[k], 1);
+        any |= k >= 0;
+    }
+    return any;
+}
+
+/* False: this variable has no shards. Chunks that nobody asked for become what divides a shard. */
+static bool shards_of(const cr_variable *v, const cr_rechunk_options *o, bool chunked, int64_t *chunk, int64_t *shard) {
+    bool any = false;
+    for (int i = 0; i < v->ndim && v->dtype < CR_BYTES; i++) {
+        int k = asked(o->n_shards, o->shard_dims, v->dims[i]);
+        any |= k >= 0;
+        shard[i] = k < 0 ? chunk[i] : o->shards[k];
+        if (k >= 0 && shard[i] == -1)
+            shard[i] = chunked ? (CR_MAX(v->shape[i], 1) + chunk[i] - 1) / chunk[i] * chunk[i] : CR_MAX(v->shape[i], 1);
+        else if (k >= 0 && asked(o->n, o->dims, v->dims[i]) < 0)
+            chunk[i] = cr_write_divisor(shard[i], chunk[i]);
     }
     return any;
 }
@@ -185,7 +215,7 @@ static cr_status add_numbers(const cr_file *f, cr_writer *w, const cr_write_vari
 
 static cr_status add_variable(cr_context *c, const cr_file *f, cr_writer *w, const cr_variable *from, const cr_rechunk_options *o, cr_rechunk_run *r,
                               cr_err *err) {
-    int64_t chunk[CR_MAX_DIMS];
+    int64_t chunk[CR_MAX_DIMS], shard[CR_MAX_DIMS];
     bool numbers = from->dtype < CR_BYTES;
     /* In NetCDF a fill value says what is missing. That of a Zarr array only says what absent chunks hold, unless the attribute is there too. */
     bool netcdf = o->format && strcmp(o->format, "netcdf4") == 0;
@@ -195,6 +225,9 @@ static cr_status add_variable(cr_context *c, const cr_file *f, cr_writer *w, con
                            .codec = numbers ? o->codec : NULL, .level = numbers && o->codec ? o->level : 0,
                            .shuffle = numbers && o->codec && o->shuffle};
     v.chunks = chunks_of(from, o, chunk) ? chunk : NULL;
+    v.shards = shards_of(from, o, v.chunks != NULL, chunk, shard) ? shard : NULL;
+    if (numbers && !o->codec)
+        cr_codec_text_keep(from->compression, cr_starts_with(cr_file_format(f), "zarr"), o->format, &v);
     if (from->dtype == CR_STRING)
         return add_strings(f, w, &v, err);
     return numbers ? add_numbers(f, w, &v, r, err) : add_characters(c, f, w, from, &v, err);
@@ -274,8 +307,8 @@ cr_status cr_rechunk(const char *source, const char *destination, const cr_rechu
     cr_open_options how = {.group = o->group};
     cr_rechunk_run r = {.report = {.most_reads = 1}};
     cr_file *f = NULL;
-    if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)) || o->n_variables < 0 ||
-        (o->n_variables && !o->variables))
+    if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)) || o->n_shards < 0 ||
+        (o->n_shards && (!o->shard_dims || !o->shards)) || o->n_variables < 0 || (o->n_variables && !o->variables))
         return CR_FAIL(err, CR_INVALID, "a context, a destination, chunks for each named dimension, and names of variables are needed");
     cr_context_begin(c);
     cr_status status = cr_file_open(source, &how, &f, err);

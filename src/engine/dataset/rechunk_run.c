@@ -186,7 +186,7 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
     if (is_empty(&p) || is_finished(item))
         return CR_OK;
     for (int i = 0; i < p.ndim; i++)
-        p.chunk[i] = item->v.chunks[i];
+        p.chunk[i] = item->unit[i];
     double share = (double)p.itemsize;
     for (int i = 0; i < p.ndim; i++)
         share *= (double)p.shape[i];
@@ -206,10 +206,12 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
 cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) {
     cr_rechunk_run *r = user;
     cr_status status = move_values(r, c, item, sink, err);
-    if (status == CR_MEMORY && err && !err->hint[0]) {
+    if (status == CR_MEMORY && err && (!err->hint[0] || item->v.shards)) {
         char limit[16];
-        cr_err_hint(err, "one chunk and what it is read from must fit into %s: allow more memory, use fewer threads, or choose smaller chunks",
-                    cr_text_bytes(cr_context_memory_limit(c), limit, sizeof limit));
+        err->hint[0] = 0;
+        const char *what = item->v.shards ? "shard" : "chunk";
+        cr_err_hint(err, "one %s and what it is read from must fit into %s: allow more memory, use fewer threads, or choose smaller %ss", what,
+                    cr_text_bytes(cr_context_memory_limit(c), limit, sizeof limit), what);
     }
     if (status != CR_OK)
         cr_err_context(err, "variable \"%s\"", item->v.name);

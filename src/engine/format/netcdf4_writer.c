@@ -115,6 +115,8 @@ static cr_status check(const cr_write_variable *v, cr_err *err) {
         cr_err_hint(err, v->dtype == CR_F16 ? "convert it to float32" : "write it to Zarr, or convert it");
         return status;
     }
+    if (v->shards)
+        return CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": shards in NetCDF-4; leave them out, or write Zarr version 3", v->name);
     if (!has_deflate(v) && strcmp(v->codec, "none") != 0) {
         cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": the codec \"%s\" in NetCDF-4", v->name, v->codec);
         cr_err_hint(err, "use \"deflate\" or \"none\", which every reader of NetCDF-4 has");

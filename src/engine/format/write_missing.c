@@ -1,4 +1,4 @@
-/* write_missing.c - what of a resumed write is still to be computed, as boxes of chunks. */
+/* write_missing.c - what of a resumed write is still to be computed, as boxes of stored objects: chunks, or shards where there are any. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +14,12 @@ typedef struct grid {
 
 static bool bit(const uint64_t *bits, int64_t i) { return bits[i / 64] >> (i % 64) & 1; }
 
-static int64_t chunks_along(const cr_write_variable *v, int axis) { return (v->shape[axis] + v->chunks[axis] - 1) / v->chunks[axis]; }
+static int64_t chunks_along(const cr_write_item *item, int axis) { return (item->v.shape[axis] + item->unit[axis] - 1) / item->unit[axis]; }
 
 static bool is_missing(const grid *g, const int64_t *at) {
     int64_t whole = 0, here = 0;
     for (int i = 0; i < g->ndim; i++) {
-        whole = whole * chunks_along(&g->item->v, i) + g->first[i] + at[i];
+        whole = whole * chunks_along(g->item, i) + g->first[i] + at[i];
         here = here * g->n[i] + at[i];
     }
     return !bit(g->taken, here) && !bit(g->item->done, whole);
@@ -49,6 +49,7 @@ static bool visit(grid *g, const int64_t *at, const int64_t *n, bool take) {
 /* From one missing chunk on, along the last axis first, as far as everything is missing. */
 static void grow(grid *g, const int64_t *at, cr_write_box *box) {
     const cr_write_variable *v = &g->item->v;
+    const int64_t *unit = g->item->unit;
     int64_t n[CR_MAX_DIMS];
     for (int i = 0; i < g->ndim; i++)
         n[i] = 1;
@@ -64,8 +65,8 @@ static void grow(grid *g, const int64_t *at, cr_write_box *box) {
         }
     visit(g, at, n, true);
     for (int i = 0; i < g->ndim; i++) {
-        box->start[i] = (g->first[i] + at[i]) * v->chunks[i];
-        box->count[i] = CR_MIN(n[i] * v->chunks[i], v->shape[i] - box->start[i]);
+        box->start[i] = (g->first[i] + at[i]) * unit[i];
+        box->count[i] = CR_MIN(n[i] * unit[i], v->shape[i] - box->start[i]);
     }
 }
 
@@ -73,8 +74,8 @@ cr_status cr_write_missing(const cr_write_item *item, const cr_write_box *within
     grid g = {.item = item, .ndim = item->v.ndim};
     int64_t total = 1, at[CR_MAX_DIMS] = {0};
     for (int i = 0; i < g.ndim; i++) {
-        g.first[i] = within->start[i] / item->v.chunks[i];
-        g.n[i] = (within->count[i] + item->v.chunks[i] - 1) / item->v.chunks[i];
+        g.first[i] = within->start[i] / item->unit[i];
+        g.n[i] = (within->count[i] + item->unit[i] - 1) / item->unit[i];
         total *= g.n[i];
     }
     *ret_n = 0;
@@ -100,15 +101,16 @@ cr_status cr_write_missing(const cr_write_item *item, const cr_write_box *within
 
 void cr_write_mark(const cr_write_item *item, const cr_write_box *boxes, int n) {
     const cr_write_variable *v = &item->v;
+    const int64_t *unit = item->unit;
     for (int k = 0; k < n && item->done; k++) {
         int64_t at[CR_MAX_DIMS] = {0};
         for (int axis = 0; axis >= 0;) {
             int64_t whole = 0;
             for (int i = 0; i < v->ndim; i++)
-                whole = whole * chunks_along(v, i) + boxes[k].start[i] / v->chunks[i] + at[i];
+                whole = whole * chunks_along(item, i) + boxes[k].start[i] / unit[i] + at[i];
             item->done[whole / 64] |= UINT64_C(1) << whole % 64;
             axis = v->ndim - 1;
-            while (axis >= 0 && ++at[axis] * v->chunks[axis] >= boxes[k].count[axis])
+            while (axis >= 0 && ++at[axis] * unit[axis] >= boxes[k].count[axis])
                 at[axis--] = 0;
         }
     }

@@ -13,7 +13,7 @@
 #include "engine/format/source.h"
 
 enum { MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200, MOST_PARTS = 256 };
-static const int64_t MOST_JOURNAL_CHUNKS = (int64_t)1 << 32;
+static const int64_t MOST_JOURNAL_CHUNKS = (int64_t)1 << 32, MOST_SHARD_EXTENT = (int64_t)1 << 40;
 static const size_t MODEL_LIMIT_BYTES = (size_t)2 << 30;
 
 static const cr_output_format *const formats[] = {
@@ -232,6 +232,39 @@ static cr_status use_dim(cr_writer *w, const char *name, int64_t length, const c
     return CR_OK;
 }
 
+int64_t cr_write_divisor(int64_t shard, int64_t most) {
+    int64_t best = 1;
+    for (int64_t k = 1; k <= shard / k; k++) {
+        if (shard % k)
+            continue;
+        best = k <= most ? CR_MAX(best, k) : best;
+        best = shard / k <= most ? CR_MAX(best, shard / k) : best;
+    }
+    return best;
+}
+
+static cr_status copy_shards(cr_writer *w, const cr_write_variable *from, int64_t *chunks, const int64_t **ret_shards, cr_err *err) {
+    int64_t *shards = cr_arena_calloc(&w->arena, (size_t)from->ndim, sizeof *shards);
+    if (!shards)
+        return no_room(err);
+    for (int i = 0; i < from->ndim; i++) {
+        shards[i] = from->shards[i];
+        if (shards[i] < 1 || shards[i] > MOST_SHARD_EXTENT)
+            return CR_FAIL(err, CR_INVALID, "shards of %lld along \"%s\"; it is 1 to %lld", (long long)shards[i], from->dims[i],
+                           (long long)MOST_SHARD_EXTENT);
+        /* Neither is cut to the extent: a shard has to stay whole chunks, also when the array grows. */
+        chunks[i] = from->chunks ? from->chunks[i] : cr_write_divisor(shards[i], chunks[i]);
+        if (shards[i] % chunks[i] == 0)
+            continue;
+        cr_status status = CR_FAIL(err, CR_INVALID, "shards of %lld along \"%s\" are not whole chunks of %lld", (long long)shards[i],
+                                   from->dims[i], (long long)chunks[i]);
+        cr_err_hint(err, "choose a multiple, for instance %lld", (long long)((shards[i] / chunks[i] + 1) * chunks[i]));
+        return status;
+    }
+    *ret_shards = shards;
+    return CR_OK;
+}
+
 static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_write_variable *to, cr_err *err) {
     size_t n = (size_t)from->ndim, itemsize = CR_MAX(cr_dtype_size(from->dtype), (size_t)1);
     int64_t *shape = cr_arena_calloc(&w->arena, n, sizeof *shape), *chunks = cr_arena_calloc(&w->arena, n, sizeof *chunks), total;
@@ -253,6 +286,8 @@ static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_writ
     cr_write_balanced_chunks(from->ndim, shape, itemsize, DEFAULT_CHUNK_BYTES, chunks);
     for (int i = 0; from->chunks && i < from->ndim; i++)
         chunks[i] = CR_MAX(CR_MIN(from->chunks[i], shape[i]), 1);
+    if (from->shards)
+        CR_TRY(copy_shards(w, from, chunks, &to->shards, err));
     to->shape = shape;
     to->chunks = chunks;
     to->dims = dims;
@@ -302,6 +337,7 @@ static cr_status new_item(cr_writer *w, const cr_write_variable *v, cr_write_ite
     if (!item->v.name || (v->codec && !item->v.codec))
         return no_room(err);
     CR_TRY(copy_shape(w, v, &item->v, err));
+    item->unit = item->v.shards ? item->v.shards : item->v.chunks;
     CR_TRY(copy_attrs(w, v->attrs, v->n_attrs, &attrs, err));
     item->v.attrs = attrs;
     if (v->fill && v->dtype != CR_STRING) {
@@ -470,6 +506,8 @@ static void add_item(cr_digest *d, const cr_write_item *item) {
     cr_digest_text(d, v->codec);
     cr_digest_add(d, v->shape, (size_t)v->ndim * sizeof *v->shape);
     cr_digest_add(d, v->chunks, (size_t)v->ndim * sizeof *v->chunks);
+    if (v->shards)
+        cr_digest_add(d, v->shards, (size_t)v->ndim * sizeof *v->shards);
     for (int i = 0; i < v->ndim; i++)
         cr_digest_text(d, v->dims[i]);
     if (v->fill)
@@ -513,7 +551,7 @@ static cr_status make_bits(cr_writer *w, cr_err *err) {
             continue;
         item->n_chunks = 1;
         for (int a = 0; a < item->v.ndim; a++)
-            if (__builtin_mul_overflow(item->n_chunks, (item->v.shape[a] + item->v.chunks[a] - 1) / item->v.chunks[a], &item->n_chunks) ||
+            if (__builtin_mul_overflow(item->n_chunks, (item->v.shape[a] + item->unit[a] - 1) / item->unit[a], &item->n_chunks) ||
                 item->n_chunks > MOST_JOURNAL_CHUNKS)
                 return CR_FAIL(err, CR_LIMIT, "a write of more than %lld chunks cannot be resumed", (long long)MOST_JOURNAL_CHUNKS);
         item->done = calloc((size_t)item->n_chunks / 64 + 1, sizeof *item->done);
@@ -578,6 +616,13 @@ static cr_status commit(cr_writer *w, cr_err *err) {
     return cr_sibling_commit(&w->place, err);
 }
 
+static bool has_shards(const cr_writer *w) {
+    bool any = false;
+    for (int i = 0; i < w->n_items; i++)
+        any |= w->items[i].v.shards != NULL;
+    return any;
+}
+
 static cr_status begin(cr_writer *w, cr_err *err) {
     if (w->has_journal)
         CR_TRY(open_journal(w, err));
@@ -607,6 +652,10 @@ static cr_status finish(cr_writer *w, cr_context *c, cr_write_run_fn run, void *
     cr_status status = run_all(w, c, w->state, run, user, err);
     w->format->free(w->state);
     w->state = NULL;
+    if (status == CR_MEMORY && !run && has_shards(w) && err) {
+        err->hint[0] = 0;
+        cr_err_hint(err, "a shard is collected whole before it is written: allow more memory, use fewer threads, or choose smaller shards");
+    }
     if (status != CR_OK && w->resume)
         cr_err_hint(err, "what is finished was kept: the same again, resuming, goes on from there");
     return status == CR_OK ? commit(w, err) : status;

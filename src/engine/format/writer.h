@@ -25,6 +25,7 @@ typedef struct cr_write_item {
     cr_write_variable v;               /* deep copy; dtype CR_BYTES: not written yet by any format */
     cr_array *values;                  /* owned by the writer; NULL for strings */
     const char *const *strings;        /* product(shape) texts; NULL for values */
+    const int64_t *unit;               /* shape of one stored object, which is written at once: v.shards, or v.chunks without any */
     int64_t n_chunks;                  /* stored objects, when the write has a journal and values */
     uint64_t *done;                    /* a bit for each that is finished, in row-major order; NULL: there is no journal */
 } cr_write_item;
@@ -53,6 +54,9 @@ typedef struct cr_output_format {
 
 /* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
 void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk);
+
+/* The largest chunk that divides a shard (>= 1) and is no longer than this; 1 if there is no other. */
+int64_t cr_write_divisor(int64_t shard, int64_t most);
 
 /* cr_writer_finish with another way to run the computation: run(user, ...) is called for each variable that has values, in the order of
  * declaration, and hands every box of the sink's chunk grid to it once. */

@@ -185,12 +185,17 @@ static cr_status describe(opener *o, const char *name, const cr_zarr_array *a, c
         return no_room(err);
     memcpy(shape, a->shape, sizeof *shape * (size_t)a->ndim);
     memcpy(chunks, a->chunk, sizeof *chunks * (size_t)a->ndim);
+    int64_t *shards = a->sharded ? cr_arena_calloc(arena, (size_t)a->ndim, sizeof *shards) : NULL;
+    if (a->sharded && !shards)
+        return no_room(err);
+    if (shards)
+        memcpy(shards, a->stored, sizeof *shards * (size_t)a->ndim);
     CR_TRY(convert_attrs(o, a->attrs, 1, &attrs, &n, err));
     bool is_text = a->text != CR_ZARR_NOT_TEXT;
     *v = (cr_variable){
         .name = name, .dtype = is_text ? CR_STRING : a->dtype, .itemsize = is_text ? 0 : a->itemsize, .ndim = a->ndim, .shape = shape,
         .dims = a->dims, .chunks = chunks, .has_fill = a->has_fill, .fill = is_text ? NULL : a->fill, .compression = compression,
-        .problem = a->problem,
+        .problem = a->problem, .shards = shards,
     };
     if (!a->problem)
         CR_TRY(typed_fill(o, a, v, attrs, &n, err));

@@ -11,14 +11,14 @@
 #include "engine/codec/checksum.h"
 #include "engine/codec/order.h"
 
-enum { ENTRY_BYTES = 16, CRC_BYTES = 4, MAX_PER_SHARD = 1 << 22, TRIES = 4 };
+enum { ENTRY_BYTES = 16, CRC_BYTES = 4, TRIES = 4 };
 static const uint64_t ABSENT = UINT64_MAX;
 
 cr_status cr_zarr_fetch_init(cr_zarr_fetch *f, cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_err *err) {
     size_t n = 1;
     for (int i = 0; array->sharded && i < array->ndim; i++)
-        if (__builtin_mul_overflow(n, (size_t)(array->stored[i] / array->chunk[i]), &n) || n > MAX_PER_SHARD)
-            return CR_FAIL(err, CR_UNSUPPORTED, "shards of more than %d chunks are not supported", MAX_PER_SHARD);
+        if (__builtin_mul_overflow(n, (size_t)(array->stored[i] / array->chunk[i]), &n) || n > CR_ZARR_MOST_PER_SHARD)
+            return CR_FAIL(err, CR_UNSUPPORTED, "shards of more than %d chunks are not supported", CR_ZARR_MOST_PER_SHARD);
     *f = (cr_zarr_fetch){.array = array, .n_per_shard = n, .meta_key = strdup(meta_key)};
     if (!f->meta_key)
         return CR_FAIL(err, CR_MEMORY, "no memory");

@@ -11,7 +11,7 @@
 #include "engine/format/zarr.h"
 
 #define CR_ZARR_INDEX_CACHE_BYTES ((size_t)32 << 20)
-enum { CR_ZARR_INDEX_SLOTS = 64 };
+enum { CR_ZARR_INDEX_SLOTS = 64, CR_ZARR_MOST_PER_SHARD = 1 << 22 };
 
 typedef struct cr_zarr_index {
     char *key;                    /* of the shard; NULL: free slot */

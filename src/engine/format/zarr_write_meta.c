@@ -2,13 +2,16 @@
 #include <blosc.h>
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "engine/format/codec_text.h"
 #include "engine/format/zarr_json.h"
+#include "engine/format/zarr_put.h"
 #include "engine/format/zarr_writer.h"
 
-enum { ZSTD_LEVEL = 3, LZ4_LEVEL = 5, DEFLATE_LEVEL = 4, BLOSC_LIMIT_BYTES = BLOSC_MAX_BUFFERSIZE };
+enum { ZSTD_LEVEL = 3, LZ4_LEVEL = 5, DEFLATE_LEVEL = 4, BLOSC_LEVEL = 5, BLOSC_LIMIT_BYTES = BLOSC_MAX_BUFFERSIZE };
 
 static const char *const numpy_codes[CR_DTYPE_COUNT] = {
 #define X(name, numpy, bytes, kind) [CR_##name] = numpy,
@@ -18,43 +21,47 @@ static const char *const numpy_codes[CR_DTYPE_COUNT] = {
 
 /* ---- codecs ---------------------------------------------------------------------------------------------------------------------- */
 
-static cr_codec blosc_of(const char *inner, int level, size_t itemsize) {
-    cr_codec c = {.id = CR_CODEC_BLOSC, .level = level, .itemsize = (int)itemsize, .blosc_shuffle = 1};
-    strncpy(c.blosc_inner, inner, sizeof c.blosc_inner - 1);
+static cr_codec blosc_of(const char *inner, int level, int shuffle, size_t itemsize) {
+    cr_codec c = {.id = CR_CODEC_BLOSC, .level = level, .itemsize = (int)CR_MAX(itemsize, (size_t)1), .blosc_shuffle = shuffle};
+    snprintf(c.blosc_inner, sizeof c.blosc_inner, "%s", inner);
     return c;
+}
+
+static void add(cr_codec_chain *chain, cr_codec c) { chain->codecs[chain->n++] = c; }
+
+static cr_status check_level(const char *codec, int level, int least, int most, cr_err *err) {
+    return level < least || level > most ? CR_FAIL(err, CR_INVALID, "%s level %d; it goes from %d to %d", codec, level, least, most) : CR_OK;
 }
 
 /* Shuffling is Blosc's in both versions (and a filter for deflate in version 2): codecs that every reader has. */
 static cr_status choose_codecs(cr_zarr_output *o, int version, cr_err *err) {
     const cr_write_variable *v = o->v;
     size_t itemsize = cr_dtype_size(v->dtype);
-    const char *name = v->codec ? v->codec : "zstd";
-    bool shuffle = (v->shuffle || !v->codec) && itemsize > 1;
-    cr_codec_chain *chain = &o->chain;
+    cr_codec_words w;
+    cr_codec_chain *chain = &o->array.chain;
     if (v->level < 0 || v->level > 22)
         return CR_FAIL(err, CR_INVALID, "compression level %d", v->level);
-    if (strcmp(name, "none") == 0)
-        return CR_OK;
-    if (strcmp(name, "zstd") == 0) {
-        int level = v->level ? v->level : ZSTD_LEVEL;
-        chain->codecs[chain->n++] = shuffle ? blosc_of("zstd", CR_MIN(level, 9), itemsize) : (cr_codec){.id = CR_CODEC_ZSTD, .level = level};
-    } else if (strcmp(name, "lz4") == 0) {
-        chain->codecs[chain->n] = blosc_of("lz4", v->level ? CR_MIN(v->level, 9) : LZ4_LEVEL, CR_MAX(itemsize, (size_t)1));
-        chain->codecs[chain->n++].blosc_shuffle = shuffle;
-    } else if (strcmp(name, "deflate") == 0) {
-        int level = v->level ? v->level : DEFLATE_LEVEL;
-        if (level > 9)
-            return CR_FAIL(err, CR_INVALID, "deflate level %d; it goes from 1 to 9", level);
+    CR_TRY(cr_codec_text_parse(v->codec ? v->codec : "zstd", &w, err));
+    bool shuffle = (v->shuffle || !v->codec || w.shuffle) && itemsize > 1, is_gzip = strcmp(w.name, "gzip") == 0;
+    int level = w.has_level ? w.level : v->level;
+    bool chosen = w.has_level || v->level;
+    if (strcmp(w.name, "blosc") == 0) {
+        CR_TRY(check_level("blosc", chosen ? level : BLOSC_LEVEL, 0, 9, err));
+        add(chain, blosc_of(w.inner, chosen ? level : BLOSC_LEVEL, w.shuffle, itemsize));
+    } else if (strcmp(w.name, "zstd") == 0) {
+        level = chosen ? level : ZSTD_LEVEL;
+        add(chain, shuffle ? blosc_of("zstd", CR_MAX(CR_MIN(level, 9), 0), 1, itemsize) : (cr_codec){.id = CR_CODEC_ZSTD, .level = level});
+    } else if (strcmp(w.name, "lz4") == 0) {
+        add(chain, blosc_of("lz4", chosen ? CR_MAX(CR_MIN(level, 9), 0) : LZ4_LEVEL, shuffle, itemsize));
+    } else if (strcmp(w.name, "deflate") == 0 || is_gzip) {
+        level = chosen ? level : DEFLATE_LEVEL;
+        CR_TRY(check_level(w.name, level, 0, 9, err));
         if (shuffle && version == 2)
-            chain->codecs[chain->n++] = (cr_codec){.id = CR_CODEC_SHUFFLE, .itemsize = (int)itemsize};
+            add(chain, (cr_codec){.id = CR_CODEC_SHUFFLE, .itemsize = (int)itemsize});
         if (shuffle && version == 3)
-            chain->codecs[chain->n++] = blosc_of("zlib", level, itemsize);
+            add(chain, blosc_of("zlib", level, 1, itemsize));
         else
-            chain->codecs[chain->n++] = (cr_codec){.id = version == 2 ? CR_CODEC_ZLIB : CR_CODEC_GZIP, .level = level};
-    } else {
-        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "writing Zarr with the codec \"%.40s\"", name);
-        cr_err_hint(err, "choose one of: zstd, lz4, deflate, none");
-        return status;
+            add(chain, (cr_codec){.id = version == 2 && !is_gzip ? CR_CODEC_ZLIB : CR_CODEC_GZIP, .level = level});
     }
     return CR_OK;
 }
@@ -68,6 +75,20 @@ static cr_status check_chunk_size(const cr_zarr_output *o, cr_err *err) {
             return status;
         }
     return CR_OK;
+}
+
+static cr_status check_shards(const cr_zarr_output *o, int version, cr_err *err) {
+    cr_zarr_put p;
+    if (!o->array.sharded)
+        return CR_OK;
+    if (version == 2) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "shards in Zarr version 2");
+        cr_err_hint(err, "version 3 has them: leave out shards, or choose the format zarr3");
+        return status;
+    }
+    if (o->v->dtype == CR_STRING)
+        return CR_FAIL(err, CR_UNSUPPORTED, "shards of text; leave out the shards of this variable");
+    return cr_zarr_put_init(&p, NULL, &o->array, NULL, false, err);
 }
 
 /* ---- fill ------------------------------------------------------------------------------------------------------------------------ */
@@ -111,11 +132,18 @@ cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_var
     *o = (cr_zarr_output){.v = v};
     if (v->dtype == CR_BYTES || v->dtype >= CR_DTYPE_COUNT)
         return CR_FAIL(err, CR_UNSUPPORTED, "writing bytes of fixed width to Zarr");
-    o->array = (cr_zarr_array){.version = version, .key = v->name, .ndim = v->ndim, .v2_keys = version == 2, .separator = version == 2 ? '.' : '/'};
+    const bool big_host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    size_t itemsize = cr_dtype_size(v->dtype);
+    o->array = (cr_zarr_array){.version = version, .key = v->name, .dtype = v->dtype, .itemsize = itemsize, .ndim = v->ndim,
+                               .swap_width = big_host && itemsize > 1 ? itemsize : 0, .v2_keys = version == 2,
+                               .separator = version == 2 ? '.' : '/', .sharded = v->shards != NULL, .index_crc = true, .index_swapped = big_host};
     for (int i = 0; i < v->ndim; i++) {
         o->array.shape[i] = v->shape[i];
-        o->array.stored[i] = o->array.chunk[i] = v->chunks[i];
+        o->array.chunk[i] = v->chunks[i];
+        o->array.stored[i] = v->shards ? v->shards[i] : v->chunks[i];
+        o->array.shard_order[i] = i;
     }
+    CR_TRY(check_shards(o, version, err));
     CR_TRY(choose_codecs(o, version, err));
     CR_TRY(check_chunk_size(o, err));
     return choose_fill(o, version, err);
@@ -139,7 +167,9 @@ static void write_dims(const cr_write_variable *v, cr_buf *out) {
     cr_buf_addc(out, ']');
 }
 
-static const char *shuffle_name(const cr_codec *c) { return c->blosc_shuffle ? "shuffle" : "noshuffle"; }
+static const char *shuffle_name(const cr_codec *c) {
+    return c->blosc_shuffle == 2 ? "bitshuffle" : c->blosc_shuffle ? "shuffle" : "noshuffle";
+}
 
 static void write_codec_v3(const cr_codec *c, cr_buf *out) {
     switch (c->id) {
@@ -216,6 +246,18 @@ static void write_fill_attr(const cr_zarr_output *o, cr_buf *out) {
     cr_buf_addc(out, '"');
 }
 
+/* From items to stored bytes of one chunk. */
+static void write_codecs_v3(const cr_zarr_output *o, cr_buf *out) {
+    const cr_write_variable *v = o->v;
+    cr_buf_adds(out, v->dtype == CR_STRING            ? "{\"name\": \"vlen-utf8\", \"configuration\": {}}"
+                     : cr_dtype_size(v->dtype) == 1 ? "{\"name\": \"bytes\"}"
+                                                    : "{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}");
+    for (int i = 0; i < o->array.chain.n; i++) {
+        cr_buf_adds(out, ", ");
+        write_codec_v3(&o->array.chain.codecs[i], out);
+    }
+}
+
 void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
     const cr_write_variable *v = o->v;
     bool text = v->dtype == CR_STRING;
@@ -225,18 +267,22 @@ void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
     write_extents(v->shape, v->ndim, out);
     cr_buf_addf(out, ", \"data_type\": \"%s\", \"chunk_grid\": {\"name\": \"regular\", \"configuration\": {\"chunk_shape\": ",
                 text ? "string" : cr_dtype_name(v->dtype));
-    write_extents(v->chunks, v->ndim, out);
+    write_extents(o->array.stored, v->ndim, out);
     cr_buf_adds(out, "}}, \"chunk_key_encoding\": {\"name\": \"default\", \"configuration\": {\"separator\": \"/\"}}, \"fill_value\": ");
     if (text)
         cr_buf_adds(out, "\"\"");
     else
         cr_json_write_item(v->dtype, o->fill, true, out);
-    cr_buf_addf(out, ", \"codecs\": [%s", text                              ? "{\"name\": \"vlen-utf8\", \"configuration\": {}}"
-                                          : cr_dtype_size(v->dtype) == 1 ? "{\"name\": \"bytes\"}"
-                                                                         : "{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}");
-    for (int i = 0; i < o->chain.n; i++) {
-        cr_buf_adds(out, ", ");
-        write_codec_v3(&o->chain.codecs[i], out);
+    cr_buf_adds(out, ", \"codecs\": [");
+    if (o->array.sharded) {
+        cr_buf_adds(out, "{\"name\": \"sharding_indexed\", \"configuration\": {\"chunk_shape\": ");
+        write_extents(v->chunks, v->ndim, out);
+        cr_buf_adds(out, ", \"codecs\": [");
+        write_codecs_v3(o, out);
+        cr_buf_adds(out, "], \"index_codecs\": [{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}, {\"name\": \"crc32c\"}], "
+                         "\"index_location\": \"end\"}}");
+    } else {
+        write_codecs_v3(o, out);
     }
     cr_buf_adds(out, "], \"dimension_names\": ");
     write_dims(v, out);
@@ -249,7 +295,7 @@ void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
 void cr_zarr_write_array_v2(const cr_zarr_output *o, cr_buf *out) {
     const cr_write_variable *v = o->v;
     bool text = v->dtype == CR_STRING;
-    int n_filters = o->chain.n ? o->chain.n - 1 : 0;
+    int n_filters = o->array.chain.n ? o->array.chain.n - 1 : 0;
     cr_buf_adds(out, "{\"zarr_format\": 2, \"shape\": ");
     write_extents(v->shape, v->ndim, out);
     cr_buf_adds(out, ", \"chunks\": ");
@@ -263,11 +309,11 @@ void cr_zarr_write_array_v2(const cr_zarr_output *o, cr_buf *out) {
     cr_buf_adds(out, text ? "[{\"id\": \"vlen-utf8\"}" : n_filters ? "[" : "null");
     for (int i = 0; i < n_filters; i++) {
         cr_buf_adds(out, i || text ? ", " : "");
-        write_codec_v2(&o->chain.codecs[i], out);
+        write_codec_v2(&o->array.chain.codecs[i], out);
     }
     cr_buf_adds(out, text || n_filters ? "], \"compressor\": " : ", \"compressor\": ");
-    if (o->chain.n)
-        write_codec_v2(&o->chain.codecs[o->chain.n - 1], out);
+    if (o->array.chain.n)
+        write_codec_v2(&o->array.chain.codecs[o->array.chain.n - 1], out);
     else
         cr_buf_adds(out, "null");
     cr_buf_addc(out, '}');

@@ -10,25 +10,23 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/codec/checksum.h"
-#include "engine/codec/order.h"
-#include "engine/format/source.h"
 #include "engine/format/zarr_fetch.h"
 #include "engine/format/zarr_json.h"
+#include "engine/format/zarr_put.h"
 
 static const size_t METADATA_LIMIT_BYTES = (size_t)1 << 30, TEXT_CHUNK_LIMIT_BYTES = (size_t)1 << 30;
 
 /* What one write() needs; they are kept in a list and handed to whichever thread comes. */
 typedef struct tools {
     struct tools *next;
-    cr_codec_work *work;
-    cr_scratch scratch;           /* temporary of the codecs, then one whole chunk */
+    cr_scratch scratch;
 } tools;
 
 typedef struct zarr_state zarr_state;
 typedef struct variable_state {
     zarr_state *state;
     cr_zarr_output output;
-    size_t chunk_bytes;
+    cr_zarr_put put;
     uint32_t number;              /* in the model */
 } variable_state;
 
@@ -54,11 +52,6 @@ static cr_status take_tools(zarr_state *s, tools **ret, cr_err *err) {
         if (!t)
             return CR_FAIL(err, CR_MEMORY, "no memory to write chunks");
         t->scratch.max = SIZE_MAX / 2;
-        cr_status status = cr_codec_work_new(&t->work, err);
-        if (status != CR_OK) {
-            free(t);
-            return status;
-        }
     }
     *ret = t;
     return CR_OK;
@@ -73,78 +66,30 @@ static void give_tools(zarr_state *s, tools *t) {
 
 /* ---- chunks ----------------------------------------------------------------------------------------------------------------------- */
 
-/* Edge chunks are stored whole: the box is laid into a chunk of fill values. */
-static void pad_chunk(const variable_state *v, const int64_t *count, const char *box, char *chunk) {
+/* Says in the journal that a stored object is finished. */
+static cr_status note(const variable_state *v, const int64_t *index, const cr_zarr_stored *stored, cr_err *err) {
     const cr_write_variable *w = v->output.v;
-    size_t itemsize = cr_dtype_size(w->dtype), rows = 1, run = itemsize * (size_t)count[w->ndim - 1];
-    int64_t at[CR_MAX_DIMS] = {0};
-    cr_source_fill(chunk, v->chunk_bytes / itemsize, v->output.fill, itemsize);
-    for (int i = 0; i + 1 < w->ndim; i++)
-        rows *= (size_t)count[i];
-    for (; rows; rows--, box += run) {
-        size_t offset = 0;
-        for (int i = 0; i < w->ndim; i++)
-            offset = offset * (size_t)w->chunks[i] + (size_t)at[i];
-        memcpy(chunk + offset * itemsize, box, run);
-        for (int i = w->ndim - 2; i >= 0 && ++at[i] == count[i]; i--)
-            at[i] = 0;
-    }
-}
-
-static bool is_all_fill(const variable_state *v, const char *data, size_t bytes) {
-    size_t itemsize = cr_dtype_size(v->output.v->dtype);
-    /* Equal to the first item, which is the fill: the data equal themselves one item further. */
-    return v->output.has_fill && memcmp(data, v->output.fill, itemsize) == 0 && memcmp(data, data + itemsize, bytes - itemsize) == 0;
-}
-
-/* Says in the journal that a chunk is finished. */
-static cr_status note(const variable_state *v, const int64_t *index, const void *stored, size_t n, cr_err *err) {
-    const cr_write_variable *w = v->output.v;
-    cr_journal_record record = {v->number, 0, stored ? n : CR_JOURNAL_ABSENT, stored ? cr_crc32c(stored, n) : 0};
-    if (!v->state->model->journal || w->dtype == CR_STRING)
+    const int64_t *unit = v->output.array.stored;
+    cr_journal_record record = {v->number, 0, stored->absent ? CR_JOURNAL_ABSENT : stored->bytes, stored->absent ? 0 : stored->crc};
+    if (!v->state->model->journal)
         return CR_OK;
     for (int i = 0; i < w->ndim; i++)
-        record.chunk = record.chunk * (uint64_t)((w->shape[i] + w->chunks[i] - 1) / w->chunks[i]) + (uint64_t)index[i];
+        record.chunk = record.chunk * (uint64_t)((w->shape[i] + unit[i] - 1) / unit[i]) + (uint64_t)index[i];
     return cr_journal_add(v->state->model->journal, &record, err);
 }
 
-static cr_status encode_and_store(variable_state *v, const int64_t *index, const void *chunk, size_t bytes, tools *t, void *temporary,
-                                  cr_err *err) {
-    char key[CR_STORE_KEY_MAX + 1];
-    const void *stored;
-    size_t n;
-    CR_TRY(cr_zarr_key(&v->output.array, index, key, sizeof key, err));
-    CR_TRY(cr_codec_chain_encode(&v->output.chain, t->work, chunk, bytes, temporary, &stored, &n, err));
-    CR_TRY(cr_store_write(v->state->store, key, stored, n, err));
-    return note(v, index, stored, n, err);
-}
-
-static cr_status write_with(variable_state *v, const int64_t *start, const int64_t *count, const char *data, tools *t, cr_err *err) {
+static cr_status write_with(variable_state *v, const int64_t *start, const int64_t *count, const void *data, tools *t, cr_err *err) {
     const cr_write_variable *w = v->output.v;
+    const int64_t *unit = v->output.array.stored;
     int64_t index[CR_MAX_DIMS];
-    size_t bytes = cr_dtype_size(w->dtype), between = (cr_codec_chain_encode_room(&v->output.chain, v->chunk_bytes) + 63) & ~(size_t)63;
-    bool whole = true;
+    cr_zarr_stored stored;
     for (int i = 0; i < w->ndim; i++) {
-        int64_t expected = CR_MIN(w->chunks[i], w->shape[i] - start[i]);
-        if (start[i] % w->chunks[i] || count[i] != expected)
-            return CR_FAIL(err, CR_INTERNAL, "a box that is not one chunk");
-        index[i] = start[i] / w->chunks[i];
-        bytes *= (size_t)count[i];
-        whole &= count[i] == w->chunks[i];
+        if (start[i] % unit[i] || count[i] != CR_MIN(unit[i], w->shape[i] - start[i]))
+            return CR_FAIL(err, CR_INTERNAL, "a box that is not one chunk or shard");
+        index[i] = start[i] / unit[i];
     }
-    if (is_all_fill(v, data, bytes))
-        return note(v, index, NULL, 0, err);
-    bool big_host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    bool copy = !whole || big_host;
-    CR_TRY(cr_scratch_need(&t->scratch, between + (copy ? v->chunk_bytes : 0) + 64, err));
-    char *chunk = (char *)t->scratch.bytes + between;
-    if (whole && copy)
-        memcpy(chunk, data, v->chunk_bytes);
-    else if (copy)
-        pad_chunk(v, count, data, chunk);
-    if (big_host)
-        cr_byteswap(chunk, v->chunk_bytes / cr_dtype_size(w->dtype), cr_dtype_size(w->dtype));
-    return encode_and_store(v, index, copy ? chunk : data, v->chunk_bytes, t, t->scratch.bytes, err);
+    CR_TRY(cr_zarr_put_box(&v->put, index, count, data, &t->scratch, &stored, err));
+    return note(v, index, &stored, err);
 }
 
 static cr_status write_chunk(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
@@ -160,7 +105,7 @@ static cr_status write_chunk(void *user, const int64_t *start, const int64_t *co
 
 static cr_status zarr_sink(void *state, int i, cr_sink *ret_sink, cr_err *err) {
     zarr_state *s = state;
-    *ret_sink = (cr_sink){s->variables[i].output.v->chunks, false, write_chunk, &s->variables[i]};
+    *ret_sink = (cr_sink){s->variables[i].output.array.stored, false, write_chunk, &s->variables[i]};
     return CR_OK;
 }
 
@@ -197,6 +142,18 @@ static void gather_texts(const cr_write_item *item, const int64_t *index, cr_buf
     }
 }
 
+static cr_status encode_and_store(variable_state *v, const int64_t *index, const cr_buf *texts, tools *t, cr_err *err) {
+    char key[CR_STORE_KEY_MAX + 1];
+    cr_codec_work *work;
+    const void *stored;
+    size_t n;
+    CR_TRY(cr_scratch_need(&t->scratch, cr_codec_chain_encode_room(&v->output.array.chain, texts->len) + 64, err));
+    CR_TRY(cr_scratch_work(&t->scratch, &work, err));
+    CR_TRY(cr_zarr_key(&v->output.array, index, key, sizeof key, err));
+    CR_TRY(cr_codec_chain_encode(&v->output.array.chain, work, texts->data, texts->len, t->scratch.bytes, &stored, &n, err));
+    return cr_store_write(v->state->store, key, stored, n, err);
+}
+
 static cr_status write_texts(variable_state *v, const cr_write_item *item, tools *t, cr_err *err) {
     const cr_write_variable *w = &item->v;
     int64_t index[CR_MAX_DIMS] = {0};
@@ -209,9 +166,7 @@ static cr_status write_texts(variable_state *v, const cr_write_item *item, tools
         cr_buf_clear(&texts);
         gather_texts(item, index, &texts);
         CR_TRY(cr_buf_check(&texts, err));
-        size_t between = cr_codec_chain_encode_room(&v->output.chain, texts.len);
-        CR_TRY(cr_scratch_need(&t->scratch, between + 64, err));
-        CR_TRY(encode_and_store(v, index, texts.data, texts.len, t, t->scratch.bytes, err));
+        CR_TRY(encode_and_store(v, index, &texts, t, err));
         int axis = w->ndim - 1;
         while (axis >= 0 && ++index[axis] * w->chunks[axis] >= w->shape[axis])
             index[axis--] = 0;
@@ -300,7 +255,6 @@ static void zarr_free(void *state) {
     zarr_state *s = state;
     for (tools *t = s->free_tools, *next; t; t = next) {
         next = t->next;
-        cr_codec_work_free(t->work);
         cr_scratch_done(&t->scratch);
         free(t);
     }
@@ -335,13 +289,14 @@ static cr_status check_record(void *user, const cr_journal_record *r, cr_err *er
     const cr_write_item *item = r->variable < (uint32_t)c->s->model->n_variables ? &c->s->model->items[r->variable] : NULL;
     if (!item || !item->done || r->chunk >= (uint64_t)item->n_chunks)
         return CR_OK;                 /* nothing that we wrote */
+    const cr_zarr_array *a = &c->s->variables[r->variable].output.array;
     uint64_t rest = r->chunk;
-    for (int i = item->v.ndim - 1; i >= 0; i--) {
-        uint64_t n = (uint64_t)((item->v.shape[i] + item->v.chunks[i] - 1) / item->v.chunks[i]);
-        index[i] = (int64_t)(rest % n);
+    for (int i = a->ndim - 1; i >= 0; i--) {
+        uint64_t n = (uint64_t)((a->shape[i] + a->stored[i] - 1) / a->stored[i]);
+        index[i] = (int64_t)(rest % n) * (a->stored[i] / a->chunk[i]);
         rest /= n;
     }
-    CR_TRY(cr_zarr_key(&c->s->variables[r->variable].output.array, index, key, sizeof key, err));
+    CR_TRY(cr_zarr_key(a, index, key, sizeof key, err));
     if (is_as_recorded(c, key, r))
         item->done[r->chunk / 64] |= UINT64_C(1) << r->chunk % 64;
     return CR_OK;
@@ -364,9 +319,7 @@ static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {
         CR_TRY(cr_zarr_output_init(&v->output, s->version, w, err));
         v->state = s;
         v->number = (uint32_t)i;
-        v->chunk_bytes = cr_dtype_size(w->dtype);
-        for (int k = 0; k < w->ndim; k++)
-            v->chunk_bytes *= (size_t)w->chunks[k];
+        CR_TRY(cr_zarr_put_init(&v->put, s->store, &v->output.array, v->output.has_fill ? v->output.fill : NULL, false, err));
     }
     CR_TRY(check_records(s, err));
     return s->version == 3 ? put_metadata_v3(s, err) : put_metadata_v2(s, err);

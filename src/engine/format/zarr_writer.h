@@ -6,8 +6,7 @@
  *
  * Fill values. Version 2: the attribute _FillValue is the array's fill_value, as xarray has it; without the attribute fill_value is
  * null. Version 3: fill_value is the declared fill, else _FillValue, else NaN or 0; _FillValue stays an attribute, in xarray's
- * encoding (base64 of a double, or an integer). Chunks that hold nothing but the fill value, bit by bit, are not stored, as
- * zarr-python does by default.
+ * encoding (base64 of a double, or an integer).
  */
 #ifndef CR_ENGINE_FORMAT_ZARR_WRITER_H
 #define CR_ENGINE_FORMAT_ZARR_WRITER_H
@@ -18,8 +17,7 @@
 
 typedef struct cr_zarr_output {
     const cr_write_variable *v;
-    cr_zarr_array array;          /* enough for keys: key, ndim, stored, chunk, key encoding */
-    cr_codec_chain chain;
+    cr_zarr_array array;          /* enough for writing: keys, extents, item, chain, how shards are made */
     bool has_fill;                /* absent chunks read as fill */
     unsigned char fill[16];
 } cr_zarr_output;

@@ -74,9 +74,25 @@ cr_status cr_store_list(cr_store *s, const char *prefix, size_t limit, cr_arena 
     return s->ops->list(s, prefix, limit, arena, ret_entries, ret_n, err);
 }
 
-cr_status cr_store_write(cr_store *s, const char *key, const void *bytes, size_t n, cr_err *err) {
+cr_status cr_store_put(cr_store_out *out, const void *bytes, size_t n, cr_err *err) { return out->put(out, bytes, n, err); }
+
+cr_status cr_store_write_from(cr_store *s, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) {
     CR_TRY(cr_store_check_key(key, err));
-    return s->ops->write(s, key, bytes, n, err);
+    return s->ops->write(s, key, fill, user, err);
+}
+
+typedef struct whole {
+    const void *bytes;
+    size_t n;
+} whole;
+
+static cr_status put_whole(void *user, cr_store_out *out, cr_err *err) {
+    const whole *w = user;
+    return cr_store_put(out, w->bytes, w->n, err);
+}
+
+cr_status cr_store_write(cr_store *s, const char *key, const void *bytes, size_t n, cr_err *err) {
+    return cr_store_write_from(s, key, put_whole, &(whole){bytes, n}, err);
 }
 
 cr_status cr_store_sync(cr_store *s, cr_err *err) { return s->ops->sync(s, err); }

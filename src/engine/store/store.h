@@ -58,6 +58,12 @@ cr_status cr_store_read_buf(cr_store *s, const char *key, cr_buf *out, cr_err *e
 cr_status cr_store_list(cr_store *s, const char *prefix, size_t limit, cr_arena *arena, cr_store_entry **ret_entries, size_t *ret_n,
                         cr_err *err) CR_MUST_USE;
 cr_status cr_store_write(cr_store *s, const char *key, const void *bytes, size_t n, cr_err *err) CR_MUST_USE;
+/* The same for a value that is made in parts and never whole in memory: fill hands them over one after the other with cr_store_put. When it
+ * fails, nothing of them is seen. */
+typedef struct cr_store_out cr_store_out;
+typedef cr_status (*cr_store_fill_fn)(void *user, cr_store_out *out, cr_err *err);
+cr_status cr_store_write_from(cr_store *s, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) CR_MUST_USE;
+cr_status cr_store_put(cr_store_out *out, const void *bytes, size_t n, cr_err *err) CR_MUST_USE;
 /* Everything written so far survives a power cut. */
 cr_status cr_store_sync(cr_store *s, cr_err *err) CR_MUST_USE;
 
@@ -76,7 +82,7 @@ typedef struct cr_store_ops {
                       cr_store_info *ret_info, cr_err *err);
     cr_status (*list)(cr_store *s, const char *prefix, size_t limit, cr_arena *arena, cr_store_entry **ret_entries, size_t *ret_n,
                       cr_err *err);
-    cr_status (*write)(cr_store *s, const char *key, const void *bytes, size_t n, cr_err *err);
+    cr_status (*write)(cr_store *s, const char *key, cr_store_fill_fn fill, void *user, cr_err *err);
     cr_status (*sync)(cr_store *s, cr_err *err);
     void (*free)(cr_store *s);
 } cr_store_ops;
@@ -85,6 +91,9 @@ struct cr_store {
     const cr_store_ops *ops;
     int refs;                     /* atomic */
     char *name;
+};
+struct cr_store_out {
+    cr_status (*put)(cr_store_out *out, const void *bytes, size_t n, cr_err *err);
 };
 /* Start and length of a range within a value of size bytes; CR_RANGE. */
 cr_status cr_store_resolve(const cr_store *s, const char *key, cr_store_range range, uint64_t size, uint64_t *ret_start,

@@ -229,7 +229,14 @@ static cr_status open_parent(const dir_store *s, const char *key, int *ret_fd, c
     return CR_OK;
 }
 
-static cr_status dir_write(cr_store *base, const char *key, const void *bytes, size_t n, cr_err *err) {
+typedef struct dir_out {
+    cr_store_out base;
+    int fd;
+} dir_out;
+
+static cr_status dir_put(cr_store_out *out, const void *bytes, size_t n, cr_err *err) { return cr_write_all(((dir_out *)out)->fd, bytes, n, err); }
+
+static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) {
     dir_store *s = (dir_store *)base;
     cr_auto_fd int dir = -1;
     const char *name;
@@ -243,7 +250,8 @@ static cr_status dir_write(cr_store *base, const char *key, const void *bytes, s
     int fd = openat(dir, target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (s->is_private ? O_TRUNC : O_EXCL), 0666);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot create %s/%s", base->name, key);
-    cr_status status = cr_write_all(fd, bytes, n, err);
+    dir_out out = {{dir_put}, fd};
+    cr_status status = fill(user, &out.base, err);
     if (status == CR_OK && !s->is_private && fsync(fd) != 0)
         status = CR_FAIL_ERRNO(err, "cannot sync");
     if (s->is_private)

@@ -103,7 +103,7 @@ static cr_status memory_list(cr_store *base, const char *prefix, size_t limit, c
     return status;
 }
 
-static cr_status memory_write(cr_store *base, const char *key, const void *bytes, size_t n, cr_err *err) {
+static cr_status keep(cr_store *base, const char *key, const void *bytes, size_t n, cr_err *err) {
     memory_store *s = (memory_store *)base;
     value *v = n < SIZE_MAX - sizeof *v ? malloc(sizeof *v + n) : NULL;
     if (!v)
@@ -122,6 +122,27 @@ static cr_status memory_write(cr_store *base, const char *key, const void *bytes
     }
     pthread_rwlock_unlock(&s->lock);
     free(status == CR_OK ? old : v);
+    return status;
+}
+
+typedef struct memory_out {
+    cr_store_out base;
+    cr_buf bytes;
+} memory_out;
+
+static cr_status memory_put(cr_store_out *out, const void *bytes, size_t n, cr_err *err) {
+    cr_buf *b = &((memory_out *)out)->bytes;
+    cr_buf_add(b, bytes, n);
+    return b->failed ? CR_FAIL(err, CR_NO_SPACE, "memory is full: %zu bytes", b->max) : CR_OK;
+}
+
+static cr_status memory_write(cr_store *base, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) {
+    memory_out out = {.base = {memory_put}};
+    cr_buf_init(&out.bytes, CR_MIN(((memory_store *)base)->max, SIZE_MAX / 2));
+    cr_status status = fill(user, &out.base, err);
+    if (status == CR_OK)
+        status = keep(base, key, out.bytes.data, out.bytes.len, err);
+    cr_buf_done(&out.bytes);
     return status;
 }
 

@@ -1,0 +1,202 @@
+"""How the arrays of a Zarr store are stored: chunks, shards and codecs, from xarray's encoding and the arguments of to_zarr.
+
+What was asked for in this call is done or refused. What a variable brings along from the file that it was read from is kept where it fits.
+"""
+
+import math
+import re
+
+import numpy as np
+
+from . import chunks as grids
+from .array import Array
+
+# What other engines leave in .encoding about their own storage, without a meaning here.
+FOREIGN_KEYS = (
+    "source", "original_shape", "preferred_chunks", "contiguous", "fletcher32", "szip", "zstd", "bzip2", "blosc", "compression",
+    "compression_opts", "object_codec", "endian", "fill_value", "least_significant_digit", "quantize_mode", "significant_digits",
+    "filters", "serializer", "write_empty_chunks",
+)  # fmt: skip
+STORAGE_KEYS = ("chunks", "chunksizes", "shards", "codec", "compressors", "compressor", "level", "complevel", "shuffle", "zlib")
+# What may be asked for and changes nothing, and what it may be.
+_NEUTRAL = {
+    "filters": lambda v: _is_nothing(v),
+    "serializer": lambda v: _is_default(v) or _configured(v)[0] == "bytes" and str(_configured(v)[1].get("endian")) in ("little", "None"),
+    "write_empty_chunks": lambda v: v in (False, None),
+    "fill_value": lambda v: v is None,
+    "contiguous": lambda v: not v,
+    "fletcher32": lambda v: not v,
+}
+_MOST = 2**40
+_QUIET = ("source", "original_shape", "preferred_chunks", "object_codec", "endian")
+
+
+def split(name, inherited, asked, format):
+    """Takes what is about storage out of encodings: (the rest, storage). asked: the encoding of the call, refused where it cannot be done."""
+    zarr = format.startswith("zarr")
+    for key, value in asked.items():
+        foreign = key in FOREIGN_KEYS and key not in _QUIET if zarr else key in ("shards", "compressors", "compressor")
+        if foreign and value is not None and not _NEUTRAL.get(key, lambda v: False)(value):
+            where = "Zarr" if zarr else "NetCDF-4"
+            raise ValueError(f"craton: encoding of {name!r}: {key}={value!r} has no meaning in {where}, or not yet; leave it out")
+    asked = {k: v for k, v in asked.items() if v is not None or k not in ("shards", "chunks", "chunksizes", "codec")}
+    storage = {k: v for k, v in {**inherited, **asked}.items() if k in STORAGE_KEYS}
+    storage["asked"] = {k for k in asked if k in STORAGE_KEYS}
+    if "shards" in asked:
+        storage["shards"] = _whole_numbers(name, "shards", asked["shards"])
+        if format != "zarr3":
+            raise ValueError(f"craton: encoding of {name!r}: shards are of Zarr version 3, not of {format}; leave them out, or use zarr_format=3")
+        if "chunks" in asked:
+            storage["chunks"] = _whole_numbers(name, "chunks", asked["chunks"])
+    return {k: v for k, v in {**inherited, **asked}.items() if k not in FOREIGN_KEYS and k not in STORAGE_KEYS}, storage
+
+
+def _whole_numbers(name, what, sizes):
+    good = isinstance(sizes, (tuple, list)) and all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in sizes)
+    if not good or any(not 1 <= n <= _MOST for n in sizes):
+        raise ValueError(f"craton: encoding of {name!r}: {what}={sizes!r}; one whole number from 1 to 2**40 for each dimension is needed")
+    return tuple(int(n) for n in sizes)
+
+
+# ---- chunks and shards ----
+
+
+def sizes_of(name, variable, storage, data, shards, format):
+    """(chunks, shards) of one variable; None for what the engine chooses, and for no shards. shards: the argument of the call."""
+    asked = storage["asked"]
+    chunks = storage.get("chunks") if storage.get("chunks") is not None else storage.get("chunksizes")
+    if chunks is not None and (len(chunks) != variable.ndim or not all(isinstance(n, (int, np.integer)) for n in chunks)):
+        if "shards" in asked and "chunks" in asked:
+            raise ValueError(f"craton: encoding of {name!r}: chunks={tuple(chunks)} for a variable of {variable.ndim} dimensions")
+        chunks = None
+    if chunks is None and isinstance(data, Array) and data.ndim and max(len(c) for c in data.chunks) > 1 and all(map(grids.is_regular, data.chunks)):
+        chunks = tuple(grids.grid_size(c) for c in data.chunks)
+    wanted = _shards_of(name, variable, storage, shards, chunks, format)
+    if wanted is None:
+        return chunks and tuple(max(1, min(int(n), extent)) for n, extent in zip(chunks, variable.shape)), None
+    if chunks is not None and "chunks" not in asked:
+        chunks = tuple(_divisor(shard, int(chunk)) for shard, chunk in zip(wanted, chunks))
+    return chunks and tuple(int(n) for n in chunks), wanted
+
+
+def _shards_of(name, variable, storage, shards, chunks, format):
+    asked = storage["asked"]
+    wanted = storage.get("shards")
+    if "shards" in asked:
+        if len(wanted) != variable.ndim:
+            raise ValueError(f"craton: encoding of {name!r}: shards={wanted} for a variable of {variable.ndim} dimensions")
+        return wanted
+    if any(d in shards for d in variable.dims):
+        whole = [max(n, 1) for n in variable.shape] if chunks is None else [int(n) for n in chunks]
+        return tuple(_shard(shards[d], n, c) if d in shards else c for d, n, c in zip(variable.dims, variable.shape, whole))
+    # What was read from shards is written in shards again, as long as they are whole chunks.
+    if format != "zarr3" or not wanted or chunks is None or len(wanted) != variable.ndim or any(s < 1 or s % c for s, c in zip(wanted, chunks)):
+        return None
+    return tuple(int(n) for n in wanted)
+
+
+def _shard(wanted, extent, chunk):
+    return wanted if wanted != -1 else -(-max(extent, 1) // chunk) * chunk
+
+
+def _divisor(shard, most):
+    """The largest chunk that divides a shard and is no longer than this."""
+    small = [k for k in range(1, math.isqrt(shard) + 1) if shard % k == 0]
+    return max((k for k in [*small, *(shard // k for k in small)] if k <= most), default=1)
+
+
+def check_shards(shards, ds, format):
+    """The argument of to_zarr, as a dict."""
+    shards = dict(shards or {})
+    if shards and format != "zarr3":
+        raise ValueError(f"craton: shards are of Zarr version 3, not of {format}; leave them out, or use zarr_format=3")
+    for dim, n in shards.items():
+        if dim not in ds.dims:
+            raise ValueError(f"craton: shards along {dim!r}, which is not a dimension of the dataset; it has {', '.join(map(repr, ds.dims))}")
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or not 1 <= n <= _MOST and n != -1:
+            raise ValueError(f"craton: shards of {n!r} along {dim!r}; from 1 to 2**40, or -1 for the whole dimension")
+    return {d: int(n) for d, n in shards.items()}
+
+
+# ---- codecs ----
+
+
+def codec_of(name, storage, format, itemsize):
+    """(codec, level, shuffle) in the words of the engine; codec None: the default of the format."""
+    asked, zarr = storage["asked"], format.startswith("zarr")
+    for key in ("compressors", "compressor"):
+        if zarr and key in asked and not _is_default(storage[key]):
+            return _codec_text(name, key, storage[key]), 0, False
+    level = int(storage.get("level", storage.get("complevel")) or 0)
+    codec = storage.get("codec")
+    if "codec" not in asked and codec is not None and (" " in codec or not zarr and codec not in ("deflate", "none")):
+        codec = None
+    if codec is None and not zarr and storage.get("zlib"):
+        codec = "deflate"
+    if codec is None and zarr and not asked & {"level", "complevel", "shuffle", "compressors", "compressor"}:
+        text = _inherited(storage)
+        if text is not None:
+            return text, 0, False
+    shuffle = storage.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4"))
+    return codec, level, bool(shuffle and itemsize > 1)
+
+
+def _inherited(storage):
+    """How the file had it that the variable was read from; None where there was none, or it cannot be written."""
+    text = storage.get("codec")
+    for key in ("compressors", "compressor"):
+        if text is None and key in storage and key not in storage["asked"] and not _is_default(storage[key]):
+            try:
+                text = _codec_text("", key, storage[key])
+            except ValueError:
+                return None
+    text = re.sub(r"(^|, )(sharded|crc32c?|adler32|fletcher32|delta|fixedscaleoffset|identity)(?=,|$)", "", text or "").removeprefix(", ")
+    return text if _WRITABLE.fullmatch(text) else None
+
+
+_WRITABLE = re.compile(r"none|(zstd -?\d+|(deflate|gzip) \d|blosc (blosclz|lz4|lz4hc|zlib|zstd) \d( shuffle| bitshuffle)?)(, shuffle)?")
+_SHUFFLES = {0: "", 1: " shuffle", 2: " bitshuffle", "noshuffle": "", "shuffle": " shuffle", "bitshuffle": " bitshuffle"}
+
+
+def _is_default(value):
+    return isinstance(value, str) and value == "auto"
+
+
+def _configured(codec):
+    """(name, parameters) of a codec of zarr-python or numcodecs, or of the dict that either makes of it."""
+    form = codec
+    for method in ("to_dict", "get_config"):
+        if not isinstance(form, dict) and hasattr(codec, method):
+            form = getattr(codec, method)()
+    if not isinstance(form, dict):
+        return str(form), {}
+    name = str(form.get("name", form.get("id", "")))
+    return name.removeprefix("numcodecs."), form["configuration"] if isinstance(form.get("configuration"), dict) else form
+
+
+def _is_nothing(value):
+    return value is None or _is_default(value) or isinstance(value, (tuple, list)) and not value
+
+
+def _codec_text(name, key, value):
+    codecs = [c for c in (value if isinstance(value, (tuple, list)) else [value]) if c is not None]
+    texts = [_one_codec(c) for c in codecs]
+    if len(texts) > 1 or None in texts:
+        raise ValueError(
+            f"craton: encoding of {name!r}: {key}={value!r} cannot be written. One of zstd, gzip, zlib and blosc (blosclz, lz4, lz4hc, zlib, zstd "
+            "inside) can, or none"
+        )
+    return texts[0] if texts else "none"
+
+
+def _one_codec(codec):
+    name, given = _configured(codec)
+    if name == "blosc":
+        shuffle = given.get("shuffle", 1)
+        shuffle = getattr(shuffle, "value", shuffle)
+        text = f"blosc {getattr(given.get('cname'), 'value', given.get('cname', 'lz4'))} {given.get('clevel', 5)}"
+        return text + _SHUFFLES[shuffle] if shuffle in _SHUFFLES and _WRITABLE.fullmatch(text) else None
+    names = {"zstd": "zstd", "gzip": "gzip", "zlib": "deflate"}
+    level = given.get("level", 0 if name == "zstd" else 1)
+    text = f"{names.get(name, '?')} {level}"
+    return text if _WRITABLE.fullmatch(text) and not given.get("checksum") else None
