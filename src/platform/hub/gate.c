@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/guard.h"
+#include "platform/hub/auditing.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/identity/device.h"
 
@@ -203,8 +204,10 @@ static bool check_csrf(cr_request *req, const cr_caller *c) {
 static bool check_page(cr_request *req, cr_caller *c) {
     if (req->route->kind != CR_ROUTE_PAGE_OPEN && !c->signed_in)
         return send_to_login(req);
-    if (req->route->kind == CR_ROUTE_PAGE_ADMIN && !c->person.admin)
+    if (req->route->kind == CR_ROUTE_PAGE_ADMIN && !c->person.admin) {
+        cr_audit_refused(req, CR_AUDIT_ADMIN_PAGE, "", req->route->pattern);
         return refuse(req, 403, "this page is for administrators", "");
+    }
     if (req->route->csrf == CR_CSRF_SESSION && !check_csrf(req, c))
         return refuse(req, 403, "this form was not made for your present sign-in", "go back, reload the page and try again");
     /* The form of somebody not signed in grows stale easily (cookies cleared, hub restarted long ago): its handler shows it again. */

@@ -12,7 +12,7 @@
  *
  * The request sleeps while craton-fetch asks; each step ends in exactly one reply.
  */
-#include "platform/hub/hub.h"
+#include "platform/hub/auditing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,12 +302,47 @@ void cr_oidc_link(cr_request *req, const char *provider) {
 
 /* ---- the way back ---- */
 
+/* When the provider has asked the person last; 0: it does not say, and may have remembered an old sign-in of its own. */
+static int64_t proved_ms(const job *j) {
+    const json_t *at = json_object_get(j->claims, "auth_time");
+    int64_t now = cr_wall_ms(), s = json_is_integer(at) ? json_integer_value(at) : 0;
+    return s > 0 && s < now / 1000 ? s * 1000 : s > 0 ? now : 0;
+}
+
+/* What the provider's word changed of the person is in the audit log, in one transaction. */
+static cr_status note_sign_in(job *j, const cr_person *before, bool was_there, const cr_person *person, cr_err *err) {
+    char detail[CR_PROVIDER_NAME_MAX + 16];
+    cr_actor who;
+    cr_actor_person(j->req, person, &who);
+    snprintf(detail, sizeof detail, "provider %s", cr_issuer_settings(j->issuer)->name);
+    if (!was_there)
+        CR_TRY(cr_audit_write(j->hub, &who, CR_AUDIT_PERSON_MADE, person->name, detail, err));
+    if (person->admin == (was_there && before->admin))
+        return CR_OK;
+    return cr_audit_write(j->hub, &who, person->admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN, person->name, detail, err);
+}
+
+/* CR_DENIED: the account is disabled; person is filled. */
+static cr_status sign_in_rows(job *j, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) {
+    const cr_provider *p = cr_issuer_settings(j->issuer);
+    cr_person before;
+    CR_TRY(cr_db_begin(j->hub->db, err));
+    cr_status found = cr_identity_find(j->hub->db, p, who->subject, &before, err);
+    cr_status status = found == CR_OK || found == CR_NOT_FOUND ? cr_identity_sign_in(j->hub->db, p, who, ret_person, err) : found;
+    bool denied = status == CR_DENIED;
+    if (status == CR_OK || denied)
+        status = note_sign_in(j, &before, found == CR_OK, ret_person, err);
+    CR_TRY(cr_db_end(j->hub->db, status, err));
+    return denied ? CR_FAIL(err, CR_DENIED, "the account %s is disabled here", ret_person->name) : CR_OK;
+}
+
 static void come_in(job *j, const cr_oidc_who *who) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_person person;
     cr_err err = CR_ERR_INIT;
-    cr_status status = cr_identity_sign_in(j->hub->db, p, who, &person, &err);
+    cr_status status = sign_in_rows(j, who, &person, &err);
     if (status == CR_DENIED) {
+        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, person.name, "disabled");
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s provider=%s from=%s", person.name, p->name, j->req->source);
         fail(j, 403, "Your account here is disabled.", p->contact[0] ? p->contact : "Ask the administrator of this hub.");
         return;
@@ -316,7 +351,9 @@ static void come_in(job *j, const cr_oidc_who *who) {
         fail_err(j, &err);
         return;
     }
-    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000)) {
+    char how[CR_PROVIDER_NAME_MAX + 16];
+    snprintf(how, sizeof how, "provider %s", p->name);
+    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how)) {
         const char *next = cr_gate_safe_next(j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
@@ -332,7 +369,14 @@ static void link_identity(job *j, const cr_oidc_who *who) {
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_session_find(j->hub->db, c->session, &session_id, &person, &err);
     if (status == CR_OK)
-        status = cr_identity_link(j->hub->db, p, who, person.id, &err);
+        status = cr_db_begin(j->hub->db, &err);
+    if (status == CR_OK) {
+        cr_actor actor;
+        char detail[CR_PROVIDER_NAME_MAX + 32];
+        snprintf(detail, sizeof detail, "provider %s was connected", p->name);
+        cr_actor_person(j->req, &person, &actor);
+        status = cr_audit_end(j->hub, &actor, cr_identity_link(j->hub->db, p, who, person.id, &err), CR_AUDIT_WAY_IN, person.name, detail, &err);
+    }
     if (status == CR_EXISTS || status == CR_NOT_FOUND) {
         fail(j, 409, status == CR_EXISTS ? "This identity belongs to another account here." : "You have been signed out meanwhile.",
              status == CR_EXISTS ? "Sign in with it, or ask the administrator to remove the other account." : "");
@@ -352,16 +396,20 @@ static void decide(job *j) {
     cr_oidc_who who;
     cr_err err = CR_ERR_INIT;
     int64_t user_id;
+    cr_person had = {0};
     cr_oidc_read_who(p, j->claims, &who);
     if (who.allowed) {
         (j->links ? link_identity : come_in)(j, &who);
         return;
     }
+    (void)!cr_identity_find(j->hub->db, p, who.subject, &had, &err);
+    err = (cr_err)CR_ERR_INIT;
     if (cr_identity_refuse(j->hub->db, p, &who, &user_id, &err) != CR_OK) {
         fail_err(j, &err);
         return;
     }
     cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, "membership missing");
     cr_refused_page(j->req, p, &who);
     job_free(j);
 }

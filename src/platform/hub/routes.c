@@ -1,4 +1,5 @@
 /* routes.c - every request that the hub answers. The first row that fits wins. */
+#include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/notices.h"
 
@@ -47,6 +48,7 @@ const cr_route cr_hub_routes[] = {
     {CR_POST,             "/hub/admin/invitations/several",   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_several},
     {CR_POST,             "/hub/admin/invitations/room",      CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_room},
     {CR_POST,             "/hub/admin/invitations/close",     CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_invitations_close},
+    {CR_GET,              "/hub/admin/audit",                 CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_audit_page},
     {CR_POST,             "/hub/admin/act",                   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_people_act},
     {CR_POST,             "/hub/admin/notice",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_notices_post},
     {CR_POST,             "/hub/admin/breaker",               CR_ROUTE_PAGE_ADMIN,  CR_CSRF_SESSION,  cr_breaker_post},
