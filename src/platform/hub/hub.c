@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/db/schema.h"
+#include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
@@ -39,7 +40,8 @@ static void on_minute(void *user) {
     cr_audit_on_minute(hub);
     if (hub->feature)
         hub->feature->minute(hub);
-    if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK)
+    if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK ||
+        cr_again_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);
 }
 

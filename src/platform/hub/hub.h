@@ -150,6 +150,9 @@ void cr_login_form(cr_request *req);
 void cr_login_post(cr_request *req);
 /* A new session for a person who proved it, proved_ms (wall), by what (for the audit log); the browser's old one ends. false: replied. */
 bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how);
+/* Is this the caller's own password? Counted and slowed like a sign-in, and as long for who has none. then replies; problem: "" when right. */
+typedef void (*cr_signin_asked)(cr_request *req, int status, const char *problem);
+void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then);
 void cr_logout(cr_request *req);
 void cr_join_form(cr_request *req);            /* one-time links */
 void cr_join_post(cr_request *req);
@@ -165,6 +168,8 @@ void cr_oidc_start(cr_request *req);           /* /hub/signin/:provider */
 void cr_oidc_callback(cr_request *req);        /* /hub/signin/:provider/callback, /hub/oauth_callback */
 /* The caller, who has just given the password, adds an identity of this provider to the own account. */
 void cr_oidc_link(cr_request *req, const char *provider);
+/* The caller proves again to be who signed in, at this provider, which must ask and must not remember; then comes back to /hub/again. */
+void cr_oidc_again(cr_request *req, const char *provider);
 /* Buttons of the sign-in page: [{url, label, name}]; next may be NULL. */
 json_t *cr_oidc_buttons(const cr_hub *hub, const char *next);
 /* refused.c: "why am I not in", and the administrator's list of such people */

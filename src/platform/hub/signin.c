@@ -27,6 +27,7 @@ typedef struct hash_job {
     char name[CR_NAME_MAX + 1];             /* typed, normalized */
     char link[CR_TOKEN_LEN + 1];
     cr_attempt attempt;                     /* counted, when it is a guess at a password */
+    cr_signin_asked asked;
 } hash_job;
 
 static void job_free(hash_job *j) {
@@ -469,6 +470,31 @@ static void with_password(cr_request *req, void (*then)(hash_job *)) {
     j->owner = me->id;
     snprintf(j->stored, sizeof j->stored, "%s", me->password);
     snprintf(j->verify, sizeof j->verify, "%s", cr_request_field(req, "password_now"));
+    submit(j);
+}
+
+static void after_ask(hash_job *j) {
+    cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
+    j->asked(j->req, j->right ? 200 : 403, j->right ? "" : "The password is wrong.");
+}
+
+void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then) {
+    const cr_person *me = &cr_caller_of(req)->person;
+    char message[96];
+    hash_job *j = job_new(req, after_ask);
+    if (!j)
+        return;
+    if (!may_try_here(j, message)) {
+        then(req, 429, message);
+        job_free(j);
+        return;
+    }
+    j->asked = then;
+    j->wants_verify = true;
+    j->has_stored = me->password[0] && strlen(password) <= CR_PASSWORD_MAX;
+    j->owner = me->id;
+    snprintf(j->stored, sizeof j->stored, "%s", me->password);
+    snprintf(j->verify, sizeof j->verify, "%s", password);
     submit(j);
 }
 
