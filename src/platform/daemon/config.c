@@ -63,6 +63,8 @@ static const row rows[] = {
     {"idle-warning", "S", "seconds before that in which its person is told (600)", INT, AT(idle_warning_s), 0, 10000000},
     {"idle-keep", "S", "seconds for which its person can keep it with one click; 0: cannot (14400)", INT, AT(idle_keep_s), 0, 10000000},
     {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", INT, AT(age_s), 0, 100000000},
+    {"audit-days", "N", "days for which the audit log is kept (400)", INT, AT(audit_days), 1, 36500},
+    {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", INT, AT(audit_rows), 100, 10000000},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
@@ -220,6 +222,8 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->breaker_pause_s = 300;
     c->idle_warning_s = 600;
     c->idle_keep_s = 14400;
+    c->audit_days = 400;
+    c->audit_rows = 200000;
     strcpy(c->account_prefix, "cr-");
     if (c->as_root) {
         strcpy(c->state_dir, "/var/lib/craton");

@@ -36,6 +36,7 @@ typedef struct cr_config {
     char gateway_groups[1024];    /* see gateway/group_limits.h */
     int64_t idle_s, age_s;        /* a server ends when it was not used for so long, and at this age; 0: never */
     int64_t idle_warning_s, idle_keep_s;    /* its person is told before, and can keep it for so long; 0: cannot */
+    int64_t audit_days, audit_rows;         /* bounds of the audit log */
 } cr_config;
 
 enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */

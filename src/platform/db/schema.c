@@ -214,6 +214,32 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE links ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE links ADD COLUMN group_name TEXT;"                              /* that they are put into */
      "ALTER TABLE links ADD COLUMN note TEXT NOT NULL DEFAULT '';"},              /* the administrator's, to know it by */
+    {12, "audit log; when somebody signed in was proved last, and what waits for the next proof",
+     "CREATE TABLE audit ("                       /* see identity/audit.h */
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+     "  at_ms INTEGER NOT NULL,"
+     "  kind TEXT NOT NULL,"
+     "  result TEXT NOT NULL CHECK (result IN ('done', 'refused')),"
+     "  who TEXT NOT NULL,"                       /* names as they were then: no references, rows outlive people */
+     "  via TEXT NOT NULL,"
+     "  source TEXT NOT NULL,"
+     "  whom TEXT NOT NULL,"
+     "  detail TEXT NOT NULL"
+     ") STRICT;"
+     "CREATE INDEX audit_result ON audit (result, id);"
+     "CREATE TRIGGER audit_stays BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;"
+     "CREATE TRIGGER audit_once BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) "      /* REPLACE */
+     "BEGIN SELECT raise(ABORT, 'the audit log is not changed'); END;"
+     "CREATE TRIGGER audit_ends BEFORE DELETE ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE result = OLD.result AND id < OLD.id) "
+     "BEGIN SELECT raise(ABORT, 'only the oldest rows of the audit log are deleted'); END;"
+     "ALTER TABLE sessions ADD COLUMN proved_ms INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE sessions SET proved_ms = created_ms;"
+     "CREATE TABLE held_forms ("                  /* what was asked for in a session before the proof that it needs */
+     "  session_id INTEGER PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,"
+     "  path TEXT NOT NULL,"
+     "  fields TEXT NOT NULL,"                    /* JSON, [[name, value], ...] */
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT;"},
     {13, "dashboards of clusters",
      "ALTER TABLE clusters ADD COLUMN dashboard_port INTEGER NOT NULL DEFAULT 0;" /* 0: none */
      "CREATE TABLE dashboard_keys ("              /* see gateway/dashboards.h */

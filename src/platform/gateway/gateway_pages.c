@@ -1,6 +1,7 @@
 /* gateway_pages.c - clusters as people see them in a browser: the own ones, and for administrators those of all. */
 #include <stdio.h>
 #include "platform/gateway/cluster.h"
+#include "platform/hub/auditing.h"
 
 enum { SHOWN_OWN = 50, SHOWN_ALL = 200 };
 
@@ -32,6 +33,10 @@ static void stop(cr_request *req, bool all, const char *page) {
     }
     if (c) {
         snprintf(reason, sizeof reason, c->user_id == me->id ? "%s stopped it." : "%s, an administrator, stopped it.", me->name);
+        cr_actor who;
+        cr_actor_of(req, &who);
+        if (c->user_id != me->id)
+            cr_audit_note(cr_hub_of(req), &who, CR_AUDIT_CLUSTER_STOPPED, c->user, c->name);
         cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
     }
     cr_reply_redirect(req, 303, page);

@@ -540,7 +540,7 @@ const cr_route cr_gateway_routes[] = {
     {CR_GET,     "/hub/clusters",                    CR_ROUTE_PAGE,     CR_CSRF_NONE, cr_clusters_page},
     {CR_POST,    "/hub/clusters/stop",               CR_ROUTE_PAGE,     CR_CSRF_SESSION, cr_clusters_stop},
     {CR_GET,     "/hub/admin/clusters",              CR_ROUTE_PAGE_ADMIN, CR_CSRF_NONE, cr_clusters_admin_page},
-    {CR_POST,    "/hub/admin/clusters/stop",         CR_ROUTE_PAGE_ADMIN, CR_CSRF_SESSION, cr_clusters_admin_stop},
+    {CR_POST,    "/hub/admin/clusters/stop",         CR_ROUTE_PAGE_ADMIN, CR_CSRF_PROVED, cr_clusters_admin_stop},
     {0},
 };
 

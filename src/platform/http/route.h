@@ -28,6 +28,7 @@ typedef enum cr_route_kind {
 typedef enum cr_csrf_rule {
     CR_CSRF_NONE,             /* GET rows, and POST rows that prove themselves otherwise (OAuth token: client secret) */
     CR_CSRF_SESSION,          /* `_csrf` field or X-CSRF header made from the login session */
+    CR_CSRF_PROVED,           /* likewise, and an administrator has to have proved who it is lately (hub/again.c) */
     CR_CSRF_PRE               /* `_csrf` field made from the pre-session cookie: sign-in and invitation forms */
 } cr_csrf_rule;
 

@@ -8,7 +8,7 @@
  *   {"command":"demo-remove","name":...}   {"text":...} when it is gone
  * Failures: {"error":...,"status":"CONFLICT","hint":...}.
  */
-#include "platform/hub/hub.h"
+#include "platform/hub/deeds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +28,7 @@ typedef struct peer {
     struct peer *next;
     cr_control *control;
     int fd;
+    int64_t uid;              /* who asks */
     cr_loop_source *watch;
     cr_buf in;
     bool asked, sending;
@@ -170,17 +171,17 @@ static void op_status(peer *p, const json_t *ask) {
 static void op_admin_link(peer *p, const json_t *ask) {
     cr_hub *hub = p->control->hub;
     cr_onetime what = {.kind = CR_ONETIME_ADMIN};
-    char token[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
+    char url[CR_URL_MAX];
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    if (cr_onetime_make(hub->db, &what, 0, token, &err) != CR_OK) {
+    cr_actor_shell(p->uid, &who);
+    if (cr_deed_link(hub, &who, &what, "", url, &err) != CR_OK) {
         answer_err(p, &err);
         return;
     }
-    snprintf(url, sizeof url, "%s/hub/join/%s", hub->hub_origin, token);
     cr_log(CR_LOG_INFO, "administrator link made", NULL);
     answer(p, json_pack("{s:s, s:s, s:i}", "url", url, "text", url, "valid_s", CR_ONETIME_LIFE_MS / 1000));
     explicit_bzero(url, sizeof url);
-    explicit_bzero(token, sizeof token);
 }
 
 static void op_backup(peer *p, const json_t *ask) {
@@ -193,10 +194,14 @@ static void op_backup(peer *p, const json_t *ask) {
     cr_random_hex(random, 4);
     snprintf(path, sizeof path, "%s/hub/backup-%s-%s.sqlite", hub->config->state_dir, stamp, random);
     cr_labs_write_activity(hub);
-    if (cr_db_backup(hub->db, path, &err) != CR_OK)
+    if (cr_db_backup(hub->db, path, &err) != CR_OK) {
         answer_err(p, &err);
-    else
-        answer(p, json_pack("{s:s}", "path", path));
+        return;
+    }
+    cr_actor who;
+    cr_actor_shell(p->uid, &who);
+    cr_audit_note(hub, &who, CR_AUDIT_BACKUP, "", "");
+    answer(p, json_pack("{s:s}", "path", path));
 }
 
 static void wait_on(void *user) {
@@ -276,12 +281,14 @@ static void op_demo_create(peer *p, const json_t *ask) {
 static void op_demo_remove(peer *p, const json_t *ask) {
     cr_hub *hub = p->control->hub;
     const char *name = json_string_value(json_object_get(ask, "name"));
+    cr_actor who;
+    cr_actor_shell(p->uid, &who);
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_person_find(hub->db, name ? name : "", &p->person, &err);
     if (status == CR_OK && !p->person.demo)
         status = CR_FAIL(&err, CR_DENIED, "%s is not a demo account", name);
     if (status == CR_OK)
-        status = cr_people_remove(hub, &p->person, &err);
+        status = cr_people_remove(hub, &who, &p->person, &err);
     if (status != CR_OK) {
         answer_err(p, &err);
         return;
@@ -372,6 +379,7 @@ static void on_accept(void *user, uint32_t events) {
     }
     p->control = c;
     p->fd = fd;
+    p->uid = who.uid;
     cr_buf_init(&p->in, LINE_MAX_BYTES);
     p->next = c->peers;
     c->peers = p;

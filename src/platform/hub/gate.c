@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/guard.h"
+#include "platform/hub/again.h"
+#include "platform/hub/auditing.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/identity/device.h"
 
@@ -203,10 +205,17 @@ static bool check_csrf(cr_request *req, const cr_caller *c) {
 static bool check_page(cr_request *req, cr_caller *c) {
     if (req->route->kind != CR_ROUTE_PAGE_OPEN && !c->signed_in)
         return send_to_login(req);
-    if (req->route->kind == CR_ROUTE_PAGE_ADMIN && !c->person.admin)
+    if (req->route->kind == CR_ROUTE_PAGE_ADMIN && !c->person.admin) {
+        cr_audit_refused(req, CR_AUDIT_ADMIN_PAGE, "", req->route->pattern);
         return refuse(req, 403, "this page is for administrators", "");
-    if (req->route->csrf == CR_CSRF_SESSION && !check_csrf(req, c))
+    }
+    bool proved = req->route->csrf == CR_CSRF_PROVED;
+    if ((proved || req->route->csrf == CR_CSRF_SESSION) && !check_csrf(req, c))
         return refuse(req, 403, "this form was not made for your present sign-in", "go back, reload the page and try again");
+    if (proved && !cr_again_is_proved(req)) {
+        cr_again_show(req, 403, "");
+        return false;
+    }
     /* The form of somebody not signed in grows stale easily (cookies cleared, hub restarted long ago): its handler shows it again. */
     c->stale_form = req->route->csrf == CR_CSRF_PRE && !check_csrf(req, c);
     return true;
@@ -221,6 +230,8 @@ static bool check_api(cr_request *req, cr_caller *c) {
         return false;
     if (!(req->method & (CR_GET | CR_HEAD)) && !check_csrf(req, c))
         return refuse(req, 403, "the header X-CSRF is missing or was not made for this sign-in", "");
+    if (req->route->csrf == CR_CSRF_PROVED && !(req->method & (CR_GET | CR_HEAD)) && !cr_again_is_proved(req))
+        return refuse(req, 403, "administrators prove again who they are before this", "open /hub/again in this browser, then repeat the request");
     return true;
 }
 

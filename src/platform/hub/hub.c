@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/db/schema.h"
+#include "platform/hub/again.h"
+#include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
@@ -35,9 +37,11 @@ static void on_minute(void *user) {
     cr_lab_queue_go_on(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
+    cr_audit_on_minute(hub);
     if (hub->feature)
         hub->feature->minute(hub);
-    if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK)
+    if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK ||
+        cr_again_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);
 }
 
@@ -136,6 +140,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     cr_proxy_settings proxy = {cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket), cr_run_path(hub->config, CR_RUN_MAP, map, sizeof map),
                                CR_PROXY_BACKEND};
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
+    CR_TRY(cr_audit_open(hub, err));
     CR_TRY(cr_figures_open(hub, err));
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_idle_open(hub, err));
@@ -168,6 +173,7 @@ static void close_all(cr_hub *hub) {
     cr_notices_close(hub);
     cr_labs_free(hub);
     cr_figures_close(hub);
+    cr_audit_close(hub);
     cr_proxy_free(hub->proxy);
     cr_loop_source_remove(hub->runner_watch);
     if (hub->runner)

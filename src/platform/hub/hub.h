@@ -2,7 +2,7 @@
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
  * oidc.c, refused.c, people.c (pages), removals.c, rest*.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
- * root on the control socket; site.c holds templates and files. hub.c starts and ends it all.
+ * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
 #define CR_PLATFORM_HUB_HUB_H
@@ -72,6 +72,7 @@ typedef struct cr_hub {
     cr_map servers;           /* see lab.h */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
+    struct cr_auditing *auditing;  /* see auditing.h */
     struct cr_metrics *figures;    /* see figures.h */
     cr_breaker breaker;       /* starts that fail for several people */
     bool recovering;          /* the runner's list is not complete yet */
@@ -148,8 +149,11 @@ void cr_site_file(cr_request *req);            /* handler of /hub/static/:file *
 enum { CR_SIGNIN_STRANGERS = 64 };             /* sign-ins of unknown browsers at a time; known ones have places of their own in the queue */
 void cr_login_form(cr_request *req);
 void cr_login_post(cr_request *req);
-/* A new session for a person who proved it; the browser's old one ends. false: replied. */
-bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms);
+/* A new session for a person who proved it, proved_ms (wall), by what (for the audit log); the browser's old one ends. false: replied. */
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how);
+/* Is this the caller's own password? Counted and slowed like a sign-in, and as long for who has none. then replies; problem: "" when right. */
+typedef void (*cr_signin_asked)(cr_request *req, int status, const char *problem);
+void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then);
 void cr_logout(cr_request *req);
 void cr_join_form(cr_request *req);            /* one-time links */
 void cr_join_post(cr_request *req);
@@ -165,6 +169,8 @@ void cr_oidc_start(cr_request *req);           /* /hub/signin/:provider */
 void cr_oidc_callback(cr_request *req);        /* /hub/signin/:provider/callback, /hub/oauth_callback */
 /* The caller, who has just given the password, adds an identity of this provider to the own account. */
 void cr_oidc_link(cr_request *req, const char *provider);
+/* The caller proves again to be who signed in, at this provider, which must ask and must not remember; then comes back to /hub/again. */
+void cr_oidc_again(cr_request *req, const char *provider);
 /* Buttons of the sign-in page: [{url, label, name}]; next may be NULL. */
 json_t *cr_oidc_buttons(const cr_hub *hub, const char *next);
 /* refused.c: "why am I not in", and the administrator's list of such people */
@@ -199,8 +205,9 @@ typedef struct cr_removal_row {
     bool wanted;              /* the person is being removed */
     char problem[256];        /* why the last attempt failed; "" : none did */
 } cr_removal_row;
-/* Disables at once; servers, files, account and rows go later, whatever is killed in between. Again: tries again now. */
-cr_status cr_people_remove(cr_hub *hub, const cr_person *person, cr_err *err) CR_MUST_USE;
+/* Disables at once; servers, files, account and rows go later, whatever is killed in between. Again: tries again now. who: for the audit log. */
+struct cr_actor;
+cr_status cr_people_remove(cr_hub *hub, const struct cr_actor *who, const cr_person *person, cr_err *err) CR_MUST_USE;
 void cr_people_continue_removals(cr_hub *hub);
 cr_status cr_removal_find(cr_hub *hub, int64_t user_id, cr_removal_row *ret_row, cr_err *err) CR_MUST_USE;
 void cr_removals_event(cr_hub *hub, const cr_runner_event *event);

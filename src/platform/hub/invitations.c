@@ -1,5 +1,5 @@
 /* invitations.c - the administrator's page for a course: links for a list of people, to be printed, and one link for a whole room. */
-#include "platform/hub/hub.h"
+#include "platform/hub/deeds.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -58,17 +58,16 @@ static cr_status read_common(cr_request *req, cr_onetime *what, cr_err *err) {
     if (!cr_group_name_is_right(group))
         return CR_FAIL(err, CR_INVALID, "a group's name has 1 to %d bytes and no control characters", CR_GROUP_NAME_MAX);
     snprintf(what->group, sizeof what->group, "%s", group);
-    cr_status status = cr_group_add(cr_hub_of(req)->db, group, &id, err);
-    return status == CR_EXISTS ? CR_OK : status;
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = cr_group_find(cr_hub_of(req)->db, group, &id, err);
+    return status == CR_NOT_FOUND ? cr_deed_add_group(cr_hub_of(req), &who, group, &id, err) : status;
 }
 
 static cr_status make_link(cr_request *req, const cr_onetime *what, char url[CR_URL_MAX], cr_err *err) {
-    cr_hub *hub = cr_hub_of(req);
-    char token[CR_TOKEN_LEN + 1];
-    CR_TRY(cr_onetime_make(hub->db, what, cr_caller_of(req)->person.id, token, err));
-    snprintf(url, CR_URL_MAX, "%s/hub/join/%s", hub->hub_origin, token);
-    explicit_bzero(token, sizeof token);
-    return CR_OK;
+    cr_actor who;
+    cr_actor_of(req, &who);
+    return cr_deed_link(cr_hub_of(req), &who, what, what->name, url, err);
 }
 
 /* The links are good when the transaction has ended, and are shown only then. */
@@ -200,7 +199,13 @@ void cr_invitations_room(cr_request *req) {
 
 void cr_invitations_close(cr_request *req) {
     cr_err err = CR_ERR_INIT;
-    if (cr_onetime_close(cr_hub_of(req)->db, cr_request_field(req, "id"), &err) != CR_OK) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, cr_onetime_close(hub->db, cr_request_field(req, "id"), &err), CR_AUDIT_LINK_CLOSED, "", "for a room", &err);
+    if (status != CR_OK) {
         show_problem(req, &err);
         return;
     }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/auditing.h"
 
 enum { HOURS_MOST = 24 * 90, HOUR_MS = 3600 * 1000 };
 
@@ -61,9 +62,7 @@ static cr_status save_rows(cr_db *db, const cr_notices *n, cr_err *err) {
     return n->maintenance ? cr_db_run(db, err, "INSERT INTO notices (name, text, until_ms) VALUES ('maintenance', '', 0)", "") : CR_OK;
 }
 
-static cr_status read_form(const cr_request *req, cr_notices *n, cr_err *err) {
-    const char *text = cr_pairs_get(&req->form, "text"), *hours = cr_pairs_get(&req->form, "hours");
-    const char *on = cr_pairs_get(&req->form, "maintenance");
+cr_status cr_notices_read(const char *text, const char *hours, cr_notices *n, cr_err *err) {
     int64_t count = 0;
     if (text && strlen(text) > CR_NOTICE_MAX)
         return CR_FAIL(err, CR_LIMIT, "an announcement has at most %d bytes; this one has %zu", CR_NOTICE_MAX, strlen(text));
@@ -72,24 +71,40 @@ static cr_status read_form(const cr_request *req, cr_notices *n, cr_err *err) {
     if (hours && *hours && cr_parse_int(hours, 1, HOURS_MOST, &count, NULL) != CR_OK)
         return CR_FAIL(err, CR_INVALID, "the hours of an announcement are a number from 1 to %d, or empty for no end", HOURS_MOST);
     n->until_ms = n->text[0] && count ? cr_wall_ms() + count * HOUR_MS : 0;
-    n->maintenance = on && strcmp(on, "yes") == 0;
+    return CR_OK;
+}
+
+/* A row for each of the two that changes. */
+static cr_status set_rows(cr_hub *hub, const cr_actor *who, const cr_notices *n, cr_err *err) {
+    CR_TRY(save_rows(hub->db, n, err));
+    if (strcmp(n->text, hub->notices->text) != 0 || n->until_ms != hub->notices->until_ms)
+        CR_TRY(cr_audit_write(hub, who, CR_AUDIT_ANNOUNCEMENT, "", n->text[0] ? n->text : "taken away", err));
+    if (n->maintenance != hub->notices->maintenance)
+        CR_TRY(cr_audit_write(hub, who, CR_AUDIT_MAINTENANCE, "", n->maintenance ? "on" : "off", err));
+    return CR_OK;
+}
+
+cr_status cr_notices_set(cr_hub *hub, const cr_actor *who, const cr_notices *n, cr_err *err) {
+    CR_TRY(cr_db_begin(hub->db, err));
+    CR_TRY(cr_db_end(hub->db, set_rows(hub, who, n, err), err));
+    *hub->notices = *n;
     return CR_OK;
 }
 
 void cr_notices_post(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_notices n = {.maintenance = false};
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    cr_status status = read_form(req, &n, &err);
+    cr_actor_of(req, &who);
+    cr_status status = cr_notices_read(cr_request_field(req, "text"), cr_request_field(req, "hours"), &n, &err);
+    n.maintenance = strcmp(cr_request_field(req, "maintenance"), "yes") == 0;
     if (status == CR_OK)
-        status = cr_db_begin(hub->db, &err);
-    if (status == CR_OK)
-        status = cr_db_end(hub->db, save_rows(hub->db, &n, &err), &err);
+        status = cr_notices_set(hub, &who, &n, &err);
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    *hub->notices = n;
     cr_log(CR_LOG_INFO, "notices changed", "admin=%s announcement=%s maintenance=%s", cr_caller_of(req)->person.name, n.text[0] ? "yes" : "no",
            n.maintenance ? "yes" : "no");
     cr_reply_redirect(req, 303, "/hub/admin");
@@ -98,9 +113,12 @@ void cr_notices_post(cr_request *req) {
 void cr_breaker_post(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     void *value;
+    cr_actor who;
+    cr_actor_of(req, &who);
     cr_breaker_close(&hub->breaker);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         cr_breaker_close(&((cr_lab *)value)->breaker);
+    cr_audit_note(hub, &who, CR_AUDIT_BREAKER, "", "");
     cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", cr_caller_of(req)->person.name);
     cr_reply_redirect(req, 303, "/hub/admin");
 }

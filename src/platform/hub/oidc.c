@@ -10,9 +10,12 @@
  * The same way makes an identity a further way in to an account (POST /hub/signin/NAME/link, with the password): then the cookie also
  * holds a mark of the login session, and the answer counts only in that session.
  *
+ * The same way an administrator who has no password here proves again to be there (hub/again.c): the mark is made for this, the provider is told
+ * to ask anew and has to say that it did, and the identity must be one of the session's person.
+ *
  * The request sleeps while craton-fetch asks; each step ends in exactly one reply.
  */
-#include "platform/hub/hub.h"
+#include "platform/hub/auditing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +31,7 @@ enum { LIFE_MS = 10 * 60 * 1000, JOBS_MAX = 512, NEXT_MAX = 2800 };
 #define VERIFIER_PURPOSE "signin-verifier"
 #define NONCE_PURPOSE "signin-nonce"
 #define LINK_PURPOSE "signin-link"
+#define AGAIN_PURPOSE "signin-again"
 #define NO_LINK "-"
 
 typedef struct cr_oidc_job {
@@ -38,7 +42,8 @@ typedef struct cr_oidc_job {
     cr_fetch *fetch;
     const char *next_path;                 /* in the request's arena; "" : the home page */
     char state[CR_TOKEN_LEN + 1];
-    bool links;                            /* to the account of the present session */
+    enum { SIGNS_IN, LINKS, PROVES } aim;  /* LINKS: to the account of the present session; PROVES: its person is there */
+    int64_t begun_ms;                      /* wall */
     bool keys_again;                       /* a refetch for an unknown key has been made */
     cr_pace_hold hold;                     /* counted for the address while the answer is looked at */
     cr_oidc_tokens tokens;
@@ -152,9 +157,15 @@ static void fail_err(job *j, const cr_err *err) {
 
 /* ---- the cookie: PROVIDER.RANDOM.END.LINK.NEXT.MAC ---- */
 
-/* What ties an answer to the session in which a link was asked for. */
-static void link_mark(const cr_request *req, char out[CR_TOKEN_LEN + 1]) {
-    cr_csrf_make(&cr_hub_of(req)->secret, LINK_PURPOSE, cr_caller_of(req)->session, out);
+/* What ties an answer to the session in which it was asked for, and to what it was asked for. */
+static void session_mark(const cr_request *req, const char *purpose, char out[CR_TOKEN_LEN + 1]) {
+    cr_csrf_make(&cr_hub_of(req)->secret, purpose, cr_caller_of(req)->session, out);
+}
+
+static bool is_marked(const cr_request *req, const char *purpose, const char *given) {
+    char mark[CR_TOKEN_LEN + 1];
+    session_mark(req, purpose, mark);
+    return strlen(given) == CR_TOKEN_LEN && cr_equal_const(given, mark, CR_TOKEN_LEN);
 }
 
 static void redirect_address(const cr_hub *hub, const cr_provider *p, char *buf, size_t size) {
@@ -169,8 +180,8 @@ static void make_cookie(const job *j, cr_buf *out) {
     cr_auto_buf cr_buf next;
     cr_buf_init(&next, 4 * CR_HTTP_TARGET_MAX);
     cr_percent_encode(&next, j->next_path, "/");
-    if (j->links)
-        link_mark(j->req, mark);
+    if (j->aim != SIGNS_IN)
+        session_mark(j->req, j->aim == LINKS ? LINK_PURPOSE : AGAIN_PURPOSE, mark);
     cr_buf_addf(out, "%s.%s.%lld.%s.%s", cr_issuer_settings(j->issuer)->name, j->state, (long long)(cr_wall_ms() + LIFE_MS), mark,
                 next.len <= NEXT_MAX ? cr_buf_str(&next) : "");
     cr_csrf_make(&j->hub->secret, STATE_PURPOSE, cr_buf_str(out), mac);
@@ -178,7 +189,7 @@ static void make_cookie(const job *j, cr_buf *out) {
 }
 
 /* Does the cookie belong to this provider and state, and is it ours and not too old? */
-static cr_status read_cookie(cr_request *req, const cr_provider *p, const char *state, const char **ret_next, bool *ret_links, cr_err *err) {
+static cr_status read_cookie(cr_request *req, const cr_provider *p, const char *state, job *ret, cr_err *err) {
     const char *cookie = cr_gate_signin(req);
     size_t n = cookie ? strlen(cookie) : 0;
     char *text = n > CR_TOKEN_LEN + 1 && n <= CR_SIGNIN_COOKIE_MAX ? cr_arena_strdup(&req->arena, cookie) : NULL;
@@ -190,20 +201,20 @@ static cr_status read_cookie(cr_request *req, const cr_provider *p, const char *
         return wrong;
     char *rest = text, *name = strsep(&rest, "."), *random = rest ? strsep(&rest, ".") : NULL, *end = rest ? strsep(&rest, ".") : NULL,
          *link = rest ? strsep(&rest, ".") : NULL;
-    char mark[CR_TOKEN_LEN + 1];
     int64_t end_ms;
     if (!rest || strcmp(name, p->name) != 0 || !cr_token_is_wellformed(random) || !cr_token_is_wellformed(state) ||
         !cr_equal_const(random, state, CR_TOKEN_LEN) || cr_parse_int(end, 0, INT64_MAX, &end_ms, NULL) != CR_OK || cr_wall_ms() > end_ms)
         return wrong;
-    *ret_links = strcmp(link, NO_LINK) != 0;
-    if (*ret_links) {
+    ret->aim = SIGNS_IN;
+    ret->begun_ms = end_ms - LIFE_MS;
+    if (strcmp(link, NO_LINK) != 0) {
         if (!cr_caller_of(req)->signed_in)
             return wrong;
-        link_mark(req, mark);
-        if (strlen(link) != CR_TOKEN_LEN || !cr_equal_const(link, mark, CR_TOKEN_LEN))
+        ret->aim = is_marked(req, AGAIN_PURPOSE, link) ? PROVES : LINKS;
+        if (ret->aim == LINKS && !is_marked(req, LINK_PURPOSE, link))
             return wrong;
     }
-    CR_TRY(cr_percent_decode(&req->arena, rest, strlen(rest), false, ret_next, err));
+    CR_TRY(cr_percent_decode(&req->arena, rest, strlen(rest), false, &ret->next_path, err));
     return CR_OK;
 }
 
@@ -248,12 +259,12 @@ static void go(void *user, const cr_err *err) {
     cr_pkce_challenge(verifier, challenge);
     redirect_address(j->hub, p, redirect, sizeof redirect);
     make_cookie(j, &cookie);
-    const cr_oidc_ask ask = {redirect, j->state, nonce, challenge};
+    const cr_oidc_ask ask = {redirect, j->state, nonce, challenge, j->aim == PROVES};
     cr_oidc_authorize_url(p, cr_issuer_meta(j->issuer), &ask, &url);
     cr_gate_set_signin(j->req, cr_buf_str(&cookie), LIFE_MS / 1000);
     /* A form must not lead to another site (form-action of the policy), so the way there from a form is a link. */
-    if (j->links)
-        cr_site_page(j->req, 200, "link", json_pack("{s:s, s:s}", "url", cr_buf_str(&url), "label", p->label));
+    if (j->aim != SIGNS_IN)
+        cr_site_page(j->req, 200, "link", json_pack("{s:s, s:s, s:b}", "url", cr_buf_str(&url), "label", p->label, "again", j->aim == PROVES));
     else
         cr_reply_redirect(j->req, 303, cr_buf_str(&url));
     explicit_bzero(verifier, sizeof verifier);
@@ -286,7 +297,7 @@ void cr_oidc_start(cr_request *req) {
     await_issuer(j, false, go);
 }
 
-void cr_oidc_link(cr_request *req, const char *provider) {
+static void begin_in_session(cr_request *req, const char *provider, int aim, const char *next) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), provider);
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "");
@@ -295,19 +306,57 @@ void cr_oidc_link(cr_request *req, const char *provider) {
     job *j = job_new(req, issuer);
     if (!j)
         return;
-    j->next_path = "/hub/password";
-    j->links = true;
+    j->next_path = next;
+    j->aim = aim;
     await_issuer(j, false, go);
 }
 
+void cr_oidc_link(cr_request *req, const char *provider) { begin_in_session(req, provider, LINKS, "/hub/password"); }
+void cr_oidc_again(cr_request *req, const char *provider) { begin_in_session(req, provider, PROVES, "/hub/again"); }
+
 /* ---- the way back ---- */
+
+/* When the provider has asked the person last; 0: it does not say, and may have remembered an old sign-in of its own. */
+static int64_t proved_ms(const job *j) {
+    const json_t *at = json_object_get(j->claims, "auth_time");
+    int64_t now = cr_wall_ms(), s = json_is_integer(at) ? json_integer_value(at) : 0;
+    return s > 0 && s < now / 1000 ? s * 1000 : s > 0 ? now : 0;
+}
+
+/* What the provider's word changed of the person is in the audit log, in one transaction. */
+static cr_status note_sign_in(job *j, const cr_person *before, bool was_there, const cr_person *person, cr_err *err) {
+    char detail[CR_PROVIDER_NAME_MAX + 16];
+    cr_actor who;
+    cr_actor_person(j->req, person, &who);
+    snprintf(detail, sizeof detail, "provider %s", cr_issuer_settings(j->issuer)->name);
+    if (!was_there)
+        CR_TRY(cr_audit_write(j->hub, &who, CR_AUDIT_PERSON_MADE, person->name, detail, err));
+    if (person->admin == (was_there && before->admin))
+        return CR_OK;
+    return cr_audit_write(j->hub, &who, person->admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN, person->name, detail, err);
+}
+
+/* CR_DENIED: the account is disabled; person is filled. */
+static cr_status sign_in_rows(job *j, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) {
+    const cr_provider *p = cr_issuer_settings(j->issuer);
+    cr_person before;
+    CR_TRY(cr_db_begin(j->hub->db, err));
+    cr_status found = cr_identity_find(j->hub->db, p, who->subject, &before, err);
+    cr_status status = found == CR_OK || found == CR_NOT_FOUND ? cr_identity_sign_in(j->hub->db, p, who, ret_person, err) : found;
+    bool denied = status == CR_DENIED;
+    if (status == CR_OK || denied)
+        status = note_sign_in(j, &before, found == CR_OK, ret_person, err);
+    CR_TRY(cr_db_end(j->hub->db, status, err));
+    return denied ? CR_FAIL(err, CR_DENIED, "the account %s is disabled here", ret_person->name) : CR_OK;
+}
 
 static void come_in(job *j, const cr_oidc_who *who) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_person person;
     cr_err err = CR_ERR_INIT;
-    cr_status status = cr_identity_sign_in(j->hub->db, p, who, &person, &err);
+    cr_status status = sign_in_rows(j, who, &person, &err);
     if (status == CR_DENIED) {
+        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, person.name, "disabled");
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s provider=%s from=%s", person.name, p->name, j->req->source);
         fail(j, 403, "Your account here is disabled.", p->contact[0] ? p->contact : "Ask the administrator of this hub.");
         return;
@@ -316,7 +365,9 @@ static void come_in(job *j, const cr_oidc_who *who) {
         fail_err(j, &err);
         return;
     }
-    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000)) {
+    char how[CR_PROVIDER_NAME_MAX + 16];
+    snprintf(how, sizeof how, "provider %s", p->name);
+    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how)) {
         const char *next = cr_gate_safe_next(j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
@@ -332,7 +383,14 @@ static void link_identity(job *j, const cr_oidc_who *who) {
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_session_find(j->hub->db, c->session, &session_id, &person, &err);
     if (status == CR_OK)
-        status = cr_identity_link(j->hub->db, p, who, person.id, &err);
+        status = cr_db_begin(j->hub->db, &err);
+    if (status == CR_OK) {
+        cr_actor actor;
+        char detail[CR_PROVIDER_NAME_MAX + 32];
+        snprintf(detail, sizeof detail, "provider %s was connected", p->name);
+        cr_actor_person(j->req, &person, &actor);
+        status = cr_audit_end(j->hub, &actor, cr_identity_link(j->hub->db, p, who, person.id, &err), CR_AUDIT_WAY_IN, person.name, detail, &err);
+    }
     if (status == CR_EXISTS || status == CR_NOT_FOUND) {
         fail(j, 409, status == CR_EXISTS ? "This identity belongs to another account here." : "You have been signed out meanwhile.",
              status == CR_EXISTS ? "Sign in with it, or ask the administrator to remove the other account." : "");
@@ -347,21 +405,61 @@ static void link_identity(job *j, const cr_oidc_who *who) {
     job_free(j);
 }
 
+static cr_status prove_rows(job *j, int64_t session_id, const cr_person *person, cr_err *err) {
+    cr_actor actor;
+    char detail[CR_PROVIDER_NAME_MAX + 16];
+    snprintf(detail, sizeof detail, "provider %s", cr_issuer_settings(j->issuer)->name);
+    cr_actor_person(j->req, person, &actor);
+    CR_TRY(cr_db_begin(j->hub->db, err));
+    return cr_audit_end(j->hub, &actor, cr_session_prove(j->hub->db, session_id, cr_wall_ms(), err), CR_AUDIT_PROOF, person->name, detail, err);
+}
+
+/* That the provider has asked just now is known from its token. */
+static void prove(job *j, const cr_oidc_who *who) {
+    cr_person person, owner;
+    int64_t session_id;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_session_find(j->hub->db, cr_caller_of(j->req)->session, &session_id, &person, &err);
+    if (status == CR_NOT_FOUND) {
+        fail(j, 409, "You have been signed out meanwhile.", "");
+        return;
+    }
+    if (status == CR_OK)
+        status = cr_identity_find(j->hub->db, cr_issuer_settings(j->issuer), who->subject, &owner, &err);
+    if (status == CR_NOT_FOUND || (status == CR_OK && owner.id != person.id)) {
+        cr_audit_refused(j->req, CR_AUDIT_PROOF, person.name, "another identity");
+        fail(j, 403, "That is another identity than the one of this account.", "Sign in there as the person that you are here.");
+        return;
+    }
+    if (status == CR_OK)
+        status = prove_rows(j, session_id, &person, &err);
+    if (status != CR_OK) {
+        fail_err(j, &err);
+        return;
+    }
+    cr_reply_redirect(j->req, 303, "/hub/again");
+    job_free(j);
+}
+
 static void decide(job *j) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_oidc_who who;
     cr_err err = CR_ERR_INIT;
     int64_t user_id;
+    cr_person had = {0};
     cr_oidc_read_who(p, j->claims, &who);
     if (who.allowed) {
-        (j->links ? link_identity : come_in)(j, &who);
+        (j->aim == PROVES ? prove : j->aim == LINKS ? link_identity : come_in)(j, &who);
         return;
     }
+    (void)!cr_identity_find(j->hub->db, p, who.subject, &had, &err);
+    err = (cr_err)CR_ERR_INIT;
     if (cr_identity_refuse(j->hub->db, p, &who, &user_id, &err) != CR_OK) {
         fail_err(j, &err);
         return;
     }
     cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, "membership missing");
     cr_refused_page(j->req, p, &who);
     job_free(j);
 }
@@ -399,7 +497,8 @@ static void verify(void *user, const cr_err *failure) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_err err = CR_ERR_INIT;
     char nonce[CR_TOKEN_LEN + 1];
-    cr_oidc_expect expect = {.nonce = nonce, .access_token = j->tokens.access_token, .now_s = cr_wall_ms() / 1000};
+    cr_oidc_expect expect = {.nonce = nonce, .access_token = j->tokens.access_token, .now_s = cr_wall_ms() / 1000,
+                             .asked_s = j->aim == PROVES ? j->begun_ms / 1000 : 0};
     if (failure) {
         fail_err(j, failure);
         return;
@@ -486,8 +585,7 @@ static void show_refusal(cr_request *req, const cr_provider *p, const char *erro
 void cr_oidc_callback(cr_request *req) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), req->param[0]);
     cr_err err = CR_ERR_INIT;
-    const char *next = "";
-    bool links = false;
+    job begun = {.next_path = ""};
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "see the sign-in page: /hub/login");
         return;
@@ -496,7 +594,7 @@ void cr_oidc_callback(cr_request *req) {
     const char *state = cr_pairs_get(&req->query, "state"), *code = cr_pairs_get(&req->query, "code"), *error = cr_pairs_get(&req->query, "error");
     bool once = cr_pairs_count(&req->query, "state") == 1 && cr_pairs_count(&req->query, "code") <= 1 && cr_pairs_count(&req->query, "error") <= 1 &&
                 cr_pairs_count(&req->query, "iss") <= 1;
-    if (!once || read_cookie(req, p, state, &next, &links, &err) != CR_OK) {
+    if (!once || read_cookie(req, p, state, &begun, &err) != CR_OK) {
         cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
         show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p);
         return;
@@ -517,8 +615,9 @@ void cr_oidc_callback(cr_request *req) {
         job_free(j);
         return;
     }
-    j->next_path = next;
-    j->links = links;
+    j->next_path = begun.next_path;
+    j->aim = begun.aim;
+    j->begun_ms = begun.begun_ms;
     snprintf(j->state, sizeof j->state, "%s", state);
     await_issuer(j, false, exchange);
 }

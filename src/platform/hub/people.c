@@ -1,5 +1,5 @@
 /* people.c - the administrator's page: who may use the hub. */
-#include "platform/hub/hub.h"
+#include "platform/hub/deeds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,15 +74,14 @@ static void show_people(cr_request *req, int status, const char *problem, const 
 void cr_people(cr_request *req) { show_people(req, 200, "", "", ""); }
 
 static void show_link(cr_request *req, const cr_onetime *what, const char *for_whom) {
-    cr_hub *hub = cr_hub_of(req);
-    char token[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
+    char url[CR_URL_MAX];
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    if (cr_onetime_make(hub->db, what, cr_caller_of(req)->person.id, token, &err) != CR_OK) {
+    cr_actor_of(req, &who);
+    if (cr_deed_link(cr_hub_of(req), &who, what, what->user_id ? for_whom : what->name, url, &err) != CR_OK)
         show_people(req, cr_http_status_of(&err), err.message, "", "");
-        return;
-    }
-    snprintf(url, sizeof url, "%s/hub/join/%s", hub->hub_origin, token);
-    show_people(req, 200, "", url, for_whom);
+    else
+        show_people(req, 200, "", url, for_whom);
 }
 
 void cr_people_invite(cr_request *req) {
@@ -114,41 +113,36 @@ static act act_of(const char *name) {
     return ACT_NONE;
 }
 
-static cr_status stop_server_of(cr_hub *hub, const cr_person *person, const char *why, cr_err *err) {
-    cr_lab *s;
-    cr_status status = cr_lab_find(hub, person, "", false, &s, err);
-    if (status == CR_NOT_FOUND)
-        return CR_OK;
-    return status == CR_OK ? cr_lab_stop(s, why, err) : status;
-}
-
 static cr_status carry_out(cr_request *req, act what, const cr_person *person, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
     cr_removal_row removal;
-    CR_TRY(cr_removal_find(hub, person->id, &removal, err));
-    if (removal.wanted && what != ACT_REMOVE)
-        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", person->name);
+    cr_actor_of(req, &who);
     switch (what) {
-    case ACT_DISABLE:
-        CR_TRY(cr_person_set_disabled(hub->db, person->id, true, err));
-        if (hub->feature)
-            (void)hub->feature->release(hub, person->id);
-        return stop_server_of(hub, person, "The administrator disabled this user.", err);
-    case ACT_ENABLE: return cr_person_set_disabled(hub->db, person->id, false, err);
-    case ACT_STOP: return stop_server_of(hub, person, "The administrator stopped it.", err);
+    case ACT_DISABLE: return cr_deed_disable(hub, &who, person, true, err);
+    case ACT_ENABLE: return cr_deed_disable(hub, &who, person, false, err);
+    case ACT_STOP: return cr_deed_stop_server(hub, &who, person, err);
     case ACT_REMOVE:
-        if (!removal.wanted && strcmp(cr_request_field(req, "confirm"), person->name) != 0)
+        CR_TRY(cr_removal_find(hub, person->id, &removal, err));
+        if (!removal.wanted && who.id != person->id && strcmp(cr_request_field(req, "confirm"), person->name) != 0)
             return CR_FAIL(err, CR_INVALID, "to remove %s with all files, type the name into the field beside the button", person->name);
-        return cr_people_remove(hub, person, err);
+        return cr_deed_remove(hub, &who, person, err);
     default: return CR_FAIL(err, CR_INVALID, "this action is not known");
     }
+}
+
+static cr_status forget_rows(cr_hub *hub, const cr_actor *who, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, who, cr_refusal_forget(hub->db, id, err), CR_AUDIT_REFUSED_LIST, "", "", err);
 }
 
 /* Takes a person who was turned away off the list; they come back with the next try. */
 static void forget_refused(cr_request *req) {
     int64_t id;
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    if (cr_parse_int(cr_request_field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || cr_refusal_forget(cr_hub_of(req)->db, id, &err) != CR_OK)
+    cr_actor_of(req, &who);
+    if (cr_parse_int(cr_request_field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || forget_rows(cr_hub_of(req), &who, id, &err) != CR_OK)
         show_people(req, cr_http_status_of(&err), err.message, "", "");
     else
         cr_reply_redirect(req, 303, "/hub/admin");
@@ -171,10 +165,6 @@ void cr_people_act(cr_request *req) {
     if (what == ACT_LINK && cr_removal_find(hub, person.id, &removal, &err) == CR_OK && !removal.wanted) {
         cr_onetime link = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id};
         show_link(req, &link, person.name);
-        return;
-    }
-    if (person.id == cr_caller_of(req)->person.id && (what == ACT_DISABLE || what == ACT_REMOVE)) {
-        show_people(req, 409, "You cannot disable or remove yourself.", "", "");
         return;
     }
     if (carry_out(req, what, &person, &err) != CR_OK) {

@@ -4,7 +4,7 @@
  * after every start of the hub, after a failure with growing pauses, and when it has been silent for long. It ignores a question about
  * what it is doing, and confirms what it finds done.
  */
-#include "platform/hub/hub.h"
+#include "platform/hub/auditing.h"
 
 #include <stdio.h>
 #include "base/clock.h"
@@ -118,12 +118,12 @@ void cr_people_continue_removals(cr_hub *hub) {
         (void)!cr_loop_post(hub->loop, continue_now, hub);
 }
 
-cr_status cr_people_remove(cr_hub *hub, const cr_person *person, cr_err *err) {
+cr_status cr_people_remove(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) {
     CR_TRY(cr_db_begin(hub->db, err));
     cr_status status = cr_person_set_disabled(hub->db, person->id, true, err);
     if (status == CR_OK)
         status = cr_db_run(hub->db, err, "INSERT INTO removals (user_id) VALUES (?) ON CONFLICT DO UPDATE SET next_ms = 0", "i", person->id);
-    CR_TRY(cr_db_end(hub->db, status, err));
+    CR_TRY(cr_audit_end(hub, who, status, CR_AUDIT_PERSON_REMOVE, person->name, "", err));
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->user_id == person->id)
@@ -133,6 +133,13 @@ cr_status cr_people_remove(cr_hub *hub, const cr_person *person, cr_err *err) {
 }
 
 /* ---- the helper's answers ---- */
+
+static cr_status end_rows(cr_hub *hub, const cr_person *person, cr_err *err) {
+    cr_actor who;
+    cr_actor_hub(&who);
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, &who, cr_person_remove(hub->db, person->id, err), CR_AUDIT_PERSON_REMOVED, person->name, person->account, err);
+}
 
 void cr_removals_event(cr_hub *hub, const cr_runner_event *e) {
     cr_err err = CR_ERR_INIT;
@@ -148,7 +155,7 @@ void cr_removals_event(cr_hub *hub, const cr_runner_event *e) {
         note_failure(hub, person.id, e->text);
     } else if (found) {
         /* A page may have looked at the servers since: their records must not wait for the next person with this id. */
-        status = cr_lab_forget(hub, person.id) ? cr_person_remove(hub->db, person.id, &err)
+        status = cr_lab_forget(hub, person.id) ? end_rows(hub, &person, &err)
                                                : CR_FAIL(&err, CR_CONFLICT, "a server of %s runs", person.name);
         if (status == CR_OK)
             cr_log(CR_LOG_INFO, "user removed", "user=%s account=%s", person.name, person.account);
@@ -164,6 +171,8 @@ void cr_removals_event(cr_hub *hub, const cr_runner_event *e) {
 
 static cr_status sweep_demos(cr_hub *hub, int64_t made_before_ms, cr_err *err) {
     cr_person demos[BATCH];
+    cr_actor who;
+    cr_actor_hub(&who);
     int n = 0;
     cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS " FROM users u WHERE u.demo = 1 AND u.created_ms < ? AND "
@@ -173,7 +182,7 @@ static cr_status sweep_demos(cr_hub *hub, int64_t made_before_ms, cr_err *err) {
     cr_query_close(&q);
     for (int i = 0; i < n; i++) {
         cr_log(CR_LOG_INFO, "demo account was left over", "user=%s", demos[i].name);
-        CR_TRY(cr_people_remove(hub, &demos[i], err));
+        CR_TRY(cr_people_remove(hub, &who, &demos[i], err));
     }
     return CR_OK;
 }

@@ -1,4 +1,5 @@
 /* rest_groups.c - the REST API of groups: list, read, make, remove, members, properties. */
+#include "platform/hub/deeds.h"
 #include "platform/hub/rest.h"
 
 #include <stdlib.h>
@@ -99,7 +100,9 @@ void cr_api_group_get(cr_request *req) {
 /* ---- changing ---- */
 
 /* The people named in the body's list, one by one. */
-static cr_status each_person(cr_request *req, cr_status (*act)(cr_db *db, int64_t group, int64_t user, cr_err *err), int64_t group, cr_err *err) {
+static cr_status each_person(cr_request *req, bool join, int64_t group, const char *group_name, cr_err *err) {
+    cr_actor who;
+    cr_actor_of(req, &who);
     const json_t *users = json_object_get(req->json, "users");
     cr_hub *hub = cr_hub_of(req);
     for (size_t i = 0; i < json_array_size(users); i++) {
@@ -119,7 +122,7 @@ static cr_status each_person(cr_request *req, cr_status (*act)(cr_db *db, int64_
             *err = why;
             return status;
         }
-        CR_TRY(act(hub->db, group, p.id, err));
+        CR_TRY(cr_deed_membership(hub, &who, group, group_name, &p, join, err));
     }
     return CR_OK;
 }
@@ -127,8 +130,10 @@ static cr_status each_person(cr_request *req, cr_status (*act)(cr_db *db, int64_
 static cr_status add_group(cr_request *req, const char *name, int64_t *ret_id, cr_err *err) {
     if (!name || !cr_group_name_is_right(name))
         return CR_FAIL(err, CR_INVALID, "Invalid group name: 1 to %d bytes without control characters", CR_GROUP_NAME_MAX);
-    CR_TRY(cr_group_add(cr_hub_of(req)->db, name, ret_id, err));
-    return each_person(req, cr_group_put_in, *ret_id, err);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    CR_TRY(cr_deed_add_group(cr_hub_of(req), &who, name, ret_id, err));
+    return each_person(req, true, *ret_id, name, err);
 }
 
 static cr_status add_groups(cr_request *req, const json_t *names, json_t *ids, cr_err *err) {
@@ -155,8 +160,8 @@ static bool in_transaction(cr_request *req, cr_status (*what)(cr_request *req, v
 
 static cr_status make_many(cr_request *req, void *ids, cr_err *err) { return add_groups(req, json_object_get(req->json, "groups"), ids, err); }
 static cr_status make_one(cr_request *req, void *id, cr_err *err) { return add_group(req, req->param[0], id, err); }
-static cr_status put_in(cr_request *req, void *id, cr_err *err) { return each_person(req, cr_group_put_in, *(int64_t *)id, err); }
-static cr_status take_out(cr_request *req, void *id, cr_err *err) { return each_person(req, cr_group_take_out, *(int64_t *)id, err); }
+static cr_status put_in(cr_request *req, void *id, cr_err *err) { return each_person(req, true, *(int64_t *)id, req->param[0], err); }
+static cr_status take_out(cr_request *req, void *id, cr_err *err) { return each_person(req, false, *(int64_t *)id, req->param[0], err); }
 
 static void log_change(cr_request *req, const char *what, const char *group) {
     cr_log(CR_LOG_INFO, what, "by=%s group=%s", cr_caller_of(req)->person.name, group);
@@ -213,7 +218,9 @@ void cr_api_group_remove(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_DELETE_GROUPS) || !find_group(req, &id))
         return;
-    if (cr_group_remove(cr_hub_of(req)->db, id, &err) != CR_OK) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    if (cr_deed_remove_group(cr_hub_of(req), &who, id, req->param[0], &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
@@ -247,7 +254,12 @@ void cr_api_group_properties(cr_request *req) {
         return;
     }
     char *text = json_dumps(req->json, JSON_COMPACT);
-    cr_status status = text ? cr_group_set_properties(cr_hub_of(req)->db, id, text, &err) : CR_FAIL(&err, CR_MEMORY, "no memory");
+    cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = text ? cr_db_begin(hub->db, &err) : CR_FAIL(&err, CR_MEMORY, "no memory");
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, cr_group_set_properties(hub->db, id, text, &err), CR_AUDIT_GROUP_CHANGED, req->param[0], "", &err);
     free(text);
     if (status != CR_OK) {
         cr_reply_err(req, &err);

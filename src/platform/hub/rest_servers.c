@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "platform/hub/auditing.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
@@ -123,6 +124,14 @@ static const json_t *options_of(const cr_request *req) {
     return req->json;
 }
 
+/* What people do with their own servers is not in the audit log. */
+static void note_other(cr_request *req, cr_audit_kind kind, const cr_lab *s) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    if (who.id != s->user_id)
+        cr_audit_note(cr_hub_of(req), &who, kind, s->user, "");
+}
+
 void cr_api_server_start(cr_request *req) {
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
@@ -136,8 +145,10 @@ void cr_api_server_start(cr_request *req) {
     else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
              cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
-    else
+    else {
+        note_other(req, CR_AUDIT_SERVER_STARTED, s);
         cr_reply_empty(req, 202);
+    }
 }
 
 void cr_api_server_stop(cr_request *req) {
@@ -151,8 +162,10 @@ void cr_api_server_stop(cr_request *req) {
         cr_reply_empty(req, 204);
     else if (cr_lab_stop(s, NULL, &err) != CR_OK)
         cr_reply_err(req, &err);
-    else
+    else {
+        note_other(req, CR_AUDIT_SERVER_STOPPED, s);
         cr_reply_empty(req, s->state == CR_LAB_STOPPED ? 204 : 202);
+    }
 }
 
 typedef struct watcher {

@@ -3,6 +3,7 @@
  * A token can never do more than its person: what it was given is met with what the person may do at every request, so rights that
  * the person loses are gone from the tokens too.
  */
+#include "platform/hub/deeds.h"
 #include "platform/hub/rest.h"
 
 #include <stdio.h>
@@ -130,7 +131,9 @@ void cr_api_token_remove(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!find_owner(req, CR_SCOPE_TOKENS, &person) || !read_id(req, &person, &id))
         return;
-    cr_status status = cr_token_remove(cr_hub_of(req)->db, person.id, id, &err);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = cr_deed_revoke_token(cr_hub_of(req), &who, &person, id, &err);
     if (status == CR_NOT_FOUND) {
         cr_rest_reply(req, 404, "No such token %.80s for user %s", req->param[1], person.name);
     } else if (status != CR_OK) {
@@ -259,6 +262,19 @@ static bool find_new_owner(cr_request *req, cr_person *person) {
     return false;
 }
 
+/* Ends the transaction. */
+static cr_status issue(cr_request *req, const cr_person *person, const cr_token *what, int64_t life_s, const char *note, char token[CR_TOKEN_LEN + 1],
+                       int64_t *ret_id, cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    char detail[80];
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = cr_token_issue(hub->db, what, NULL, life_s * 1000, note, token, err);
+    *ret_id = cr_db_last_id(hub->db);
+    snprintf(detail, sizeof detail, "a%lld%s", (long long)*ret_id, what->scopes ? ", with scopes of its own" : "");
+    return cr_audit_end(hub, &who, status, CR_AUDIT_TOKEN_MADE, person->name, detail, err);
+}
+
 cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const json_t *list, int64_t life_s, const char *note, json_t **ret_model,
                               cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
@@ -273,12 +289,15 @@ cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const js
     const cr_caller *c = cr_caller_of(req);
     const cr_token what = {.kind = CR_TOKEN_API, .user_id = person->id, .scopes = text, .made_by = c->service ? 0 : c->person.id,
                            .made_with = c->by_token ? c->token.id : 0, .made_by_service = c->service ? c->service->name : NULL};
+    int64_t id = 0;
     if (status == CR_OK)
-        status = cr_token_issue(hub->db, &what, NULL, life_s * 1000, note, token, err);
+        status = cr_db_begin(hub->db, err);
+    if (status == CR_OK)
+        status = issue(req, person, &what, life_s, note, token, &id, err);
     free(text);
     CR_TRY(status);
     models m = {hub, person, json_array()};
-    status = cr_token_list(hub->db, person->id, cr_db_last_id(hub->db), add_model, &m, &n, err);
+    status = cr_token_list(hub->db, person->id, id, add_model, &m, &n, err);
     if (status == CR_OK && json_array_size(m.list) == 0)
         status = CR_FAIL(err, CR_INTERNAL, "the new token is not there");
     if (status == CR_OK) {

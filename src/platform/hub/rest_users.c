@@ -1,4 +1,5 @@
 /* rest_users.c - the REST API of people: who am I, list, read, make, change, remove. */
+#include "platform/hub/deeds.h"
 #include "platform/hub/rest.h"
 
 #include <stdio.h>
@@ -250,12 +251,10 @@ static bool only_admin_grants(cr_request *req, bool admin) {
     return false;
 }
 
-/* A person without a password: in by a link from an administrator, or by the identity provider under another name. */
-static cr_status add_person(cr_hub *hub, const char *name, bool admin, cr_person *ret_person, cr_err *err) {
-    cr_person p = {.admin = admin};
-    snprintf(p.name, sizeof p.name, "%s", name);
-    CR_TRY(cr_person_add(hub->db, &p, err));
-    return cr_person_get(hub->db, p.id, ret_person, err);
+static cr_status add_person(cr_request *req, const char *name, bool admin, cr_person *ret_person, cr_err *err) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    return cr_deed_add_person(cr_hub_of(req), &who, name, admin, ret_person, err);
 }
 
 /* Normal names of those who are not there yet, or replies. */
@@ -296,7 +295,7 @@ static cr_status add_people(cr_request *req, json_t *names, bool admin, json_t *
     cr_status status = CR_OK;
     json_object_foreach(names, name, value) {
         cr_person p;
-        if (status == CR_OK && (status = add_person(hub, name, admin, &p, err)) == CR_OK)
+        if (status == CR_OK && (status = add_person(req, name, admin, &p, err)) == CR_OK)
             json_array_append_new(models, cr_rest_user_model(req, &p));
     }
     return cr_db_end(hub->db, status, err);
@@ -353,7 +352,7 @@ void cr_api_user_make(cr_request *req) {
         /* The right was for the name as it was sent. */
         if (strcmp(name, typed) != 0 && !CR_REST_NEEDS(req, CR_SCOPE_USER, name, CR_SCOPE_ADMIN_USERS))
             return;
-        status = add_person(cr_hub_of(req), name, admin, &p, &err);
+        status = add_person(req, name, admin, &p, &err);
     } else if (status == CR_NOT_FOUND) {
         cr_reply_error(req, 400, err.message, err.hint);
         return;
@@ -387,10 +386,15 @@ static bool read_new_name(cr_request *req, const cr_person *p, char name[CR_NAME
 }
 
 static cr_status change_rows(cr_request *req, const cr_person *p, const char *name, const json_t *admin, cr_err *err) {
-    cr_db *db = cr_hub_of(req)->db;
+    cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
+    cr_actor_of(req, &who);
     if (admin)
-        CR_TRY(cr_person_set_admin(db, p->id, json_is_true(admin), err));
-    return *name ? cr_person_rename(db, p->id, name, err) : CR_OK;
+        CR_TRY(cr_deed_set_admin(hub, &who, p, json_is_true(admin), err));
+    if (!*name)
+        return CR_OK;
+    CR_TRY(cr_person_rename(hub->db, p->id, name, err));
+    return cr_audit_write(hub, &who, CR_AUDIT_PERSON_RENAMED, name, cr_arena_printf(&req->arena, "was %s", p->name), err);
 }
 
 void cr_api_user_change(cr_request *req) {
@@ -445,7 +449,9 @@ void cr_api_user_remove(cr_request *req) {
         cr_rest_reply(req, 400, "%s's server is in the process of stopping, please wait.", p.name);
         return;
     }
-    if (cr_people_remove(hub, &p, &err) != CR_OK) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    if (cr_deed_remove(hub, &who, &p, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }

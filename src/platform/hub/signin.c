@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
 #include "platform/identity/device.h"
 #include "platform/identity/groups.h"
@@ -26,6 +27,7 @@ typedef struct hash_job {
     char name[CR_NAME_MAX + 1];             /* typed, normalized */
     char link[CR_TOKEN_LEN + 1];
     cr_attempt attempt;                     /* counted, when it is a guess at a password */
+    cr_signin_asked asked;
 } hash_job;
 
 static void job_free(hash_job *j) {
@@ -127,13 +129,25 @@ static void tell_feature(cr_hub *hub) {
         hub->feature->signed_out(hub);
 }
 
-bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms) {
-    cr_hub *hub = cr_hub_of(req);
+static cr_status session_rows(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, char token[CR_TOKEN_LEN + 1], cr_err *err) {
+    cr_db *db = cr_hub_of(req)->db;
     const cr_caller *c = cr_caller_of(req);
+    if (c->signed_in)
+        CR_TRY(cr_session_end(db, c->session_id, err));
+    CR_TRY(cr_session_make_for(db, person->id, life_ms, token, err));
+    return cr_session_prove(db, cr_db_last_id(db), proved_ms, err);
+}
+
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how) {
+    cr_hub *hub = cr_hub_of(req);
     char token[CR_TOKEN_LEN + 1];
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    if ((c->signed_in && cr_session_end(hub->db, c->session_id, &err) != CR_OK) ||
-        cr_session_make_for(hub->db, person->id, life_ms, token, &err) != CR_OK) {
+    cr_actor_person(req, person, &who);
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, session_rows(req, person, life_ms, proved_ms, token, &err), CR_AUDIT_SIGN_IN, person->name, how, &err);
+    if (status != CR_OK) {
         cr_reply_err(req, &err);
         return false;
     }
@@ -146,7 +160,9 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
     return true;
 }
 
-static bool sign_in(cr_request *req, const cr_person *person) { return cr_signin_session(req, person, CR_SESSION_LIFE_MS); }
+static bool sign_in(cr_request *req, const cr_person *person, const char *how) {
+    return cr_signin_session(req, person, CR_SESSION_LIFE_MS, cr_wall_ms(), how);
+}
 
 static void after_login(hash_job *j) {
     cr_hub *hub = cr_hub_of(j->req);
@@ -154,11 +170,13 @@ static void after_login(hash_job *j) {
         cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_WRONG);
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
         cr_figures_sign_in(hub, false);
+        /* A name that nobody has may be a password in the wrong field. */
+        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, j->owner ? j->person.name : "", !j->owner ? "unknown user name" : j->right ? "disabled" : "password");
         show_login(j->req, 403, "User name or password is wrong.", "");
         return;
     }
     cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_RIGHT);
-    if (sign_in(j->req, &j->person))
+    if (sign_in(j->req, &j->person, "password"))
         go_on(j->req);
 }
 
@@ -214,7 +232,12 @@ void cr_logout(cr_request *req) {
         return;
     }
     cr_err err = CR_ERR_INIT;
-    if (cr_session_end(hub->db, c->session_id, &err) != CR_OK) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, cr_session_end(hub->db, c->session_id, &err), CR_AUDIT_SIGN_OUT, c->person.name, "", &err);
+    if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
@@ -268,6 +291,7 @@ static cr_status put_into_group(cr_db *db, const char *group, int64_t user_id, c
 }
 
 static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
+    cr_actor who;
     CR_TRY(cr_onetime_use(hub->db, j->link, err));
     cr_status found = cr_person_find(hub->db, j->name, &j->person, err);
     if (found != CR_OK && found != CR_NOT_FOUND)
@@ -278,13 +302,17 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
             return found;
         if (j->person.disabled)
             return CR_FAIL(err, CR_CONFLICT, "the account %s is disabled", j->person.name);
-        return cr_person_set_password(hub->db, j->person.id, j->made, err);
+        CR_TRY(cr_person_set_password(hub->db, j->person.id, j->made, err));
+        cr_actor_person(j->req, &j->person, &who);
+        return cr_audit_write(hub, &who, CR_AUDIT_PASSWORD, j->person.name, "by a link", err);
     }
     memset(&j->person, 0, sizeof j->person);
     snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
     snprintf(j->person.password, sizeof j->person.password, "%s", j->made);
     j->person.admin = what->kind == CR_ONETIME_ADMIN;
     CR_TRY(cr_person_add(hub->db, &j->person, err));
+    cr_actor_person(j->req, &j->person, &who);
+    CR_TRY(cr_audit_write(hub, &who, CR_AUDIT_PERSON_MADE, j->person.name, j->person.admin ? "administrator, by a link" : "by an invitation", err));
     return put_into_group(hub->db, what->group, j->person.id, err);
 }
 
@@ -306,7 +334,7 @@ static void after_join(hash_job *j) {
         return;
     }
     cr_log(CR_LOG_INFO, "one-time link used", "user=%s admin=%d", j->person.name, j->person.admin);
-    if (sign_in(j->req, &j->person))
+    if (sign_in(j->req, &j->person, "one-time link"))
         cr_reply_redirect(j->req, 303, "/hub/home");
 }
 
@@ -379,13 +407,17 @@ static void after_password(hash_job *j) {
         show_password(j->req, 403, "Your present password is wrong.");
         return;
     }
+    cr_actor who;
     cr_err err = CR_ERR_INIT;
-    cr_status status = cr_person_set_password(hub->db, c->person.id, j->made, &err);
+    cr_actor_of(j->req, &who);
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, cr_person_set_password(hub->db, c->person.id, j->made, &err), CR_AUDIT_PASSWORD, c->person.name, "", &err);
     if (status != CR_OK) {
         cr_reply_err(j->req, &err);
         return;
     }
-    if (sign_in(j->req, &c->person))
+    if (sign_in(j->req, &c->person, "change of the password"))
         cr_reply_redirect(j->req, 303, "/hub/home");
 }
 
@@ -410,9 +442,14 @@ static void after_unlink(hash_job *j) {
     cr_err err = CR_ERR_INIT;
     if (!password_was_right(j))
         return;
+    cr_hub *hub = cr_hub_of(j->req);
+    cr_actor who;
+    cr_actor_of(j->req, &who);
     cr_status status = cr_parse_int(cr_request_field(j->req, "identity"), 1, INT64_MAX, &id, &err);
     if (status == CR_OK)
-        status = cr_identity_unlink(cr_hub_of(j->req)->db, id, me->id, &err);
+        status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_audit_end(hub, &who, cr_identity_unlink(hub->db, id, me->id, &err), CR_AUDIT_WAY_IN, me->name, "an identity was disconnected", &err);
     if (status != CR_OK) {
         show_password(j->req, cr_status_http(status), err.message);
         return;
@@ -441,6 +478,31 @@ static void with_password(cr_request *req, void (*then)(hash_job *)) {
     j->owner = me->id;
     snprintf(j->stored, sizeof j->stored, "%s", me->password);
     snprintf(j->verify, sizeof j->verify, "%s", cr_request_field(req, "password_now"));
+    submit(j);
+}
+
+static void after_ask(hash_job *j) {
+    cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
+    j->asked(j->req, j->right ? 200 : 403, j->right ? "" : "The password is wrong.");
+}
+
+void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then) {
+    const cr_person *me = &cr_caller_of(req)->person;
+    char message[96];
+    hash_job *j = job_new(req, after_ask);
+    if (!j)
+        return;
+    if (!may_try_here(j, message)) {
+        then(req, 429, message);
+        job_free(j);
+        return;
+    }
+    j->asked = then;
+    j->wants_verify = true;
+    j->has_stored = me->password[0] && strlen(password) <= CR_PASSWORD_MAX;
+    j->owner = me->id;
+    snprintf(j->stored, sizeof j->stored, "%s", me->password);
+    snprintf(j->verify, sizeof j->verify, "%s", password);
     submit(j);
 }
 

@@ -1,4 +1,5 @@
 /* tokens_page.c - /hub/token: a person makes, sees and takes away API tokens in the browser. The same rules as rest_tokens.c. */
+#include "platform/hub/deeds.h"
 #include "platform/hub/rest.h"
 
 #include <stdio.h>
@@ -110,8 +111,10 @@ void cr_tokens_page_remove(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     const cr_person *me = &cr_caller_of(req)->person;
     cr_status status = cr_parse_int(cr_request_field(req, "id"), 1, INT64_MAX, &id, &err);
+    cr_actor who;
+    cr_actor_of(req, &who);
     if (status == CR_OK)
-        status = cr_token_remove(cr_hub_of(req)->db, me->id, id, &err);
+        status = cr_deed_revoke_token(cr_hub_of(req), &who, me, id, &err);
     if (status == CR_NOT_FOUND)
         status = CR_FAIL(&err, CR_NOT_FOUND, "this token is not there any more");
     if (status != CR_OK) {

@@ -86,6 +86,12 @@ static cr_status sign_in_rows(cr_db *db, const cr_provider *p, const cr_oidc_who
     return cr_person_get(db, f.user_id, person, err);
 }
 
+cr_status cr_identity_find(cr_db *db, const cr_provider *p, const char *subject, cr_person *ret_person, cr_err *err) {
+    found f = {0};
+    CR_TRY(find(db, p, subject, &f, err));
+    return cr_person_get(db, f.user_id, ret_person, err);
+}
+
 cr_status cr_identity_sign_in(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) {
     CR_TRY(cr_db_begin(db, err));
     CR_TRY(cr_db_end(db, sign_in_rows(db, p, who, ret_person, err), err));

@@ -16,6 +16,8 @@
 enum { CR_REFUSALS_MAX = 1000 };
 #define CR_REFUSAL_LIFE_MS ((int64_t)90 * 86400 * 1000)
 
+/* Whose this identity is; CR_NOT_FOUND: nobody's. */
+cr_status cr_identity_find(cr_db *db, const cr_provider *p, const char *subject, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* The person of a proven identity who may come in: found, or made with a free name. One transaction of its own. CR_DENIED: disabled
  * here (*ret_person is filled). */
 cr_status cr_identity_sign_in(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) CR_MUST_USE;

@@ -140,6 +140,8 @@ void cr_oidc_authorize_url(const cr_provider *p, const cr_oidc_meta *m, const cr
     add_pair(out, "&", "nonce", ask->nonce);
     add_pair(out, "&", "code_challenge", ask->challenge);
     add_pair(out, "&", "code_challenge_method", "S256");
+    if (ask->again)
+        cr_buf_adds(out, "&prompt=login&max_age=0");
 }
 
 void cr_oidc_token_form(const cr_provider *p, const cr_oidc_meta *m, const char *code, const char *redirect, const char *verifier, cr_buf *out) {
@@ -237,6 +239,16 @@ static bool is_subject(const json_t *sub) {
     return true;
 }
 
+/* With max_age in the question the answer has to hold it (OpenID Connect Core 2 and 3.1.2.1). */
+static cr_status check_asked(const json_t *claims, int64_t skew, int64_t asked_s, cr_err *err) {
+    int64_t at;
+    if (!is_time(json_object_get(claims, "auth_time"), &at))
+        return CR_FAIL(err, CR_DENIED, "the ID token does not say when you signed in there (auth_time), though that was asked for");
+    if (at < asked_s - skew)
+        return CR_FAIL(err, CR_DENIED, "you signed in there %lld s ago and were not asked again", (long long)(asked_s - at));
+    return CR_OK;
+}
+
 cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const cr_oidc_expect *expect, cr_err *err) {
     const json_t *aud = json_object_get(claims, "aud"), *azp = json_object_get(claims, "azp"), *at_hash = json_object_get(claims, "at_hash");
     const char *nonce = text_of(claims, "nonce");
@@ -254,7 +266,7 @@ cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const
         return CR_FAIL(err, CR_DENIED, "the ID token belongs to another access token");
     if (!is_subject(json_object_get(claims, "sub")))
         return CR_FAIL(err, CR_FORMAT, "the ID token names no subject");
-    return CR_OK;
+    return expect->asked_s ? check_asked(claims, p->clock_skew_s, expect->asked_s, err) : CR_OK;
 }
 
 bool cr_oidc_wants_userinfo(const cr_provider *p, const json_t *claims) {

@@ -35,6 +35,7 @@ cr_status cr_oidc_read_meta(const cr_provider *p, const char *text, size_t n, cr
 
 typedef struct cr_oidc_ask {
     const char *redirect, *state, *nonce, *challenge;     /* PKCE S256 */
+    bool again;               /* the provider must ask the person anew: prompt=login, max_age=0 */
 } cr_oidc_ask;
 /* Adds the address to which the browser is sent. */
 void cr_oidc_authorize_url(const cr_provider *p, const cr_oidc_meta *m, const cr_oidc_ask *ask, cr_buf *out);
@@ -53,8 +54,9 @@ typedef struct cr_oidc_expect {
     const char *nonce, *access_token;
     unsigned alg;             /* of the verified token, for at_hash */
     int64_t now_s;
+    int64_t asked_s;          /* the person must have been asked since (auth_time); 0: whenever */
 } cr_oidc_expect;
-/* Claims of a token whose signature is right: issuer, audience, authorized party, times, nonce, at_hash, a usable subject. */
+/* Claims of a token whose signature is right: issuer, audience, authorized party, times, nonce, at_hash, a usable subject, auth_time. */
 cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const cr_oidc_expect *expect, cr_err *err) CR_MUST_USE;
 /* Adds what only userinfo says; what the signed token says stays. CR_DENIED: it speaks of another subject. */
 cr_status cr_oidc_merge_userinfo(json_t *claims, const char *text, size_t n, cr_err *err) CR_MUST_USE;

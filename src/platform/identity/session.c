@@ -10,8 +10,8 @@ cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char 
     cr_token_make(token);
     cr_token_hash(token, hash);
     int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(db, err, "INSERT INTO sessions (hash, user_id, created_ms, expires_ms) VALUES (?, ?, ?, ?)", "biii", hash, sizeof hash,
-                     user_id, now, now + CR_MIN(life_ms, CR_SESSION_LIFE_MS)));
+    CR_TRY(cr_db_run(db, err, "INSERT INTO sessions (hash, user_id, created_ms, expires_ms, proved_ms) VALUES (?, ?, ?, ?, ?)", "biiii", hash,
+                     sizeof hash, user_id, now, now + CR_MIN(life_ms, CR_SESSION_LIFE_MS), now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE user_id = ?1 AND id <= (SELECT id FROM sessions WHERE user_id = ?1 "
                      "ORDER BY id DESC LIMIT 1 OFFSET ?2)", "ii", user_id, (int64_t)CR_SESSIONS_MOST));
     memcpy(ret_token, token, sizeof token);
@@ -37,6 +37,21 @@ cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_pers
     cr_person_read(&q, ret_person);
     *ret_id = cr_query_int(&q, CR_PERSON_N_COLUMNS);
     return CR_OK;
+}
+
+cr_status cr_session_proved(cr_db *db, int64_t id, int64_t *ret_ms, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT proved_ms FROM sessions WHERE id = ?", "i", id));
+    if (cr_query_next(&q)) {
+        *ret_ms = cr_query_int(&q, 0);
+        return CR_OK;
+    }
+    CR_TRY(cr_query_end(&q, err));
+    return CR_FAIL(err, CR_NOT_FOUND, "this sign-in has ended");
+}
+
+cr_status cr_session_prove(cr_db *db, int64_t id, int64_t proved_ms, cr_err *err) {
+    return cr_db_run(db, err, "UPDATE sessions SET proved_ms = ? WHERE id = ?", "ii", proved_ms, id);
 }
 
 cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) {

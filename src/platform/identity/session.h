@@ -14,6 +14,9 @@ cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char 
 cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 /* CR_NOT_FOUND: unknown or expired, or the person is disabled. */
 cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* When its person has proved who it is last: at sign-in, or when asked again. Made ones begin with now. CR_NOT_FOUND: it has ended. */
+cr_status cr_session_proved(cr_db *db, int64_t id, int64_t *ret_ms, cr_err *err) CR_MUST_USE;
+cr_status cr_session_prove(cr_db *db, int64_t id, int64_t proved_ms, cr_err *err) CR_MUST_USE;
 /* Ends it with the tokens and codes that were given in it. */
 cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 

@@ -281,9 +281,9 @@ END_TEST
 
 enum { NOW = 1800000000 };
 
-static cr_status check(const char *change, const json_t *value, cr_err *err) {
+static cr_status check_since(const char *change, const json_t *value, int64_t asked_s, cr_err *err) {
     cr_provider p = egi();
-    const cr_oidc_expect expect = {.nonce = "n-1", .access_token = "", .alg = cr_jose_alg_bit("RS256"), .now_s = NOW};
+    const cr_oidc_expect expect = {.nonce = "n-1", .access_token = "", .alg = cr_jose_alg_bit("RS256"), .now_s = NOW, .asked_s = asked_s};
     json_t *claims = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s}", "iss", AT, "aud", "hub", "sub", "abc@egi.eu", "iat", NOW - 5, "exp", NOW + 300, "nonce", "n-1");
     if (change && value)
         json_object_set_new(claims, change, (json_t *)(uintptr_t)value);
@@ -293,6 +293,24 @@ static cr_status check(const char *change, const json_t *value, cr_err *err) {
     json_decref(claims);
     return status;
 }
+
+static cr_status check(const char *change, const json_t *value, cr_err *err) { return check_since(change, value, 0, err); }
+
+/* Asked anew at NOW - 100; the clocks may differ by 60 s. */
+START_TEST(when_somebody_was_asked) {
+    const struct { json_t *auth_time; cr_status expected; } rows[] = {
+        {NULL, CR_DENIED}, {json_integer(NOW), CR_OK}, {json_integer(NOW - 100), CR_OK}, {json_integer(NOW - 159), CR_OK}, {json_integer(NOW - 161), CR_DENIED},
+        {json_integer(0), CR_DENIED}, {json_integer(-5), CR_DENIED}, {json_string("1800000000"), CR_DENIED}, {json_real(NOW - 50.5), CR_OK},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
+        cr_err err = CR_ERR_INIT;
+        cr_status got = check_since("auth_time", rows[i].auth_time, NOW - 100, &err);
+        ck_assert_msg(got == rows[i].expected, "row %zu: %s %s", i, cr_status_name(got), err.message);
+    }
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(check("auth_time", json_string("whatever"), &err));       /* not asked for, not looked at */
+}
+END_TEST
 
 START_TEST(claims_of_a_token) {
     const struct { const char *name; json_t *value; cr_status expected; } rows[] = {
@@ -679,6 +697,7 @@ static Suite *suite(void) {
     tcase_add_test(t, requests);
     tcase_add_test(t, token_answers);
     tcase_add_test(t, claims_of_a_token);
+    tcase_add_test(t, when_somebody_was_asked);
     tcase_add_test(t, userinfo);
     tcase_add_test(t, who_may);
     tcase_add_test(t, names_from_claims);
