@@ -1,7 +1,10 @@
-/* fuzz_gateway.c - what schedulers and clients send to the gateway: any JSON as heartbeat and as options; any text as the kernel's table of ports. */
+/* fuzz_gateway.c - what schedulers and clients send to the gateway: any JSON as heartbeat and as options; any text as the kernel's table of ports,
+ * as a name with a token, and as the path of a dashboard. */
 #include "fuzz_text.h"
 #include <jansson.h>
+#include "platform/gateway/basic.h"
 #include "platform/gateway/beat.h"
+#include "platform/gateway/dashboards.h"
 #include "platform/gateway/listener.h"
 #include "platform/gateway/options.h"
 
@@ -34,6 +37,15 @@ static void read_options(const json_t *given) {
     json_decref(second);
 }
 
+static void read_texts(const char *text) {
+    cr_basic b;
+    if (cr_basic_read(text, &b))
+        fuzz_must(b.name[0] && strlen(b.name) <= CR_NAME_MAX && cr_token_is_wellformed(b.token));
+    /* What is sent back as the place to go to is a path of this origin, and one line. */
+    if (cr_dashboard_path_is_right(text))
+        fuzz_must(text[0] == '/' && text[1] == 's' && !strpbrk(text, "\r\n\\ \""));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     json_t *body = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
     if (body) {
@@ -45,6 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int64_t uid = -1;
     if (cr_listener_owner(text, 4000, &uid))
         fuzz_must(uid >= 0);
+    free(text);
+    text = fuzz_text(data, size);        /* the table was taken apart */
+    read_texts(text);
     free(text);
     return 0;
 }

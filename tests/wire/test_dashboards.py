@@ -130,6 +130,9 @@ def test_the_link_leads_to_the_dashboard(platform, ada):
     assert ada.tab.ask(ada.page("graph")).status == 200
     workers = ada.tab.ask(ada.page("info/main/workers.html"))
     assert workers.status == 200 and "Scheduler tls://127.0.0.1:" in workers.text
+    style = urljoin(ada.page("info/main/workers.html"), re.search(r'href="([^"]*sortable[^"]*\.css)"', workers.text)[1])
+    assert ada.tab.ask(style, {"Referer": ada.page("info/main/workers.html"), "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"}).status == 200
+    assert request("GET", style, headers={"Referer": ada.page("info/main/workers.html"), "Sec-Fetch-Mode": "no-cors"}).status == 403
     script = re.search(r'src="([^"]*bokeh[^"]*\.js[^"]*)"', ada.tab.ask(ada.link).text)[1]
     assert ada.tab.ask(urljoin(ada.link, script.replace("&amp;", "&")), {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "same-origin"}).status == 200
 

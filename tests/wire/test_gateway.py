@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
-from dask_gateway.auth import JupyterHubAuth
+from dask_gateway.auth import BasicAuth, JupyterHubAuth
 from gateway_client import SMALL, Member, Notebook
-from hub_client import request, running, wait_for
+from hub_client import PASSWORD, request, running, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +167,20 @@ def test_bad_tokens(platform, ada, cluster):
     assert request("GET", ada.address + "/api/v1/options").status == 401
     assert ada.ask("POST", f"/v1/clusters/{cluster.name}/heartbeat", {}).status == 401
     assert request("GET", ada.address + "/api/health").json() == {"status": "pass"}
+
+
+def test_name_and_token(platform, ada, eve, cluster):
+    """BasicAuth: the password is a token of the hub, and the name its person's or the account's, which it takes by itself in a notebook."""
+    for name in ("ada", "Ada", pwd.getpwnam(platform.accounts + "ada").pw_name.removeprefix(platform.accounts)):
+        with Gateway(ada.address, auth=BasicAuth(name, ada.token)) as gateway:
+            assert [r.name for r in gateway.list_clusters()] == [cluster.name]
+            assert gateway.get_cluster(cluster.name).status.name == "RUNNING"
+    with Gateway(platform.hub + "/services/dask-gateway", auth=BasicAuth("ada", ada.token)) as gateway:  # from other machines
+        assert len(gateway.list_clusters()) == 1
+    for name, password in (("eve", ada.token), ("ada", eve.token), ("ada", PASSWORD), ("ada", ""), ("", ada.token), ("root1", ada.token),
+                           ("ada", ada.make_token(scopes=["read:users:name!user=ada"]))):
+        with Gateway(ada.address, auth=BasicAuth(name, password)) as gateway, pytest.raises(Exception, match="401"):
+            gateway.list_clusters()
 
 
 def test_the_cookie_is_the_tokens(ada, eve):

@@ -223,6 +223,11 @@ static unsigned long long scheduler_connections(const names *n) { return CR_MAX(
 /* Before the cookies are taken out. What is not a navigation of a browser gets no redirection: it could not sign in anyway. */
 static void put_dashboards(const names *n, cr_buf *out) {
     char many[96];
+    /* The scheduler's pages of information ask for their styles one folder too high, which is nothing at the root of a host: the page that asks
+     * says of which cluster. */
+    cr_buf_adds(out,
+                "    http-request replace-path (.*/clusters/)(statics/.*) \\1%[req.hdr(referer),field(7,/)]/\\2"
+                " if { path_beg " CR_GATEWAY_PATH "/clusters/statics/ } { req.hdr(referer) -m found }\n");
     cr_buf_addf(out,
                 "    acl dashboard path_beg " CR_GATEWAY_PATH "/clusters/\n"
                 "    acl entering path " CR_GATEWAY_ENTER "\n"

@@ -224,11 +224,23 @@ START_TEST(haproxy_text_keeps_its_promises) {
         ck_assert_msg(strstr(text.data, must[i]) != NULL, "missing: %s", must[i]);
     ck_assert_ptr_null(strstr(text.data, "redispatch"));
     ck_assert_ptr_null(strstr(text.data, "frontend front"));
+    ck_assert_ptr_null(strstr(text.data, "dashboard"));
     c.gateway = true;
     cr_buf_clear(&text);
     ck_assert_ok(cr_haproxy_config(&c, 20000, &text, &err));
     ck_assert_ptr_nonnull(strstr(text.data, "tcp-request content reject if { sc0_conn_cur gt 64 }\n"));    /* to one scheduler */
     ck_assert_ptr_nonnull(strstr(text.data, "maxconn 9750\n"));
+    static const char *const dashboards[] = {
+        "concat(.hub.example.org:444) if dashboard { var(txn.owner) -m found }\n", "\"wrong host\" if dashboard { var(txn.owner) -m found } !right_host\n",
+        "acl may_look var(txn.viewer),strcmp(txn.owner) eq 0\n", "str(https://),concat(,txn.host,) if dashboard\n",
+        "if dashboard { req.hdr(origin) -m found } !from_here or dashboard from_elsewhere !navigation", "use_backend dashboards if dashboard may_look\n",
+        "redirect location https://hub.example.org/hub/dashboard%[pathq] code 302 if dashboard !may_look navigation\n", "{ sc2_conn_cur(dashboards) gt 64 }",
+        "craton-.* x-refused=1;Max-Age=0;Path=/x-refused if !{ var(txn.entering) -m found }\n",
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(dashboards); i++)
+        ck_assert_msg(strstr(text.data, dashboards[i]) != NULL, "missing: %s", dashboards[i]);
+    /* The cookie is looked at before it is taken out. */
+    ck_assert(strstr(text.data, "req.cook(craton-dashboard)") < strstr(text.data, "http-request replace-header Cookie"));
     c.as_root = false;
     cr_buf_clear(&text);
     ck_assert_ok(cr_haproxy_config(&c, 20000, &text, &err));

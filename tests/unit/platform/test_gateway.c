@@ -5,7 +5,9 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "platform/gateway/basic.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/dashboards.h"
 #include "platform/gateway/listener.h"
 #include "platform/gateway/versions.h"
 #include "platform/runner/protocol.h"
@@ -419,6 +421,58 @@ START_TEST(a_workers_start_is_checked) {
 }
 END_TEST
 
+/* ---- who is calling, and from where ---- */
+
+#define T16 "0123456789abcdef"
+#define TOKEN T16 T16 T16 T16
+
+START_TEST(name_and_token_are_read) {
+    cr_basic b;
+    cr_person ada = {.name = "ada", .account = "ada-2"};
+    const char *right = "Basic YWRhOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    ck_assert(cr_basic_read(right, &b));
+    ck_assert_str_eq(b.name, "ada");
+    ck_assert_str_eq(b.token, TOKEN);
+    ck_assert(cr_basic_is_name_of(&b, &ada));
+    strcpy(b.name, "ada-2");       /* what BasicAuth() finds in a notebook */
+    ck_assert(cr_basic_is_name_of(&b, &ada));
+    strcpy(b.name, "Ada");         /* as people type it at the hub */
+    ck_assert(cr_basic_is_name_of(&b, &ada));
+    strcpy(b.name, "ad");
+    ck_assert(!cr_basic_is_name_of(&b, &ada));
+    static const char *const wrong[] = {
+        "", "Basic", "Basic ", "Basic *", "Basic YWRh", "Basic YWRhOg==", "Basic Og==", "Basi YWRhOg==", "Bearer " TOKEN,
+        /* without a name; 63 digits; 65; the name has a NUL in it; the name has 65 letters */
+        "Basic OjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "Basic YWRhOjEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==",
+        "Basic YWRhOjAwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm",
+        "Basic YQBhOjAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "Basic YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE6MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlh"
+        "YmNkZWYwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg==",
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(wrong); i++)
+        ck_assert_msg(!cr_basic_read(wrong[i], &b), "%s", wrong[i]);
+    ck_assert(!cr_basic_read(NULL, &b) && !cr_is_basic(NULL));
+}
+END_TEST
+
+START_TEST(paths_of_dashboards) {
+    static const char *const right[] = {"/services/dask-gateway/clusters/a/status", "/services/dask-gateway/clusters/a/x?y=1&z=%20"};
+    static const char *const wrong[] = {"", "/", "//evil.example/services/dask-gateway/clusters/a", "/user/ada/", "/services/dask-gateway/enter", "/services/dask-gateway/clusters",
+                                        "/services/dask-gateway/clusters/a\\b", "/services/dask-gateway/clusters/a\r\nb", "/services/dask-gateway/clusters/a b",
+                                        "/services/dask-gateway/clusters/a\x7f", "/services/dask-gateway/clusters/\xc3\xa4", "/services/dask-gateway/clusters/a\"b"};
+    char long_one[CR_HTTP_TARGET_MAX];
+    for (size_t i = 0; i < CR_ARRAY_LEN(right); i++)
+        ck_assert_msg(cr_dashboard_path_is_right(right[i]), "%s", right[i]);
+    for (size_t i = 0; i < CR_ARRAY_LEN(wrong); i++)
+        ck_assert_msg(!cr_dashboard_path_is_right(wrong[i]), "%s", wrong[i]);
+    memset(long_one, 'a', sizeof long_one - 1);
+    long_one[sizeof long_one - 1] = 0;
+    memcpy(long_one, right[0], strlen(right[0]));
+    ck_assert(!cr_dashboard_path_is_right(long_one) && !cr_dashboard_path_is_right(NULL));
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("gateway");
     TCase *t = tcase_create("gateway");
@@ -436,6 +490,8 @@ static Suite *suite(void) {
     tcase_add_test(t, limits_of_a_group_are_shared);
     tcase_add_test(t, a_wrong_limit_of_a_group_is_refused);
     tcase_add_test(t, who_is_going_takes_a_place);
+    tcase_add_test(t, name_and_token_are_read);
+    tcase_add_test(t, paths_of_dashboards);
     tcase_add_test(t, a_schedulers_start_is_checked);
     tcase_add_test(t, a_workers_start_is_checked);
     tcase_set_timeout(t, 30);
