@@ -30,6 +30,11 @@ int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_convert(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_admin(const cr_cli_command *self, int argc, char **argv);
+/* The actions of admin, below its options. */
+int cr_cli_actions(void);
+/* Their names on standard output, a blank between two: for completion. */
+void cr_cli_action_names(void);
 
 /* "craton: message", and the hint below it; returns the exit code. */
 int cr_cli_fail(const cr_err *err);

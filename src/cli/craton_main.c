@@ -30,6 +30,15 @@ const cr_cli_command cr_cli_commands[] = {
      "Writes the same values in other chunks, in bounded memory, reading each chunk of the source as few times as the limit allows. Where that is too "
      "often, a variable goes through an intermediate store beside the destination, which is removed at the end.\n\n"
      "A run that was killed goes on with --resume."},
+    {"admin", "ACTION [NAME...]", "people, groups, tokens, servers of a hub, for who runs it", cr_cli_admin,
+     "craton admin add ada\ncraton admin disable ada\ncraton admin announce 'On Friday the storage is exchanged' --hours 48\n"
+     "craton admin audit --person ada --since 2026-11-24 --json",
+     "Asks the cratond that runs on this machine, as root or as the user that runs it, to do what the pages of administrators do. Everything that changes "
+     "something is in the audit log, by operator.\n\n"
+     "Actions: people; add NAME (makes the account and prints a link to set a password; with --admin for an administrator); link NAME (a new link); disable, "
+     "enable, make-admin, unmake-admin NAME; remove NAME --yes (with all files); groups; group-add, group-remove GROUP; group-join, group-leave GROUP "
+     "NAME...; tokens NAME; revoke NAME TOKEN; servers; stop NAME; clusters; stop-cluster CLUSTER; announce [TEXT] (none: takes it away); maintenance on|off; "
+     "audit.\n\nLists are tables, or with --json an object a line."},
     {0},
 };
 

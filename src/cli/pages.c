@@ -239,6 +239,12 @@ static void zsh_arm(const cr_cli_command *k, const cr_option *rows) {
     }
     if (strncmp(k->operands, "EXPRESSION", 10) == 0)
         printf("            '1:expression:' \\\n");
+    if (strncmp(k->operands, "ACTION", 6) == 0) {
+        printf("            '1:action:(");
+        cr_cli_action_names();
+        printf(")' \\\n            '*:name:' ;;\n");
+        return;
+    }
     printf("            '*:file:_files' ;;\n");
 }
 
@@ -276,6 +282,13 @@ static int bash_script(void) {
     int code = each_command();
     printf("    *) return ;;\n"
            "    esac\n"
+           "    if [ \"$command\" = admin ] && [[ $word != -* ]]; then\n"
+           "        compopt +o default\n"
+           "        ((COMP_CWORD == 2)) && mapfile -t COMPREPLY < <(compgen -W \"");
+    cr_cli_action_names();
+    printf("\" -- \"$word\")\n"
+           "        return\n"
+           "    fi\n"
            "    # operands are files, which is what -o default does\n"
            "    case $word:$command in\n"
            "    -*|*:|*:help|*:--*) mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\") ;;\n"

@@ -165,6 +165,17 @@ def test_pages(platform, admin, ada):
         wait_for(lambda: status(gateway, name) == "STOPPED", 40)
         assert "root1, an administrator, stopped it." in eve.person.get("/hub/clusters").text
         assert "core-hours" in page
+        noted = platform.ask(command="admin", do="audit", kind="cluster-stopped")["rows"][0]
+        assert (noted["by"], noted["on"], noted["detail"]) == ("root1", "eva", name)
+
+        name = gateway.submit(**SMALL)
+        row, = (r for r in platform.ask(command="admin", do="clusters")["rows"] if r["name"] == name)
+        assert row["user"] == "eva" and row["status"] in ("PENDING", "RUNNING")
+        assert platform.ask(command="admin", do="stop-cluster", args=[name])["text"] == f"the cluster {name} of eva is stopped"
+        wait_for(lambda: status(gateway, name) == "STOPPED", 40)
+        assert "The operator stopped it." in eve.person.get("/hub/clusters").text
+        noted = platform.ask(command="admin", do="audit", kind="cluster-stopped")["rows"][0]
+        assert (noted["by"], noted["on"], noted["detail"]) == ("operator", "eva", name)
 
 
 def test_a_burst_at_the_limit(platform, admin):

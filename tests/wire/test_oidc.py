@@ -1,4 +1,5 @@
 """Sign-in by an identity provider, against a certified one."""
+import html
 import os
 import re
 import shutil
@@ -213,3 +214,20 @@ def test_no_secret_in_log_or_argument(platform):
             assert b"craton-hub-secret" not in open(f"/proc/{pid}/cmdline", "rb").read()
         except OSError:
             continue
+
+
+def test_an_administrator_proves_it_there_again(platform):
+    """A provider that is still signed in would let everybody at this browser through: it has to ask, and to say when it did."""
+    mia = sign_in(platform, "mia")
+    page = mia.post("/hub/admin/invite", {"username": "prentice"}, "/hub/admin")
+    assert page.status == 403 and 'formaction="/hub/again/egi"' in page.text
+    fields = [(html.unescape(n), html.unescape(v)) for n, v in re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', page.text)]
+    there = mia.send("/hub/again/egi", fields)
+    url = html.unescape(re.search(r'class="button main" href="([^"]+)"', there.text).group(1))
+    assert {"prompt": ["login"], "max_age": ["0"]}.items() <= parse_qs(urlsplit(url).query).items()
+    back = finish(mia, walk_certified(mia, url, "mia"))
+    assert (back.status, back.location) == (303, "/hub/again"), back.text
+    offered = mia.get("/hub/again")
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)"', offered.text)
+    made = mia.send(re.search(r'<form method="post" action="(/hub/admin/invite)">', offered.text).group(1), fields)
+    assert made.status == 200 and re.search(r"/hub/join/[0-9a-f]{64}", made.text)

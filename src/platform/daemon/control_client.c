@@ -8,75 +8,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
+#include "base/asking.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/process.h"
 
-enum { ANSWER_MAX = 4 << 20, ANSWER_PATIENCE_MS = 120000, STOP_PATIENCE_MS = 60000 };
+enum { ANSWER_MAX = 4 << 20, STOP_PATIENCE_MS = 60000 };
 
 bool cr_control_is_asked(const cr_control_command *k) { return k->status || k->admin_link || k->stop || k->backup; }
 
-/* The directory of sockets may lie where others can make one first (/tmp, without root): their answers are not believed. */
-static cr_status check_listener(int fd, const char *path, cr_err *err) {
-    struct ucred who = {.uid = (uid_t)-1};   /* of the process that called listen() */
-    socklen_t n = sizeof who;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
-        return CR_FAIL_ERRNO(err, "cannot see who listens at %s", path);
-    if (who.uid == 0 || who.uid == geteuid())
-        return CR_OK;
-    CR_FAIL(err, CR_DENIED, "%s belongs to somebody else (uid %u); nothing is asked there", path, (unsigned)who.uid);
-    cr_err_hint(err, "choose another directory of sockets with --run");
-    return CR_DENIED;
-}
-
-static cr_status connect_control(const cr_config *c, int *ret_fd, cr_err *err) {
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    char path[CR_URL_MAX];
-    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", cr_run_path(c, CR_RUN_CONTROL, path, sizeof path));
-    cr_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
-        if (errno == ENOENT || errno == ECONNREFUSED)
-            return CR_FAIL(err, CR_NOT_FOUND, "cratond is not running with %s", c->run_dir);
-        return CR_FAIL_ERRNO(err, "cannot reach cratond at %s", path);
-    }
-    CR_TRY(check_listener(fd, path, err));
-    *ret_fd = fd;
-    fd = -1;
-    return CR_OK;
-}
-
 /* Every line that came, in `out`. */
 static cr_status ask(const cr_config *c, json_t *request, cr_buf *out, cr_err *err) {
-    cr_auto_fd int fd = -1;
-    CR_TRY(connect_control(c, &fd, err));
-    char *line = json_dumps(request, JSON_COMPACT);
+    char path[CR_URL_MAX];
+    cr_auto_free char *line = json_dumps(request, JSON_COMPACT);
     if (!line)
         return CR_FAIL(err, CR_MEMORY, "no memory for the request");
-    cr_status status = cr_write_all(fd, line, strlen(line), err);
-    free(line);
-    CR_TRY(status);
-    CR_TRY(cr_write_all(fd, "\n", 1, err));
-    shutdown(fd, SHUT_WR);
-    for (;;) {
-        struct pollfd p = {fd, POLLIN, 0};
-        if (poll(&p, 1, ANSWER_PATIENCE_MS) == 0)
-            return CR_FAIL(err, CR_TIMEOUT, "cratond does not answer");
-        char chunk[8192];
-        ssize_t n = read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return CR_FAIL_ERRNO(err, "cannot read cratond's answer");
-        if (n == 0)
-            break;
-        cr_buf_add(out, chunk, (size_t)n);
-        CR_TRY(cr_buf_check(out, err));
-    }
-    return out->len ? CR_OK : CR_FAIL(err, CR_IO, "cratond closed without an answer");
+    return cr_ask(cr_run_path(c, CR_RUN_CONTROL, path, sizeof path), c->run_dir, line, out, err);
 }
 
 /* Prints {"text": ...} as text and {"error": ...} as an error; anything else as indented JSON. */

@@ -1,5 +1,7 @@
 /* gateway.c - beginning and end of the gateway in the hub. */
+#include <stdio.h>
 #include <stdlib.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/dashboards.h"
@@ -88,6 +90,23 @@ static bool works(cr_hub *hub, int64_t user_id) {
 
 static void on_signed_out(cr_hub *hub) { cr_dashboards_refresh(cr_gateway_of(hub)); }
 
+static void add_clusters(cr_hub *hub, json_t *rows) {
+    char time[32];
+    for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next)
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "name", c->name, "user", c->user, "status", cr_cluster_status_name(c->status),
+                                              "workers", (json_int_t)cr_cluster_live_workers(c), "wanted", (json_int_t)c->count, "made",
+                                              cr_iso8601(c->created_ms, time, sizeof time)));
+}
+
+static bool stop_cluster(cr_hub *hub, const char *name, const char *reason, char ret_user[CR_NAME_MAX + 1]) {
+    cr_cluster *c = cr_cluster_find(cr_gateway_of(hub), name);
+    if (!c || c->status == CR_CLUSTER_STOPPING)
+        return false;
+    snprintf(ret_user, CR_NAME_MAX + 1, "%s", c->user);
+    cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
+    return true;
+}
+
 const cr_hub_feature cr_gateway_feature = {
     .routes = cr_gateway_routes,
     .open = open_gateway,
@@ -99,4 +118,6 @@ const cr_hub_feature cr_gateway_feature = {
     .works = works,
     .release = cr_gateway_release,
     .signed_out = on_signed_out,
+    .clusters = add_clusters,
+    .stop_cluster = stop_cluster,
 };

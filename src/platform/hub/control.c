@@ -4,6 +4,7 @@
  *   {"command":"admin-link"}               {"url":...,"text":...}: only this peer sees it; it is not logged
  *   {"command":"backup"}                   {"path":...}: a consistent copy below STATE/hub, for the peer to take away and delete
  *   {"command":"stop-servers"}             {"text":...} when all have ended
+ *   {"command":"admin","do":...}           see operator.h
  *   {"command":"demo-create"}              {"name":...,"account":...,"password":...,"url":...}; loopback only
  *   {"command":"demo-remove","name":...}   {"text":...} when it is gone
  * Failures: {"error":...,"status":"CONFLICT","hint":...}.
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/operator.h"
 
 enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20, READ_PATIENCE_MS = 30000, ACCEPT_PAUSE_MS = 200 };
 
@@ -297,12 +299,26 @@ static void op_demo_remove(peer *p, const json_t *ask) {
     wait_on(p);
 }
 
+static void op_admin(peer *p, const json_t *ask) {
+    json_t *body = json_object();
+    cr_actor who;
+    cr_err err = CR_ERR_INIT;
+    cr_actor_shell(p->uid, &who);
+    if (cr_operator_do(p->control->hub, &who, ask, body, &err) == CR_OK) {
+        answer(p, body);
+        return;
+    }
+    json_decref(body);
+    cr_text_clean(err.message);      /* a name may have been cut inside a character */
+    answer_err(p, &err);
+}
+
 static const struct {
     const char *name;
     void (*fn)(peer *p, const json_t *ask);
 } operations[] = {
     {"status", op_status}, {"admin-link", op_admin_link}, {"backup", op_backup}, {"stop-servers", op_stop_servers},
-    {"demo-create", op_demo_create}, {"demo-remove", op_demo_remove},
+    {"demo-create", op_demo_create}, {"demo-remove", op_demo_remove}, {"admin", op_admin},
 };
 
 static void ask(peer *p, const char *line, size_t n) {

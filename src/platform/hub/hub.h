@@ -40,6 +40,9 @@ typedef struct cr_hub_feature {
     void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
     void (*figures)(struct cr_hub *hub);                     /* notes its own, see figures.h */
     bool (*works)(struct cr_hub *hub, int64_t user_id);      /* does something of the person's run? It is use of the person's server */
+    void (*clusters)(struct cr_hub *hub, json_t *rows);      /* adds one for each that runs, for craton admin */
+    /* false: none of this name runs. Else whose it is. */
+    bool (*stop_cluster)(struct cr_hub *hub, const char *name, const char *reason, char ret_user[CR_NAME_MAX + 1]);
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
     void (*signed_out)(struct cr_hub *hub);                  /* a session has ended: what it opened is closed */

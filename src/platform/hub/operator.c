@@ -1,0 +1,383 @@
+/* operator.c - the actions of `craton admin`. */
+#include "platform/hub/operator.h"
+
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/text.h"
+#include "platform/hub/deeds.h"
+#include "platform/hub/lab.h"
+#include "platform/hub/notices.h"
+#include "platform/hub/rest.h"
+#include "platform/hub/rest_time.h"
+#include "platform/identity/groups.h"
+
+enum { ROWS_AT_ONCE = 500, ARGUMENTS_MAX = 64 };
+
+typedef struct task {
+    cr_hub *hub;
+    const cr_actor *who;
+    const json_t *ask;
+    const char *args[ARGUMENTS_MAX];
+    int n_args;
+    json_t *answer, *rows;
+    cr_status status;         /* of a callback */
+    cr_err *err;
+} task;
+
+static const char *option(const task *t, const char *name) {
+    const char *text = json_string_value(json_object_get(t->ask, name));
+    return text ? text : "";
+}
+
+static void say(task *t, const char *format, ...) CR_PRINTF(2, 3);
+static void say(task *t, const char *format, ...) {
+    char text[CR_URL_MAX + 200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    cr_text_clean(text);
+    json_object_set_new(t->answer, "text", json_string(text));
+}
+
+static cr_status find(const task *t, const char *typed, cr_person *ret_person) {
+    char name[CR_NAME_MAX + 1];
+    if (cr_name_normalize(typed, name, t->err) == CR_OK && cr_person_find(t->hub->db, name, ret_person, t->err) == CR_OK)
+        return CR_OK;
+    if (t->err->status == CR_NOT_FOUND || t->err->status == CR_INVALID)
+        return CR_FAIL(t->err, CR_NOT_FOUND, "there is no user of the name '%.80s'", typed);
+    return t->err->status;
+}
+
+/* ---- people ---- */
+
+static const char *state_of(cr_hub *hub, const cr_person *p) {
+    cr_lab *s;
+    cr_err err = CR_ERR_INIT;
+    if (cr_lab_find(hub, p, "", false, &s, &err) != CR_OK || s->state == CR_LAB_STOPPED)
+        return "";
+    return s->state == CR_LAB_READY ? "running" : s->state == CR_LAB_STOPPING ? "stopping" : s->state == CR_LAB_WAITING ? "waiting" : "starting";
+}
+
+static cr_status people(task *t) {
+    cr_person page[ROWS_AT_ONCE];
+    int n = 0;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(t->hub->db, &q, t->err, "SELECT " CR_PERSON_COLUMNS " FROM users u WHERE u.name > ? ORDER BY u.name LIMIT ?", "ti", option(t, "from"),
+                         (int64_t)ROWS_AT_ONCE));
+    while (n < ROWS_AT_ONCE && cr_query_next(&q))
+        cr_person_read(&q, &page[n++]);
+    CR_TRY(cr_query_end(&q, t->err));
+    for (int i = 0; i < n; i++) {
+        cr_removal_row removal = {0};
+        CR_TRY(cr_removal_find(t->hub, page[i].id, &removal, t->err));
+        json_array_append_new(t->rows, json_pack("{s:s, s:b, s:s, s:s, s:o, s:o}", "name", page[i].name, "admin", page[i].admin, "state",
+                                                 removal.wanted ? "being removed" : page[i].disabled ? "disabled" : "", "server",
+                                                 state_of(t->hub, &page[i]), "made", cr_rest_time(page[i].created_ms), "active",
+                                                 cr_rest_time(page[i].last_activity_ms)));
+    }
+    if (n == ROWS_AT_ONCE)
+        json_object_set_new(t->answer, "next", json_string(page[n - 1].name));
+    return CR_OK;
+}
+
+static cr_status password_link(task *t, const cr_person *person) {
+    const cr_onetime what = {.kind = CR_ONETIME_PASSWORD, .user_id = person->id};
+    char url[CR_URL_MAX];
+    CR_TRY(cr_deed_link(t->hub, t->who, &what, person->name, url, t->err));
+    json_object_set_new(t->answer, "url", json_string(url));
+    say(t, "%s", url);
+    explicit_bzero(url, sizeof url);
+    return CR_OK;
+}
+
+static cr_status add_rows(task *t) {
+    char name[CR_NAME_MAX + 1];
+    cr_person person;
+    CR_TRY(cr_name_normalize(t->args[0], name, t->err));
+    CR_TRY(cr_deed_add_person(t->hub, t->who, name, json_is_true(json_object_get(t->ask, "admin")), &person, t->err));
+    return password_link(t, &person);
+}
+
+static cr_status add(task *t) {
+    CR_TRY(cr_db_begin(t->hub->db, t->err));
+    return cr_db_end(t->hub->db, add_rows(t), t->err);
+}
+
+static cr_status new_link(task *t) {
+    cr_person person;
+    cr_removal_row removal = {0};
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_removal_find(t->hub, person.id, &removal, t->err));
+    return removal.wanted ? CR_FAIL(t->err, CR_CONFLICT, "%s is being removed", person.name) : password_link(t, &person);
+}
+
+static cr_status disable(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_deed_disable(t->hub, t->who, &person, true, t->err));
+    say(t, "%s is disabled", person.name);
+    return CR_OK;
+}
+
+static cr_status enable(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_deed_disable(t->hub, t->who, &person, false, t->err));
+    say(t, "%s is enabled", person.name);
+    return CR_OK;
+}
+
+static cr_status make_admin(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_deed_set_admin(t->hub, t->who, &person, true, t->err));
+    say(t, "%s is an administrator", person.name);
+    return CR_OK;
+}
+
+static cr_status unmake_admin(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_deed_set_admin(t->hub, t->who, &person, false, t->err));
+    say(t, "%s is no administrator", person.name);
+    return CR_OK;
+}
+
+static cr_status take_away(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    if (!json_is_true(json_object_get(t->ask, "yes"))) {
+        (void)CR_FAIL(t->err, CR_INVALID, "this deletes all files of %s", person.name);
+        cr_err_hint(t->err, "add --yes when that is meant");
+        return CR_INVALID;
+    }
+    CR_TRY(cr_deed_remove(t->hub, t->who, &person, t->err));
+    say(t, "%s is being removed; craton admin people shows when it is done", person.name);
+    return CR_OK;
+}
+
+/* ---- groups ---- */
+
+static void add_group_row(void *user, const cr_group *g) {
+    task *t = user;
+    json_t *names = json_array();
+    if (t->status == CR_OK)
+        t->status = cr_group_people(t->hub->db, g->id, cr_rest_add_text, names, t->err);
+    json_array_append_new(t->rows, json_pack("{s:s, s:o}", "name", g->name, "people", names));
+}
+
+static cr_status groups(task *t) {
+    int64_t offset = 0;
+    if (*option(t, "from"))
+        CR_TRY(cr_parse_int(option(t, "from"), 0, INT64_MAX, &offset, t->err));
+    CR_TRY(cr_group_list(t->hub->db, 0, NULL, ROWS_AT_ONCE, offset, add_group_row, t, t->err));
+    if (json_array_size(t->rows) == ROWS_AT_ONCE)
+        json_object_set_new(t->answer, "next", json_sprintf("%lld", (long long)offset + ROWS_AT_ONCE));
+    return t->status;
+}
+
+static cr_status find_group(const task *t, int64_t *ret_id) {
+    cr_status status = cr_group_find(t->hub->db, t->args[0], ret_id, t->err);
+    return status == CR_NOT_FOUND ? CR_FAIL(t->err, CR_NOT_FOUND, "there is no group of the name '%.80s'", t->args[0]) : status;
+}
+
+static cr_status group_add(task *t) {
+    int64_t id;
+    if (!cr_group_name_is_right(t->args[0]))
+        return CR_FAIL(t->err, CR_INVALID, "a group's name has 1 to %d bytes and no control characters", CR_GROUP_NAME_MAX);
+    CR_TRY(cr_deed_add_group(t->hub, t->who, t->args[0], &id, t->err));
+    say(t, "the group %s is made", t->args[0]);
+    return CR_OK;
+}
+
+static cr_status group_remove(task *t) {
+    int64_t id;
+    CR_TRY(find_group(t, &id));
+    CR_TRY(cr_deed_remove_group(t->hub, t->who, id, t->args[0], t->err));
+    say(t, "the group %s is removed", t->args[0]);
+    return CR_OK;
+}
+
+static cr_status membership_rows(task *t, bool join) {
+    int64_t id;
+    cr_person person;
+    CR_TRY(find_group(t, &id));
+    for (int i = 1; i < t->n_args; i++) {
+        CR_TRY(find(t, t->args[i], &person));
+        CR_TRY(cr_deed_membership(t->hub, t->who, id, t->args[0], &person, join, t->err));
+    }
+    say(t, join ? "%d put into %s" : "%d taken out of %s", t->n_args - 1, t->args[0]);
+    return CR_OK;
+}
+
+/* All or nobody. */
+static cr_status membership(task *t, bool join) {
+    CR_TRY(cr_db_begin(t->hub->db, t->err));
+    return cr_db_end(t->hub->db, membership_rows(t, join), t->err);
+}
+
+static cr_status group_join(task *t) { return membership(t, true); }
+static cr_status group_leave(task *t) { return membership(t, false); }
+
+/* ---- tokens ---- */
+
+static void add_token_row(void *user, const cr_token_row *row) {
+    task *t = user;
+    if (row->kind != CR_TOKEN_API)
+        return;
+    json_t *scopes = row->scopes ? json_loads(row->scopes, 0, NULL) : NULL;
+    json_array_append_new(t->rows, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "id", json_sprintf("a%lld", (long long)row->id), "note", row->note, "made",
+                                             cr_rest_time(row->created_ms), "used", cr_rest_time(row->last_ms), "ends", cr_rest_time(row->expires_ms),
+                                             "scopes", scopes ? scopes : json_null()));
+}
+
+static cr_status tokens(task *t) {
+    cr_person person;
+    int64_t more;
+    CR_TRY(find(t, t->args[0], &person));
+    cr_tokens_write_uses(t->hub);
+    return cr_token_list(t->hub->db, person.id, 0, add_token_row, t, &more, t->err);
+}
+
+static cr_status revoke(task *t) {
+    cr_person person;
+    int64_t id;
+    const char *text = t->args[1];
+    CR_TRY(find(t, t->args[0], &person));
+    if (cr_parse_int(text + (text[0] == 'a'), 1, INT64_MAX, &id, NULL) != CR_OK)
+        return CR_FAIL(t->err, CR_INVALID, "'%.40s' is not the number of a token, such as a7", text);
+    cr_status status = cr_deed_revoke_token(t->hub, t->who, &person, id, t->err);
+    if (status == CR_NOT_FOUND)
+        return CR_FAIL(t->err, CR_NOT_FOUND, "%s has no token %.40s", person.name, text);
+    CR_TRY(status);
+    say(t, "the token a%lld of %s is revoked", (long long)id, person.name);
+    return CR_OK;
+}
+
+/* ---- servers and clusters ---- */
+
+static cr_status servers(task *t) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&t->hub->servers, i, NULL, &value));) {
+        const cr_lab *s = value;
+        if (s->state != CR_LAB_STOPPED)
+            json_array_append_new(t->rows, json_pack("{s:s, s:s, s:o, s:o, s:s}", "user", s->user, "account", s->account, "started",
+                                                     cr_rest_time(s->started_ms), "active", cr_rest_time(s->last_activity_ms), "message", s->message));
+    }
+    return CR_OK;
+}
+
+static cr_status stop_server(task *t) {
+    cr_person person;
+    CR_TRY(find(t, t->args[0], &person));
+    CR_TRY(cr_deed_stop_server(t->hub, t->who, &person, t->err));
+    say(t, "the server of %s is stopped", person.name);
+    return CR_OK;
+}
+
+static cr_status clusters(task *t) {
+    if (t->hub->feature && t->hub->feature->clusters)
+        t->hub->feature->clusters(t->hub, t->rows);
+    return CR_OK;
+}
+
+static cr_status stop_cluster(task *t) {
+    char user[CR_NAME_MAX + 1];
+    if (!t->hub->feature || !t->hub->feature->stop_cluster || !t->hub->feature->stop_cluster(t->hub, t->args[0], "The operator stopped it.", user))
+        return CR_FAIL(t->err, CR_NOT_FOUND, "no cluster of the name '%.80s' runs", t->args[0]);
+    cr_audit_note(t->hub, t->who, CR_AUDIT_CLUSTER_STOPPED, user, t->args[0]);
+    say(t, "the cluster %s of %s is stopped", t->args[0], user);
+    return CR_OK;
+}
+
+/* ---- everybody ---- */
+
+static cr_status announce(task *t) {
+    cr_notices n = *t->hub->notices;
+    CR_TRY(cr_notices_read(t->n_args ? t->args[0] : "", option(t, "hours"), &n, t->err));
+    CR_TRY(cr_notices_set(t->hub, t->who, &n, t->err));
+    say(t, n.text[0] ? "every page announces: %s" : "nothing is announced%s", n.text);
+    return CR_OK;
+}
+
+static cr_status maintenance(task *t) {
+    cr_notices n = *t->hub->notices;
+    n.maintenance = strcmp(t->args[0], "on") == 0;
+    if (!n.maintenance && strcmp(t->args[0], "off") != 0)
+        return CR_FAIL(t->err, CR_INVALID, "maintenance is on or off, not '%.40s'", t->args[0]);
+    CR_TRY(cr_notices_set(t->hub, t->who, &n, t->err));
+    say(t, n.maintenance ? "maintenance: nobody but administrators starts a server" : "no maintenance: people can start servers");
+    return CR_OK;
+}
+
+static void add_audit_row(void *user, const cr_audit_row *row) {
+    task *t = user;
+    json_array_append_new(t->rows, cr_audit_json(row));
+}
+
+static cr_status read_time(const task *t, const char *name, int64_t *ret_ms) {
+    const char *text = option(t, name);
+    char whole[40];
+    if (!*text)
+        return CR_OK;
+    snprintf(whole, sizeof whole, strlen(text) == 10 ? "%sT00:00:00Z" : "%s", text);
+    return cr_rest_parse_time(whole, ret_ms) && *ret_ms >= 0
+               ? CR_OK : CR_FAIL(t->err, CR_INVALID, "--%s: '%.40s' is no time such as 2026-11-24 or 2026-11-24T18:30:00Z", name, text);
+}
+
+static cr_status audit(task *t) {
+    cr_audit_filter f = {.person = *option(t, "person") ? option(t, "person") : NULL, .kind = *option(t, "kind") ? option(t, "kind") : NULL,
+                         .limit = ROWS_AT_ONCE};
+    if (f.kind && !cr_audit_kind_is(f.kind))
+        return CR_FAIL(t->err, CR_INVALID, "--kind: there is no kind of entries called '%.40s'", f.kind);
+    CR_TRY(read_time(t, "since", &f.since_ms));
+    CR_TRY(read_time(t, "until", &f.until_ms));
+    if (*option(t, "from"))
+        CR_TRY(cr_parse_int(option(t, "from"), 1, INT64_MAX, &f.before_id, t->err));
+    CR_TRY(cr_audit_list(t->hub->db, &f, add_audit_row, t, t->err));
+    size_t n = json_array_size(t->rows);
+    if (n == ROWS_AT_ONCE)
+        json_object_set_new(t->answer, "next",
+                            json_sprintf("%lld", (long long)json_integer_value(json_object_get(json_array_get(t->rows, n - 1), "id"))));
+    return CR_OK;
+}
+
+/* ---- the table ---- */
+
+static const struct { const char *name; int least, most; bool lists; cr_status (*fn)(task *t); } actions[] = {
+    {"people", 0, 0, true, people}, {"add", 1, 1, false, add}, {"link", 1, 1, false, new_link}, {"disable", 1, 1, false, disable},
+    {"enable", 1, 1, false, enable}, {"make-admin", 1, 1, false, make_admin}, {"unmake-admin", 1, 1, false, unmake_admin},
+    {"remove", 1, 1, false, take_away}, {"groups", 0, 0, true, groups}, {"group-add", 1, 1, false, group_add},
+    {"group-remove", 1, 1, false, group_remove}, {"group-join", 2, ARGUMENTS_MAX, false, group_join},
+    {"group-leave", 2, ARGUMENTS_MAX, false, group_leave}, {"tokens", 1, 1, true, tokens}, {"revoke", 2, 2, false, revoke},
+    {"servers", 0, 0, true, servers}, {"stop", 1, 1, false, stop_server}, {"clusters", 0, 0, true, clusters},
+    {"stop-cluster", 1, 1, false, stop_cluster}, {"announce", 0, 1, false, announce}, {"maintenance", 1, 1, false, maintenance},
+    {"audit", 0, 0, true, audit},
+};
+
+static cr_status read_arguments(task *t) {
+    const json_t *args = json_object_get(t->ask, "args");
+    if (json_array_size(args) > ARGUMENTS_MAX)
+        return CR_FAIL(t->err, CR_LIMIT, "at most %d operands", ARGUMENTS_MAX);
+    for (size_t i = 0; i < json_array_size(args); i++)
+        if (!(t->args[t->n_args++] = json_string_value(json_array_get(args, i))))
+            return CR_FAIL(t->err, CR_INVALID, "an operand is no text");
+    return CR_OK;
+}
+
+cr_status cr_operator_do(cr_hub *hub, const cr_actor *who, const json_t *ask, json_t *answer, cr_err *err) {
+    task t = {.hub = hub, .who = who, .ask = ask, .answer = answer, .status = CR_OK, .err = err};
+    const char *name = json_string_value(json_object_get(ask, "do"));
+    CR_TRY(read_arguments(&t));
+    for (size_t i = 0; name && i < CR_ARRAY_LEN(actions); i++) {
+        if (strcmp(actions[i].name, name) != 0)
+            continue;
+        if (t.n_args < actions[i].least || t.n_args > actions[i].most)
+            return CR_FAIL(err, CR_INVALID, "%s has another number of operands than %d", name, t.n_args);
+        if (actions[i].lists)
+            json_object_set_new(answer, "rows", t.rows = json_array());
+        return actions[i].fn(&t);
+    }
+    return CR_FAIL(err, CR_INVALID, "there is no action '%.40s'", name ? name : "");
+}
