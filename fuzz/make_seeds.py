@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Seeds for the fuzz targets of formats, codecs and graphs: small files of many kinds, made by the libraries that define them.
 
-    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph, OUT_DIR/reference
+    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph, OUT_DIR/reference, OUT_DIR/geotiff
 
-Needs zarr, numcodecs, netCDF4, numpy, and craton."""
+Needs zarr, numcodecs, netCDF4, numpy, rasterio, and craton."""
 
 import json
 import pathlib
@@ -130,6 +130,36 @@ def reference_seeds(out):
     (out / "gen").write_text(json.dumps({"version": 1, "templates": {"u": "100", "f": "{{c}}"}, "gen": gen, "refs": {**few, "w": ["{{f(c=u)}}"]}}))
 
 
+def geotiff_seeds(out):
+    """Every compression and layout that is read, small; made by GDAL (the package rasterio)."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    out.mkdir(parents=True, exist_ok=True)
+
+    def save(name, dtype="int16", bands=1, overviews=(), width=20, height=18, **kwargs):
+        profile = {"driver": "GTiff", "width": width, "height": height, "count": bands, "dtype": dtype, "crs": "EPSG:32633",
+                   "transform": from_origin(500000, 4600000, 10, 10), **kwargs}
+        with rasterio.open(out / name, "w", **profile) as f:
+            f.write(np.arange(bands * height * width).reshape(bands, height, width).astype(dtype))
+            f.scales, f.offsets = (0.5,) * bands, (1.0,) * bands
+            f.set_band_description(1, "a & b")
+        if overviews:
+            with rasterio.open(out / name, "r+") as f:
+                f.build_overviews(overviews)
+
+    tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+    save("none-strips")
+    save("none-big-endian", "float32", endianness="big", nodata=float("nan"))
+    save("lzw-predictor", "uint8", 3, compress="lzw", predictor=2, interleave="pixel", nodata=255)
+    save("deflate-tiles", "uint16", 2, compress="deflate", predictor=2, interleave="band", **tiles)
+    save("zstd-float-predictor", "float64", 2, compress="zstd", predictor=3, interleave="pixel", **tiles)
+    save("packbits-overviews", "uint8", 1, [2], compress="packbits", width=40, height=40, **tiles)
+    save("bigtiff", "int32", BIGTIFF="YES", compress="deflate")
+    save("sparse", "float32", 1, SPARSE_OK=True, nodata=0, compress="deflate", **tiles)
+    save("jpeg", "uint8", 3, compress="jpeg", photometric="ycbcr", interleave="pixel", **tiles)
+
+
 def graph_seeds(out):
     """Graphs of every operation, as Craton writes them (the package craton must be installed)."""
     import xarray as xr
@@ -165,4 +195,5 @@ if __name__ == "__main__":
     label_seeds(root / "labels")
     codec_seeds(root / "codec")
     reference_seeds(root / "reference")
+    geotiff_seeds(root / "geotiff")
     graph_seeds(root / "graph")

@@ -1,4 +1,4 @@
-/* file.h - files of arrays: NetCDF-3 (classic, 64-bit offset, CDF-5), NetCDF-4/HDF5, Zarr v2 and v3. Reading, and writing Zarr and NetCDF-4.
+/* file.h - files of arrays: NetCDF-3 (classic, 64-bit offset, CDF-5), NetCDF-4/HDF5, Zarr v2 and v3, GeoTIFF. Reading, and writing Zarr and NetCDF-4.
  *
  * A cr_file is an open file or store: dimensions, variables with their attributes and stored chunks, group attributes. Values are
  * as stored (packed, unmasked): cf.h gives them meaning. Opening reads metadata only. Arrays made from a file keep what
@@ -57,7 +57,7 @@ typedef struct cr_open_options {
 CR_API cr_status cr_file_open(const char *path, const cr_open_options *options /* NULL: defaults */, cr_file **ret_file, cr_err *err) CR_MUST_USE;
 CR_API void cr_file_close(cr_file *f);
 CR_API const char *cr_file_path(const cr_file *f);
-CR_API const char *cr_file_format(const cr_file *f);        /* "netcdf3", "netcdf3-64bit", "netcdf5", "netcdf4", "zarr2", "zarr3" */
+CR_API const char *cr_file_format(const cr_file *f);        /* "netcdf3", "netcdf3-64bit", "netcdf5", "netcdf4", "zarr2", "zarr3", "geotiff" */
 CR_API int cr_file_n_dims(const cr_file *f);
 CR_API const cr_dim *cr_file_dim(const cr_file *f, int i);
 CR_API int cr_file_n_attrs(const cr_file *f);

@@ -202,7 +202,7 @@ def _storage_encoding(v, zarr):
 
 
 class CratonBackend(BackendEntrypoint):
-    description = "NetCDF-3, NetCDF-4, Zarr and kerchunk references, read by Craton without locks"
+    description = "NetCDF-3, NetCDF-4, Zarr, GeoTIFF and kerchunk references, read by Craton without locks"
     supports_groups = False
     open_dataset_parameters = None
 

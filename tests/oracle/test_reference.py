@@ -9,8 +9,6 @@ import pickle
 import shutil
 import subprocess
 
-import h5py
-import netCDF4
 import numpy as np
 import pytest
 import xarray as xr

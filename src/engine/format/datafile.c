@@ -18,6 +18,7 @@ static const cr_format *const formats[] = {
     &cr_format_hdf5,
     &cr_format_zarr,
     &cr_format_reference,
+    &cr_format_geotiff,
 };
 
 /* First bytes of a regular file; a directory gives none. */
@@ -107,7 +108,7 @@ cr_status cr_file_open(const char *path, const cr_open_options *options, cr_file
         return open_with(format, path, options ? options : &defaults, ret_file, err);
     cr_status status = is_dir ? CR_FAIL(err, CR_FORMAT, "%s is a directory without Zarr metadata", path)
                               : CR_FAIL(err, CR_FORMAT, "%s is not in a known format%s", path, n == 0 ? ": it is empty" : "");
-    cr_err_hint(err, "NetCDF-3, NetCDF-4 (HDF5), Zarr 2 and 3 and kerchunk's JSON can be read");
+    cr_err_hint(err, "NetCDF-3, NetCDF-4 (HDF5), GeoTIFF, Zarr 2 and 3 and kerchunk's JSON can be read");
     return status;
 }
 

@@ -36,7 +36,7 @@ typedef struct cr_format {
     cr_status (*open)(const char *path, const cr_open_options *options, cr_file *f, cr_err *err);
 } cr_format;
 
-extern const cr_format cr_format_netcdf3, cr_format_hdf5, cr_format_zarr, cr_format_reference;
+extern const cr_format cr_format_netcdf3, cr_format_hdf5, cr_format_zarr, cr_format_reference, cr_format_geotiff;
 
 /* array/ implements it: the lazy array of a source. Declared here because formats hand sources out. */
 /* array/origin.c: format/ stands below array/, so the name is declared where it is used. */
