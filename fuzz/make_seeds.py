@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Seeds for the fuzz targets of Zarr, NetCDF classic and codecs: small files of many kinds, made by the libraries that define them.
+"""Seeds for the fuzz targets of formats, codecs and graphs: small files of many kinds, made by the libraries that define them.
 
-    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph
+    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph, OUT_DIR/reference, OUT_DIR/geotiff
 
-Needs zarr, numcodecs, netCDF4, numpy, and craton."""
+Needs zarr, numcodecs, netCDF4, numpy, rasterio, and craton."""
 
+import json
 import pathlib
 import sys
 import tempfile
@@ -111,6 +112,54 @@ def codec_seeds(out):
         (out / f"blosc-{name}").write_bytes(bytes([4, 8 << 1, 0]) + bytes(numcodecs.Blosc(name, 9, 1, 64).encode(np.frombuffer(data, "i4"))))
 
 
+def reference_seeds(out):
+    """kerchunk's JSON, both versions; the file "100" is the one that fuzz_reference.c has."""
+    out.mkdir(parents=True, exist_ok=True)
+    array = {"zarr_format": 2, "shape": [40], "chunks": [10], "dtype": "<i4", "compressor": None, "fill_value": 0, "order": "C", "filters": None}
+    refs = {".zgroup": {"zarr_format": 2}, "v/.zarray": json.dumps(array), "v/.zattrs": json.dumps({"_ARRAY_DIMENSIONS": ["x"]}),
+            "v/0": ["100", 8, 40], "v/1": "base64:" + "AAAA" * 13 + "AA==", "v/2": ["file:///proc/self/fd/100", 48, 40], "v/3": "ABCD" * 10}
+    v3 = {"zarr_format": 3, "node_type": "array", "shape": [4], "data_type": "int32", "fill_value": 0, "attributes": {},
+          "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2]}}, "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+          "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}}}
+    (out / "version0").write_text(json.dumps(refs))
+    (out / "version1").write_text(json.dumps({"version": 1, "refs": refs}))
+    (out / "zarr3").write_text(json.dumps({"zarr.json": {"zarr_format": 3, "node_type": "group"}, "v/zarr.json": v3, "v/c/0": ["100", 0, 8]}))
+    gen = [{"key": "v/{{i}}", "url": "{{u}}", "offset": "{{(i + 1) * 40 - 4 * 8}}", "length": "40", "dimensions": {"i": {"start": 0, "stop": 4, "step": 2}}},
+           {"key": "v/{{ i // 1 % 9 }}", "url": "{{ '%02d' % j }}{{f(c='0')}}", "offset": 8, "length": 40, "dimensions": {"i": [1, 3], "j": [1]}}]
+    few = {k: v for k, v in refs.items() if not k.startswith("v/") or "." in k}
+    (out / "gen").write_text(json.dumps({"version": 1, "templates": {"u": "100", "f": "{{c}}"}, "gen": gen, "refs": {**few, "w": ["{{f(c=u)}}"]}}))
+
+
+def geotiff_seeds(out):
+    """Every compression and layout that is read, small; made by GDAL (the package rasterio)."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    out.mkdir(parents=True, exist_ok=True)
+
+    def save(name, dtype="int16", bands=1, overviews=(), width=20, height=18, **kwargs):
+        profile = {"driver": "GTiff", "width": width, "height": height, "count": bands, "dtype": dtype, "crs": "EPSG:32633",
+                   "transform": from_origin(500000, 4600000, 10, 10), **kwargs}
+        with rasterio.open(out / name, "w", **profile) as f:
+            f.write(np.arange(bands * height * width).reshape(bands, height, width).astype(dtype))
+            f.scales, f.offsets = (0.5,) * bands, (1.0,) * bands
+            f.set_band_description(1, "a & b")
+        if overviews:
+            with rasterio.open(out / name, "r+") as f:
+                f.build_overviews(overviews)
+
+    tiles = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+    save("none-strips")
+    save("none-big-endian", "float32", endianness="big", nodata=float("nan"))
+    save("lzw-predictor", "uint8", 3, compress="lzw", predictor=2, interleave="pixel", nodata=255)
+    save("deflate-tiles", "uint16", 2, compress="deflate", predictor=2, interleave="band", **tiles)
+    save("zstd-float-predictor", "float64", 2, compress="zstd", predictor=3, interleave="pixel", **tiles)
+    save("packbits-overviews", "uint8", 1, [2], compress="packbits", width=40, height=40, **tiles)
+    save("bigtiff", "int32", BIGTIFF="YES", compress="deflate")
+    save("sparse", "float32", 1, SPARSE_OK=True, nodata=0, compress="deflate", **tiles)
+    save("jpeg", "uint8", 3, compress="jpeg", photometric="ycbcr", interleave="pixel", **tiles)
+
+
 def graph_seeds(out):
     """Graphs of every operation, as Craton writes them (the package craton must be installed)."""
     import xarray as xr
@@ -145,4 +194,6 @@ if __name__ == "__main__":
     netcdf3_seeds(root / "netcdf3")
     label_seeds(root / "labels")
     codec_seeds(root / "codec")
+    reference_seeds(root / "reference")
+    geotiff_seeds(root / "geotiff")
     graph_seeds(root / "graph")

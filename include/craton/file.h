@@ -1,4 +1,4 @@
-/* file.h - files of arrays: NetCDF-3 (classic, 64-bit offset, CDF-5), NetCDF-4/HDF5, Zarr v2 and v3. Reading, and writing Zarr and NetCDF-4.
+/* file.h - files of arrays: NetCDF-3 (classic, 64-bit offset, CDF-5), NetCDF-4/HDF5, Zarr v2 and v3, GeoTIFF. Reading, and writing Zarr and NetCDF-4.
  *
  * A cr_file is an open file or store: dimensions, variables with their attributes and stored chunks, group attributes. Values are
  * as stored (packed, unmasked): cf.h gives them meaning. Opening reads metadata only. Arrays made from a file keep what
@@ -53,12 +53,12 @@ typedef struct cr_open_options {
     uint64_t metadata_limit_bytes;/* 0: 256 MiB */
 } cr_open_options;
 
-/* path: a file, or the directory of a Zarr store (trailing .zip not yet). CR_NO_FILE, CR_FORMAT (damaged; says where),
+/* path: a file (also kerchunk's references as JSON), or the directory of a Zarr store (trailing .zip not yet). CR_NO_FILE, CR_FORMAT (damaged; says where),
  * CR_UNSUPPORTED (says what). */
 CR_API cr_status cr_file_open(const char *path, const cr_open_options *options /* NULL: defaults */, cr_file **ret_file, cr_err *err) CR_MUST_USE;
 CR_API void cr_file_close(cr_file *f);
 CR_API const char *cr_file_path(const cr_file *f);
-CR_API const char *cr_file_format(const cr_file *f);        /* "netcdf3", "netcdf3-64bit", "netcdf5", "netcdf4", "zarr2", "zarr3" */
+CR_API const char *cr_file_format(const cr_file *f);        /* "netcdf3", "netcdf3-64bit", "netcdf5", "netcdf4", "zarr2", "zarr3", "geotiff" */
 CR_API int cr_file_n_dims(const cr_file *f);
 CR_API const cr_dim *cr_file_dim(const cr_file *f, int i);
 CR_API int cr_file_n_attrs(const cr_file *f);
@@ -67,6 +67,9 @@ CR_API int cr_file_n_variables(const cr_file *f);
 CR_API const cr_variable *cr_file_variable(const cr_file *f, int i);
 CR_API int cr_file_n_groups(const cr_file *f);
 CR_API const char *cr_file_group(const cr_file *f, int i);  /* names of the groups directly below the opened one */
+/* Files beside path that values are read from: those that kerchunk's references lead to, in the order of their first use; NULL after the last.
+ * References may name whatever the caller can read: look here before you trust a JSON that others wrote. */
+CR_API const char *cr_file_target(const cr_file *f, int i);
 /* NULL when there is none of that name. */
 CR_API const cr_variable *cr_file_find(const cr_file *f, const char *name);
 CR_API const cr_attr *cr_attr_find(const cr_attr *attrs, int n, const char *name);

@@ -91,9 +91,36 @@ def _path(filename_or_obj):
             f"craton: engine='craton' opens paths, not {type(filename_or_obj).__name__} objects. Save it to a file first."
         ) from None
     path = os.fsdecode(path)
+    if path.startswith("reference://"):
+        raise TypeError("craton: 'reference://' needs storage_options={'fo': 'references.json'}; or open the JSON itself.")
     if "://" in path and not path.startswith("file://"):
         raise NotImplementedError(f"craton: {path!r} is not on this machine. Remote stores cannot be opened yet; copy it here first.")
     return os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
+
+
+# What fsspec understands beside "fo" and has no meaning for files on this machine.
+_IGNORED_OPTIONS = {"remote_options", "target_options", "asynchronous", "lazy", "skip_instance_cache", "max_gap", "max_block", "cache_size"}
+
+
+def _references(filename_or_obj, storage_options):
+    """The path of the JSON that "reference://" with storage_options={"fo": ...} means; any other path as it is."""
+    if storage_options is None:
+        return filename_or_obj
+    if filename_or_obj not in ("reference://", "reference:///"):
+        raise TypeError(f"craton: storage_options are for 'reference://' alone; {filename_or_obj!r} is opened without.")
+    options = dict(storage_options)
+    fo = options.pop("fo", None)
+    for name in ("remote_protocol", "target_protocol"):
+        if options.pop(name, None) not in (None, "file", "local"):
+            raise NotImplementedError(f"craton: references to remote files cannot be read yet: {name} must be 'file', or be left out.")
+    if unknown := sorted(set(options) - _IGNORED_OPTIONS):
+        raise TypeError(f"craton: storage_options {unknown} are not understood; 'reference://' takes 'fo'.")
+    if not isinstance(fo, (str, os.PathLike)):
+        raise TypeError(
+            f"craton: storage_options['fo'] must be the path of a JSON file, not {type(fo).__name__}. Save references that are in memory "
+            "with json.dump first."
+        )
+    return fo
 
 
 class CratonStore(AbstractDataStore):
@@ -177,7 +204,7 @@ def _storage_encoding(v, zarr):
 
 
 class CratonBackend(BackendEntrypoint):
-    description = "NetCDF-3, NetCDF-4 and Zarr, read by Craton without locks"
+    description = "NetCDF-3, NetCDF-4, Zarr, GeoTIFF and kerchunk references, read by Craton without locks"
     supports_groups = False
     open_dataset_parameters = None
 
@@ -197,8 +224,11 @@ class CratonBackend(BackendEntrypoint):
         use_cftime=None,
         decode_timedelta=None,
         group=None,
+        storage_options=None,
+        consolidated=None,
     ):
-        store = CratonStore(_path(filename_or_obj), group)
+        # consolidated is for programs that were written for engine="zarr": whatever is there is found either way.
+        store = CratonStore(_path(_references(filename_or_obj, storage_options)), group)
         with close_on_error(store):
             return StoreBackendEntrypoint().open_dataset(
                 store,

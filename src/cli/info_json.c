@@ -86,7 +86,7 @@ static json_t *variable(const cr_info *info, const cr_variable *v, bool coordina
 }
 
 cr_status cr_info_json(const cr_info *info, cr_buf *out, cr_err *err) {
-    json_t *dims = json_object(), *variables = json_object(), *groups = json_array(), *o = json_object();
+    json_t *dims = json_object(), *variables = json_object(), *groups = json_array(), *targets = json_array(), *o = json_object();
     for (int i = 0; i < cr_file_n_dims(info->file); i++) {
         const cr_dim *d = cr_file_dim(info->file, i);
         json_object_set_new_nocheck(dims, d->name, json_pack("{sI sb}", "length", (json_int_t)d->length, "unlimited", d->unlimited));
@@ -97,11 +97,16 @@ cr_status cr_info_json(const cr_info *info, cr_buf *out, cr_err *err) {
     }
     for (int i = 0; i < cr_file_n_groups(info->file); i++)
         json_array_append_new(groups, text(cr_file_group(info->file, i)));
+    for (int i = 0; cr_file_target(info->file, i); i++)
+        json_array_append_new(targets, text(cr_file_target(info->file, i)));
     json_object_set_new(o, "path", text(info->path));
     json_object_set_new(o, "format", text(cr_file_format(info->file)));
     json_object_set_new(o, "dimensions", dims);
     json_object_set_new(o, "variables", variables);
     json_object_set_new(o, "groups", groups);
+    if (json_array_size(targets) > 0)
+        json_object_set(o, "targets", targets);
+    json_decref(targets);
     json_object_set_new(o, "attributes", attrs(cr_file_n_attrs(info->file), attr_of_file, info->file));
     char *dump = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     json_decref(o);

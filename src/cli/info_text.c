@@ -11,7 +11,7 @@ typedef struct painter {
     size_t name_width, dims_width, type_width;
 } painter;
 
-enum { NAME_MOST = 40, DIMS_MOST = 48, ATTR_MOST = 400 };
+enum { NAME_MOST = 40, DIMS_MOST = 48, ATTR_MOST = 400, TARGETS_SHOWN = 5 };
 
 static void heading(painter *p, const char *title) {
     cr_buf_addf(p->out, p->screen->colour ? "\033[1m%s:\033[0m\n" : "%s:\n", title);
@@ -167,6 +167,23 @@ static void dimensions(painter *p) {
     cr_buf_adds(p->out, ")\n");
 }
 
+/* References read other files with the rights of who opens them: say which. */
+static void targets(painter *p) {
+    int n = 0;
+    while (cr_file_target(p->info->file, n))
+        n++;
+    if (n == 0)
+        return;
+    heading(p, "Values from");
+    for (int i = 0; i < CR_MIN(n, (int)TARGETS_SHOWN); i++) {
+        cr_buf_adds(p->out, "    ");
+        cr_cli_text(p->out, cr_file_target(p->info->file, i), 0, p->screen->utf8);
+        cr_buf_addc(p->out, '\n');
+    }
+    if (n > TARGETS_SHOWN)
+        cr_buf_addf(p->out, "    and %d more files (--json lists all)\n", n - TARGETS_SHOWN);
+}
+
 void cr_info_text(const cr_info *info, const cr_cli_screen *screen, cr_buf *out) {
     painter p = {.info = info, .screen = screen, .out = out};
     measure(&p);
@@ -190,6 +207,7 @@ void cr_info_text(const cr_info *info, const cr_cli_screen *screen, cr_buf *out)
             cr_buf_addc(out, '\n');
         }
     }
+    targets(&p);
     if (cr_file_n_attrs(info->file) > 0) {
         heading(&p, "Attributes");
         attributes(&p, "    ", cr_file_n_attrs(info->file), attr_of_file, info->file);

@@ -17,6 +17,8 @@ static const cr_format *const formats[] = {
     &cr_format_netcdf3,
     &cr_format_hdf5,
     &cr_format_zarr,
+    &cr_format_reference,
+    &cr_format_geotiff,
 };
 
 /* First bytes of a regular file; a directory gives none. */
@@ -106,7 +108,7 @@ cr_status cr_file_open(const char *path, const cr_open_options *options, cr_file
         return open_with(format, path, options ? options : &defaults, ret_file, err);
     cr_status status = is_dir ? CR_FAIL(err, CR_FORMAT, "%s is a directory without Zarr metadata", path)
                               : CR_FAIL(err, CR_FORMAT, "%s is not in a known format%s", path, n == 0 ? ": it is empty" : "");
-    cr_err_hint(err, "NetCDF-3, NetCDF-4 (HDF5) and Zarr 2 and 3 can be read");
+    cr_err_hint(err, "NetCDF-3, NetCDF-4 (HDF5), GeoTIFF, Zarr 2 and 3 and kerchunk's JSON can be read");
     return status;
 }
 
@@ -131,6 +133,8 @@ int cr_file_n_groups(const cr_file *f) { return f->n_groups; }
 const cr_dim *cr_file_dim(const cr_file *f, int i) { return i >= 0 && i < f->n_dims ? &f->dims[i] : NULL; }
 const cr_attr *cr_file_attr(const cr_file *f, int i) { return i >= 0 && i < f->n_attrs ? &f->attrs[i] : NULL; }
 const char *cr_file_group(const cr_file *f, int i) { return i >= 0 && i < f->n_groups ? f->groups[i] : NULL; }
+
+const char *cr_file_target(const cr_file *f, int i) { return i >= 0 && i < f->n_targets ? f->targets[i] : NULL; }
 
 const cr_variable *cr_file_variable(const cr_file *f, int i) {
     return i >= 0 && i < f->n_variables ? &f->variables[i].pub : NULL;

@@ -22,6 +22,8 @@ struct cr_file {
     cr_attr *attrs;
     cr_model_variable *variables;
     const char **groups;
+    const char **targets;          /* files that references lead to; NULL for other formats */
+    int n_targets;
     void (*close)(cr_file *f);     /* format's own state; may be NULL */
     void *state;
 };
@@ -34,7 +36,7 @@ typedef struct cr_format {
     cr_status (*open)(const char *path, const cr_open_options *options, cr_file *f, cr_err *err);
 } cr_format;
 
-extern const cr_format cr_format_netcdf3, cr_format_hdf5, cr_format_zarr;
+extern const cr_format cr_format_netcdf3, cr_format_hdf5, cr_format_zarr, cr_format_reference, cr_format_geotiff;
 
 /* array/ implements it: the lazy array of a source. Declared here because formats hand sources out. */
 /* array/origin.c: format/ stands below array/, so the name is declared where it is used. */

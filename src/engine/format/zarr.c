@@ -405,6 +405,11 @@ static cr_status load_root(opener *o, cr_err *err) {
         return CR_OK;
     CR_TRY(status);
     member = json_object_get(o->root, "metadata");
+    if (json_object_get(o->root, "record_size")) {
+        status = CR_FAIL(err, CR_UNSUPPORTED, "these are kerchunk's references in Parquet, which cannot be read");
+        cr_err_hint(err, "write them as JSON: fsspec's ReferenceFileSystem does so with save_json()");
+        return status;
+    }
     if (!json_is_object(member))
         return CR_FAIL(err, CR_FORMAT, ".zmetadata has no object \"metadata\"");
     o->consolidated = member;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "engine/codec/order.h"
@@ -185,7 +186,9 @@ cr_status cr_zarr_source(cr_store *store, const cr_zarr_array *array, const char
         free(s);
         return status;
     }
-    cr_source_identify(&s->base, meta_path ? meta_path : path, path);
+    /* References are no directory: the file that holds them is what can change. */
+    const char *file = meta_path && access(meta_path, F_OK) == 0 ? meta_path : cr_store_name(store);
+    cr_source_identify(&s->base, file, path);
     *ret_source = &s->base;
     return CR_OK;
 }

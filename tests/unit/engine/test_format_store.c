@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/store/store.h"
+#include "engine/store/store_reference.h"
 
 static char dir[64];
 static cr_err err = CR_ERR_INIT;
@@ -161,6 +162,73 @@ START_TEST(memory_is_bounded) {
 }
 END_TEST
 
+/* A file of ten digits, and references: a range of it, all of it, a value, a file that is not there. */
+static cr_store *open_references(char file[128]) {
+    cr_store *s = NULL;
+    char missing[128];
+    snprintf(file, 128, "%s/digits", dir);
+    snprintf(missing, sizeof missing, "%s/missing", dir);
+    FILE *out = fopen(file, "w");
+    ck_assert(out && fputs("0123456789", out) >= 0 && fclose(out) == 0);
+    ck_assert_ok(cr_store_open_reference("refs.json", 1 << 16, &s, &err));
+    ck_assert_ok(cr_references_add_range(s, "a/part", file, 2, 5, &err));
+    ck_assert_ok(cr_references_add_range(s, "a/whole", file, 0, UINT64_MAX, &err));
+    ck_assert_ok(cr_references_add_range(s, "a/beyond", file, 8, 3, &err));
+    ck_assert_ok(cr_references_add_range(s, "a/missing", missing, 0, 1, &err));
+    ck_assert_ok(cr_references_add_value(s, "a.value", "text", 4, &err));
+    return s;
+}
+
+START_TEST(references) {
+    char file[128], got[11];
+    size_t n;
+    cr_auto_arena cr_arena arena;
+    cr_store_entry *e;
+    cr_store *s = open_references(file);
+    cr_store_info info;
+    cr_arena_init(&arena, 100000);
+    ck_assert_ok(cr_references_seal(s, &err));
+    expect(s, "a/part", "23456");
+    expect(s, "a/whole", "0123456789");
+    expect(s, "a.value", "text");
+    ck_assert_ok(cr_store_read(s, "a/part", (cr_store_range){-2, 9}, room_of_ten, got, &n, &info, &err));
+    ck_assert(n == 2 && info.size == 5 && memcmp(got, "56", 2) == 0);
+    ck_assert_fails(cr_store_read(s, "a/part", (cr_store_range){6, 1}, room_of_ten, got, &n, NULL, &err), CR_RANGE);
+    ck_assert_fails(cr_store_stat(s, "a/beyond", &info, &err), CR_FORMAT);
+    ck_assert_fails(cr_store_stat(s, "a/missing", &info, &err), CR_NO_FILE);
+    ck_assert_fails(cr_store_stat(s, "a", &info, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_store_write(s, "a/part", "x", 1, &err), CR_DENIED);
+    ck_assert_ok(cr_store_list(s, "", 100, &arena, &e, &n, &err));
+    ck_assert_int_eq(n, 2);
+    ck_assert(strcmp(e[0].name, "a") == 0 && e[0].is_prefix && !e[1].is_prefix);
+    ck_assert_ok(cr_store_list(s, "a", 100, &arena, &e, &n, &err));
+    ck_assert_int_eq(n, 4);
+    ck_assert_fails(cr_store_list(s, "a", 3, &arena, &e, &n, &err), CR_LIMIT);
+    ck_assert(strcmp(cr_references_file(s, 0), file) == 0 && cr_references_file(s, 1) && !cr_references_file(s, 2));
+    cr_store_unref(s);
+}
+END_TEST
+
+START_TEST(references_are_checked) {
+    char file[128], big[1000] = {0};
+    cr_store_info info;
+    cr_store *s = open_references(file);
+    ck_assert_fails(cr_references_add_value(s, "../a", "x", 1, &err), CR_INVALID);
+    ck_assert_ok(cr_references_add_value(s, "a/part", "x", 1, &err));
+    ck_assert_fails(cr_references_seal(s, &err), CR_FORMAT);
+    for (int i = 0; i < 100 && cr_references_add_value(s, "more", big, sizeof big, &err) == CR_OK; i++)
+        ck_assert_int_lt(i, 99);
+    ck_assert_int_eq(err.status, CR_LIMIT);
+    cr_store_unref(s);
+    s = open_references(file);
+    ck_assert_ok(cr_references_seal(s, &err));
+    ck_assert_ok(cr_store_stat(s, "a/part", &info, &err));
+    ck_assert_int_eq(truncate(file, 9), 0);
+    ck_assert_fails(cr_store_stat(s, "a/part", &info, &err), CR_CONFLICT);
+    cr_store_unref(s);
+}
+END_TEST
+
 static Suite *store_suite(void) {
     Suite *suite = suite_create("store");
     TCase *t = tcase_create("store");
@@ -170,6 +238,8 @@ static Suite *store_suite(void) {
     tcase_add_loop_test(t, lists_are_sorted, 0, 3);
     tcase_add_test(t, links_stay_inside);
     tcase_add_test(t, memory_is_bounded);
+    tcase_add_test(t, references);
+    tcase_add_test(t, references_are_checked);
     suite_add_tcase(suite, t);
     return suite;
 }
