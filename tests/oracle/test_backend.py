@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import raw_netcdf
 import xarray as xr
 
 import craton
@@ -75,21 +76,6 @@ PACKINGS = {
 }
 
 
-def write_raw(path, values, attrs, dims=("t", "x"), **kwargs):
-    attrs = dict(attrs)
-    fill = attrs.pop("_FillValue", None)
-    import netCDF4
-
-    with netCDF4.Dataset(path, "w", **kwargs) as f:
-        for d, n in zip(dims, values.shape):
-            f.createDimension(d, n)
-        v = f.createVariable("v", values.dtype, dims, fill_value=fill)
-        v.set_auto_maskandscale(False)
-        for k, a in attrs.items():
-            v.setncattr(k, a)
-        v[...] = values
-
-
 @pytest.mark.parametrize("name", PACKINGS)
 @pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "u1", "u2"])
 def test_packing(tmp_path, name, dtype):
@@ -97,7 +83,7 @@ def test_packing(tmp_path, name, dtype):
              in ("_FillValue", "missing_value") else v for k, v in PACKINGS[name].items()}  # fmt: skip
     if dtype[0] == "u":
         attrs = {k: (np.abs(np.asarray(v)).astype(dtype)[()] if k in ("_FillValue", "missing_value") else v) for k, v in attrs.items()}
-    write_raw(tmp_path / "f.nc", raw().astype(dtype), attrs)
+    raw_netcdf.write_raw(tmp_path / "f.nc", raw().astype(dtype), attrs)
     check(tmp_path / "f.nc")
 
 
@@ -108,19 +94,19 @@ def test_floats(tmp_path, dtype, attrs):
     values[3:5] = 1e20
     values[7] = np.nan
     attrs = {k: np.dtype(dtype).type(v) if k == "_FillValue" else v for k, v in attrs.items()}
-    write_raw(tmp_path / "f.nc", values, attrs)
+    raw_netcdf.write_raw(tmp_path / "f.nc", values, attrs)
     check(tmp_path / "f.nc")
 
 
 @pytest.mark.parametrize("unsigned, dtype", [("true", "i1"), ("true", "i2"), ("false", "u1")])
 def test_unsigned(tmp_path, unsigned, dtype):
-    write_raw(tmp_path / "f.nc", raw().astype(dtype), {"_Unsigned": unsigned, "_FillValue": np.dtype(dtype).type(1)})
+    raw_netcdf.write_raw(tmp_path / "f.nc", raw().astype(dtype), {"_Unsigned": unsigned, "_FillValue": np.dtype(dtype).type(1)})
     check(tmp_path / "f.nc")
 
 
 @pytest.mark.parametrize("format", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF4", "NETCDF4_CLASSIC"])
 def test_formats(tmp_path, format):
-    write_raw(tmp_path / "f.nc", raw(), {"scale_factor": 0.5, "units": "m"}, format=format)
+    raw_netcdf.write_raw(tmp_path / "f.nc", raw(), {"scale_factor": 0.5, "units": "m"}, format=format)
     check(tmp_path / "f.nc")
 
 
@@ -128,22 +114,7 @@ def test_formats(tmp_path, format):
 @pytest.mark.parametrize("units", ["days since 1850-01-01", "hours since 2000-02-28 12:00", "seconds since 1970-01-01"])
 @pytest.mark.parametrize("dtype", ["i4", "f8"])
 def test_times(tmp_path, calendar, units, dtype):
-    import netCDF4
-
-    with netCDF4.Dataset(tmp_path / "f.nc", "w") as f:
-        f.createDimension("time", 30)
-        f.createDimension("bnds", 2)
-        t = f.createVariable("time", dtype, ("time",))
-        t.units, t.calendar, t.bounds = units, calendar, "time_bnds"
-        t[:] = np.arange(30) * 29
-        b = f.createVariable("time_bnds", dtype, ("time", "bnds"))
-        b[:] = np.stack([np.arange(30) * 29, np.arange(30) * 29 + 29], -1)
-        v = f.createVariable("v", "f4", ("time",))
-        v[:] = np.arange(30)
-        if calendar in ("standard", "proleptic_gregorian"):  # xarray does not decode gaps in other calendars
-            o = f.createVariable("other", dtype, ("time",), fill_value=-1)
-            o.units, o.calendar = units, calendar
-            o[:] = np.where(np.arange(30) % 7 == 0, -1, np.arange(30))
+    raw_netcdf.write_times(tmp_path / "f.nc", dtype, units, calendar)
     check(tmp_path / "f.nc")
     check(tmp_path / "f.nc", decode_times=False)
 

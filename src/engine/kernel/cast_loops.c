@@ -70,7 +70,7 @@ FROM_FLOAT(F64, double, double, CR_AS_IS, F64, cr_double_to_half)
             CR_EACH(i, n) {                                                                                    \
                 const C c = (C)LOAD(a[i]);                                                                     \
                 const S v = (S)LOAD(a[i]) * scale + offset;                                                    \
-                d[i] = (c == f0) | (c == f1) | (c == f2) | (c == f3) ? (S)NAN : v;                             \
+                d[i] = ((c == f0) | (c == f1) | (c == f2) | (c == f3)) ? (S)NAN : v;                           \
             }                                                                                                  \
         }                                                                                                      \
     }
