@@ -1,6 +1,7 @@
 /* fuzz_scope.c - scopes of tokens over any text of UTF-8: lines, every other one against the rest. */
 #include "fuzz_text.h"
 #include "base/text.h"
+#include "platform/identity/role.h"
 #include "platform/identity/scope.h"
 #include "platform/identity/service.h"
 
@@ -26,8 +27,21 @@ static void as_service(const uint8_t *data, size_t size) {
     free(text);
 }
 
+/* And as the settings of a role. */
+static void as_role(const uint8_t *data, size_t size) {
+    char *text = fuzz_text(data, size);
+    cr_role r;
+    if (cr_role_parse("x", text, &r, NULL) == CR_OK) {
+        fuzz_must(cr_role_check(&r, NULL) == CR_OK);
+        for (int i = 0; i < r.n_scopes; i++)
+            fuzz_must(strncmp(r.scopes[i], "inherit", 7) != 0);
+    }
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     as_service(data, size);
+    as_role(data, size);
     const cr_scope_owner owner = {"ann", size % 2 ? "ann/gpu" : NULL, NULL};
     const cr_scope_members members = {same_length, NULL};
     char *text = fuzz_text(data, size), *save;

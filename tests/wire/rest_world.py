@@ -21,6 +21,8 @@ SERVICES = {
     "culler": (False, ["list:users", "read:users:activity", "read:servers", "delete:servers", "admin:users!user=bob"], "http://127.0.0.1:9/culler"),
     "giver": (False, ["tokens!user=ann", "read:services!service", "list:services!service=culler", "groups"], ""),
     "idle": (False, [], ""),
+    "sharer": (False, ["shares!user=ann", "read:users:name!user=bob", "read:users:name!user=nosuch", "read:groups:name!group=team",
+                       "read:groups:name!group=nosuch"], ""),
 }
 HEADERS = ("Content-Type", "Location", "WWW-Authenticate", "Link", "X-JupyterHub-Version", "Access-Control-Allow-Origin")
 
@@ -193,7 +195,7 @@ def normal(value, origin):
         value = dict(sorted(value.items()))
         if str(value.get("note")).startswith("Server at "):
             value["last_activity"] = "SEEN"  # a server speaks when it likes
-        return {k: "ID" if k in ("token_id", "session_id", "id", "token") and v is not None else
+        return {k: "ID" if k in ("token_id", "session_id", "id", "token", "code") and v is not None else
                 sorted(normal(v, origin), key=json.dumps) if k in UNORDERED and isinstance(v, list) else normal(v, origin)
                 for k, v in value.items()}
     if isinstance(value, list):
@@ -203,7 +205,7 @@ def normal(value, origin):
         if value.startswith("ORIGIN") and "?" in value:  # arguments stand in any order
             path, _, query = value.partition("?")
             value = path + "?" + "&".join(sorted(query.split("&")))
-        value = re.sub(r"(?<=No such token )a\d+", "ID", value)
+        value = re.sub(r"(?<=No such token )a\d+|(?<=accept-share\?code=)[\w-]+", "ID", value)
         return "TIME" if TIME.match(value) else value
     return value
 

@@ -18,13 +18,13 @@ from hub_client import Person, request, wait_for
 
 
 class Lab:
-    """A person's own origin: cookies of the user server."""
+    """A person's own origin, or that of another person whose guest this one is: cookies of the user server."""
 
-    def __init__(self, person):
-        self.person, self.platform = person, person.platform
-        self.host = f"{person.name}.localhost:{self.platform.port + 1}"
+    def __init__(self, person, owner=None):
+        self.person, self.platform, self.owner = person, person.platform, (owner or person).name
+        self.host = f"{self.owner}.localhost:{self.platform.port + 1}"
         self.scheme = urlsplit(self.platform.hub).scheme
-        self.base = f"{self.scheme}://{self.host}/user/{person.name}/"
+        self.base = f"{self.scheme}://{self.host}/user/{self.owner}/"
         self.jar = {}
 
     def get(self, url, method="GET", body=None, headers=()):
@@ -68,7 +68,7 @@ class Lab:
     def connect(self, kernel):
         """The websocket of a kernel."""
         cookies = "; ".join(f"{k}={v}" for k, v in self.jar.items())
-        address = f"127.0.0.1:{self.platform.port + 1}/user/{self.person.name}/api/kernels/{kernel}/channels"
+        address = f"127.0.0.1:{self.platform.port + 1}/user/{self.owner}/api/kernels/{kernel}/channels"
         return websocket.create_connection(("wss://" if self.scheme == "https" else "ws://") + address, host=self.host, cookie=cookies,
                                            origin=f"{self.scheme}://{self.host}", timeout=60,
                                            sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False})

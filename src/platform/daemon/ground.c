@@ -42,6 +42,7 @@ static cr_status lay_dirs(const cr_config *c, const cr_ground *g, cr_err *err) {
         {c->state_dir, "/runner", 0, 0, 0700},
         {c->state_dir, "/signin", 0, 0, 0700},
         {c->state_dir, "/services", 0, 0, 0700},
+        {c->state_dir, "/roles", 0, 0, 0700},
         {c->run_dir, "", 0, 0, 0755},
         {c->run_dir, "/" CR_RUN_ROUTE, 0, g->proxy_gid, 0750},
         {c->run_dir, "/u", 0, 0, 0711},

@@ -9,11 +9,11 @@
 
 #include "platform/daemon/config.h"
 #include "platform/identity/provider.h"
-#include "platform/identity/service.h"
+#include "platform/identity/role.h"
 #include "platform/runner/profile.h"
 
 /* Returns when cratond is to end. */
-cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
-                        cr_err *err) CR_MUST_USE;
+cr_status cr_helper_run(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_role_set *roles,
+                        const cr_profile_set *profiles, cr_err *err) CR_MUST_USE;
 
 #endif

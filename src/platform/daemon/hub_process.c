@@ -26,6 +26,7 @@ struct cr_hub_process {
     const cr_config *config;
     const cr_provider_set *providers;
     const cr_service_set *services;
+    const cr_role_set *roles;
     const cr_profile_set *profiles;
     const cr_ground *ground;
     cr_watch *watch;
@@ -171,6 +172,7 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     m.as_cr_msg_config.config = *h->config;
     m.as_cr_msg_config.n_providers = h->providers->n;
     m.as_cr_msg_config.n_services = h->services->n;
+    m.as_cr_msg_config.n_roles = h->roles->n;
     m.as_cr_msg_config.profiles_bytes = h->profiles->n ? (int32_t)h->profiles->text_bytes : -1;
     cr_status status = cr_msg_send(fd, &m, err);
     for (int i = 0; i < h->providers->n && status == CR_OK; i++) {
@@ -181,6 +183,11 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     for (int i = 0; i < h->services->n && status == CR_OK; i++) {
         cr_msg_init(&m, CR_MSG_SERVICE);
         m.as_cr_msg_service.service = h->services->at[i];
+        status = cr_msg_send(fd, &m, err);
+    }
+    for (int i = 0; i < h->roles->n && status == CR_OK; i++) {
+        cr_msg_init(&m, CR_MSG_ROLE);
+        m.as_cr_msg_role.role = h->roles->at[i];
         status = cr_msg_send(fd, &m, err);
     }
     for (size_t at = 0; h->profiles->n && at < h->profiles->text_bytes && status == CR_OK; at += CR_PROFILES_PIECE) {
@@ -231,13 +238,13 @@ static void launch_again(void *user, uint32_t events) {
     (void)!cr_watch_after(h->watch, BACKOFF_MOST_MS, launch_again, h, NULL);
 }
 
-cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
-                               const cr_ground *g, cr_watch *w, cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) {
+cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *providers, const cr_service_set *services, const cr_role_set *roles,
+                               const cr_profile_set *profiles, const cr_ground *g, cr_watch *w, cr_hub_message_fn on_message, void *user, cr_hub_process **ret_hub, cr_err *err) {
     cr_hub_process *h = calloc(1, sizeof *h);
     if (!h)
         return CR_FAIL(err, CR_MEMORY, "no memory for the hub's record");
-    *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .profiles = profiles, .ground = g, .watch = w, .on_message = on_message, .user = user, .fd = -1, .pidfd = -1,
-                          .backoff_ms = BACKOFF_FIRST_MS};
+    *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .roles = roles, .profiles = profiles, .ground = g, .watch = w,
+                          .on_message = on_message, .user = user, .fd = -1, .pidfd = -1, .backoff_ms = BACKOFF_FIRST_MS};
     cr_buf_init(&h->queue, QUEUE_MAX);
     h->binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     cr_status status = h->binary_fd < 0 ? CR_FAIL_ERRNO(err, "cannot open this program's file") : launch(h, err);

@@ -14,6 +14,7 @@
 #include "platform/daemon/hub_process.h"
 #include "platform/daemon/profiles.h"
 #include "platform/daemon/providers.h"
+#include "platform/daemon/roles.h"
 #include "platform/daemon/services.h"
 #include "platform/daemon/urls.h"
 #include "platform/gateway/gateway.h"
@@ -21,8 +22,8 @@
 #include "platform/runner/protocol.h"
 
 /* hub/hub.c. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
-                const struct cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_role_set *roles,
+                const cr_profile_set *profiles, const struct cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 
 static int fail(const cr_err *err) {
     fprintf(stderr, "cratond: %s\n", err->message);
@@ -61,13 +62,15 @@ static cr_status receive_profiles(int bytes, cr_profile_set *profiles, cr_err *e
 }
 
 /* What the helper sends before anything else. */
-static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_service_set *services, cr_profile_set *profiles, cr_err *err) {
+static cr_status receive_settings(cr_config *config, cr_provider_set *providers, cr_service_set *services, cr_role_set *roles, cr_profile_set *profiles,
+                                  cr_err *err) {
     cr_msg m;
     CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
     if (m.head.kind != CR_MSG_CONFIG)
         return CR_FAIL(err, CR_FORMAT, "the first packet is not the settings");
     *config = m.as_cr_msg_config.config;
-    int n_providers = m.as_cr_msg_config.n_providers, n_services = m.as_cr_msg_config.n_services, profiles_bytes = m.as_cr_msg_config.profiles_bytes;
+    int n_providers = m.as_cr_msg_config.n_providers, n_services = m.as_cr_msg_config.n_services, n_roles = m.as_cr_msg_config.n_roles;
+    int profiles_bytes = m.as_cr_msg_config.profiles_bytes;
     for (; providers->n < n_providers; providers->n++) {
         CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
         if (m.head.kind != CR_MSG_PROVIDER)
@@ -80,6 +83,12 @@ static cr_status receive_settings(cr_config *config, cr_provider_set *providers,
             return CR_FAIL(err, CR_FORMAT, "a packet is not a service");
         services->at[services->n] = m.as_cr_msg_service.service;
     }
+    for (; roles->n < n_roles; roles->n++) {
+        CR_TRY(cr_msg_receive(CR_HUB_RUNNER_FD, false, &m, err));
+        if (m.head.kind != CR_MSG_ROLE)
+            return CR_FAIL(err, CR_FORMAT, "a packet is not a role");
+        roles->at[roles->n] = m.as_cr_msg_role.role;
+    }
     explicit_bzero(&m, sizeof m);
     return receive_profiles(profiles_bytes, profiles, err);
 }
@@ -88,11 +97,12 @@ static int run_hub(void) {
     static cr_config config;
     static cr_provider_set providers;
     static cr_service_set services;
+    static cr_role_set roles;
     static cr_profile_set profiles;
     cr_err err = CR_ERR_INIT;
     cr_log_setup("hub", CR_LOG_INFO, 2);
     signal(SIGPIPE, SIG_IGN);
-    cr_status status = receive_settings(&config, &providers, &services, &profiles, &err);
+    cr_status status = receive_settings(&config, &providers, &services, &roles, &profiles, &err);
     if (status == CR_OK && prctl(PR_SET_DUMPABLE, 0) != 0)   /* no other process of this uid looks into its memory */
         status = CR_FAIL_ERRNO(&err, "cannot protect the hub's memory");
     if (status == CR_OK)
@@ -101,8 +111,8 @@ static int run_hub(void) {
         cr_log_err(CR_LOG_ERROR, "hub cannot start", &err);
         return cr_status_exit(status);
     }
-    return cr_hub_main(&config, &providers, &services, &profiles, config.gateway ? &cr_gateway_feature : NULL, CR_HUB_RUNNER_FD, CR_HUB_API_FD,
-                       CR_HUB_CONTROL_FD);
+    return cr_hub_main(&config, &providers, &services, &roles, &profiles, config.gateway ? &cr_gateway_feature : NULL, CR_HUB_RUNNER_FD,
+                       CR_HUB_API_FD, CR_HUB_CONTROL_FD);
 }
 
 static int help(const cr_option *actions) {
@@ -135,8 +145,18 @@ static int service_help(void) {
     return 0;
 }
 
+static int role_help(void) {
+    cr_auto_buf cr_buf rows;
+    cr_buf_init(&rows, 64 << 10);
+    cr_role_help(&rows);
+    printf("A role, that is rights that some people, groups or services have: one file STATE/roles/NAME.conf for each, lines `key = value`. It\n"
+           "belongs to the user that runs cratond, and is read at its start. The role user is everybody's: a file user.conf gives more to all.\n\n%s",
+           cr_buf_str(&rows));
+    return 0;
+}
+
 /* Says what the next start will use. */
-static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_profile_set *profiles) {
+static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_role_set *roles, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
     cr_url_hub_origin(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
@@ -147,6 +167,13 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
     }
     for (int i = 0; i < services->n; i++)
         printf("  service %s: %s%d scopes\n", services->at[i].name, services->at[i].admin ? "administrator, and " : "", services->at[i].n_scopes);
+    for (int i = 0; i < roles->n; i++) {
+        const cr_role *r = &roles->at[i];
+        if (strcmp(r->name, "user") == 0)
+            printf("  role %s: %d scopes for everybody\n", r->name, r->n_scopes);
+        else
+            printf("  role %s: %d scopes for %d people, %d groups, %d services\n", r->name, r->n_scopes, r->n_users, r->n_groups, r->n_services);
+    }
     cr_auto_buf cr_buf text;
     cr_buf_init(&text, 256 << 10);
     cr_profiles_describe(c, profiles, &text);
@@ -159,9 +186,10 @@ int main(int argc, char **argv) {
         return run_hub();
 
     cr_control_command k = {0};
-    bool want_help = false, want_version = false, want_check = false, want_signin_help = false, want_service_help = false;
+    bool want_help = false, want_version = false, want_check = false, want_signin_help = false, want_service_help = false, want_role_help = false;
     static cr_provider_set providers;
     static cr_service_set services;
+    static cr_role_set roles;
     static cr_profile_set profiles;
     const cr_option actions[] = {
         {0, "status", NULL, "what runs", CR_OPTION_FLAG, &k.status},
@@ -173,6 +201,7 @@ int main(int argc, char **argv) {
         {0, "check", NULL, "read the settings and say whether they are good", CR_OPTION_FLAG, &want_check},
         {0, "signin-help", NULL, "settings of identity providers", CR_OPTION_FLAG, &want_signin_help},
         {0, "service-help", NULL, "settings of services", CR_OPTION_FLAG, &want_service_help},
+        {0, "role-help", NULL, "settings of roles", CR_OPTION_FLAG, &want_role_help},
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &want_help},
         {0, "version", NULL, "the version", CR_OPTION_FLAG, &want_version},
         {0},
@@ -188,16 +217,18 @@ int main(int argc, char **argv) {
         return signin_help();
     if (want_service_help)
         return service_help();
+    if (want_role_help)
+        return role_help();
     if (status != CR_OK)
         return fail(&err);
     if (cr_control_is_asked(&k))
         return cr_control_run(&config, &k);
     if (cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK ||
-        cr_profiles_load(&config, &profiles, &err) != CR_OK)
+        cr_roles_load(&config, &services, &roles, &err) != CR_OK || cr_profiles_load(&config, &profiles, &err) != CR_OK)
         return fail(&err);
     if (want_check)
-        return check(&config, &providers, &services, &profiles);
-    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &profiles, &err) != CR_OK)
+        return check(&config, &providers, &services, &roles, &profiles);
+    if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &roles, &profiles, &err) != CR_OK)
         return fail(&err);
     return 0;
 }

@@ -214,6 +214,34 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE links ADD COLUMN used INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE links ADD COLUMN group_name TEXT;"                              /* that they are put into */
      "ALTER TABLE links ADD COLUMN note TEXT NOT NULL DEFAULT '';"},              /* the administrator's, to know it by */
+    {11, "shares",
+     /* Scopes at one server, given to a person, to a group, or to whoever brings a code; see identity/share.h. */
+     "CREATE TABLE shares ("
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"    /* names a code to people: never given again */
+     "  server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,"
+     "  user_id INTEGER REFERENCES users (id) ON DELETE CASCADE,"
+     "  group_id INTEGER REFERENCES groups (id) ON DELETE CASCADE,"
+     "  hash BLOB UNIQUE,"                        /* of a code */
+     "  scopes TEXT NOT NULL,"                    /* JSON list of names without filters: they are for this server */
+     "  service TEXT,"                            /* that gave it */
+     "  created_ms INTEGER NOT NULL,"
+     "  expires_ms INTEGER,"                      /* of a code, as what follows */
+     "  last_ms INTEGER,"
+     "  used INTEGER NOT NULL DEFAULT 0,"         /* how many times it was taken */
+     "  CHECK ((user_id IS NOT NULL) + (group_id IS NOT NULL) + (hash IS NOT NULL) = 1),"
+     "  CHECK ((hash IS NULL) = (expires_ms IS NULL)),"
+     "  UNIQUE (server_id, user_id),"
+     "  UNIQUE (server_id, group_id)"
+     ") STRICT;"
+     "CREATE INDEX shares_user ON shares (user_id);"
+     "CREATE INDEX shares_group ON shares (group_id);"
+     /* The people whose right to do so stands behind it: it ends with the first of them. */
+     "CREATE TABLE share_makers ("
+     "  share_id INTEGER NOT NULL REFERENCES shares (id) ON DELETE CASCADE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  PRIMARY KEY (share_id, user_id)"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE INDEX share_makers_user ON share_makers (user_id);"},
     {12, "audit log; when somebody signed in was proved last, and what waits for the next proof",
      "CREATE TABLE audit ("                       /* see identity/audit.h */
      "  id INTEGER PRIMARY KEY AUTOINCREMENT,"

@@ -1,5 +1,5 @@
 /* home.c - a person's own pages: home, start, stop, the way to their server. */
-#include "platform/hub/hub.h"
+#include "platform/hub/shares.h"
 
 #include <stdio.h>
 #include "base/clock.h"
@@ -37,8 +37,16 @@ static json_t *server_values(cr_lab *s) {
 
 void cr_home(cr_request *req) {
     cr_lab *s;
-    if (own_server(req, &s))
-        cr_site_page(req, 200, "home", json_pack("{s:o, s:o}", "server", server_values(s), "idle", cr_idle_values(s)));
+    json_t *shared = NULL;
+    cr_err err = CR_ERR_INIT;
+    if (!own_server(req, &s))
+        return;
+    if (cr_shares_guest_rows(req, &shared, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return;
+    }
+    cr_site_page(req, 200, "home", json_pack("{s:o, s:o, s:b, s:o, s:b}", "server", server_values(s), "idle", cr_idle_values(s), "has_shared",
+                                             json_array_size(shared) > 0, "shared", shared, "may_share", cr_shares_may(req, CR_SCOPE_SHARES, s)));
 }
 
 static void to_pending(cr_request *req) {
@@ -161,9 +169,37 @@ static void redirect_later(cr_request *req, const char *url) {
     cr_request_suspend(req);
 }
 
-/* /hub/user/NAME/rest: HAProxy found no route and sent the browser here. For a running server that means a lost route: mend, go back. */
-void cr_user_path(cr_request *req) {
+/* HAProxy found no route to a server that runs: mend, and send the browser back. */
+static void mend(cr_request *req, const cr_lab *s) {
+    char rest[CR_HTTP_TARGET_MAX + 8], url[CR_HTTP_TARGET_MAX + CR_URL_MAX];
+    cr_proxy_sync(cr_hub_of(req)->proxy);
+    snprintf(rest, sizeof rest, "%s%s%s", req->param[1] ? req->param[1] : "", req->query_text[0] ? "?" : "", req->query_text);
+    redirect_later(req, cr_lab_origin_url(s, rest, url, sizeof url));
+}
+
+/* Another person's server. Who was not given it does not hear whether it is there. */
+static void guest_path(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
+    char full[CR_SCOPE_VALUE_MAX + 1];
+    cr_person owner;
+    cr_lab *s;
+    cr_err err = CR_ERR_INIT;
+    snprintf(full, sizeof full, "%s/", req->param[0]);
+    cr_status status = cr_rest_may(req, CR_SCOPE_ACCESS_SERVERS, CR_SCOPE_SERVER, full) ? cr_person_find(hub->db, req->param[0], &owner, &err) : CR_NOT_FOUND;
+    if (status == CR_OK)
+        status = cr_lab_find(hub, &owner, "", true, &s, &err);
+    if (status == CR_NOT_FOUND)
+        cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
+    else if (status != CR_OK)
+        cr_reply_err(req, &err);
+    else if (s->state == CR_LAB_READY)
+        mend(req, s);
+    else
+        cr_site_page(req, 424, "guest", json_pack("{s:s}", "owner", s->user));
+}
+
+/* /hub/user/NAME/rest: HAProxy found no route and sent the browser here. */
+void cr_user_path(cr_request *req) {
     const cr_caller *c = cr_caller_of(req);
     if (!c->signed_in) {
         char next[3 * CR_HTTP_TARGET_MAX];
@@ -175,17 +211,14 @@ void cr_user_path(cr_request *req) {
         return;
     }
     if (strcmp(req->param[0], c->person.name) != 0) {
-        cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
+        guest_path(req);
         return;
     }
     cr_lab *s;
     if (!own_server(req, &s))
         return;
     if (s->state == CR_LAB_READY) {
-        cr_proxy_sync(hub->proxy);
-        char rest[CR_HTTP_TARGET_MAX + 8], url[CR_HTTP_TARGET_MAX + CR_URL_MAX];
-        snprintf(rest, sizeof rest, "%s%s%s", req->param[1] ? req->param[1] : "", req->query_text[0] ? "?" : "", req->query_text);
-        redirect_later(req, cr_lab_origin_url(s, rest, url, sizeof url));
+        mend(req, s);
     } else if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) {
         json_t *values = json_pack("{s:o}", "server", server_values(s));
         cr_site_page(req, 424, "not_running", values);

@@ -187,8 +187,8 @@ static void close_all(cr_hub *hub) {
     free(hub->routes);
 }
 
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
-                const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd) {
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_role_set *roles,
+                const cr_profile_set *profiles, const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd) {
     cr_hub *hub = calloc(1, sizeof *hub);
     cr_err err = CR_ERR_INIT;
     if (!hub)
@@ -196,6 +196,7 @@ int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const
     hub->config = config;
     hub->providers = providers;
     hub->services = services;
+    hub->roles = roles;
     hub->profiles = profiles;
     hub->feature = feature;
     hub->started_ms = cr_wall_ms();

@@ -17,6 +17,7 @@
 #include "platform/hub/issuer.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
+#include "platform/identity/role.h"
 #include "platform/identity/service.h"
 #include "platform/identity/session.h"
 #include "platform/hub/pace.h"
@@ -55,6 +56,7 @@ typedef struct cr_hub {
     const cr_config *config;
     const cr_provider_set *providers;
     const cr_service_set *services;
+    const cr_role_set *roles;
     const cr_profile_set *profiles;
     cr_issuer *issuers[CR_PROVIDERS_MAX];     /* of the providers, in their order */
     struct cr_oidc_job *oidc_jobs;            /* sign-ins that wait for a provider; see oidc.c */
@@ -113,8 +115,8 @@ typedef struct cr_caller {
 } cr_caller;
 
 /* The process; see docs/decisions/0003-helper-and-hub.md. Returns the exit code. */
-int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_profile_set *profiles,
-                const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
+int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const cr_service_set *services, const cr_role_set *roles,
+                const cr_profile_set *profiles, const cr_hub_feature *feature, int runner_fd, int api_fd, int control_fd);
 void cr_hub_stop(cr_hub *hub, int exit_code);
 
 static inline cr_hub *cr_hub_of(const cr_request *req) { return req->app; }
@@ -229,7 +231,6 @@ cr_status cr_services_open(cr_hub *hub, cr_err *err) CR_MUST_USE;    /* rest_ser
 void cr_api_services(cr_request *req);
 void cr_api_service(cr_request *req);
 void cr_api_shutdown(cr_request *req);
-void cr_api_shared(cr_request *req);
 void cr_api_later(cr_request *req);            /* not available here */
 /* rest_users.c */
 void cr_api_user(cr_request *req);
@@ -261,6 +262,13 @@ void cr_tokens_write_uses(cr_hub *hub);
 void cr_tokens_page(cr_request *req);
 void cr_tokens_page_make(cr_request *req);
 void cr_tokens_page_remove(cr_request *req);
+/* shares_page.c: /hub/shares, the own server's; /hub/accept-share, a link that was sent */
+void cr_shares_page(cr_request *req);
+void cr_shares_page_give(cr_request *req);
+void cr_shares_page_remove(cr_request *req);
+void cr_shares_page_leave(cr_request *req);
+void cr_accept_page(cr_request *req);
+void cr_accept_post(cr_request *req);
 /* rest_groups.c */
 void cr_api_groups(cr_request *req);
 void cr_api_groups_make(cr_request *req);
@@ -269,6 +277,13 @@ void cr_api_group_make(cr_request *req);
 void cr_api_group_remove(cr_request *req);
 void cr_api_group_users(cr_request *req);
 void cr_api_group_properties(cr_request *req);
+/* rest_shares.c */
+void cr_api_shares(cr_request *req);
+void cr_api_share_codes(cr_request *req);
+void cr_api_shared(cr_request *req);
+void cr_api_shared_one(cr_request *req);
+void cr_api_group_shared(cr_request *req);
+void cr_api_group_shared_one(cr_request *req);
 /* oauth.c */
 void cr_oauth_authorize(cr_request *req);
 void cr_oauth_token(cr_request *req);

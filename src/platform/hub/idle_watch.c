@@ -51,7 +51,7 @@ bool cr_idle_knows(cr_hub *hub, const char *token, cr_caller *c) {
         return false;
     /* As a browser's token at that server: it may go in there, and be told whose it is. */
     c->token = (cr_token){.kind = CR_TOKEN_OAUTH, .user_id = s->user_id, .server_id = s->id};
-    snprintf(c->token.server, sizeof c->token.server, "%s", s->name);
+    snprintf(c->token.server, sizeof c->token.server, "%s/%s", s->user, s->name);
     return true;
 }
 

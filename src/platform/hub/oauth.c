@@ -2,15 +2,16 @@
  *
  * The client is a user server: its id names account and server, its secret is the server's API token, and it has exactly one redirect
  * address, compared as text. A code lives 300 s, works once, and is bound to client, browser session, redirect and challenge; a second
- * use also withdraws the tokens given for it. There is no consent page: a person gets into no server but their own.
+ * use also withdraws the tokens given for it. Who may is whoever holds access:servers for the server: its person, and who was given that by
+ * a share or a role. These are asked first, since the server learns who they are, and what they do there is done as its person; a live
+ * token of theirs for the server says that they agreed.
  */
-#include "platform/hub/hub.h"
+#include "platform/hub/shares.h"
 
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/hub/lab.h"
 
 enum { CODE_LIFE_MS = 300 * 1000, STATE_MAX = 4096 };
 
@@ -51,6 +52,36 @@ static const char *arg(const cr_request *req, const char *name) {
     return value ? value : "";
 }
 
+/* true: the person has agreed before, with this server as it is now. */
+static cr_status has_agreed(cr_hub *hub, const cr_lab *server, int64_t user_id, bool *ret_agreed, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT 1 FROM tokens WHERE server_id = ? AND user_id = ? AND kind = 'oauth' AND expires_ms > ? LIMIT 1", "iii",
+                         server->id, user_id, cr_wall_ms()));
+    *ret_agreed = cr_query_next(&q);
+    return *ret_agreed ? CR_OK : cr_query_end(&q, err);
+}
+
+/* A guest may go on; false: replied. */
+static bool let_guest_in(cr_request *req, const cr_lab *server) {
+    const cr_person *me = &cr_caller_of(req)->person;
+    bool agreed = false;
+    cr_err err = CR_ERR_INIT;
+    if (!cr_shares_may(req, CR_SCOPE_ACCESS_SERVERS, server)) {
+        cr_log_often(CR_LOG_WARN, "access to another person's server refused", "user=%s owner=%s", me->name, server->user);
+        cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
+        return false;
+    }
+    if (req->method == CR_POST) {
+        cr_log(CR_LOG_INFO, "guest enters a server", "user=%s owner=%s server=%s", me->name, server->user, server->name);
+        return true;
+    }
+    if (has_agreed(cr_hub_of(req), server, me->id, &agreed, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else if (!agreed)
+        cr_site_page(req, 200, "enter", json_pack("{s:s, s:s, s:s}", "owner", server->user, "server_name", server->name, "target", req->target));
+    return agreed;
+}
+
 void cr_oauth_authorize(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     const cr_caller *c = cr_caller_of(req);
@@ -72,11 +103,6 @@ void cr_oauth_authorize(cr_request *req) {
         cr_reply_error(req, 400, "this sign-in request has a wrong return address", "start again from your home page: /hub/home");
         return;
     }
-    if (owner.id != c->person.id) {
-        cr_log_often(CR_LOG_WARN, "access to another person's server refused", "user=%s owner=%s", c->person.name, owner.name);
-        cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
-        return;
-    }
     const char *state = arg(req, "state"), *challenge = arg(req, "code_challenge");
     if (strcmp(arg(req, "response_type"), "code") != 0 || strcmp(arg(req, "code_challenge_method"), "S256") != 0 ||
         !cr_pkce_challenge_is_wellformed(challenge)) {
@@ -87,6 +113,8 @@ void cr_oauth_authorize(cr_request *req) {
         cr_reply_error(req, 400, "this sign-in request has a state that is too long", "start again from your home page: /hub/home");
         return;
     }
+    if (owner.id != c->person.id && !let_guest_in(req, server))
+        return;
     char code[CR_TOKEN_LEN + 1];
     if (make_code(hub, server, c->session_id, redirect, challenge, code, &err) != CR_OK) {
         cr_reply_err(req, &err);
@@ -120,7 +148,7 @@ static bool secret_is_right(cr_hub *hub, const cr_lab *server, const char *secre
 }
 
 typedef struct code_row {
-    int64_t session_id;
+    int64_t session_id, user_id;
     bool used, good;          /* good: everything that it is bound to fits */
 } code_row;
 
@@ -128,10 +156,11 @@ static cr_status read_code(cr_hub *hub, const cr_request *req, const cr_lab *ser
                            cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     memset(row, 0, sizeof *row);
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT session_id, used, server_id, redirect, challenge FROM codes WHERE hash = ? AND expires_ms > ?",
-                         "bi", hash, (size_t)CR_HASH_BYTES, cr_wall_ms()));
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT c.session_id, c.used, c.server_id, c.redirect, c.challenge, s.user_id FROM codes c "
+                         "JOIN sessions s ON s.id = c.session_id WHERE c.hash = ? AND c.expires_ms > ?", "bi", hash, (size_t)CR_HASH_BYTES, cr_wall_ms()));
     if (cr_query_next(&q)) {
         row->session_id = cr_query_int(&q, 0);
+        row->user_id = cr_query_int(&q, 5);
         row->used = cr_query_int(&q, 1);
         row->good = cr_query_int(&q, 2) == server->id && strcmp(cr_query_text(&q, 3), form(req, "redirect_uri")) == 0 &&
                     cr_pkce_is_right(form(req, "code_verifier"), cr_query_text(&q, 4));
@@ -151,7 +180,7 @@ static cr_status exchange(cr_hub *hub, const cr_request *req, const cr_lab *serv
         return cr_db_run(hub->db, err, "DELETE FROM tokens WHERE code_hash = ?", "b", hash, sizeof hash);
     if (!row.good)
         return CR_OK;
-    cr_token what = {.kind = CR_TOKEN_OAUTH, .user_id = server->user_id, .server_id = server->id, .session_id = row.session_id};
+    cr_token what = {.kind = CR_TOKEN_OAUTH, .user_id = row.user_id, .server_id = server->id, .session_id = row.session_id};
     return cr_token_issue(hub->db, &what, hash, CR_SESSION_LIFE_MS, NULL, ret_token, err);
 }
 

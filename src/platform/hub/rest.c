@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/identity/groups.h"
+#include "platform/identity/share.h"
 
 void cr_rest_reply(cr_request *req, int status, const char *format, ...) {
     char message[512];
@@ -56,16 +57,71 @@ static bool add_texts(cr_scopes *set, const char *scopes, const cr_scope_owner *
     return inherits;
 }
 
+typedef struct given {
+    cr_scopes *set;
+    const cr_scope_owner *owner;
+} given;
+
+/* Others decide how many shares a person is given: they must not fill the set, which would then grant nothing. */
+enum { GIVEN_FILTERS_MAX = CR_SCOPE_FILTERS_MAX / 8 };
+
+static void add_given(void *user, const cr_share *share) {
+    const given *g = user;
+    json_t *list = json_loads(share->scopes, 0, NULL);
+    for (size_t i = 0; i < json_array_size(list) && g->set->n_filters < GIVEN_FILTERS_MAX; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        const char *text = name ? cr_arena_printf(g->set->arena, "%s!server=%s/%s", name, share->owner, share->server) : NULL;
+        if (text)
+            cr_scopes_add(g->set, text, g->owner);
+    }
+    json_decref(list);
+}
+
+void cr_rest_person_scopes(cr_hub *hub, const cr_person *person, cr_scopes *out) {
+    const cr_scope_owner owner = {person->name, NULL, NULL};
+    const cr_share_filter mine = {.reaches_id = person->id};
+    given g = {out, &owner};
+    cr_err err = CR_ERR_INIT;
+    const cr_scope_members members = cr_rest_members(hub);
+    cr_scopes_add_roles(out, person->name, person->admin);
+    for (int i = 0; i < hub->roles->n; i++)
+        if (cr_role_is_of_person(&hub->roles->at[i], person->name, &members))
+            cr_role_add_scopes(&hub->roles->at[i], &owner, out);
+    if (cr_share_list(hub->db, &mine, GIVEN_FILTERS_MAX, 0, add_given, &g, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "looking for shares", &err);
+}
+
+json_t *cr_rest_group_roles(const cr_hub *hub, const char *group) {
+    json_t *list = json_array();
+    for (int i = 0; i < hub->roles->n; i++)
+        if (cr_role_is_of_group(&hub->roles->at[i], group))
+            json_array_append_new(list, json_string(hub->roles->at[i].name));
+    return list;
+}
+
+json_t *cr_rest_service_roles(const cr_hub *hub, const cr_service *service) {
+    json_t *list = service->admin ? json_pack("[s]", "admin") : json_array();
+    for (int i = 0; i < hub->roles->n; i++)
+        if (cr_role_is_of_service(&hub->roles->at[i], service->name))
+            json_array_append_new(list, json_string(hub->roles->at[i].name));
+    return list;
+}
+
+void cr_rest_service_scopes(const cr_hub *hub, const cr_service *service, cr_scopes *out) {
+    const cr_scope_owner owner = {.service = service->name};
+    cr_service_add_scopes(service, out);
+    for (int i = 0; i < hub->roles->n; i++)
+        if (cr_role_is_of_service(&hub->roles->at[i], service->name))
+            cr_role_add_scopes(&hub->roles->at[i], &owner, out);
+}
+
 void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind kind, const char *server, const char *scopes, cr_scopes *out) {
-    char full_name[CR_NAME_MAX + CR_ACCOUNT_MAX + 2] = "";
-    if (kind != CR_TOKEN_API)
-        snprintf(full_name, sizeof full_name, "%s/%s", person->name, server ? server : "");
-    const cr_scope_owner owner = {person->name, full_name, NULL};
+    const cr_scope_owner owner = {person->name, kind == CR_TOKEN_API ? "" : server, NULL};
     const cr_scope_members members = cr_rest_members(hub);
     cr_scopes all, own;
     cr_scopes_init(&all, out->arena);
     cr_scopes_init(&own, out->arena);
-    cr_scopes_add_roles(&all, person->name, person->admin);
+    cr_rest_person_scopes(hub, person, &all);
     if (kind == CR_TOKEN_API && (!scopes || add_texts(&own, scopes, &owner))) {
         *out = all;
         return;
@@ -94,7 +150,7 @@ const cr_scopes *cr_rest_scopes(cr_request *req) {
         return &nothing;
     cr_scopes_init(set, &req->arena);
     if (c->service) {
-        cr_service_add_scopes(c->service, set);
+        cr_rest_service_scopes(hub, c->service, set);
         return c->scopes = set;
     }
     if (c->by_token && c->token.narrowed && cr_token_scopes(hub->db, c->token.id, &req->arena, &texts, &err) != CR_OK) {

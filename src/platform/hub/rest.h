@@ -1,5 +1,5 @@
 /* rest.h - what the files of the REST API share. One file a resource: rest_hub.c (the hub itself, proxy), rest_services.c,
- * rest_users.c, rest_servers.c, rest_tokens.c, rest_groups.c; handlers are declared in hub.h.
+ * rest_users.c, rest_servers.c, rest_tokens.c, rest_groups.c, rest_shares.c; handlers are declared in hub.h.
  *
  * A handler first asks cr_rest_needs: who may not hears so before anything about the object, 404 when the scope is held for other
  * objects, 403 when it is not held at all. Then it looks for the object.
@@ -16,7 +16,10 @@ enum { CR_REST_LIST_MAX = 200, CR_REST_LIST_DEFAULT = 50, CR_REST_MAKE_MAX = 500
 
 /* What the caller may do; made at the first question. */
 const cr_scopes *cr_rest_scopes(cr_request *req);
-/* What a token may do that its person holds; scopes: JSON list, NULL: all that the person may. */
+/* Adds what a person may by roles and by shares of others' servers. */
+void cr_rest_person_scopes(cr_hub *hub, const cr_person *person, cr_scopes *out);
+void cr_rest_service_scopes(const cr_hub *hub, const cr_service *service, cr_scopes *out);
+/* What a token may do that its person holds; server: as in cr_token; scopes: JSON list, NULL: all that the person may. */
 void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind kind, const char *server, const char *scopes, cr_scopes *out);
 bool cr_rest_may(cr_request *req, cr_scope scope, cr_scope_kind kind, const char *value);
 /* Any of n scopes for this object; false: replied. */
@@ -49,6 +52,9 @@ void cr_api_service_self(cr_request *req);
  * all that the person may. life_s 0: no end. The model has the token itself as `token`. */
 cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const json_t *scopes, int64_t life_s, const char *note, json_t **ret_model,
                               cr_err *err) CR_MUST_USE;
+/* Names of the operator's roles that a group or a service has. */
+json_t *cr_rest_group_roles(const cr_hub *hub, const char *group);
+json_t *cr_rest_service_roles(const cr_hub *hub, const cr_service *service);
 /* A server that this caller may see. */
 struct cr_lab;
 json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);

@@ -29,7 +29,7 @@ static void add_model(void *user, const cr_group *g) {
         json_object_set_new(model, "name", json_string(g->name));
     }
     if (roles)
-        json_object_set_new(model, "roles", json_array());
+        json_object_set_new(model, "roles", cr_rest_group_roles(cr_hub_of(m->req), g->name));
     if (all) {
         json_t *people = json_array(), *properties = json_loads(g->properties, 0, NULL);
         if (m->status == CR_OK)

@@ -100,9 +100,3 @@ void cr_api_shutdown(cr_request *req) {
     }
     cr_reply_error(req, 501, "This hub is not stopped by a request.", "systemctl stop craton");
 }
-
-void cr_api_shared(cr_request *req) {
-    cr_person person;
-    if (CR_REST_NEEDS(req, CR_SCOPE_USER, req->param[0], CR_SCOPE_READ_USERS_SHARES) && cr_rest_find_person(req, req->param[0], &person))
-        cr_api_later(req);
-}

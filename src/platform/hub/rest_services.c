@@ -3,26 +3,34 @@
 
 #include <stdio.h>
 #include "base/log.h"
+#include "platform/identity/share.h"
 
 /* ---- what a service has given ends with its right to give ---- */
 
-/* Services change while no hub runs, so this is looked at when one starts. */
-cr_status cr_services_open(cr_hub *hub, cr_err *err) {
+/* JSON list of the services that hold a scope; NULL: no memory. */
+static char *holders(const cr_hub *hub, cr_scope scope) {
     json_t *names = json_array();
     for (int i = 0; i < hub->services->n; i++) {
         cr_auto_arena cr_arena arena;
         cr_scopes set;
         cr_arena_init(&arena, 1 << 20);
         cr_scopes_init(&set, &arena);
-        cr_service_add_scopes(&hub->services->at[i], &set);
-        if (cr_scopes_mention(&set, CR_SCOPE_TOKENS))
+        cr_rest_service_scopes(hub, &hub->services->at[i], &set);
+        if (cr_scopes_mention(&set, scope))
             json_array_append_new(names, json_string(hub->services->at[i].name));
     }
-    cr_auto_free char *text = json_dumps(names, JSON_COMPACT);
+    char *text = json_dumps(names, JSON_COMPACT);
     json_decref(names);
-    if (!text)
+    return text;
+}
+
+/* Services change while no hub runs, so this is looked at when one starts. */
+cr_status cr_services_open(cr_hub *hub, cr_err *err) {
+    cr_auto_free char *by_tokens = holders(hub, CR_SCOPE_TOKENS), *by_shares = holders(hub, CR_SCOPE_SHARES);
+    if (!by_tokens || !by_shares)
         return CR_FAIL(err, CR_MEMORY, "no memory for the names of services");
-    CR_TRY(cr_token_keep_of_services(hub->db, text, err));
+    CR_TRY(cr_token_keep_of_services(hub->db, by_tokens, err));
+    CR_TRY(cr_share_keep_of_services(hub->db, by_shares, err));
     if (hub->services->n)
         cr_log(CR_LOG_INFO, "services", "n=%d", hub->services->n);
     return CR_OK;
@@ -39,7 +47,7 @@ static const struct { cr_scope scope; const char *keys[10]; } visible[] = {
 /* As this caller may see it. The hub starts no services and routes nothing to them, so command, prefix and pid are empty. */
 static json_t *model_of(cr_request *req, const cr_service *s) {
     json_t *full = json_pack("{s:s, s:s, s:o, s:b, s:s, s:s, s:[], s:i, s:{}, s:b}", "kind", "service", "name", s->name, "roles",
-                             s->admin ? json_pack("[s]", "admin") : json_array(), "admin", (int)s->admin, "url", s->url, "prefix", "", "command", "pid", 0,
+                             cr_rest_service_roles(cr_hub_of(req), s), "admin", (int)s->admin, "url", s->url, "prefix", "", "command", "pid", 0,
                              "info", "display", 1);
     json_t *seen = json_object();
     for (size_t i = 0; i < CR_ARRAY_LEN(visible); i++)

@@ -62,9 +62,10 @@ static json_t *scopes_of(const models *m, const cr_token_row *row) {
 static void add_model(void *user, const cr_token_row *row) {
     models *m = user;
     char id[32], session[32], server[CR_NAME_MAX + CR_ACCOUNT_MAX + 32];
+    const char *of = row->server ? row->server : "";
     snprintf(id, sizeof id, "a%lld", (long long)row->id);
     snprintf(session, sizeof session, "%lld", (long long)row->session_id);
-    snprintf(server, sizeof server, "Server at /user/%s/%s%s", m->person->name, row->server ? row->server : "", row->server && row->server[0] ? "/" : "");
+    snprintf(server, sizeof server, "Server at /user/%s%s", of, cr_ends_with(of, "/") ? "" : "/");
     json_array_append_new(m->list, json_pack("{s:s, s:s, s:s, s:[], s:o, s:o, s:o, s:o, s:s, s:s?, s:s}", "user", m->person->name, "id", id, "kind",
                                              "api_token", "roles", "scopes", scopes_of(m, row), "created", cr_rest_time(row->created_ms),
                                              "last_activity", cr_rest_time(row->last_ms), "expires_at", cr_rest_time(row->expires_ms), "note",
@@ -157,8 +158,19 @@ static bool check_texts(cr_request *req, const char *name) {
     return right;
 }
 
+/* The scopes of a role, JupyterHub's own or the operator's; false: there is none of this name. */
+static bool add_role(const cr_hub *hub, const char *name, json_t *list) {
+    const char *const *texts = cr_scope_role(name);
+    const cr_role *more = cr_role_named(hub->roles, name);
+    for (; texts && *texts; texts++)
+        json_array_append_new(list, json_string(*texts));
+    for (int i = 0; more && i < more->n_scopes; i++)
+        json_array_append_new(list, json_string(more->scopes[i]));
+    return cr_scope_role(name) || more;
+}
+
 /* The list of scopes that the body asks for, NULL: all that the person may. Roles are their scopes. */
-static cr_status read_scopes(const json_t *body, json_t **ret_scopes, cr_err *err) {
+static cr_status read_scopes(const cr_hub *hub, const json_t *body, json_t **ret_scopes, cr_err *err) {
     const json_t *scopes = json_object_get(body, "scopes"), *by_role = json_object_get(body, "roles");
     bool has_scopes = scopes && !json_is_null(scopes), has_roles = by_role && !json_is_null(by_role);
     *ret_scopes = NULL;
@@ -173,13 +185,12 @@ static cr_status read_scopes(const json_t *body, json_t **ret_scopes, cr_err *er
     json_t *list = json_array();
     for (size_t i = 0; i < json_array_size(by_role); i++) {
         const char *role = json_string_value(json_array_get(by_role, i));
-        const char *const *texts = cr_scope_role(role);
-        if (!texts) {
+        bool known = add_role(hub, role, list);
+        if (!known || json_array_size(list) > CR_SCOPE_TEXTS_MAX) {
             json_decref(list);
-            return CR_FAIL(err, CR_INVALID, "No such role: %.80s", role);
+            return known ? CR_FAIL(err, CR_INVALID, "roles of more than %d scopes together", CR_SCOPE_TEXTS_MAX)
+                         : CR_FAIL(err, CR_INVALID, "No such role: %.80s", role);
         }
-        for (; *texts; texts++)
-            json_array_append_new(list, json_string(*texts));
     }
     *ret_scopes = list;
     return CR_OK;
@@ -216,7 +227,7 @@ static cr_status check_scopes(cr_request *req, const cr_person *person, const js
         if (strcmp(text, "inherit") != 0)
             cr_scopes_add(&asked, text, &owner);
     }
-    cr_scopes_add_roles(&held, person->name, person->admin);
+    cr_rest_person_scopes(cr_hub_of(req), person, &held);
     cr_scopes_intersect(&both, &asked, &held, &members);
     if (cr_scopes_equal(&asked, &both))
         return CR_OK;
@@ -336,7 +347,7 @@ void cr_api_token_make(cr_request *req) {
         snprintf(note, sizeof note, "Requested via api%s%s", c->person.id == person.id ? "" : c->service ? " by " : " by user ",
                  c->person.id == person.id ? "" : c->person.name);
     json_t *scopes = NULL;
-    cr_status status = read_scopes(req->json, &scopes, &err);
+    cr_status status = read_scopes(cr_hub_of(req), req->json, &scopes, &err);
     if (status == CR_OK)
         status = cr_rest_issue_token(req, &person, scopes, life_s, note, &model, &err);
     json_decref(scopes);

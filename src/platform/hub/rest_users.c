@@ -42,8 +42,20 @@ static json_t *user_info(cr_hub *hub, const cr_person *p) {
     return json_pack("{s:s, s:s}", "name", p->name, "display_name", shown);
 }
 
+static bool not_asked(void *arg, const char *group, const char *user) {
+    (void)arg, (void)group, (void)user;
+    return false;
+}
+
 /* Everybody has the role user, as in JupyterHub. */
-static json_t *roles_of(const cr_person *p) { return p->admin ? json_pack("[s, s]", "user", "admin") : json_pack("[s]", "user"); }
+static json_t *roles_of(cr_hub *hub, const cr_person *p) {
+    json_t *list = p->admin ? json_pack("[s, s]", "user", "admin") : json_pack("[s]", "user");
+    const cr_scope_members nobody = {not_asked, NULL};      /* a role of a group is the group's, not the person's */
+    for (int i = 0; i < hub->roles->n; i++)
+        if (strcmp(hub->roles->at[i].name, "user") != 0 && cr_role_is_of_person(&hub->roles->at[i], p->name, &nobody))
+            json_array_append_new(list, json_string(hub->roles->at[i].name));
+    return list;
+}
 
 /* include_stopped_servers, as JupyterHub reads it. */
 static bool wants_stopped(const cr_request *req) {
@@ -76,7 +88,7 @@ static json_t *full_model(cr_request *req, const cr_person *p) {
             json_object_set_new(servers, "", cr_rest_server_model(req, s));
     }
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o, s:n}", "kind", "user", "name", p->name, "admin", p->admin,
-                     "roles", roles_of(p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,
+                     "roles", roles_of(hub, p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,
                      "created", cr_rest_time(p->created_ms), "last_activity", cr_rest_time(p->last_activity_ms), "servers", servers, "auth_state");
 }
 

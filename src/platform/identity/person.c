@@ -75,10 +75,11 @@ cr_status cr_person_add(cr_db *db, cr_person *p, cr_err *err) {
     return CR_OK;
 }
 
-/* A link, or a token for somebody else, is a way in for its holder, so it must not outlive the rights that it came from. */
+/* A link, a token for somebody else, or a share is a way in for its holder, so it must not outlive the rights that it came from. */
 cr_status cr_person_forget_given(cr_db *db, int64_t id, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE made_by = ?", "i", id));
-    return cr_db_run(db, err, "DELETE FROM tokens WHERE id IN (SELECT token_id FROM token_makers WHERE user_id = ?)", "i", id);
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE id IN (SELECT token_id FROM token_makers WHERE user_id = ?)", "i", id));
+    return cr_db_run(db, err, "DELETE FROM shares WHERE id IN (SELECT share_id FROM share_makers WHERE user_id = ?)", "i", id);
 }
 
 /* Tokens of user servers end with the servers, which go on. */

@@ -29,8 +29,8 @@ cr_status cr_person_add(cr_db *db, cr_person *person, cr_err *err) CR_MUST_USE;
 /* Also ends what was given out under the old one, which somebody else may have known: sessions, API tokens, links to set a password, and what
  * the person has given to others. */
 cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err *err) CR_MUST_USE;
-/* Ends what lets others in by the rights of this person: links, tokens made for others, and tokens that were made with such. For whoever takes
- * rights away, in the same transaction. */
+/* Ends what lets others in by the rights of this person: links, tokens made for others, shares of servers, and what was made with such tokens.
+ * For whoever takes rights away, in the same transaction. */
 cr_status cr_person_forget_given(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 /* Also ends sessions and tokens of a disabled person, and what the person has given. CR_CONFLICT: the last administrator. */
 cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *err) CR_MUST_USE;

@@ -102,8 +102,8 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 
 /* ?1 is for the condition, ?2 the time. API tokens of people whom only providers know end with what the last sign-in was worth. */
 #define TOKEN_QUERY(condition) \
-    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, s.name, t.scopes IS NOT NULL, t.hash " \
-    "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id " \
+    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, o.name || '/' || s.name, t.scopes IS NOT NULL, t.hash " \
+    "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN users o ON o.id = s.user_id " \
     "WHERE " condition " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') " \
     "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) " \
     "OR EXISTS (SELECT 1 FROM identities WHERE user_id = u.id AND tokens_until_ms > ?2))"
@@ -169,8 +169,8 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err,
                          "SELECT * FROM (SELECT t.id, t.session_id, t.created_ms, coalesce(t.last_ms, iif(t.kind = 'server', s.last_activity_ms, NULL)) "
-                         "AS seen, t.expires_ms, t.kind, t.note, t.scopes, s.name, count(*) OVER () FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
-                         "WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
+                         "AS seen, t.expires_ms, t.kind, t.note, t.scopes, o.name || '/' || s.name, count(*) OVER () FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
+                         "LEFT JOIN users o ON o.id = s.user_id WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
                          "ORDER BY coalesce(seen, t.created_ms) DESC, t.id DESC LIMIT ?4) ORDER BY coalesce(seen, created_ms), id",
                          "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
     while (cr_query_next(&q)) {
@@ -212,5 +212,6 @@ cr_status cr_session_sweep(cr_db *db, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE expires_ms < ?", "i", now));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM shares WHERE expires_ms < ?", "i", now));
     return cr_db_run(db, err, "DELETE FROM links WHERE expires_ms < ?", "i", now);
 }

@@ -30,7 +30,7 @@ typedef struct cr_token {
     int64_t id, user_id, server_id, session_id;    /* server_id, session_id: 0 when not of that kind */
     cr_token_kind kind;
     int64_t expires_ms;                            /* 0: never */
-    char server[CR_ACCOUNT_MAX + 1];               /* its name; "" the default one */
+    char server[CR_NAME_MAX + CR_ACCOUNT_MAX + 2]; /* whose and which, "ada/" or "ada/gpu"; "" when not of that kind. A guest's token is of another's */
     bool narrowed;                                 /* api: has scopes of its own, see cr_token_scopes */
     const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
     int64_t made_by, made_with;                    /* of one to be issued: who asked, 0: its person; and with which token, 0: none */
@@ -58,7 +58,7 @@ typedef struct cr_token_row {
     cr_token_kind kind;
     const char *note;                              /* "" : none */
     const char *scopes;                            /* JSON; NULL: all that the person may */
-    const char *server;                            /* server, oauth: its name; NULL for api */
+    const char *server;                            /* server, oauth: as in cr_token; NULL for api */
 } cr_token_row;
 /* Those of a person that have not expired (id 0: all), longest unused first. Of more than CR_TOKENS_MAX those that were used or made last are
  * listed; *ret_more: how many others there are. */
@@ -70,7 +70,7 @@ cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err
 /* Takes it away; one of a user server or of its sessions goes with all others of that server. CR_NOT_FOUND: not this person's. */
 cr_status cr_token_remove(cr_db *db, int64_t user_id, int64_t id, cr_err *err) CR_MUST_USE;
 cr_status cr_token_note_use(cr_db *db, int64_t id, int64_t wall_ms, cr_err *err) CR_MUST_USE;
-/* Removes what has expired: sessions, tokens, codes, links. */
+/* Removes what has expired: sessions, tokens, codes, links, codes of shares. */
 cr_status cr_session_sweep(cr_db *db, cr_err *err) CR_MUST_USE;
 
 #endif

@@ -168,6 +168,8 @@ static cr_status check_body(const cr_msg *m, cr_err *err) {
             return CR_FAIL(err, CR_RANGE, "%d identity providers", m->as_cr_msg_config.n_providers);
         if (m->as_cr_msg_config.n_services < 0 || m->as_cr_msg_config.n_services > CR_SERVICES_MAX)
             return CR_FAIL(err, CR_RANGE, "%d services", m->as_cr_msg_config.n_services);
+        if (m->as_cr_msg_config.n_roles < 0 || m->as_cr_msg_config.n_roles > CR_ROLES_MAX)
+            return CR_FAIL(err, CR_RANGE, "%d roles", m->as_cr_msg_config.n_roles);
         if (m->as_cr_msg_config.profiles_bytes < -1 || m->as_cr_msg_config.profiles_bytes > CR_PROFILE_FILE_MAX)
             return CR_FAIL(err, CR_RANGE, "profiles of %d bytes", m->as_cr_msg_config.profiles_bytes);
         return cr_config_check(&m->as_cr_msg_config.config, err);
@@ -175,6 +177,8 @@ static cr_status check_body(const cr_msg *m, cr_err *err) {
         return cr_provider_check(&m->as_cr_msg_provider.provider, err);
     case CR_MSG_SERVICE:
         return cr_service_check(&m->as_cr_msg_service.service, err);
+    case CR_MSG_ROLE:
+        return cr_role_check(&m->as_cr_msg_role.role, err);
     case CR_MSG_PROFILES:
         if (m->as_cr_msg_profiles.bytes == 0 || m->as_cr_msg_profiles.bytes > CR_PROFILES_PIECE)
             return CR_FAIL(err, CR_RANGE, "a piece of %u bytes", m->as_cr_msg_profiles.bytes);

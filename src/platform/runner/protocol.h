@@ -12,6 +12,7 @@
 
 #include "platform/daemon/config.h"
 #include "platform/identity/provider.h"
+#include "platform/identity/role.h"
 #include "platform/identity/service.h"
 #include "platform/runner/profile.h"
 #include "platform/runner/runner.h"
@@ -27,7 +28,8 @@
     X(LIST,            cr_msg_list,         true)               \
     X(ACK,             cr_msg_ack,          true)               \
     X(REMOVE_ACCOUNT,  cr_msg_remove,       true)               \
-    X(PROFILES,        cr_msg_profiles,     false)
+    X(PROFILES,        cr_msg_profiles,     false)              \
+    X(ROLE,            cr_msg_role,         false)
 
 typedef enum cr_msg_kind {
 #define X(name, type, from_hub) CR_MSG_##name,
@@ -39,14 +41,15 @@ typedef enum cr_msg_kind {
 /* How the names of a cluster's processes begin; no server of a person has such a name. */
 #define CR_CLUSTER_SERVER "dask-"
 
-enum { CR_MSG_MAGIC = 0x43520009, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
+enum { CR_MSG_MAGIC = 0x4352000A, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
-/* So many PROVIDER, then SERVICE follow, then PROFILES with the text of the file in pieces; -1: there is no such file. */
-typedef struct cr_msg_config { cr_msg_head head; int32_t n_providers, n_services, profiles_bytes; cr_config config; } cr_msg_config;
+/* So many PROVIDER, then SERVICE, then ROLE follow, then PROFILES with the text of the file in pieces; -1: there is no such file. */
+typedef struct cr_msg_config { cr_msg_head head; int32_t n_providers, n_services, n_roles, profiles_bytes; cr_config config; } cr_msg_config;
 typedef struct cr_msg_provider { cr_msg_head head; cr_provider provider; } cr_msg_provider;
 typedef struct cr_msg_service { cr_msg_head head; cr_service service; } cr_msg_service;
+typedef struct cr_msg_role { cr_msg_head head; cr_role role; } cr_msg_role;
 typedef struct cr_msg_profiles { cr_msg_head head; uint32_t bytes; char text[CR_PROFILES_PIECE]; } cr_msg_profiles;
 typedef struct cr_msg_event { cr_msg_head head; cr_runner_event event; } cr_msg_event;
 typedef struct cr_msg_start {

@@ -1,0 +1,384 @@
+"""A server that is shared: the guest goes in by OAuth at the real jupyterhub-singleuser, nobody else does, and what is taken away is gone;
+links with a code; the pages for both."""
+import html
+import os
+import re
+import signal
+import sqlite3
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hub_client import PASSWORD, Person, Platform, request, running
+from test_session import Lab, server, start, stop
+
+ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
+LONG = os.environ.get("CRATON_LONG")
+
+
+class Sharing(Platform):
+    def __init__(self):
+        super().__init__()
+        (self.folder / "state/roles").mkdir(mode=0o711, parents=True)
+        (self.folder / "state/roles/user.conf").write_text(ROLE)
+
+
+@pytest.fixture(scope="module")
+def hub():
+    with running(kind=Sharing) as p:
+        yield p
+
+
+@pytest.fixture(scope="module")
+def people(hub):
+    root = hub.administrator("root1")
+    people = {"root1": root, **{name: hub.add_person(root, name) for name in ("ada", "bob", "eve")}}
+    for name, person in people.items():
+        person.name = name
+    return people
+
+
+@pytest.fixture(scope="module")
+def ada(people):
+    person = people["ada"]
+    start(person)
+    lab = Lab(person)
+    assert lab.open().status == 200
+    assert lab.api("PUT", "contents/rivers.txt", {"type": "file", "format": "text", "content": "the Elbe"}).status == 201
+    yield person
+    if server(person):
+        stop(person)
+
+
+@pytest.fixture(autouse=True)
+def nothing_shared(people):
+    yield
+    for path in ("shares", "share-codes"):
+        assert people["ada"].api("DELETE", f"/hub/api/{path}/ada/").status == 204
+    for name in ("ada", "bob", "eve"):
+        assert shared_with(people[name]) == []
+
+
+def enter(person, owner):
+    """Goes to the owner's server and, when asked for the first time in this sign-in, agrees to go in."""
+    lab = Lab(person, owner)
+    answer = lab.open()
+    assert answer.status == 200, answer.text
+    if "jupyter-config-data" not in answer.text:
+        where = html.unescape(re.search(r'action="(/hub/api/oauth2/authorize[^"]*)"', answer.text).group(1))
+        token = re.search(r'name="_csrf" value="([0-9a-f]{64})"', answer.text).group(1)
+        assert person.post(where, {}).status == 403  # a page of another site, or of the server, cannot agree in one's name
+        answer = person.post(where, {"_csrf": token})
+        assert answer.status == 302 and urlsplit(answer.location).netloc == lab.host
+        assert lab.get(answer.location, headers={"Sec-Fetch-Mode": "navigate"}).status == 302
+        assert "jupyter-config-data" in lab.open().text
+    return lab
+
+
+def give(owner, **body):
+    answer = owner.api("POST", f"/hub/api/shares/{owner.name}/", body)
+    assert answer.status == 200, answer.text
+    return answer.json()
+
+
+def shared_with(person):
+    return person.api("GET", f"/hub/api/users/{person.name}/shared").json()["items"]
+
+
+def refused(person, owner):
+    lab = Lab(person, owner)
+    answer = lab.open()
+    assert answer.status == 403 and "belongs to somebody else" in answer.text
+    assert person.get(f"/hub/user/{owner.name}/lab").status == 403
+    return True
+
+
+def test_a_guest_comes_in_and_nobody_else(hub, people, ada):
+    bob, eve = people["bob"], people["eve"]
+    assert refused(bob, ada)
+    share = give(ada, user="bob")
+    assert share["scopes"] == ["access:servers!server=ada/"] and share["server"]["ready"]
+    assert "You go in as a guest" in Lab(bob, ada).open().text
+    lab = enter(bob, ada)
+    assert "the Elbe" in lab.api("GET", "contents/rivers.txt").text
+    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    assert lab.run(kernel, "import getpass; getpass.getuser()") == f"'{hub.accounts}ada'"
+    assert lab.api("DELETE", f"kernels/{kernel}").status == 204
+    # Who is asked once is not asked again, and others are not let in by it.
+    again = Lab(bob, ada)
+    assert again.open().status == 200 and "jupyter-config-data" in again.open().text
+    assert refused(eve, ada)
+    stolen = Lab(eve)  # the guest's cookies of that origin are nothing at another one
+    stolen.jar = dict(lab.jar)
+    assert "jupyter-config-data" not in stolen.open().text
+    # At the hub the share is what it says and no more.
+    assert set(bob.api("GET", "/hub/api/users/ada").json()) == {"kind", "name", "admin", "user_info"}  # the names of all are read in this platform
+    for method, path in (("POST", "users/ada/server"), ("DELETE", "users/ada/server"), ("GET", "users/ada/tokens"),
+                         ("POST", "shares/ada/"), ("GET", "shares/ada/"), ("GET", "share-codes/ada/"), ("PATCH", "users/ada")):
+        assert bob.api(method, f"/hub/api/{path}", {} if method != "GET" else None).status in (403, 404), path
+    assert bob.get("/hub/user/ada/lab/tree/x?a=1").location.endswith("/user/ada/lab/tree/x?a=1")  # a route that was lost is mended for guests too
+
+
+def test_the_token_in_the_owners_hands(hub, people, ada):
+    """The owner's server gets a token of the guest: it says who that is, and opens that server alone."""
+    give(ada, user="bob")
+    lab = enter(people["bob"], ada)
+    page = lab.open().text
+    token = re.search(r'"token": *"([0-9a-f]{64})"', page).group(1)
+    api = f"http://127.0.0.1:{hub.port + 2}/hub/api/"
+    model = request("GET", api + "user", headers={"Authorization": f"token {token}"}).json()
+    assert model["name"] == "bob" and set(model["scopes"]) == {"access:servers!server=ada/", "read:users:name!user=bob", "read:users:groups!user=bob"}
+    for method, path in (("POST", "users/bob/server"), ("GET", "users/bob/tokens"), ("POST", "users/bob/tokens"), ("GET", "shares/bob"),
+                         ("DELETE", "users/bob/shared/ada/"), ("GET", "users/bob/shared"), ("POST", "users/bob/activity")):
+        assert request(method, api + path, headers={"Authorization": f"token {token}"}).status == 403, path
+    assert request("GET", f"http://127.0.0.1:{hub.port}/services/dask-gateway/api/v1/clusters/",
+                   headers={"Authorization": f"jupyterhub {token}"}).status == 401
+    # Its note names the server where it was given.
+    listed = people["bob"].api("GET", "/hub/api/users/bob/tokens").json()["api_tokens"]
+    assert [t for t in listed if t["oauth_client"] == "Server at /user/ada/"]
+    # It ends with the sign-in that it was given in.
+    assert people["bob"].post("/hub/logout", {}, "/hub/home").status in (302, 303)
+    assert request("GET", api + "user", headers={"Authorization": f"token {token}"}).status == 403
+    people["bob"].sign_in("bob")
+
+
+@pytest.mark.parametrize("how", ["by the owner", "by the guest", "by the page", "with the password"])
+def test_what_is_taken_away_is_gone(hub, people, ada, how):
+    bob = people["bob"]
+    give(ada, user="bob")
+    lab = enter(bob, ada)
+    token = re.search(r'"token": *"([0-9a-f]{64})"', lab.open().text).group(1)
+    made = bob.api("POST", "/hub/api/users/bob/tokens", {"scopes": ["access:servers!server=ada/"]}).json()["token"]
+    if how == "by the owner":
+        assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    elif how == "by the guest":
+        assert bob.api("DELETE", "/hub/api/users/bob/shared/ada/").status == 204
+    elif how == "by the page":
+        number = re.search(r'name="id" value="(\d+)">\s*<button type="submit" aria-label="Let bob in no longer"', ada.get("/hub/shares").text).group(1)
+        assert ada.post("/hub/shares/remove", {"id": number}, "/hub/shares").status == 303
+    else:  # somebody who knew the old one may have shared the server with himself
+        answer = ada.post("/hub/password", {"password_now": PASSWORD, "password": PASSWORD, "password_again": PASSWORD}, "/hub/password")
+        assert answer.status in (200, 303), answer.text
+    for text in (token, made):
+        answer = request("GET", f"http://127.0.0.1:{hub.port + 2}/hub/api/user", headers={"Authorization": f"token {text}"})
+        assert answer.status == 403 or "access:servers!server=ada/" not in answer.json()["scopes"]
+    assert refused(bob, ada)  # a new visit, though the old one was agreed to
+    # With a token that the server has not seen: it asks the hub.
+    assert request("GET", Lab(bob, ada).base + "api/contents", headers={"Authorization": f"token {made}"}).status == 403
+    if LONG:
+        time.sleep(61)
+        assert lab.api("GET", "contents/rivers.txt").status == 403
+
+
+def test_a_group_is_let_in(hub, people, ada):
+    root, bob, eve = people["root1"], people["bob"], people["eve"]
+    assert root.api("POST", "/hub/api/groups/team", {"users": ["bob"]}).status == 201
+    assert give(ada, group="team")["kind"] == "group"
+    lab = enter(bob, ada)
+    assert "the Elbe" in lab.api("GET", "contents/rivers.txt").text and refused(eve, ada)
+    assert "as one of the group team" in bob.get("/hub/home").text
+    assert root.api("DELETE", "/hub/api/groups/team/users", {"users": ["bob"]}).status == 200
+    assert refused(bob, ada)
+    # A group that is made again under the old name was given nothing.
+    assert root.api("POST", "/hub/api/groups/team/users", {"users": ["bob"]}).status == 200
+    assert enter(bob, ada)
+    assert root.api("DELETE", "/hub/api/groups/team").status == 204 and root.api("POST", "/hub/api/groups/team", {"users": ["bob"]}).status == 201
+    assert refused(bob, ada)
+    assert root.api("DELETE", "/hub/api/groups/team").status == 204
+
+
+def test_a_guest_of_a_stopped_server(people, ada):
+    eve = people["eve"]
+    answer = eve.api("POST", "/hub/api/shares/eve/", {"user": "bob"})
+    assert answer.status == 200 and not answer.json()["server"]["ready"]
+    page = people["bob"].get("/hub/user/eve/lab")
+    assert page.status == 424 and "eve starts it" in page.text
+    assert people["bob"].api("POST", "/hub/api/users/eve/server").status in (403, 404)
+    assert people["bob"].get("/hub/user/nobody/lab").status == people["ada"].get("/hub/user/eve/lab").status == 403
+    assert eve.api("DELETE", "/hub/api/shares/eve/").status == 204
+
+
+# ---- links ----
+
+def link_of(owner, days=1):
+    answer = owner.post("/hub/shares", {"to": "link", "days": days}, "/hub/shares")
+    assert answer.status == 200, answer.text
+    return html.unescape(re.search(r'id="link"[^>]*value="([^"]+)"', answer.text).group(1))
+
+
+def path_of(link):
+    parts = urlsplit(link)
+    return parts.path + "?" + parts.query
+
+
+def accept(person, link):
+    code = parse_qs(urlsplit(link).query)["code"][0]
+    return person.post("/hub/accept-share", {"code": code}, "/hub/home")
+
+
+def test_a_link_is_accepted(hub, people, ada):
+    bob, eve = people["bob"], people["eve"]
+    link = link_of(ada)
+    assert link.startswith(hub.hub + "/hub/accept-share?code=")
+    assert link not in ada.get("/hub/shares").text and "not accepted yet" in ada.get("/hub/shares").text
+    page = bob.get(path_of(link))
+    assert page.status == 200 and "ada shares a JupyterLab with you" in page.text
+    assert shared_with(bob) == []  # looking is not accepting
+    assert bob.post("/hub/accept-share", {"code": parse_qs(urlsplit(link).query)["code"][0]}).status == 403  # nor is what another page sends
+    assert accept(bob, link).location.startswith(Lab(bob, ada).base)
+    assert enter(bob, ada) and refused(eve, ada)
+    assert "accepted once" in ada.get("/hub/shares").text
+    # Who is not signed in comes back to it.
+    stranger = Person(hub)
+    answer = stranger.get(path_of(link))
+    assert answer.status == 303 and answer.location.startswith("/hub/login?next=/hub/accept-share%3Fcode%3D")
+    # Its end is not the end of what was accepted; that is taken away by itself.
+    codes = ada.api("GET", "/hub/api/share-codes/ada/").json()["items"]
+    assert ada.post("/hub/shares/remove", {"kind": "link", "id": codes[0]["id"][3:]}, "/hub/shares").status == 303
+    assert eve.get(path_of(link)).status == accept(eve, link).status == 404 and refused(eve, ada)
+    assert len(shared_with(bob)) == 1
+
+
+def test_the_own_link(people, ada):
+    link = link_of(ada)
+    assert ada.get(path_of(link)).status == accept(ada, link).status == 403
+
+
+@pytest.mark.parametrize("code", ["", "0" * 64, "0" * 63, "g" * 64, "'OR+1=1--", "a" * 3000])
+def test_guessed_codes(people, ada, code):
+    link_of(ada)
+    bob = people["bob"]
+    assert bob.get("/hub/accept-share?code=%00").status == 400
+    for answer in (bob.get(f"/hub/accept-share?code={code}"), bob.post("/hub/accept-share", {"code": code}, "/hub/home")):
+        assert answer.status == 404 and "not found or expired" in html.unescape(answer.text)
+    assert bob.get("/hub/accept-share").status == 404
+    assert shared_with(bob) == []
+
+
+def test_an_expired_code(hub, people, ada):
+    made = ada.api("POST", "/hub/api/share-codes/ada/", {"expires_in": 60}).json()
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        db.execute("UPDATE shares SET expires_ms = ? WHERE id = ?", (int(time.time() * 1000) - 1, int(made["id"][3:])))
+    assert people["bob"].get(made["accept_url"]).status == accept(people["bob"], made["accept_url"]).status == 404
+    assert ada.api("GET", "/hub/api/share-codes/ada/").json()["items"] == []
+
+
+def test_a_code_is_for_one_server(people, ada):
+    """Neither does it open another one, nor does its owner reach others' codes by it."""
+    bob, eve = people["bob"], people["eve"]
+    made = eve.api("POST", "/hub/api/share-codes/eve/", {}).json()
+    assert accept(bob, made["accept_url"]).status == 303
+    assert refused(bob, ada) and [s["server"]["user"]["name"] for s in shared_with(bob)] == ["eve"]
+    other = link_of(ada)
+    code = parse_qs(urlsplit(other).query)["code"][0]
+    number = ada.api("GET", "/hub/api/share-codes/ada/").json()["items"][0]["id"]
+    for what in (f"code={code}", f"id={number}"):
+        assert eve.api("DELETE", f"/hub/api/share-codes/eve/?{what}").status == 404
+        assert eve.api("DELETE", f"/hub/api/share-codes/ada/?{what}").status == 404
+    assert eve.post("/hub/shares/remove", {"kind": "link", "id": number[3:]}, "/hub/shares").status == 404
+    assert len(ada.api("GET", "/hub/api/share-codes/ada/").json()["items"]) == 1
+    assert eve.api("DELETE", "/hub/api/shares/eve/").status == eve.api("DELETE", "/hub/api/share-codes/eve/").status == 204
+
+
+def test_only_hashes_are_stored(hub, people, ada):
+    code = parse_qs(urlsplit(link_of(ada)).query)["code"][0]
+    stored = b"".join(path.read_bytes() for path in (hub.folder / "state/hub").glob("hub.sqlite*"))
+    assert code.encode() not in stored and code not in hub.log.read_text()
+
+
+# ---- who may give ----
+
+@pytest.mark.parametrize("body, status, words", [
+    ({"user": "nobody"}, 400, "No such user"), ({"user": "bob", "scopes": ["start:servers!server=bob/"]}, 400, "not allowed on sharing"),
+    ({"user": "bob", "scopes": ["admin:servers"]}, 403, "Do not have permission"), ({"user": "bob", "scopes": ["self"]}, 403, "Do not have permission"),
+    ({"user": "bob", "scopes": ["inherit"]}, 403, "Do not have permission"), ({"user": "bob", "scopes": ["no-such"]}, 400, "no-such"),
+    ({"user": "bob", "scopes": ["access:servers"] * 33}, 400, "at most 32"), ({"user": "bob", "scopes": [7]}, 400, "list of texts"),
+    ({"user": "bob" * 100}, 400, "No such user"), ({}, 400, "exactly one"),
+])
+def test_what_cannot_be_given(people, ada, body, status, words):
+    answer = ada.api("POST", "/hub/api/shares/ada/", body)
+    assert answer.status == status and words in answer.json()["message"], answer.text
+    assert ada.api("GET", "/hub/api/shares/ada").json()["items"] == []
+
+
+def test_others_servers_are_not_given(people, ada):
+    """Not by somebody else, not with a share of it, not by a token that has less."""
+    bob, eve = people["bob"], people["eve"]
+    assert eve.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 404
+    give(ada, user="bob")
+    assert bob.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 404
+    assert bob.api("POST", "/hub/api/share-codes/ada/", {}).status == 404
+    token = ada.api("POST", "/hub/api/users/ada/tokens", {"scopes": ["shares!user=ada"]}).json()["token"]
+    head = {"Authorization": f"token {token}", "Content-Type": "application/json"}
+    answer = request("POST", hub_api(ada) + "shares/ada/", '{"user": "eve"}', head)
+    assert answer.status == 403 and "read:users:name" in answer.json()["message"]
+    assert request("POST", hub_api(ada) + "shares/ada/", '{"user": "bob", "scopes": ["stop:servers"]}', head).status == 400
+    # Who was given the right to share gives it on.
+    assert give(ada, user="bob", scopes=["shares", "access:servers"])["scopes"] == ["access:servers!server=ada/", "shares!server=ada/"]
+    assert bob.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200 and len(shared_with(eve)) == 1
+
+
+def hub_api(person):
+    return f"http://127.0.0.1:{person.platform.port + 2}/hub/api/"
+
+
+def test_many_shares_lock_nobody_out(hub, people, ada):
+    """Others decide how many shares one has: with thousands of scopes one still has one's own."""
+    bob = people["bob"]
+    give(ada, user="bob")
+    scopes = '["access:servers","delete:servers","read:servers","read:shares","servers","shares","start:servers","users:activity","users:shares"]'
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        [number] = db.execute("SELECT id FROM users WHERE name = 'bob'").fetchone()
+        for i in range(600):
+            owner = db.execute("INSERT INTO users (name, account, created_ms) VALUES (?, ?, 0)", (f"friend{i}", f"friend{i}")).lastrowid
+            at = db.execute("INSERT INTO servers (user_id, name, generation, running) VALUES (?, '', 0, 0)", (owner,)).lastrowid
+            db.execute("INSERT INTO shares (server_id, user_id, scopes, created_ms) VALUES (?, ?, ?, 0)", (at, number, scopes))
+    try:
+        held = bob.api("GET", "/hub/api/user").json()["scopes"]
+        assert "access:servers!user=bob" in held and "servers!user=bob" in held and "access:servers!server=ada/" in held
+        assert enter(bob, ada) and bob.get("/hub/home").status == 200
+        began = time.monotonic()
+        assert bob.api("GET", "/hub/api/users/bob").status == 200
+        assert time.monotonic() - began < 5
+    finally:
+        with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("DELETE FROM users WHERE name LIKE 'friend%'")
+
+
+def test_what_an_administrator_gave_ends_with_the_right(people, ada):
+    root, eve, bob = people["root1"], people["eve"], people["bob"]
+    assert root.api("PATCH", "/hub/api/users/eve", {"admin": True}).status == 200
+    assert eve.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200
+    code = eve.api("POST", "/hub/api/share-codes/ada/", {}).json()["accept_url"]
+    assert accept(bob, code).status == 303 and len(shared_with(bob)) == 1
+    assert root.api("PATCH", "/hub/api/users/eve", {"admin": False}).status == 200
+    assert shared_with(eve) == shared_with(bob) == []
+    assert refused(eve, ada) and bob.get(code).status == 404
+
+
+def test_pages(people, ada):
+    bob = people["bob"]
+    for fields, words in (({"to": "user", "user": "nobody"}, "No such user"), ({"to": "user", "user": "ada"}, "your own server"),
+                          ({"to": "group", "group": "nobody"}, "No such group"), ({"to": "link", "days": "400"}, "1 to 365 days"),
+                          ({"to": "user", "user": ""}, ""), ({"to": ""}, "say with whom")):
+        answer = ada.post("/hub/shares", fields, "/hub/shares")
+        assert answer.status == 400 and words in html.unescape(answer.text), answer.text
+    assert ada.post("/hub/shares", {"to": "user", "user": " Bob "}, "/hub/shares").status == 303
+    assert "<strong>bob</strong>" in ada.get("/hub/shares").text
+    home = bob.get("/hub/home").text
+    assert "JupyterLab of ada" in home and Lab(bob, ada).base in home
+    number = re.search(r'name="id" value="(\d+)">\s*<button type="submit" aria-label="Give back the JupyterLab of ada"', home).group(1)
+    assert people["eve"].post("/hub/shares/leave", {"id": number}, "/hub/home").status == 404
+    assert bob.post("/hub/shares/leave", {"id": number}).status == 403  # without the form's token
+    assert bob.post("/hub/shares/leave", {"id": number}, "/hub/home").status == 303
+    assert "JupyterLab of ada" not in bob.get("/hub/home").text
+
+
+def test_shares_are_kept_over_a_kill(hub, people, ada):
+    give(ada, user="bob")
+    pid = hub.hub_pid()
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    hub.wait_ready()
+    assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
