@@ -37,7 +37,7 @@ static bool is_all_fill(const cr_zarr_put *p, const char *data, size_t bytes) {
 /* Lays the chunk that begins at from[] of a box of count[] into chunk; beyond the box is fill. */
 static void cut(const cr_zarr_put *p, const int64_t *count, const int64_t *from, const char *box, char *chunk) {
     const cr_zarr_array *a = p->array;
-    int64_t n[CR_MAX_DIMS], at[CR_MAX_DIMS] = {0};
+    int64_t n[CR_MAX_DIMS] = {0}, at[CR_MAX_DIMS] = {0};
     size_t rows = 1, run = a->itemsize;
     bool whole = true;
     for (int i = 0; i < a->ndim; i++) {

@@ -308,7 +308,7 @@ static cr_status reference_list(cr_store *base, const char *prefix, size_t limit
 
 /* ---- the store -------------------------------------------------------------------------------------------------------------- */
 
-static cr_status reference_write(cr_store *base, const char *key, const void *bytes, size_t n, cr_err *err) {
+static cr_status reference_write(cr_store *base, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) {
     return CR_FAIL(err, CR_DENIED, "%s holds references, which are only read; \"%s\" was not written", base->name, key);
 }
 

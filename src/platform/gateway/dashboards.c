@@ -258,7 +258,7 @@ static cr_status exchange(cr_request *req, char secret[CR_TOKEN_LEN + 1], char k
     cr_hub *hub = cr_hub_of(req);
     char account[CR_ACCOUNT_MAX + 1];
     unsigned char hash[CR_HASH_BYTES];
-    int64_t session_id;
+    int64_t session_id = 0;
     CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, account, err));
     if (!is_at_home(req, account))
         return CR_FAIL(err, CR_DENIED, "This way to a dashboard belongs to another address.");
