@@ -12,7 +12,7 @@
 enum {
     CODE_LIFE_MS = 60 * 1000, COOKIE_LIFE_MS = 24 * 3600 * 1000,
     SESSION_MOST = 4,             /* cookies of one sign-in: a browser keeps one, and several tabs may ask at once */
-    PERSON_MOST = 32, ALL_MOST = 8000,        /* cookies; the clusters map has room for other things */
+    PERSON_MOST = 16, ALL_MOST = 2000,        /* cookies: each is looked for among all; who has none any more is let in again by the way in */
     WAIT_MS = 3 * 1000,           /* for HAProxy to take a cookie; then the browser is sent on, and asks again when it is not there */
 };
 
@@ -258,7 +258,7 @@ static cr_status exchange(cr_request *req, char secret[CR_TOKEN_LEN + 1], char k
     cr_hub *hub = cr_hub_of(req);
     char account[CR_ACCOUNT_MAX + 1];
     unsigned char hash[CR_HASH_BYTES];
-    int64_t session_id;
+    int64_t session_id = 0;
     CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, account, err));
     if (!is_at_home(req, account))
         return CR_FAIL(err, CR_DENIED, "This way to a dashboard belongs to another address.");
