@@ -12,7 +12,7 @@
 enum {
     CODE_LIFE_MS = 60 * 1000, COOKIE_LIFE_MS = 24 * 3600 * 1000,
     SESSION_MOST = 4,             /* cookies of one sign-in: a browser keeps one, and several tabs may ask at once */
-    PERSON_MOST = 32, ALL_MOST = 8000,        /* cookies; the clusters map has room for other things */
+    PERSON_MOST = 16, ALL_MOST = 2000,        /* cookies: each is looked for among all; who has none any more is let in again by the way in */
     WAIT_MS = 3 * 1000,           /* for HAProxy to take a cookie; then the browser is sent on, and asks again when it is not there */
 };
 
