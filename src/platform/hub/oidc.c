@@ -122,14 +122,14 @@ json_t *cr_oidc_buttons(const cr_hub *hub, const char *next) {
 }
 
 /* The sign-in was not finished: what happened, and the way to begin again. */
-static void show_failure(cr_request *req, int status, const char *message, const char *hint, const cr_provider *p) {
+static void show_failure(cr_request *req, int status, const char *message, const char *hint, const cr_provider *p, bool proves) {
     char again[64 + CR_PROVIDER_NAME_MAX];
-    snprintf(again, sizeof again, p ? "/hub/signin/%s" : "/hub/login", p ? p->name : "");
+    snprintf(again, sizeof again, proves ? "/hub/again" : p ? "/hub/signin/%s" : "/hub/login", p ? p->name : "");
     cr_site_page(req, status, "signin_failed", json_pack("{s:s, s:s, s:s, s:s}", "message", message, "hint", hint, "again", again, "label", p ? p->label : ""));
 }
 
 static void fail(job *j, int status, const char *message, const char *hint) {
-    show_failure(j->req, status, message, hint, cr_issuer_settings(j->issuer));
+    show_failure(j->req, status, message, hint, cr_issuer_settings(j->issuer), j->aim == PROVES);
     job_free(j);
 }
 
@@ -238,7 +238,7 @@ static bool may_try(job *j) {
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait + 999) / 1000);
     cr_reply_header(j->req, "Retry-After", seconds);
     snprintf(message, sizeof message, "Too many attempts. Try again in %s.", cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
-    show_failure(j->req, 429, message, "", NULL);
+    show_failure(j->req, 429, message, "", NULL, false);
     return false;
 }
 
@@ -574,12 +574,12 @@ static void exchange(void *user, const cr_err *failure) {
 }
 
 /* The provider says no: people know best why. */
-static void show_refusal(cr_request *req, const cr_provider *p, const char *error) {
+static void show_refusal(cr_request *req, const cr_provider *p, const char *error, bool proves) {
     char message[300];
     bool denied = strcmp(error, "access_denied") == 0;
     snprintf(message, sizeof message, denied ? "%s says that you did not agree or may not use this service." : "%s did not let you in (%.60s).", p->label, error);
     cr_log_often(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
-    show_failure(req, 403, message, "", p);
+    show_failure(req, 403, message, "", p, proves);
 }
 
 void cr_oidc_callback(cr_request *req) {
@@ -596,16 +596,16 @@ void cr_oidc_callback(cr_request *req) {
                 cr_pairs_count(&req->query, "iss") <= 1;
     if (!once || read_cookie(req, p, state, &begun, &err) != CR_OK) {
         cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
-        show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p);
+        show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p, begun.aim == PROVES);
         return;
     }
     cr_gate_set_signin(req, NULL, 0);
     if (error) {
-        show_refusal(req, p, error);
+        show_refusal(req, p, error, begun.aim == PROVES);
         return;
     }
     if (!code || !code[0] || strlen(code) > CR_OIDC_CODE_MAX) {
-        show_failure(req, 400, "The provider's answer holds no code.", "Please begin again.", p);
+        show_failure(req, 400, "The provider's answer holds no code.", "Please begin again.", p, begun.aim == PROVES);
         return;
     }
     job *j = job_new(req, issuer);

@@ -506,6 +506,44 @@ START_TEST(links_of_an_older_version) {
 }
 END_TEST
 
+START_TEST(when_a_session_was_proved) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", true);
+    char token[CR_TOKEN_LEN + 1];
+    int64_t before = cr_wall_ms(), ms = 0;
+    ck_assert_ok(cr_session_make(db, a.id, token, &err));
+    int64_t id = cr_db_last_id(db);
+    ck_assert_ok(cr_session_proved(db, id, &ms, &err));
+    ck_assert(before <= ms && ms <= cr_wall_ms());
+    ck_assert_ok(cr_session_prove(db, id, 1000, &err));
+    ck_assert_ok(cr_session_proved(db, id, &ms, &err));
+    ck_assert_int_eq(ms, 1000);
+    ck_assert_ok(cr_session_end(db, id, &err));
+    ck_assert_fails(cr_session_proved(db, id, &ms, &err), CR_NOT_FOUND);
+}
+END_TEST
+
+/* Whoever is signed in when the hub is brought up to date has proved it when the session began. */
+START_TEST(sessions_of_an_older_version) {
+    cr_db *old;
+    cr_err err = CR_ERR_INIT;
+    char path[96];
+    int before_proofs = 0;
+    int64_t ms = 0;
+    while (cr_schema[before_proofs].version < 12)
+        before_proofs++;
+    snprintf(path, sizeof path, "%s/older", dir);
+    ck_assert_ok(cr_db_open(path, cr_schema, before_proofs, &old, &err));
+    ck_assert_ok(cr_db_run(old, &err, "INSERT INTO users (id, name, account, created_ms) VALUES (1, 'ada', 'ada', 1)", ""));
+    ck_assert_ok(cr_db_run(old, &err, "INSERT INTO sessions (id, hash, user_id, created_ms, expires_ms) VALUES (7, x'00', 1, 1234, 1 << 50)", ""));
+    cr_db_close(old);
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &old, &err));
+    ck_assert_ok(cr_session_proved(old, 7, &ms, &err));
+    ck_assert_int_eq(ms, 1234);
+    cr_db_close(old);
+}
+END_TEST
+
 static bool works(const char *token) {
     cr_onetime found;
     return cr_onetime_find(db, token, &found, NULL) == CR_OK;
@@ -706,6 +744,8 @@ static Suite *suite(void) {
     tcase_add_test(t, links_of_rooms_have_seats);
     tcase_add_test(t, links_of_an_older_version);
     tcase_add_test(t, links_end_with_the_rights_of_their_maker);
+    tcase_add_test(t, when_a_session_was_proved);
+    tcase_add_test(t, sessions_of_an_older_version);
     tcase_add_test(t, tokens_end_with_the_rights_of_their_makers);
     tcase_add_test(t, what_ends_with_a_password);
     tcase_add_test(t, no_password_link_for_the_disabled);
