@@ -234,6 +234,19 @@ def test_cut_off_and_claims(tmp_path):
             raw(tmp_path / "claim.tif").band_data.load()
 
 
+def test_a_damaged_overview_leaves_the_raster(tmp_path):
+    path = write(tmp_path / "a.tif", pixels((1, 80, 90), "int16"), overviews=[2], **TILES)
+    whole = path.read_bytes()
+    with rasterio.open(path) as f:
+        values = f.read()
+    (first,) = struct.unpack("<I", whole[4:8])
+    at = first + 2 + 12 * struct.unpack("<H", whole[first : first + 2])[0]
+    for place in (len(whole) - 1, len(whole) + 100, 0, first, 5, len(whole) // 2):
+        (tmp_path / "b.tif").write_bytes(whole[:at] + struct.pack("<I", place) + whole[at + 4 :])
+        np.testing.assert_array_equal(raw(tmp_path / "b.tif").band_data.values, values)
+        np.testing.assert_array_equal(raw(tmp_path / "b.tif").y.values, UTM.f - 10 * (np.arange(80) + 0.5))
+
+
 def test_damaged_files_end_no_process(tmp_path):
     """Bytes changed at random; each is opened and read in one process, which must live and say what is wrong or give an array."""
     rng = random.Random(SEED)

@@ -37,7 +37,8 @@ typedef struct page {
 /* The pages that are rasters: the first, its overviews, and further images. Masks are left out. */
 static cr_status list_pages(opener *o, cr_tiff_handle *h, page *pages, int *ret_n, cr_err *err) {
     int n = 0, overviews = 0;
-    for (uint16_t i = 0;; i++) {
+    bool damaged = false;
+    for (uint16_t i = 0; !damaged; i++) {
         uint32_t kind = 0;
         page p = {.number = i};
         TIFFGetFieldDefaulted(h->tif, TIFFTAG_SUBFILETYPE, &kind);
@@ -52,11 +53,10 @@ static cr_status list_pages(opener *o, cr_tiff_handle *h, page *pages, int *ret_
         if (i + 1 == CR_TIFF_PAGES_MAX || TIFFLastDirectory(h->tif))
             break;
         /* A later page that is damaged does not take the first from its readers. */
-        if (!TIFFReadDirectory(h->tif))
-            break;
-        h->page = (uint16_t)(i + 1);
+        damaged = !TIFFReadDirectory(h->tif);
     }
-    h->page = TIFFCurrentDirectory(h->tif);
+    /* What a directory that cannot be read leaves behind is no page. */
+    h->page = damaged ? CR_TIFF_NO_PAGE : TIFFCurrentDirectory(h->tif);
     *ret_n = n;
     return CR_OK;
 }

@@ -20,7 +20,7 @@
 #include "engine/format/model.h"
 
 #define CR_TIFF_ALLOC_MAX ((tmsize_t)64 << 20)
-enum { CR_TIFF_IDLE_MAX = 8, CR_TIFF_PAGES_MAX = 256, CR_TIFF_MESSAGE_MAX = 300 };
+enum { CR_TIFF_IDLE_MAX = 8, CR_TIFF_PAGES_MAX = 256, CR_TIFF_NO_PAGE = UINT16_MAX, CR_TIFF_MESSAGE_MAX = 300 };
 
 /* One handle of libtiff, and what it reads through. */
 typedef struct cr_tiff_handle {
