@@ -114,7 +114,8 @@ def test_opens_computes_and_writes(machine):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["modules"] == []
-    assert [path for path in told["loaded"] if re.search(r"hdf5|netcdf|blosc|zstd|deflate|jansson", path)] == []
+    # libzstd may be there, with the _zstd of CPython 3.14; test_only_glibc_is_needed shows that it is not ours
+    assert [path for path in told["loaded"] if re.search(r"hdf5|netcdf|blosc|deflate|jansson", path)] == []
     wanted = expected(folder)
     for written in (read_netcdf(folder / "out.nc"), read_zarr(folder / "out.zarr")):
         for name, values in wanted.items():
