@@ -45,8 +45,8 @@ compile_craton() {
     fi
     rm -rf "$build/wheel"
     # The wheel's build has the daemon switched on too: one build makes everything, and compiles the engine once.
-    "$TOOLS/bin/python" -m pip wheel --disable-pip-version-check --no-index --no-build-isolation --no-deps --quiet \
-        --wheel-dir "$build/wheel" --config-settings=build-dir="$build" --config-settings=setup-args=-Dplatform=true "$SOURCE"
+    # The command is not in it: it is installed beside the environment, with the machine's libraries.
+    pip_wheel "$build" "$build/wheel" setup-args=-Dplatform=true install-args=--tags=python-runtime
     meson configure "$build" -Dprefix="$PREFIX" -Dlibdir=lib
     ninja -C "$build" # nothing to compile; takes the new places over
 }
@@ -56,7 +56,7 @@ copy_craton() {
     local build=$PREFIX/build staged=$PREFIX/build/staged file target
     export PATH=$TOOLS/bin:$PATH
     rm -rf "$staged"
-    meson install -C "$build" --no-rebuild --quiet --destdir "$staged" --tags runtime,devel
+    meson install -C "$build" --no-rebuild --quiet --destdir "$staged" --tags runtime,devel,command
     mkdir -p "$staged$PREFIX/share/craton"
     cp -R "$SOURCE/share/welcome" "$SOURCE/share/demo" "$SOURCE/share/start" "$SOURCE/web" "$staged$PREFIX/share/craton/"
     while IFS= read -r -d '' file; do
