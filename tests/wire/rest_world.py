@@ -117,12 +117,15 @@ class RealHub:
 
 
 def write_services(platform):
-    """Before the start; the tokens by name."""
-    folder = platform.folder / "state" / "services"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Before the start, and the roles that give them their scopes; the tokens by name."""
+    folder, roles = platform.folder / "state" / "services", platform.folder / "state" / "roles"
+    for path in (folder, roles):
+        path.mkdir(parents=True, exist_ok=True)
     tokens = {name: secrets.token_hex(32) for name in SERVICES}
     for name, (admin, scopes, url) in SERVICES.items():
-        lines = [f"admin = {'yes' if admin else 'no'}", *(f"scope = {scope}" for scope in scopes), *([f"url = {url}"] if url else [])]
+        lines = [f"admin = {'yes' if admin else 'no'}", *([f"url = {url}"] if url else [])]
+        if scopes:
+            (roles / f"of-{name}.conf").write_text("\n".join([f"service = {name}", *(f"scope = {scope}" for scope in scopes)]))
         (folder / f"{name}.conf").write_text("\n".join(lines))
         (folder / f"{name}.token").write_text(tokens[name] + "\n")
         (folder / f"{name}.token").chmod(0o600)

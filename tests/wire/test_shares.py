@@ -13,6 +13,7 @@ from hub_client import PASSWORD, Person, Platform, request, running
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
+TUTOR = "scope = access:servers!group=course\nscope = list:users!group=course\nuser = root1\ngroup = tutors\n"
 LONG = os.environ.get("CRATON_LONG")
 
 
@@ -21,6 +22,7 @@ class Sharing(Platform):
         super().__init__()
         (self.folder / "state/roles").mkdir(mode=0o711, parents=True)
         (self.folder / "state/roles/user.conf").write_text(ROLE)
+        (self.folder / "state/roles/tutor.conf").write_text(TUTOR)
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +198,23 @@ def test_a_guest_of_a_stopped_server(people, ada):
     assert people["bob"].api("POST", "/hub/api/users/eve/server").status in (403, 404)
     assert people["bob"].get("/hub/user/nobody/lab").status == people["ada"].get("/hub/user/eve/lab").status == 403
     assert eve.api("DELETE", "/hub/api/shares/eve/").status == 204
+
+
+def test_a_role_of_a_group(people, ada):
+    """Tutors go into the servers of the course, and see who is in it; who is no tutor any more does neither."""
+    root, eve = people["root1"], people["eve"]
+    for group, name in (("course", "ada"), ("tutors", "eve")):
+        assert root.api("POST", f"/hub/api/groups/{group}", {"users": [name]}).status == 201
+    assert [u["name"] for u in eve.api("GET", "/hub/api/users").json()] == ["ada"]
+    assert "the Elbe" in enter(eve, ada).api("GET", "contents/rivers.txt").text
+    assert eve.get("/hub/user/bob/lab").status == 403 and refused(people["bob"], ada)
+    assert root.api("GET", "/hub/api/groups/tutors").json()["roles"] == ["tutor"]
+    assert root.api("GET", "/hub/api/users/root1").json()["roles"] == ["user", "admin", "tutor"]
+    assert root.api("GET", "/hub/api/users/eve").json()["roles"] == ["user"]
+    assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
+    assert refused(eve, ada) and eve.api("GET", "/hub/api/users").status == 403
+    for group in ("course", "tutors"):
+        assert root.api("DELETE", f"/hub/api/groups/{group}").status == 204
 
 
 # ---- links ----

@@ -277,6 +277,9 @@ void cr_api_group_make(cr_request *req);
 void cr_api_group_remove(cr_request *req);
 void cr_api_group_users(cr_request *req);
 void cr_api_group_properties(cr_request *req);
+/* rest_authorization.c */
+void cr_api_authorization(cr_request *req);
+void cr_api_authorization_make(cr_request *req);
 /* rest_shares.c */
 void cr_api_shares(cr_request *req);
 void cr_api_share_codes(cr_request *req);

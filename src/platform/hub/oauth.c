@@ -131,6 +131,8 @@ void cr_oauth_authorize(cr_request *req) {
 
 static void refuse(cr_request *req, int status, const char *error, const char *description) {
     cr_log_often(CR_LOG_WARN, "code not exchanged", "error=%s why=%s", error, description);
+    if (status == 401)
+        cr_reply_header(req, "WWW-Authenticate", "Bearer error=\"invalid_client\"");
     cr_reply_json(req, status, json_pack("{s:s, s:s}", "error", error, "error_description", description));
 }
 
@@ -191,6 +193,10 @@ void cr_oauth_token(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (strcmp(form(req, "grant_type"), "authorization_code") != 0) {
         refuse(req, 400, "unsupported_grant_type", "only authorization_code is supported");
+        return;
+    }
+    if (!form(req, "code")[0]) {
+        refuse(req, 400, "invalid_request", "Missing code parameter.");
         return;
     }
     cr_status status = find_client(hub, form(req, "client_id"), &owner, &server, &err);

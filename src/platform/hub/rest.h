@@ -46,6 +46,8 @@ bool cr_rest_check_body(cr_request *req, const char *what, const cr_rest_field *
 bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_person);
 /* The person as this caller may see it; NULL: nothing may be seen. */
 json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
+/* The service as this caller may see it. */
+json_t *cr_rest_service_model(cr_request *req, const cr_service *service);
 /* GET /hub/api/user for a service. */
 void cr_api_service_self(cr_request *req);
 /* A token for the person, who is the caller or somebody for whom the caller may make one. scopes: list of texts, each held by the person; NULL:

@@ -45,7 +45,7 @@ static const struct { cr_scope scope; const char *keys[10]; } visible[] = {
 };
 
 /* As this caller may see it. The hub starts no services and routes nothing to them, so command, prefix and pid are empty. */
-static json_t *model_of(cr_request *req, const cr_service *s) {
+json_t *cr_rest_service_model(cr_request *req, const cr_service *s) {
     json_t *full = json_pack("{s:s, s:s, s:o, s:b, s:s, s:s, s:[], s:i, s:{}, s:b}", "kind", "service", "name", s->name, "roles",
                              cr_rest_service_roles(cr_hub_of(req), s), "admin", (int)s->admin, "url", s->url, "prefix", "", "command", "pid", 0,
                              "info", "display", 1);
@@ -68,7 +68,7 @@ void cr_api_service_self(cr_request *req) {
         cr_scopes_add(more, "read:services:name!service", &owner);
         c->scopes = more;
     }
-    json_t *model = model_of(req, c->service);
+    json_t *model = cr_rest_service_model(req, c->service);
     static const char *const of_lists[] = {"url", "info", "display"};
     for (size_t i = 0; i < CR_ARRAY_LEN(of_lists); i++)      /* JupyterHub knows them in the list only */
         if (json_object_get(model, of_lists[i]))
@@ -88,7 +88,7 @@ void cr_api_services(cr_request *req) {
     json_t *all = json_object();
     for (int i = 0; i < hub->services->n; i++)
         if (cr_rest_may(req, CR_SCOPE_LIST_SERVICES, CR_SCOPE_SERVICE, hub->services->at[i].name))
-            json_object_set_new(all, hub->services->at[i].name, model_of(req, &hub->services->at[i]));
+            json_object_set_new(all, hub->services->at[i].name, cr_rest_service_model(req, &hub->services->at[i]));
     cr_reply_json(req, 200, all);
 }
 
@@ -97,7 +97,7 @@ static void get_one(cr_request *req, const cr_service *s) {
     if (!CR_REST_NEEDS(req, CR_SCOPE_SERVICE, name, CR_SCOPE_READ_SERVICES, CR_SCOPE_READ_SERVICES_NAME, CR_SCOPE_READ_ROLES_SERVICES))
         return;
     if (s)
-        cr_reply_json(req, 200, model_of(req, s));
+        cr_reply_json(req, 200, cr_rest_service_model(req, s));
     else
         cr_rest_reply(req, 404, "No such service: %s", name);
 }
