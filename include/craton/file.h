@@ -135,9 +135,9 @@ CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_M
 CR_API void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept);
 CR_API void cr_writer_free(cr_writer *w);                   /* without finish: leaves nothing behind */
 
-/* Values into arrays of numbers of a Zarr store that is there: the box of the values' shape at start, in whole chunks (of arrays in shards:
- * whole shards, here and below). start lies at the
- * beginning of a chunk (CR_INVALID); where a box ends inside of one, the array ends there too, or will: the rest of that chunk becomes fill.
+/* Values into arrays of numbers of a Zarr store that is there: the box of the values' shape at start, in whole chunks (of arrays in shards
+ * whole shards, here and below). start lies at the beginning of a chunk (CR_INVALID); where a box ends inside of one, the array ends there
+ * too, or will: the rest of that chunk becomes fill.
  * Shapes in the metadata are not looked at and not changed: an append writes its values first, and says so in the metadata last.
  * Each chunk is replaced at once: readers see the old or the new one. Two writers of one chunk at a time lose one of the two. */
 typedef struct cr_update {

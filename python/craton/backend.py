@@ -20,6 +20,9 @@ from .graph import adopt
 from .selection import outer
 
 
+_MOST_GROUPS = 10000
+
+
 class StoredArray(BackendArray):
     """A variable as stored. Pickles as the path and name of its file."""
 
@@ -205,7 +208,7 @@ def _storage_encoding(v, zarr):
 
 class CratonBackend(BackendEntrypoint):
     description = "NetCDF-3, NetCDF-4, Zarr, GeoTIFF and kerchunk references, read by Craton without locks"
-    supports_groups = False
+    supports_groups = True
     open_dataset_parameters = None
 
     def guess_can_open(self, filename_or_obj):
@@ -240,3 +243,22 @@ class CratonBackend(BackendEntrypoint):
                 use_cftime=use_cftime,
                 decode_timedelta=decode_timedelta,
             )
+
+    def open_groups_as_dict(self, filename_or_obj, *, group=None, **options):
+        """{"/": Dataset, "/a": Dataset, "/a/b": ...}, from the group on."""
+        path, found = _path(filename_or_obj), {}
+        begin = "/".join(n for n in (group or "").split("/") if n)
+        pending = [""]
+        while pending:
+            below = pending.pop()
+            where = "/".join(n for n in (begin, below) if n)
+            found["/" + below] = self.open_dataset(path, group=where or None, **options)
+            if len(found) > _MOST_GROUPS:
+                raise ValueError(f"craton: {path} has more than {_MOST_GROUPS} groups; open those that are wanted with group=")
+            pending.extend(f"{below}/{name}" if below else name for name in reversed(_craton.File(path, group=where or None).groups))
+        return found
+
+    def open_datatree(self, filename_or_obj, **options):
+        from xarray.backends.common import datatree_from_dict_with_io_cleanup
+
+        return datatree_from_dict_with_io_cleanup(self.open_groups_as_dict(filename_or_obj, **options))

@@ -5,16 +5,18 @@ import os
 
 import numpy as np
 
-from . import _craton, storing
+from . import _craton, grouping, storing
 from .array import Array
 from .graph import memory
 from .runtime import cluster_for_user, compute_for_user, context, progress_callback
 
 
-def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
+def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
             encoding=None, shards=None, resume=False, cluster=None):  # fmt: skip
     """Writes a Dataset or DataArray as a Zarr store.
 
+    group       "a/b": into this group of the store, which is made with those above it. mode, append_dim and region speak of the group then:
+                "w" replaces it and what lies below it. Writers of several groups can be at work at the same time
     mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
                 variables that are there ("a" makes a store that is not, and takes the attributes of the dataset too)
     append_dim  a dimension: the values are added at the end of the store that is there, in its types, units and calendars. Its lengths are
@@ -37,6 +39,9 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
     """
     if mode not in (None, "w", "w-", "a", "a-", "r+"):
         raise ValueError(f"craton: mode is 'w', 'w-', 'a', 'a-' or 'r+', not {mode!r}")
+    names = grouping.normal(group)
+    root = os.path.abspath(os.fspath(path))
+    path = os.path.join(root, *names) if names else path
     there = mode in ("a", "a-", "r+") and os.path.lexists(path)
     if append_dim is not None or region is not None or there or mode == "r+":
         from .updating import update
@@ -45,14 +50,20 @@ def to_zarr(obj, path, *, mode=None, append_dim=None, region=None, safe_chunks=T
             raise ValueError("craton: a store that is there keeps its shards; shards= is for new ones")
         if resume or overwrite or mode in ("w", "w-"):
             raise ValueError("craton: a store that is there is written into without overwrite, resume and mode 'w' or 'w-'")
-        return update(_as_dataset(obj), os.path.abspath(os.fspath(path)), mode, append_dim, region, safe_chunks, encoding or {})
+        update(_as_dataset(obj), os.path.abspath(os.fspath(path)), mode, append_dim, region, safe_chunks, encoding or {})
+        return grouping.tell(root, names, False) if names else None
     overwrite = overwrite or mode == "w"
     if zarr_format not in (None, 2, 3) or (zarr_format and format and format != f"zarr{zarr_format}"):
         raise ValueError(f"craton: zarr_format={zarr_format!r} with format={format!r}; it is 2 or 3")
     format = format or f"zarr{zarr_format or 3}"
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
-    return _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster))
+    if names:
+        grouping.make_parents(root, names, int(format[-1]))
+    written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster))
+    if names:
+        grouping.tell(root, names, True)
+    return written
 
 
 def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):

@@ -61,17 +61,16 @@ static void cut(const cr_zarr_put *p, const int64_t *count, const int64_t *from,
     }
 }
 
-/* Room for what encoding needs, then for one chunk. */
-static size_t chunk_room(const cr_zarr_put *p) {
-    size_t between = (cr_codec_chain_encode_room(&p->array->chain, p->chunk_bytes) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    return between;
+/* What encoding one chunk needs, besides the chunk. */
+static size_t encode_room(const cr_zarr_put *p) {
+    return (cr_codec_chain_encode_room(&p->array->chain, p->chunk_bytes) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
 static cr_status put_chunk(const cr_zarr_put *p, const char *key, const int64_t *count, const char *box, cr_scratch *scratch,
                            cr_zarr_stored *ret, cr_err *err) {
     static const int64_t origin[CR_MAX_DIMS] = {0};
     const cr_zarr_array *a = p->array;
-    size_t between = chunk_room(p), n;
+    size_t between = encode_room(p), n;
     struct cr_codec_work *work;
     const void *stored;
     bool as_it_is = a->swap_width == 0;
@@ -177,7 +176,7 @@ static cr_status fill_shard(void *user, cr_store_out *out, cr_err *err) {
 
 static cr_status put_shard(const cr_zarr_put *p, const char *key, const int64_t *count, const char *box, cr_scratch *scratch,
                            cr_zarr_stored *ret, cr_err *err) {
-    size_t between = chunk_room(p), chunk = (p->chunk_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1), index = p->n_per_shard * ENTRY_BYTES + ALIGN;
+    size_t between = encode_room(p), chunk = (p->chunk_bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1), index = p->n_per_shard * ENTRY_BYTES + ALIGN;
     struct cr_codec_work *work;
     CR_TRY(cr_scratch_need(scratch, between + chunk + index + GATHER_BYTES, err));
     CR_TRY(cr_scratch_work(scratch, &work, err));

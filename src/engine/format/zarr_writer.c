@@ -266,20 +266,34 @@ static void zarr_free(void *state) {
 
 /* ---- going on with what a killed writer left ------------------------------------------------------------------------------------------ */
 
+enum { PIECE_BYTES = 1 << 20 };
+
 typedef struct check {
     zarr_state *s;
-    cr_buf bytes;
+    char *piece;                  /* PIECE_BYTES: a shard may be large */
 } check;
+
+static cr_status give_piece(void *user, size_t n, void **ret_room, cr_err *err) {
+    *ret_room = user;
+    return n <= PIECE_BYTES ? CR_OK : CR_FAIL(err, CR_INTERNAL, "more than was asked for");
+}
 
 static bool is_as_recorded(check *c, const char *key, const cr_journal_record *r) {
     cr_store_info info;
     cr_status status = cr_store_stat(c->s->store, key, &info, NULL);
     if (r->bytes == CR_JOURNAL_ABSENT)
         return status == CR_NOT_FOUND;
+    uint32_t crc = 0;
+    size_t n = 0;
     if (status != CR_OK || info.size != r->bytes)
         return false;
-    cr_buf_clear(&c->bytes);
-    return cr_store_read_buf(c->s->store, key, &c->bytes, NULL) == CR_OK && c->bytes.len == r->bytes && cr_crc32c(c->bytes.data, c->bytes.len) == r->crc;
+    for (uint64_t at = 0; at < r->bytes; at += n) {
+        cr_store_range range = {(int64_t)at, CR_MIN(r->bytes - at, (uint64_t)PIECE_BYTES)};
+        if (cr_store_read(c->s->store, key, range, give_piece, c->piece, &n, NULL, NULL) != CR_OK || n != range.length)
+            return false;
+        crc = cr_crc32c_more(crc, c->piece, n);
+    }
+    return crc == r->crc;
 }
 
 static cr_status check_record(void *user, const cr_journal_record *r, cr_err *err) {
@@ -304,11 +318,13 @@ static cr_status check_record(void *user, const cr_journal_record *r, cr_err *er
 
 /* A chunk without a record, or with another content than its record says, is written over: a torn one is no fill, so it gets a file again. */
 static cr_status check_records(zarr_state *s, cr_err *err) {
-    check c = {.s = s};
-    cr_buf_init(&c.bytes, SIZE_MAX / 2);
-    cr_status status = s->model->journal ? cr_journal_replay(s->model->journal, check_record, &c, err) : CR_OK;
-    cr_buf_done(&c.bytes);
-    return status;
+    if (!s->model->journal)
+        return CR_OK;
+    cr_auto_free char *piece = malloc(PIECE_BYTES);
+    if (!piece)
+        return CR_FAIL(err, CR_MEMORY, "no memory to look at what is finished");
+    check c = {s, piece};
+    return cr_journal_replay(s->model->journal, check_record, &c, err);
 }
 
 static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {

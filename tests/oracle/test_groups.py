@@ -1,0 +1,141 @@
+"""to_zarr(group=...): parents, consolidated metadata and data against xarray with zarr-python; several writers at once, kills, refusals; reading
+groups and whole trees."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import craton  # noqa: F401  (the accessor)
+
+WRITE = """
+import sys, numpy as np, xarray as xr, craton
+for k in range(int(sys.argv[3])):
+    xr.Dataset({"v": ("x", np.full(10, k))}, attrs={"k": k}).craton.to_zarr(sys.argv[1], group=sys.argv[2].format(k), mode="w", zarr_format=int(sys.argv[4]))
+"""
+
+
+def dataset(k, n=6):
+    return xr.Dataset({"v": (("x", "y"), np.arange(n * 4.0).reshape(n, 4) + k)}, {"x": np.arange(n) * 1.0}, {"k": k})
+
+
+def same_metadata(ours, theirs, version):
+    """Which nodes the root tells of, and what of groups."""
+    name = "zarr.json" if version == 3 else ".zmetadata"
+    a, b = (json.loads((p / name).read_text()) for p in (ours, theirs))
+    a, b = ((d["consolidated_metadata"] if version == 3 else d)["metadata"] for d in (a, b))
+    assert set(a) == set(b)
+    for key, node in b.items():
+        if node.get("node_type") == "group":
+            assert a[key] == node, key
+        if node.get("node_type") == "array":
+            assert a[key]["shape"] == node["shape"] and a[key]["attributes"] == node["attributes"], key
+            assert a[key] == json.loads((ours / key / "zarr.json").read_text()), key
+
+
+def check(ours, theirs, groups):
+    for group in groups:
+        expected = xr.open_zarr(theirs, group=group).load().drop_encoding()
+        xr.testing.assert_identical(xr.open_zarr(ours, group=group).load().drop_encoding(), expected)
+        xr.testing.assert_identical(xr.open_zarr(ours, group=group, consolidated=False).load().drop_encoding(), expected)
+        xr.testing.assert_identical(xr.open_dataset(ours, engine="craton", group=group).load().drop_encoding(), expected)
+    expected = xr.open_datatree(theirs, engine="zarr").load()
+    xr.testing.assert_identical(xr.open_datatree(ours, engine="craton").load(), expected)
+    xr.testing.assert_identical(xr.open_datatree(ours, engine="zarr").load(), expected)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("with_root", [True, False])
+def test_as_xarray(tmp_path, version, with_root):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    steps = [(None, {}, 0)] if with_root else []
+    steps += [("a/b", {}, 1), ("a/c", {"mode": "w"}, 2), ("/d/", {"mode": "w-"}, 3), ("a/c", {"mode": "w"}, 4), ("d", {"append_dim": "x"}, 5), ("a/b", {"mode": "a"}, 6)]
+    for group, options, k in steps:
+        # In a tree the lengths of a parent's dimensions hold below it too.
+        ds = dataset(k) if group else xr.Dataset({"r": ("z", np.arange(3))}, attrs={"k": k})
+        fresh = {} if "append_dim" in options else {"zarr_format": version}
+        ds.chunk(chunked_array_type="craton").craton.to_zarr(ours, group=group, **{**options, **({} if options.get("mode") == "a" else fresh)})
+        ds.to_zarr(theirs, group=group, consolidated=True, **{"zarr_format": version, **options})
+        same_metadata(ours, theirs, version)
+    check(ours, theirs, [None, "a", "a/b", "a/c", "d"])
+    # and the other program goes on with ours
+    dataset(7).to_zarr(ours, group="d", append_dim="x", consolidated=True)
+    dataset(7).to_zarr(theirs, group="d", append_dim="x", consolidated=True)
+    check(ours, theirs, ["d"])
+
+
+def test_into_a_store_without_consolidated_metadata(tmp_path):
+    dataset(0).to_zarr(tmp_path / "s", zarr_format=3, consolidated=False)
+    dataset(1).craton.to_zarr(tmp_path / "s", group="a")
+    assert "consolidated_metadata" not in json.loads((tmp_path / "s/zarr.json").read_text())
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group="a", consolidated=False).load().drop_encoding(), dataset(1))
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", consolidated=False).load().drop_encoding(), dataset(0))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_writers_at_once(tmp_path, version):
+    """Each its own groups, with common parents that nobody made before: no writer loses what another told the root."""
+    store, rounds = tmp_path / "s", 6
+    groups = ["a/one{}", "a/two{}", "b/c/three{}"]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITE, store, g, str(rounds), str(version)], stderr=subprocess.PIPE, text=True) for g in groups]
+    for w in writers:
+        assert w.wait(200) == 0, w.stderr.read()
+    root = zarr.open_group(store, mode="r", use_consolidated=True)
+    for group in groups:
+        for k in range(rounds):
+            np.testing.assert_array_equal(root[f"{group.format(k)}/v"][...], np.full(10, k))
+            xr.open_zarr(store, group=group.format(k), consolidated=True).load()
+    assert set(xr.open_datatree(store, engine="craton").groups) == set(xr.open_datatree(store, engine="zarr").groups)
+    assert not [p for p in store.rglob("*") if p.name.endswith(".tmp") or ".craton-" in p.name]
+
+
+@pytest.mark.parametrize("case", range(2))
+def test_killed(tmp_path, case):
+    """At a random moment; what other groups and the root say stays readable, and the same again completes it."""
+    random = np.random.default_rng([20261129, case])
+    dataset(0).craton.to_zarr(tmp_path / "s", group="kept")
+    process = subprocess.Popen([sys.executable, "-c", WRITE, tmp_path / "s", "a/again", "100000", "3"])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "s/a/again/zarr.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(float(random.random()) * 0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group="kept").load().drop_encoding(), dataset(0))
+    zarr.open_group(tmp_path / "s", mode="r").members(max_depth=None)
+    dataset(1).craton.to_zarr(tmp_path / "s", group="a/again", mode="w")
+    for group, k in (("kept", 0), ("a/again", 1)):
+        xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group=group, consolidated=True).load().drop_encoding(), dataset(k))
+
+
+def test_resume(tmp_path):
+    ds = xr.Dataset({"v": ("x", np.arange(100.0))}).chunk({"x": 10}, chunked_array_type="craton")
+    assert ds.craton.to_zarr(tmp_path / "s", group="a/b", resume=True, shards={"x": 20}) == (5, 0)
+    assert zarr.open_array(tmp_path / "s/a/b/v").shards == (20,)
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group="a/b").load().drop_encoding(), ds.load())
+
+
+def test_refused(tmp_path):
+    ds = dataset(0)
+    for group in ("..", "a/../b", ".hidden", "a/zarr.json", "x" * 201, "a\nb", "/".join("a" * 60)):
+        with pytest.raises(ValueError, match="name of a group|deeper"):
+            ds.craton.to_zarr(tmp_path / "s", group=group)
+    assert list(tmp_path.iterdir()) == []
+    ds.craton.to_zarr(tmp_path / "s", group="a")
+    with pytest.raises(FileExistsError):
+        ds.craton.to_zarr(tmp_path / "s", group="a")
+    with pytest.raises(ValueError, match="is an array"):
+        ds.craton.to_zarr(tmp_path / "s", group="a/v/b")
+    with pytest.raises(ValueError, match="is Zarr version 3"):
+        ds.craton.to_zarr(tmp_path / "s", group="b", zarr_format=2)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError, match="no Zarr store"):
+        ds.craton.to_zarr(tmp_path / "notes", group="a", mode="w")
+    assert os.listdir(tmp_path / "notes") == ["thesis.txt"]
