@@ -105,7 +105,7 @@ def main():
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / f"engine-{time.strftime('%Y-%m-%d')}.jsonl")
     o = parser.parse_args()
     os.makedirs(o.data, exist_ok=True)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    os.environ["PATH"] += f":{os.path.dirname(sys.executable)}/../../../bin"  # PREFIX/bin, where the command is
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     about = {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "xarray": importlib.metadata.version("xarray"),
              "dask": importlib.metadata.version("dask"), "small": o.small, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}

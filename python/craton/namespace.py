@@ -50,6 +50,6 @@ def _ufunc(name):
     return call
 
 
-for _name in dir(np):
-    if isinstance(getattr(np, _name), np.ufunc) and _name not in FUNCTIONS:
+for _name, _value in list(vars(np).items()):  # dir() names modules too that NumPy imports when they are looked at: f2py, testing
+    if isinstance(_value, np.ufunc) and _name not in FUNCTIONS:
         globals()[_name] = _ufunc(_name)

@@ -219,7 +219,7 @@ def basic(array, key):
 
 def pointwise(array, key):
     """Points: the lists are broadcast against each other; their axes come first in the result."""
-    from .shapes import concatenate, expand_dims
+    from .shapes import moveaxis, reshape
 
     gathered = _lazy_positions(array, key if isinstance(key, tuple) else (key,))
     if gathered is not None:
@@ -246,13 +246,8 @@ def pointwise(array, key):
             raise unsupported("selecting points of an empty array")
         return full(shape + rest.shape, 0, array.dtype)
 
-    def points(position):
-        if len(position) == len(shape):
-            chosen = list(key)
-            for axis, index in zip(axes, lists):
-                chosen[axis] = int(index[position])
-            return outer(array, tuple(chosen))
-        parts = [points(position + (i,)) for i in range(shape[len(position)])]
-        return concatenate([expand_dims(p, 0) for p in parts], 0)
+    from .points import take_points
 
-    return points(())
+    array = outer(array, tuple(slice(None) if i in axes else k for i, k in enumerate(key)))
+    points = take_points(array, axes, [index.ravel() for index in lists])
+    return moveaxis(reshape(points, points.shape[:-1] + shape), range(-len(shape), 0), range(len(shape)))

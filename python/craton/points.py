@@ -1,0 +1,99 @@
+"""Many single points of a lazy array: stations along time, for instance.
+
+A point by itself is a slice, and reads the chunks that it lies in. Points that share a chunk would have it decoded once for each of them;
+they are taken out of it together, as groups of one element each: the chunk is read once, whatever the number of points.
+"""
+
+import numpy as np
+
+from .array import wrap
+from .graph import make
+
+FEW = 4                     # points in a chunk that are not worth looking at all its elements
+MOST_CELLS = 4 << 20        # of a box that points are taken out of together: there is a number for each
+_IN_MEMORY = ("memory", "scalar", "full")
+
+
+def take_points(array, axes, positions):
+    """positions[i][k]: where point k lies along axes[i]. The points are the last axis of the result, in the place of `axes`."""
+    parts = []
+    for members in _by_chunk(array, axes, positions):
+        chosen = [p[members] for p in positions]
+        if len(members) >= FEW and _together(array, axes, chosen):
+            part, places = _out_of_box(array, axes, chosen)
+            parts.append((part, members, places))
+        else:
+            parts.extend((_point(array, axes, [p[k] for p in positions]), [k], [0]) for k in members)
+    at, order = 0, np.empty(len(positions[0]), np.int64)
+    for part, members, places in parts:
+        order[members] = at + np.asarray(places)
+        at += part.shape[-1]
+    if len(parts) == 1:
+        node = parts[0][0]
+    else:
+        node = make("concat", tuple(part for part, _, _ in parts), parts[0][0].ndim - 1)
+    if at != len(order) or (order != np.arange(at)).any():
+        node = make("take", (node,), node.ndim - 1, order)
+    return wrap(node, array.dtype)
+
+
+def _by_chunk(array, axes, positions):
+    """Positions in the list of points, for each column of chunks that has some."""
+    column = np.zeros(len(positions[0]), np.int64)
+    for axis, index in zip(axes, positions):
+        ends = np.cumsum(array.chunks[axis])
+        column = column * len(ends) + np.searchsorted(ends, index, side="right")
+    order = np.argsort(column, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(column[order])) + 1)
+
+
+def _box(chosen):
+    return [int(p.min()) for p in chosen], [int(np.ptp(p)) + 1 for p in chosen]
+
+
+def _together(array, axes, chosen):
+    """Elements in memory are looked up one by one; texts have no groups."""
+    return array.dtype.kind not in "SU" and np.prod(_box(chosen)[1], dtype=float) <= MOST_CELLS and _is_read(array._node)
+
+
+def _is_read(node):
+    """Whether anything is read or computed for it, and not only looked at in memory."""
+    seen, left = set(), [node]
+    while left:
+        operation, inputs, _ = left.pop().recipe
+        if not inputs and operation not in _IN_MEMORY:
+            return True
+        left.extend(i for i in inputs if id(i) not in seen)
+        seen.update(map(id, inputs))
+    return False
+
+
+def _sliced(array, axes, starts, counts):
+    start, count = [0] * array.ndim, list(array.shape)
+    for axis, first, n in zip(axes, starts, counts):
+        start[axis], count[axis] = int(first), int(n)
+    return make("slice", (array._node,), tuple(start), (1,) * array.ndim, tuple(count))
+
+
+def _last(node, axes):
+    """The same with `axes` at the end."""
+    return make("permute", (node,), tuple(i for i in range(node.ndim) if i not in axes) + tuple(axes))
+
+
+def _point(array, axes, position):
+    node = _last(_sliced(array, axes, position, [1] * len(axes)), axes)
+    for _ in axes[1:]:
+        node = make("squeeze", (node,), node.ndim - 1)
+    return node
+
+
+def _out_of_box(array, axes, chosen):
+    """The node of the different points among these, and which of them each is."""
+    starts, counts = _box(chosen)
+    node = _last(_sliced(array, axes, starts, counts), axes)
+    flat = np.ravel_multi_index([p - s for p, s in zip(chosen, starts)], counts)
+    cells, places = np.unique(flat, return_inverse=True)
+    codes = np.full(counts, -1, np.int32)
+    codes.ravel()[cells] = np.arange(len(cells), dtype=np.int32)
+    last = tuple(range(node.ndim - len(axes), node.ndim))
+    return make("group", (node,), "first", last, codes, len(cells), False, 0, 0, None), places

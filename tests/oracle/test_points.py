@@ -1,0 +1,68 @@
+"""Single points of files: the values of xarray's own reader, and each chunk read once however many points lie in it."""
+
+import os
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import craton
+
+SEED = int(os.environ.get("CRATON_SEED", "1"))
+SHAPE = (12, 13, 17)
+KINDS = ("f4", "f8", "u1", "i8")
+
+
+
+craton.enable()
+
+
+def written(path, grid, rng):
+    ds = xr.Dataset(coords={"t": np.datetime64("2001-01-01") + np.arange(SHAPE[0]), "y": np.arange(SHAPE[1]) * 2.5, "x": np.arange(SHAPE[2]) * 0.5})
+    for kind in KINDS:
+        values = np.abs(rng.normal(0, 60, SHAPE)).astype(kind)
+        if kind[0] == "f":
+            values[rng.random(SHAPE) < 0.2] = np.nan
+        ds[kind] = (("t", "y", "x"), values)
+    ds["packed"] = (("t", "y", "x"), np.where(rng.random(SHAPE) < 0.1, np.nan, rng.integers(0, 900, SHAPE) * 0.1))
+    ds["when"] = (("t", "y", "x"), np.datetime64("2001-01-01", "ns") + rng.integers(0, 90, SHAPE).astype("m8[D]"))
+    ds.when.values[0, 0, 0] = np.datetime64("NaT")
+    encoding = {name: {"chunksizes": grid, "zlib": True} for name in ds.data_vars}
+    encoding["packed"].update(dtype="i2", scale_factor=0.1, _FillValue=np.int16(-999))
+    encoding["when"].update(units="hours since 2001-01-01", dtype="i4", _FillValue=np.int32(-1))
+    ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
+
+
+@pytest.mark.parametrize("grid", [(1, 13, 17), (12, 2, 3), (4, 5, 6), (12, 13, 17)])
+def test_points_are_those_of_xarray(tmp_path, grid):
+    rng = np.random.default_rng(SEED)
+    print("seed", SEED)
+    path = tmp_path / "points.nc"
+    written(path, grid, rng)
+    with xr.open_dataset(path, engine="netcdf4") as plain, xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        plain.load()
+        for shape in ((40,), (2, 1, 9)):
+            dims = ["a", "b", "c"][: len(shape)]
+            at = {d: xr.DataArray(rng.integers(-n, n, shape), dims=dims) for d, n in zip("tyx", SHAPE)}
+            for key in ({"y": at["y"], "x": at["x"]}, {"t": at["t"], "x": at["x"]}, at, {"y": at["y"], "x": at["x"], "t": slice(9, 1, -2)}):
+                xr.testing.assert_identical(lazy.isel(key).compute(), plain.isel(key))
+
+
+def test_points_of_what_is_computed(tmp_path):
+    rng = np.random.default_rng(SEED)
+    path = tmp_path / "points.nc"
+    written(path, (4, 13, 17), rng)
+    at = {d: xr.DataArray(rng.integers(0, n, 50), dims="station") for d, n in zip("yx", SHAPE[1:])}
+    with xr.open_dataset(path, engine="netcdf4") as plain, xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        results = [((ds.f8 - ds.packed).isel(at) * 2).mean("t") for ds in (plain, lazy)]
+        xr.testing.assert_allclose(results[1].compute(), results[0], rtol=1e-13)
+
+
+def test_a_chunk_is_read_once_for_all_of_its_points(tmp_path):
+    rng = np.random.default_rng(SEED)
+    path = tmp_path / "points.nc"
+    written(path, (1, 13, 17), rng)
+    at = {d: xr.DataArray(rng.integers(0, n, 100), dims="station") for d, n in zip("yx", SHAPE[1:])}
+    with xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        text = craton.explain(lazy.f4.isel(at))
+        assert text.count(str(path)) == 1, text
