@@ -48,9 +48,14 @@ def _target(node):
     return node if node.axes is None else node.inputs[0]
 
 
+def _as_sent(nodes):
+    """What computes these nodes as a worker will have it: nodes that are equal here need not be one there, and scans are found by what is one."""
+    return _craton.decode_graph(_craton.encode_graph(tuple(map(_target, nodes)), 1 << 40))
+
+
 def _worth(context, nodes, wanted):
     """Those reductions of one scan in as many parts as they are worth, or None."""
-    targets = tuple(map(_target, nodes))
+    targets = _as_sent(nodes)
     _, _, _, cost = _craton.part_look(context, targets, 1)[0]
     wanted = min(wanted, int(cost / PART_NS))
     while wanted > 1:
@@ -70,7 +75,7 @@ def reductions_in_parts(context, nodes, wanted):
     first = [n for n in first_reductions(nodes) if all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]
     if not first:
         return []
-    for node, (scan, *_) in zip(first, _craton.part_look(context, tuple(map(_target, first)), 1)):
+    for node, (scan, *_) in zip(first, _craton.part_look(context, _as_sent(first), 1)):
         if scan >= 0:
             scans.setdefault(scan, []).append(node)
     return [r for r in (_worth(context, tuple(group), wanted) for group in scans.values()) if r is not None]

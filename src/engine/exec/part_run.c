@@ -190,11 +190,24 @@ cr_status cr_part_compute(cr_context *c, int n, cr_array *const *arrays, int64_t
 
 /* ---- looking ---- */
 
+/* Reductions that nobody asked for, of which these arrays are made: their parts could not be computed alone. */
+static bool makes_others(const cr_plan *plan) {
+    for (int i = 0; i < plan->n_scans; i++)
+        for (int k = 0; k < plan->scans[i].n_sinks; k++) {
+            bool asked = false;
+            for (int o = 0; o < plan->n_outputs; o++)
+                asked = asked || plan->scans[i].sinks[k].node == plan->output_nodes[o];
+            if (!asked)
+                return true;
+        }
+    return false;
+}
+
 static cr_status look_scan(const cr_plan *plan, int scan, int64_t wanted, cr_part_cut *cuts) {
     const cr_scan *s = &plan->scans[scan];
     cr_parts parts;
     double cost = cr_scan_weight(s);
-    if (!cr_parts_can(plan, s))
+    if (!cr_parts_can(plan, s) || makes_others(plan))
         return CR_OK;
     cr_parts_cut(s, wanted, &parts);
     for (int d = 0; d < s->program.ndim; d++)
