@@ -39,6 +39,8 @@ CR_API int64_t cr_array_chunks(const cr_array *a, int axis, int64_t *ret_sizes);
 CR_API const char *cr_array_op(const cr_array *a);
 CR_API int cr_array_n_inputs(const cr_array *a);
 CR_API cr_array *cr_array_input(const cr_array *a, int i);  /* borrowed */
+/* Of a permute: axis i is axis ret_axes[i] of its input. false: it is something else. */
+CR_API bool cr_array_permutation(const cr_array *a, int *ret_axes);
 
 /* ---- sources ---------------------------------------------------------------------------------------------------- */
 

@@ -245,7 +245,7 @@ def _settle(run, nodes):
     """The nodes with values in place of those reductions that were worth computing in parts: round by round, what is made of the values
     of one round may be reduced in the next."""
     while found := parts.reductions_in_parts(context(), nodes, run.wanted):
-        graphs = [_craton.encode_graph(r.nodes, _ANY) for r in found]
+        graphs = [_craton.encode_graph(r.targets, _ANY) for r in found]
         shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for r, graph in zip(found, graphs)]
         # States that are large go from worker to worker; only the values come here.
         there = [run.submit(run_combine, graph, r.wanted, *futures) if r.state_bytes > STATES_HERE else None
@@ -255,9 +255,9 @@ def _settle(run, nodes):
             reductions += r.nodes
             if combined is not None:
                 answer = run.gather([combined])[0]
-                values += [np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(answer, r.nodes)]
+                values += [np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(answer, r.targets)]
             else:
-                values += _combined(context(), r.nodes, r.wanted, run.gather(futures))
+                values += _combined(context(), r.targets, r.wanted, run.gather(futures))
             run.drop(futures)
         nodes = parts.settled(nodes, reductions, values)
     return nodes

@@ -16,6 +16,7 @@ from . import chunks as grids
 from .graph import make, memory, replace, walk
 
 PART_NS = 250e6              # what a part should be worth, of one thread: a task costs a few milliseconds
+LIGHT_NS = 100e6             # what is less, and has nothing to read, is computed here
 STATES_BYTES = 256 << 20     # of all parts of one scan
 SETTLED_BYTES = 64 << 20     # values of a reduction that are sent along to compute what is made of them
 
@@ -24,7 +25,8 @@ _BARRIERS = (*_REDUCTIONS, "quantile")
 _RUNNING = ("cumulate", "fill_forward")
 _GIVEN = ("memory", "file", "python", "scalar", "full")
 
-Reductions = namedtuple("Reductions", "nodes wanted n_parts state_bytes")
+# nodes: of the graph; targets: what is computed in their place
+Reductions = namedtuple("Reductions", "nodes targets wanted n_parts state_bytes")
 
 
 def first_reductions(nodes):
@@ -41,17 +43,28 @@ def first_reductions(nodes):
     return found
 
 
+def _target(node):
+    """A grouping of permuted axes is made as a permuted grouping."""
+    return node if node.axes is None else node.inputs[0]
+
+
+def _as_sent(nodes):
+    """What computes these nodes as a worker will have it: nodes that are equal here need not be one there, and scans are found by what is one."""
+    return _craton.decode_graph(_craton.encode_graph(tuple(map(_target, nodes)), 1 << 40))
+
+
 def _worth(context, nodes, wanted):
     """Those reductions of one scan in as many parts as they are worth, or None."""
-    _, _, _, cost = _craton.part_look(context, nodes, 1)[0]
+    targets = _as_sent(nodes)
+    _, _, _, cost = _craton.part_look(context, targets, 1)[0]
     wanted = min(wanted, int(cost / PART_NS))
     while wanted > 1:
-        looks = _craton.part_look(context, nodes, wanted)
+        looks = _craton.part_look(context, targets, wanted)
         if len({scan for scan, *_ in looks}) > 1 or looks[0][1] < 2:
             return None
         states = sum(bytes for _, _, bytes, _ in looks)
         if states <= STATES_BYTES:
-            return Reductions(nodes, wanted, looks[0][1], states)
+            return Reductions(nodes, targets, wanted, looks[0][1], states)
         wanted //= 2
     return None
 
@@ -62,7 +75,7 @@ def reductions_in_parts(context, nodes, wanted):
     first = [n for n in first_reductions(nodes) if all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]
     if not first:
         return []
-    for node, (scan, *_) in zip(first, _craton.part_look(context, tuple(first), 1)):
+    for node, (scan, *_) in zip(first, _craton.part_look(context, _as_sent(first), 1)):
         if scan >= 0:
             scans.setdefault(scan, []).append(node)
     return [r for r in (_worth(context, tuple(group), wanted) for group in scans.values()) if r is not None]
@@ -72,8 +85,8 @@ def settled(nodes, reductions, values):
     """The nodes with values in place of reductions. Their chunks stay: they decide how later reductions are cut."""
     others = {}
     for node, value in zip(reductions, values):
-        sizes = tuple(max(1, grids.grid_size(c)) for c in node.chunks) if value.ndim else None
-        others[id(node)] = memory(value, sizes)
+        sizes = tuple(map(grids.grid_size, _target(node).chunks)) if value.ndim else None
+        others[id(node)] = memory(value, sizes) if node.axes is None else make("permute", (memory(value, sizes),), node.axes)
     return replace(nodes, others)
 
 
@@ -91,7 +104,7 @@ def cost_ns(nodes):
 
 def is_light(nodes):
     """Not worth a task, and nothing that would have to be read."""
-    return all(n.recipe[0] not in ("file", "python") for n in walk(nodes)) and cost_ns(nodes) < PART_NS
+    return all(n.recipe[0] not in ("file", "python") for n in walk(nodes)) and cost_ns(nodes) < LIGHT_NS
 
 
 def boxes(nodes, wanted, grid=None):

@@ -105,7 +105,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     bar = progress_callback(list(nodes.values()))
     try:
         if cluster is not None:
-            _write_there(cluster, writer, nodes, bar)
+            _write_there(cluster, writer.begin(), nodes, bar)
         writer.finish(context(), bar if cluster is None else None)
         return writer.chunks() if resume else None
     finally:
@@ -115,12 +115,11 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
             bar.close()
 
 
-def _write_there(cluster, writer, nodes, bar):
-    """Workers write the values into the store that is still hidden; finishing then makes it visible."""
+def _write_there(cluster, hidden, nodes, bar):
+    """Workers write the values into a store that is still hidden; finishing then makes it visible."""
     from .cluster import write_on
 
-    hidden = os.path.abspath(writer.begin())
-    write_on(cluster, hidden, {name: node for name, node in nodes.items() if 0 not in node.shape}, bar)
+    write_on(cluster, os.path.abspath(hidden), {name: node for name, node in nodes.items() if 0 not in node.shape}, bar)
     for folder, _, files in os.walk(hidden):  # of workers that died; each chunk was then written by another
         for file in files:
             if file.startswith(".tmp-"):

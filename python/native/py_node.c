@@ -86,6 +86,17 @@ static PyObject *node_get_inputs(PyObject *self, void *closure) {
     return tuple;
 }
 
+static PyObject *node_get_axes(PyObject *self, void *closure) {
+    const cr_array *a = ((Node *)self)->array;
+    int axes[CR_MAX_DIMS];
+    int64_t values[CR_MAX_DIMS];
+    if (!cr_array_permutation(a, axes))
+        return Py_NewRef(Py_None);
+    for (int i = 0; i < cr_array_ndim(a); i++)
+        values[i] = axes[i];
+    return args_tuple(values, cr_array_ndim(a));
+}
+
 static PyObject *node_get_recipe(PyObject *self, void *closure) {
     PyObject *recipe = ((Node *)self)->recipe;
     return Py_NewRef(recipe ? recipe : Py_None);
@@ -109,6 +120,7 @@ static PyGetSetDef node_getset[] = {
     {"chunks", node_get_chunks, NULL, "sizes of the chunks along every axis", NULL},
     {"op", node_get_op, NULL, "name of the operation", NULL},
     {"inputs", node_get_inputs, NULL, "the nodes it is made from", NULL},
+    {"axes", node_get_axes, NULL, "of its input, when it is a permute; else None", NULL},
     {"id", node_get_id, NULL, "equal for the same array", NULL},
     {"recipe", node_get_recipe, node_set_recipe, "how to build it again", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -3,13 +3,16 @@
 import copy
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import dask
 import numpy as np
+import programs
 import pytest
 import xarray as xr
 
@@ -17,7 +20,7 @@ pytest.importorskip("distributed")
 from distributed import Client, LocalCluster  # noqa: E402
 
 import craton  # noqa: E402
-from craton import cluster as clusters  # noqa: E402
+from craton import cluster as clusters, parts  # noqa: E402
 from craton.conversion import as_array  # noqa: E402
 
 craton.enable()
@@ -208,8 +211,6 @@ def wait_until(condition):
 
 
 def test_a_dying_worker_is_replaced(client):
-    import threading
-
     lazy = slow(10_000)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(float(lazy.compute(cluster=client))))
@@ -274,3 +275,147 @@ def test_what_is_no_cluster_is_refused():
     with pytest.raises(TypeError, match="distributed.Client or a Dask cluster, not str"):
         craton.set_cluster("tcp://here")
     assert pathlib.Path(clusters.__file__).name == "cluster.py" and clusters.cluster_of(None) is None
+
+
+# ---- parts and boxes ----
+
+
+def counted(client, monkeypatch):
+    """Names of the tasks that are sent."""
+    seen, submit = [], client.submit
+    monkeypatch.setattr(client, "submit", lambda *args, **kwargs: seen.append(args[0].__name__) or submit(*args, **kwargs))
+    return seen
+
+
+@pytest.fixture()
+def finely(monkeypatch):
+    """What is small is cut too."""
+    monkeypatch.setattr(parts, "PART_NS", 1.0)
+
+
+@pytest.fixture(scope="module")
+def long_store(tmp_path_factory):
+    """Enough chunks for many sections of the fold tree."""
+    rng = np.random.default_rng(4)
+    path = tmp_path_factory.mktemp("store") / "long.zarr"
+    dims, coords = ("time", "lat", "lon"), {"time": xr.date_range("1950-01-01", periods=6400), "lat": np.linspace(-60, 60, 26), "lon": np.arange(26.0)}
+    ds = xr.Dataset({n: (dims, rng.normal(280, 20, (6400, 26, 26)).round(1).astype("f4")) for n in ("tas", "pr")}, coords)
+    ds.tas[40:60, 3] = np.nan
+    ds.craton.to_zarr(path, encoding={n: {"chunks": (100, 26, 26)} for n in ("tas", "pr")})
+    return path
+
+
+def test_parts_have_the_bits_of_a_local_run(client, long_store, finely, monkeypatch):
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(long_store, engine="craton", chunks={}) as ds:
+        for name, lazy in analyses(ds).items():
+            here = lazy.compute()
+            seen.clear()
+            same(lazy.craton.compute(cluster=client), here)
+            assert len(seen) <= 60, (name, seen)
+            if name not in ("quantile", "window", "std"):
+                assert seen.count("run_part") >= 4, (name, seen)
+        two = xr.Dataset({"a": ds.tas.mean("time"), "b": ds.tas.max(), "c": ds.pr.min() * 2})
+        seen.clear()
+        same(two.compute(cluster=client), two.compute())
+        assert seen.count("run_part") >= 8 and set(seen) == {"run_part"}
+
+
+def test_large_states_are_combined_on_a_worker(client, long_store, finely, monkeypatch):
+    monkeypatch.setattr(clusters, "STATES_HERE", 100)
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(long_store, engine="craton", chunks={}) as ds:
+        lazy = ds.tas.groupby("time.month").std()
+        same(lazy.to_dataset(name="v").compute(cluster=client), lazy.compute().to_dataset(name="v"))
+    assert seen.count("run_combine") == 1 and seen.count("run_part") >= 4
+
+
+@pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES, 8))
+def test_random_programs_in_parts_and_boxes(client, finely, seed):
+    lazy = [v.lazy for v in programs.run_program(seed, length=8)]
+    here = craton.compute(*lazy)
+    with craton.set_cluster(client, send_limit="64 MiB"):
+        there = craton.compute(*lazy)
+    for i, (a, b) in enumerate(zip(here, there)):
+        assert a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes(), f"seed {seed}, value {i}"
+
+
+def test_large_results_come_in_boxes(client, long_store, finely, monkeypatch):
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(long_store, engine="craton", chunks={"time": 500}) as ds:
+        lazy = np.sqrt(ds.tas + 2 * ds.pr).to_dataset(name="v")
+        same(lazy.compute(cluster=client), lazy.compute())
+        assert seen == ["run_graph"] * 6                     # 3 for each of the workers
+        seen.clear()
+        anomaly = (ds.tas - ds.tas.mean("time")).to_dataset(name="v")
+        same(anomaly.compute(cluster=client), anomaly.compute())
+        assert seen.count("run_part") >= 4 and seen.count("run_graph") == 6
+
+
+# ---- writing ----
+
+
+def written(path):
+    return xr.open_zarr(path, consolidated=True).load()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_workers_write_a_store(client, long_store, tmp_path, finely, monkeypatch, version):
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(long_store, engine="craton", chunks={"time": 800}) as ds:
+        result = xr.Dataset({
+            "anomaly": (ds.tas - ds.tas.mean("time")).chunk({"time": 700}), "monthly": ds.pr.groupby("time.month").mean(), "total": ds.tas.sum(),
+            "name": ("lat", list("abcdefghijklmnopqrstuvwxyz")), "nothing": ("none", np.empty(0)),
+        })  # fmt: skip
+        encoding = {"anomaly": {"dtype": "i2", "scale_factor": 0.01, "_FillValue": -32768, "chunks": (700, 26, 20)}}
+        result.craton.to_zarr(tmp_path / "here", zarr_format=version, encoding=encoding)
+        assert not seen
+        result.craton.to_zarr(tmp_path / "there", zarr_format=version, encoding=encoding, cluster=client)
+        assert seen.count("run_write") == 6 and seen.count("run_part") >= 4
+        same(written(tmp_path / "there"), written(tmp_path / "here"))
+        with craton.set_cluster(client), pytest.raises(FileExistsError):
+            result.craton.to_zarr(tmp_path / "there")
+        with craton.set_cluster(client):
+            seen.clear()
+            result[["monthly"]].craton.to_zarr(tmp_path / "there", mode="w")
+            assert seen
+        assert list(written(tmp_path / "there").data_vars) == ["monthly"]
+    assert sorted(os.listdir(tmp_path)) == ["here", "there"]
+
+
+def test_a_write_that_fails_leaves_the_old_store(client, long_store, tmp_path, finely):
+    xr.Dataset({"v": ("x", np.arange(5.0))}).craton.to_zarr(tmp_path / "store")
+    copy = tmp_path / "gone.zarr"
+    shutil.copytree(long_store, copy)
+    with xr.open_dataset(copy, engine="craton", chunks={"time": 800}) as ds:
+        lazy = ds[["tas"]] + 1
+    (copy / "tas" / "c" / "30" / "0" / "0").write_bytes(b"no chunk")
+    with pytest.raises(craton.FormatError, match=r"gone.zarr(.|\n)*on the worker tcp://"):
+        lazy.craton.to_zarr(tmp_path / "store", mode="w", cluster=client)
+    np.testing.assert_array_equal(written(tmp_path / "store").v, np.arange(5.0))
+    assert sorted(os.listdir(tmp_path)) == ["gone.zarr", "store"]
+
+
+def test_a_dying_worker_is_replaced_while_it_writes(client, tmp_path, finely):
+    values, expected = as_array(np.full((8000, 1), 0.25), chunks=(200, 1)) + as_array(np.full((1, 2000), 0.25), chunks=(1, 1000)), 0.5
+    for _ in range(60):
+        values, expected = np.sin(values), np.sin(expected)
+    rows, errors = xr.DataArray(values, dims=("y", "x")), []
+
+    def write():
+        try:
+            rows.to_dataset(name="v").craton.to_zarr(tmp_path / "store", cluster=client, encoding={"v": {"chunks": (200, 1000)}})
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    pids, busy = client.run(os.getpid), []
+    wait_until(lambda: busy.extend(running(client)) or busy or not thread.is_alive())
+    assert thread.is_alive(), errors
+    os.kill(pids[busy[0]], signal.SIGKILL)
+    thread.join(WAIT_S * 2)
+    assert not errors and not thread.is_alive()
+    np.testing.assert_allclose(written(tmp_path / "store").v, expected, rtol=1e-12)
+    assert not [f for _, _, files in os.walk(tmp_path) for f in files if f.startswith(".tmp-")]
+    client.wait_for_workers(2, timeout=WAIT_S)

@@ -85,6 +85,12 @@ cr_status cr_array_take(cr_array *a, int axis, const int64_t *index, int64_t n, 
     return done(v, status, ret_array);
 }
 
+bool cr_array_permutation(const cr_array *a, int *ret_axes) {
+    if (a->op == CR_OP_PERMUTE)
+        memcpy(ret_axes, a->params, (size_t)a->ndim * sizeof *ret_axes);
+    return a->op == CR_OP_PERMUTE;
+}
+
 cr_status cr_array_permute(cr_array *a, const int *axes, cr_array **ret_array, cr_err *err) {
     int64_t shape[CR_MAX_DIMS];
     int own[CR_MAX_DIMS] = {0};

@@ -5,22 +5,12 @@
 #include <stdlib.h>
 
 #include "craton/part.h"
+#include "engine/exec/part_form.h"
 #include "engine/exec/run.h"
 #include "engine/plan/serialize_form.h"
 
-#define PART_MAGIC "\x93" "CRPART\n"
-#define HEAD_BYTES 56
 #define DESCRIPTION_WORDS 12
 #define DESCRIPTION_BYTES ((int64_t)sizeof(int64_t) * DESCRIPTION_WORDS)
-
-typedef struct part_head {
-    char magic[8];
-    uint32_t version, n_arrays;
-    int64_t wanted, part, n_parts;
-    uint64_t bytes, sum;
-} part_head;
-
-_Static_assert(sizeof(part_head) == HEAD_BYTES, "the head has no padding");
 
 /* ---- storing what was folded ---- */
 
@@ -85,7 +75,7 @@ static void describe(const cr_plan *plan, const cr_sink_plan *k, const cr_part_s
 static cr_status total_bytes(const cr_plan *plan, const cr_parts *parts, int64_t number, uint64_t *ret_bytes, cr_err *err) {
     const cr_scan *s = &plan->scans[0];
     cr_part_box box;
-    uint64_t bytes = HEAD_BYTES;
+    uint64_t bytes = CR_PART_HEAD_BYTES;
     cr_parts_box(s, parts, number, &box);
     for (int i = 0; i < plan->n_outputs; i++) {
         const cr_sink_plan *k = sink_of(plan, i);
@@ -117,10 +107,10 @@ static cr_status prepare(cr_plan *plan, int64_t wanted, int64_t number, part_mem
     m->sinks = calloc((size_t)plan->n_outputs, sizeof *m->sinks);
     if (m->bytes == NULL || m->sinks == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory for the %llu bytes of a part", (unsigned long long)m->n_bytes);
-    part_head h = {.magic = PART_MAGIC, .version = CR_PART_VERSION, .n_arrays = (uint32_t)plan->n_outputs, .wanted = wanted, .part = number,
+    cr_part_head h = {.magic = CR_PART_MAGIC, .version = CR_PART_VERSION, .n_arrays = (uint32_t)plan->n_outputs, .wanted = wanted, .part = number,
                    .n_parts = plan->parts.n_parts, .bytes = m->n_bytes};
     memcpy(m->bytes, &h, sizeof h);
-    char *at = m->bytes + HEAD_BYTES;
+    char *at = m->bytes + CR_PART_HEAD_BYTES;
     for (int i = 0; i < plan->n_outputs; i++) {
         cr_sink_plan *k = sink_of(plan, i);
         int64_t words[DESCRIPTION_WORDS];
@@ -161,9 +151,9 @@ static cr_status part_bytes(cr_context *c, cr_plan *plan, int64_t wanted, int64_
     if (status == CR_OK)
         status = run_part(c, plan, err);
     if (status == CR_OK) {
-        part_head h;
+        cr_part_head h;
         memcpy(&h, m.bytes, sizeof h);
-        h.sum = cr_graph_sum(m.bytes + HEAD_BYTES, m.n_bytes - HEAD_BYTES);
+        h.sum = cr_graph_sum(m.bytes + CR_PART_HEAD_BYTES, m.n_bytes - CR_PART_HEAD_BYTES);
         memcpy(m.bytes, &h, sizeof h);
         *ret_bytes = m.bytes;
         *ret_n = m.n_bytes;
@@ -200,11 +190,24 @@ cr_status cr_part_compute(cr_context *c, int n, cr_array *const *arrays, int64_t
 
 /* ---- looking ---- */
 
+/* Reductions that nobody asked for, of which these arrays are made: their parts could not be computed alone. */
+static bool makes_others(const cr_plan *plan) {
+    for (int i = 0; i < plan->n_scans; i++)
+        for (int k = 0; k < plan->scans[i].n_sinks; k++) {
+            bool asked = false;
+            for (int o = 0; o < plan->n_outputs; o++)
+                asked = asked || plan->scans[i].sinks[k].node == plan->output_nodes[o];
+            if (!asked)
+                return true;
+        }
+    return false;
+}
+
 static cr_status look_scan(const cr_plan *plan, int scan, int64_t wanted, cr_part_cut *cuts) {
     const cr_scan *s = &plan->scans[scan];
     cr_parts parts;
     double cost = cr_scan_weight(s);
-    if (!cr_parts_can(plan, s))
+    if (!cr_parts_can(plan, s) || makes_others(plan))
         return CR_OK;
     cr_parts_cut(s, wanted, &parts);
     for (int d = 0; d < s->program.ndim; d++)
@@ -257,9 +260,9 @@ static cr_status check_description(const cr_plan *plan, const cr_sink_plan *k, c
 
 /* Every size that is read later follows from the plan; here it is seen that the bytes have it. */
 static cr_status check_part(const cr_plan *plan, int64_t wanted, int64_t number, const char *bytes, size_t n, cr_err *err) {
-    part_head h;
+    cr_part_head h;
     uint64_t need;
-    if (n < HEAD_BYTES || memcmp(bytes, PART_MAGIC, 8) != 0)
+    if (n < CR_PART_HEAD_BYTES || memcmp(bytes, CR_PART_MAGIC, 8) != 0)
         return CR_FAIL(err, CR_FORMAT, "part %lld: these %zu bytes are not a part of a computation", (long long)number, n);
     memcpy(&h, bytes, sizeof h);
     if (h.version != CR_PART_VERSION)
@@ -272,7 +275,7 @@ static cr_status check_part(const cr_plan *plan, int64_t wanted, int64_t number,
     if (h.bytes != n || need != n)
         return CR_FAIL(err, CR_FORMAT, "part %lld has %zu bytes where %llu were written and %llu are needed", (long long)number, n,
                        (unsigned long long)h.bytes, (unsigned long long)need);
-    if (h.sum != cr_graph_sum(bytes + HEAD_BYTES, n - HEAD_BYTES))
+    if (h.sum != cr_graph_sum(bytes + CR_PART_HEAD_BYTES, n - CR_PART_HEAD_BYTES))
         return CR_FAIL(err, CR_FORMAT, "part %lld is damaged: its checksum is another", (long long)number);
     return CR_OK;
 }
@@ -377,7 +380,7 @@ static cr_status combine(cr_context *c, cr_plan *plan, int64_t wanted, int64_t n
         return CR_FAIL(err, CR_MEMORY, "no memory to combine %lld parts", (long long)n_parts);
     for (int64_t i = 0; i < n_parts; i++) {
         CR_TRY(check_part(plan, wanted, i, bytes[i], n_bytes[i], err));
-        at[i] = HEAD_BYTES;
+        at[i] = CR_PART_HEAD_BYTES;
     }
     combining m = {.run = {.context = c, .plan = plan, .scan = &plan->scans[0]}, .bytes = bytes, .at = at};
     for (int i = 0; i < plan->n_outputs; i++) {
