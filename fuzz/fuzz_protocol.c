@@ -46,6 +46,20 @@ static void check_from_hub(const cr_msg *m) {
     }
 }
 
+static void check_role(const cr_role *r) {
+    check_text(r->name, sizeof r->name);
+    fuzz_must(cr_provider_name_is_valid(r->name) && r->n_scopes <= CR_ROLE_SCOPES && r->n_users <= CR_ROLE_USERS && r->n_groups <= CR_ROLE_GROUPS &&
+              r->n_services <= CR_ROLE_SERVICES);
+    for (int32_t i = 0; i < r->n_scopes; i++)
+        check_text(r->scopes[i], sizeof r->scopes[i]);
+    for (int32_t i = 0; i < r->n_users; i++)
+        check_text(r->users[i], sizeof r->users[i]);
+    for (int32_t i = 0; i < r->n_groups; i++)
+        check_text(r->groups[i], sizeof r->groups[i]);
+    for (int32_t i = 0; i < r->n_services; i++)
+        check_text(r->services[i], sizeof r->services[i]);
+}
+
 static void check_from_helper(const cr_msg *m) {
     if (m->head.kind == CR_MSG_EVENT)
         check_text(m->as_cr_msg_event.event.text, sizeof m->as_cr_msg_event.event.text);
@@ -53,6 +67,8 @@ static void check_from_helper(const cr_msg *m) {
         check_text(m->as_cr_msg_provider.provider.issuer, sizeof m->as_cr_msg_provider.provider.issuer);
     else if (m->head.kind == CR_MSG_SERVICE)
         check_text(m->as_cr_msg_service.service.url, sizeof m->as_cr_msg_service.service.url);
+    else if (m->head.kind == CR_MSG_ROLE)
+        check_role(&m->as_cr_msg_role.role);
     else if (m->head.kind == CR_MSG_PROFILES)
         fuzz_must(m->as_cr_msg_profiles.bytes > 0 && m->as_cr_msg_profiles.bytes <= CR_PROFILES_PIECE);
     else if (m->head.kind != CR_MSG_CONFIG)

@@ -12,7 +12,7 @@ from hub_client import running, wait_for
 from test_session import server_pid, start, stop
 
 HEADER = (Path(__file__).resolve().parents[2] / "src/platform/runner/protocol.h").read_text()
-MAGIC = int(re.search(r"CR_MSG_MAGIC = (0x[0-9a-f]+)", HEADER)[1], 16)
+MAGIC = int(re.search(r"CR_MSG_MAGIC = (0x[0-9A-Fa-f]+)", HEADER)[1], 16)
 KINDS = re.findall(r"^    X\(([A-Z_]+),", HEADER, re.MULTILINE)
 CONFIG, START, STOP, LIST, REMOVE = map(KINDS.index, ("CONFIG", "START", "STOP", "LIST", "REMOVE_ACCOUNT"))
 
