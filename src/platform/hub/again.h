@@ -1,5 +1,6 @@
 /* again.h - administrators are asked again who they are: what changes something for others needs a proof of identity (password, or sign-in at
  * a provider that asked just then) that is at most CR_AGAIN_MS old. A stolen session, or a browser left alone, is then no administrator for long.
+ * So are people to whom a role of the operator's gives what not everybody has.
  *
  * Rows of the table of requests with CR_CSRF_PROVED ask for it, in a browser's session; API tokens have no such age. A page's form that is
  * held up comes back inside the page that asks for the password, and is carried out with the right one. For the way over a provider it waits in
@@ -16,7 +17,7 @@
 
 enum { CR_AGAIN_MS = 15 * 60 * 1000 };
 
-/* Nobody but administrators has to. false also when the database does not answer. */
+/* Nobody else has to. false also when the database does not answer. */
 bool cr_again_is_proved(const cr_request *req);
 /* The page that asks; holds the form of the request, unless that is the page's own. */
 void cr_again_show(cr_request *req, int status, const char *problem);

@@ -16,6 +16,7 @@
 #include "platform/identity/audit.h"
 
 enum { CR_AUDIT_OFTEN_MAX = 60 };
+typedef char cr_audit_text[CR_AUDIT_DETAIL_MAX + 1];
 
 /* Who does something. */
 typedef struct cr_actor {
