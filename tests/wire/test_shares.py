@@ -341,6 +341,22 @@ def hub_api(person):
     return f"http://127.0.0.1:{person.platform.port + 2}/hub/api/"
 
 
+def test_nobody_pushes_deeds_out_of_the_audit_log(hub, people):
+    """What costs nothing is done a thousand times a day; what is taken away, and what others do, is not counted."""
+    flo = hub.add_person(people["root1"], "flo")
+    flo.name = "flo"
+    head = {"X-CSRF": flo.csrf(), "Content-Type": "application/json"}
+    statuses = [flo.ask("POST", "/hub/api/shares/flo/", '{"user": "bob"}', head).status for _ in range(1002)]
+    assert statuses == [200] * 1000 + [409] * 2
+    answer = flo.post("/hub/shares", {"to": "link", "days": 1}, "/hub/shares")
+    assert answer.status == 409 and "a day are enough" in answer.text and 'id="link"' not in answer.text
+    assert flo.api("GET", "/hub/api/share-codes/flo/").json()["items"] == []       # no deed without its row
+    assert flo.api("DELETE", "/hub/api/shares/flo/").status == 204 and shared_with(people["bob"]) == []
+    assert people["eve"].api("POST", "/hub/api/shares/eve/", {"user": "bob"}).status == 200
+    assert people["eve"].api("DELETE", "/hub/api/shares/eve/").status == 204
+    assert flo.post("/hub/logout", {}, "/hub/home").status in (302, 303)
+
+
 def test_many_shares_lock_nobody_out(hub, people, ada):
     """Others decide how many shares one has: with thousands of scopes one still has one's own."""
     bob = people["bob"]
@@ -428,6 +444,10 @@ def test_an_administrator_proves_it_first(hub, people, ada):
         for path, body in (("shares/ada/", {"user": "bob"}), ("share-codes/ada/", {})):
             answer = root.api("POST", f"/hub/api/{path}", body)
             assert answer.status == 403 and "/hub/again" in answer.text
+        for method, path in (("POST", "users/eve/server"), ("DELETE", "users/ada/server"), ("PATCH", "users/eve/server"), ("DELETE", "users/ada/tokens/a1")):
+            answer = root.api(method, f"/hub/api/{path}", {"user_options": {}} if method == "PATCH" else None)
+            assert answer.status == 403 and "/hub/again" in answer.text, path
+        assert root.api("DELETE", "/hub/api/users/root1/tokens/a999999").status == 404      # what is one's own is not asked for
         for fields in ({"to": "user", "user": "bob"}, {"to": "link", "days": 1}):
             answer = root.post("/hub/shares", fields, "/hub/shares")
             assert answer.status == 403 and 'action="/hub/again"' in answer.text

@@ -35,6 +35,13 @@ bool cr_again_is_proved(const cr_request *req) {
     return proved <= now && now - proved <= CR_AGAIN_MS;      /* a time to come was written before the clock was set back */
 }
 
+bool cr_again_needs(cr_request *req, int64_t user_id) {
+    if (user_id == cr_caller_of(req)->person.id || cr_again_is_proved(req))
+        return true;
+    cr_reply_error(req, 403, CR_AGAIN_TEXT, CR_AGAIN_HINT);
+    return false;
+}
+
 /* ---- the form that is held up ---- */
 
 /* Its own fields and the token of the page are not part of it. */

@@ -16,9 +16,14 @@
 #include "platform/hub/hub.h"
 
 enum { CR_AGAIN_MS = 15 * 60 * 1000 };
+/* What a program is told. */
+#define CR_AGAIN_TEXT "prove again who you are before this"
+#define CR_AGAIN_HINT "open /hub/again in this browser, then repeat the request"
 
 /* Nobody else has to. false also when the database does not answer. */
 bool cr_again_is_proved(const cr_request *req);
+/* For calls of the REST API that people make for themselves too: has the caller proved it, where this is somebody else's? false: replied. */
+bool cr_again_needs(cr_request *req, int64_t user_id);
 /* The page that asks; holds the form of the request, unless that is the page's own. */
 void cr_again_show(cr_request *req, int status, const char *problem);
 void cr_again_page(cr_request *req);           /* GET /hub/again */
