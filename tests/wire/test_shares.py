@@ -13,7 +13,8 @@ from hub_client import PASSWORD, Person, Platform, request, running
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
-TUTOR = "scope = access:servers!group=course\nscope = list:users!group=course\nuser = root1\ngroup = tutors\n"
+TUTOR = ("scope = access:servers!group=course\nscope = list:users!group=course\nscope = shares!group=course\nscope = tokens!group=course\n"
+         "user = root1\ngroup = tutors\n")
 LONG = os.environ.get("CRATON_LONG")
 
 
@@ -513,10 +514,43 @@ def test_pages(people, ada):
     assert "JupyterLab of ada" not in bob.get("/hub/home").text
 
 
-def test_shares_are_kept_over_a_kill(hub, people, ada):
-    give(ada, user="bob")
+def kill_the_hub(hub):
     pid = hub.hub_pid()
     os.kill(pid, signal.SIGKILL)
     time.sleep(0.2)
     hub.wait_ready()
+
+
+def test_shares_are_kept_over_a_kill(hub, people, ada):
+    give(ada, user="bob")
+    kill_the_hub(hub)
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
+
+
+def test_what_tutors_gave_ends_with_the_role(hub, people, ada):
+    """Looked for at the start of the hub, and every minute."""
+    root, bob, eve = people["root1"], people["bob"], people["eve"]
+    for group, name in (("course", "ada"), ("tutors", "eve")):
+        assert root.api("POST", f"/hub/api/groups/{group}", {"users": [name]}).status == 201
+    try:
+        assert eve.api("POST", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
+        code = eve.api("POST", "/hub/api/share-codes/ada/", {}).json()["accept_url"]
+        made = eve.api("POST", "/hub/api/users/ada/tokens", {}).json()
+        head = {"Authorization": f"token {made['token']}", "Content-Type": "application/json"}
+        assert request("POST", hub_api(ada) + "shares/ada/", '{"user": "eve"}', head).status == 200     # with ada's right, by eve's
+        own = eve.api("POST", "/hub/api/shares/eve/", {"user": "bob"})
+        assert own.status == 200
+        kill_the_hub(hub)
+        assert len(shared_with(bob)) == 2 and len(shared_with(eve)) == 1 and bob.get(code).status == 200
+        assert request("GET", hub_api(ada) + "user", headers=head).json()["name"] == "ada"
+        assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
+        kill_the_hub(hub)
+        assert [s["server"]["user"]["name"] for s in shared_with(bob)] == ["eve"] and shared_with(eve) == []   # what is hers she goes on sharing
+        assert bob.get(code).status == 404 and request("GET", hub_api(ada) + "user", headers=head).status == 403
+        ended = [row for row in audit(hub, 10) if row[2] == "hub"]
+        assert sorted({row[0] for row in ended}) == ["share-taken", "token-revoked"] and {row[3] for row in ended} == {"ada"} and len(ended) == 4
+        assert any(made["id"] + ":" in row[4] for row in ended)
+    finally:
+        assert eve.api("DELETE", "/hub/api/shares/eve/").status == 204
+        for group in ("course", "tutors"):
+            assert root.api("DELETE", f"/hub/api/groups/{group}").status == 204
