@@ -456,7 +456,9 @@ def test_an_administrator_proves_it_first(hub, people, ada):
         assert answer.status == 403 and 'action="/hub/again"' in answer.text
         assert root.api("GET", "/hub/api/shares/ada/").status == 200 and shared_with(people["bob"]) == []
         assert give(ada, user="bob") and enter(people["bob"], ada)     # of others it is not asked
-        prove(0)
+        root.proves = True
+        assert "/hub/accept-share?code=" in link_of(root)     # what was wanted is done after the password
+        assert root.api("DELETE", "/hub/api/share-codes/root1/").status == 204
         assert enter(root, ada)
     finally:
         prove(0)
