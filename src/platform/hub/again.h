@@ -7,7 +7,8 @@
  * the table held_forms, one for a session, and is offered again at /hub/again.
  *
  * Invariants
- *  1. What is carried out after the proof has passed the gate before: the same session, its CSRF token, an administrator.
+ *  1. What is carried out after the proof has passed the gate before: the same session, its CSRF token, an administrator where the page is one
+ *     of theirs.
  *  2. Only rows with CR_CSRF_PROVED that are pages are carried out from here.
  */
 #ifndef CR_PLATFORM_HUB_AGAIN_H
