@@ -87,9 +87,12 @@ def test_what_administrators_do(own):
     assert newest(own, "announcement")["detail"] == "taken away"
     assert own.admin.post("/hub/admin/breaker", {}, "/hub/admin").status == 303
     assert newest(own, "breaker")["who"] == "root1"
-    assert own.admin.post("/hub/admin/invitations/room", {"seats": "5", "hours": "1", "group": "spring", "note": "room 7"}, "/hub/admin/invitations").status == 200
+    room = own.admin.post("/hub/admin/invitations/room", {"seats": "5", "hours": "1", "group": "spring", "note": "room 7"}, "/hub/admin/invitations")
+    assert room.status == 200
     assert newest(own, "link-made")["detail"] == "invitation for 5, group spring"
     assert newest(own, "group-made")["whom"] == "spring"
+    assert Person(own).join(re.search(r"http[^\"]*/hub/join/[0-9a-f]{64}", room.text)[0], "seat").status == 303
+    assert tuple(newest(own, "group-joined")[k] for k in ("who", "whom", "detail")) == ("seat", "seat", "spring")
     assert act("remove", confirm="bob").status == 303
     wait_for(lambda: rows(own, kind="person-removed", whom="bob"), 30)
     assert (newest(own, "person-remove")["who"], newest(own, "person-removed")["who"]) == ("root1", "hub")

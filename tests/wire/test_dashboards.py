@@ -120,6 +120,12 @@ def is_dashboard(answer):
     return answer.status == 200 and "<title>Dask Diagnostic UI</title>" in answer.text and "static/js/bokeh" in answer.text
 
 
+def rows(platform):
+    """Of the audit log: result, who, whom."""
+    with sqlite3.connect(f"file:{platform.folder / 'state/hub/hub.sqlite'}?mode=ro", uri=True, timeout=10) as db:
+        return db.execute("SELECT result, who, whom FROM audit WHERE kind = 'dashboard' ORDER BY id").fetchall()
+
+
 # ---- for its person ----
 
 def test_the_link_leads_to_the_dashboard(platform, ada):
@@ -127,6 +133,7 @@ def test_the_link_leads_to_the_dashboard(platform, ada):
     assert is_dashboard(ada.tab.go(ada.link)), ada.tab.trail
     assert [urlsplit(u).netloc for u in ada.tab.trail] == [urlsplit(o).netloc for o in (ada.origin, platform.hub, ada.origin, ada.origin)]
     assert is_dashboard(ada.tab.ask(ada.link))  # and now at once
+    assert rows(platform) == [("done", "ada", "ada")]
     assert ada.tab.ask(ada.page("graph")).status == 200
     workers = ada.tab.ask(ada.page("info/main/workers.html"))
     assert workers.status == 200 and "Scheduler tls://127.0.0.1:" in workers.text
@@ -173,10 +180,11 @@ def test_after_signing_in(platform, ada):
 
 # ---- for nobody else ----
 
-def test_somebody_else_gets_nothing(ada, eve):
+def test_somebody_else_gets_nothing(platform, ada, eve):
     assert is_dashboard(eve.tab.go(eve.link))
     answer = eve.tab.go(ada.link)
     assert answer.status == 403 and "not yours" in answer.text
+    assert rows(platform)[-1] == ("refused", "eve", "ada")
     # Her cookie at ada's address, and ada's cluster at her address.
     cookie = eve.tab.cookies(eve.link)
     assert request("GET", ada.link, headers={**NAVIGATION, "Cookie": cookie}).status == 302

@@ -443,6 +443,8 @@ def test_demo_account(platform):
     assert person.sign_in(made["name"], made["password"]).status == 303
     person.name = made["name"]
     start(person)
+    rows = platform.ask(command="admin", do="audit", args=[], kind="person-made", person=made["name"])["rows"]
+    assert [(r["by"], r["via"], r["on"], r["detail"]) for r in rows] == [("operator", "shell", made["name"], "for a demo")]
     assert "error" in platform.ask(command="demo-remove", name="ada")
     assert "error" not in platform.ask(command="demo-remove", name=made["name"])
     assert person.sign_in(made["name"], made["password"]).status == 403

@@ -13,7 +13,8 @@ from hub_client import PASSWORD, Person, Platform, request, running
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
-TUTOR = "scope = access:servers!group=course\nscope = list:users!group=course\nuser = root1\ngroup = tutors\n"
+TUTOR = ("scope = access:servers!group=course\nscope = list:users!group=course\nscope = shares!group=course\nscope = tokens!group=course\n"
+         "user = root1\ngroup = tutors\n")
 LONG = os.environ.get("CRATON_LONG")
 
 
@@ -341,6 +342,22 @@ def hub_api(person):
     return f"http://127.0.0.1:{person.platform.port + 2}/hub/api/"
 
 
+def test_nobody_pushes_deeds_out_of_the_audit_log(hub, people):
+    """What costs nothing is done a thousand times a day; what is taken away, and what others do, is not counted."""
+    flo = hub.add_person(people["root1"], "flo")
+    flo.name = "flo"
+    head = {"X-CSRF": flo.csrf(), "Content-Type": "application/json"}
+    statuses = [flo.ask("POST", "/hub/api/shares/flo/", '{"user": "bob"}', head).status for _ in range(1002)]
+    assert statuses == [200] * 1000 + [409] * 2
+    answer = flo.post("/hub/shares", {"to": "link", "days": 1}, "/hub/shares")
+    assert answer.status == 409 and "a day are enough" in answer.text and 'id="link"' not in answer.text
+    assert flo.api("GET", "/hub/api/share-codes/flo/").json()["items"] == []       # no deed without its row
+    assert flo.api("DELETE", "/hub/api/shares/flo/").status == 204 and shared_with(people["bob"]) == []
+    assert people["eve"].api("POST", "/hub/api/shares/eve/", {"user": "bob"}).status == 200
+    assert people["eve"].api("DELETE", "/hub/api/shares/eve/").status == 204
+    assert flo.post("/hub/logout", {}, "/hub/home").status in (302, 303)
+
+
 def test_many_shares_lock_nobody_out(hub, people, ada):
     """Others decide how many shares one has: with thousands of scopes one still has one's own."""
     bob = people["bob"]
@@ -376,6 +393,111 @@ def test_what_an_administrator_gave_ends_with_the_right(people, ada):
     assert refused(eve, ada) and bob.get(code).status == 404
 
 
+def audit(hub, n):
+    """The last n rows, oldest first: (kind, result, who, whom, detail)."""
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        return db.execute("SELECT kind, result, who, whom, detail FROM audit ORDER BY id DESC LIMIT ?", (n,)).fetchall()[::-1]
+
+
+def test_the_audit_log(hub, people, ada):
+    bob, eve, root = people["bob"], people["eve"], people["root1"]
+    first = len(audit(hub, 100000))
+    give(ada, user="bob", scopes=["access:servers", "read:servers"])
+    enter(bob, ada)
+    assert refused(eve, ada)
+    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob", "scopes": ["read:servers"]}).status == 200
+    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob", "scopes": ["read:servers"]}).status == 200    # nothing is left to take
+    assert bob.api("DELETE", "/hub/api/users/bob/shared/ada/").status == 204
+    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
+    assert root.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200
+    assert enter(root, ada)
+    link = link_of(ada)
+    number = ada.api("GET", "/hub/api/share-codes/ada/").json()["items"][0]["id"]
+    assert accept(bob, link).status == 303
+    assert bob.get("/hub/accept-share?code=" + "0" * 64).status == 404
+    assert ada.api("DELETE", "/hub/api/share-codes/ada/").status == ada.api("DELETE", "/hub/api/shares/ada/").status == 204
+    assert ada.api("DELETE", "/hub/api/shares/ada/").status == 204
+    assert ada.api("POST", "/hub/api/shares/ada/", {"user": "nobody"}).status == 400
+    rows = audit(hub, len(audit(hub, 100000)) - first)
+    all_of_it, access = 'server ada/, ["access:servers","read:servers"]', 'server ada/, ["access:servers"]'
+    assert rows == [
+        ("share-given", "done", "ada", "bob", all_of_it), ("server-entered", "done", "bob", "ada", ""), ("server-entered", "refused", "eve", "ada", ""),
+        ("share-taken", "done", "ada", "bob", 'server ada/, ["read:servers"]'), ("share-taken", "done", "bob", "ada", access),
+        ("share-given", "done", "root1", "eve", access), ("server-entered", "done", "root1", "ada", ""),
+        ("share-link", "done", "ada", "ada", f"{number}, {access}"), ("share-accepted", "done", "bob", "ada", ""),
+        ("share-accepted", "refused", "bob", "", "a link that is wrong, taken away or too old"),
+        ("share-link-ended", "done", "ada", "ada", f"{number}, {access}"), ("share-taken", "done", "ada", "ada", "server ada/, all 2"),
+    ]
+    assert "Server shared" in root.get("/hub/admin/audit?kind=share-given&person=bob").text
+
+
+def test_an_administrator_proves_it_first(hub, people, ada):
+    """Neither is a server of another's given away, nor entered, with a session that was left behind."""
+    root = people["root1"]
+    root.proves = False
+
+    def prove(minutes):
+        with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("UPDATE sessions SET proved_ms = ?", (int(time.time() * 1000) - minutes * 60000,))
+    try:
+        assert enter(root, ada)
+        prove(16)
+        for path, body in (("shares/ada/", {"user": "bob"}), ("share-codes/ada/", {})):
+            answer = root.api("POST", f"/hub/api/{path}", body)
+            assert answer.status == 403 and "/hub/again" in answer.text
+        for method, path in (("POST", "users/eve/server"), ("DELETE", "users/ada/server"), ("PATCH", "users/eve/server"), ("DELETE", "users/ada/tokens/a1")):
+            answer = root.api(method, f"/hub/api/{path}", {"user_options": {}} if method == "PATCH" else None)
+            assert answer.status == 403 and "/hub/again" in answer.text, path
+        assert root.api("DELETE", "/hub/api/users/root1/tokens/a999999").status == 404      # what is one's own is not asked for
+        for fields in ({"to": "user", "user": "bob"}, {"to": "link", "days": 1}):
+            answer = root.post("/hub/shares", fields, "/hub/shares")
+            assert answer.status == 403 and 'action="/hub/again"' in answer.text
+        answer = Lab(root, ada).open()
+        assert answer.status == 403 and 'action="/hub/again"' in answer.text
+        assert root.api("GET", "/hub/api/shares/ada/").status == 200 and shared_with(people["bob"]) == []
+        assert give(ada, user="bob") and enter(people["bob"], ada)     # of others it is not asked
+        root.proves = True
+        assert "/hub/accept-share?code=" in link_of(root)     # what was wanted is done after the password
+        assert root.api("DELETE", "/hub/api/share-codes/root1/").status == 204
+        assert enter(root, ada)
+    finally:
+        prove(0)
+        root.proves = True
+
+
+def test_so_does_who_has_a_role(hub, people, ada):
+    """A tutor who signed in long ago; of one who is none any more it is not asked."""
+    root, eve = people["root1"], people["eve"]
+    for group, name in (("course", "ada"), ("tutors", "eve")):
+        assert root.api("POST", f"/hub/api/groups/{group}", {"users": [name]}).status == 201
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        db.execute("UPDATE sessions SET proved_ms = proved_ms - 960000 WHERE user_id = (SELECT id FROM users WHERE name = 'eve')")
+    eve.proves = False
+    try:
+        answer = Lab(eve, ada).open()
+        assert answer.status == 403 and 'action="/hub/again"' in answer.text
+        assert eve.api("POST", "/hub/api/users/eve/tokens", {"scopes": ["access:servers!group=course"]}).status == 403
+        assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
+        assert refused(eve, ada)
+        assert eve.api("POST", "/hub/api/users/eve/tokens", {"expires_in": 60}).status == 201
+        assert root.api("POST", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
+        assert eve.prove(eve.get("/hub/again")).location == "/hub/home" and enter(eve, ada)
+    finally:
+        eve.proves = True
+        for group in ("course", "tutors"):
+            assert root.api("DELETE", f"/hub/api/groups/{group}").status == 204
+
+
+def test_what_guests_have_given_ends_with_them(people, ada):
+    bob, eve = people["bob"], people["eve"]
+    give(ada, user="bob", scopes=["access:servers", "shares"])
+    code = bob.api("POST", "/hub/api/share-codes/ada/", {"expires_in": 86400}).json()["accept_url"]
+    assert bob.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200 and len(shared_with(eve)) == 1
+    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
+    assert shared_with(eve) == [] and refused(eve, ada)
+    assert accept(bob, code).status == 404 and refused(bob, ada)    # nor has he kept a way back
+
+
 def test_pages(people, ada):
     bob = people["bob"]
     for fields, words in (({"to": "user", "user": "nobody"}, "No such user"), ({"to": "user", "user": "ada"}, "your own server"),
@@ -394,10 +516,43 @@ def test_pages(people, ada):
     assert "JupyterLab of ada" not in bob.get("/hub/home").text
 
 
-def test_shares_are_kept_over_a_kill(hub, people, ada):
-    give(ada, user="bob")
+def kill_the_hub(hub):
     pid = hub.hub_pid()
     os.kill(pid, signal.SIGKILL)
     time.sleep(0.2)
     hub.wait_ready()
+
+
+def test_shares_are_kept_over_a_kill(hub, people, ada):
+    give(ada, user="bob")
+    kill_the_hub(hub)
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
+
+
+def test_what_tutors_gave_ends_with_the_role(hub, people, ada):
+    """Looked for at the start of the hub, and every minute."""
+    root, bob, eve = people["root1"], people["bob"], people["eve"]
+    for group, name in (("course", "ada"), ("tutors", "eve")):
+        assert root.api("POST", f"/hub/api/groups/{group}", {"users": [name]}).status == 201
+    try:
+        assert eve.api("POST", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
+        code = eve.api("POST", "/hub/api/share-codes/ada/", {}).json()["accept_url"]
+        made = eve.api("POST", "/hub/api/users/ada/tokens", {}).json()
+        head = {"Authorization": f"token {made['token']}", "Content-Type": "application/json"}
+        assert request("POST", hub_api(ada) + "shares/ada/", '{"user": "eve"}', head).status == 200     # with ada's right, by eve's
+        own = eve.api("POST", "/hub/api/shares/eve/", {"user": "bob"})
+        assert own.status == 200
+        kill_the_hub(hub)
+        assert len(shared_with(bob)) == 2 and len(shared_with(eve)) == 1 and bob.get(code).status == 200
+        assert request("GET", hub_api(ada) + "user", headers=head).json()["name"] == "ada"
+        assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
+        kill_the_hub(hub)
+        assert [s["server"]["user"]["name"] for s in shared_with(bob)] == ["eve"] and shared_with(eve) == []   # what is hers she goes on sharing
+        assert bob.get(code).status == 404 and request("GET", hub_api(ada) + "user", headers=head).status == 403
+        ended = [row for row in audit(hub, 10) if row[2] == "hub"]
+        assert sorted({row[0] for row in ended}) == ["share-taken", "token-revoked"] and {row[3] for row in ended} == {"ada"} and len(ended) == 4
+        assert any(made["id"] + ":" in row[4] for row in ended)
+    finally:
+        assert eve.api("DELETE", "/hub/api/shares/eve/").status == 204
+        for group in ("course", "tutors"):
+            assert root.api("DELETE", f"/hub/api/groups/{group}").status == 204

@@ -1,5 +1,6 @@
 /* dashboards.c - codes, cookies, and what HAProxy knows of both. */
 #include "platform/gateway/dashboards.h"
+#include "platform/hub/auditing.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -161,20 +162,20 @@ static cr_status insert_key(cr_hub *hub, int64_t session_id, bool is_cookie, cha
 }
 
 /* The code is used up; its sign-in and account. CR_NOT_FOUND: it was never right, or is not any more. */
-static cr_status take_code(cr_hub *hub, const char *code, int64_t *ret_session, char account[CR_ACCOUNT_MAX + 1], cr_err *err) {
+static cr_status take_code(cr_hub *hub, const char *code, int64_t *ret_session, cr_person *ret_person, cr_err *err) {
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(code, hash);
     {
         cr_auto_query cr_query q = CR_QUERY_INIT;
-        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT s.id, u.account FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
+        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", s.id FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
                              "u.id = s.user_id WHERE k.hash = ?1 AND k.is_cookie = 0 AND k.expires_ms > ?2 AND s.expires_ms > ?2 AND u.disabled = 0", "bi", hash,
                              (size_t)CR_HASH_BYTES, cr_wall_ms()));
         if (!cr_query_next(&q)) {
             CR_TRY(cr_query_end(&q, err));
             return CR_FAIL(err, CR_NOT_FOUND, "This way to a dashboard was used, or is older than a minute. Begin again with the dashboard's link.");
         }
-        *ret_session = cr_query_int(&q, 0);
-        snprintf(account, CR_ACCOUNT_MAX + 1, "%s", cr_query_text(&q, 1));
+        cr_person_read(&q, ret_person);
+        *ret_session = cr_query_int(&q, CR_PERSON_N_COLUMNS);
     }
     return cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE hash = ?", "b", hash, (size_t)CR_HASH_BYTES);
 }
@@ -199,6 +200,7 @@ void cr_dashboard_page(cr_request *req) {
     unsigned char hash[CR_HASH_BYTES];
     cr_err err = CR_ERR_INIT;
     if (c && c->user_id != who->person.id) {
+        cr_audit_refused(req, CR_AUDIT_DASHBOARD, c->user, "");
         cr_log_often(CR_LOG_WARN, "access to another person's dashboard refused", "user=%s owner=%s", who->person.name, c->user);
         cr_site_error(req, 403, "This cluster is not yours.", "Your own are at /hub/clusters.");
         return;
@@ -256,15 +258,17 @@ static void refuse(cr_request *req, int status, const char *message) { cr_reply_
 /* Somebody else's code leads nowhere and is used up: a page that sends people here could have made it. */
 static cr_status exchange(cr_request *req, char secret[CR_TOKEN_LEN + 1], char key[2 * CR_HASH_BYTES + 1], cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
-    char account[CR_ACCOUNT_MAX + 1];
+    cr_person person;
+    cr_actor who;
     unsigned char hash[CR_HASH_BYTES];
     int64_t session_id = 0;
-    CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, account, err));
-    if (!is_at_home(req, account))
+    CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, &person, err));
+    if (!is_at_home(req, person.account))
         return CR_FAIL(err, CR_DENIED, "This way to a dashboard belongs to another address.");
+    cr_actor_person(req, &person, &who);
     CR_TRY(cr_db_begin(hub->db, err));
-    CR_TRY(cr_db_end(hub->db, insert_key(hub, session_id, true, secret, hash, err), err));
-    return add_view(cr_gateway_of(hub), key_of(hash, key), account, err);
+    CR_TRY(cr_audit_end(hub, &who, insert_key(hub, session_id, true, secret, hash, err), CR_AUDIT_DASHBOARD, person.name, "", err));
+    return add_view(cr_gateway_of(hub), key_of(hash, key), person.account, err);
 }
 
 void cr_dashboard_enter(cr_request *req) {

@@ -6,13 +6,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { LINES_AT_ONCE = CR_AUDIT_LIST_MAX };
+enum { LINES_AT_ONCE = CR_AUDIT_LIST_MAX, PEOPLE_MOST = 100000 };
 #define DAY_MS ((int64_t)86400 * 1000)
 
 struct cr_auditing {
     int64_t told;             /* number of the last row that is in the log */
     bool posted;              /* the loop will tell of new rows */
     int refused, more;        /* rows of this minute, and what was not written */
+    cr_map people;            /* name -> how much of what is cheap, since day_ms */
+    int64_t day_ms;
 };
 
 /* ---- who ---- */
@@ -102,13 +104,36 @@ static cr_status write_row(cr_hub *hub, const cr_actor *who, cr_audit_kind kind,
     return CR_OK;
 }
 
+static bool is_cheap(cr_audit_kind kind) {
+    static const cr_audit_kind cheap[] = {CR_AUDIT_TOKEN_MADE, CR_AUDIT_SHARE_GIVEN, CR_AUDIT_SHARE_LINK, CR_AUDIT_SHARE_ACCEPTED, CR_AUDIT_SERVER_ENTERED,
+                                          CR_AUDIT_DASHBOARD};
+    for (size_t i = 0; i < CR_ARRAY_LEN(cheap); i++)
+        if (cheap[i] == kind)
+            return true;
+    return false;
+}
+
+/* Taking away again is not counted: it needs something that was given. */
+static cr_status check_number(cr_hub *hub, const cr_actor *who, cr_audit_kind kind, cr_err *err) {
+    struct cr_auditing *a = hub->auditing;
+    if (!is_cheap(kind) || who->admin || who->id <= 0)
+        return CR_OK;
+    intptr_t n = (intptr_t)cr_map_get(&a->people, who->name);
+    if (n < CR_AUDIT_PERSON_MAX)
+        return cr_map_set(&a->people, who->name, (void *)(n + 1), err);
+    CR_FAIL(err, CR_CONFLICT, "%d new tokens, shares and visits a day are enough", CR_AUDIT_PERSON_MAX);
+    cr_err_hint(err, "use those that there are, or come back tomorrow");
+    return CR_CONFLICT;
+}
+
 cr_status cr_audit_write(cr_hub *hub, const cr_actor *who, cr_audit_kind kind, const char *whom, const char *detail, cr_err *err) {
+    CR_TRY(check_number(hub, who, kind, err));
     return write_row(hub, who, kind, false, whom, detail, err);
 }
 
 cr_status cr_audit_end(cr_hub *hub, const cr_actor *who, cr_status status, cr_audit_kind kind, const char *whom, const char *detail, cr_err *err) {
     if (status == CR_OK)
-        status = write_row(hub, who, kind, false, whom, detail, err);
+        status = cr_audit_write(hub, who, kind, whom, detail, err);
     return cr_db_end(hub->db, status, err);
 }
 
@@ -141,10 +166,14 @@ cr_status cr_audit_open(cr_hub *hub, cr_err *err) {
     hub->auditing = calloc(1, sizeof *hub->auditing);
     if (!hub->auditing)
         return CR_FAIL(err, CR_MEMORY, "no memory for the audit log");
+    cr_map_init(&hub->auditing->people, PEOPLE_MOST);
+    hub->auditing->day_ms = cr_now_ms();
     return cr_audit_last_id(hub->db, &hub->auditing->told, err);
 }
 
 void cr_audit_close(cr_hub *hub) {
+    if (hub->auditing)
+        cr_map_done(&hub->auditing->people);
     free(hub->auditing);
     hub->auditing = NULL;
 }
@@ -160,6 +189,11 @@ void cr_audit_on_minute(cr_hub *hub) {
         note(hub, &who, CR_AUDIT_SIGN_IN, true, "", text);
     }
     a->refused = a->more = 0;
+    if (cr_now_ms() - a->day_ms > DAY_MS) {
+        cr_map_done(&a->people);
+        cr_map_init(&a->people, PEOPLE_MOST);
+        a->day_ms = cr_now_ms();
+    }
     tell(hub);
     if (cr_audit_sweep(hub->db, cr_wall_ms() - hub->config->audit_days * DAY_MS, hub->config->audit_rows, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping the audit log", &err);

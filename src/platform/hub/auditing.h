@@ -7,7 +7,8 @@
  *
  * Each row that was saved is also a line of the log, "audit {JSON}", written by the loop afterwards from the table: the log never
  * tells of what was rolled back. Refusals, which strangers can cause as often as they like, are CR_AUDIT_OFTEN_MAX rows a minute, then
- * one that says how many more there were.
+ * one that says how many more there were. What people can do as often as they like (tokens, shares, dashboards) is refused beyond
+ * CR_AUDIT_PERSON_MAX a day: deeds of that kind would push the others out of the log. Administrators and services are trusted with it.
  */
 #ifndef CR_PLATFORM_HUB_AUDITING_H
 #define CR_PLATFORM_HUB_AUDITING_H
@@ -15,7 +16,8 @@
 #include "platform/hub/hub.h"
 #include "platform/identity/audit.h"
 
-enum { CR_AUDIT_OFTEN_MAX = 60 };
+enum { CR_AUDIT_OFTEN_MAX = 60, CR_AUDIT_PERSON_MAX = 1000 };
+typedef char cr_audit_text[CR_AUDIT_DETAIL_MAX + 1];
 
 /* Who does something. */
 typedef struct cr_actor {
@@ -30,6 +32,7 @@ void cr_actor_hub(cr_actor *who);                            /* the hub by itsel
 /* A person who is let in by this very request. */
 void cr_actor_person(const cr_request *req, const cr_person *person, cr_actor *who);
 
+/* CR_CONFLICT: the person has done too much of this kind today. */
 cr_status cr_audit_write(cr_hub *hub, const cr_actor *who, cr_audit_kind kind, const char *whom, const char *detail, cr_err *err) CR_MUST_USE;
 /* Ends the transaction that the caller has begun: saved with its row when status is CR_OK, else not at all. */
 cr_status cr_audit_end(cr_hub *hub, const cr_actor *who, cr_status status, cr_audit_kind kind, const char *whom, const char *detail,

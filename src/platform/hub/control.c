@@ -229,11 +229,14 @@ static void op_stop_servers(peer *p, const json_t *ask) {
             return;
         }
     }
+    cr_actor who;
+    cr_actor_shell(p->uid, &who);
+    cr_audit_note(hub, &who, CR_AUDIT_SERVER_STOPPED, "", "all servers");
     p->done = all_stopped;
     wait_on(p);
 }
 
-static cr_status create_demo(cr_hub *hub, cr_person *person, char password[33], cr_err *err) {
+static cr_status create_demo(cr_hub *hub, const cr_actor *who, cr_person *person, char password[33], cr_err *err) {
     if (!cr_config_is_loopback(hub->config))
         return CR_FAIL(err, CR_DENIED, "a demo account is made only where the hub listens on this machine alone");
     char tail[9];
@@ -244,7 +247,8 @@ static cr_status create_demo(cr_hub *hub, cr_person *person, char password[33], 
     person->demo = true;
     /* On the loop: once per demo, and root waits for it. */
     CR_TRY(cr_password_hash(password, person->password, err));
-    return cr_person_add(hub->db, person, err);
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, who, cr_person_add(hub->db, person, err), CR_AUDIT_PERSON_MADE, person->name, "for a demo", err);
 }
 
 static bool is_removed(peer *p) {
@@ -271,7 +275,9 @@ static void op_demo_create(peer *p, const json_t *ask) {
     cr_hub *hub = p->control->hub;
     cr_err err = CR_ERR_INIT;
     char password[33];
-    if (create_demo(hub, &p->person, password, &err) != CR_OK) {
+    cr_actor who;
+    cr_actor_shell(p->uid, &who);
+    if (create_demo(hub, &who, &p->person, password, &err) != CR_OK) {
         answer_err(p, &err);
         return;
     }

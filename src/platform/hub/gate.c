@@ -231,7 +231,7 @@ static bool check_api(cr_request *req, cr_caller *c) {
     if (!(req->method & (CR_GET | CR_HEAD)) && !check_csrf(req, c))
         return refuse(req, 403, "the header X-CSRF is missing or was not made for this sign-in", "");
     if (req->route->csrf == CR_CSRF_PROVED && !(req->method & (CR_GET | CR_HEAD)) && !cr_again_is_proved(req))
-        return refuse(req, 403, "administrators prove again who they are before this", "open /hub/again in this browser, then repeat the request");
+        return refuse(req, 403, CR_AGAIN_TEXT, CR_AGAIN_HINT);
     return true;
 }
 

@@ -17,6 +17,7 @@
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
+#include "platform/hub/given.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/notices.h"
@@ -37,6 +38,7 @@ static void on_minute(void *user) {
     cr_lab_queue_go_on(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
+    cr_given_check(hub);
     cr_audit_on_minute(hub);
     if (hub->feature)
         hub->feature->minute(hub);
@@ -150,6 +152,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     if (hub->feature)
         CR_TRY(hub->feature->open(hub, err));
     CR_TRY(cr_labs_recover(hub, err));
+    cr_given_check(hub);
     CR_TRY(cr_oidc_open(hub, err));
     CR_TRY(join_routes(hub, err));
     cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub, cr_figures_request};

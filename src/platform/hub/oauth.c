@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/again.h"
+#include "platform/hub/auditing.h"
 
 enum { CODE_LIFE_MS = 300 * 1000, STATE_MAX = 4096 };
 
@@ -38,13 +40,21 @@ static cr_status find_client(cr_hub *hub, const char *client_id, cr_person *pers
 
 /* ---- authorize: the browser of a signed-in person ---- */
 
-static cr_status make_code(cr_hub *hub, const cr_lab *server, int64_t session_id, const char *redirect, const char *challenge,
-                           char code[CR_TOKEN_LEN + 1], cr_err *err) {
+static cr_status make_code(cr_request *req, const cr_lab *server, const char *redirect, const char *challenge, char code[CR_TOKEN_LEN + 1], cr_err *err) {
     unsigned char hash[CR_HASH_BYTES];
     cr_token_make(code);
     cr_token_hash(code, hash);
-    return cr_db_run(hub->db, err, "INSERT INTO codes (hash, server_id, session_id, redirect, challenge, expires_ms) VALUES (?, ?, ?, ?, ?, ?)",
-                     "biitti", hash, sizeof hash, server->id, session_id, redirect, challenge, cr_wall_ms() + CODE_LIFE_MS);
+    return cr_db_run(cr_hub_of(req)->db, err, "INSERT INTO codes (hash, server_id, session_id, redirect, challenge, expires_ms) VALUES (?, ?, ?, ?, ?, ?)",
+                     "biitti", hash, sizeof hash, server->id, cr_caller_of(req)->session_id, redirect, challenge, cr_wall_ms() + CODE_LIFE_MS);
+}
+
+static cr_status make_guest_code(cr_request *req, const cr_lab *server, const char *redirect, const char *challenge, char code[CR_TOKEN_LEN + 1],
+                                 cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, &who, make_code(req, server, redirect, challenge, code, err), CR_AUDIT_SERVER_ENTERED, server->user, server->name, err);
 }
 
 static const char *arg(const cr_request *req, const char *name) {
@@ -67,14 +77,18 @@ static bool let_guest_in(cr_request *req, const cr_lab *server) {
     bool agreed = false;
     cr_err err = CR_ERR_INIT;
     if (!cr_shares_may(req, CR_SCOPE_ACCESS_SERVERS, server)) {
+        cr_audit_refused(req, CR_AUDIT_SERVER_ENTERED, server->user, "");
         cr_log_often(CR_LOG_WARN, "access to another person's server refused", "user=%s owner=%s", me->name, server->user);
         cr_reply_error(req, 403, "this server belongs to somebody else", "your own is on your home page: /hub/home");
         return false;
     }
-    if (req->method == CR_POST) {
-        cr_log(CR_LOG_INFO, "guest enters a server", "user=%s owner=%s server=%s", me->name, server->user, server->name);
-        return true;
+    /* An administrator may go in everywhere, and is that person there. */
+    if (!cr_again_is_proved(req)) {
+        cr_again_show(req, 403, "");
+        return false;
     }
+    if (req->method == CR_POST)
+        return true;
     if (has_agreed(cr_hub_of(req), server, me->id, &agreed, &err) != CR_OK)
         cr_reply_err(req, &err);
     else if (!agreed)
@@ -116,7 +130,7 @@ void cr_oauth_authorize(cr_request *req) {
     if (owner.id != c->person.id && !let_guest_in(req, server))
         return;
     char code[CR_TOKEN_LEN + 1];
-    if (make_code(hub, server, c->session_id, redirect, challenge, code, &err) != CR_OK) {
+    if ((owner.id == c->person.id ? make_code : make_guest_code)(req, server, redirect, challenge, code, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }

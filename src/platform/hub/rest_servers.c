@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/notices.h"
@@ -84,6 +85,8 @@ static bool find_server(cr_request *req, cr_scope scope, bool make, cr_lab **ret
     cr_person person;
     cr_err err = CR_ERR_INIT;
     if (!needs_server(req, scope, "") || !cr_rest_find_person(req, req->param[0], &person))
+        return false;
+    if (!(req->method & (CR_GET | CR_HEAD)) && !cr_again_needs(req, person.id))
         return false;
     *ret_server = NULL;
     cr_status status = cr_lab_find(cr_hub_of(req), &person, "", make, ret_server, &err);
@@ -243,7 +246,7 @@ static void change(cr_request *req, const char *server) {
     cr_err err = CR_ERR_INIT;
     const char *key;
     json_t *value;
-    if (!needs_server(req, CR_SCOPE_START_SERVERS, server) || !cr_rest_find_person(req, req->param[0], &person))
+    if (!needs_server(req, CR_SCOPE_START_SERVERS, server) || !cr_rest_find_person(req, req->param[0], &person) || !cr_again_needs(req, person.id))
         return;
     if (json_object_size(req->json) == 0) {
         cr_reply_error(req, 400, json_array_size(req->json) ? "Body must be a JSON object" : "Must specify at least one field to modify.", "");

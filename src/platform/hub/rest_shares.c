@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "base/log.h"
 #include "base/text.h"
 #include "platform/identity/groups.h"
 
@@ -245,22 +244,20 @@ static void take_at(cr_request *req) {
         status = find_target(req, &wish, &left.user_id, &left.group_id, &err);
     bool somebody = left.user_id || left.group_id;
     if (status == CR_OK && somebody)
-        status = cr_share_take(cr_hub_of(req)->db, s->id, left.user_id, left.group_id, names, &err);
+        status = cr_shares_take(req, s, left.user_id, left.group_id, names, &err);
     left.server_id = s->id;
     json_t *model = status == CR_OK && somebody ? one_model(req, &left, &status, &err) : NULL;
     if (status != CR_OK) {
         reply_failure(req, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "share taken away", "by=%s owner=%s server=%s user=%s group=%s", cr_caller_of(req)->person.name, s->user, s->name, wish.user,
-           wish.group);
     cr_reply_json(req, 200, model ? model : json_object());
 }
 
 static void remove_at(cr_request *req, const cr_share_filter *which, const char *no_such) {
     int64_t n = 0;
     cr_err err = CR_ERR_INIT;
-    if (cr_share_remove(cr_hub_of(req)->db, which, &n, &err) != CR_OK) {
+    if (cr_shares_remove(req, which, &n, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
@@ -268,8 +265,6 @@ static void remove_at(cr_request *req, const cr_share_filter *which, const char 
         cr_rest_reply(req, 404, "%s", no_such);
         return;
     }
-    cr_log(CR_LOG_INFO, which->codes ? "share codes taken away" : "shares taken away", "by=%s path=%s n=%lld", cr_caller_of(req)->person.name, req->path,
-           (long long)n);
     cr_reply_empty(req, 204);
 }
 

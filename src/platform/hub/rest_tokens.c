@@ -3,6 +3,7 @@
  * A token can never do more than its person: what it was given is met with what the person may do at every request, so rights that
  * the person loses are gone from the tokens too.
  */
+#include "platform/hub/again.h"
 #include "platform/hub/deeds.h"
 #include "platform/hub/rest.h"
 
@@ -130,7 +131,7 @@ void cr_api_token_remove(cr_request *req) {
     cr_person person;
     int64_t id;
     cr_err err = CR_ERR_INIT;
-    if (!find_owner(req, CR_SCOPE_TOKENS, &person) || !read_id(req, &person, &id))
+    if (!find_owner(req, CR_SCOPE_TOKENS, &person) || !cr_again_needs(req, person.id) || !read_id(req, &person, &id))
         return;
     cr_actor who;
     cr_actor_of(req, &who);

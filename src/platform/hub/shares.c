@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/auditing.h"
 #include "platform/identity/groups.h"
 
 char *cr_shares_accept_path(const char *code, char buf[CR_TOKEN_LEN + 64]) {
@@ -123,14 +123,23 @@ static cr_status give(cr_request *req, const cr_lab *s, const cr_share_wish *wis
     const cr_share_giver giver = {c->service ? 0 : c->person.id, c->by_token ? c->token.id : 0, c->service ? c->service->name : NULL};
     cr_db *db = cr_hub_of(req)->db;
     int64_t user = 0, group = 0;
+    cr_actor who;
+    cr_audit_text detail;
+    cr_actor_of(req, &who);
     CR_TRY(check_held(req, s, names, err));
     if (wish->user[0])
         CR_TRY(find_person(req, wish->user, &user, err));
     else if (wish->group[0])
         CR_TRY(find_group(req, wish->group, &group, err));
-    else
-        return cr_share_code_make(db, s->id, names, wish->life_s, &giver, ret_id, ret_code, err);
-    return cr_share_give(db, s->id, user, group, names, &giver, ret_id, err);
+    CR_TRY(cr_db_begin(db, err));
+    bool code = !user && !group;
+    cr_status status = code ? cr_share_code_make(db, s->id, names, wish->life_s, &giver, ret_id, ret_code, err)
+                            : cr_share_give(db, s->id, user, group, names, &giver, ret_id, err);
+    snprintf(detail, sizeof detail, "server %s/%s, %s", s->user, s->name, names);
+    if (code && status == CR_OK)
+        snprintf(detail, sizeof detail, "sc_%lld, server %s/%s, %s", (long long)*ret_id, s->user, s->name, names);
+    return cr_audit_end(cr_hub_of(req), &who, status, code ? CR_AUDIT_SHARE_LINK : CR_AUDIT_SHARE_GIVEN, code ? s->user : user ? wish->user : wish->group,
+                        detail, err);
 }
 
 cr_status cr_shares_give(cr_request *req, const cr_lab *s, const cr_share_wish *wish, int64_t *ret_id, char ret_code[CR_TOKEN_LEN + 1], cr_err *err) {
@@ -141,8 +150,76 @@ cr_status cr_shares_give(cr_request *req, const cr_lab *s, const cr_share_wish *
     if (status == CR_OK)
         status = give(req, s, wish, names, ret_id, ret_code, err);
     cr_text_clean(err->message);      /* a name may have been cut inside a character */
-    if (status == CR_OK)
-        cr_log(CR_LOG_INFO, wish->user[0] || wish->group[0] ? "server shared" : "share code made", "by=%s owner=%s server=%s user=%s group=%s",
-               cr_caller_of(req)->person.name, s->user, s->name, wish->user, wish->group);
     return status;
+}
+
+/* ---- taking away ---- */
+
+typedef struct taken {
+    int64_t n;
+    char owner[CR_NAME_MAX + 1], guest[CR_GROUP_NAME_MAX + 1];
+    char scopes[CR_SHARE_SCOPES_MAX * 32];        /* of the last */
+    cr_audit_text detail;
+} taken;
+
+/* Of one its scopes are told, of several how many. */
+static void add_taken(void *user, const cr_share *row) {
+    taken *t = user;
+    const char *guest = row->group ? row->group : row->user ? row->user : row->owner;
+    t->n++;
+    snprintf(t->owner, sizeof t->owner, "%s", row->owner);
+    snprintf(t->scopes, sizeof t->scopes, "%s", row->scopes);
+    snprintf(t->guest, sizeof t->guest, "%s", t->n > 1 ? row->owner : guest);
+    if (t->n > 1)
+        snprintf(t->detail, sizeof t->detail, "server %s/%s, all %lld", row->owner, row->server, (long long)t->n);
+    else if (row->expires_ms)
+        snprintf(t->detail, sizeof t->detail, "sc_%lld, server %s/%s, %s", (long long)row->id, row->owner, row->server, row->scopes);
+    else
+        snprintf(t->detail, sizeof t->detail, "server %s/%s, %s", row->owner, row->server, row->scopes);
+}
+
+cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_t *ret_n, cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    taken t = {0};
+    cr_actor who;
+    cr_actor_of(req, &who);
+    CR_TRY(cr_db_begin(hub->db, err));
+    cr_status status = cr_share_list(hub->db, which, CR_SHARES_MAX, 0, add_taken, &t, err);
+    if (status == CR_OK)
+        status = cr_share_remove(hub->db, which, ret_n, err);
+    if (status != CR_OK || t.n == 0)
+        return cr_db_end(hub->db, status, err);
+    return cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
+                        strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err);
+}
+
+cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int64_t group_id, const char *names, cr_err *err) {
+    cr_db *db = cr_hub_of(req)->db;
+    const cr_share_filter which = {.server_id = s->id, .user_id = user_id, .group_id = group_id};
+    int64_t n = 0;
+    taken t = {0}, left = {0};
+    cr_actor who;
+    if (!names)
+        return cr_shares_remove(req, &which, &n, err);
+    cr_actor_of(req, &who);
+    CR_TRY(cr_db_begin(db, err));
+    cr_status status = cr_share_list(db, &which, 1, 0, add_taken, &t, err);
+    if (status == CR_OK)
+        status = cr_share_take(db, s->id, user_id, group_id, names, err);
+    if (status == CR_OK)
+        status = cr_share_list(db, &which, 1, 0, add_taken, &left, err);
+    if (t.n == left.n && strcmp(t.scopes, left.scopes) == 0)      /* nothing of that was held */
+        return cr_db_end(db, status, err);
+    snprintf(t.detail, sizeof t.detail, "server %s/%s, %s", s->user, s->name, names);
+    return cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err);
+}
+
+/* ---- codes ---- */
+
+cr_status cr_shares_accept(cr_request *req, const char *code, const char *owner, cr_err *err) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_actor who;
+    cr_actor_of(req, &who);
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, &who, cr_share_code_use(hub->db, code, who.id, err), CR_AUDIT_SHARE_ACCEPTED, owner, "", err);
 }

@@ -18,6 +18,12 @@ typedef struct cr_share_wish {
  * CR_INVALID: it is no scope, is held back to something else, or there is no such person or group. *ret_id is the share's or the code's. */
 cr_status cr_shares_give(cr_request *req, const cr_lab *server, const cr_share_wish *wish, int64_t *ret_id, char ret_code[CR_TOKEN_LEN + 1],
                          cr_err *err) CR_MUST_USE;
+/* Takes away what the filter names (identity/share.h), with one row of the audit log; *ret_n: how many there were. */
+cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_t *ret_n, cr_err *err) CR_MUST_USE;
+/* Of one person or group some scopes (JSON list), or all (NULL). None there is CR_OK. */
+cr_status cr_shares_take(cr_request *req, const cr_lab *server, int64_t user_id, int64_t group_id, const char *names, cr_err *err) CR_MUST_USE;
+/* The caller gets what the code gives; errors as cr_share_code_use. */
+cr_status cr_shares_accept(cr_request *req, const char *code, const char *owner, cr_err *err) CR_MUST_USE;
 /* The path of the page where a code is taken. */
 char *cr_shares_accept_path(const char *code, char buf[CR_TOKEN_LEN + 64]);
 /* Does the caller hold the scope for this server? */

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/auditing.h"
 
 enum { DAYS_MOST = 365, DAY_S = 86400, GUEST_ROWS_MAX = 200 };
 
@@ -48,14 +48,13 @@ void cr_shares_page_leave(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     cr_status status = cr_parse_int(cr_request_field(req, "id"), 1, INT64_MAX, &which.id, &err);
     if (status == CR_OK)
-        status = cr_share_remove(cr_hub_of(req)->db, &which, &n, &err);
+        status = cr_shares_remove(req, &which, &n, &err);
     if (status == CR_OK && n == 0)
         status = CR_FAIL(&err, CR_NOT_FOUND, "this share is not there any more");
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "share given back", "user=%s", cr_caller_of(req)->person.name);
     cr_reply_redirect(req, 303, "/hub/home");
 }
 
@@ -185,14 +184,13 @@ void cr_shares_page_remove(cr_request *req) {
     cr_share_filter which = {.server_id = s->id, .codes = strcmp(cr_request_field(req, "kind"), "link") == 0};
     cr_status status = cr_parse_int(cr_request_field(req, "id"), 1, INT64_MAX, &which.id, &err);
     if (status == CR_OK)
-        status = cr_share_remove(cr_hub_of(req)->db, &which, &n, &err);
+        status = cr_shares_remove(req, &which, &n, &err);
     if (status == CR_OK && n == 0)
         status = CR_FAIL(&err, CR_NOT_FOUND, "this share is not there any more");
     if (status != CR_OK) {
         show(req, s, cr_http_status_of(&err), &err, NULL);
         return;
     }
-    cr_log(CR_LOG_INFO, which.codes ? "share codes taken away" : "shares taken away", "by=%s owner=%s n=%lld", s->user, s->user, (long long)n);
     cr_reply_redirect(req, 303, "/hub/shares");
 }
 
@@ -217,7 +215,7 @@ static bool read_offer(cr_request *req, const char *code, offer *o) {
     cr_err err = CR_ERR_INIT;
     if (cr_share_code_find(cr_hub_of(req)->db, code, keep, o, &err) != CR_OK) {
         if (err.status == CR_NOT_FOUND)
-            cr_log_often(CR_LOG_WARN, "share code refused", "user=%s", cr_caller_of(req)->person.name);
+            cr_audit_refused(req, CR_AUDIT_SHARE_ACCEPTED, "", "a link that is wrong, taken away or too old");
         cr_reply_err(req, &err);
         return false;
     }
@@ -243,13 +241,12 @@ void cr_accept_post(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!read_offer(req, code, &o))
         return;
-    cr_status status = cr_share_code_use(hub->db, code, cr_caller_of(req)->person.id, &err);
+    cr_status status = cr_shares_accept(req, code, o.owner, &err);
     if (status == CR_OK)
         status = cr_lab_find_by_id(hub, o.server_id, &s, &err);
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "share code taken", "user=%s owner=%s", cr_caller_of(req)->person.name, o.owner);
     cr_reply_redirect(req, 303, s->state == CR_LAB_READY ? cr_lab_origin_url(s, "lab", url, sizeof url) : "/hub/home");
 }

@@ -284,10 +284,14 @@ void cr_join_form(cr_request *req) {
 }
 
 /* The administrator may have taken the group away since the invitation was made: then it is not made again. */
-static cr_status put_into_group(cr_db *db, const char *group, int64_t user_id, cr_err *err) {
+static cr_status put_into_group(cr_hub *hub, const cr_actor *who, const char *group, const cr_person *person, cr_err *err) {
     int64_t id;
-    cr_status status = *group ? cr_group_find(db, group, &id, err) : CR_NOT_FOUND;
-    return status == CR_NOT_FOUND ? CR_OK : status == CR_OK ? cr_group_put_in(db, id, user_id, err) : status;
+    cr_status status = *group ? cr_group_find(hub->db, group, &id, err) : CR_NOT_FOUND;
+    if (status == CR_NOT_FOUND)
+        return CR_OK;
+    CR_TRY(status);
+    CR_TRY(cr_group_put_in(hub->db, id, person->id, err));
+    return cr_audit_write(hub, who, CR_AUDIT_GROUP_JOINED, person->name, group, err);
 }
 
 static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
@@ -313,7 +317,7 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
     CR_TRY(cr_person_add(hub->db, &j->person, err));
     cr_actor_person(j->req, &j->person, &who);
     CR_TRY(cr_audit_write(hub, &who, CR_AUDIT_PERSON_MADE, j->person.name, j->person.admin ? "administrator, by a link" : "by an invitation", err));
-    return put_into_group(hub->db, what->group, j->person.id, err);
+    return put_into_group(hub, &who, what->group, &j->person, err);
 }
 
 static void after_join(hash_job *j) {

@@ -42,6 +42,13 @@
     X(TOKEN_REVOKED,   "token-revoked",   "Token revoked")            \
     X(SERVER_STARTED,  "server-started",  "Server started")           \
     X(SERVER_STOPPED,  "server-stopped",  "Server stopped")           \
+    X(SHARE_GIVEN,     "share-given",     "Server shared")            \
+    X(SHARE_TAKEN,     "share-taken",     "Share taken away")         \
+    X(SHARE_LINK,      "share-link",      "Link to a server made")    \
+    X(SHARE_LINK_ENDED, "share-link-ended", "Link to a server taken away") \
+    X(SHARE_ACCEPTED,  "share-accepted",  "Link to a server used")    \
+    X(SERVER_ENTERED,  "server-entered",  "Another's server entered") \
+    X(DASHBOARD,       "dashboard",       "Dashboards opened")        \
     X(CLUSTER_STOPPED, "cluster-stopped", "Cluster stopped")          \
     X(ANNOUNCEMENT,    "announcement",    "Announcement")             \
     X(MAINTENANCE,     "maintenance",     "Maintenance")              \

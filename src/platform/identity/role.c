@@ -138,8 +138,10 @@ static bool holds(const char *list, size_t size, int32_t n, const char *value) {
     return false;
 }
 
+bool cr_role_is_for_some(const cr_role *r) { return strcmp(r->name, EVERYBODY) != 0; }
+
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members) {
-    if (strcmp(r->name, EVERYBODY) == 0 || holds(r->users[0], sizeof r->users[0], r->n_users, user))
+    if (!cr_role_is_for_some(r) || holds(r->users[0], sizeof r->users[0], r->n_users, user))
         return true;
     for (int32_t i = 0; i < r->n_groups; i++)
         if (members->is_member(members->arg, r->groups[i], user))

@@ -44,6 +44,8 @@ void cr_role_help(cr_buf *out);
 const cr_role *cr_role_named(const cr_role_set *set, const char *name);       /* NULL: there is none */
 /* By name, by a group that the person is in, or because everybody has it. */
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members);
+/* false: it is everybody's (user), and raises nobody above others. */
+bool cr_role_is_for_some(const cr_role *r);
 bool cr_role_is_of_group(const cr_role *r, const char *group);
 bool cr_role_is_of_service(const cr_role *r, const char *service);
 /* What it gives to this owner. */

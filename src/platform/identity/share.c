@@ -50,17 +50,44 @@ cr_status cr_share_count(cr_db *db, const cr_share_filter *which, int64_t *ret_n
     return cr_query_end(&q, err);
 }
 
+#define GIVES_ON "AND EXISTS (SELECT 1 FROM json_each(h.scopes) WHERE value = 'shares') "
+
+/* What people have given at a server by the shares that the filter names: these are about to go. Its person and administrators need none. */
+static cr_status end_given(cr_db *db, const cr_share_filter *which, cr_err *err) {
+    return cr_db_run(db, err,
+                     "DELETE FROM shares WHERE id IN (SELECT x.id FROM "
+                     "(SELECT h.server_id AS server, o.id AS owner, h.user_id AS guest, h.group_id AS guests " ANY GIVES_ON ") t "
+                     "JOIN share_makers m ON m.user_id IN (SELECT t.guest UNION SELECT user_id FROM group_members WHERE group_id = t.guests UNION "
+                     "SELECT i.user_id FROM groups n JOIN memberships y ON y.name = n.name JOIN identities i ON i.id = y.identity_id WHERE n.id = t.guests) "
+                     "JOIN shares x ON x.id = m.share_id AND x.server_id = t.server JOIN users w ON w.id = m.user_id "
+                     "WHERE m.user_id <> t.owner AND w.admin = 0)",
+                     "iiiiiiii", FILTER_ARGS(which));
+}
+
+static cr_status remove_rows(cr_db *db, const cr_share_filter *which, int64_t *ret_n, cr_err *err) {
+    CR_TRY(cr_share_count(db, which, ret_n, err));
+    CR_TRY(end_given(db, which, err));
+    return cr_db_run(db, err, "DELETE FROM shares WHERE id IN (SELECT h.id " ANY ")", "iiiiiiii", FILTER_ARGS(which));
+}
+
 cr_status cr_share_remove(cr_db *db, const cr_share_filter *which, int64_t *ret_n, cr_err *err) {
-    CR_TRY(cr_db_run(db, err, "DELETE FROM shares WHERE id IN (SELECT h.id " ANY ")", "iiiiiiii", FILTER_ARGS(which)));
-    *ret_n = cr_db_changes(db);
-    return CR_OK;
+    CR_TRY(cr_db_begin(db, err));
+    return cr_db_end(db, remove_rows(db, which, ret_n, err), err);
 }
 
 /* ---- giving ---- */
 
-static cr_status note_makers(cr_db *db, int64_t id, const cr_share_giver *giver, cr_err *err) {
+/* Who gives on what was given stands there with those who gave it. */
+static cr_status note_givers(cr_db *db, int64_t id, int64_t server_id, int64_t person, cr_err *err) {
+    const cr_share_filter held = {.server_id = server_id, .reaches_id = person};
+    CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO share_makers (share_id, user_id) VALUES (?, ?)", "ii", id, person));
+    return cr_db_run(db, err, "INSERT OR IGNORE INTO share_makers (share_id, user_id) SELECT ?9, user_id FROM share_makers WHERE share_id IN "
+                     "(SELECT h.id " REACHING GIVES_ON "AND o.id <> ?7)", "iiiiiiiii", FILTER_ARGS(&held), id);
+}
+
+static cr_status note_makers(cr_db *db, int64_t id, int64_t server_id, const cr_share_giver *giver, cr_err *err) {
     if (giver->person)
-        CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO share_makers (share_id, user_id) VALUES (?, ?)", "ii", id, giver->person));
+        CR_TRY(note_givers(db, id, server_id, giver->person, err));
     if (!giver->token)
         return CR_OK;
     return cr_db_run(db, err, "INSERT OR IGNORE INTO share_makers (share_id, user_id) SELECT ?1, user_id FROM token_makers WHERE token_id = ?2", "ii",
@@ -80,7 +107,7 @@ static cr_status add_row(cr_db *db, int64_t server_id, int64_t user_id, int64_t 
                      server_id, user_id, group_id, hash, (size_t)(hash ? CR_HASH_BYTES : 0), scopes, giver->service, giver->token, now,
                      life_s ? now + life_s * 1000 : (int64_t)0));
     *ret_id = cr_db_last_id(db);
-    return note_makers(db, *ret_id, giver, err);
+    return note_makers(db, *ret_id, server_id, giver, err);
 }
 
 static cr_status find_row(cr_db *db, int64_t server_id, int64_t user_id, int64_t group_id, int64_t *ret_id, cr_err *err) {
@@ -102,7 +129,7 @@ static cr_status give_rows(cr_db *db, int64_t server_id, int64_t user_id, int64_
     CR_TRY(cr_db_run(db, err, "UPDATE shares SET scopes = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(shares.scopes) "
                      "UNION SELECT value FROM json_each(?1) ORDER BY 1)), service = coalesce(service, ?3, (SELECT service FROM tokens WHERE id = ?4)) WHERE id = ?2",
                      "titi", scopes, *ret_id, giver->service, giver->token));
-    return note_makers(db, *ret_id, giver, err);
+    return note_makers(db, *ret_id, server_id, giver, err);
 }
 
 cr_status cr_share_give(cr_db *db, int64_t server_id, int64_t user_id, int64_t group_id, const char *scopes, const cr_share_giver *giver,
@@ -112,6 +139,8 @@ cr_status cr_share_give(cr_db *db, int64_t server_id, int64_t user_id, int64_t g
 }
 
 static cr_status take_rows(cr_db *db, int64_t id, const char *scopes, cr_err *err) {
+    if (!scopes || strstr(scopes, "\"shares\""))
+        CR_TRY(end_given(db, &(cr_share_filter){.id = id}, err));
     if (scopes)
         CR_TRY(cr_db_run(db, err, "UPDATE shares SET scopes = (SELECT json_group_array(value) FROM (SELECT value FROM json_each(shares.scopes) "
                          "WHERE value NOT IN (SELECT value FROM json_each(?1)) ORDER BY 1)) WHERE id = ?2", "ti", scopes, id));

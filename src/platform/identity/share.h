@@ -8,8 +8,10 @@
  *  1. One share for a server and a person or group: giving again adds scopes. A code is used by any number of people until it ends;
  *     each of them then has a share as if it had been given by name.
  *  2. Of a code only the SHA-256 is kept: it is looked for by that, so how long the search takes says nothing about a code.
- *  3. Behind a share stand the people by whose rights it was made (and of a token that it was made with, see token_makers). It ends
- *     with the rights of the first of them, in the same transaction (cr_person_forget_given), and so does one that was got by a code.
+ *  3. Behind a share stand the people by whose rights it was made (and of a token that it was made with, see token_makers; and of a share
+ *     with `shares` by which a guest gave it on). It ends with the rights of the first of them, in the same transaction
+ *     (cr_person_forget_given), and so does one that was got by a code. When `shares` is taken from a guest, all ends that the guest has
+ *     given at that server.
  *  4. Numbers are bounded: of one server CR_SHARES_MAX shares and CR_SHARE_CODES_MAX codes.
  */
 #ifndef CR_PLATFORM_IDENTITY_SHARE_H

@@ -191,6 +191,46 @@ START_TEST(the_schema_is_strict) {
 }
 END_TEST
 
+/* A hub of version 10 that was in use. */
+START_TEST(an_old_hub_becomes_new) {
+    static const char *const had[] = {
+        "INSERT INTO users (id, name, account, admin, created_ms) VALUES (1, 'ada', 'cr-ada', 1, 5), (2, 'bob', 'cr-bob', 0, 6)",
+        "INSERT INTO sessions (id, hash, user_id, created_ms, expires_ms) VALUES (1, x'01', 1, 1000, 9000), (2, x'02', 2, 2000, 9000)",
+        "INSERT INTO servers (id, user_id, name, generation, running) VALUES (1, 1, '', 7, 1)",
+        "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, created_ms) VALUES (x'03', 'oauth', 1, 1, 1, 3)",
+        "INSERT INTO identities (issuer, subject, user_id, provider, shown, email, created_ms, last_ms) VALUES ('i', 's', 2, 'egi', '', '', 1, 2)",
+        "INSERT INTO memberships VALUES (1, 'egi:vo')",
+        "INSERT INTO groups (name) VALUES ('egi:vo')",
+        "INSERT INTO links (hash, kind, made_by, created_ms, expires_ms) VALUES (x'04', 'invite', 1, 1, 9)",
+        "INSERT INTO clusters (name, user_id, status, options, cores, memory_bytes, generation, token, cert, key, created_ms) "
+        "VALUES ('c1', 2, 'RUNNING', '{}', 1, 1, 8, 't', '', '', 4)",
+    };
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_int_eq(cr_schema[9].version, 10);
+    ck_assert_ok(cr_db_open(file, cr_schema, 10, &db, &err));
+    for (size_t i = 0; i < CR_ARRAY_LEN(had); i++)
+        ck_assert_ok(cr_db_run(db, &err, had[i], ""));
+    cr_db_close(db);
+    ck_assert_ok(cr_db_open(file, cr_schema, cr_schema_len, &db, &err));
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM sessions WHERE proved_ms = created_ms"), 2);      /* asked again after their sign-in, not after the new start */
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM clusters WHERE name = 'c1' AND dashboard_port = 0"), 1);
+    ck_assert_int_eq(count(db, "SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM links) + (SELECT count(*) FROM groups) + (SELECT count(*) FROM servers)"), 4);
+    /* What the new tables hold goes with what it belongs to; the log stays. */
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO shares (server_id, group_id, scopes, created_ms) VALUES (1, 1, '[]', 1)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO share_makers VALUES (1, 1)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO held_forms VALUES (1, '/', '[]', 9)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO dashboard_keys (hash, session_id, is_cookie, expires_ms) VALUES (x'05', 1, 1, 9)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO audit (at_ms, kind, result, who, via, source, whom, detail) VALUES (1, 'sign-in', 'done', 'ada', '', '', '', '')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "DELETE FROM users WHERE id = 1", ""));
+    ck_assert_int_eq(count(db, "SELECT (SELECT count(*) FROM shares) + (SELECT count(*) FROM share_makers) + (SELECT count(*) FROM held_forms) + "
+                               "(SELECT count(*) FROM dashboard_keys)"), 0);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM audit"), 1);
+    cr_db_close(db);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("db");
     TCase *t = tcase_create("all");
@@ -205,6 +245,7 @@ static Suite *suite(void) {
     tcase_add_test(t, full_disk_is_said_and_loses_nothing);
     tcase_add_test(t, backup_is_whole_and_private);
     tcase_add_test(t, the_schema_is_strict);
+    tcase_add_test(t, an_old_hub_becomes_new);
     suite_add_tcase(s, t);
     return s;
 }

@@ -96,6 +96,61 @@ START_TEST(groups_of_providers) {
 }
 END_TEST
 
+/* A guest who may give on: what was given ends with the guest's share, and with the rights of who gave that. */
+START_TEST(what_guests_give) {
+    char code[CR_TOKEN_LEN + 1];
+    int64_t id, n;
+    const cr_share_giver by_ann = {.person = ann.id}, by_bob = {.person = bob.id}, by_eve = {.person = eve.id};
+    for (int way = 0; way < 5; way++) {
+        cr_person dan = {.name = "dan"};
+        ck_assert_ok(cr_share_give(db, server, bob.id, 0, "[\"access:servers\",\"shares\"]", &by_ann, &id, &err));
+        ck_assert_ok(cr_share_give(db, server, eve.id, 0, "[\"access:servers\",\"shares\"]", &by_bob, &id, &err));
+        ck_assert_ok(cr_person_add(db, &dan, &err));
+        ck_assert_ok(cr_share_give(db, server, dan.id, 0, "[\"access:servers\"]", &by_eve, &id, &err));
+        ck_assert_ok(cr_share_code_make(db, server, "[\"access:servers\"]", 3600, &by_bob, &id, code, &err));
+        ck_assert_int_eq(count(false), 3);
+        if (way == 0)
+            ck_assert_ok(cr_share_take(db, server, bob.id, 0, NULL, &err));
+        else if (way == 1)
+            ck_assert_ok(cr_share_take(db, server, bob.id, 0, "[\"shares\"]", &err));
+        else if (way == 2)
+            ck_assert_ok(cr_person_forget_given(db, ann.id, &err));
+        else if (way == 3)
+            ck_assert_ok(cr_person_forget_given(db, bob.id, &err));
+        else {
+            ck_assert_ok(cr_share_remove(db, &(cr_share_filter){.server_id = server}, &n, &err));
+            ck_assert_int_eq(n, 3);
+        }
+        ck_assert_str_eq(reaches(&eve), "");
+        ck_assert_str_eq(reaches(&dan), "");
+        ck_assert_fails(cr_share_code_use(db, code, bob.id, &err), CR_NOT_FOUND);
+        ck_assert_str_eq(reaches(&bob), way == 1 ? "ann/ bob [\"access:servers\"];" : way == 3 ? "ann/ bob [\"access:servers\",\"shares\"];" : "");
+        ck_assert_ok(cr_share_remove(db, &(cr_share_filter){.server_id = server}, &n, &err));
+        ck_assert_ok(cr_person_remove(db, dan.id, &err));
+    }
+    /* What they gave by their own right stays, and so do a guest's shares of other servers. */
+    ck_assert_ok(cr_share_give(db, server, bob.id, 0, "[\"access:servers\",\"shares\"]", &by_ann, &id, &err));
+    ck_assert_ok(cr_share_give(db, server, eve.id, 0, "[\"access:servers\"]", &by_ann, &id, &err));
+    ck_assert_ok(cr_share_take(db, server, bob.id, 0, NULL, &err));
+    ck_assert_str_eq(reaches(&eve), "ann/ eve [\"access:servers\"];");
+}
+END_TEST
+
+/* By a group: those who are in it may give on. */
+START_TEST(what_groups_give) {
+    int64_t id, group;
+    const cr_share_giver by_ann = {.person = ann.id}, by_bob = {.person = bob.id};
+    ck_assert_ok(cr_group_add(db, "team", &group, &err));
+    ck_assert_ok(cr_group_put_in(db, group, bob.id, &err));
+    ck_assert_ok(cr_share_give(db, server, 0, group, "[\"access:servers\",\"shares\"]", &by_ann, &id, &err));
+    ck_assert_ok(cr_share_give(db, server, eve.id, 0, "[\"access:servers\"]", &by_bob, &id, &err));
+    ck_assert_ok(cr_share_take(db, server, 0, group, "[\"access:servers\"]", &err));
+    ck_assert_str_eq(reaches(&eve), "ann/ eve [\"access:servers\"];");
+    ck_assert_ok(cr_share_take(db, server, 0, group, "[\"shares\"]", &err));
+    ck_assert_str_eq(reaches(&eve), "");
+}
+END_TEST
+
 START_TEST(codes) {
     char code[CR_TOKEN_LEN + 1], wrong[CR_TOKEN_LEN + 1], text[400] = "";
     int64_t id, n;
@@ -179,6 +234,8 @@ static Suite *suite(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, giving_and_taking);
     tcase_add_test(t, groups_of_providers);
+    tcase_add_test(t, what_guests_give);
+    tcase_add_test(t, what_groups_give);
     tcase_add_test(t, codes);
     tcase_add_test(t, ends_with_the_rights_of_makers);
     tcase_add_test(t, numbers_are_bounded);
