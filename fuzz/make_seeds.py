@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Seeds for the fuzz targets of formats, codecs and graphs: small files of many kinds, made by the libraries that define them.
 
-    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph, OUT_DIR/reference, OUT_DIR/geotiff
+    make_seeds.py OUT_DIR        makes OUT_DIR/zarr, OUT_DIR/netcdf3, OUT_DIR/labels, OUT_DIR/codec, OUT_DIR/graph, OUT_DIR/reference, OUT_DIR/geotiff,
+                                 OUT_DIR/part
 
 Needs zarr, numcodecs, netCDF4, numpy, rasterio, and craton."""
 
@@ -188,6 +189,33 @@ def graph_seeds(out):
         (out / name).write_bytes(_craton.encode_graph(tuple(x._node for x in arrays), 1 << 20))
 
 
+def part_seeds(out):
+    """Changes of parts, in the form that fuzz_part.c tells: which reduction and which part, places and new values, what becomes of the length."""
+    out.mkdir(parents=True, exist_ok=True)
+    head, cases = 56, ["mean", "std", "argmax", "grouped-min"]   # bytes of the head; the reductions of the target, in its order
+    infinity = [(head + 200 + 8 * k + b, v) for k in range(4) for b, v in enumerate(b"\0\0\0\0\0\0\xf0\x7f")]
+    seeds = {
+        "as-it-is": ([], 0),
+        "magic": ([(0, 0x92)], 0),
+        "version": ([(8, 2)], 0),
+        "arrays": ([(12, 2)], 0),
+        "wanted": ([(16, 5)], 0),
+        "number": ([(24, 9)], 0),
+        "parts": ([(32, 255), (39, 127)], 0),
+        "description": ([(head + 8, 3), (head + 17, 255)], 0),
+        "description-length": ([(head + k, 255) for k in range(8)], 0),
+        "states": (infinity, 0),
+        "shorter": ([], -8),
+        "within-a-number": ([], -3),
+        "longer": ([(head + 1, 1)], 16),
+    }
+    for case, reduction in enumerate(cases):
+        for part, (name, (changes, longer)) in enumerate(seeds.items()):
+            steps = b"".join(at.to_bytes(3, "little") + bytes([value]) for at, value in changes)
+            length = bytes([0, longer & 255]) if longer else bytes([1, 0])
+            (out / f"{reduction}-{name}").write_bytes(bytes([case, part % 3]) + steps + length)
+
+
 if __name__ == "__main__":
     root = pathlib.Path(sys.argv[1])
     zarr_seeds(root / "zarr")
@@ -197,3 +225,4 @@ if __name__ == "__main__":
     reference_seeds(root / "reference")
     geotiff_seeds(root / "geotiff")
     graph_seeds(root / "graph")
+    part_seeds(root / "part")

@@ -22,6 +22,7 @@ from .conversion import astype
 from .elementwise import where
 from .functions import unsupported
 from .quantiles import grouped
+from .reductions import reduction
 
 # Names of flox without "nan" -> reductions of the engine.
 REDUCTIONS = {
@@ -40,6 +41,11 @@ REDUCTIONS = {
 }
 
 ORDERED = ("median", "quantile")
+
+MOST_REPEATED = 1 << 28   # codes of labels that are repeated along other dimensions, 1 GiB
+
+# Reductions of whole groups that can be made of those of their slices, and by which.
+OF_SLICES = {"sum": "sum", "prod": "prod", "min": "min", "max": "max", "count": "sum", "any": "any", "all": "all"}
 
 
 def _codes(by, expected, isbin):
@@ -111,10 +117,11 @@ def groupby_reduce(
     if name is None:
         raise unsupported(f"groupby().{func if isinstance(func, str) else 'reduce'}", "Use .map() on groups that fit into memory.")
     widest = max(np.ndim(b) for b in by)
-    shape = array.shape[array.ndim - widest :]
+    # Where no labels differ the codes have one element: a code for each element of all data could need more memory than there is.
+    shape = np.broadcast_shapes(*(np.shape(b) for b in by), (1,) * widest)
     codes, groups, sizes = _combined_codes(by, expected_groups, isbin, shape)
-    axes = _fixed_axes(array, codes.shape if codes.ndim == widest else shape, axis)
     codes = np.broadcast_to(codes, shape)
+    axes = _fixed_axes(array, shape, axis)
     kept = [i for i in range(array.ndim - widest, array.ndim) if i not in axes]
     if kept:
         # The labels may still be the same all along an axis that is not reduced.
@@ -130,9 +137,10 @@ def groupby_reduce(
     if name in ORDERED:
         if finalize_kwargs.get("method", "linear") != "linear":
             raise unsupported(f"groupby().quantile(method={finalize_kwargs['method']!r})", "Use method='linear'.")
-        result = grouped(name, array, axes, codes, math.prod(sizes), skipna, finalize_kwargs["q"] if name == "quantile" else None)
+        q = finalize_kwargs["q"] if name == "quantile" else None
+        result = grouped(name, array, axes, _code_of_each(name, array, codes), math.prod(sizes), skipna, q)
     else:
-        result = _grouped(name, array, axes, codes, math.prod(sizes), skipna, int(finalize_kwargs.get("ddof", 0)))
+        result = _grouped_in_steps(name, array, axes, codes, math.prod(sizes), skipna, int(finalize_kwargs.get("ddof", 0)))
     if fill_value is not None and not isinstance(fill_value, Number):
         # For first and last xarray says "missing" without a type: integers stay integers where every group has members.
         keep = result.dtype.kind != "f" and _seen(codes, math.prod(sizes)).all()
@@ -140,7 +148,7 @@ def groupby_reduce(
     if fill_value is not None:
         result = _fill_empty(result, codes, math.prod(sizes), fill_value)
     if min_count:
-        valid = _grouped("count", array, axes, codes, math.prod(sizes), True, 0)
+        valid = _grouped_in_steps("count", array, axes, codes, math.prod(sizes), True, 0)
         result = where(valid >= int(min_count), result, np.nan if fill_value is None else fill_value)
     if dtype is not None:
         result = astype(result, dtype)
@@ -158,6 +166,40 @@ def _fill_empty(result, codes, n_groups, fill_value):
     seen = _seen(codes, n_groups)
     dtype = np.result_type(result.dtype, fill_value)
     return astype(result, dtype) if seen.all() else astype(where(seen, result, fill_value), dtype)
+
+
+def _grouped_in_steps(name, array, axes, codes, n_groups, skipna, ddof):
+    """Grouped by codes that are the same all along some of the axes: each slice is grouped, then the slices are reduced, where that is the same."""
+    first = array.ndim - codes.ndim
+    free = [i for i in axes if codes.shape[i - first] == 1 and array.shape[i] > 1]
+    if not free or 0 in array.shape or name not in (*OF_SLICES, "mean"):
+        return _grouped(name, array, axes, _code_of_each(name, array, codes), n_groups, skipna, ddof)
+    if name in ("sum", "prod") and array.dtype.kind == "f" and array.dtype.itemsize < 8:
+        return astype(_grouped_in_steps(name, astype(array, np.float64), axes, codes, n_groups, skipna, 0), array.dtype)
+    if name == "mean":
+        total = _grouped_in_steps("sum", astype(array, np.float64), axes, codes, n_groups, skipna, 0)
+        mean = total / _grouped_in_steps("count", array, axes, codes, n_groups, True, 0) if skipna else total / _elements(array, codes, n_groups)
+        return astype(mean, array.dtype if array.dtype.kind == "f" else np.float64)
+    labelled = [i for i in axes if i not in free]
+    kept = [i for i in range(array.ndim) if i not in axes]
+    slices = array.transpose(kept + free + labelled)
+    codes = codes.squeeze(tuple(i - first for i in free))
+    of_slices = _grouped(name, slices, tuple(range(array.ndim - len(labelled), array.ndim)), codes, n_groups, skipna, 0)
+    return reduction(OF_SLICES[name], of_slices, tuple(range(len(kept), len(kept) + len(free))), skipna=skipna)
+
+
+def _code_of_each(name, array, codes):
+    """Codes in the shape of the axes that are grouped."""
+    shape = array.shape[array.ndim - codes.ndim :]
+    if math.prod(shape) > max(MOST_REPEATED, codes.size):
+        raise unsupported(f"groupby().{name} of {math.prod(shape)} elements by {codes.size} labels", "Reduce over the dimensions of the labels alone.")
+    return np.broadcast_to(codes, shape)
+
+
+def _elements(array, codes, n_groups):
+    """How many each group has, missing ones too."""
+    repeated = math.prod(array.shape[array.ndim - codes.ndim :]) // codes.size
+    return np.bincount(codes[codes >= 0], minlength=n_groups) * float(repeated)
 
 
 def _grouped(name, array, axes, codes, n_groups, skipna, ddof):

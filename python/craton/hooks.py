@@ -6,6 +6,8 @@ through untouched, and what another version of xarray does not have is left out.
 * .dt of times that are no index, block by block.
 * ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
+* groupby lists the members of every group whether anybody asks or not: for a map of labels in a loop over its pixels, which costs more than the
+  reduction. They are sorted instead; the lists are the same.
 * map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
 """
 
@@ -30,6 +32,7 @@ def hook_xarray():
     _wrap("xarray.computation.fit", "least_squares", _least_squares_or)
     for name in ("xarray.core.duck_array_ops", "xarray.structure.merge", "xarray.structure.concat"):
         _wrap(name, "lazy_array_equiv", _same_expression_or)
+    _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: _members_of_groups)
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
     for name in ("xarray.core.duck_array_ops", "xarray.core.missing"):
@@ -55,6 +58,17 @@ def _push_or(function):
         return push(array, n, axis) if isinstance(array, Array) else function(array, n, axis, **kwargs)
 
     return push_or_ours
+
+
+def _members_of_groups(codes, n_groups):
+    """A list of positions for each group; negative codes belong to none."""
+    members = codes >= 0
+    counts = np.bincount(codes[members], minlength=n_groups)
+    # NumPy sorts numbers of 16 bits by radix.
+    keys = np.where(members, codes, -1).astype(np.int16) if n_groups < 1 << 15 else codes
+    order = np.argsort(keys, kind="stable")[len(codes) - int(counts.sum()) :].tolist()
+    ends = np.cumsum(counts).tolist()
+    return tuple(order[end - count : end] for end, count in zip(ends, counts.tolist()))
 
 
 # ---- the same expression ---------------------------------------------------------------------------------------------

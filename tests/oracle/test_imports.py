@@ -15,11 +15,15 @@ import json, sys
 import numpy as np, xarray as xr, craton
 craton.enable()
 ds = xr.open_dataset(sys.argv[1], engine="craton", chunks={"time": 5})
+regions = xr.open_dataset(sys.argv[1], engine="craton").region
 out = xr.Dataset({
     "climatology": ds.t.groupby("time.month").mean("time"),
     "anomaly": (ds.t.groupby("time.month") - ds.t.groupby("time.month").mean("time")).std("time"),
     "running": ds.t.rolling(time=3).mean().max("time"),
     "weighted": ds.t.weighted(np.cos(np.deg2rad(ds.y))).mean(("y", "x")).max("time"),
+    "zones": ds.t.groupby(regions).mean(),
+    "spread": ds.t.groupby(regions).std(...),
+    "middle": ds.t.groupby(regions).median(),
 })
 season = ds.resample(time="QS").max().compute()
 summed = ds.t.groupby("time.month").cumsum("time").compute()
@@ -35,7 +39,8 @@ def small(tmp_path):
     t = xr.DataArray(rng.standard_normal((60, 4, 6)), dims=("time", "y", "x"),
                      coords={"time": xr.date_range("2001-01-01", periods=60, freq="3D"), "y": np.linspace(-60, 60, 4), "x": np.arange(6.0)})
     path = tmp_path / "small.nc"
-    t.where(t > -1.5).to_dataset(name="t").to_netcdf(path, engine="netcdf4")
+    region = xr.DataArray(rng.integers(0, 4, (4, 6)), dims=("y", "x")).where(lambda r: r > 0)
+    xr.Dataset({"t": t.where(t > -1.5), "region": region}).to_netcdf(path, engine="netcdf4")
     return path
 
 
@@ -57,6 +62,9 @@ def test_dask_flox_and_scipy_stay_out(tmp_path):
             "anomaly": (by - by.mean("time")).std("time"),
             "running": ds.t.rolling(time=3).mean().max("time"),
             "weighted": ds.t.weighted(np.cos(np.deg2rad(ds.y))).mean(("y", "x")).max("time"),
+            "zones": ds.t.groupby(ds.region).mean(),
+            "spread": ds.t.groupby(ds.region).std(...),
+            "middle": ds.t.groupby(ds.region).median(),
         }
         for name, (order, total) in found.items():
             assert tuple(order) == expected[name].dims, name
