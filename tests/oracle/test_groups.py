@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import xarray as xr
 import zarr
 
 import craton  # noqa: F401  (the accessor)
-from craton import _craton
+from craton import _craton, grouping
 from craton.runtime import context
 
 WRITE = """
@@ -98,6 +99,24 @@ def test_writers_at_once(tmp_path, version):
     assert not [p for p in store.rglob("*") if p.name.endswith(".tmp") or ".craton-" in p.name]
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_append_to_the_root_waits_for_who_tells_of_a_group(tmp_path, version):
+    """Both read the root's metadata and replace them: one after the other, or what one said is lost."""
+    store, where = tmp_path / "s", tmp_path / "s" / ("zarr.json" if version == 3 else ".zmetadata")
+    dataset(0).craton.to_zarr(store, zarr_format=version)
+    append = threading.Thread(target=lambda: dataset(1).craton.to_zarr(store, append_dim="x"))
+    with grouping.locked(store, version):
+        document = json.loads(where.read_text())
+        append.start()
+        append.join(2)
+        (document["consolidated_metadata"] if version == 3 else document)["metadata"]["told"] = {"by": "another"}
+        where.write_text(json.dumps(document))
+    append.join(60)
+    document = json.loads(where.read_text())
+    metadata = (document["consolidated_metadata"] if version == 3 else document)["metadata"]
+    assert metadata["told"] == {"by": "another"} and metadata["v" if version == 3 else "v/.zarray"]["shape"] == [12, 4]
+
+
 @pytest.mark.parametrize("case", range(2))
 def test_killed(tmp_path, case):
     """At a random moment; what other groups and the root say stays readable, and the same again completes it."""
@@ -166,3 +185,6 @@ def test_refused(tmp_path):
     with pytest.raises(FileExistsError, match="no Zarr store"):
         ds.craton.to_zarr(tmp_path / "notes", group="a", mode="w")
     assert os.listdir(tmp_path / "notes") == ["thesis.txt"]
+    (tmp_path / "refs.json").write_text("{}")
+    with pytest.raises(NotADirectoryError, match="no Zarr store"):
+        ds.craton.to_zarr(tmp_path / "refs.json", append_dim="x")
