@@ -338,6 +338,8 @@ def test_refused_at_the_shell(tmp_path):
     for options, said in {
         ("--chunks", "x=4", "--shards", "x=6"): "are not whole chunks of 4",
         ("--shards", "x=0"): "shards of 0 along",
+        ("--shards", f"x={2**62}"): "1 to 1099511627776",
+        ("--chunks", f"x={2**63 - 1}", "--shards", "x=-1"): "1 to 1099511627776",
         ("--shards", "x"): "does not say how many elements a shard has",
         ("--shards", "z=4"): 'has no dimension "z"',
         ("--shards", "x=4,x=8"): "given twice",
