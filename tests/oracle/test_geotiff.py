@@ -234,6 +234,9 @@ def test_overviews_are_groups(tmp_path):
     check(path, overview_level=1)
     with pytest.raises(Exception, match="overview_9.*overview_1"):
         raw(path, group="overview_9")
+    with pytest.raises(ValueError, match="not aligned with its parents") as refused:
+        xr.open_datatree(path, engine="craton")
+    assert "open_groups" in refused.value.__notes__[0]
     text = subprocess.run([CRATON, "info", path], capture_output=True, text=True, timeout=60).stdout
     assert "overview_2" in text and "geotiff" in text
 
