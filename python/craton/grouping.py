@@ -2,7 +2,8 @@
 consolidated metadata above it are told.
 
 Every writer of a group tells them under one lock per store: a lock (flock) on the file of the root's metadata, held only while they are read
-and replaced. Killed before that, what reads consolidated metadata does not see the group, or sees it as it was.
+and replaced. Killed before that, what reads consolidated metadata does not see a new group; of one that was replaced it has the old shapes
+and codecs to the new chunks, until the same is written again or the store is consolidated.
 """
 
 import contextlib
