@@ -246,7 +246,7 @@ class CratonBackend(BackendEntrypoint):
 
     def open_groups_as_dict(self, filename_or_obj, *, group=None, **options):
         """{"/": Dataset, "/a": Dataset, "/a/b": ...}, from the group on."""
-        path, found = _path(filename_or_obj), {}
+        path, found = _path(_references(filename_or_obj, options.pop("storage_options", None))), {}
         begin = "/".join(n for n in (group or "").split("/") if n)
         pending = [""]
         while pending:
@@ -261,4 +261,9 @@ class CratonBackend(BackendEntrypoint):
     def open_datatree(self, filename_or_obj, **options):
         from xarray.backends.common import datatree_from_dict_with_io_cleanup
 
-        return datatree_from_dict_with_io_cleanup(self.open_groups_as_dict(filename_or_obj, **options))
+        try:
+            return datatree_from_dict_with_io_cleanup(self.open_groups_as_dict(filename_or_obj, **options))
+        except ValueError as error:  # overviews of a raster have other coordinates than it
+            if "is not aligned with its parents" in str(error):
+                error.add_note("craton: xr.open_groups(path, engine='craton') gives such groups one by one, open_dataset(group=...) one of them.")
+            raise

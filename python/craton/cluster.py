@@ -273,8 +273,8 @@ def write_on(cluster, path, nodes, progress=None):
     """Writes nodes, {name: node}, into the Zarr store at path, which all workers see and nobody reads yet: each task whole chunks (shards) of its
     own."""
     names, all_nodes = list(nodes), tuple(nodes.values())
-    groups = independent(all_nodes)
-    _encoded(all_nodes, groups, cluster.send_limit)
+    # What cannot be sent is refused before anything is; what is light stays here.
+    _encoded(all_nodes, [g for g in independent(all_nodes) if not parts.is_light([all_nodes[i] for i in g])], cluster.send_limit)
     chunks = {v["name"]: v["shards"] or v["chunks"] or v["shape"] for v in _craton.File(path).variables}
     here, futures = [], []
     try:

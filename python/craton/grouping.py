@@ -2,7 +2,8 @@
 consolidated metadata above it are told.
 
 Every writer of a group tells them under one lock per store: a lock (flock) on the file of the root's metadata, held only while they are read
-and replaced. Killed before that, what reads consolidated metadata does not see the group, or sees it as it was.
+and replaced. Killed before that, what reads consolidated metadata does not see a new group; of one that was replaced it has the old shapes
+and codecs to the new chunks, until the same is written again or the store is consolidated.
 """
 
 import contextlib
@@ -91,7 +92,7 @@ def tell(root, names, is_new):
     is_new: the engine wrote it as a store. Its own consolidated metadata go, as zarr-python has none below the root either: other programs
     tell the root alone of what they change, and such metadata would hide it."""
     version = version_of(root)
-    with _locked(root, version):
+    with locked(root, version):
         if is_new:
             _drop_own(os.path.join(root, *names), version)
         for depth in reversed(range(len(names))):
@@ -159,8 +160,9 @@ def _take(metadata, above, node, version):
 
 
 @contextlib.contextmanager
-def _locked(root, version):
-    """The file may be replaced by who held the lock before: then the lock is asked for again, on the new one."""
+def locked(root, version):
+    """While the metadata of a store are read and replaced, by an append to it too. The file may be replaced by who held the lock before: then
+    the lock is asked for again, on the new one."""
     path = os.path.join(root, "zarr.json" if version == 3 else ".zgroup")
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:

@@ -10,7 +10,7 @@ from .array import wrap
 from .graph import make
 
 FEW = 4                     # points in a chunk that are not worth looking at all its elements
-MOST_CELLS = 4 << 20        # of a box that points are taken out of together: there is a number for each
+MOST_CELLS = 4 << 20        # of the rows and columns that points are taken out of together: there is a number for each
 _IN_MEMORY = ("memory", "scalar", "full")
 
 
@@ -19,8 +19,9 @@ def take_points(array, axes, positions):
     parts = []
     for members in _by_chunk(array, axes, positions):
         chosen = [p[members] for p in positions]
-        if len(members) >= FEW and _together(array, axes, chosen):
-            part, places = _out_of_box(array, axes, chosen)
+        lines = [np.unique(p, return_inverse=True) for p in chosen] if len(members) >= FEW else []
+        if lines and _together(array, lines):
+            part, places = _out_of_lines(array, axes, lines)
             parts.append((part, members, places))
         else:
             parts.extend((_point(array, axes, [p[k] for p in positions]), [k], [0]) for k in members)
@@ -47,13 +48,9 @@ def _by_chunk(array, axes, positions):
     return np.split(order, np.flatnonzero(np.diff(column[order])) + 1)
 
 
-def _box(chosen):
-    return [int(p.min()) for p in chosen], [int(np.ptp(p)) + 1 for p in chosen]
-
-
-def _together(array, axes, chosen):
+def _together(array, lines):
     """Elements in memory are looked up one by one; texts have no groups."""
-    return array.dtype.kind not in "SU" and np.prod(_box(chosen)[1], dtype=float) <= MOST_CELLS and _is_read(array._node)
+    return array.dtype.kind not in "SU" and np.prod([len(line) for line, _ in lines], dtype=float) <= MOST_CELLS and _is_read(array._node)
 
 
 def _is_read(node):
@@ -87,11 +84,15 @@ def _point(array, axes, position):
     return node
 
 
-def _out_of_box(array, axes, chosen):
-    """The node of the different points among these, and which of them each is."""
-    starts, counts = _box(chosen)
-    node = _last(_sliced(array, axes, starts, counts), axes)
-    flat = np.ravel_multi_index([p - s for p, s in zip(chosen, starts)], counts)
+def _out_of_lines(array, axes, lines):
+    """The node of the different points among these, and which of them each is. lines: per axis the positions that any point has, and which of
+    them each point has: what lies between them is not looked at, so the numbers of groups are few however large a chunk is."""
+    node = array._node
+    for axis, (line, _) in zip(axes, lines):
+        node = make("take", (node,), axis, line)
+    node = _last(node, axes)
+    counts = [len(line) for line, _ in lines]
+    flat = np.ravel_multi_index([place.ravel() for _, place in lines], counts)
     cells, places = np.unique(flat, return_inverse=True)
     codes = np.full(counts, -1, np.int32)
     codes.ravel()[cells] = np.arange(len(cells), dtype=np.int32)

@@ -46,8 +46,6 @@ def split(name, inherited, asked, format):
         storage["shards"] = _whole_numbers(name, "shards", asked["shards"])
         if format != "zarr3":
             raise ValueError(f"craton: encoding of {name!r}: shards are of Zarr version 3, not of {format}; leave them out, or use zarr_format=3")
-        if "chunks" in asked:
-            storage["chunks"] = _whole_numbers(name, "chunks", asked["chunks"])
     return {k: v for k, v in {**inherited, **asked}.items() if k not in FOREIGN_KEYS and k not in STORAGE_KEYS}, storage
 
 
@@ -64,19 +62,31 @@ def _whole_numbers(name, what, sizes):
 def sizes_of(name, variable, storage, data, shards, format):
     """(chunks, shards) of one variable; None for what the engine chooses, and for no shards. shards: the argument of the call."""
     asked = storage["asked"]
-    chunks = storage.get("chunks") if storage.get("chunks") is not None else storage.get("chunksizes")
-    if chunks is not None and (len(chunks) != variable.ndim or not all(isinstance(n, (int, np.integer)) for n in chunks)):
-        if "shards" in asked and "chunks" in asked:
-            raise ValueError(f"craton: encoding of {name!r}: chunks={tuple(chunks)} for a variable of {variable.ndim} dimensions")
-        chunks = None
+    chunks = _chunks_of(name, variable.ndim, storage)
     if chunks is None and isinstance(data, Array) and data.ndim and max(len(c) for c in data.chunks) > 1 and all(map(grids.is_regular, data.chunks)):
         chunks = tuple(grids.grid_size(c) for c in data.chunks)
     wanted = _shards_of(name, variable, storage, shards, chunks, format)
     if wanted is None:
         return chunks and tuple(max(1, min(int(n), extent)) for n, extent in zip(chunks, variable.shape)), None
-    if chunks is not None and "chunks" not in asked:
+    if chunks is not None and not asked & {"chunks", "chunksizes"}:
         chunks = tuple(_divisor(shard, int(chunk)) for shard, chunk in zip(wanted, chunks))
     return chunks and tuple(int(n) for n in chunks), wanted
+
+
+def _chunks_of(name, ndim, storage):
+    """What was asked for in this call is right or refused; what came along is left out where it does not fit."""
+    asked = [k for k in ("chunks", "chunksizes") if k in storage["asked"]]
+    key = asked[0] if asked else "chunks" if storage.get("chunks") is not None else "chunksizes"
+    chunks = storage.get(key)
+    if isinstance(chunks, (int, np.integer)) and not isinstance(chunks, bool):  # one size for all dimensions, as xarray has it
+        chunks = (chunks,) * ndim
+    if asked:
+        chunks = _whole_numbers(name, key, chunks)
+        if len(chunks) != ndim:
+            raise ValueError(f"craton: encoding of {name!r}: {key}={chunks} for a variable of {ndim} dimensions")
+    elif chunks is not None and (len(chunks) != ndim or not all(isinstance(n, (int, np.integer)) and n > 0 for n in chunks)):
+        return None
+    return chunks
 
 
 def _shards_of(name, variable, storage, shards, chunks, format):

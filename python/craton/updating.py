@@ -15,7 +15,7 @@ import warnings
 
 import numpy as np
 
-from . import _craton
+from . import _craton, grouping
 from .array import Array, wrap
 from .backend import attribute_value
 from .graph import memory
@@ -25,6 +25,8 @@ from .runtime import context, progress_callback
 def update(ds, path, mode, append_dim, region, safe_chunks, encoding):
     if append_dim is not None and mode == "r+":
         raise ValueError("craton: mode='r+' changes values and no lengths; with append_dim it is 'a' or 'a-'")
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise NotADirectoryError(errno.ENOTDIR, "craton: it is no Zarr store, and values are written into those alone", path)
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _lock(fd, path, region is None)
@@ -329,8 +331,14 @@ def _refuse_partial(name, dim, begin, end, size, refuse, unit):
 
 
 def _say(path, lengths, attrs):
-    """New shapes: of each array, then, at once, in the metadata of all of them, which is what readers look at first."""
+    """New shapes: of each array, then, at once, in the metadata of all of them, which is what readers look at first. Who writes a group below
+    tells the same metadata of it."""
     version3 = _is_version3(path)
+    with grouping.locked(path, 3 if version3 else 2):
+        _say_locked(path, version3, lengths, attrs)
+
+
+def _say_locked(path, version3, lengths, attrs):
     documents = {}
     for name, (axis, length) in lengths.items():
         where = os.path.join(path, name, "zarr.json" if version3 else ".zarray")

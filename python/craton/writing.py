@@ -135,9 +135,10 @@ def _add(writer, name, variable, storage, shards, format):
     if dtype.kind in "OSUT":
         if "shards" in storage["asked"]:
             raise ValueError(f"craton: encoding of {name!r}: shards of text cannot be written; leave them out")
+        sizes = storing.sizes_of(name, variable, storage, None, {}, format)[0] if storage["asked"] & {"chunks", "chunksizes"} else None
         texts = _texts(name, variable)
         attrs.pop("_FillValue", None)
-        writer.variable(name, fixed_dims, variable.shape, None, None, "|O", _attributes(attrs, name), None, codec, level, False, texts)
+        writer.variable(name, fixed_dims, variable.shape, sizes, None, "|O", _attributes(attrs, name), None, codec, level, False, texts)
         return None
     sizes, wanted = storing.sizes_of(name, variable, storage, data, shards, format)
     node = data._node if isinstance(data, Array) else memory(np.asarray(variable.values))

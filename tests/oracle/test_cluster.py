@@ -383,6 +383,18 @@ def test_workers_write_a_store(client, long_store, tmp_path, finely, monkeypatch
     assert sorted(os.listdir(tmp_path)) == ["here", "there"]
 
 
+def test_what_is_in_memory_is_written_here(client, long_store, tmp_path, finely, monkeypatch):
+    """However large it is: it need not be sent."""
+    monkeypatch.setattr(clusters, "MEMORY_BYTES", 4000)
+    with xr.open_dataset(long_store, engine="craton", chunks={"time": 800}) as ds:
+        result = xr.Dataset({"twice": ds.tas * 2, "weights": (("lat", "lon"), np.arange(26 * 26.0).reshape(26, 26))})
+        result.craton.to_zarr(tmp_path / "there", cluster=client)
+        same(written(tmp_path / "there"), result.compute())
+        with pytest.raises(craton.LimitError, match="may be sent along"):
+            (result[["twice"]] + result.weights).craton.to_zarr(tmp_path / "no", cluster=client)
+    assert os.listdir(tmp_path) == ["there"]
+
+
 def test_a_write_that_fails_leaves_the_old_store(client, long_store, tmp_path, finely):
     xr.Dataset({"v": ("x", np.arange(5.0))}).craton.to_zarr(tmp_path / "store")
     copy = tmp_path / "gone.zarr"

@@ -122,6 +122,67 @@ def test_nodata_is_masked(tmp_path, dtype, nodata):
     np.testing.assert_allclose(masked.mean().values, np.nanmean(expected.astype("f8")), rtol=1e-5)
 
 
+def with_tag(path, tag, kind, value):
+    """Adds a tag (one short, or a text) to the first directory of a little-endian file; the directory moves to the end."""
+    b = bytearray(path.read_bytes())
+    at, = struct.unpack_from("<I", b, 4)
+    n, = struct.unpack_from("<H", b, at)
+    entries = [bytes(b[at + 2 + 12 * i : at + 14 + 12 * i]) for i in range(n)]
+    b += bytes(len(b) % 2)
+    if kind == 2:
+        entries.append(struct.pack("<HHII", tag, kind, len(value) + 1, len(b)))
+        b += value.encode() + bytes(2 - len(value) % 2)
+    else:
+        entries.append(struct.pack("<HHIHH", tag, kind, 1, value, 0))
+    struct.pack_into("<I", b, 4, len(b))
+    b += struct.pack("<H", n + 1) + b"".join(sorted(entries, key=lambda e: struct.unpack_from("<H", e))) + bytes(4)
+    path.write_bytes(b)
+    return path
+
+
+@pytest.mark.parametrize("dtype, nodata", [("int64", -(2**63) + 1), ("int64", 2**53 + 1), ("uint64", 2**64 - 1), ("uint64", 2**63 + 1)])
+def test_nodata_of_more_digits_than_a_double(tmp_path, dtype, nodata):
+    """As GDAL writes it; rasterio has doubles alone."""
+    data = np.full((1, 20, 20), 5, dtype)
+    data[0, 3] = nodata
+    path = with_tag(write(tmp_path / "a.tif", data), 42113, 2, str(nodata))
+    ds = raw(path)
+    np.testing.assert_array_equal(ds.band_data.values, data)
+    assert ds.band_data.attrs["_FillValue"].dtype == dtype and int(ds.band_data.attrs["_FillValue"]) == nodata
+
+
+@pytest.mark.parametrize("compress", ["none", "deflate"])
+def test_half_precision(tmp_path, compress):
+    """GDAL shows it as float32."""
+    data = pixels((2, 30, 20), "float32")
+    data[:, 3:5] = -1024
+    path = write(tmp_path / "a.tif", data, nbits=16, nodata=-1024, compress=compress)
+    with rasterio.open(path) as f:
+        stored = f.read()
+    assert raw(path).band_data.dtype == "float16"
+    np.testing.assert_array_equal(raw(path).band_data.values.astype("f4"), stored)
+    masked = xr.open_dataset(path, engine="craton").band_data.values
+    np.testing.assert_array_equal(np.isnan(masked), data == -1024)
+
+
+def test_bits_of_each_byte_turned_around(tmp_path):
+    path = with_tag(write(tmp_path / "a.tif", pixels((1, 30, 20), "uint16"), blockysize=7), 266, 3, 2)
+    check(path)
+
+
+def test_overviews_are_counted_without_their_masks(tmp_path):
+    path = tmp_path / "a.tif"
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write(path, pixels((1, 128, 128), "uint8"), **TILES)
+        with rasterio.open(path, "r+") as f:
+            f.write_mask(np.ones((128, 128), bool))
+        with rasterio.open(path, "r+") as f:
+            f.build_overviews([2, 4])
+    assert set(xr.open_groups(path, engine="craton")) == {"/", "/overview_1", "/overview_2"}
+    for level in (0, 1):
+        check(path, overview_level=level)
+
+
 def test_packing_and_notes(tmp_path):
     data = pixels((2, 30, 20), "int16")
     path = write(tmp_path / "a.tif", data, scale=((0.01, 0.01), (5, 5)), descriptions=["red & <near> \"infra\"", "b"], tags={"owner": "a > b"})
@@ -173,6 +234,9 @@ def test_overviews_are_groups(tmp_path):
     check(path, overview_level=1)
     with pytest.raises(Exception, match="overview_9.*overview_1"):
         raw(path, group="overview_9")
+    with pytest.raises(ValueError, match="not aligned with its parents") as refused:
+        xr.open_datatree(path, engine="craton")
+    assert "open_groups" in refused.value.__notes__[0]
     text = subprocess.run([CRATON, "info", path], capture_output=True, text=True, timeout=60).stdout
     assert "overview_2" in text and "geotiff" in text
 

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ import xarray as xr
 import zarr
 
 import craton  # noqa: F401  (the accessor)
+from craton import _craton, grouping
+from craton.runtime import context
 
 WRITE = """
 import sys, numpy as np, xarray as xr, craton
@@ -95,6 +99,24 @@ def test_writers_at_once(tmp_path, version):
     assert not [p for p in store.rglob("*") if p.name.endswith(".tmp") or ".craton-" in p.name]
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_an_append_to_the_root_waits_for_who_tells_of_a_group(tmp_path, version):
+    """Both read the root's metadata and replace them: one after the other, or what one said is lost."""
+    store, where = tmp_path / "s", tmp_path / "s" / ("zarr.json" if version == 3 else ".zmetadata")
+    dataset(0).craton.to_zarr(store, zarr_format=version)
+    append = threading.Thread(target=lambda: dataset(1).craton.to_zarr(store, append_dim="x"))
+    with grouping.locked(store, version):
+        document = json.loads(where.read_text())
+        append.start()
+        append.join(2)
+        (document["consolidated_metadata"] if version == 3 else document)["metadata"]["told"] = {"by": "another"}
+        where.write_text(json.dumps(document))
+    append.join(60)
+    document = json.loads(where.read_text())
+    metadata = (document["consolidated_metadata"] if version == 3 else document)["metadata"]
+    assert metadata["told"] == {"by": "another"} and metadata["v" if version == 3 else "v/.zarray"]["shape"] == [12, 4]
+
+
 @pytest.mark.parametrize("case", range(2))
 def test_killed(tmp_path, case):
     """At a random moment; what other groups and the root say stays readable, and the same again completes it."""
@@ -108,10 +130,34 @@ def test_killed(tmp_path, case):
     process.send_signal(signal.SIGKILL)
     process.wait()
     xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group="kept").load().drop_encoding(), dataset(0))
-    zarr.open_group(tmp_path / "s", mode="r").members(max_depth=None)
+    there = dict(zarr.open_group(tmp_path / "s", mode="r", use_consolidated=False).members(max_depth=None))
+    assert not [name for name in there if ".craton-" in name]
     dataset(1).craton.to_zarr(tmp_path / "s", group="a/again", mode="w")
     for group, k in (("kept", 0), ("a/again", 1)):
         xr.testing.assert_identical(xr.open_zarr(tmp_path / "s", group=group, consolidated=True).load().drop_encoding(), dataset(k))
+    assert os.listdir(tmp_path) == ["s"]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_unfinished_is_no_group_of_anybody(tmp_path, version):
+    """Programs that look at the folders themselves, or consolidate meanwhile, do not see what is being written."""
+    store = tmp_path / "s"
+    dataset(0).craton.to_zarr(store, group="a/b", zarr_format=version)
+    writer = _craton.Writer(str(store / "a/c"), format=f"zarr{version}")
+    values = dataset(1).v.chunk(chunked_array_type="craton").data._node
+    writer.variable("v", ["x", "y"], (6, 4), None, None, "<f8", [], None, None, 0, False, values)
+    hidden = Path(writer.begin())
+    assert hidden.parent == tmp_path and (hidden / "v").is_dir()
+    _craton.update(context(), str(hidden), [("v", values, (0, 0))], None)
+    zarr.consolidate_metadata(store)
+    for consolidated in (False, True):
+        assert xr.open_datatree(store, engine="zarr", consolidated=consolidated).groups == ("/", "/a", "/a/b")
+    assert xr.open_datatree(store, engine="craton").groups == ("/", "/a", "/a/b")
+    writer.finish(context(), None)
+    assert xr.open_datatree(store, engine="zarr", consolidated=False).groups == ("/", "/a", "/a/b", "/a/c")
+    np.testing.assert_array_equal(zarr.open_array(store / "a/c/v")[...], dataset(1).v)
+    del writer
+    assert os.listdir(tmp_path) == ["s"]
 
 
 def test_resume(tmp_path):
@@ -139,3 +185,6 @@ def test_refused(tmp_path):
     with pytest.raises(FileExistsError, match="no Zarr store"):
         ds.craton.to_zarr(tmp_path / "notes", group="a", mode="w")
     assert os.listdir(tmp_path / "notes") == ["thesis.txt"]
+    (tmp_path / "refs.json").write_text("{}")
+    with pytest.raises(NotADirectoryError, match="no Zarr store"):
+        ds.craton.to_zarr(tmp_path / "refs.json", append_dim="x")

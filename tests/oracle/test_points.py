@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import craton
+from craton import _craton
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
 SHAPE = (12, 13, 17)
@@ -66,3 +67,14 @@ def test_a_chunk_is_read_once_for_all_of_its_points(tmp_path):
     with xr.open_dataset(path, engine="craton", chunks={}) as lazy:
         text = craton.explain(lazy.f4.isel(at))
         assert text.count(str(path)) == 1, text
+
+
+def test_a_large_chunk_costs_no_memory_per_element(tmp_path):
+    """Five points in its corners and middle: what describes them is small, and is what a cluster is sent."""
+    values = np.random.default_rng(SEED).integers(0, 200, (2, 1500, 2000)).astype("u1")
+    xr.Dataset({"v": (("t", "y", "x"), values)}).to_netcdf(tmp_path / "large.nc", engine="netcdf4", encoding={"v": {"chunksizes": (1, 1500, 2000)}})
+    at = {"y": xr.DataArray([0, 1499, 700, 0, 1499], dims="p"), "x": xr.DataArray([0, 1999, 3, 1999, 0], dims="p")}
+    with xr.open_dataset(tmp_path / "large.nc", engine="craton", chunks={}) as lazy:
+        points = lazy.v.isel(at)
+        assert len(_craton.encode_graph((points.data._node,), 1 << 20)) < 10000
+        np.testing.assert_array_equal(points.values, values[:, at["y"].values, at["x"].values])

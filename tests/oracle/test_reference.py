@@ -133,6 +133,7 @@ def test_opened_as_fsspec_is(tmp_path):
     ds = xr.open_dataset("reference://", engine="craton", chunks={}, backend_kwargs={"consolidated": False, "storage_options": options})
     with xr.open_dataset(source) as original:
         same(ds.compute(), original)
+        same(xr.open_datatree("reference://", engine="craton", storage_options=options).to_dataset().load(), original)
     mean = ds.tas.mean("time")
     np.testing.assert_allclose(mean.values, original.tas.mean("time").values, rtol=1e-6)
     both = xr.open_mfdataset([path, path], engine="craton", combine="nested", concat_dim="again", chunks={})

@@ -129,6 +129,16 @@ def test_chunks_that_divide(tmp_path):
         xr.testing.assert_identical(xr.open_zarr(tmp_path / path).load().drop_encoding(), ds)
 
 
+def test_one_size_for_all_dimensions(tmp_path):
+    """As xarray has it; and chunks of text."""
+    ds = xr.Dataset({"v": (("x", "y"), np.ones((20, 30))), "name": ("x", np.array(["é" * k for k in range(20)], object))})
+    ds.craton.to_zarr(tmp_path / "ours", encoding={"v": {"chunks": 7}, "name": {"chunks": (6,)}})
+    ds.to_zarr(tmp_path / "theirs", encoding={"v": {"chunks": 7}, "name": {"chunks": (6,)}})
+    for path in ("ours", "theirs"):
+        assert [zarr.open_array(tmp_path / path / name).chunks for name in ("v", "name")] == [(7, 7), (6,)]
+        xr.testing.assert_identical(xr.open_zarr(tmp_path / path).load().drop_encoding(), ds)
+
+
 def test_memory(tmp_path):
     """A shard is collected within the limit; one that does not fit is refused, with what to do, and nothing is left."""
     with xr.open_dataset(maps(tmp_path / "in.nc")) as ds:
@@ -295,6 +305,10 @@ REFUSED = {
     "negative": (dict(encoding={"v": {"shards": (-1, 8)}}), "one whole number from 1"),
     "rank": (dict(encoding={"v": {"chunks": (4, 4), "shards": (8,)}}), "for a variable of 2 dimensions"),
     "rank of chunks": (dict(encoding={"v": {"chunks": (4,), "shards": (8, 8)}}), "for a variable of 2 dimensions"),
+    "rank of chunks alone": (dict(encoding={"v": {"chunks": (4,)}}), "for a variable of 2 dimensions"),
+    "chunks of zero": (dict(shards={"x": -1}, encoding={"v": {"chunks": (0, 4)}}), "one whole number from 1"),
+    "chunks in words": (dict(encoding={"v": {"chunks": "auto"}}), "one whole number from 1"),
+    "chunks of text": (dict(encoding={"name": {"chunks": (4, 4)}}), "for a variable of 1 dimensions"),
     "version 2": (dict(zarr_format=2, encoding={"v": {"chunks": (4, 4), "shards": (8, 8)}}), "shards are of Zarr version 3"),
     "version 2, argument": (dict(zarr_format=2, shards={"x": 8}), "shards are of Zarr version 3"),
     "no dimension": (dict(shards={"z": 8}), "not a dimension of the dataset"),
@@ -324,6 +338,8 @@ def test_refused_at_the_shell(tmp_path):
     for options, said in {
         ("--chunks", "x=4", "--shards", "x=6"): "are not whole chunks of 4",
         ("--shards", "x=0"): "shards of 0 along",
+        ("--shards", f"x={2**62}"): "1 to 1099511627776",
+        ("--chunks", f"x={2**63 - 1}", "--shards", "x=-1"): "1 to 1099511627776",
         ("--shards", "x"): "does not say how many elements a shard has",
         ("--shards", "z=4"): 'has no dimension "z"',
         ("--shards", "x=4,x=8"): "given twice",

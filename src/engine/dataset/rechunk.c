@@ -13,6 +13,7 @@
 #include "engine/format/sibling.h"
 
 static const size_t TEXT_LIMIT_BYTES = (size_t)1 << 30;
+static const int64_t MOST_EXTENT = (int64_t)1 << 40;   /* of a chunk or shard: what divides one is found by trial */
 
 /* ---- options ---- */
 
@@ -44,8 +45,9 @@ static cr_status no_such_dim(const cr_file *f, const char *name, cr_err *err) {
 
 static cr_status check_sizes(const cr_file *f, const char *what, int n, const char *const *dims, const int64_t *sizes, cr_err *err) {
     for (int k = 0; k < n; k++) {
-        if (sizes[k] < 1 && sizes[k] != -1)
-            return CR_FAIL(err, CR_INVALID, "%s of %lld along \"%.80s\"; at least 1, or -1 for the whole dimension", what, (long long)sizes[k], dims[k]);
+        if ((sizes[k] < 1 && sizes[k] != -1) || sizes[k] > MOST_EXTENT)
+            return CR_FAIL(err, CR_INVALID, "%s of %lld along \"%.80s\"; 1 to %lld, or -1 for the whole dimension", what, (long long)sizes[k], dims[k],
+                           (long long)MOST_EXTENT);
         for (int j = 0; j < k; j++)
             if (strcmp(dims[j], dims[k]) == 0)
                 return CR_FAIL(err, CR_INVALID, "%s along \"%.80s\" are given twice", what, dims[k]);

@@ -1,6 +1,7 @@
 /* geotiff.c - opening a GeoTIFF: band_data(band, y, x), its coordinates, and its overviews as groups. */
 #include "engine/format/geotiff.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "engine/format/linear_source.h"
 #include "engine/format/text8.h"
+#include "engine/format/zarr_json.h"
 
 enum { MAX_VARIABLES = 5, OWN_ATTRS = 8 };
 
@@ -44,11 +46,12 @@ static cr_status list_pages(opener *o, cr_tiff_handle *h, page *pages, int *ret_
         TIFFGetFieldDefaulted(h->tif, TIFFTAG_SUBFILETYPE, &kind);
         TIFFGetField(h->tif, TIFFTAG_IMAGEWIDTH, &p.width);
         TIFFGetField(h->tif, TIFFTAG_IMAGELENGTH, &p.height);
-        if (i > 0 && kind & FILETYPE_REDUCEDIMAGE)
+        bool is_mask = i > 0 && kind & FILETYPE_MASK;
+        if (i > 0 && !is_mask && kind & FILETYPE_REDUCEDIMAGE)
             snprintf(p.name, sizeof p.name, "overview_%d", ++overviews);
         else if (i > 0)
             snprintf(p.name, sizeof p.name, "page_%u", i + 1u);
-        if (!(kind & FILETYPE_MASK) || i == 0)
+        if (!is_mask)
             pages[n++] = p;
         if (i + 1 == CR_TIFF_PAGES_MAX || TIFFLastDirectory(h->tif))
             break;
@@ -166,9 +169,10 @@ static bool item_of(double v, cr_dtype t, void *item) {
         {CR_I8, -128, 128},   {CR_U8, 0, 256},          {CR_I16, -32768, 32768},      {CR_U16, 0, 65536},
         {CR_I32, -0x1p31, 0x1p31}, {CR_U32, 0, 0x1p32}, {CR_I64, -0x1p63, 0x1p63}, {CR_U64, 0, 0x1p64},
     };
-    if (t == CR_F64 || t == CR_F32) {
-        float f = (float)v;
-        memcpy(item, t == CR_F64 ? (const void *)&v : (const void *)&f, cr_dtype_size(t));
+    const float f = (float)v;
+    const uint16_t h = cr_half_from_double(v);
+    if (cr_dtype_kind(t) == 'f') {
+        memcpy(item, t == CR_F64 ? (const void *)&v : t == CR_F32 ? (const void *)&f : (const void *)&h, cr_dtype_size(t));
         return true;
     }
     for (size_t i = 0; i < CR_ARRAY_LEN(ranges); i++) {
@@ -182,7 +186,21 @@ static bool item_of(double v, cr_dtype t, void *item) {
     return false;
 }
 
+/* Whole numbers of 64 bits have more digits than a double. False: the text is not one, or not of this type. */
+static bool long_item_of(const char *text, cr_dtype t, void *item) {
+    char *end;
+    bool negative = text[strspn(text, " ")] == '-';
+    errno = 0;
+    uint64_t bits = negative ? (uint64_t)strtoll(text, &end, 10) : strtoull(text, &end, 10);
+    bool whole = end != text && end[strspn(end, " ")] == 0 && errno == 0;
+    if (!whole || !((t == CR_I64 && (negative || bits <= INT64_MAX)) || (t == CR_U64 && !negative)))
+        return false;
+    memcpy(item, &bits, sizeof bits);
+    return true;
+}
+
 static cr_status nodata_item(opener *o, const void **ret_item, cr_err *err) {
+    const cr_dtype t = o->layout.dtype;
     char *end;
     *ret_item = NULL;
     double v = o->notes.has_nodata ? strtod(o->notes.nodata, &end) : 0;
@@ -191,7 +209,7 @@ static cr_status nodata_item(opener *o, const void **ret_item, cr_err *err) {
     void *item = cr_arena_alloc(o->arena, 8);
     if (!item)
         return no_room(err);
-    if (item_of(v, o->layout.dtype, item))
+    if (long_item_of(o->notes.nodata, t, item) || item_of(v, t, item))
         *ret_item = item;
     return CR_OK;
 }

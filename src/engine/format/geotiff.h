@@ -60,6 +60,7 @@ typedef struct cr_tiff_layout {
     uint32_t piece_width, piece_height; /* of a tile, or of a strip (as wide as the page) */
     bool tiled, planar;           /* planar: each band has its own tiles or strips */
     bool swapped;                 /* stored in the other byte order */
+    bool bits_turned;             /* FillOrder 2: the lowest bit of each byte comes first; libtiff turns them in what it decodes */
     cr_dtype dtype;
     size_t itemsize;
     const char *problem;          /* why it cannot be read; in the arena; then dtype may be wrong */

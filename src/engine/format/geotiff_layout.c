@@ -129,6 +129,7 @@ cr_status cr_tiff_read_layout(const cr_tiff_file *f, const cr_tiff_handle *h, cr
     l.compression = number(h->tif, TIFFTAG_COMPRESSION, COMPRESSION_NONE);
     l.planar = l.bands > 1 && number(h->tif, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE;
     l.swapped = TIFFIsByteSwapped(h->tif);
+    l.bits_turned = number(h->tif, TIFFTAG_FILLORDER, FILLORDER_MSB2LSB) == FILLORDER_LSB2MSB;
     CR_TRY(check_count(f, h, &l, err));
     bool known = find_type(format, bits, &l.dtype);
     l.itemsize = cr_dtype_size(l.dtype);

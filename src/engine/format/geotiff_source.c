@@ -90,6 +90,8 @@ static cr_status read_rows(const tiff_source *s, uint32_t piece, uint32_t first,
         return CR_FAIL(err, CR_FORMAT, "%s: strip %u has %llu bytes; its rows need %llu", s->base.path, piece, (unsigned long long)n,
                        (unsigned long long)(from + bytes));
     CR_TRY(read_bytes(s, at + from, bytes, dst, err));
+    if (s->l.bits_turned)
+        TIFFReverseBits(dst, (tmsize_t)bytes);
     if (s->l.swapped && s->l.itemsize > 1)
         cr_byteswap(dst, bytes / s->l.itemsize, s->l.itemsize);
     return CR_OK;

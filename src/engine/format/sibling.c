@@ -12,8 +12,9 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/text.h"
+#include "engine/codec/checksum.h"
 
-enum { MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8 };
+enum { MAX_NAME = 200, MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8 };
 static const char MARK[] = ".craton-";
 /* Removed first: a reader that misses a chunk then also misses these, and knows that the store is going (zarr.h). */
 static const char *const metadata[] = {"zarr.json", ".zmetadata", ".zarray", ".zgroup", ".zattrs"};
@@ -87,6 +88,54 @@ static bool is_empty(int dir) {
     return empty;
 }
 
+static bool is_store(const char *path) {
+    cr_auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return dir >= 0 && looks_like_store(dir);
+}
+
+/* The outermost Zarr hierarchy that a directory is in; NULL: in none. */
+static char *hierarchy_of(const char *dir) {
+    char *at = realpath(dir, NULL), *found = NULL;
+    while (at && strcmp(at, "/") != 0 && is_store(at)) {
+        free(found);
+        found = at;
+        at = parent_of(found);
+    }
+    free(at);
+    return found;
+}
+
+static bool can_move(const char *from_dir, const char *to_dir) {
+    struct stat a, b;
+    return access(from_dir, W_OK | X_OK) == 0 && stat(from_dir, &a) == 0 && stat(to_dir, &b) == 0 && a.st_dev == b.st_dev;
+}
+
+/* The directory of the temporary and the part of its name that tells whose it is; both owned by the caller. */
+static cr_status choose_place(const char *destination, char **ret_dir, char **ret_stem, cr_err *err) {
+    cr_auto_free char *parent = parent_of(destination), *real = parent ? realpath(parent, NULL) : NULL, *store = real ? hierarchy_of(real) : NULL;
+    cr_auto_free char *outside = store ? parent_of(store) : NULL;
+    char *stem = NULL;
+    bool is_outside = outside && strlen(name_of(store)) <= MAX_NAME && can_move(outside, real);
+    if (is_outside) {
+        cr_auto_free char *below = NULL;
+        if (asprintf(&below, "%s/%s", real + strlen(store), name_of(destination)) < 0)
+            below = NULL;
+        if (!below || asprintf(&stem, "%s.%08x", name_of(store), cr_crc32c(below, strlen(below))) < 0)
+            stem = NULL;
+    } else {
+        stem = strdup(name_of(destination));
+    }
+    char *dir = strdup(is_outside ? outside : parent ? parent : "");
+    if (!parent || !dir || !stem) {
+        free(dir);
+        free(stem);
+        return CR_FAIL(err, CR_MEMORY, "no memory");
+    }
+    *ret_dir = dir;
+    *ret_stem = stem;
+    return CR_OK;
+}
+
 /* Whether what stands at the destination may be replaced. */
 static cr_status check_destination(const char *path, bool overwrite, cr_err *err) {
     struct stat st;
@@ -137,11 +186,11 @@ static void take_over_mode(const cr_sibling *s, int fd, mode_t made) {
 }
 
 /* Makes and locks one temporary; CR_BUSY when another process removed it before it was locked. */
-static cr_status make_once(cr_sibling *s, const char *parent, cr_err *err) {
+static cr_status make_once(cr_sibling *s, const char *parent, const char *stem, cr_err *err) {
     char random[2 * RANDOM_BYTES + 1];
     cr_random_hex(random, RANDOM_BYTES);
     free(s->temporary);
-    if (asprintf(&s->temporary, "%s/.%s%s%s", parent, name_of(s->destination), MARK, random) < 0) {
+    if (asprintf(&s->temporary, "%s/.%s%s%s", parent, stem, MARK, random) < 0) {
         s->temporary = NULL;
         return CR_FAIL(err, CR_MEMORY, "no memory");
     }
@@ -161,10 +210,10 @@ static cr_status make_once(cr_sibling *s, const char *parent, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status make_temporary(cr_sibling *s, const char *parent, cr_err *err) {
+static cr_status make_temporary(cr_sibling *s, const char *parent, const char *stem, cr_err *err) {
     cr_status status = CR_BUSY;
     for (int i = 0; status == CR_BUSY && i < TRIES; i++)
-        status = make_once(s, parent, err);
+        status = make_once(s, parent, stem, err);
     return status;
 }
 
@@ -223,16 +272,15 @@ static cr_status begin(cr_sibling *s, const char *destination, bool is_directory
     if (!s->destination)
         return CR_FAIL(err, CR_MEMORY, "no memory");
     const char *name = name_of(s->destination);
-    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > 200)
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) > MAX_NAME)
         return CR_FAIL(err, CR_INVALID, "\"%s\" cannot be the name of a file", destination);
     CR_TRY(check_destination(s->destination, overwrite, err));
-    cr_auto_free char *parent = parent_of(s->destination);
-    if (!parent)
-        return CR_FAIL(err, CR_MEMORY, "no memory");
+    cr_auto_free char *dir = NULL, *stem = NULL;
+    CR_TRY(choose_place(s->destination, &dir, &stem, err));
     if (is_resumable)
-        CR_TRY(adopt(s, parent, name, is_resumable, err));
-    remove_stale(parent, name);
-    return s->adopted ? CR_OK : make_temporary(s, parent, err);
+        CR_TRY(adopt(s, dir, stem, is_resumable, err));
+    remove_stale(dir, stem);
+    return s->adopted ? CR_OK : make_temporary(s, dir, stem, err);
 }
 
 cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) {

@@ -1,7 +1,9 @@
 /* sibling.h - a file or directory that is made beside its destination and takes its place when it is complete.
  *
  * The temporary name is ".<name>.craton-<random>" in the directory of the destination, locked (flock) while it is being made. What
- * a killed process left behind is unlocked, and is removed when the same destination is written again.
+ * a killed process left behind is unlocked, and is removed when the same destination is written again. A group of a Zarr hierarchy is made
+ * beside the hierarchy, as ".<its name>.<checksum of the group's path>.craton-<random>": inside, other programs would list the
+ * unfinished one as a group, and keep it in their consolidated metadata. Where nothing can be made or moved from there, it is made inside.
  *
  * Invariants
  *  1. Until cr_sibling_commit returns CR_OK nothing changes at the destination; what was there stays readable.
