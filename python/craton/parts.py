@@ -75,7 +75,11 @@ def reductions_in_parts(context, nodes, wanted):
     first = [n for n in first_reductions(nodes) if all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]
     if not first:
         return []
-    for node, (scan, *_) in zip(first, _craton.part_look(context, _as_sent(first), 1)):
+    try:
+        sent = _as_sent(first)
+    except OSError:  # a file that cannot be read here may be there; a worker that cannot names it, and itself
+        return []
+    for node, (scan, *_) in zip(first, _craton.part_look(context, sent, 1)):
         if scan >= 0:
             scans.setdefault(scan, []).append(node)
     return [r for r in (_worth(context, tuple(group), wanted) for group in scans.values()) if r is not None]

@@ -77,11 +77,11 @@ static cr_status put_in_order(cr_inputs *in, char *const *paths, cr_err *err) {
         }
     }
     qsort(spans, (size_t)in->n, sizeof *spans, by_first);
-    for (int k = 0; k < in->n; k++) {
+    for (int k = 0; k < in->n; k++)       /* all, also before an error: each is closed once */
         in->sets[k] = spans[k].set;
-        if (k > 0 && spans[k].first <= spans[k - 1].last)
+    for (int k = 1; k < in->n; k++)
+        if (spans[k].first <= spans[k - 1].last)
             return CR_FAIL(err, CR_INVALID, "%s begins along %s before %s ends", spans[k].path, in->along, spans[k - 1].path);
-    }
     return CR_OK;
 }
 

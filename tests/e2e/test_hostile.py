@@ -286,9 +286,11 @@ def test_cookies_that_reach_eve(stage, evil):
 
 
 def test_oauth_sign_in_started_by_the_page(stage, context, open_page, evil):
-    """Eve's own callback with Alice's browser: the hub gives no code for Eve's server to Alice."""
+    """Eve's own callback with Alice's browser. Alice, an administrator, may go in as a guest: the hub asks her on a page of its own, and
+    gives no code before she has answered there."""
     query = ("/hub/api/oauth2/authorize?client_id=jupyterhub-user-eve&response_type=code&state=x&code_challenge=" + "A" * 43 +
              f"&code_challenge_method=S256&redirect_uri=http%3A%2F%2Feve.localhost%3A{stage.port + 1}%2Fuser%2Feve%2Foauth_callback")
     with evil.expect_navigation() as navigation:
         evil.evaluate("url => { location = url }", stage.hub + query)
-    assert navigation.value.status == 403 and "code=" not in evil.url
+    assert navigation.value.status == 200 and "code=" not in evil.url and evil.url.startswith(stage.hub + "/hub/")
+    assert "You go in as a guest" in evil.inner_text("main")

@@ -42,13 +42,13 @@ def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
     assert re.search("It will be stopped in (1 hour|5. minutes):", page.inner_text("main"))
     inspect(page, "life-warned")
     press(page, "Keep for 1 hour 30 minutes")
-    page.wait_for_function("document.body.innerText.includes('It is kept for 1 hour ')")
+    expect(page.locator("main")).to_contain_text("It is kept for 1 hour ", use_inner_text=True, timeout=30000)
 
     # The place in the queue, as it changes, without a reload; and out of it.
     sign_in(page, hub, "tom")
     press(page, "Start")
     page.wait_for_url(hub.hub + "/hub/spawn-pending/tom")
-    page.wait_for_function("document.getElementById('message').innerText.includes('number 1 of 1: all memory for servers is in use.')")
+    expect(page.locator("#message")).to_contain_text("number 1 of 1: all memory for servers is in use.", timeout=30000)
     inspect(page, "life-waiting")
     press(page, "Cancel")
     expect(page).to_have_url(hub.hub + "/hub/home")      # the form's answer and the stream's last event both lead there: one gives way
@@ -65,11 +65,11 @@ def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     press(page, "Save")
-    page.wait_for_function("document.body.innerText.includes('The announcement ends in 2 days')")
+    expect(page.locator("main")).to_contain_text("The announcement ends in 2 days", use_inner_text=True, timeout=30000)
     inspect(page, "life-admin-told")
     sign_in(page, hub, "tom")
     page.get_by_role("button", name="Start").click()
-    page.wait_for_function("document.body.innerText.includes('being maintained')")
+    expect(page.locator("body")).to_contain_text("being maintained", use_inner_text=True, timeout=30000)
     inspect(page, "life-maintenance")
 
     assert people["mia"].post("/hub/stop", {}, "/hub/home").status == 303
