@@ -145,6 +145,8 @@ def groupby_reduce(
         # For first and last xarray says "missing" without a type: integers stay integers where every group has members.
         keep = result.dtype.kind != "f" and _seen(codes, math.prod(sizes)).all()
         fill_value, min_count = None if keep else np.nan, None
+    elif fill_value is None and plain == "sum" and result.dtype.kind == "f":
+        fill_value = np.nan  # what flox says of groups that nobody belongs to, when nothing is asked
     if fill_value is not None:
         result = _fill_empty(result, codes, math.prod(sizes), fill_value)
     if min_count:

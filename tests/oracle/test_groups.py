@@ -151,10 +151,10 @@ def test_unfinished_is_no_group_of_anybody(tmp_path, version):
     _craton.update(context(), str(hidden), [("v", values, (0, 0))], None)
     zarr.consolidate_metadata(store)
     for consolidated in (False, True):
-        assert xr.open_datatree(store, engine="zarr", consolidated=consolidated).groups == ("/", "/a", "/a/b")
-    assert xr.open_datatree(store, engine="craton").groups == ("/", "/a", "/a/b")
+        assert set(xr.open_datatree(store, engine="zarr", consolidated=consolidated).groups) == {"/", "/a", "/a/b"}
+    assert set(xr.open_datatree(store, engine="craton").groups) == {"/", "/a", "/a/b"}
     writer.finish(context(), None)
-    assert xr.open_datatree(store, engine="zarr", consolidated=False).groups == ("/", "/a", "/a/b", "/a/c")
+    assert set(xr.open_datatree(store, engine="zarr", consolidated=False).groups) == {"/", "/a", "/a/b", "/a/c"}
     np.testing.assert_array_equal(zarr.open_array(store / "a/c/v")[...], dataset(1).v)
     del writer
     assert os.listdir(tmp_path) == ["s"]
