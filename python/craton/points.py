@@ -7,7 +7,7 @@ they are taken out of it together, as groups of one element each: the chunk is r
 import numpy as np
 
 from .array import wrap
-from .graph import make
+from .graph import make, walk
 
 FEW = 4                     # points in a chunk that are not worth looking at all its elements
 MOST_CELLS = 4 << 20        # of the rows and columns that points are taken out of together: there is a number for each
@@ -55,14 +55,7 @@ def _together(array, lines):
 
 def _is_read(node):
     """Whether anything is read or computed for it, and not only looked at in memory."""
-    seen, left = set(), [node]
-    while left:
-        operation, inputs, _ = left.pop().recipe
-        if not inputs and operation not in _IN_MEMORY:
-            return True
-        left.extend(i for i in inputs if id(i) not in seen)
-        seen.update(map(id, inputs))
-    return False
+    return any(not n.recipe[1] and n.recipe[0] not in _IN_MEMORY for n in walk((node,)))
 
 
 def _sliced(array, axes, starts, counts):

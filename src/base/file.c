@@ -53,6 +53,19 @@ static cr_status sync_dir_of(const char *path, cr_err *err) {
     return CR_OK;
 }
 
+cr_status cr_regular_open(const char *path, int *ret_fd, uint64_t *ret_size, cr_err *err) {
+    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return CR_FAIL_ERRNO(err, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return CR_FAIL(err, CR_FORMAT, "%s is not a regular file", path);
+    *ret_fd = fd;
+    *ret_size = (uint64_t)st.st_size;
+    fd = -1;
+    return CR_OK;
+}
+
 cr_status cr_file_replace(const char *path, const void *bytes, size_t n, mode_t mode, cr_err *err) {
     cr_auto_free char *tmp = NULL;
     if (asprintf(&tmp, "%s.tmp.%d.XXXXXX", path, (int)getpid()) < 0) {

@@ -3,11 +3,14 @@
 #define CR_BASE_FILE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include "base/buf.h"
 
 /* Appends the file to out; CR_LIMIT when it is longer than out's maximum allows. */
 cr_status cr_file_read(const char *path, cr_buf *out, cr_err *err) CR_MUST_USE;
+/* A regular file for reading, and its size: no device or pipe, on which opening or reading could wait. CR_FORMAT: it is something else. */
+cr_status cr_regular_open(const char *path, int *ret_fd, uint64_t *ret_size, cr_err *err) CR_MUST_USE;
 /* Temporary file beside path, fsync, rename, fsync of the directory. */
 cr_status cr_file_replace(const char *path, const void *bytes, size_t n, mode_t mode, cr_err *err) CR_MUST_USE;
 /* mkdir -p; existing directories keep their mode. */

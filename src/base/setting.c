@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include "base/text.h"
 
 static char *trim(char *s) {
     while (isspace((unsigned char)*s))
@@ -34,6 +35,21 @@ cr_status cr_settings_read(char *text, const char *where, cr_setting_fn set, voi
         }
     }
     return CR_OK;
+}
+
+cr_status cr_setting_set(const cr_setting_row *rows, size_t n, const char *hint, void *user, const char *key, const char *value, cr_err *err) {
+    if (!cr_text_is_utf8(key, strlen(key)) || !cr_text_is_utf8(value, strlen(value)))
+        return CR_FAIL(err, CR_INVALID, "this is not plain text");
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(rows[i].key, key) != 0)
+            continue;
+        cr_status status = rows[i].set(user, value, err);
+        cr_err_context(err, "%s", key);
+        return status;
+    }
+    CR_FAIL(err, CR_INVALID, "there is no setting '%.40s'", key);
+    cr_err_hint(err, "%s", hint);
+    return CR_INVALID;
 }
 
 void cr_setting_help(cr_buf *out, const char *key, const char *value_name, const char *help) {

@@ -1,9 +1,7 @@
 /* geotiff_io.c - handles of libtiff: one for each thread that reads, through functions that stay inside of the file. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -140,12 +138,9 @@ const void *cr_tiff_tag(const cr_tiff_handle *h, uint32_t tag, TIFFDataType type
 /* ---- files ---------------------------------------------------------------------------------------------------------------------- */
 
 cr_status cr_tiff_open(const char *path, cr_tiff_file **ret_file, cr_err *err) {
-    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return CR_FAIL_ERRNO(err, "cannot open %s", path);
-    if (!S_ISREG(st.st_mode))
-        return CR_FAIL(err, CR_FORMAT, "%s is not a regular file", path);
+    cr_auto_fd int fd = -1;
+    uint64_t size;
+    CR_TRY(cr_regular_open(path, &fd, &size, err));
     cr_tiff_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {
@@ -153,7 +148,7 @@ cr_status cr_tiff_open(const char *path, cr_tiff_file **ret_file, cr_err *err) {
         free(copy);
         return CR_FAIL(err, CR_MEMORY, "no memory to open %s", path);
     }
-    *f = (cr_tiff_file){.refs = 1, .fd = fd, .size = (uint64_t)st.st_size, .path = copy};
+    *f = (cr_tiff_file){.refs = 1, .fd = fd, .size = size, .path = copy};
     pthread_mutex_init(&f->lock, NULL);
     fd = -1;
     *ret_file = f;

@@ -1,23 +1,18 @@
 /* hdf5_io.c - fetching bytes within the file, the cursor, checksum, text. */
 #include "engine/format/hdf5_io.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "engine/format/text8.h"
 
 cr_status h5_file_open(const char *path, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) {
-    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return CR_FAIL_ERRNO(err, "cannot open %s", path);
-    if (!S_ISREG(st.st_mode))
-        return CR_FAIL(err, CR_FORMAT, "%s is not a regular file", path);
+    cr_auto_fd int fd = -1;
+    uint64_t size;
+    CR_TRY(cr_regular_open(path, &fd, &size, err));
     h5_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {
@@ -29,7 +24,7 @@ cr_status h5_file_open(const char *path, uint64_t limit_bytes, h5_file **ret_fil
     f->fd = fd;
     fd = -1;
     f->path = copy;
-    f->size = (uint64_t)st.st_size;
+    f->size = size;
     f->limit_bytes = limit_bytes;
     f->off_size = f->len_size = 8;
     *ret_file = f;

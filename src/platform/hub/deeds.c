@@ -19,24 +19,26 @@ cr_status cr_deed_add_person(cr_hub *hub, const cr_actor *who, const char *name,
     return cr_audit_end(hub, who, add_person(hub->db, name, admin, ret_person, err), CR_AUDIT_PERSON_MADE, name, admin ? "administrator" : "", err);
 }
 
+static cr_status check_stays(cr_hub *hub, int64_t id, const char *name, cr_err *err) {
+    cr_removal_row removal = {0};
+    CR_TRY(cr_removal_find(hub, id, &removal, err));
+    return removal.wanted ? CR_FAIL(err, CR_CONFLICT, "%s is being removed", name) : CR_OK;
+}
+
 cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what, const char *whom, char ret_url[CR_URL_MAX], cr_err *err) {
     char token[CR_TOKEN_LEN + 1], detail[CR_GROUP_NAME_MAX + 80] = "to set a password";
     if (what->kind == CR_ONETIME_ADMIN)
         snprintf(detail, sizeof detail, "for an administrator");
     else if (what->kind == CR_ONETIME_INVITE)
         snprintf(detail, sizeof detail, "invitation for %lld%s%s", (long long)CR_MAX(what->seats, (int64_t)1), what->group[0] ? ", group " : "", what->group);
+    if (what->user_id)
+        CR_TRY(check_stays(hub, what->user_id, whom, err));
     CR_TRY(cr_db_begin(hub->db, err));
     cr_status status = cr_onetime_make(hub->db, what, CR_MAX(who->id, (int64_t)0), token, err);
     CR_TRY(cr_audit_end(hub, who, status, CR_AUDIT_LINK_MADE, whom, detail, err));
     snprintf(ret_url, CR_URL_MAX, "%s/hub/join/%s", hub->hub_origin, token);
     explicit_bzero(token, sizeof token);
     return CR_OK;
-}
-
-static cr_status check_stays(cr_hub *hub, const cr_person *person, cr_err *err) {
-    cr_removal_row removal = {0};
-    CR_TRY(cr_removal_find(hub, person->id, &removal, err));
-    return removal.wanted ? CR_FAIL(err, CR_CONFLICT, "%s is being removed", person->name) : CR_OK;
 }
 
 /* CR_NOT_FOUND: none runs. */
@@ -57,7 +59,7 @@ static cr_status none_is_good(cr_status status, cr_err *err) {
 cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *person, bool disabled, cr_err *err) {
     if (disabled && who->id == person->id)
         return CR_FAIL(err, CR_CONFLICT, "You cannot disable or remove yourself.");
-    CR_TRY(check_stays(hub, person, err));
+    CR_TRY(check_stays(hub, person->id, person->name, err));
     CR_TRY(cr_db_begin(hub->db, err));
     CR_TRY(cr_audit_end(hub, who, cr_person_set_disabled(hub->db, person->id, disabled, err),
                         disabled ? CR_AUDIT_PERSON_DISABLED : CR_AUDIT_PERSON_ENABLED, person->name, "", err));
@@ -69,7 +71,7 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
 }
 
 cr_status cr_deed_set_admin(cr_hub *hub, const cr_actor *who, const cr_person *person, bool admin, cr_err *err) {
-    CR_TRY(check_stays(hub, person, err));
+    CR_TRY(check_stays(hub, person->id, person->name, err));
     if (person->admin == admin)
         return CR_OK;
     CR_TRY(cr_db_begin(hub->db, err));
@@ -84,7 +86,7 @@ cr_status cr_deed_remove(cr_hub *hub, const cr_actor *who, const cr_person *pers
 }
 
 cr_status cr_deed_stop_server(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) {
-    CR_TRY(check_stays(hub, person, err));
+    CR_TRY(check_stays(hub, person->id, person->name, err));
     cr_status status = stop_server(hub, person, "The administrator stopped it.", err);
     if (status == CR_OK)
         cr_audit_note(hub, who, CR_AUDIT_SERVER_STOPPED, person->name, "");

@@ -106,10 +106,8 @@ static cr_status add(task *t) {
 
 static cr_status new_link(task *t) {
     cr_person person;
-    cr_removal_row removal = {0};
     CR_TRY(find(t, t->args[0], &person));
-    CR_TRY(cr_removal_find(t->hub, person.id, &removal, t->err));
-    return removal.wanted ? CR_FAIL(t->err, CR_CONFLICT, "%s is being removed", person.name) : password_link(t, &person);
+    return password_link(t, &person);
 }
 
 static cr_status disable(task *t) {

@@ -118,14 +118,12 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
     cr_actor who;
     cr_removal_row removal;
     cr_actor_of(req, &who);
-    CR_TRY(cr_removal_find(hub, person->id, &removal, err));
-    if (removal.wanted && what != ACT_REMOVE)
-        return CR_FAIL(err, CR_CONFLICT, "%s is being removed", person->name);
     switch (what) {
     case ACT_DISABLE: return cr_deed_disable(hub, &who, person, true, err);
     case ACT_ENABLE: return cr_deed_disable(hub, &who, person, false, err);
     case ACT_STOP: return cr_deed_stop_server(hub, &who, person, err);
     case ACT_REMOVE:
+        CR_TRY(cr_removal_find(hub, person->id, &removal, err));
         if (!removal.wanted && who.id != person->id && strcmp(cr_request_field(req, "confirm"), person->name) != 0)
             return CR_FAIL(err, CR_INVALID, "to remove %s with all files, type the name into the field beside the button", person->name);
         return cr_deed_remove(hub, &who, person, err);
@@ -163,8 +161,7 @@ void cr_people_act(cr_request *req) {
         show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
-    cr_removal_row removal;
-    if (what == ACT_LINK && cr_removal_find(hub, person.id, &removal, &err) == CR_OK && !removal.wanted) {
+    if (what == ACT_LINK) {
         cr_onetime link = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id};
         show_link(req, &link, person.name);
         return;

@@ -44,6 +44,8 @@ bool cr_rest_check_body(cr_request *req, const char *what, const cr_rest_field *
 
 /* The person of this name, not one who is being removed. false: replied, 404 without words as JupyterHub when there is none. */
 bool cr_rest_find_person(cr_request *req, const char *name, cr_person *ret_person);
+/* The group that the path names first. false: replied. */
+bool cr_rest_find_group(cr_request *req, int64_t *ret_id);
 /* The person as this caller may see it; NULL: nothing may be seen. */
 json_t *cr_rest_user_model(cr_request *req, const cr_person *p);
 /* The service as this caller may see it. */

@@ -82,7 +82,7 @@ void cr_api_groups(cr_request *req) {
         cr_reply_err(req, &err);
 }
 
-static bool find_group(cr_request *req, int64_t *ret_id) {
+bool cr_rest_find_group(cr_request *req, int64_t *ret_id) {
     cr_err err = CR_ERR_INIT;
     if (cr_group_find(cr_hub_of(req)->db, req->param[0], ret_id, &err) == CR_OK)
         return true;
@@ -93,7 +93,7 @@ static bool find_group(cr_request *req, int64_t *ret_id) {
 void cr_api_group_get(cr_request *req) {
     int64_t id;
     if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_READ_GROUPS, CR_SCOPE_READ_GROUPS_NAME, CR_SCOPE_READ_ROLES_GROUPS) &&
-        find_group(req, &id))
+        cr_rest_find_group(req, &id))
         reply_group(req, 200, id);
 }
 
@@ -216,7 +216,7 @@ void cr_api_group_make(cr_request *req) {
 void cr_api_group_remove(cr_request *req) {
     int64_t id;
     cr_err err = CR_ERR_INIT;
-    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_DELETE_GROUPS) || !find_group(req, &id))
+    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_DELETE_GROUPS) || !cr_rest_find_group(req, &id))
         return;
     cr_actor who;
     cr_actor_of(req, &who);
@@ -231,7 +231,7 @@ void cr_api_group_remove(cr_request *req) {
 void cr_api_group_users(cr_request *req) {
     int64_t id;
     bool leave = req->method == CR_DELETE;
-    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_GROUPS) || !find_group(req, &id) ||
+    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_GROUPS) || !cr_rest_find_group(req, &id) ||
         !cr_rest_check_body(req, "group", group_fields, CR_ARRAY_LEN(group_fields)))
         return;
     if (!json_object_get(req->json, "users")) {
@@ -247,7 +247,7 @@ void cr_api_group_users(cr_request *req) {
 void cr_api_group_properties(cr_request *req) {
     int64_t id;
     cr_err err = CR_ERR_INIT;
-    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_GROUPS) || !find_group(req, &id))
+    if (!CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_GROUPS) || !cr_rest_find_group(req, &id))
         return;
     if (!json_is_object(req->json)) {
         cr_reply_error(req, 400, "Must specify properties", "");

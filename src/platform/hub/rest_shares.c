@@ -336,17 +336,9 @@ void cr_api_shared(cr_request *req) {
         reply_list(req, &(cr_share_filter){.reaches_id = person.id});
 }
 
-static bool find_group(cr_request *req, int64_t *ret_id) {
-    cr_err err = CR_ERR_INIT;
-    if (cr_group_find(cr_hub_of(req)->db, req->param[0], ret_id, &err) == CR_OK)
-        return true;
-    cr_reply_err(req, &err);
-    return false;
-}
-
 void cr_api_group_shared(cr_request *req) {
     int64_t id;
-    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_READ_GROUPS_SHARES) && find_group(req, &id))
+    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], CR_SCOPE_READ_GROUPS_SHARES) && cr_rest_find_group(req, &id))
         reply_list(req, &(cr_share_filter){.group_id = id});
 }
 
@@ -398,6 +390,6 @@ void cr_api_shared_one(cr_request *req) {
 void cr_api_group_shared_one(cr_request *req) {
     cr_share_filter which = {0};
     cr_scope scope = req->method == CR_DELETE ? CR_SCOPE_GROUPS_SHARES : CR_SCOPE_READ_GROUPS_SHARES;
-    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], scope) && find_group(req, &which.group_id))
+    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], scope) && cr_rest_find_group(req, &which.group_id))
         one_share(req, "group", &which);
 }

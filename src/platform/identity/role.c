@@ -7,11 +7,6 @@
 #include "platform/identity/groups.h"
 #include "platform/identity/provider.h"
 
-typedef struct row {
-    const char *key, *value_name, *help;
-    cr_status (*set)(cr_role *r, const char *value, cr_err *err);
-} row;
-
 #define EVERYBODY "user"
 
 /* Whoever has it may be a person or a service, so !user, !service and self are those of the holder. */
@@ -34,31 +29,35 @@ static cr_status add_text(char *list, size_t size, int most, int32_t *n, const c
     return CR_OK;
 }
 
-static cr_status add_scope(cr_role *r, const char *value, cr_err *err) {
+static cr_status add_scope(void *user, const char *value, cr_err *err) {
+    cr_role *r = user;
     CR_TRY(check_scope(value, err));
     return add_text(r->scopes[0], sizeof r->scopes[0], CR_ROLE_SCOPES, &r->n_scopes, value, err);
 }
 
-static cr_status add_user(cr_role *r, const char *value, cr_err *err) {
+static cr_status add_user(void *user, const char *value, cr_err *err) {
+    cr_role *r = user;
     char name[CR_NAME_MAX + 1];
     CR_TRY(cr_name_normalize(value, name, err));
     return add_text(r->users[0], sizeof r->users[0], CR_ROLE_USERS, &r->n_users, name, err);
 }
 
-static cr_status add_group(cr_role *r, const char *value, cr_err *err) {
+static cr_status add_group(void *user, const char *value, cr_err *err) {
+    cr_role *r = user;
     if (!cr_group_name_is_right(value))
         return CR_FAIL(err, CR_INVALID, "a group's name has 1 to %d bytes and no control characters", CR_ROLE_GROUP_MAX);
     return add_text(r->groups[0], sizeof r->groups[0], CR_ROLE_GROUPS, &r->n_groups, value, err);
 }
 
-static cr_status add_service(cr_role *r, const char *value, cr_err *err) {
+static cr_status add_service(void *user, const char *value, cr_err *err) {
+    cr_role *r = user;
     if (!cr_provider_name_is_valid(value))
         return CR_FAIL(err, CR_INVALID, "'%.60s' cannot name a service", value);
     return add_text(r->services[0], sizeof r->services[0], CR_ROLE_SERVICES, &r->n_services, value, err);
 }
 
 /* Adding a setting is adding a row. */
-static const row rows[] = {
+static const cr_setting_row rows[] = {
     {"scope", "SCOPE", "what it gives, as list:users!group=course or shares!user (one's own); may be repeated", add_scope},
     {"user", "NAME", "who has it; may be repeated. The role user is everybody's and names nobody", add_user},
     {"group", "NAME", "a group whose people have it; may be repeated", add_group},
@@ -66,18 +65,7 @@ static const row rows[] = {
 };
 
 static cr_status set_line(void *user, char *key, char *value, cr_err *err) {
-    if (!cr_text_is_utf8(key, strlen(key)) || !cr_text_is_utf8(value, strlen(value)))
-        return CR_FAIL(err, CR_INVALID, "this is not plain text");
-    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
-        if (strcmp(rows[i].key, key) != 0)
-            continue;
-        cr_status status = rows[i].set(user, value, err);
-        cr_err_context(err, "%s", key);
-        return status;
-    }
-    CR_FAIL(err, CR_INVALID, "there is no setting '%.40s'", key);
-    cr_err_hint(err, "see cratond --role-help");
-    return CR_INVALID;
+    return cr_setting_set(rows, CR_ARRAY_LEN(rows), "see cratond --role-help", user, key, value, err);
 }
 
 cr_status cr_role_parse(const char *name, char *text, cr_role *ret_role, cr_err *err) {

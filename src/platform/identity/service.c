@@ -8,12 +8,8 @@
 #include "base/text.h"
 #include "platform/identity/provider.h"
 
-typedef struct row {
-    const char *key, *value_name, *help;
-    cr_status (*set)(cr_service *s, const char *value, cr_err *err);
-} row;
-
-static cr_status set_url(cr_service *s, const char *value, cr_err *err) {
+static cr_status set_url(void *user, const char *value, cr_err *err) {
+    cr_service *s = user;
     char origin[320];
     if (strlen(value) >= sizeof s->url)
         return CR_FAIL(err, CR_LIMIT, "longer than %zu characters", sizeof s->url - 1);
@@ -23,7 +19,8 @@ static cr_status set_url(cr_service *s, const char *value, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status set_admin(cr_service *s, const char *value, cr_err *err) {
+static cr_status set_admin(void *user, const char *value, cr_err *err) {
+    cr_service *s = user;
     s->admin = strcmp(value, "yes") == 0;
     return s->admin || strcmp(value, "no") == 0 ? CR_OK : CR_FAIL(err, CR_INVALID, "'%.40s' is neither yes nor no", value);
 }
@@ -39,7 +36,8 @@ static cr_status check_scope(const char *text, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status add_scope(cr_service *s, const char *value, cr_err *err) {
+static cr_status add_scope(void *user, const char *value, cr_err *err) {
+    cr_service *s = user;
     if (s->n_scopes == CR_SERVICE_SCOPES)
         return CR_FAIL(err, CR_LIMIT, "there are more than %d", CR_SERVICE_SCOPES);
     if (strlen(value) > CR_SERVICE_SCOPE_MAX)
@@ -50,25 +48,14 @@ static cr_status add_scope(cr_service *s, const char *value, cr_err *err) {
 }
 
 /* Adding a setting is adding a row. */
-static const row rows[] = {
+static const cr_setting_row rows[] = {
     {"scope", "SCOPE", "what it may do, as list:users or delete:servers!group=course; may be repeated", add_scope},
     {"admin", "yes|no", "it has the role admin, which is almost everything (no)", set_admin},
     {"url", "URL", "where people find it; shown in the list of services", set_url},
 };
 
 static cr_status set_line(void *user, char *key, char *value, cr_err *err) {
-    if (!cr_text_is_utf8(key, strlen(key)) || !cr_text_is_utf8(value, strlen(value)))
-        return CR_FAIL(err, CR_INVALID, "this is not plain text");
-    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
-        if (strcmp(rows[i].key, key) != 0)
-            continue;
-        cr_status status = rows[i].set(user, value, err);
-        cr_err_context(err, "%s", key);
-        return status;
-    }
-    CR_FAIL(err, CR_INVALID, "there is no setting '%.40s'", key);
-    cr_err_hint(err, "see cratond --service-help; the token has a file of its own");
-    return CR_INVALID;
+    return cr_setting_set(rows, CR_ARRAY_LEN(rows), "see cratond --service-help; the token has a file of its own", user, key, value, err);
 }
 
 cr_status cr_service_parse(const char *name, char *text, cr_service *ret_service, cr_err *err) {
