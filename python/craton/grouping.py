@@ -11,6 +11,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import time
 
 _LOCK_SECONDS = 120
@@ -39,13 +40,25 @@ def make_parents(root, names, version):
         found = version_of(path)
         if found not in (None, version):
             raise ValueError(f"craton: {path} is Zarr version {found}; a group of version {version} cannot be written into it. Pass zarr_format={found}")
-        if found is None and os.path.isdir(path) and depth == 0 and os.listdir(path):
+        if found is None and depth == 0 and _is_of_others(path):
             raise FileExistsError(errno.EEXIST, "craton: the directory exists and is no Zarr store; no group is written into it", path)
         if _is_array(path, found):
             raise ValueError(f"craton: {path} is an array, so {'/'.join(names)!r} cannot be a group below it")
         os.makedirs(path, exist_ok=True)
-        if found is None:
+        if found is None or _is_begun(path, found):
             _make_group(path, version, depth == 0)
+
+
+def _is_of_others(path):
+    """Whether a directory that had no metadata has files of somebody else. Another writer may be making a store of it at this moment: its
+    files do not count before the metadata are in place, and afterwards there are some."""
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return any(not _is_temporary(n) for n in names) and version_of(path) is None
+
+
+def _is_begun(path, version):
+    """A root of version 2 is made in three steps; another writer does them, or was killed before the last."""
+    return version == 2 and not any(os.path.exists(os.path.join(path, n)) for n in (".zgroup", ".zarray"))
 
 
 def version_of(path):
@@ -73,7 +86,7 @@ def _make_group(path, version, is_root):
 
 
 def _create(path, document):
-    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}.tmp"
+    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}.tmp"  # _is_temporary knows the form
     try:
         _save(temporary, document)
         with contextlib.suppress(FileExistsError):
@@ -81,6 +94,10 @@ def _create(path, document):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def _is_temporary(name):
+    return re.fullmatch(r"(zarr\.json|\.zmetadata|\.zattrs|\.zgroup)\.\d+\.\d+\.tmp", name) is not None
 
 
 # ---- the consolidated metadata above a group ----

@@ -99,6 +99,34 @@ def test_writers_at_once(tmp_path, version):
     assert not [p for p in store.rglob("*") if p.name.endswith(".tmp") or ".craton-" in p.name]
 
 
+BEGIN = """
+import sys, time
+from craton import grouping
+for k in range(150):
+    while time.time() < float(sys.argv[2]) + k * 0.02: pass
+    grouping.make_parents(f"{sys.argv[1]}/{k}", ["a", "b"], int(sys.argv[3]))
+    with grouping.locked(f"{sys.argv[1]}/{k}", int(sys.argv[3])): pass
+"""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_stores_begun_at_once(tmp_path, version):
+    """At the same instant: the directory is there, its metadata not yet."""
+    start = str(time.time() + 3)
+    writers = [subprocess.Popen([sys.executable, "-c", BEGIN, tmp_path, start, str(version)], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for w in writers:
+        assert w.wait(200) == 0, w.stderr.read()
+    for k in (0, 149):
+        assert sorted(p.name for p in (tmp_path / str(k)).iterdir() if not p.name.startswith(".z")) == (["a"] if version == 2 else ["a", "zarr.json"])
+
+
+def test_files_of_somebody_else(tmp_path):
+    (tmp_path / "zarr.json.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="no Zarr store"):
+        dataset(0).craton.to_zarr(tmp_path, group="a")
+    assert os.listdir(tmp_path) == ["zarr.json.txt"]
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_an_append_to_the_root_waits_for_who_tells_of_a_group(tmp_path, version):
     """Both read the root's metadata and replace them: one after the other, or what one said is lost."""
