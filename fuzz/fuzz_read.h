@@ -86,6 +86,7 @@ static inline void fuzz_read_file(cr_file *f) {
             cr_arena_done(&arena);
         }
     }
+    (void)sum;
 }
 
 #endif

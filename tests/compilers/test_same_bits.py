@@ -58,6 +58,12 @@ def files(store):
     return sorted(str(path.relative_to(store)) for path in store.rglob("*") if path.is_file())
 
 
+def is_fill(store):
+    """A chunk that holds the fill value alone is not written: infinities make a standard deviation missing, a minimum may be 0."""
+    with xr.open_zarr(store, chunks=None) as ds:
+        return all(np.isnan(v).all() or not v.values.any() for v in ds.data_vars.values())
+
+
 def test_there_is_something_to_compare():
     assert len(BUILDS) >= 4 and len({build.name for build in BUILDS}) == len(BUILDS)
     compilers = {build.name: (build / "build.ninja").read_text().count("-march=x86-64-v3") for build in BUILDS}
@@ -71,7 +77,8 @@ def test_bits(source, tmp_path, expression):
     for build, store in zip(BUILDS, stores):
         calc(build, expression, source, store)
     names = files(stores[0])
-    assert any("/c/" in name or name.endswith("/c") for name in names), names
+    if not any("/c/" in name or name.endswith("/c") for name in names):
+        assert is_fill(stores[0]), names
     for build, store in zip(BUILDS[1:], stores[1:]):
         assert files(store) == names
         different = [name for name in names if not filecmp.cmp(stores[0] / name, store / name, shallow=False)]

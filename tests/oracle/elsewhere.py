@@ -22,12 +22,15 @@ OTHERS = {
     "test_append.py": "compares stores with zarr's own view of them",
     "test_cluster.py": "computes on Dask clusters",
     "test_formats.py": "C programs",
+    "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",
     "test_info.py": "the command line",
     "test_netcdf4_writer.py": "C programs",
     "test_rechunk.py": "the command line",
+    "test_reference.py": "references to stores and files that all three wrote",
     "test_resume.py": "the command line",
     "test_serialize.py": "makes files with all three",
+    "test_shards.py": "compares stores with zarr's own view of them",
     "test_terminal.py": "the command line",
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
