@@ -5,6 +5,7 @@ process with the full environment, whose Python CRATON_FULL_PYTHON names; data t
 
     python -m pytest -p elsewhere tests/oracle
 """
+import fnmatch
 import functools
 import importlib
 import importlib.util
@@ -35,7 +36,9 @@ OTHERS = {
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
 ABOUT = ("test_who_asks_for_dask_gets_it", "test_dask_that_was_there_before", "test_mixing_with_dask_is_refused_clearly", "test_xarray_writes_zarr",
-         "test_xarray_writes_netcdf[netcdf4]")
+         "test_xarray_writes_netcdf[netcdf4]", "test_as_many_lazy_and_right_as_dask")
+# Programs of the catalogue in which xarray itself opens many files by netCDF4, or writes lazy arrays.
+PROGRAMS = ("test_program[[]open/many*", "test_program[[]open/members]", "test_program[[]write/netcdf*", "test_program[[]write/zarr*")
 
 
 class Elsewhere:
@@ -145,7 +148,7 @@ def pytest_ignore_collect(collection_path):
 
 
 def pytest_collection_modifyitems(config, items):
-    about = [item for item in items if item.name in ABOUT or item.originalname in ABOUT]
+    about = [item for item in items if item.name in ABOUT or item.originalname in ABOUT or any(fnmatch.fnmatchcase(item.name, p) for p in PROGRAMS)]
     config.hook.pytest_deselected(items=about)
     items[:] = [item for item in items if item not in about]
 

