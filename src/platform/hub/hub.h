@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, refused.c, people.c (pages), removals.c, rest*.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, refused.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -192,6 +192,7 @@ void cr_keep_post(cr_request *req);            /* an idle server shall not be st
 void cr_servers_post(cr_request *req);         /* a named server is made */
 void cr_servers_remove(cr_request *req);
 void cr_pending(cr_request *req);
+/* user_paths.c */
 void cr_user_redirect(cr_request *req);
 void cr_user_path(cr_request *req);            /* /hub/user/NAME/... of a server that is not there */
 void cr_user_path_direct(cr_request *req);     /* /user/NAME/... that reached the hub */
