@@ -46,6 +46,14 @@ static void check_from_hub(const cr_msg *m) {
     }
 }
 
+static void check_service(const cr_service *s) {
+    fuzz_must(s->n_scopes >= 0 && s->n_scopes <= CR_SERVICE_SCOPES && s->n_allowed >= 0 && s->n_allowed <= CR_SERVICE_SCOPES);
+    check_text(s->url, sizeof s->url);
+    check_text(s->redirect, sizeof s->redirect);
+    for (int32_t i = 0; i < s->n_allowed; i++)
+        check_text(s->allowed[i], sizeof s->allowed[i]);
+}
+
 static void check_role(const cr_role *r) {
     check_text(r->name, sizeof r->name);
     fuzz_must(cr_provider_name_is_valid(r->name) && r->n_scopes <= CR_ROLE_SCOPES && r->n_users <= CR_ROLE_USERS && r->n_groups <= CR_ROLE_GROUPS &&
@@ -66,7 +74,7 @@ static void check_from_helper(const cr_msg *m) {
     else if (m->head.kind == CR_MSG_PROVIDER)
         check_text(m->as_cr_msg_provider.provider.issuer, sizeof m->as_cr_msg_provider.provider.issuer);
     else if (m->head.kind == CR_MSG_SERVICE)
-        check_text(m->as_cr_msg_service.service.url, sizeof m->as_cr_msg_service.service.url);
+        check_service(&m->as_cr_msg_service.service);
     else if (m->head.kind == CR_MSG_ROLE)
         check_role(&m->as_cr_msg_role.role);
     else if (m->head.kind == CR_MSG_PROFILES)

@@ -23,6 +23,9 @@ static void as_service(const uint8_t *data, size_t size) {
         fuzz_must(cr_service_check(&s, NULL) == CR_OK);
         for (int i = 0; i < s.n_scopes; i++)
             fuzz_must(strncmp(s.scopes[i], "self", 4) != 0 && strncmp(s.scopes[i], "inherit", 7) != 0);
+        for (int i = 0; i < s.n_allowed; i++)
+            fuzz_must(strncmp(s.allowed[i], "inherit", 7) != 0);
+        fuzz_must(s.redirect[0] ? !strpbrk(s.redirect, "?#") : !s.n_allowed && !s.no_confirm);
     }
     free(text);
 }

@@ -15,6 +15,7 @@ from hub_client import free_ports, request
 
 HERE = Path(__file__).resolve().parent
 PEOPLE = ("root1", "ann", "bob")  # root1 is an administrator in both
+NAMED_SERVERS = 2  # that a person may have
 # Programs of the operator's: name -> (administrator, scopes, address for people).
 SERVICES = {
     "boss": (True, [], ""),
@@ -46,6 +47,8 @@ c.SimpleLocalProcessSpawner.home_dir_template = "homes/{username}"
 c.Spawner.cmd = ["%(python)s", "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={}"]
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.named_server_limit_per_user = %(named)d
 c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d"
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = %(hub)d
@@ -78,7 +81,7 @@ class RealHub:
         services = [{"name": name, "api_token": self.tokens[name], "admin": admin} for name, (admin, _, _) in SERVICES.items()]
         roles = [{"name": f"of-{name}", "scopes": scopes, "services": [name]} for name, (_, scopes, _) in SERVICES.items() if scopes]
         roles += more_roles
-        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable,
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable, "named": NAMED_SERVERS,
                                                          "services": services, "roles": roles})
         self.url = f"http://127.0.0.1:{first + 1}"
         self.log = open(self.folder / "log", "w+")
@@ -147,7 +150,7 @@ class OurHub:
 class Row:
     """One request: `ID WHO METHOD PATH [Header:value ...] [body]`, fields divided by spaces; the body begins with { or [ or !.
 
-    METHOD READY or STOPPED asks GET until the person's server is that, and gives the last answer.
+    METHOD READY or STOPPED asks GET until the server, or the person's default one, is that, and gives the last answer.
     WHO may be @ROW, with the token that this row's answer held; {ROW.KEY} in a path is a value of that answer.
     """
 
@@ -175,8 +178,9 @@ class Row:
         end = time.monotonic() + 90
         while self.method in ("READY", "STOPPED"):
             answer = request("GET", hub.url + self.path, headers=headers)
-            ready = answer.json()["servers"].get("", {}).get("ready")
-            if ready if self.method == "READY" else not answer.json()["servers"]:
+            person = answer.json()
+            server = person["servers"].get("") if "servers" in person else person
+            if server and server["ready"] if self.method == "READY" else not server or server["stopped"]:
                 return Reply(answer, hub.url)
             assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
             time.sleep(0.2)

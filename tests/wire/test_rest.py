@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from hub_client import Platform
-from rest_world import OurHub, RealHub, differences, read_accepted, read_rows, write_services
+from rest_world import NAMED_SERVERS, OurHub, RealHub, differences, read_accepted, read_rows, write_services
 
 ROWS = read_rows()
 
@@ -18,6 +18,7 @@ def replies(tmp_path_factory):
     try:
         real = RealHub(tmp_path_factory.mktemp("real"))
         services = write_services(platform)
+        platform.options = ("--named-servers", str(NAMED_SERVERS))
         platform.start()
         ours = OurHub(platform, services)
         yield {row.id: (row.ask(real), row.ask(ours)) for row in ROWS}

@@ -30,11 +30,17 @@ def test_good_settings(state):
     put(state, "culler.token", TOKEN + "\n", 0o600)
     put(state, "boss.conf", "admin = yes\n", 0o600)
     put(state, "boss.token", TOKEN[::-1], 0o400)
+    put(state, "board.conf", "oauth_redirect_uri = https://board.example/back\noauth_client_allowed_scope = self\n", 0o600)
+    put(state, "board.token", TOKEN[1:], 0o600)
+    put(state, "near.conf", "oauth_redirect_uri = http://127.0.0.1:9000/back\ntrusted = yes\noauth_no_confirm = yes\n", 0o600)
+    put(state, "near.token", TOKEN[2:], 0o600)
     a = cratond(state, "--check")
     assert a.returncode == 0, a.stderr
     assert "service boss: administrator, and 0 scopes" in a.stdout and "service culler: 2 scopes" in a.stdout
+    assert "people sign in to it, as client service-board, back at https://board.example/back" in a.stdout
+    assert "people sign in to it without being asked, as client service-near" in a.stdout
     assert TOKEN not in a.stdout + a.stderr
-    assert "delete:servers!group=course" in cratond(state, "--service-help").stdout
+    assert "oauth_redirect_uri" in cratond(state, "--service-help").stdout and "delete:servers!group=course" in cratond(state, "--service-help").stdout
 
 
 @pytest.mark.parametrize("files, says, hint", [
@@ -50,6 +56,10 @@ def test_good_settings(state):
     ({"Culler.conf": (CONF, 0o600)}, "cannot name a service", ""),
     ({"culler.conf": ("x" * 20000, 0o600)}, "longer than 16 KiB", ""),
     ({"culler.conf": ("scope = list:users\0", 0o600)}, "NUL byte", ""),
+    ({"culler.conf": ("oauth_redirect_uri = http://127.0.0.1:9000/back\n", 0o600)}, "would send it their cookies", "host name of its own"),
+    ({"culler.conf": ("oauth_redirect_uri = http://127.0.0.1:8000/back\ntrusted = yes\n", 0o600)}, "is the hub itself", ""),
+    ({"culler.conf": ("oauth_redirect_uri = https://ada.localhost:9000/back\n", 0o600)}, "host of the hub or of user servers", "trusted = yes"),
+    ({"culler.conf": ("oauth_redirect_uri = https://u:p@board.example/back\n", 0o600)}, "line 1: oauth_redirect_uri", ""),
     ({"a.conf": (CONF, 0o600), "b.conf": (CONF, 0o600), "a.token": (TOKEN, 0o600), "b.token": (TOKEN, 0o600)}, "a and b have the same token", ""),
 ])
 def test_bad_settings(state, files, says, hint):

@@ -63,6 +63,7 @@ static const row rows[] = {
     {"idle-warning", "S", "seconds before that in which its person is told (600)", INT, AT(idle_warning_s), 0, 10000000},
     {"idle-keep", "S", "seconds for which its person can keep it with one click; 0: cannot (14400)", INT, AT(idle_keep_s), 0, 10000000},
     {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", INT, AT(age_s), 0, 100000000},
+    {"named-servers", "N", "servers of one person beside the ordinary one; roles can give more (0)", INT, AT(named_servers), 0, 100},
     {"audit-days", "N", "days for which the audit log is kept (400)", INT, AT(audit_days), 1, 36500},
     {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", INT, AT(audit_rows), 100, 10000000},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},

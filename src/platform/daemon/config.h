@@ -36,6 +36,7 @@ typedef struct cr_config {
     char gateway_groups[1024];    /* see gateway/group_limits.h */
     int64_t idle_s, age_s;        /* a server ends when it was not used for so long, and at this age; 0: never */
     int64_t idle_warning_s, idle_keep_s;    /* its person is told before, and can keep it for so long; 0: cannot */
+    int64_t named_servers;        /* of one person, beside the default one; 0: none */
     int64_t audit_days, audit_rows;         /* bounds of the audit log */
 } cr_config;
 

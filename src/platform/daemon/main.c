@@ -165,8 +165,12 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
         printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
                p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback");
     }
-    for (int i = 0; i < services->n; i++)
-        printf("  service %s: %s%d scopes\n", services->at[i].name, services->at[i].admin ? "administrator, and " : "", services->at[i].n_scopes);
+    for (int i = 0; i < services->n; i++) {
+        const cr_service *s = &services->at[i];
+        printf("  service %s: %s%d scopes\n", s->name, s->admin ? "administrator, and " : "", s->n_scopes);
+        if (s->redirect[0])
+            printf("    people sign in to it%s, as client service-%s, back at %s\n", s->no_confirm ? " without being asked" : "", s->name, s->redirect);
+    }
     for (int i = 0; i < roles->n; i++) {
         const cr_role *r = &roles->at[i];
         if (strcmp(r->name, "user") == 0)

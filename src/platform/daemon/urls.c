@@ -2,9 +2,9 @@
 #include "platform/daemon/urls.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static char *put(char *buf, size_t size, const char *fmt, ...) CR_PRINTF(3, 4);
 static char *put(char *buf, size_t size, const char *fmt, ...) {
@@ -55,6 +55,21 @@ char *cr_url_gateway(const cr_config *c, char *buf, size_t size) {
 char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size) {
     char origin[CR_URL_MAX];
     return put(buf, size, "%s" CR_GATEWAY_PATH, cr_url_user_origin(c, account, origin, sizeof origin));
+}
+
+/* The host of an origin; returns its length. */
+static size_t host_of(const char *origin, const char **ret_host) {
+    const char *sep = strstr(origin, "://");
+    *ret_host = sep ? sep + 3 : origin;
+    return **ret_host == '[' ? strcspn(*ret_host, "]") + 1 : strcspn(*ret_host, ":/");
+}
+
+bool cr_url_is_host_of_ours(const cr_config *c, const char *origin) {
+    char hub[CR_URL_MAX];
+    const char *host, *own, *users = domain_of_users(c);
+    size_t n = host_of(origin, &host), m = host_of(cr_url_hub_origin(c, hub, sizeof hub), &own), k = strlen(users);
+    bool below = n > k && host[n - k - 1] == '.' && strncasecmp(host + n - k, users, k) == 0;
+    return below || (n == m && strncasecmp(host, own, n) == 0);
 }
 
 static bool stays(unsigned char b) {

@@ -12,6 +12,7 @@
 #ifndef CR_PLATFORM_DAEMON_URLS_H
 #define CR_PLATFORM_DAEMON_URLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "platform/daemon/config.h"
@@ -51,6 +52,9 @@ char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size);
 /* USERORIGIN/services/dask-gateway: what the links to dashboards begin with */
 char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size);
+
+/* Does this origin lie at a host to which browsers send cookies of the hub or of somebody's server? They do not look at ports. */
+bool cr_url_is_host_of_ours(const cr_config *c, const char *origin);
 
 /* One segment of a path, percent-encoded as JupyterHub does it: letters, digits and -._~@ stay. */
 char *cr_url_segment(const char *text, char *buf, size_t size);

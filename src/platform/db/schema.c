@@ -278,5 +278,23 @@ const cr_migration cr_schema[] = {
      "  expires_ms INTEGER NOT NULL"
      ") STRICT;"
      "CREATE INDEX dashboard_keys_session ON dashboard_keys (session_id);"},
+    {14, "people sign in to services; named servers",
+     "ALTER TABLE servers ADD COLUMN display_name TEXT NOT NULL DEFAULT '';"      /* '': its name */
+     "ALTER TABLE servers ADD COLUMN removing INTEGER NOT NULL DEFAULT 0;"        /* its row goes when it has stopped */
+     "ALTER TABLE tokens ADD COLUMN client TEXT;" /* oauth: the service that holds it; NULL: a user server does */
+     "CREATE INDEX tokens_client ON tokens (client) WHERE client IS NOT NULL;"
+     "DROP TABLE codes;"                          /* they live a minute: who is signing in just now tries again */
+     "CREATE TABLE codes ("
+     "  hash BLOB PRIMARY KEY,"
+     "  server_id INTEGER REFERENCES servers (id) ON DELETE CASCADE,"
+     "  client TEXT,"                             /* the service; or else server_id is the client */
+     "  session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,"
+     "  redirect TEXT NOT NULL,"
+     "  challenge TEXT NOT NULL,"                 /* PKCE S256; '': a service that has sent none */
+     "  scopes TEXT,"                             /* of a service, as in tokens */
+     "  used INTEGER NOT NULL DEFAULT 0,"
+     "  expires_ms INTEGER NOT NULL,"
+     "  CHECK ((server_id IS NULL) = (client IS NOT NULL) AND (client IS NULL) = (scopes IS NULL))"
+     ") STRICT, WITHOUT ROWID;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -58,7 +58,7 @@ static bool may_use(cr_request *req, const cr_token *t, const cr_person *p) {
     if (cr_token_scopes(hub->db, t->id, &req->arena, &texts, &err) != CR_OK)
         return false;
     cr_scopes_init(&set, &req->arena);
-    cr_rest_token_scopes(hub, p, t->kind, t->server, texts, &set);
+    cr_rest_token_scopes(hub, p, &(cr_token_of){t->kind, t->server, t->client}, texts, &set);
     return cr_scopes_allow(&set, CR_SCOPE_ACCESS_SERVICES, CR_SCOPE_SERVICE, "dask-gateway", NULL);
 }
 

@@ -106,7 +106,7 @@ static cr_status write_row(cr_hub *hub, const cr_actor *who, cr_audit_kind kind,
 
 static bool is_cheap(cr_audit_kind kind) {
     static const cr_audit_kind cheap[] = {CR_AUDIT_TOKEN_MADE, CR_AUDIT_SHARE_GIVEN, CR_AUDIT_SHARE_LINK, CR_AUDIT_SHARE_ACCEPTED, CR_AUDIT_SERVER_ENTERED,
-                                          CR_AUDIT_DASHBOARD};
+                                          CR_AUDIT_SERVICE_ENTERED, CR_AUDIT_DASHBOARD};
     for (size_t i = 0; i < CR_ARRAY_LEN(cheap); i++)
         if (cheap[i] == kind)
             return true;

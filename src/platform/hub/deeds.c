@@ -41,13 +41,26 @@ cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what,
     return CR_OK;
 }
 
-/* CR_NOT_FOUND: none runs. */
+typedef struct stops {
+    const char *why;
+    int n;
+    cr_status status;         /* of the first that could not be stopped */
+    cr_err *err;
+} stops;
+
+static void stop_one(void *user, cr_lab *s) {
+    stops *all = user;
+    if (s->state == CR_LAB_STOPPED || all->status != CR_OK)
+        return;
+    all->n++;
+    all->status = cr_lab_stop(s, all->why, all->err);
+}
+
+/* All of the person. CR_NOT_FOUND: none runs. */
 static cr_status stop_server(cr_hub *hub, const cr_person *person, const char *why, cr_err *err) {
-    cr_lab *s;
-    CR_TRY(cr_lab_find(hub, person, "", false, &s, err));
-    if (s->state == CR_LAB_STOPPED)
-        return CR_NOT_FOUND;
-    return cr_lab_stop(s, why, err);
+    stops all = {why, 0, CR_OK, err};
+    CR_TRY(cr_lab_each(hub, person->id, stop_one, &all, err));
+    return all.status == CR_OK && all.n == 0 ? CR_NOT_FOUND : all.status;
 }
 
 static cr_status none_is_good(cr_status status, cr_err *err) {

@@ -19,6 +19,7 @@
 #include "platform/hub/figures.h"
 #include "platform/hub/given.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/lab.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/notices.h"
 
@@ -36,6 +37,7 @@ static void on_minute(void *user) {
     cr_labs_write_activity(hub);
     cr_tokens_write_uses(hub);
     cr_lab_queue_go_on(hub);
+    cr_labs_sweep(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
     cr_given_check(hub);
@@ -78,10 +80,17 @@ static void make_addresses(cr_hub *hub) {
     /* Browsers keep Secure cookies of plain http only on the loopback. */
     hub->secure_cookies = cr_starts_with(hub->hub_origin, "https:") || cr_config_is_loopback(c);
     cr_url_user_origins(c, users, sizeof users);
-    /* form-action follows redirects: signing in leads on to the person's own origin. */
+    /* form-action follows redirects: signing in leads on to the person's own origin, or to a service's. */
+    cr_auto_buf cr_buf services;
+    cr_buf_init(&services, sizeof hub->policy - 1000);
+    for (int i = 0; i < hub->services->n; i++) {
+        char origin[320];
+        if (hub->services->at[i].redirect[0] && cr_url_origin(hub->services->at[i].redirect, origin, NULL) == CR_OK)
+            cr_buf_addf(&services, " %s", origin);
+    }
     snprintf(hub->policy, sizeof hub->policy,
              "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-             "form-action 'self' %.500s; frame-ancestors 'none'; base-uri 'none'", users);
+             "form-action 'self' %.500s%s; frame-ancestors 'none'; base-uri 'none'", users, cr_buf_str(&services));
 }
 
 /* ---- life ---- */

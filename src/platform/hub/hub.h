@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, refused.c, people.c (pages), removals.c, rest*.c, oauth.c (calls of user servers and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, refused.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -96,7 +96,7 @@ typedef struct cr_hub {
     int64_t started_ms;       /* wall */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
     bool secure_cookies;      /* __Host- cookies: loopback or TLS */
-    char policy[1400];        /* Content-Security-Policy */
+    char policy[6000];        /* Content-Security-Policy */
 } cr_hub;
 
 /* Who is calling; made by the gate for every request. */
@@ -189,7 +189,10 @@ void cr_spawn_post(cr_request *req);
 void cr_spawn_form(cr_request *req);
 void cr_stop_post(cr_request *req);
 void cr_keep_post(cr_request *req);            /* an idle server shall not be stopped for a while */
+void cr_servers_post(cr_request *req);         /* a named server is made */
+void cr_servers_remove(cr_request *req);
 void cr_pending(cr_request *req);
+/* user_paths.c */
 void cr_user_redirect(cr_request *req);
 void cr_user_path(cr_request *req);            /* /hub/user/NAME/... of a server that is not there */
 void cr_user_path_direct(cr_request *req);     /* /user/NAME/... that reached the hub */
@@ -246,11 +249,9 @@ void cr_api_server_get(cr_request *req);
 void cr_api_server_start(cr_request *req);
 void cr_api_server_stop(cr_request *req);
 void cr_api_progress(cr_request *req);
+/* rest_named.c */
 void cr_api_server_make(cr_request *req);
 void cr_api_server_change(cr_request *req);
-void cr_api_named_change(cr_request *req);
-void cr_api_named_progress(cr_request *req);
-void cr_api_no_named(cr_request *req);         /* /users/:name/servers/:server: refused */
 /* rest_tokens.c */
 void cr_api_tokens(cr_request *req);
 void cr_api_token_make(cr_request *req);

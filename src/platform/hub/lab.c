@@ -144,6 +144,8 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     if (s->hub->recovering)
         return CR_FAIL(err, CR_BUSY, "the hub has just started and looks for running servers; try again in a second");
     CR_TRY(check_person(s, err));
+    if (s->removing)
+        return CR_FAIL(err, CR_CONFLICT, "this server is being removed");
     if (s->state == CR_LAB_STOPPING) {
         s->start_again = true;
         return CR_OK;
@@ -293,6 +295,8 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     else if (!again)
         cr_people_continue_removals(hub);
     cr_lab_queue_go_on(hub);
+    if (s->removing && !cr_loop_post(hub->loop, cr_labs_sweep, hub))
+        cr_log(CR_LOG_WARN, "a server is removed at the next minute only", "user=%s server=%s", s->user, s->name);
 }
 
 /* ---- the runner's events ---- */
@@ -343,6 +347,7 @@ static void on_snapshot_end(cr_hub *hub) {
         cr_timer_stop(&hub->recovery);
         cr_log(CR_LOG_INFO, "hub has found the running servers", "n=%lld", (long long)hub->recovery_seen);
         cr_removals_begin(hub);
+        cr_labs_sweep(hub);
         cr_lab_queue_go_on(hub);
     }
 }

@@ -35,12 +35,16 @@ typedef struct cr_lab_listener {
     void *user;
 } cr_lab_listener;
 
+enum { CR_LAB_TITLE_MAX = 120 };
+
 struct cr_lab {
     cr_hub *hub;
     int64_t id, user_id;
     char user[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1], name[CR_ACCOUNT_MAX + 1];
+    char title[CR_LAB_TITLE_MAX + 1];   /* for people; "": the name */
     uint64_t generation;
     cr_lab_state state;
+    bool removing;            /* its row goes when it has stopped, whatever is killed in between */
     bool was_ready;           /* in this generation */
     bool start_again;         /* after the stop that is under way */
     bool seen;                /* in the runner's list */
@@ -76,12 +80,21 @@ struct cr_lab {
 
 /* name "" is the default server. Makes the record (and the row, when make) at first use; CR_NOT_FOUND without make. */
 cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
+/* All of a person, the default one first, then by name; those that were never made are not there. each must not remove any. */
+cr_status cr_lab_each(cr_hub *hub, int64_t user_id, void (*each)(void *user, cr_lab *server), void *user, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err *err) CR_MUST_USE;
 /* Starting what runs and stopping what is stopped is CR_OK. A start may have to wait first; one that waits is stopped at once. */
 cr_status cr_lab_start(cr_lab *server, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_stop(cr_lab *server, const char *why, cr_err *err) CR_MUST_USE;
 /* word: the short name of the reason (stop_reason), kept with the text over a restart of the hub. */
 cr_status cr_lab_stop_for(cr_lab *server, const char *word, const char *why, cr_err *err) CR_MUST_USE;
+/* Stops a named server and then takes its row away, with tokens and shares; it can be gone when this returns only at the next turn of the loop. */
+cr_status cr_lab_remove(cr_lab *server, cr_err *err) CR_MUST_USE;
+/* Of a stopped one; the name is free (asked before). */
+cr_status cr_lab_rename(cr_lab *server, const char *name, cr_err *err) CR_MUST_USE;
+cr_status cr_lab_set_title(cr_lab *server, const char *title, cr_err *err) CR_MUST_USE;
+/* Takes away what was to be removed and has stopped. */
+void cr_labs_sweep(void *hub);
 /* For lab_queue.c: a waiting server begins, or its start fails and is over; false: the database does not answer, it keeps its place. And a
  * state is told to who listens. */
 bool cr_lab_begin_waiting(cr_lab *server);

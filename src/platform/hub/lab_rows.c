@@ -17,7 +17,8 @@ static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
 static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
-    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli"
+    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli, " \
+    "s.display_name, s.removing"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -38,6 +39,8 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     copy(s->user, sizeof s->user, cr_query_text(q, 2));
     copy(s->account, sizeof s->account, cr_query_text(q, 3));
     copy(s->name, sizeof s->name, cr_query_text(q, 4));
+    copy(s->title, sizeof s->title, cr_query_text(q, 18));
+    s->removing = cr_query_int(q, 19);
     s->generation = (uint64_t)cr_query_int(q, 5);
     s->waiting_ms = cr_query_int(q, 14);
     s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : s->waiting_ms ? CR_LAB_WAITING : CR_LAB_STOPPED;
@@ -101,11 +104,52 @@ cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err
     return CR_FAIL(err, CR_NOT_FOUND, "there is no such server");
 }
 
+cr_status cr_lab_each(cr_hub *hub, int64_t user_id, void (*each)(void *user, cr_lab *server), void *user, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    cr_lab *s;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id WHERE s.user_id = ? ORDER BY s.name", "i",
+                         user_id));
+    while (cr_query_next(&q)) {
+        CR_TRY(take_row(hub, &q, &s, err));
+        each(user, s);
+    }
+    return cr_query_end(&q, err);
+}
+
+/* ---- named servers ---- */
+
+cr_status cr_lab_set_title(cr_lab *s, const char *title, cr_err *err) {
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET display_name = ? WHERE id = ?", "ti", title, s->id));
+    copy(s->title, sizeof s->title, title);
+    return CR_OK;
+}
+
+cr_status cr_lab_rename(cr_lab *s, const char *name, cr_err *err) {
+    char old[KEY_BYTES], key[KEY_BYTES];
+    make_key(s->user_id, s->name, old);
+    make_key(s->user_id, name, key);
+    CR_TRY(cr_map_set(&s->hub->servers, key, s, err));
+    cr_status status = cr_db_run(s->hub->db, err, "UPDATE servers SET name = ? WHERE id = ?", "ti", name, s->id);
+    cr_map_remove(&s->hub->servers, status == CR_OK ? old : key);
+    if (status == CR_OK)
+        copy(s->name, sizeof s->name, name);
+    return status;
+}
+
+cr_status cr_lab_remove(cr_lab *s, cr_err *err) {
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET removing = 1 WHERE id = ?", "i", s->id));
+    s->removing = true;
+    CR_TRY(cr_lab_stop(s, NULL, err));
+    if (s->state == CR_LAB_STOPPED && !cr_loop_post(s->hub->loop, cr_labs_sweep, s->hub))
+        cr_log(CR_LOG_WARN, "a server is removed at the next minute only", "user=%s server=%s", s->user, s->name);
+    return CR_OK;
+}
+
 /* Only those that may run: the start of the hub does not grow with the number of people. */
 cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
-                         "WHERE s.running = 1 OR s.waiting_ms > 0", ""));
+                         "WHERE s.running = 1 OR s.waiting_ms > 0 OR s.removing = 1", ""));
     cr_lab *s;
     while (cr_query_next(&q))
         CR_TRY(take_row(hub, &q, &s, err));
@@ -203,6 +247,26 @@ static void free_server(cr_lab *s) {
     cr_idle_drop(s);
     json_decref(s->user_options);
     free(s);
+}
+
+void cr_labs_sweep(void *user) {
+    cr_hub *hub = user;
+    const char *key;
+    void *value;
+    cr_err err = CR_ERR_INIT;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
+        cr_lab *s = value;
+        if (!s->removing || s->state != CR_LAB_STOPPED)
+            continue;
+        if (cr_db_run(hub->db, &err, "DELETE FROM servers WHERE id = ?", "i", s->id) != CR_OK) {
+            cr_log_err(CR_LOG_ERROR, "removing a server", &err);
+            return;
+        }
+        cr_log(CR_LOG_INFO, "server removed", "user=%s server=%s", s->user, s->name);
+        cr_map_remove(&hub->servers, key);
+        free_server(s);
+        i = 0;            /* the map has moved its entries */
+    }
 }
 
 bool cr_lab_forget(cr_hub *hub, int64_t user_id) {

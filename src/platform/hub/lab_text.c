@@ -74,7 +74,7 @@ json_t *cr_lab_model(const cr_lab *s) {
     else
         snprintf(progress, sizeof progress, "/hub/api/users/%s/server/progress", name);
     return json_pack("{s:s, s:s, s:s+++, s:o, s:o, s:s?, s:b, s:b, s:s, s:s, s:s, s:s+, s:O, s:o, s:s?}",
-                     "name", s->name, "display_name", s->name, "full_name", s->user, "/", s->name, "",
+                     "name", s->name, "display_name", s->title[0] ? s->title : s->name, "full_name", s->user, "/", s->name, "",
                      "last_activity", time_or_null(s->last_activity_ms), "started", time_or_null(s->state == CR_LAB_STOPPED ? 0 : s->started_ms),
                      "pending", pending, "ready", s->state == CR_LAB_READY, "stopped", s->state == CR_LAB_STOPPED,
                      "url", cr_url_prefix(s->user, s->name, prefix, sizeof prefix), "full_url", cr_lab_origin_url(s, "", full, sizeof full),

@@ -16,6 +16,17 @@ static const char *server_word(cr_lab_state state) {
            : state == CR_LAB_STOPPING ? "stopping" : "starting";
 }
 
+/* How many named servers of the person are not stopped: those are in memory. */
+static int further(const cr_hub *hub, int64_t user_id) {
+    int n = 0;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        const cr_lab *s = value;
+        n += s->user_id == user_id && s->name[0] && s->state != CR_LAB_STOPPED;
+    }
+    return n;
+}
+
 static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
     char ago[24], account[sizeof p->account + sizeof hub->config->account_prefix];
     cr_lab *s = NULL;
@@ -25,12 +36,15 @@ static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
     if (cr_removal_find(hub, p->id, &removal, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking for a removal", &err);
     bool has = cr_lab_find(hub, p, "", false, &s, &err) == CR_OK;
+    char state[64];
+    int others = further(hub, p->id), n = snprintf(state, sizeof state, "%s", !has ? "stopped" : server_word(s->state));
+    if (others)
+        snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
     return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
-                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", has && s->state != CR_LAB_STOPPED,
-                     "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state",
-                     !has ? "stopped" : server_word(s->state), "remove_problem",
-                     removal.problem);
+                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", others || (has && s->state != CR_LAB_STOPPED),
+                     "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
+                     "remove_problem", removal.problem);
 }
 
 static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool *ret_more, cr_err *err) {

@@ -1,4 +1,5 @@
 /* rest.c - what the files of the REST API share: rights, bodies, pages. */
+#include "platform/hub/oauth.h"
 #include "platform/hub/rest.h"
 
 #include <stdarg.h>
@@ -115,13 +116,18 @@ void cr_rest_service_scopes(const cr_hub *hub, const cr_service *service, cr_sco
             cr_role_add_scopes(&hub->roles->at[i], &owner, out);
 }
 
-void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind kind, const char *server, const char *scopes, cr_scopes *out) {
-    const cr_scope_owner owner = {person->name, kind == CR_TOKEN_API ? "" : server, NULL};
+void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, const cr_token_of *of, const char *scopes, cr_scopes *out) {
+    const cr_token_kind kind = of->kind;
+    const cr_scope_owner owner = {person->name, kind == CR_TOKEN_API ? "" : of->server, NULL};
     const cr_scope_members members = cr_rest_members(hub);
     cr_scopes all, own;
     cr_scopes_init(&all, out->arena);
     cr_scopes_init(&own, out->arena);
     cr_rest_person_scopes(hub, person, &all);
+    if (of->client && of->client[0]) {
+        cr_oauth_service_scopes(hub, person, of->client, scopes, &all, out);
+        return;
+    }
     if (kind == CR_TOKEN_API && (!scopes || add_texts(&own, scopes, &owner))) {
         *out = all;
         return;
@@ -157,7 +163,8 @@ const cr_scopes *cr_rest_scopes(cr_request *req) {
         cr_log_err(CR_LOG_WARN, "reading the scopes of a token", &err);
         return &nothing;
     }
-    cr_rest_token_scopes(hub, &c->person, c->by_token ? c->token.kind : CR_TOKEN_API, c->token.server, texts, set);
+    const cr_token_of of = {c->by_token ? c->token.kind : CR_TOKEN_API, c->token.server, c->token.client};
+    cr_rest_token_scopes(hub, &c->person, &of, texts, set);
     c->scopes = set;
     return set;
 }

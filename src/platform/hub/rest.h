@@ -19,8 +19,13 @@ const cr_scopes *cr_rest_scopes(cr_request *req);
 /* Adds what a person may by roles and by shares of others' servers. */
 void cr_rest_person_scopes(cr_hub *hub, const cr_person *person, cr_scopes *out);
 void cr_rest_service_scopes(const cr_hub *hub, const cr_service *service, cr_scopes *out);
-/* What a token may do that its person holds; server: as in cr_token; scopes: JSON list, NULL: all that the person may. */
-void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, cr_token_kind kind, const char *server, const char *scopes, cr_scopes *out);
+/* Which token it is: fields as in cr_token. */
+typedef struct cr_token_of {
+    cr_token_kind kind;
+    const char *server, *client;
+} cr_token_of;
+/* What a token may do that its person holds. scopes: JSON list, NULL: all that the person may. */
+void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, const cr_token_of *of, const char *scopes, cr_scopes *out);
 bool cr_rest_may(cr_request *req, cr_scope scope, cr_scope_kind kind, const char *value);
 /* Any of n scopes for this object; false: replied. */
 bool cr_rest_needs_any(cr_request *req, cr_scope_kind kind, const char *value, int n, const cr_scope *scopes);

@@ -1,11 +1,11 @@
 /* rest_servers.c - the REST API of user servers: activity, start, stop, progress. */
-#include "platform/hub/rest.h"
+#include "platform/hub/rest_servers.h"
 
 #include <stdlib.h>
 #include "base/clock.h"
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/named.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
 #include "platform/hub/rest_time.h"
@@ -74,40 +74,48 @@ void cr_api_activity(cr_request *req) {
 
 /* ---- servers ---- */
 
-/* The scope for the person's server of this name. */
-static bool needs_server(cr_request *req, cr_scope scope, const char *name) {
+const char *cr_rest_server_name(const cr_request *req) { return req->param[1] ? req->param[1] : ""; }
+
+bool cr_rest_needs_server(cr_request *req, cr_scope scope, const char *name) {
     const char *full_name = cr_arena_printf(&req->arena, "%s/%s", req->param[0], name);
     return CR_REST_NEEDS(req, CR_SCOPE_SERVER, full_name ? full_name : "", scope);
 }
 
-/* A server that was never started is NULL unless it shall be made. false: replied. */
-static bool find_server(cr_request *req, cr_scope scope, bool make, cr_lab **ret_server) {
-    cr_person person;
+const char *cr_rest_log_name(cr_request *req, const cr_lab *s) {
+    const char *name = s->name[0] ? cr_arena_printf(&req->arena, "%s:%s", s->user, s->name) : s->user;
+    return name ? name : s->user;
+}
+
+/* The server that the path names; NULL when it was never made. false: replied. */
+static bool find_server(cr_request *req, cr_scope scope, cr_person *person, cr_lab **ret_server) {
+    const char *name = cr_rest_server_name(req);
     cr_err err = CR_ERR_INIT;
-    if (!needs_server(req, scope, "") || !cr_rest_find_person(req, req->param[0], &person))
+    if (!cr_rest_needs_server(req, scope, name) || !cr_rest_find_person(req, req->param[0], person))
         return false;
-    if (!(req->method & (CR_GET | CR_HEAD)) && !cr_again_needs(req, person.id))
+    if (!(req->method & (CR_GET | CR_HEAD)) && !cr_again_needs(req, person->id))
         return false;
     *ret_server = NULL;
-    cr_status status = cr_lab_find(cr_hub_of(req), &person, "", make, ret_server, &err);
-    if (status == CR_OK || (status == CR_NOT_FOUND && !make))
+    cr_status status = cr_lab_find(cr_hub_of(req), person, name, false, ret_server, &err);
+    if (status == CR_OK || status == CR_NOT_FOUND)
         return true;
     cr_reply_err(req, &err);
     return false;
 }
 
 void cr_api_server_get(cr_request *req) {
+    cr_person person;
     cr_lab *s;
-    if (!find_server(req, CR_SCOPE_READ_SERVERS, false, &s))
+    if (!find_server(req, CR_SCOPE_READ_SERVERS, &person, &s))
         return;
     if (s)
         cr_reply_json(req, 200, cr_rest_server_model(req, s));
+    else if (*cr_rest_server_name(req))
+        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
     else
         cr_rest_reply(req, 404, "%s's server was never started", req->param[0]);
 }
 
-/* The body is user_options, or has them beside a display_name. */
-static bool check_options(cr_request *req) {
+bool cr_rest_check_options(cr_request *req) {
     const json_t *name = json_object_get(req->json, "display_name"), *options = json_object_get(req->json, "user_options");
     const char *problem = json_is_array(req->json) && json_array_size(req->json) ? "Body must be a JSON object"
                           : name && !json_is_string(name) ? "display_name must be a string"
@@ -117,8 +125,7 @@ static bool check_options(cr_request *req) {
     return !problem;
 }
 
-/* NULL: none are given, and those of before count. */
-static const json_t *options_of(const cr_request *req) {
+const json_t *cr_rest_options_of(const cr_request *req) {
     const json_t *options = json_object_get(req->json, "user_options");
     if (!json_is_object(req->json) || json_object_size(req->json) == 0)
         return NULL;
@@ -132,17 +139,32 @@ static void note_other(cr_request *req, cr_audit_kind kind, const cr_lab *s) {
     cr_actor who;
     cr_actor_of(req, &who);
     if (who.id != s->user_id)
-        cr_audit_note(cr_hub_of(req), &who, kind, s->user, "");
+        cr_audit_note(cr_hub_of(req), &who, kind, s->user, s->name);
+}
+
+/* Makes it when it is not there; a title in the body is taken. */
+static cr_status prepare(cr_request *req, const cr_person *person, cr_lab **server, cr_err *err) {
+    const char *name = cr_rest_server_name(req), *title = json_string_value(json_object_get(req->json, "display_name"));
+    if (*name)
+        CR_TRY(cr_named_check(cr_hub_of(req), person, name, *server ? CR_NAMED_USE : CR_NAMED_MAKE, err));
+    if (*name && title && *title && !cr_named_title_is_right(title))
+        return CR_FAIL(err, CR_INVALID, "Invalid display_name: %.80s", title);
+    if (!*server)
+        CR_TRY(cr_lab_find(cr_hub_of(req), person, name, true, server, err));
+    return *name && title && *title ? cr_lab_set_title(*server, title, err) : CR_OK;
 }
 
 void cr_api_server_start(cr_request *req) {
+    cr_person person;
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
-    if (!find_server(req, CR_SCOPE_START_SERVERS, true, &s) || !check_options(req))
+    if (!find_server(req, CR_SCOPE_START_SERVERS, &person, &s) || !cr_rest_check_options(req))
         return;
-    const json_t *options = options_of(req);
-    if (s->state == CR_LAB_READY)
-        cr_rest_reply(req, 400, "%s is already running", s->user);
+    const json_t *options = cr_rest_options_of(req);
+    if (prepare(req, &person, &s, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else if (s->state == CR_LAB_READY)
+        cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
     else if (!cr_notices_let_start(req, s))
         return;
     else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
@@ -154,19 +176,32 @@ void cr_api_server_start(cr_request *req) {
     }
 }
 
+static cr_status stop(cr_lab *s, bool remove, cr_err *err) { return remove ? cr_lab_remove(s, err) : cr_lab_stop(s, NULL, err); }
+
 void cr_api_server_stop(cr_request *req) {
+    const char *name = cr_rest_server_name(req);
+    bool remove = json_is_true(json_object_get(req->json, "remove"));
+    cr_person person;
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
-    if (!find_server(req, CR_SCOPE_DELETE_SERVERS, false, &s))
+    if (!find_server(req, CR_SCOPE_DELETE_SERVERS, &person, &s))
         return;
-    if (json_is_true(json_object_get(req->json, "remove")))
+    if (*name && !s && !cr_named_limit(cr_hub_of(req), &person))
+        cr_reply_error(req, 400, "Named servers are not enabled.", "");
+    else if (*name && !s)
+        cr_rest_reply(req, 404, "%s has no server named '%.80s'", person.name, name);
+    else if (!*name && remove)
         cr_reply_error(req, 400, "Cannot delete the default server", "");
-    else if (!s || s->state == CR_LAB_STOPPED)
+    else if (!s || (s->state == CR_LAB_STOPPED && !remove))
         cr_reply_empty(req, 204);
-    else if (cr_lab_stop(s, NULL, &err) != CR_OK)
-        cr_reply_err(req, &err);
     else {
-        note_other(req, CR_AUDIT_SERVER_STOPPED, s);
+        bool ran = s->state != CR_LAB_STOPPED;
+        if (stop(s, remove, &err) != CR_OK) {
+            cr_reply_err(req, &err);
+            return;
+        }
+        if (ran)
+            note_other(req, CR_AUDIT_SERVER_STOPPED, s);
         cr_reply_empty(req, s->state == CR_LAB_STOPPED ? 204 : 202);
     }
 }
@@ -195,11 +230,16 @@ static void on_change(void *user, const cr_lab *s) {
 }
 
 void cr_api_progress(cr_request *req) {
+    cr_person person;
     cr_lab *s;
-    if (!find_server(req, CR_SCOPE_READ_SERVERS, false, &s))
+    if (!find_server(req, CR_SCOPE_READ_SERVERS, &person, &s))
         return;
+    if (!s && *cr_rest_server_name(req)) {
+        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
+        return;
+    }
     if (!s || (s->state == CR_LAB_STOPPED && !s->failed)) {
-        cr_rest_reply(req, 400, "%s is not starting...", req->param[0]);
+        cr_rest_reply(req, 400, "%s is not starting...", s ? cr_rest_log_name(req, s) : person.name);
         return;
     }
     watcher *w = calloc(1, sizeof *w);
@@ -215,74 +255,4 @@ void cr_api_progress(cr_request *req) {
     }
     cr_lab_listen(s, &w->listener, on_change, w);
     on_change(w, s);
-}
-
-/* ---- named servers are refused, by decision; who may not, or asks for nobody, hears that first ---- */
-
-static void refuse_named(cr_request *req) { cr_reply_error(req, 400, "Named servers are not enabled.", ""); }
-
-void cr_api_no_named(cr_request *req) {
-    cr_person person;
-    cr_scope scope = req->method == CR_DELETE ? CR_SCOPE_DELETE_SERVERS : req->method == CR_GET ? CR_SCOPE_READ_SERVERS : CR_SCOPE_START_SERVERS;
-    if (!needs_server(req, scope, req->param[1]) || !cr_rest_find_person(req, req->param[0], &person))
-        return;
-    if (req->method == CR_GET)
-        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
-    else if (req->method == CR_DELETE || check_options(req))
-        refuse_named(req);
-}
-
-/* PUT makes a server without starting it: the default one is there. */
-void cr_api_server_make(cr_request *req) {
-    cr_person person;
-    if (needs_server(req, CR_SCOPE_START_SERVERS, "") && cr_rest_find_person(req, req->param[0], &person))
-        cr_rest_reply(req, 409, "User %s already has a default server", person.name);
-}
-
-/* PATCH: a name or a title is one of a named server; options are those of the next start. */
-static void change(cr_request *req, const char *server) {
-    cr_person person;
-    cr_lab *s = NULL;
-    cr_err err = CR_ERR_INIT;
-    const char *key;
-    json_t *value;
-    if (!needs_server(req, CR_SCOPE_START_SERVERS, server) || !cr_rest_find_person(req, req->param[0], &person) || !cr_again_needs(req, person.id))
-        return;
-    if (json_object_size(req->json) == 0) {
-        cr_reply_error(req, 400, json_array_size(req->json) ? "Body must be a JSON object" : "Must specify at least one field to modify.", "");
-        return;
-    }
-    json_object_foreach(req->json, key, value) {
-        if (strcmp(key, "name") != 0 && strcmp(key, "display_name") != 0 && strcmp(key, "user_options") != 0) {
-            cr_rest_reply(req, 400, "Unexpected field: %.80s, supported fields: name,display_name,user_options", key);
-            return;
-        }
-    }
-    const json_t *name = json_object_get(req->json, "name"), *title = json_object_get(req->json, "display_name");
-    if ((name && !json_is_null(name)) || (title && !json_is_null(title) && !(json_is_string(title) && !json_string_length(title)))) {
-        refuse_named(req);
-        return;
-    }
-    cr_status status = *server ? CR_NOT_FOUND : cr_lab_find(cr_hub_of(req), &person, "", true, &s, &err);
-    if (status == CR_NOT_FOUND)
-        cr_rest_reply(req, 404, "User %s has no such server '%.80s'", person.name, server);
-    else if (status != CR_OK)
-        cr_reply_err(req, &err);
-    else if (s->state != CR_LAB_STOPPED)
-        cr_rest_reply(req, 400, "%s is active. Please stop it before modifying it.", person.name);
-    else if (!json_is_object(json_object_get(req->json, "user_options")))
-        cr_reply_error(req, 400, "user_options must be a dict", "");
-    else if (cr_choice_set(s, json_object_get(req->json, "user_options"), &err) != CR_OK)
-        cr_reply_err(req, &err);
-    else
-        cr_reply_json(req, 200, cr_rest_server_model(req, s));
-}
-
-void cr_api_server_change(cr_request *req) { change(req, ""); }
-void cr_api_named_change(cr_request *req) { change(req, req->param[1]); }
-
-void cr_api_named_progress(cr_request *req) {
-    cr_person person;
-    if (needs_server(req, CR_SCOPE_READ_SERVERS, req->param[1]) && cr_rest_find_person(req, req->param[0], &person))
-        cr_rest_reply(req, 404, "%s has no server of this name", person.name);
 }

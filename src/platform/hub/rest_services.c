@@ -24,11 +24,24 @@ static char *holders(const cr_hub *hub, cr_scope scope) {
     return text;
 }
 
+/* JSON list of the services that people sign in to; NULL: no memory. */
+static char *names_of_clients(const cr_hub *hub) {
+    json_t *names = json_array();
+    for (int i = 0; i < hub->services->n; i++)
+        if (hub->services->at[i].redirect[0])
+            json_array_append_new(names, json_string(hub->services->at[i].name));
+    char *text = json_dumps(names, JSON_COMPACT);
+    json_decref(names);
+    return text;
+}
+
 /* Services change while no hub runs, so this is looked at when one starts. */
 cr_status cr_services_open(cr_hub *hub, cr_err *err) {
     cr_auto_free char *by_tokens = holders(hub, CR_SCOPE_TOKENS), *by_shares = holders(hub, CR_SCOPE_SHARES);
-    if (!by_tokens || !by_shares)
+    cr_auto_free char *clients = names_of_clients(hub);
+    if (!by_tokens || !by_shares || !clients)
         return CR_FAIL(err, CR_MEMORY, "no memory for the names of services");
+    CR_TRY(cr_token_keep_of_clients(hub->db, clients, err));
     CR_TRY(cr_token_keep_of_services(hub->db, by_tokens, err));
     CR_TRY(cr_share_keep_of_services(hub->db, by_shares, err));
     if (hub->services->n)

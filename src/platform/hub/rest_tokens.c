@@ -56,22 +56,24 @@ static json_t *scopes_of(const models *m, const cr_token_row *row) {
     cr_scopes set;
     cr_arena_init(&arena, 4 << 20);
     cr_scopes_init(&set, &arena);
-    cr_rest_token_scopes(m->hub, m->person, row->kind, row->server, row->scopes, &set);
+    const cr_token_of of = {row->kind, row->server, row->client};
+    cr_rest_token_scopes(m->hub, m->person, &of, row->scopes, &set);
     return cr_scopes_list(&set);
 }
 
 static void add_model(void *user, const cr_token_row *row) {
     models *m = user;
-    char id[32], session[32], server[CR_NAME_MAX + CR_ACCOUNT_MAX + 32];
+    char id[32], session[32], server[CR_NAME_MAX + CR_ACCOUNT_MAX + 32], service[CR_SERVICE_NAME_MAX + 32];
     const char *of = row->server ? row->server : "";
     snprintf(id, sizeof id, "a%lld", (long long)row->id);
     snprintf(session, sizeof session, "%lld", (long long)row->session_id);
     snprintf(server, sizeof server, "Server at /user/%s%s", of, cr_ends_with(of, "/") ? "" : "/");
+    snprintf(service, sizeof service, "JupyterHub service %s", row->client ? row->client : "");
     json_array_append_new(m->list, json_pack("{s:s, s:s, s:s, s:[], s:o, s:o, s:o, s:o, s:s, s:s?, s:s}", "user", m->person->name, "id", id, "kind",
                                              "api_token", "roles", "scopes", scopes_of(m, row), "created", cr_rest_time(row->created_ms),
                                              "last_activity", cr_rest_time(row->last_ms), "expires_at", cr_rest_time(row->expires_ms), "note",
                                              row->kind == CR_TOKEN_SERVER ? server : row->note, "session_id", row->session_id ? session : NULL,
-                                             "oauth_client", row->kind == CR_TOKEN_OAUTH ? server : "JupyterHub"));
+                                             "oauth_client", row->client ? service : row->kind == CR_TOKEN_OAUTH ? server : "JupyterHub"));
 }
 
 /* ---- list and look ---- */
@@ -329,6 +331,10 @@ void cr_api_token_make(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (json_is_array(req->json) && json_array_size(req->json)) {
         cr_reply_error(req, 400, "Body must be a JSON dict or empty", "");
+        return;
+    }
+    if (c->token.client[0]) {      /* it would outlive the sign-in, and could hold more */
+        cr_reply_error(req, 403, "a program that somebody has signed in to makes no tokens", "make one at /hub/token");
         return;
     }
     if (!find_new_owner(req, &person) || !check_texts(req, "roles") || !check_texts(req, "scopes") || !read_life(req, &life_s))

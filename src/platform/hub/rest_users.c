@@ -71,21 +71,32 @@ json_t *cr_rest_server_model(cr_request *req, const cr_lab *s) {
     return model;
 }
 
+typedef struct shown {
+    cr_request *req;
+    json_t *servers;
+} shown;
+
+static void add_server(void *user, cr_lab *s) {
+    const shown *m = user;
+    const char *full_name = cr_arena_printf(&m->req->arena, "%s/%s", s->user, s->name);
+    if ((s->state != CR_LAB_STOPPED || wants_stopped(m->req)) && full_name && cr_rest_may(m->req, CR_SCOPE_READ_SERVERS, CR_SCOPE_SERVER, full_name))
+        json_object_set_new(m->servers, s->name, cr_rest_server_model(m->req, s));
+}
+
 static json_t *full_model(cr_request *req, const cr_person *p) {
     cr_hub *hub = cr_hub_of(req);
     json_t *servers = json_object();
     const char *pending = NULL, *url = NULL;
-    char prefix[CR_URL_MAX], full_name[CR_NAME_MAX + 2];
+    char prefix[CR_URL_MAX];
     cr_lab *s;
-    cr_err err;
-    snprintf(full_name, sizeof full_name, "%s/", p->name);
+    cr_err err = CR_ERR_INIT;
+    if (cr_lab_each(hub, p->id, add_server, &(shown){req, servers}, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "reading the servers of a person", &err);
     if (cr_lab_find(hub, p, "", false, &s, &err) == CR_OK) {
         if (s->state != CR_LAB_STOPPED)
             pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
         if (s->state == CR_LAB_READY)
             url = cr_url_prefix(s->user, "", prefix, sizeof prefix);
-        if ((s->state != CR_LAB_STOPPED || wants_stopped(req)) && cr_rest_may(req, CR_SCOPE_READ_SERVERS, CR_SCOPE_SERVER, full_name))
-            json_object_set_new(servers, "", cr_rest_server_model(req, s));
     }
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o, s:n}", "kind", "user", "name", p->name, "admin", p->admin,
                      "roles", roles_of(hub, p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,
@@ -105,7 +116,7 @@ json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
     if (json_object_size(seen) && json_object_size(json_object_get(full, "servers")))
         json_object_set(seen, "servers", json_object_get(full, "servers"));
     const cr_caller *c = cr_caller_of(req);
-    if (c->by_token && c->token.kind != CR_TOKEN_API && json_object_get(seen, "admin"))
+    if (c->by_token && c->token.kind != CR_TOKEN_API && !c->token.client[0] && json_object_get(seen, "admin"))
         json_object_set_new(seen, "admin", json_false());   /* what the user's own code sees of it grants nothing */
     json_decref(full);
     return seen;

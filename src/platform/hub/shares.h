@@ -28,7 +28,7 @@ cr_status cr_shares_accept(cr_request *req, const char *code, const char *owner,
 char *cr_shares_accept_path(const char *code, char buf[CR_TOKEN_LEN + 64]);
 /* Does the caller hold the scope for this server? */
 bool cr_shares_may(cr_request *req, cr_scope scope, const cr_lab *server);
-/* The servers of others that the caller was given, for pages: [{id, owner, url, ready, by_group}]. NULL with an error. */
+/* The servers of others that the caller was given, for pages: [{id, owner, server_name, url, ready, by_group}]. NULL with an error. */
 cr_status cr_shares_guest_rows(cr_request *req, json_t **ret_rows, cr_err *err) CR_MUST_USE;
 /* "OWNER/NAME" */
 char *cr_shares_full_name(const cr_lab *server, char buf[CR_NAME_MAX + CR_ACCOUNT_MAX + 2]);

@@ -25,7 +25,8 @@ static void add_guest_row(void *user, const cr_share *row) {
         return;
     if (cr_lab_find_by_id(r->hub, row->server_id, &s, &err) != CR_OK)
         return;
-    json_array_append_new(r->list, json_pack("{s:I, s:s, s:s, s:b, s:s}", "id", (json_int_t)row->id, "owner", row->owner, "url",
+    json_array_append_new(r->list, json_pack("{s:I, s:s, s:s, s:s, s:b, s:s}", "id", (json_int_t)row->id, "owner", row->owner, "server_name",
+                                             s->title[0] ? s->title : s->name, "url",
                                              cr_lab_origin_url(s, "lab", url, sizeof url), "ready", s->state == CR_LAB_READY, "by_group",
                                              row->group ? row->group : ""));
 }

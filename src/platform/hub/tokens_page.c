@@ -19,13 +19,14 @@ typedef struct rows {
 
 static void add_row(void *user, const cr_token_row *row) {
     rows *r = user;
-    if (row->kind != CR_TOKEN_API) {
+    if (row->kind != CR_TOKEN_API && !row->client) {
         r->others++;
         return;
     }
-    char made[40], used[40], left[40];
+    char made[40], used[40], left[40], at[CR_SERVICE_NAME_MAX + 40];
+    snprintf(at, sizeof at, "Your sign-in at the service %s", row->client ? row->client : "");
     json_t *scopes = row->scopes ? json_loads(row->scopes, 0, NULL) : NULL;
-    json_array_append_new(r->list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:o*}", "id", (json_int_t)row->id, "note", row->note ? row->note : "", "made",
+    json_array_append_new(r->list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:o*}", "id", (json_int_t)row->id, "note", row->client ? at : row->note ? row->note : "", "made",
                                              cr_text_span(CR_MAX(r->now - row->created_ms, 0), made, sizeof made), "used",
                                              row->last_ms ? cr_text_span(CR_MAX(r->now - row->last_ms, 0), used, sizeof used) : "", "left",
                                              row->expires_ms ? cr_text_span(CR_MAX(row->expires_ms - r->now, 0), left, sizeof left) : "", "scopes", scopes));

@@ -48,6 +48,7 @@
     X(SHARE_LINK_ENDED, "share-link-ended", "Link to a server taken away") \
     X(SHARE_ACCEPTED,  "share-accepted",  "Link to a server used")    \
     X(SERVER_ENTERED,  "server-entered",  "Another's server entered") \
+    X(SERVICE_ENTERED, "service-entered", "Signed in to a service")   \
     X(DASHBOARD,       "dashboard",       "Dashboards opened")        \
     X(CLUSTER_STOPPED, "cluster-stopped", "Cluster stopped")          \
     X(ANNOUNCEMENT,    "announcement",    "Announcement")             \

@@ -56,12 +56,17 @@ static cr_status add_service(void *user, const char *value, cr_err *err) {
     return add_text(r->services[0], sizeof r->services[0], CR_ROLE_SERVICES, &r->n_services, value, err);
 }
 
+static cr_status set_named_servers(void *user, const char *value, cr_err *err) {
+    return cr_parse_int(value, 1, CR_NAMED_SERVERS_MAX, &((cr_role *)user)->named_servers, err);
+}
+
 /* Adding a setting is adding a row. */
 static const cr_setting_row rows[] = {
     {"scope", "SCOPE", "what it gives, as list:users!group=course or shares!user (one's own); may be repeated", add_scope},
     {"user", "NAME", "who has it; may be repeated. The role user is everybody's and names nobody", add_user},
     {"group", "NAME", "a group whose people have it; may be repeated", add_group},
     {"service", "NAME", "a service that has it; may be repeated", add_service},
+    {"named_servers", "N", "servers that each of its people may have beside the ordinary one, where that is more than the setting", set_named_servers},
 };
 
 static cr_status set_line(void *user, char *key, char *value, cr_err *err) {
@@ -94,6 +99,8 @@ cr_status cr_role_check(const cr_role *r, cr_err *err) {
     if (r->n_scopes < 0 || r->n_scopes > CR_ROLE_SCOPES || r->n_users < 0 || r->n_users > CR_ROLE_USERS || r->n_groups < 0 ||
         r->n_groups > CR_ROLE_GROUPS || r->n_services < 0 || r->n_services > CR_ROLE_SERVICES)
         return CR_FAIL(err, CR_RANGE, "a number is out of range");
+    if (r->named_servers < 0 || r->named_servers > CR_NAMED_SERVERS_MAX)
+        return CR_FAIL(err, CR_RANGE, "a number of servers is out of range");
     if (!ends_inside(r->scopes[0], sizeof r->scopes[0], r->n_scopes) || !ends_inside(r->users[0], sizeof r->users[0], r->n_users) ||
         !ends_inside(r->groups[0], sizeof r->groups[0], r->n_groups) || !ends_inside(r->services[0], sizeof r->services[0], r->n_services))
         return CR_FAIL(err, CR_FORMAT, "a text has no end");
@@ -126,10 +133,12 @@ static bool holds(const char *list, size_t size, int32_t n, const char *value) {
     return false;
 }
 
-bool cr_role_is_for_some(const cr_role *r) { return strcmp(r->name, EVERYBODY) != 0; }
+static bool is_everybodys(const cr_role *r) { return strcmp(r->name, EVERYBODY) == 0; }
+
+bool cr_role_is_for_some(const cr_role *r) { return !is_everybodys(r) && r->n_scopes > 0; }
 
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members) {
-    if (!cr_role_is_for_some(r) || holds(r->users[0], sizeof r->users[0], r->n_users, user))
+    if (is_everybodys(r) || holds(r->users[0], sizeof r->users[0], r->n_users, user))
         return true;
     for (int32_t i = 0; i < r->n_groups; i++)
         if (members->is_member(members->arg, r->groups[i], user))

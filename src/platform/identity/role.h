@@ -17,6 +17,7 @@
 #include "platform/identity/user_names.h"
 
 enum {
+    CR_NAMED_SERVERS_MAX = 100,
     CR_ROLES_MAX = 16, CR_ROLE_SCOPES = 24, CR_ROLE_USERS = 64, CR_ROLE_GROUPS = 16, CR_ROLE_GROUP_MAX = 255, CR_ROLE_SERVICES = CR_SERVICES_MAX,
     CR_ROLE_FILE_MAX = 64 << 10
 };
@@ -24,6 +25,7 @@ enum {
 typedef struct cr_role {
     char name[CR_SERVICE_NAME_MAX + 1];       /* of the file: [a-z][a-z0-9-]* */
     int32_t n_scopes, n_users, n_groups, n_services;
+    int64_t named_servers;                    /* that each of its people may have, beside the default one; 0: says nothing of it */
     char scopes[CR_ROLE_SCOPES][CR_SERVICE_SCOPE_MAX + 1];
     char users[CR_ROLE_USERS][CR_NAME_MAX + 1];
     char groups[CR_ROLE_GROUPS][CR_ROLE_GROUP_MAX + 1];
@@ -44,7 +46,7 @@ void cr_role_help(cr_buf *out);
 const cr_role *cr_role_named(const cr_role_set *set, const char *name);       /* NULL: there is none */
 /* By name, by a group that the person is in, or because everybody has it. */
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members);
-/* false: it is everybody's (user), and raises nobody above others. */
+/* false: it is everybody's (user), or gives no scope, and raises nobody above others. */
 bool cr_role_is_for_some(const cr_role *r);
 bool cr_role_is_of_group(const cr_role *r, const char *group);
 bool cr_role_is_of_service(const cr_role *r, const char *service);

@@ -226,6 +226,25 @@ static bool is_part(const cr_scopes *a, const cr_scopes *b) {
 
 bool cr_scopes_equal(const cr_scopes *a, const cr_scopes *b) { return !a->failed && !b->failed && is_part(a, b) && is_part(b, a); }
 
+/* Sets hold what is below a scope as well, so looking directly above is enough. */
+static bool follows(const cr_scopes *set, cr_scope scope, cr_scope_kind kind, const char *value) {
+    for (int s = 0; s < CR_SCOPE_COUNT; s++)
+        for (const cr_scope *below = rows[s].below; *below; below++)
+            if (*below == scope && (set->at[s].all || (kind != CR_SCOPE_ANY && has_filter(set, (cr_scope)s, kind, value))))
+                return true;
+    return false;
+}
+
+void cr_scopes_each_top(const cr_scopes *set, void (*each)(void *user, cr_scope scope, cr_scope_kind kind, const char *value), void *user) {
+    for (int s = 0; s < CR_SCOPE_COUNT && !set->failed; s++) {
+        if (set->at[s].all && !follows(set, (cr_scope)s, CR_SCOPE_ANY, NULL))
+            each(user, (cr_scope)s, CR_SCOPE_ANY, NULL);
+        for (const cr_scope_filter *f = set->at[s].filters; f; f = f->next)
+            if (!follows(set, (cr_scope)s, f->kind, f->value))
+                each(user, (cr_scope)s, f->kind, f->value);
+    }
+}
+
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
 json_t *cr_scopes_list(const cr_scopes *set) {

@@ -137,6 +137,8 @@ bool cr_scopes_equal(const cr_scopes *a, const cr_scopes *b);
 bool cr_scopes_allow(const cr_scopes *set, cr_scope scope, cr_scope_kind kind, const char *value, const cr_scope_members *members);
 /* Is there anything that its holder may do this to? */
 bool cr_scopes_mention(const cr_scopes *set, cr_scope scope);
+/* Each thing that it grants and that does not follow from another one; value NULL: no filter. */
+void cr_scopes_each_top(const cr_scopes *set, void (*each)(void *user, cr_scope scope, cr_scope_kind kind, const char *value), void *user);
 /* Texts, sorted; NULL: no memory. */
 json_t *cr_scopes_list(const cr_scopes *set);
 

@@ -1,4 +1,5 @@
-/* service.h - the settings of one service: a program that calls the REST API with a token of its own and is nobody's.
+/* service.h - the settings of one service: a program that calls the REST API with a token of its own and is nobody's. One that has a
+ * redirect address is an OAuth client too: people sign in to it with their account here (hub/oauth.h), and its token is its client secret.
  *
  * The file is STATE/services/NAME.conf with `key = value` lines, the table in service.c is the source of the parser and of
  * `cratond --service-help`; the token lies beside it in NAME.token (daemon/services.h reads both).
@@ -25,6 +26,11 @@ typedef struct cr_service {
     int64_t admin;                            /* 1: has the role admin */
     int32_t n_scopes;
     char scopes[CR_SERVICE_SCOPES][CR_SERVICE_SCOPE_MAX + 1];
+    char redirect[256];                       /* where browsers come back to with a code, compared as text; "": nobody signs in to it */
+    int64_t no_confirm;                       /* 1: people are not asked before */
+    int64_t trusted;                          /* 1: may lie at a host to which browsers send cookies of the hub or of user servers */
+    int32_t n_allowed;                        /* what it may do for who is signed in to it, beside learning who it is */
+    char allowed[CR_SERVICE_SCOPES][CR_SERVICE_SCOPE_MAX + 1];
     unsigned char token[CR_HASH_BYTES];       /* SHA-256 of its text */
 } cr_service;
 
@@ -46,5 +52,7 @@ const cr_service *cr_service_find(const cr_service_set *set, const char *token);
 const cr_service *cr_service_named(const cr_service_set *set, const char *name);
 /* What it may do, in an empty set. */
 void cr_service_add_scopes(const cr_service *s, cr_scopes *set);
+/* The most that it may do for this person, in an empty set: to be met with what the person may. */
+void cr_service_add_allowed(const cr_service *s, const char *user, cr_scopes *set);
 
 #endif

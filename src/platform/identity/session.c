@@ -80,11 +80,11 @@ static cr_status issue_rows(cr_db *db, const cr_token *what, const unsigned char
                             const char *note, cr_err *err) {
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err,
-                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes, service) "
-                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?, coalesce(?, (SELECT service FROM tokens WHERE id = ?)))",
-                     "btiiibtiitti", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
-                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes, what->made_by_service,
-                     what->made_with));
+                     "INSERT INTO tokens (hash, kind, user_id, server_id, session_id, code_hash, note, created_ms, expires_ms, scopes, client, service) "
+                     "VALUES (?, ?, ?, nullif(?, 0), nullif(?, 0), ?, ?, ?, nullif(?, 0), ?, nullif(?, ''), coalesce(?, (SELECT service FROM tokens WHERE id = ?)))",
+                     "btiiibtiittti", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
+                     (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes, what->client,
+                     what->made_by_service, what->made_with));
     return note_makers(db, what, cr_db_last_id(db), err);
 }
 
@@ -102,7 +102,7 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 
 /* ?1 is for the condition, ?2 the time. API tokens of people whom only providers know end with what the last sign-in was worth. */
 #define TOKEN_QUERY(condition) \
-    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, o.name || '/' || s.name, t.scopes IS NOT NULL, t.hash " \
+    "SELECT " CR_PERSON_COLUMNS ", t.id, t.kind, t.server_id, t.session_id, t.expires_ms, o.name || '/' || s.name, t.scopes IS NOT NULL, t.hash, t.client " \
     "FROM tokens t JOIN users u ON u.id = t.user_id LEFT JOIN servers s ON s.id = t.server_id LEFT JOIN users o ON o.id = s.user_id " \
     "WHERE " condition " AND (t.expires_ms IS NULL OR t.expires_ms > ?2) AND (u.disabled = 0 OR t.kind = 'server') " \
     "AND (t.kind <> 'api' OR u.password IS NOT NULL OR NOT EXISTS (SELECT 1 FROM identities WHERE user_id = u.id) " \
@@ -125,6 +125,8 @@ static cr_status read_token(cr_query *q, cr_token *ret_token, cr_person *ret_per
     if (n != sizeof t.hash)
         return CR_FAIL(err, CR_FORMAT, "the hash of a token has %zu bytes", n);
     memcpy(t.hash, hash, n);
+    const char *client = cr_query_text(q, c + 8);
+    snprintf(t.client, sizeof t.client, "%s", client ? client : "");
     *ret_token = t;
     return CR_OK;
 }
@@ -149,6 +151,11 @@ cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM tokens WHERE service IS NOT NULL AND service NOT IN (SELECT value FROM json_each(?))", "t", names);
 }
 
+cr_status cr_token_keep_of_clients(cr_db *db, const char *names, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE client IS NOT NULL AND client NOT IN (SELECT value FROM json_each(?))", "t", names));
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE client IS NOT NULL AND client NOT IN (SELECT value FROM json_each(?))", "t", names);
+}
+
 cr_status cr_token_scopes(cr_db *db, int64_t id, cr_arena *arena, const char **ret_scopes, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT scopes FROM tokens WHERE id = ? AND scopes IS NOT NULL", "i", id));
@@ -169,7 +176,8 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err,
                          "SELECT * FROM (SELECT t.id, t.session_id, t.created_ms, coalesce(t.last_ms, iif(t.kind = 'server', s.last_activity_ms, NULL)) "
-                         "AS seen, t.expires_ms, t.kind, t.note, t.scopes, o.name || '/' || s.name, count(*) OVER () FROM tokens t LEFT JOIN servers s ON s.id = t.server_id "
+                         "AS seen, t.expires_ms, t.kind, t.note, t.scopes, o.name || '/' || s.name, count(*) OVER (), t.client FROM tokens t LEFT JOIN servers s "
+                         "ON s.id = t.server_id "
                          "LEFT JOIN users o ON o.id = s.user_id WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
                          "ORDER BY coalesce(seen, t.created_ms) DESC, t.id DESC LIMIT ?4) ORDER BY coalesce(seen, created_ms), id",
                          "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
@@ -177,7 +185,7 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
         const char *note = cr_query_text(&q, 6);
         const cr_token_row row = {.id = cr_query_int(&q, 0), .session_id = cr_query_int(&q, 1), .created_ms = cr_query_int(&q, 2),
                                   .last_ms = cr_query_int(&q, 3), .expires_ms = cr_query_int(&q, 4), .kind = kind_of(cr_query_text(&q, 5)),
-                                  .note = note ? note : "", .scopes = cr_query_text(&q, 7), .server = cr_query_text(&q, 8)};
+                                  .note = note ? note : "", .scopes = cr_query_text(&q, 7), .server = cr_query_text(&q, 8), .client = cr_query_text(&q, 10)};
         total = cr_query_int(&q, 9);
         n++;
         each(user, &row);
@@ -196,8 +204,8 @@ cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err
 }
 
 cr_status cr_token_remove(cr_db *db, int64_t user_id, int64_t id, cr_err *err) {
-    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ?1 AND (id = ?2 OR server_id = (SELECT server_id FROM tokens WHERE id = ?2 AND user_id = ?1))",
-                     "ii", user_id, id));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE user_id = ?1 AND (id = ?2 OR server_id = (SELECT server_id FROM tokens WHERE id = ?2 AND user_id = ?1) "
+                     "OR client = (SELECT client FROM tokens WHERE id = ?2 AND user_id = ?1))", "ii", user_id, id));
     if (cr_db_changes(db) == 0)
         return CR_FAIL(err, CR_NOT_FOUND, "the token is not known");
     return CR_OK;

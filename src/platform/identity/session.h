@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "platform/identity/person.h"
 #include "platform/identity/secret.h"
+#include "platform/identity/service.h"
 
 #define CR_SESSION_LIFE_MS ((int64_t)14 * 86400 * 1000)
 #define CR_SESSIONS_MOST 100              /* of one person; a further one ends the oldest */
@@ -22,7 +23,7 @@ cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 
 typedef enum cr_token_kind {
     CR_TOKEN_SERVER,          /* of a user server; also its OAuth client secret. No expiry: ends with the server */
-    CR_TOKEN_OAUTH,           /* of a browser's session with a user server */
+    CR_TOKEN_OAUTH,           /* of a browser's session with a user server, or with a service */
     CR_TOKEN_API              /* made by a person for programs */
 } cr_token_kind;
 
@@ -31,7 +32,8 @@ typedef struct cr_token {
     cr_token_kind kind;
     int64_t expires_ms;                            /* 0: never */
     char server[CR_NAME_MAX + CR_ACCOUNT_MAX + 2]; /* whose and which, "ada/" or "ada/gpu"; "" when not of that kind. A guest's token is of another's */
-    bool narrowed;                                 /* api: has scopes of its own, see cr_token_scopes */
+    char client[CR_SERVICE_NAME_MAX + 1];          /* oauth: the service that holds it; "": a user server does */
+    bool narrowed;                                 /* has scopes of its own, see cr_token_scopes: api, and those of services */
     const char *scopes;                            /* of a token to be issued: JSON list, NULL: all that the person may */
     int64_t made_by, made_with;                    /* of one to be issued: who asked, 0: its person; and with which token, 0: none */
     const char *made_by_service;                   /* likewise, NULL: none */
@@ -47,6 +49,8 @@ cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *c
 cr_status cr_token_find(cr_db *db, const char *token, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* Ends the tokens that services have made which are not in the JSON list of names, and what was made with such. */
 cr_status cr_token_keep_of_services(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
+/* Ends the tokens and codes of people at services which are not in the JSON list of names. */
+cr_status cr_token_keep_of_clients(cr_db *db, const char *names, cr_err *err) CR_MUST_USE;
 /* The same by its number, for what has proved the token before: that it was this one, the hash says. */
 cr_status cr_token_get(cr_db *db, int64_t id, cr_token *ret_token, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* The JSON list of a narrowed token; in the arena. */
@@ -58,7 +62,8 @@ typedef struct cr_token_row {
     cr_token_kind kind;
     const char *note;                              /* "" : none */
     const char *scopes;                            /* JSON; NULL: all that the person may */
-    const char *server;                            /* server, oauth: as in cr_token; NULL for api */
+    const char *server;                            /* server, oauth: as in cr_token; NULL for api, and at a service */
+    const char *client;                            /* the service; NULL: none */
 } cr_token_row;
 /* Those of a person that have not expired (id 0: all), longest unused first. Of more than CR_TOKENS_MAX those that were used or made last are
  * listed; *ret_more: how many others there are. */
@@ -67,7 +72,7 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
                         cr_err *err) CR_MUST_USE;
 /* How many API tokens the person has. */
 cr_status cr_token_count(cr_db *db, int64_t user_id, int64_t *ret_n, cr_err *err) CR_MUST_USE;
-/* Takes it away; one of a user server or of its sessions goes with all others of that server. CR_NOT_FOUND: not this person's. */
+/* Takes it away; one of a user server or of its sessions goes with all others of that server, one at a service with all there. CR_NOT_FOUND: not this person's. */
 cr_status cr_token_remove(cr_db *db, int64_t user_id, int64_t id, cr_err *err) CR_MUST_USE;
 cr_status cr_token_note_use(cr_db *db, int64_t id, int64_t wall_ms, cr_err *err) CR_MUST_USE;
 /* Removes what has expired: sessions, tokens, codes, links, codes of shares. */

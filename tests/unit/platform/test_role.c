@@ -32,6 +32,7 @@ START_TEST(settings) {
         {"t", "\nscope = list:people", "line 2: scope"}, {"t", "scope = inherit", "for tokens"}, {"t", "scope = servers!server", "servers!user"},
         {"t", "scope = list:users!user=", "valid filter"}, {"t", "user =", "line 1: user"}, {"t", "group =", "line 1: group"}, {"t", "service = A", "cannot name a service"},
         {"t", "admin = yes", "no setting 'admin'"}, {"t", "scope", "line 1"},
+        {"t", "named_servers = 0", "line 1: named_servers"}, {"t", "named_servers = 101", "named_servers"}, {"t", "named_servers = x", "named_servers"},
     };
     for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
         ck_assert_msg(parse(bad[i].name, bad[i].text, &r) != CR_OK, "%s was taken", bad[i].text);
@@ -68,6 +69,8 @@ START_TEST(records) {
     SPOILT(r.n_scopes = CR_ROLE_SCOPES + 1, CR_RANGE);
     SPOILT(r.n_users = -1, CR_RANGE);
     SPOILT(r.n_groups = INT32_MAX, CR_RANGE);
+    SPOILT(r.named_servers = CR_NAMED_SERVERS_MAX + 1, CR_RANGE);
+    SPOILT(r.named_servers = -1, CR_RANGE);
     SPOILT(strcpy(r.scopes[0], "inherit"), CR_INVALID);
     SPOILT(strcpy(r.name, "admin"), CR_INVALID);
 }

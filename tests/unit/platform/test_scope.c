@@ -2,6 +2,8 @@
 #include "../check_main.h"
 
 #include <stdio.h>
+#include "base/buf.h"
+#include "platform/hub/scope_words.h"
 #include "platform/identity/scope.h"
 
 static cr_arena arena;
@@ -169,6 +171,36 @@ START_TEST(limits) {
 }
 END_TEST
 
+static const char *sentences(const char *of) {
+    json_t *list = cr_scope_sentences(set_of(of, &ann), "ann");
+    cr_buf out;
+    cr_buf_init(&out, 1 << 16);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *one = json_array_get(list, i);
+        cr_buf_addf(&out, "%s%s (%s)", i ? "; " : "", json_string_value(json_object_get(one, "words")), json_string_value(json_object_get(one, "whose")));
+    }
+    const char *text = cr_arena_strdup(&arena, cr_buf_str(&out));
+    cr_buf_done(&out);
+    json_decref(list);
+    return text;
+}
+
+/* What people are asked: nothing that follows from something else that is said, and nothing left out. */
+START_TEST(words) {
+    ck_assert_str_eq(sentences("read:users:name!user read:users:groups!user access:services!service=board"), "");
+    ck_assert_str_eq(sentences("servers!user"), "start and stop servers, and see their state (yours only)");
+    ck_assert_str_eq(sentences("read:servers!user read:servers"), "see which servers run (everybody's)");
+    ck_assert_str_eq(sentences("read:servers!user=bob read:servers!user"), "see which servers run (yours only); see which servers run (of bob)");
+    ck_assert_str_eq(sentences("delete:servers!group=crew"), "stop servers (of the people in the group crew)");
+    ck_assert_str_eq(sentences("access:servers!server=bob/gpu"), "use servers: run code there, and read and change all files (the server bob/gpu)");
+    ck_assert_str_eq(sentences("list:users read:users:name"), "list the people who have accounts (everybody's)");
+    ck_assert(strstr(sentences("read:users:name!user=bob"), "of bob"));
+    /* Every scope has words, but those that are for no program. */
+    for (int s = 0; s < CR_SCOPE_COUNT; s++)
+        ck_assert_msg((cr_scope_words((cr_scope)s)[0] == 0) == (s == CR_SCOPE_NO_SCOPE || s == CR_SCOPE_SELF || s == CR_SCOPE_INHERIT), "%s", cr_scope_name((cr_scope)s));
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("scope");
     TCase *t = tcase_create("scopes");
@@ -178,6 +210,7 @@ static Suite *suite(void) {
     tcase_add_test(t, intersections);
     tcase_add_test(t, permission);
     tcase_add_test(t, limits);
+    tcase_add_test(t, words);
     suite_add_tcase(s, t);
     return s;
 }

@@ -32,7 +32,13 @@ START_TEST(settings) {
         {"c", "\nscope = list:people\n", "line 2"}, {"c", "scope = list:users!", "does not exist"}, {"c", "scope = list:users!user=", "valid filter"},
         {"c", "scope = self", "for people"}, {"c", "scope = inherit", "for people"}, {"c", "scope = self!user", "for people"},
         {"c", "scope = read:users!user", "!user=ada"}, {"c", "scope = servers!server", "name whose"}, {"c", "admin = maybe", "neither yes nor no"},
-        {"c", "url = ftp://x", "https"}, {"c", "url = http://example.org", "https"}, {"c", "token = x", "no setting"}, {"c", "scope =", "does not exist"},
+        {"c", "oauth_redirect_uri = http://example.org/x", "https"}, {"c", "oauth_redirect_uri = https://u@example.org/x", "host name"},
+        {"c", "oauth_redirect_uri = https://example.org/x?y=1", "without '?'"}, {"c", "oauth_redirect_uri = https://example.org/x#y", "without '?'"},
+        {"c", "oauth_redirect_uri = https://example.org", "with a path"}, {"c", "oauth_redirect_uri = /back", "https"},
+        {"c", "oauth_client_allowed_scope = list:users", "without oauth_redirect_uri"}, {"c", "oauth_no_confirm = yes", "without oauth_redirect_uri"},
+        {"c", "oauth_client_allowed_scope = inherit", "no bounds"}, {"c", "oauth_client_allowed_scope = access:servers!server", "name whose"},
+        {"c", "oauth_client_allowed_scope = list:people", "does not exist"}, {"c", "oauth_no_confirm = 1", "neither yes nor no"},
+        {"c", "trusted = perhaps", "neither yes nor no"}, {"c", "url = ftp://x", "https"}, {"c", "url = http://example.org", "https"}, {"c", "token = x", "no setting"}, {"c", "scope =", "does not exist"},
     };
     for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
         ck_assert_msg(parse(bad[i].name, bad[i].text, &s) != CR_OK, "%s was taken", bad[i].text);
@@ -65,6 +71,44 @@ START_TEST(records) {
     s = good;
     strcpy(s.scopes[0], "self");
     ck_assert_fails(cr_service_check(&s, &err), CR_INVALID);
+    s = good;
+    memset(s.redirect, 'x', sizeof s.redirect);
+    ck_assert_fails(cr_service_check(&s, &err), CR_FORMAT);
+    strcpy(s.redirect, "https://example.org/x?y");
+    ck_assert_fails(cr_service_check(&s, &err), CR_INVALID);
+    s = good;
+    s.n_allowed = -1;
+    ck_assert_fails(cr_service_check(&s, &err), CR_RANGE);
+    s.n_allowed = 1;
+    strcpy(s.allowed[0], "inherit");
+    ck_assert_fails(cr_service_check(&s, &err), CR_INVALID);
+    s = good;
+    s.no_confirm = 2;
+    ck_assert_fails(cr_service_check(&s, &err), CR_RANGE);
+    s = good;
+    s.trusted = -1;
+    ck_assert_fails(cr_service_check(&s, &err), CR_RANGE);
+}
+END_TEST
+
+/* What it may do for somebody: who it is, and what is allowed, for that person. */
+START_TEST(for_people) {
+    cr_service s;
+    cr_scopes set;
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, 1 << 20);
+    cr_scopes_init(&set, &arena);
+    ck_assert_ok(parse("board", "oauth_redirect_uri = https://board.example/back\noauth_client_allowed_scope = read:servers!user\n"
+                       "oauth_no_confirm = yes\ntrusted = no\n", &s));
+    ck_assert_str_eq(s.redirect, "https://board.example/back");
+    ck_assert(s.no_confirm && !s.trusted && s.n_allowed == 1 && s.n_scopes == 0);
+    cr_service_add_allowed(&s, "ada", &set);
+    ck_assert(cr_scopes_allow(&set, CR_SCOPE_READ_SERVERS, CR_SCOPE_USER, "ada", NULL));
+    ck_assert(!cr_scopes_allow(&set, CR_SCOPE_READ_SERVERS, CR_SCOPE_USER, "eve", NULL));
+    ck_assert(cr_scopes_allow(&set, CR_SCOPE_ACCESS_SERVICES, CR_SCOPE_SERVICE, "board", NULL));
+    ck_assert(!cr_scopes_allow(&set, CR_SCOPE_ACCESS_SERVICES, CR_SCOPE_SERVICE, "other", NULL));
+    ck_assert(cr_scopes_allow(&set, CR_SCOPE_READ_USERS_GROUPS, CR_SCOPE_USER, "ada", NULL));
+    ck_assert(!cr_scopes_allow(&set, CR_SCOPE_READ_USERS, CR_SCOPE_USER, "ada", NULL));
 }
 END_TEST
 
@@ -153,6 +197,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("all");
     tcase_add_test(t, settings);
     tcase_add_test(t, records);
+    tcase_add_test(t, for_people);
     tcase_add_test(t, tokens);
     tcase_add_test(t, rights);
     tcase_add_test(t, what_they_made_ends_with_them);
