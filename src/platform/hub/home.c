@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/text.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
@@ -22,7 +23,7 @@ static bool own_server(cr_request *req, cr_lab **ret_server) {
 static json_t *server_values(cr_lab *s) {
     char url[CR_URL_MAX], ago[24], usual[48], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
-    return json_pack("{s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "cleaning", s->cleaning,
                      "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
                      "starting", pending && s->state != CR_LAB_STOPPING, "stopping", s->state == CR_LAB_STOPPING,
                      "message", s->message, "percent", s->percent, "url", cr_lab_origin_url(s, "lab", url, sizeof url),
@@ -35,24 +36,49 @@ static json_t *server_values(cr_lab *s) {
                      "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s), "choice", cr_choice_page(s));
 }
 
-void cr_home(cr_request *req) {
-    cr_lab *s;
+static void show_home(cr_request *req, int status, cr_lab *s) {
     json_t *shared = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!own_server(req, &s))
-        return;
     if (cr_shares_guest_rows(req, &shared, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    cr_site_page(req, 200, "home", json_pack("{s:o, s:o, s:b, s:o, s:b}", "server", server_values(s), "idle", cr_idle_values(s), "has_shared",
-                                             json_array_size(shared) > 0, "shared", shared, "may_share", cr_shares_may(req, CR_SCOPE_SHARES, s)));
+    cr_site_page(req, status, "home", json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:b}", "server", server_values(s), "idle", cr_idle_values(s), "disk",
+                                                cr_disk_values(cr_hub_of(req), s->user_id), "measuring", cr_pairs_get(&req->query, "measuring") != NULL,
+                                                "has_shared", json_array_size(shared) > 0, "shared", shared, "may_share",
+                                                cr_shares_may(req, CR_SCOPE_SHARES, s)));
+}
+
+void cr_home(cr_request *req) {
+    cr_lab *s;
+    if (own_server(req, &s))
+        show_home(req, 200, s);
 }
 
 static void to_pending(cr_request *req) {
     char name[CR_URL_MAX], url[CR_URL_MAX + 64];
     snprintf(url, sizeof url, "/hub/spawn-pending/%s", cr_url_segment(cr_caller_of(req)->person.name, name, sizeof name));
     cr_reply_redirect(req, 303, url);
+}
+
+/* Who has too much on the disk sees what, and may start to clean up. false: replied. */
+static bool begin_cleaning(cr_request *req, cr_lab *s) {
+    cr_disk d;
+    cr_err err = CR_ERR_INIT;
+    if (s->state != CR_LAB_STOPPED)
+        return true;
+    if (cr_disk_of(s->hub, s->user_id, &d, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return false;
+    }
+    s->cleaning = d.full && strcmp(cr_request_field(req, "cleaning"), "yes") == 0;
+    if (cr_disk_admits(s, &err) == CR_OK)
+        return true;
+    if (d.full)
+        show_home(req, 409, s);
+    else
+        cr_reply_err(req, &err);
+    return false;
 }
 
 void cr_spawn_post(cr_request *req) {
@@ -63,6 +89,8 @@ void cr_spawn_post(cr_request *req) {
     if (!cr_notices_let_start(req, s))
         return;
     bool may_change = s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING;
+    if (!begin_cleaning(req, s))
+        return;
     if ((may_change && cr_choice_set_form(s, &req->form, &err) != CR_OK) || cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else
@@ -220,7 +248,7 @@ void cr_user_path(cr_request *req) {
     if (s->state == CR_LAB_READY) {
         mend(req, s);
     } else if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) {
-        json_t *values = json_pack("{s:o}", "server", server_values(s));
+        json_t *values = json_pack("{s:o, s:o}", "server", server_values(s), "disk", cr_disk_values(s->hub, s->user_id));
         cr_site_page(req, 424, "not_running", values);
     } else {
         to_pending(req);

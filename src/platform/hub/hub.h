@@ -77,6 +77,8 @@ typedef struct cr_hub {
     cr_map servers;           /* see lab.h */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
+    struct cr_disk_watch *disk;    /* see disk.h */
+    struct cr_aheads *aheads;      /* see ahead.h */
     struct cr_auditing *auditing;  /* see auditing.h */
     struct cr_metrics *figures;    /* see figures.h */
     cr_breaker breaker;       /* starts that fail for several people */

@@ -17,7 +17,7 @@ static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
 static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
-    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli"
+    "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli, s.cleaning"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -61,6 +61,7 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     }
     s->memory_bytes = (uint64_t)cr_query_int(q, 16);
     s->cpu_milli = (uint32_t)cr_query_int(q, 17);
+    s->cleaning = s->state == CR_LAB_STARTING && cr_query_int(q, 18);
     copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
@@ -125,8 +126,8 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ? WHERE id = ?", "iiiii", (int64_t)*generation, cr_wall_ms(),
-                     (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, s->id));
+                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ? WHERE id = ?", "iiiiii",
+                     (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
     cr_token what = {.kind = CR_TOKEN_SERVER, .user_id = s->user_id, .server_id = s->id};
@@ -199,6 +200,7 @@ static void free_server(cr_lab *s) {
     while (s->listeners.next != &s->listeners)
         cr_lab_unlisten(s->listeners.next);
     cr_timer_stop(&s->deadline);
+    cr_timer_stop(&s->guests);
     cr_probe_free(s->probe);
     cr_idle_drop(s);
     json_decref(s->user_options);

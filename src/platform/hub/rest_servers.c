@@ -141,6 +141,8 @@ void cr_api_server_start(cr_request *req) {
     if (!find_server(req, CR_SCOPE_START_SERVERS, true, &s) || !check_options(req))
         return;
     const json_t *options = options_of(req);
+    if (s->state == CR_LAB_STOPPED)
+        s->cleaning = false;
     if (s->state == CR_LAB_READY)
         cr_rest_reply(req, 400, "%s is already running", s->user);
     else if (!cr_notices_let_start(req, s))
@@ -274,8 +276,10 @@ static void change(cr_request *req, const char *server) {
         cr_reply_error(req, 400, "user_options must be a dict", "");
     else if (cr_choice_set(s, json_object_get(req->json, "user_options"), &err) != CR_OK)
         cr_reply_err(req, &err);
-    else
+    else {
+        note_other(req, CR_AUDIT_SERVER_CHANGED, s);
         cr_reply_json(req, 200, cr_rest_server_model(req, s));
+    }
 }
 
 void cr_api_server_change(cr_request *req) { change(req, ""); }

@@ -29,7 +29,8 @@
     X(ACK,             cr_msg_ack,          true)               \
     X(REMOVE_ACCOUNT,  cr_msg_remove,       true)               \
     X(PROFILES,        cr_msg_profiles,     false)              \
-    X(ROLE,            cr_msg_role,         false)
+    X(ROLE,            cr_msg_role,         false)              \
+    X(MEASURE,         cr_msg_measure,      true)
 
 typedef enum cr_msg_kind {
 #define X(name, type, from_hub) CR_MSG_##name,
@@ -41,7 +42,7 @@ typedef enum cr_msg_kind {
 /* How the names of a cluster's processes begin; no server of a person has such a name. */
 #define CR_CLUSTER_SERVER "dask-"
 
-enum { CR_MSG_MAGIC = 0x4352000A, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
+enum { CR_MSG_MAGIC = 0x4352000B, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
@@ -59,12 +60,14 @@ typedef struct cr_msg_start {
     cr_profile_asked profile;     /* zeroes for a cluster's process */
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
+    uint32_t cleaning;            /* 1: for freeing space only: terminals and files, no kernels */
     cr_dask_start dask;
 } cr_msg_start;
 typedef struct cr_msg_stop { cr_msg_head head; uint32_t grace_ms; cr_server_id id; } cr_msg_stop;
 typedef struct cr_msg_list { cr_msg_head head; } cr_msg_list;
 typedef struct cr_msg_ack { cr_msg_head head; cr_server_id id; } cr_msg_ack;   /* the hub has recorded the exited event */
 typedef struct cr_msg_remove { cr_msg_head head; uint32_t purge; char account[CR_RUNNER_NAME_MAX + 1]; } cr_msg_remove;
+typedef struct cr_msg_measure { cr_msg_head head; char account[CR_RUNNER_NAME_MAX + 1]; } cr_msg_measure;   /* DISK follows, unless the helper ends */
 
 typedef union cr_msg {
     cr_msg_head head;

@@ -7,6 +7,7 @@
 #include "platform/runner/cgroup.h"
 #include "platform/runner/jobs.h"
 #include "platform/runner/making.h"
+#include "platform/runner/measuring.h"
 #include "platform/runner/owner_rules.h"
 #include "platform/runner/prepared.h"
 #include "platform/runner/record.h"
@@ -40,6 +41,7 @@ struct cr_servers {
     cr_jobs *jobs;
     cr_making *makings;
     cr_removal *removals;
+    cr_measuring *measurings;
     cr_server *first;
     int64_t logs_ms;              /* when kept logs were looked through last (monotonic) */
     void (*on_none_left)(void *user);
