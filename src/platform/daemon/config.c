@@ -15,8 +15,9 @@
 #include "base/text.h"
 #include "platform/gateway/group_limits.h"
 #include "platform/identity/disk_limits.h"
+#include "platform/identity/folders.h"
 
-typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS } kind;
+typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -66,6 +67,8 @@ static const row rows[] = {
     {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", INT, AT(age_s), 0, 100000000},
     {"audit-days", "N", "days for which the audit log is kept (400)", INT, AT(audit_days), 1, 36500},
     {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", INT, AT(audit_rows), 100, 10000000},
+    {"shared", "DIR", "data that everybody may read, in homes as folders/shared", PATH, AT(shared_dir), 0, 0},
+    {"group-folders", "LIST", "folders of groups, in homes as folders/FOLDER: GROUP FOLDER; GROUP FOLDER ...", FOLDERS, AT(group_folders), 0, 0},
     {"disk", "SIZE", "disk space of each home; who has more cannot start a server; 0: no limit (0)", BYTES, AT(disk_bytes), 0, INT64_MAX},
     {"disk-groups", "LIST", "the same for people of groups: NAME SIZE; NAME SIZE ...; of several the largest counts", DISKS, AT(disk_groups), 0, 0},
     {"disk-period", "S", "seconds after which the home of who works is measured again; 0: never (300)", INT, AT(disk_period_s), 0, 10000000},
@@ -147,6 +150,14 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
             return status;
         }
     }
+    if (r->kind == FOLDERS) {
+        cr_folders folders;
+        cr_status status = cr_folders_read(value, &folders, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "%s", r->key);
+            return status;
+        }
+    }
     if (r->kind == DISKS) {
         cr_disk_limit limits[CR_DISK_LIMITS_MAX];
         int count;
@@ -180,7 +191,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS:
+    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);

@@ -37,6 +37,8 @@ typedef struct cr_config {
     int64_t idle_s, age_s;        /* a server ends when it was not used for so long, and at this age; 0: never */
     int64_t idle_warning_s, idle_keep_s;    /* its person is told before, and can keep it for so long; 0: cannot */
     int64_t audit_days, audit_rows;         /* bounds of the audit log */
+    char group_folders[2048];     /* see identity/folders.h */
+    char shared_dir[512];         /* data that everybody may read; "" : none */
     uint64_t disk_bytes;          /* of each home; 0: no limit */
     char disk_groups[2048];       /* see identity/disk_limits.h */
     int64_t disk_period_s;        /* homes of who works are measured so often; 0: never */

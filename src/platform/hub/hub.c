@@ -150,6 +150,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_idle_open(hub, err));
     CR_TRY(cr_notices_open(hub, err));
+    CR_TRY(cr_folders_read(hub->config->group_folders, &hub->folders, err));
     CR_TRY(cr_disk_open(hub, err));
     CR_TRY(cr_ahead_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));

@@ -15,6 +15,7 @@
 #include "platform/http/workers.h"
 #include "platform/hub/breaker.h"
 #include "platform/hub/issuer.h"
+#include "platform/identity/folders.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
 #include "platform/identity/role.h"
@@ -79,6 +80,7 @@ typedef struct cr_hub {
     struct cr_notices *notices;    /* see notices.h */
     struct cr_disk_watch *disk;    /* see disk.h */
     struct cr_aheads *aheads;      /* see ahead.h */
+    cr_folders folders;            /* of groups, by the setting */
     struct cr_auditing *auditing;  /* see auditing.h */
     struct cr_metrics *figures;    /* see figures.h */
     cr_breaker breaker;       /* starts that fail for several people */

@@ -91,6 +91,7 @@ cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) {
 /* start: with what was chosen. */
 static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_hub *hub = s->hub;
+    CR_TRY(cr_folders_of(hub->db, s->user_id, &hub->folders, &start->folders, err));
     CR_TRY(cr_lab_rows_start(s, start->token, err));
     start->id = id_of(s);
     start->cleaning = s->cleaning;

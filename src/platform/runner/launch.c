@@ -287,7 +287,7 @@ static cr_status set_limits(const cr_launch *l, cr_err *err) {
 }
 
 static cr_status become_user(const cr_launch *l, cr_err *err) {
-    const cr_identity id = {l->account->uid, l->account->gid, NULL, 0, false};
+    const cr_identity id = {l->account->uid, l->account->gid, l->account->groups, (size_t)l->account->n_groups, false};
     CR_TRY(cr_cgroup_enter(l->groups, l->group, 0, err));
     cr_confine_fresh(l->log_fd, 3);
     cr_log_setup("start", CR_LOG_INFO, 2);

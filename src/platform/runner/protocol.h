@@ -11,6 +11,7 @@
 #define CR_PLATFORM_RUNNER_PROTOCOL_H
 
 #include "platform/daemon/config.h"
+#include "platform/identity/folders.h"
 #include "platform/identity/provider.h"
 #include "platform/identity/role.h"
 #include "platform/identity/service.h"
@@ -60,6 +61,7 @@ typedef struct cr_msg_start {
     cr_profile_asked profile;     /* zeroes for a cluster's process */
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
+    uint32_t folders;             /* the person's common folders: a bit for each place in the setting group-folders */
     uint32_t cleaning;            /* 1: for freeing space only: terminals and files, no kernels */
     cr_dask_start dask;
 } cr_msg_start;

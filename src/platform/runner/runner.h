@@ -96,6 +96,7 @@ typedef struct cr_runner_start {
     cr_profile_asked profile;     /* of a person's server */
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
+    uint32_t folders;             /* see identity/folders.h */
     bool cleaning;                /* for freeing space only: terminals and files, no kernels */
     char display[128];            /* shown to the user only */
     cr_dask_start dask;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include "platform/runner/account.h"
 #include "platform/runner/cgroup.h"
+#include "platform/runner/group_folder.h"
 #include "platform/runner/jobs.h"
 #include "platform/runner/making.h"
 #include "platform/runner/measuring.h"
@@ -35,6 +36,7 @@ struct cr_servers {
     char boot_id[CR_BOOT_ID_SIZE];
     cr_accounts *accounts;
     cr_cgroups *groups;
+    cr_group_folders folders;
     cr_owner_rules *rules;        /* NULL: not as root */
     cr_prepared *prepared;        /* parent of servers; NULL: switched off */
     cr_prepared *kernels;         /* parent of the processes that fork kernels; NULL: switched off */

@@ -220,6 +220,7 @@ cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_server
     CR_TRY_GOTO(cr_process_boot_id(s->boot_id, err), failed);
     CR_TRY_GOTO(cr_jobs_new(setup->watch, &s->jobs, err), failed);
     CR_TRY_GOTO(cr_accounts_open(setup->config, &s->accounts, err), failed);
+    CR_TRY_GOTO(cr_group_folders_open(setup->config, s->accounts, &s->folders, err), failed);
     CR_TRY_GOTO(cr_cgroups_open(tree, NULL, &s->groups, err), failed);
     cr_log(CR_LOG_INFO, "control groups", "%s", cr_cgroups_describe(s->groups));
     CR_TRY_GOTO(cr_record_each(s->record_dir, adopt_one, s, err), failed);
