@@ -287,6 +287,7 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX disk_use_bytes ON disk_use (bytes);"
      "ALTER TABLE servers ADD COLUMN cleaning INTEGER NOT NULL DEFAULT 0;"        /* runs to free space only */
+     "ALTER TABLE servers ADD COLUMN guarantee_bytes INTEGER NOT NULL DEFAULT 0;" /* of the last start, by its profile; 0: by the settings */
      "CREATE TABLE ahead ("                       /* see hub/ahead.h */
      "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
      "  group_name TEXT NOT NULL,"                /* as then: the group may go */
