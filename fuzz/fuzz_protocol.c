@@ -25,6 +25,7 @@ static void check_from_hub(const cr_msg *m) {
         check_text(s->profile.answers, sizeof s->profile.answers);
         fuzz_must(!s->profile.profile[0] || cr_profile_slug_is_right(s->profile.profile));
         fuzz_must(s->dask.role == CR_ROLE_LAB || !s->profile.answers[0]);
+        fuzz_must(s->cleaning <= 1 && s->folders < 1u << CR_FOLDERS_MAX && (s->dask.role == CR_ROLE_LAB || !s->cleaning));
         fuzz_must(s->limits.memory_bytes <= INT64_MAX && s->limits.pids <= 1 << 22);
         break;
     }
@@ -38,6 +39,10 @@ static void check_from_hub(const cr_msg *m) {
     case CR_MSG_REMOVE_ACCOUNT:
         check_text(m->as_cr_msg_remove.account, sizeof m->as_cr_msg_remove.account);
         fuzz_must(cr_account_is_valid(m->as_cr_msg_remove.account) && m->as_cr_msg_remove.purge <= 1);
+        break;
+    case CR_MSG_MEASURE:
+        check_text(m->as_cr_msg_measure.account, sizeof m->as_cr_msg_measure.account);
+        fuzz_must(cr_account_is_valid(m->as_cr_msg_measure.account));
         break;
     case CR_MSG_LIST:
         break;

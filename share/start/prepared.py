@@ -33,7 +33,7 @@ import kernels  # noqa: E402
 sys.path.remove(HERE)
 
 CONTROL_FD = 3
-MAGIC = 0x43525053
+MAGIC = 0x43525054
 HEAD = struct.Struct("=IIIIIiII")      # magic, uid, gid, open files, processes, oom score, number of texts, bytes of texts
 UNCHANGED = 0xFFFFFFFF                 # uid: stay who you are; limits: leave
 TEXTS_MOST = 256 << 10
@@ -104,16 +104,17 @@ def intermediate(talk, log):
     if magic != MAGIC or size > TEXTS_MOST:
         os._exit(120)
     texts = read_exactly(talk, size).split(b"\0")
-    if len(texts) != count + 1 or len(texts) < 4:
+    if len(texts) != count + 1 or len(texts) < 5:
         os._exit(120)
     if os.fork() != 0:
         os._exit(0)
-    become(talk, log, uid, gid, files, processes, oom)
-    home, arguments, environment = texts[0], int(texts[1]), texts[2:-1]
+    groups = [int(g) for g in texts[2].split(b",") if g]
+    become(talk, log, uid, gid, groups, files, processes, oom)
+    home, arguments, environment = texts[0], int(texts[1]), texts[3:-1]
     serve(os.fsdecode(home), [os.fsdecode(a) for a in environment[:arguments]], environment[arguments:])
 
 
-def become(talk, log, uid, gid, files, processes, oom):
+def become(talk, log, uid, gid, groups, files, processes, oom):
     """The user, for good: the order of src/platform/runner/confine.c. no_new_privs and the system-call filter are inherited."""
     import resource
 
@@ -135,7 +136,7 @@ def become(talk, log, uid, gid, files, processes, oom):
     if uid != UNCHANGED:
         for capability in range(64):
             libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-        os.setgroups([])
+        os.setgroups(groups)
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
         if os.getresuid() != (uid, uid, uid) or can_be_root_again():

@@ -33,11 +33,15 @@ static const struct { const char *name, *operands, *help; } actions[] = {
     {"stop-cluster", "CLUSTER", "stop one"},
     {"announce", "[TEXT]", "on every page; nothing: take it away"},
     {"maintenance", "on|off", "on: only administrators start servers"},
+    {"disk", "", "what homes take of the disk, the largest first"},
+    {"start-ahead", "--group G --hours N", "servers of a group are started at --at TIME, or now, and kept"},
+    {"ahead", "", "such plans, and how far they are"},
+    {"ahead-cancel", "PLAN", "take one away; servers go on"},
     {"audit", "", "who did what to whom"},
 };
 
 typedef struct request {
-    const char *run, *person, *kind, *since, *until, *hours;
+    const char *run, *person, *kind, *since, *until, *hours, *group, *at;
     bool admin, yes, json;
     int64_t limit;            /* rows; 0: all */
 } request;
@@ -79,8 +83,9 @@ static json_t *question(const request *r, const char *action, int n, char **oper
     json_t *args = json_array();
     for (int i = 0; i < n; i++)
         json_array_append_new(args, json_string(operands[i]));
-    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*}", "command", "admin", "do", action, "args", args, "admin", r->admin, "yes",
-                     r->yes, "person", r->person, "kind", r->kind, "since", r->since, "until", r->until, "hours", r->hours);
+    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "command", "admin", "do", action, "args", args, "admin", r->admin, "yes",
+                     r->yes, "person", r->person, "kind", r->kind, "since", r->since, "until", r->until, "hours", r->hours, "group",
+                     r->group, "at", r->at);
 }
 
 static cr_status read_answer(const cr_buf *text, json_t **ret_answer, cr_err *err) {
@@ -245,7 +250,9 @@ int cr_cli_admin(const cr_cli_command *self, int argc, char **argv) {
         {0, "json", NULL, "an object a line", CR_OPTION_FLAG, &r.json},
         {0, "admin", NULL, "add: an administrator", CR_OPTION_FLAG, &r.admin},
         {0, "yes", NULL, "remove: that is meant", CR_OPTION_FLAG, &r.yes},
-        {0, "hours", "N", "announce: it ends after so many hours", CR_OPTION_TEXT, &r.hours},
+        {0, "hours", "N", "announce: it ends after so many hours; start-ahead: servers are kept so long", CR_OPTION_TEXT, &r.hours},
+        {0, "group", "GROUP", "start-ahead: whose people", CR_OPTION_TEXT, &r.group},
+        {0, "at", "TIME", "start-ahead: when starts begin (UTC), such as 2026-11-24T08:30", CR_OPTION_TEXT, &r.at},
         {0, "person", "NAME", "audit: by whom or to whom; also a group", CR_OPTION_TEXT, &r.person},
         {0, "kind", "KIND", "audit: such as sign-in, person-disabled", CR_OPTION_TEXT, &r.kind},
         {0, "since", "TIME", "audit: from this day or time on (UTC), such as 2026-11-24", CR_OPTION_TEXT, &r.since},

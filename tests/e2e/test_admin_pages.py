@@ -2,6 +2,7 @@
 import re
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,56 @@ def test_audit_log_and_asking_again(hub, page):  # noqa: F811
     press(page, "Show")
     expect(page.get_by_text("There is nothing of this kind in the log.")).to_be_visible()
     inspect(page, "audit-empty")
+
+
+def test_disk_space_and_starts_ahead(hub, page):  # noqa: F811
+    hub.add_person(hub.administrator("chief"), "ida")
+    for group in ("class", "tides"):
+        assert "error" not in hub.ask(command="admin", do="group-add", args=[group])
+    sign_in(page, hub, "chief")
+    home = "INSERT OR REPLACE INTO disk_use SELECT id, ?, ?, ? FROM users WHERE name = ?"
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        db.execute(home, (5 << 30, int(time.time() * 1000), "4000000000 data\n900000000 .cache\n", "ida"))
+        db.execute(home, (1 << 20, int(time.time() * 1000), "", "chief"))
+    page.goto(hub.hub + "/hub/admin")
+    inspect(page, "users")
+    press(page, "Disk space")
+    homes = page.get_by_role("list", name="Homes").get_by_role("listitem")
+    expect(homes.nth(0)).to_contain_text("ida")
+    expect(homes.nth(0)).to_contain_text("5.0 GiB")
+    inspect(page, "disk")
+
+    page.goto(hub.hub + "/hub/admin")
+    press(page, "Start servers ahead")
+    fill(page, "Group", "nobody")
+    fill(page, "Keep for hours.*", "2")
+    press(page, "Plan")
+    expect(page.get_by_role("alert")).to_contain_text("no group of the name")
+    inspect(page, "ahead-wrong")
+    page.goto(hub.hub + "/hub/admin/ahead")
+    fill(page, "Group", "class")
+    fill(page, "Keep for hours.*", "2")
+    press(page, "Plan")
+    plans = page.get_by_role("list", name="Plans").get_by_role("listitem")
+    expect(plans).to_have_count(1)
+    inspect(page, "ahead")
+    press(page, "Take away the plan for class")
+    expect(plans).to_have_count(0)
+
+
+def test_a_full_home(page):  # noqa: F811
+    with running("--disk", "1M", "--disk-period", "0") as p:
+        p.administrator("boss")
+        sign_in(page, p, "boss")
+        with sqlite3.connect(p.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("INSERT INTO disk_use SELECT id, ?, ?, ? FROM users", (3 << 20, int(time.time() * 1000), "2000000 " + "long-name-" * 12 + "\n900000 .cache\n"))
+        page.goto(p.hub + "/hub/home")
+        expect(page.get_by_role("alert")).to_contain_text("Your disk space is used up")
+        inspect(page, "home-full")
+        press(page, "Measure again")
+        expect(page.get_by_role("alert")).to_contain_text("being measured again")
+        with sqlite3.connect(p.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("UPDATE disk_use SET bytes = 900000")
+        page.goto(p.hub + "/hub/home")
+        expect(page.get_by_text("of your disk space")).to_be_visible()
+        inspect(page, "home-nearly-full")

@@ -11,11 +11,12 @@ SIZE_MIB = 24
 
 
 @pytest.fixture
-def small():
-    """A platform whose state lies on a file system of SIZE_MIB."""
+def small(request):
+    """A platform whose state lies on a file system of SIZE_MIB; without the reserve and the limit that keep a disk from being quite full."""
     if os.geteuid() != 0:
         pytest.skip("needs root: a file system of its own")
     p = Platform()
+    p.options = getattr(request, "param", ("--reserve", "0", "--disk-free", "0"))
     state = p.folder / "state"
     state.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,mode=0711", "tmpfs", state], check=True)
@@ -70,6 +71,32 @@ def test_full_disk(small):
     assert again.sign_in("early").status == 303
     assert admin.get("/hub/home").status == 200
     wait_for(lambda: small.add_person(admin, "later") is not None, 20)
+
+
+@pytest.mark.parametrize("small", [("--reserve", "6M", "--disk-free", "1M")], indirect=True)
+def test_the_hub_has_a_reserve(small):
+    """On a disk that others have filled the hub writes on, and says so; nothing starts. Also after a kill."""
+    admin = small.administrator()
+    ada = small.add_person(admin, "ada")
+    ada.name = "ada"
+    assert ada.get("/hub/home").status == 200
+    ballast = fill(small)
+    for _ in range(40):
+        small.invite(admin)
+    late = small.add_person(admin, "late")  # a hundred rows, here and in the audit log
+    assert "The disk of the platform is nearly full" in admin.get("/hub/admin").text
+    assert "NO SERVER STARTS" in small.ask(command="status")["text"]
+    answer = ada.post("/hub/spawn", {}, "/hub/home")
+    assert answer.status == 409 and "nearly full" in answer.text, answer.text[-600:]
+    small.process.kill()
+    small.process.wait()
+    ballast.open("ab", 0).close()
+    small.start()
+    assert Person(small).sign_in("late").status == 303 and late.get("/hub/home").status == 200
+    ballast.unlink()
+    assert "nearly full" not in admin.get("/hub/admin").text
+    start(ada)
+    stop(ada)
 
 
 def test_start_on_a_full_disk_after_an_orderly_end(small):

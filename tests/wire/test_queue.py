@@ -20,6 +20,32 @@ def narrow():
         yield p
 
 
+def test_a_profile_says_its_guarantee():
+    """It is counted with that: four fit where by the settings there is room for one, and still after a kill."""
+    profiles = "profiles:\n- {slug: usual}\n- {slug: light, memory: 1G, guarantee: 64M, options: {size: {display_name: Size, choices: {small: {default: true}, " \
+               "big: {memory: 2G, guarantee: 512M}}}}}\n"
+    with running("--room", "512M", "--guarantee", "512M", kind=with_profiles(profiles)) as p:
+        admin = p.administrator()
+        made = []
+        for i in range(3):
+            made.append(p.add_person(admin, f"light{i}"))
+            made[-1].name = f"light{i}"
+            made[-1].post("/hub/spawn", {"profile": "light", "light--size": "small"}, "/hub/home")
+        for person in made:
+            wait_for(lambda: server(person).get("ready"), 120)
+        kill_hub(p)
+        big = p.add_person(admin, "big")
+        big.name = "big"
+        big.post("/hub/spawn", {"profile": "light", "light--size": "big"}, "/hub/home")
+        wait_for(lambda: "all memory for servers is in use" in message(big), 20)
+        for person in made[:2]:
+            assert person.post("/hub/stop", {}, "/hub/home").status == 303
+        time.sleep(2)
+        assert not server(big).get("ready")
+        assert made[2].post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: server(big).get("ready"), 120)
+
+
 @pytest.fixture(scope="module")
 def people(narrow):
     admin = narrow.administrator()

@@ -9,7 +9,8 @@ import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hub_client import PASSWORD, Person, Platform, request, running
+import websocket
+from hub_client import PASSWORD, Person, Platform, request, running, wait_for
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
@@ -152,6 +153,9 @@ def test_what_is_taken_away_is_gone(hub, people, ada, how):
     lab = enter(bob, ada)
     token = re.search(r'"token": *"([0-9a-f]{64})"', lab.open().text).group(1)
     made = bob.api("POST", "/hub/api/users/bob/tokens", {"scopes": ["access:servers!server=ada/"]}).json()["token"]
+    if LONG:
+        kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+        open_still = lab.connect(kernel)
     if how == "by the owner":
         assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
     elif how == "by the guest":
@@ -171,6 +175,26 @@ def test_what_is_taken_away_is_gone(hub, people, ada, how):
     if LONG:
         time.sleep(61)
         assert lab.api("GET", "contents/rivers.txt").status == 403
+        if how != "with the password":
+            wait_for(lambda: is_cut(open_still), 20)
+            with pytest.raises(websocket.WebSocketException):
+                lab.connect(kernel)
+        own = Lab(ada)
+        assert own.open().status == 200 and own.run(kernel, "6 * 7") == "42"
+        open_still.close()
+
+
+def is_cut(ws):
+    """Reads what has come."""
+    ws.settimeout(0.5)
+    try:
+        while ws.recv():
+            pass
+        return True
+    except websocket.WebSocketTimeoutException:
+        return False
+    except (websocket.WebSocketException, OSError):
+        return True
 
 
 def test_a_group_is_let_in(hub, people, ada):
@@ -454,12 +478,24 @@ def test_an_administrator_proves_it_first(hub, people, ada):
             assert answer.status == 403 and 'action="/hub/again"' in answer.text
         answer = Lab(root, ada).open()
         assert answer.status == 403 and 'action="/hub/again"' in answer.text
+        assert root.prove(answer).location.startswith("/hub/api/oauth2/authorize?")      # and then it goes on where it was going
+        prove(16)
         assert root.api("GET", "/hub/api/shares/ada/").status == 200 and shared_with(people["bob"]) == []
         assert give(ada, user="bob") and enter(people["bob"], ada)     # of others it is not asked
         root.proves = True
         assert "/hub/accept-share?code=" in link_of(root)     # what was wanted is done after the password
         assert root.api("DELETE", "/hub/api/share-codes/root1/").status == 204
         assert enter(root, ada)
+        # Nobody has shared it with the administrator, and the page does not say so.
+        with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("DELETE FROM tokens WHERE kind = 'oauth'")
+        text = Lab(root, ada).open().text
+        assert "a right that you have over this platform lets you in" in text and "shared with you, and" not in text
+        assert "It is shared with you, and it is not yours" in Lab(people["bob"], ada).open().text
+        # What is chosen for another's server is in the audit log.
+        assert root.api("PATCH", "/hub/api/users/eve/server", {"user_options": {"a": "b"}}).status == 200
+        row = hub.ask(command="admin", do="audit", args=[], kind="server-changed")["rows"][0]
+        assert (row["by"], row["on"]) == ("root1", "eve")
     finally:
         prove(0)
         root.proves = True

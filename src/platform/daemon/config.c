@@ -14,8 +14,10 @@
 #include "base/setting.h"
 #include "base/text.h"
 #include "platform/gateway/group_limits.h"
+#include "platform/identity/disk_limits.h"
+#include "platform/identity/folders.h"
 
-typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS } kind;
+typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -66,6 +68,14 @@ static const row rows[] = {
     {"named-servers", "N", "servers of one person beside the ordinary one; roles can give more (0)", INT, AT(named_servers), 0, 100},
     {"audit-days", "N", "days for which the audit log is kept (400)", INT, AT(audit_days), 1, 36500},
     {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", INT, AT(audit_rows), 100, 10000000},
+    {"shared", "DIR", "data that everybody may read, in homes as folders/shared", PATH, AT(shared_dir), 0, 0},
+    {"group-folders", "LIST", "folders of groups, in homes as folders/FOLDER: GROUP FOLDER; GROUP FOLDER ...", FOLDERS, AT(group_folders), 0, 0},
+    {"disk", "SIZE", "disk space of each home; who has more cannot start a server; 0: no limit (0)", BYTES, AT(disk_bytes), 0, INT64_MAX},
+    {"disk-groups", "LIST", "the same for people of groups: NAME SIZE; NAME SIZE ...; of several the largest counts", DISKS, AT(disk_groups), 0, 0},
+    {"disk-period", "S", "seconds after which the home of who works is measured again; 0: never (300)", INT, AT(disk_period_s), 0, 10000000},
+    {"disk-free", "SIZE", "with less left on the disk of the state nothing starts (512M)", BYTES, AT(disk_free_bytes), 0, INT64_MAX},
+    {"reserve", "SIZE", "of that disk held for the hub's database, so that it can write when the disk is full; 0: none (32M)", BYTES,
+     AT(reserve_bytes), 0, INT64_MAX},
     {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
@@ -141,6 +151,23 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
             return status;
         }
     }
+    if (r->kind == FOLDERS) {
+        cr_folders folders;
+        cr_status status = cr_folders_read(value, &folders, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "%s", r->key);
+            return status;
+        }
+    }
+    if (r->kind == DISKS) {
+        cr_disk_limit limits[CR_DISK_LIMITS_MAX];
+        int count;
+        cr_status status = cr_disk_limits_read(value, limits, &count, err);
+        if (status != CR_OK) {
+            cr_err_context(err, "%s", r->key);
+            return status;
+        }
+    }
     if (strlen(value) >= r->size)
         return CR_FAIL(err, CR_LIMIT, "%s: longer than %zu characters", r->key, r->size - 1);
     size_t n = strlen(value);
@@ -165,7 +192,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS:
+    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);
@@ -225,6 +252,9 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->idle_keep_s = 14400;
     c->audit_days = 400;
     c->audit_rows = 200000;
+    c->disk_period_s = 300;
+    c->disk_free_bytes = (uint64_t)512 << 20;
+    c->reserve_bytes = (uint64_t)32 << 20;
     strcpy(c->account_prefix, "cr-");
     if (c->as_root) {
         strcpy(c->state_dir, "/var/lib/craton");

@@ -38,6 +38,13 @@ typedef struct cr_config {
     int64_t idle_warning_s, idle_keep_s;    /* its person is told before, and can keep it for so long; 0: cannot */
     int64_t named_servers;        /* of one person, beside the default one; 0: none */
     int64_t audit_days, audit_rows;         /* bounds of the audit log */
+    char group_folders[2048];     /* see identity/folders.h */
+    char shared_dir[512];         /* data that everybody may read; "" : none */
+    uint64_t disk_bytes;          /* of each home; 0: no limit */
+    char disk_groups[2048];       /* see identity/disk_limits.h */
+    int64_t disk_period_s;        /* homes of who works are measured so often; 0: never */
+    uint64_t disk_free_bytes;     /* with less left on the disk of the state nothing starts */
+    uint64_t reserve_bytes;       /* of that disk held for the hub's database; 0: none */
 } cr_config;
 
 enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */

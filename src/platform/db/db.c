@@ -17,6 +17,8 @@ struct cr_db {
     cr_map statements;        /* SQL -> sqlite3_stmt */
     int version;
     int depth;                /* of transactions */
+    int fd;                   /* of the file; open as long as SQLite has it, whose locks would go with a close */
+    char log_path[NAME_BYTES + 8];
 };
 
 static cr_status fail(cr_db *db, cr_err *err, const char *what) {
@@ -226,10 +228,13 @@ cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_mig
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "opening %s", path);
-    close(fd);
     cr_db *db = calloc(1, sizeof *db);
-    if (!db)
+    if (!db) {
+        close(fd);
         return CR_FAIL(err, CR_MEMORY, "no memory for the database");
+    }
+    db->fd = fd;
+    snprintf(db->log_path, sizeof db->log_path, "%s-wal", path);
     cr_map_init(&db->statements, STATEMENTS_MAX);
     cr_status status = CR_OK;
     if (sqlite3_open_v2(path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
@@ -259,10 +264,25 @@ void cr_db_close(cr_db *db) {
         sqlite3_finalize(s);
     cr_map_done(&db->statements);
     sqlite3_close(db->handle);
+    close(db->fd);
     free(db);
 }
 
 int cr_db_version(const cr_db *db) { return db->version; }
+
+/* Without a change of the size: SQLite sees nothing of it. */
+static bool hold(int fd, uint64_t bytes) {
+    struct stat st;
+    return fd >= 0 && fstat(fd, &st) == 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size + (off_t)bytes) == 0;
+}
+
+void cr_db_reserve(cr_db *db, uint64_t bytes, bool *ret_held) {
+    int log = bytes ? open(db->log_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC) : -1;
+    bool held = bytes && hold(log, bytes / 2);        /* the log first: everything goes through it */
+    *ret_held = bytes && hold(db->fd, bytes / 2) && held;
+    if (log >= 0)
+        close(log);           /* SQLite has no locks on its log */
+}
 
 cr_status cr_db_backup(cr_db *db, const char *path, cr_err *err) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

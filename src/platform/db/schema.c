@@ -296,5 +296,33 @@ const cr_migration cr_schema[] = {
      "  expires_ms INTEGER NOT NULL,"
      "  CHECK ((server_id IS NULL) = (client IS NOT NULL) AND (client IS NULL) = (scopes IS NULL))"
      ") STRICT, WITHOUT ROWID;"},
+    {15, "what homes take; servers started ahead; the audit log by person",
+     "CREATE TABLE disk_use ("                    /* as last measured, see hub/disk.h */
+     "  user_id INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,"
+     "  bytes INTEGER NOT NULL,"
+     "  at_ms INTEGER NOT NULL,"
+     "  top TEXT NOT NULL"                        /* the largest in it: lines BYTES NAME */
+     ") STRICT;"
+     "CREATE INDEX disk_use_bytes ON disk_use (bytes);"
+     "ALTER TABLE servers ADD COLUMN cleaning INTEGER NOT NULL DEFAULT 0;"        /* runs to free space only */
+     "ALTER TABLE servers ADD COLUMN guarantee_bytes INTEGER NOT NULL DEFAULT 0;" /* of the last start, by its profile; 0: by the settings */
+     "CREATE TABLE ahead ("                       /* see hub/ahead.h */
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+     "  group_name TEXT NOT NULL,"                /* as then: the group may go */
+     "  begin_ms INTEGER NOT NULL,"
+     "  until_ms INTEGER NOT NULL,"               /* its servers are kept so long */
+     "  made_by TEXT NOT NULL,"
+     "  begun INTEGER NOT NULL DEFAULT 0 CHECK (begun IN (0, 1))"                 /* its people are in ahead_people */
+     ") STRICT;"
+     "CREATE TABLE ahead_people ("
+     "  ahead_id INTEGER NOT NULL REFERENCES ahead (id) ON DELETE CASCADE,"
+     "  user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,"
+     "  state TEXT NOT NULL CHECK (state IN ('to do', 'asked', 'ready', 'failed')),"
+     "  problem TEXT NOT NULL DEFAULT '',"
+     "  PRIMARY KEY (ahead_id, user_id)"
+     ") STRICT, WITHOUT ROWID;"
+     "CREATE INDEX ahead_people_user ON ahead_people (user_id);"
+     "CREATE INDEX audit_who ON audit (who, id);"
+     "CREATE INDEX audit_whom ON audit (whom, id);"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -184,7 +184,11 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
-    cr_status status = hub->runner->ops->start(hub->runner, &s, err);
+    cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
+    if (status == CR_OK)
+        status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
+    if (status == CR_OK)
+        status = hub->runner->ops->start(hub->runner, &s, err);
     explicit_bzero(&s, sizeof s);
     return status;
 }

@@ -71,6 +71,16 @@ static const char *target_of(cr_request *req) {
     return row_of(req, path, &match) ? path : "";
 }
 
+/* The page that wanted the proof, to come back to; "" : none. */
+static const char *back_of(const cr_request *req) {
+    const char *to = req->method == CR_GET ? req->target : cr_request_field(req, "again_back");
+    return cr_gate_safe_next(to) && !cr_starts_with(to, "/hub/again") ? to : "";
+}
+
+static void go_back(cr_request *req, const char *back) {
+    cr_reply_redirect(req, 303, *back ? back : cr_caller_of(req)->person.admin ? "/hub/admin" : "/hub/home");
+}
+
 /* ---- the page ---- */
 
 static void add_provider(void *user, const cr_identity *i) {
@@ -93,7 +103,7 @@ static json_t *providers_of(const cr_request *req) {
 
 void cr_again_show(cr_request *req, int status, const char *problem) {
     json_t *providers = providers_of(req);
-    cr_site_page(req, status, "again", json_pack("{s:s, s:s, s:o, s:b, s:b, s:o, s:s}", "problem", problem, "hint", "", "fields", fields_of(req),
+    cr_site_page(req, status, "again", json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:o, s:s}", "back", back_of(req), "problem", problem, "hint", "", "fields", fields_of(req),
                                                  "has_password", cr_caller_of(req)->person.password[0] != 0, "has_providers",
                                                  json_array_size(providers) > 0, "providers", providers, "to", target_of(req)));
 }
@@ -116,7 +126,7 @@ static void carry_on(cr_request *req) {
     cr_route_match match = {0};
     const cr_route *row = row_of(req, cr_request_field(req, "again_to"), &match);
     if (!row) {
-        cr_reply_redirect(req, 303, c->person.admin ? "/hub/admin" : "/hub/home");
+        go_back(req, back_of(req));
         return;
     }
     if (row->kind == CR_ROUTE_PAGE_ADMIN && !c->person.admin) {
@@ -158,7 +168,7 @@ static cr_status hold(cr_request *req, const char *path, cr_err *err) {
 }
 
 void cr_again_provider(cr_request *req) {
-    const char *path = target_of(req);
+    const char *form = target_of(req), *path = *form ? form : back_of(req);
     cr_err err = CR_ERR_INIT;
     if (*path && hold(req, path, &err) != CR_OK)
         cr_reply_err(req, &err);
@@ -200,8 +210,8 @@ void cr_again_page(cr_request *req) {
     }
     if (fields && row_of(req, path, &match))
         cr_site_page(req, 200, "again", json_pack("{s:b, s:s, s:O}", "proved", 1, "to", path, "fields", fields));
-    else
-        cr_reply_redirect(req, 303, cr_caller_of(req)->person.admin ? "/hub/admin" : "/hub/home");
+    else                      /* no form: a page has waited */
+        go_back(req, fields && cr_gate_safe_next(path) && !cr_starts_with(path, "/hub/again") ? path : "");
     json_decref(fields);
 }
 

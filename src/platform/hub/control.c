@@ -21,6 +21,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/operator.h"
 
@@ -130,6 +131,7 @@ static void status_text(cr_hub *hub, int64_t people, int64_t admins, const cr_pr
     cr_buf_addf(out, "  servers: %d running\n", cr_lab_count_running(hub));
     if (hub->feature)
         hub->feature->status(hub, out);
+    cr_disk_text(hub, out);
     tls_text(hub, out);
     cr_removals_text(hub, out);
     void *value;

@@ -73,6 +73,8 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
     if (disabled && who->id == person->id)
         return CR_FAIL(err, CR_CONFLICT, "You cannot disable or remove yourself.");
     CR_TRY(check_stays(hub, person->id, person->name, err));
+    if (disabled)
+        cr_lab_put_person_out(hub, person->id);
     CR_TRY(cr_db_begin(hub->db, err));
     CR_TRY(cr_audit_end(hub, who, cr_person_set_disabled(hub->db, person->id, disabled, err),
                         disabled ? CR_AUDIT_PERSON_DISABLED : CR_AUDIT_PERSON_ENABLED, person->name, "", err));
@@ -119,6 +121,8 @@ cr_status cr_deed_remove_group(cr_hub *hub, const cr_actor *who, int64_t id, con
 }
 
 cr_status cr_deed_membership(cr_hub *hub, const cr_actor *who, int64_t group, const char *name, const cr_person *person, bool join, cr_err *err) {
+    if (!join)
+        cr_lab_put_person_out(hub, person->id);
     CR_TRY(cr_db_begin(hub->db, err));
     cr_status status = join ? cr_group_put_in(hub->db, group, person->id, err) : cr_group_take_out(hub->db, group, person->id, err);
     return cr_audit_end(hub, who, status, join ? CR_AUDIT_GROUP_JOINED : CR_AUDIT_GROUP_LEFT, person->name, name, err);

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/rest.h"
 
@@ -30,6 +31,8 @@ static const cr_metric table[CR_FIGURE_COUNT] = {
     [CR_FIGURE_USERS] = {"jupyterhub_total_users", "People who have an account", CR_METRIC_GAUGE},
     [CR_FIGURE_ACTIVE] = {"jupyterhub_active_users", "People who were active in the last 24 hours, 7 days, 30 days", CR_METRIC_GAUGE, .labels = {"period"}},
     [CR_FIGURE_SERVERS] = {"craton_servers", "User servers that are not stopped, by state", CR_METRIC_GAUGE, .labels = {"state"}},
+    [CR_FIGURE_DISK] = {"craton_disk_bytes", "Size of the disk that has the state", CR_METRIC_GAUGE},
+    [CR_FIGURE_DISK_FREE] = {"craton_disk_free_bytes", "What is left of it", CR_METRIC_GAUGE},
     [CR_FIGURE_ROOM] = {"craton_room_bytes", "Memory that may be given to user servers by guarantee; 0: no limit", CR_METRIC_GAUGE},
     [CR_FIGURE_RESERVED] = {"craton_reserved_bytes", "Memory that is given to user servers by guarantee", CR_METRIC_GAUGE},
     [CR_FIGURE_PAUSED] = {"craton_starts_paused", "1 while starts are paused because they failed for several people", CR_METRIC_GAUGE},
@@ -101,6 +104,10 @@ static void look_at_servers(cr_hub *hub) {
     set(hub, CR_FIGURE_RUNNING, n[CR_LAB_READY]);
     set(hub, CR_FIGURE_RESERVED, reserved);
     set(hub, CR_FIGURE_ROOM, (double)hub->config->room_bytes);
+    uint64_t left, all;
+    cr_disk_room(hub, &left, &all);
+    set(hub, CR_FIGURE_DISK, (double)all);
+    set(hub, CR_FIGURE_DISK_FREE, (double)left);
 }
 
 static cr_status look_at_people(cr_hub *hub, cr_err *err) {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/text.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/named.h"
 #include "platform/hub/notices.h"
@@ -40,7 +41,7 @@ static bool path_server(cr_request *req, cr_lab **ret_server) {
 static json_t *server_values(cr_lab *s) {
     char url[CR_URL_MAX], ago[24], usual[48], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
-    return json_pack("{s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}",
+    return json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "cleaning", s->cleaning,
                      "name", s->name, "title", s->title[0] ? s->title : s->name, "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
                      "starting", pending && s->state != CR_LAB_STOPPING, "stopping", s->state == CR_LAB_STOPPING,
                      "message", s->message, "percent", s->percent, "url", cr_lab_origin_url(s, "lab", url, sizeof url),
@@ -71,20 +72,27 @@ static json_t *named_values(cr_request *req, int limit) {
     return json_pack("{s:b, s:b, s:i, s:o}", "any", n > 0 || limit > 0, "more", n < (size_t)limit, "limit", limit, "list", list);
 }
 
-void cr_home(cr_request *req) {
-    cr_lab *s;
-    json_t *shared = NULL, *named;
+/* s: the caller's default server. */
+static void show_home(cr_request *req, int status, cr_lab *s) {
+    json_t *shared = NULL, *named = named_values(req, cr_named_limit(cr_hub_of(req), &cr_caller_of(req)->person));
     cr_err err = CR_ERR_INIT;
-    if (!cr_home_own_server(req, "", &s) || !(named = named_values(req, cr_named_limit(cr_hub_of(req), &cr_caller_of(req)->person))))
+    if (!named)
         return;
     if (cr_shares_guest_rows(req, &shared, &err) != CR_OK) {
         json_decref(named);
         cr_reply_err(req, &err);
         return;
     }
-    cr_site_page(req, 200, "home", json_pack("{s:o, s:o, s:b, s:o, s:b, s:o}", "server", server_values(s), "idle", cr_idle_values(s), "has_shared",
-                                             json_array_size(shared) > 0, "shared", shared, "may_share", cr_shares_may(req, CR_SCOPE_SHARES, s), "named",
-                                             named));
+    cr_site_page(req, status, "home", json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "server", server_values(s), "idle", cr_idle_values(s), "disk",
+                                                cr_disk_values(cr_hub_of(req), s->user_id), "measuring", cr_pairs_get(&req->query, "measuring") != NULL,
+                                                "has_shared", json_array_size(shared) > 0, "shared", shared, "may_share",
+                                                cr_shares_may(req, CR_SCOPE_SHARES, s), "named", named));
+}
+
+void cr_home(cr_request *req) {
+    cr_lab *s;
+    if (cr_home_own_server(req, "", &s))
+        show_home(req, 200, s);
 }
 
 /* /hub/PAGE/PERSON[/SERVER] */
@@ -116,7 +124,29 @@ void cr_home_to_pending(cr_request *req, const cr_lab *s, const char *rest) {
 }
 
 void cr_home_show_stopped(cr_request *req, cr_lab *s, const char *rest) {
-    cr_site_page(req, 424, "not_running", json_pack("{s:o, s:s}", "server", server_values(s), "next", rest));
+    cr_site_page(req, 424, "not_running", json_pack("{s:o, s:s, s:o}", "server", server_values(s), "next", rest, "disk",
+                                                    cr_disk_values(s->hub, s->user_id)));
+}
+
+/* Who has too much on the disk sees what, and may start to clean up. false: replied. */
+static bool begin_cleaning(cr_request *req, cr_lab *s) {
+    cr_disk d;
+    cr_err err = CR_ERR_INIT;
+    if (s->state != CR_LAB_STOPPED)
+        return true;
+    if (cr_disk_of(s->hub, s->user_id, &d, &err) != CR_OK) {
+        cr_reply_err(req, &err);
+        return false;
+    }
+    s->cleaning = d.full && strcmp(cr_request_field(req, "cleaning"), "yes") == 0;
+    if (cr_disk_admits(s, &err) == CR_OK)
+        return true;
+    cr_lab *own = NULL;
+    if (d.full && cr_home_own_server(req, "", &own))
+        show_home(req, 409, own);
+    else if (!d.full)
+        cr_reply_err(req, &err);
+    return false;
 }
 
 void cr_spawn_post(cr_request *req) {
@@ -131,6 +161,8 @@ void cr_spawn_post(cr_request *req) {
     if (!cr_notices_let_start(req, s))
         return;
     bool may_change = s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING;
+    if (!begin_cleaning(req, s))
+        return;
     if ((may_change && cr_choice_set_form(s, &req->form, &err) != CR_OK) || cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else

@@ -15,7 +15,9 @@
 #include "base/text.h"
 #include "platform/db/schema.h"
 #include "platform/hub/again.h"
+#include "platform/hub/ahead.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/given.h"
 #include "platform/hub/idle_watch.h"
@@ -41,6 +43,7 @@ static void on_minute(void *user) {
     cr_log_often_tell();
     cr_removals_on_minute(hub);
     cr_given_check(hub);
+    cr_disk_on_minute(hub);
     cr_audit_on_minute(hub);
     if (hub->feature)
         hub->feature->minute(hub);
@@ -156,6 +159,9 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_services_open(hub, err));
     CR_TRY(cr_idle_open(hub, err));
     CR_TRY(cr_notices_open(hub, err));
+    CR_TRY(cr_folders_read(hub->config->group_folders, &hub->folders, err));
+    CR_TRY(cr_disk_open(hub, err));
+    CR_TRY(cr_ahead_open(hub, err));
     CR_TRY(cr_labs_load(hub, err));
     CR_TRY(cr_labs_claim_routes(hub, err));
     if (hub->feature)
@@ -183,6 +189,8 @@ static void close_all(cr_hub *hub) {
     cr_http_free(hub->http);
     cr_idle_close(hub);
     cr_notices_close(hub);
+    cr_ahead_close(hub);
+    cr_disk_close(hub);
     cr_labs_free(hub);
     cr_figures_close(hub);
     cr_audit_close(hub);

@@ -15,6 +15,7 @@
 #include "platform/http/workers.h"
 #include "platform/hub/breaker.h"
 #include "platform/hub/issuer.h"
+#include "platform/identity/folders.h"
 #include "platform/identity/identities.h"
 #include "platform/identity/onetime.h"
 #include "platform/identity/role.h"
@@ -77,6 +78,9 @@ typedef struct cr_hub {
     cr_map servers;           /* see lab.h */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
+    struct cr_disk_watch *disk;    /* see disk.h */
+    struct cr_aheads *aheads;      /* see ahead.h */
+    cr_folders folders;            /* of groups, by the setting */
     struct cr_auditing *auditing;  /* see auditing.h */
     struct cr_metrics *figures;    /* see figures.h */
     cr_breaker breaker;       /* starts that fail for several people */

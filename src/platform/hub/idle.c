@@ -32,6 +32,8 @@ int64_t cr_idle_keep_until(const cr_idle_rules *r, const cr_idle_facts *f, int64
 }
 
 int64_t cr_idle_period(const cr_idle_rules *r) {
+    if (!r->idle_ms && !r->age_ms)
+        return PERIOD_MOST_MS;
     int64_t least = r->idle_ms && r->age_ms ? CR_MIN(r->idle_ms, r->age_ms) : CR_MAX(r->idle_ms, r->age_ms);
     return CR_MIN(CR_MAX(least / PARTS, (int64_t)PERIOD_LEAST_MS), (int64_t)PERIOD_MOST_MS);
 }

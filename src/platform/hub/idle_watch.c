@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/idle.h"
 
 /* So many answers in a row may be missing: a server that swaps or computes is slow. Then what it has posted counts. */
@@ -20,10 +21,19 @@ typedef struct cr_idle_watch {
     cr_map tokens;            /* SHA-256 of a token that is in use -> its server */
 } cr_idle_watch;
 
+/* A server that was started for cleaning up has an age of its own. */
+static cr_idle_rules rules_of(const cr_lab *s) {
+    cr_idle_rules r = s->hub->idle->rules;
+    if (s->cleaning)
+        r.age_ms = r.age_ms ? CR_MIN(r.age_ms, (int64_t)CR_DISK_CLEANING_MS) : CR_DISK_CLEANING_MS;
+    return r;
+}
+
 static cr_idle_plan plan_of(const cr_lab *s) {
     const cr_idle_watch *w = s->hub->idle;
+    cr_idle_rules r = rules_of(s);
     cr_idle_facts f = {s->started_ms, CR_MAX(s->last_activity_ms, s->idle.used_ms), s->idle.keep_until_ms};
-    return cr_idle_decide(&w->rules, &f, cr_wall_ms(), w->period_ms);
+    return cr_idle_decide(&r, &f, cr_wall_ms(), w->period_ms);
 }
 
 static void hash_text(const char *token, char out[HASH_TEXT]) {
@@ -56,14 +66,14 @@ bool cr_idle_knows(cr_hub *hub, const char *token, cr_caller *c) {
 }
 
 static void stop(cr_lab *s, cr_idle_why why) {
-    const cr_idle_rules *r = &s->hub->idle->rules;
+    const cr_idle_rules r = rules_of(s);
     char after[40], text[sizeof s->why];
     cr_err err = CR_ERR_INIT;
     if (why == CR_IDLE_AGE)
-        snprintf(text, sizeof text, "It had run for %s, the longest time that is allowed here.", cr_text_span(r->age_ms, after, sizeof after));
+        snprintf(text, sizeof text, "It had run for %s, the longest time that is allowed here.", cr_text_span(r.age_ms, after, sizeof after));
     else
         snprintf(text, sizeof text, "It was not used for %s: no kernel computed, no terminal was used, no Dask cluster ran.",
-                 cr_text_span(r->idle_ms, after, sizeof after));
+                 cr_text_span(r.idle_ms, after, sizeof after));
     cr_log(CR_LOG_INFO, "server is stopped by rule", "user=%s server=%s why=%s", s->user, s->name, why == CR_IDLE_AGE ? "age" : "idle");
     if (cr_lab_stop_for(s, why == CR_IDLE_AGE ? "age" : "idle", text, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "stopping a server that is not used", &err);
@@ -131,8 +141,7 @@ cr_status cr_idle_open(cr_hub *hub, cr_err *err) {
     w->rules = (cr_idle_rules){c->idle_s * 1000, c->age_s * 1000, c->idle_warning_s * 1000, c->idle_keep_s * 1000};
     w->period_ms = cr_idle_period(&w->rules);
     cr_map_init(&w->tokens, TOKENS_MAX);
-    if (w->rules.idle_ms || w->rules.age_ms)
-        cr_timer_start(hub->loop, &w->timer, w->period_ms, on_time, w);
+    cr_timer_start(hub->loop, &w->timer, w->period_ms, on_time, w);
     hub->idle = w;
     return CR_OK;
 }
@@ -164,7 +173,7 @@ cr_status cr_idle_keep(cr_lab *s, cr_err *err) {
 }
 
 json_t *cr_idle_values(const cr_lab *s) {
-    const cr_idle_rules *r = &s->hub->idle->rules;
+    const cr_idle_rules rules = rules_of(s), *r = &rules;
     char in[40], keep[40], kept[40], rule[40], age[40];
     int64_t now = cr_wall_ms();
     cr_idle_plan plan = s->state == CR_LAB_READY ? plan_of(s) : (cr_idle_plan){.why = CR_IDLE_NEVER};

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
@@ -18,6 +19,7 @@ enum {
     FORCE_MS = 10 * 1000,         /* between repetitions with force */
     RESUMED_MS = 10 * 1000,       /* a start that a new hub finds has at least this long */
     LIST_MS = 30 * 1000,          /* for the runner's list */
+    GUESTS_MS = 65 * 1000,        /* longer than servers believe what the hub said of a visitor, see launch.c */
 };
 
 static void on_start_late(void *user);
@@ -89,8 +91,10 @@ cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) {
 /* start: with what was chosen. */
 static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_hub *hub = s->hub;
+    CR_TRY(cr_folders_of(hub->db, s->user_id, &hub->folders, &start->folders, err));
     CR_TRY(cr_lab_rows_start(s, start->token, err));
     start->id = id_of(s);
+    start->cleaning = s->cleaning;
     snprintf(start->user, sizeof start->user, "%s", s->user);
     snprintf(start->display, sizeof start->display, "%s", s->user);
     cr_status status = hub->runner->ops->start(hub->runner, start, err);
@@ -126,6 +130,8 @@ bool cr_lab_begin_waiting(cr_lab *s) {
     cr_runner_start start = {0};
     cr_status status = check_person(s, &err);
     if (status == CR_OK)
+        status = cr_disk_admits(s, &err);
+    if (status == CR_OK)
         status = cr_choice_for_start(s, &start, &err);
     if (status == CR_OK && begin(s, &start, &err) == CR_OK)
         return true;
@@ -153,6 +159,7 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
     if (s->state != CR_LAB_STOPPED)
         return CR_OK;
     cr_runner_start start = {0};
+    CR_TRY(cr_disk_admits(s, err));
     CR_TRY(cr_choice_for_start(s, &start, err));     /* what it will take decides whether it waits */
     return cr_lab_queue_admits(s) ? begin(s, &start, err) : cr_lab_queue_add(s, err);
 }
@@ -286,7 +293,7 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     if (s->failed && !hub->recovering)
         note_failure(s);
     bool again = s->start_again;
-    s->start_again = false;
+    s->start_again = s->cleaning = false;
     s->began_ms = 0;
     set_state(s, CR_LAB_STOPPED, 0, s->failed ? "The start failed." : "Your server has stopped.");
     cr_err err = CR_ERR_INIT;
@@ -375,6 +382,8 @@ static void on_exited(cr_lab *s, const cr_runner_event *e) {
 
 void cr_labs_event(void *user, const cr_runner_event *e) {
     cr_hub *hub = user;
+    if (cr_disk_event(hub, e))
+        return;
     if (e->kind == CR_RUNNER_SNAPSHOT) {
         on_snapshot(hub, e);
         return;
@@ -416,6 +425,20 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
         s->memory_ms = cr_wall_ms();
         s->memory_limit = (uint64_t)e->detail;
     }
+}
+
+static void on_guests(void *user) {
+    cr_lab *s = user;
+    char link[CR_LINK_MAX];
+    if (s->state != CR_LAB_READY)
+        return;
+    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
+    cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
+}
+
+void cr_lab_put_guests_out(cr_lab *s) {
+    if (s->state == CR_LAB_READY)
+        cr_timer_start(s->hub->loop, &s->guests, GUESTS_MS, on_guests, s);
 }
 
 void cr_lab_note_activity(cr_lab *s, int64_t wall_ms) {

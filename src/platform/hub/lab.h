@@ -64,7 +64,9 @@ struct cr_lab {
     json_t *user_options;     /* the choice for the next start, and of the one that runs; see profile_choice.h */
     uint64_t memory_bytes;    /* limits of this start; 0: not known */
     uint32_t cpu_milli;       /* likewise; 0: none */
+    uint64_t guarantee_bytes; /* that its profile gives; 0: by the settings, see lab_queue.h */
     bool failed;              /* the last start did not reach READY */
+    bool cleaning;            /* this start, or the next one, is for freeing disk space; see disk.h */
     cr_breaker breaker;       /* starts of this server that fail */
     struct {                  /* see idle_watch.h */
         int64_t used_ms;      /* wall; the latest use that was found by asking */
@@ -74,6 +76,7 @@ struct cr_lab {
         char token[2 * CR_HASH_BYTES + 1];
     } idle;
     cr_timer deadline;
+    cr_timer guests;          /* when guests who may not be here any more are put out */
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
 };
@@ -99,6 +102,11 @@ void cr_labs_sweep(void *hub);
  * state is told to who listens. */
 bool cr_lab_begin_waiting(cr_lab *server);
 void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
+/* Somebody may not be a guest here any more: when the server believes that too (it remembers for a minute what the hub said), what is open
+ * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. */
+void cr_lab_put_guests_out(cr_lab *server);
+/* The same at all servers of others that this person has entered; before the person's tokens go. */
+void cr_lab_put_person_out(cr_hub *hub, int64_t user_id);
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

@@ -8,9 +8,11 @@
 #include "base/log.h"
 #include "platform/hub/admission.h"
 
-/* The same part of every server's limit, so that a profile of 48 GiB is counted as what it is. */
+/* What the profile says; otherwise the same part of every server's limit, so that a profile of 48 GiB is counted as what it is. */
 uint64_t cr_lab_guarantee(const cr_lab *s) {
     const cr_config *c = s->hub->config;
+    if (s->guarantee_bytes)
+        return s->guarantee_bytes;
     if (!s->memory_bytes || !c->memory_bytes || s->memory_bytes == c->memory_bytes)
         return c->guarantee_bytes;
     return (uint64_t)((double)c->guarantee_bytes * ((double)s->memory_bytes / (double)c->memory_bytes));
@@ -133,8 +135,8 @@ static void tell_places(cr_hub *hub) {
 
 cr_status cr_lab_queue_add(cr_lab *s, cr_err *err) {
     int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ? WHERE id = ?", "iiii", now,
-                     (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, s->id));
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ? WHERE id = ?",
+                     "iiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, s->id));
     s->stop_reason[0] = s->stop_text[0] = 0;
     s->waiting_ms = s->started_ms = now;
     s->failed = false;

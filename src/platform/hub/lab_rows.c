@@ -18,7 +18,7 @@ static void copy(char *out, size_t size, const char *text) { snprintf(out, size,
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
     "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli, " \
-    "s.display_name, s.removing"
+    "s.display_name, s.removing, s.cleaning, s.guarantee_bytes"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -64,6 +64,8 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     }
     s->memory_bytes = (uint64_t)cr_query_int(q, 16);
     s->cpu_milli = (uint32_t)cr_query_int(q, 17);
+    s->cleaning = s->state == CR_LAB_STARTING && cr_query_int(q, 20);
+    s->guarantee_bytes = (uint64_t)cr_query_int(q, 21);
     copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
@@ -169,8 +171,9 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ? WHERE id = ?", "iiiii", (int64_t)*generation, cr_wall_ms(),
-                     (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, s->id));
+                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
+                     (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning,
+                     (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
     cr_token what = {.kind = CR_TOKEN_SERVER, .user_id = s->user_id, .server_id = s->id};
@@ -239,10 +242,31 @@ void cr_labs_write_activity(cr_hub *hub) {
         cr_log_err(CR_LOG_WARN, "writing activity", &err);
 }
 
+enum { VISITS_MOST = 100 };
+
+void cr_lab_put_person_out(cr_hub *hub, int64_t user_id) {
+    int64_t ids[VISITS_MOST];
+    int n = 0;
+    cr_err err = CR_ERR_INIT;
+    {
+        cr_auto_query cr_query q = CR_QUERY_INIT;
+        if (cr_query_open(hub->db, &q, &err, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id "
+                          "WHERE t.user_id = ? AND t.kind = 'oauth'", "i", user_id) == CR_OK)
+            while (n < VISITS_MOST && cr_query_next(&q))
+                ids[n++] = cr_query_int(&q, 0);
+    }
+    for (int i = 0; i < n; i++) {
+        cr_lab *s;
+        if (cr_lab_find_by_id(hub, ids[i], &s, &err) == CR_OK)
+            cr_lab_put_guests_out(s);
+    }
+}
+
 static void free_server(cr_lab *s) {
     while (s->listeners.next != &s->listeners)
         cr_lab_unlisten(s->listeners.next);
     cr_timer_stop(&s->deadline);
+    cr_timer_stop(&s->guests);
     cr_probe_free(s->probe);
     cr_idle_drop(s);
     json_decref(s->user_options);

@@ -86,7 +86,8 @@ static bool let_guest_in(cr_request *req, const cr_lab *server) {
     if (has_agreed(cr_hub_of(req), server, me->id, &agreed, &err) != CR_OK)
         cr_reply_err(req, &err);
     else if (!agreed)
-        cr_site_page(req, 200, "enter", json_pack("{s:s, s:s, s:s}", "owner", server->user, "server_name", server->name, "target", req->target));
+        cr_site_page(req, 200, "enter", json_pack("{s:s, s:b, s:s, s:s}", "owner", server->user, "is_shared", cr_shares_reach(cr_hub_of(req)->db, server, me->id),
+                                                  "server_name", server->name, "target", req->target));
     return agreed;
 }
 

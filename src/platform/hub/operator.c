@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/text.h"
+#include "platform/hub/ahead.h"
 #include "platform/hub/deeds.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/rest.h"
@@ -309,6 +311,49 @@ static cr_status maintenance(task *t) {
     return CR_OK;
 }
 
+static cr_status start_ahead(task *t) {
+    cr_ahead_plan plan;
+    int64_t id;
+    char from[32], to[32];
+    CR_TRY(cr_ahead_read(t->hub, option(t, "group"), option(t, "at"), option(t, "hours"), &plan, t->err));
+    CR_TRY(cr_ahead_add(t->hub, t->who, &plan, &id, t->err));
+    say(t, "plan %lld: servers of %s are started from %s on and kept until %s", (long long)id, plan.group, cr_iso8601(plan.begin_ms, from, sizeof from),
+        cr_iso8601(plan.until_ms, to, sizeof to));
+    return CR_OK;
+}
+
+static cr_status ahead(task *t) {
+    size_t i, k;
+    json_t *row, *one;
+    CR_TRY(cr_ahead_rows(t->hub, 0, t->rows, t->err));
+    json_array_foreach(t->rows, i, row) {     /* as words of a table */
+        json_t *words = json_array();
+        json_array_foreach(json_object_get(row, "failed"), k, one)
+            json_array_append_new(words, json_sprintf("%s: %s", json_string_value(json_object_get(one, "name")),
+                                                      json_string_value(json_object_get(one, "problem"))));
+        json_object_set_new(row, "failed", words);
+    }
+    return CR_OK;
+}
+
+static cr_status ahead_cancel(task *t) {
+    int64_t id;
+    CR_TRY(cr_parse_int(t->args[0], 1, INT64_MAX, &id, t->err));
+    CR_TRY(cr_ahead_remove(t->hub, t->who, id, t->err));
+    say(t, "plan %lld is taken away; servers that run go on", (long long)id);
+    return CR_OK;
+}
+
+static cr_status disk(task *t) {
+    int64_t offset = 0;
+    if (*option(t, "from"))
+        CR_TRY(cr_parse_int(option(t, "from"), 0, INT64_MAX, &offset, t->err));
+    CR_TRY(cr_disk_rows(t->hub, CR_DISK_ROWS_MAX, offset, t->rows, t->err));
+    if (json_array_size(t->rows) == CR_DISK_ROWS_MAX)
+        json_object_set_new(t->answer, "next", json_sprintf("%lld", (long long)offset + CR_DISK_ROWS_MAX));
+    return CR_OK;
+}
+
 static void add_audit_row(void *user, const cr_audit_row *row) {
     task *t = user;
     json_array_append_new(t->rows, cr_audit_json(row));
@@ -351,7 +396,8 @@ static const struct { const char *name; int least, most; bool lists; cr_status (
     {"group-leave", 2, ARGUMENTS_MAX, false, group_leave}, {"tokens", 1, 1, true, tokens}, {"revoke", 2, 2, false, revoke},
     {"servers", 0, 0, true, servers}, {"stop", 1, 1, false, stop_server}, {"clusters", 0, 0, true, clusters},
     {"stop-cluster", 1, 1, false, stop_cluster}, {"announce", 0, 1, false, announce}, {"maintenance", 1, 1, false, maintenance},
-    {"audit", 0, 0, true, audit},
+    {"audit", 0, 0, true, audit}, {"disk", 0, 0, true, disk},
+    {"start-ahead", 0, 0, false, start_ahead}, {"ahead", 0, 0, true, ahead}, {"ahead-cancel", 1, 1, false, ahead_cancel},
 };
 
 static cr_status read_arguments(task *t) {

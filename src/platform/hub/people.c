@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/notices.h"
 
@@ -76,7 +77,7 @@ static void show_people(cr_request *req, int status, const char *problem, const 
         cr_reply_err(req, &err);
         return;
     }
-    json_t *values = json_pack("{s:o, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "notices", cr_notices_values(cr_hub_of(req)), "problem",
+    json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req)), "problem",
                                problem, "link", link, "link_for", link_for, "refused", offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());

@@ -188,6 +188,7 @@ cr_status cr_choice_for_start(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_auto_arena cr_arena arena;
     seen v;
     cr_arena_init(&arena, 64 << 10);
+    s->guarantee_bytes = 0;
     start->limits = (cr_server_limits){c->memory_bytes, (uint32_t)c->cpu_milli, (uint32_t)c->pids};
     if (s->hub->profiles->n) {
         json_t *kept;
@@ -206,6 +207,7 @@ cr_status cr_choice_for_start(cr_lab *s, cr_runner_start *start, cr_err *err) {
         CR_TRY(cr_profile_apply(v.set, &start->profile, c->memory_bytes, (uint32_t)c->cpu_milli, &arena, &given, err));
         start->limits.memory_bytes = given.memory_bytes;
         start->limits.cpu_milli = given.cpu_milli;
+        s->guarantee_bytes = given.guarantee_bytes;
     }
     s->memory_bytes = start->limits.memory_bytes;
     s->cpu_milli = start->limits.cpu_milli;

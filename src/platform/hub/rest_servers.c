@@ -161,9 +161,13 @@ void cr_api_server_start(cr_request *req) {
     if (!find_server(req, CR_SCOPE_START_SERVERS, &person, &s) || !cr_rest_check_options(req))
         return;
     const json_t *options = cr_rest_options_of(req);
-    if (prepare(req, &person, &s, &err) != CR_OK)
+    if (prepare(req, &person, &s, &err) != CR_OK) {
         cr_reply_err(req, &err);
-    else if (s->state == CR_LAB_READY)
+        return;
+    }
+    if (s->state == CR_LAB_STOPPED)
+        s->cleaning = false;
+    if (s->state == CR_LAB_READY)
         cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
     else if (!cr_notices_let_start(req, s))
         return;

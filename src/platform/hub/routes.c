@@ -1,6 +1,8 @@
 /* routes.c - every request that the hub answers. The first row that fits wins. */
 #include "platform/hub/again.h"
+#include "platform/hub/ahead.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/notices.h"
 
@@ -40,6 +42,7 @@ const cr_route cr_hub_routes[] = {
     {CR_POST,             "/hub/servers",                     CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_servers_post},
     {CR_POST,             "/hub/servers/remove",              CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_servers_remove},
     {CR_POST,             "/hub/stop",                        CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_stop_post},
+    {CR_POST,             "/hub/measure",                     CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_disk_measure_post},
     {CR_POST,             "/hub/keep",                        CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_keep_post},
     {CR_GET,              "/hub/token",                       CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_tokens_page},
     {CR_POST,             "/hub/token",                       CR_ROUTE_PAGE,        CR_CSRF_PROVED,   cr_tokens_page_make},
@@ -63,6 +66,10 @@ const cr_route cr_hub_routes[] = {
     {CR_POST,             "/hub/admin/invitations/room",      CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_invitations_room},
     {CR_POST,             "/hub/admin/invitations/close",     CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_invitations_close},
     {CR_GET,              "/hub/admin/audit",                 CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_audit_page},
+    {CR_GET,              "/hub/admin/ahead",                 CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_ahead_page},
+    {CR_POST,             "/hub/admin/ahead",                 CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_ahead_post},
+    {CR_POST,             "/hub/admin/ahead/cancel",          CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_ahead_cancel_post},
+    {CR_GET,              "/hub/admin/disk",                  CR_ROUTE_PAGE_ADMIN,  CR_CSRF_NONE,     cr_disk_page},
     {CR_POST,             "/hub/admin/act",                   CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_people_act},
     {CR_POST,             "/hub/admin/notice",                CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_notices_post},
     {CR_POST,             "/hub/admin/breaker",               CR_ROUTE_PAGE_ADMIN,  CR_CSRF_PROVED,   cr_breaker_post},
@@ -114,6 +121,8 @@ const cr_route cr_hub_routes[] = {
     {CR_GET | CR_POST | CR_PATCH | CR_DELETE, "/hub/api/shares/:owner/*",     CR_ROUTE_API, CR_CSRF_PROVED, cr_api_shares},
     {CR_GET | CR_POST | CR_DELETE, "/hub/api/share-codes/:owner",             CR_ROUTE_API, CR_CSRF_PROVED, cr_api_share_codes},
     {CR_GET | CR_POST | CR_DELETE, "/hub/api/share-codes/:owner/*",           CR_ROUTE_API, CR_CSRF_PROVED, cr_api_share_codes},
+    {CR_GET | CR_POST,    "/hub/api/start-ahead",              CR_ROUTE_API,         CR_CSRF_PROVED,   cr_api_aheads},
+    {CR_GET | CR_DELETE,  "/hub/api/start-ahead/:id",          CR_ROUTE_API,         CR_CSRF_PROVED,   cr_api_ahead},
     {CR_GET,              "/hub/api/groups",                   CR_ROUTE_API,         CR_CSRF_NONE,     cr_api_groups},
     {CR_POST,             "/hub/api/groups",                   CR_ROUTE_API,         CR_CSRF_PROVED,   cr_api_groups_make},
     {CR_GET,              "/hub/api/groups/:group",            CR_ROUTE_API,         CR_CSRF_NONE,     cr_api_group_get},

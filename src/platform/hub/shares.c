@@ -156,7 +156,7 @@ cr_status cr_shares_give(cr_request *req, const cr_lab *s, const cr_share_wish *
 /* ---- taking away ---- */
 
 typedef struct taken {
-    int64_t n;
+    int64_t n, server_id;         /* of the last */
     char owner[CR_NAME_MAX + 1], guest[CR_GROUP_NAME_MAX + 1];
     char scopes[CR_SHARE_SCOPES_MAX * 32];        /* of the last */
     cr_audit_text detail;
@@ -167,6 +167,7 @@ static void add_taken(void *user, const cr_share *row) {
     taken *t = user;
     const char *guest = row->group ? row->group : row->user ? row->user : row->owner;
     t->n++;
+    t->server_id = row->server_id;
     snprintf(t->owner, sizeof t->owner, "%s", row->owner);
     snprintf(t->scopes, sizeof t->scopes, "%s", row->scopes);
     snprintf(t->guest, sizeof t->guest, "%s", t->n > 1 ? row->owner : guest);
@@ -176,6 +177,20 @@ static void add_taken(void *user, const cr_share *row) {
         snprintf(t->detail, sizeof t->detail, "sc_%lld, server %s/%s, %s", (long long)row->id, row->owner, row->server, row->scopes);
     else
         snprintf(t->detail, sizeof t->detail, "server %s/%s, %s", row->owner, row->server, row->scopes);
+}
+
+/* Not a part of the deed: when it fails, those who are in stay until they go. */
+static void put_guests_out(cr_hub *hub, int64_t server_id) {
+    cr_lab *s;
+    cr_err err = CR_ERR_INIT;
+    if (cr_lab_find_by_id(hub, server_id, &s, &err) == CR_OK)
+        cr_lab_put_guests_out(s);
+}
+
+bool cr_shares_reach(cr_db *db, const cr_lab *s, int64_t user_id) {
+    taken t = {0};
+    cr_err err = CR_ERR_INIT;
+    return cr_share_list(db, &(cr_share_filter){.server_id = s->id, .reaches_id = user_id}, 1, 0, add_taken, &t, &err) == CR_OK && t.n > 0;
 }
 
 cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_t *ret_n, cr_err *err) {
@@ -189,8 +204,11 @@ cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_
         status = cr_share_remove(hub->db, which, ret_n, err);
     if (status != CR_OK || t.n == 0)
         return cr_db_end(hub->db, status, err);
-    return cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
-                        strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err);
+    CR_TRY(cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
+                        strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err));
+    if (!which->codes)
+        put_guests_out(hub, t.server_id);
+    return CR_OK;
 }
 
 cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int64_t group_id, const char *names, cr_err *err) {
@@ -211,7 +229,9 @@ cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int6
     if (t.n == left.n && strcmp(t.scopes, left.scopes) == 0)      /* nothing of that was held */
         return cr_db_end(db, status, err);
     snprintf(t.detail, sizeof t.detail, "server %s/%s, %s", s->user, s->name, names);
-    return cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err);
+    CR_TRY(cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err));
+    put_guests_out(cr_hub_of(req), s->id);
+    return CR_OK;
 }
 
 /* ---- codes ---- */

@@ -26,6 +26,8 @@ cr_status cr_shares_take(cr_request *req, const cr_lab *server, int64_t user_id,
 cr_status cr_shares_accept(cr_request *req, const char *code, const char *owner, cr_err *err) CR_MUST_USE;
 /* The path of the page where a code is taken. */
 char *cr_shares_accept_path(const char *code, char buf[CR_TOKEN_LEN + 64]);
+/* Is the server shared with this person, also by a group? */
+bool cr_shares_reach(cr_db *db, const cr_lab *server, int64_t user_id);
 /* Does the caller hold the scope for this server? */
 bool cr_shares_may(cr_request *req, cr_scope scope, const cr_lab *server);
 /* The servers of others that the caller was given, for pages: [{id, owner, server_name, url, ready, by_group}]. NULL with an error. */

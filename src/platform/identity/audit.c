@@ -46,11 +46,13 @@ cr_status cr_audit_add(cr_db *db, const cr_audit_row *row, cr_err *err) {
 
 /* By number, which is the order of writing: the wall clock may have been set back between two rows. */
 cr_status cr_audit_list(cr_db *db, const cr_audit_filter *f, void (*each)(void *user, const cr_audit_row *row), void *user, cr_err *err) {
+    /* Of a person: the newest of what was done by, and of what was done to, each by its index. */
+#define COLUMNS "id, at_ms, kind, result = 'refused', who, via, source, whom, detail"
+#define FITS "id < iif(?1 = 0, 9223372036854775807, ?1) AND id > ?2 AND (?4 IS NULL OR kind = ?4) AND at_ms >= ?5 AND (?6 = 0 OR at_ms < ?6)"
+#define OF(column) "SELECT id FROM (SELECT id FROM audit WHERE " column " = ?3 AND " FITS " ORDER BY id DESC LIMIT ?7)"
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err,
-                         "SELECT id, at_ms, kind, result = 'refused', who, via, source, whom, detail FROM audit "
-                         "WHERE (?1 = 0 OR id < ?1) AND id > ?2 AND (?3 IS NULL OR who = ?3 OR whom = ?3) AND (?4 IS NULL OR kind = ?4) "
-                         "AND at_ms >= ?5 AND (?6 = 0 OR at_ms < ?6) ORDER BY id DESC LIMIT ?7",
+    CR_TRY(cr_query_open(db, &q, err, f->person ? "SELECT " COLUMNS " FROM audit WHERE id IN (" OF("who") " UNION " OF("whom") ") ORDER BY id DESC LIMIT ?7"
+                                                : "SELECT " COLUMNS " FROM audit WHERE ?3 IS NULL AND " FITS " ORDER BY id DESC LIMIT ?7",
                          "iittiii", f->before_id, f->after_id, f->person, f->kind, f->since_ms, f->until_ms,
                          CR_MIN(CR_MAX(f->limit, (int64_t)1), (int64_t)CR_AUDIT_LIST_MAX)));
     while (cr_query_next(&q)) {
@@ -60,6 +62,9 @@ cr_status cr_audit_list(cr_db *db, const cr_audit_filter *f, void (*each)(void *
         each(user, &row);
     }
     return cr_query_end(&q, err);
+#undef COLUMNS
+#undef FITS
+#undef OF
 }
 
 json_t *cr_audit_json(const cr_audit_row *row) {

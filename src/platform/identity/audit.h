@@ -42,6 +42,7 @@
     X(TOKEN_REVOKED,   "token-revoked",   "Token revoked")            \
     X(SERVER_STARTED,  "server-started",  "Server started")           \
     X(SERVER_STOPPED,  "server-stopped",  "Server stopped")           \
+    X(SERVER_CHANGED,  "server-changed",  "Choice for a server changed") \
     X(SHARE_GIVEN,     "share-given",     "Server shared")            \
     X(SHARE_TAKEN,     "share-taken",     "Share taken away")         \
     X(SHARE_LINK,      "share-link",      "Link to a server made")    \
@@ -51,6 +52,8 @@
     X(SERVICE_ENTERED, "service-entered", "Signed in to a service")   \
     X(DASHBOARD,       "dashboard",       "Dashboards opened")        \
     X(CLUSTER_STOPPED, "cluster-stopped", "Cluster stopped")          \
+    X(AHEAD_PLANNED,   "ahead-planned",   "Servers to be started ahead") \
+    X(AHEAD_CANCELLED, "ahead-cancelled", "Plan taken away")          \
     X(ANNOUNCEMENT,    "announcement",    "Announcement")             \
     X(MAINTENANCE,     "maintenance",     "Maintenance")              \
     X(BREAKER,         "breaker",         "Starts tried again")       \

@@ -170,6 +170,10 @@ static void retire(cr_proxy *p, const char *server) {
     cr_timer_start(p->loop, &t->timer, RETIRE_MS, try_delete, t);
 }
 
+void cr_proxy_cut(cr_proxy *p, const char *server) {
+    cr_proxy_link_send(p->link, NULL, NULL, "", "shutdown sessions server %s/%s", p->backend, server);
+}
+
 /* ---- comparison ---- */
 
 static void on_info(void *user, const char *arg, const char *reply) {

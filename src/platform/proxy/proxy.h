@@ -40,6 +40,8 @@ cr_status cr_proxy_add(cr_proxy *proxy, const char *key, const char *server, con
                        cr_err *err) CR_MUST_USE;
 /* Takes the route away when it still leads to this server, cuts its connections, deletes the server. */
 void cr_proxy_remove(cr_proxy *proxy, const char *key, const char *server);
+/* Cuts what is open to this server, of everybody; the route stays, and whoever may comes back. */
+void cr_proxy_cut(cr_proxy *proxy, const char *server);
 /* HAProxy may have lost something: look at once. */
 void cr_proxy_sync(cr_proxy *proxy);
 /* HAProxy was started again: connect anew. */

@@ -187,6 +187,18 @@ static cr_status choose_uid(cr_accounts *a, int64_t *ret_uid, cr_err *err) {
     return CR_LIMIT;
 }
 
+cr_status cr_accounts_take_id(cr_accounts *a, int64_t *ret_id, cr_err *err) {
+    int64_t before = a->next_uid, id;
+    CR_TRY(choose_uid(a, &id, err));
+    a->next_uid = id + 1;
+    cr_status status = save(a, err);
+    if (status != CR_OK)
+        a->next_uid = before;
+    else
+        *ret_id = id;
+    return status;
+}
+
 /* Without root: whose this platform is. A demo account is the same person's for the time of a demo. */
 static const entry *the_one_account(const cr_accounts *a) {
     for (size_t i = 0; i < a->n; i++)

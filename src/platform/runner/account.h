@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 #include "platform/daemon/config.h"
+#include "platform/identity/folders.h"
 #include "platform/runner/runner.h"
 
 typedef struct cr_accounts cr_accounts;
@@ -24,6 +25,8 @@ typedef struct cr_account {
     char home[600];
     uid_t uid;
     gid_t gid;
+    int n_groups;                 /* of one start; see group_folder.h */
+    gid_t groups[CR_FOLDERS_MAX];
 } cr_account;
 /* What a job needs to know. */
 typedef struct cr_account_work {
@@ -39,6 +42,8 @@ cr_status cr_accounts_parse(const cr_config *c, char *text, size_t n, const char
 void cr_accounts_close(cr_accounts *a);
 cr_status cr_account_find(const cr_accounts *a, const char *account, cr_account *ret_account, cr_err *err) CR_MUST_USE;
 
+/* An id that is given to nobody else, ever. */
+cr_status cr_accounts_take_id(cr_accounts *a, int64_t *ret_id, cr_err *err) CR_MUST_USE;
 /* Puts the account on the list, where it gets its uid, unless it is there. Then, unless it is made: cr_account_make in a job. */
 cr_status cr_account_claim(cr_accounts *a, const char *account, cr_account *ret_account, cr_account_work *ret_work, cr_err *err) CR_MUST_USE;
 bool cr_account_is_made(const cr_accounts *a, const cr_account *u);

@@ -20,6 +20,7 @@
 typedef enum cr_lane {
     CR_LANE_ACCOUNTS,             /* one at a time: the machine's account files have one lock */
     CR_LANE_FILES,                /* trees of files: two */
+    CR_LANE_DISK,                 /* measuring homes: one at a time */
     CR_LANE_COUNT
 } cr_lane;
 

@@ -89,6 +89,10 @@ static void put_person(list *v, const cr_launch *l) {
 }
 
 static void put_kernels(list *v, const cr_launch *l) {
+    if (l->start->cleaning) {
+        put(v, "JUPYTER_DEFAULT_PROVISIONER_NAME=none-while-cleaning-up");    /* there is none of this name: no kernel starts, also none by name */
+        return;
+    }
     if (!l->kernels_socket)
         return;
     put(v, "CRATON_KERNELS=%s", l->kernels_socket);
@@ -250,6 +254,11 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
     put(&v, "--ServerApp.terminado_settings=shell_command=/bin/bash");
     /* Otherwise every server asks npm, when there is one, for half a second of CPU. */
     put(&v, "--LanguageServerManager.node_roots=[]");
+    if (l->start->cleaning) {      /* nothing that computes: space is freed in the file browser and in terminals */
+        put(&v, "--KernelSpecManager.ensure_native_kernel=False");
+        put(&v, "--KernelSpecManager.allowed_kernelspecs=none-while-cleaning-up");
+        return end(&v, ret_argv, err);
+    }
     for (int i = 0; l->given && i < l->given->n_kernels; i++)
         put(&v, "--KernelSpecManager.allowed_kernelspecs=%s", l->given->kernels[i]);
     if (l->given && l->given->n_kernels)
@@ -278,7 +287,7 @@ static cr_status set_limits(const cr_launch *l, cr_err *err) {
 }
 
 static cr_status become_user(const cr_launch *l, cr_err *err) {
-    const cr_identity id = {l->account->uid, l->account->gid, NULL, 0, false};
+    const cr_identity id = {l->account->uid, l->account->gid, l->account->groups, (size_t)l->account->n_groups, false};
     CR_TRY(cr_cgroup_enter(l->groups, l->group, 0, err));
     cr_confine_fresh(l->log_fd, 3);
     cr_log_setup("start", CR_LOG_INFO, 2);

@@ -48,6 +48,8 @@ static cr_status local_start(cr_runner *r, const cr_runner_start *start, cr_err 
     snprintf(s->user, sizeof s->user, "%s", start->user);
     snprintf(s->token, sizeof s->token, "%s", start->token);
     s->dask = start->dask;
+    s->folders = start->folders;
+    s->cleaning = start->cleaning;
     cr_status status = send_patiently((local *)r, &m, err);
     explicit_bzero(s->token, sizeof s->token);
     explicit_bzero(s->dask.key, sizeof s->dask.key);
@@ -74,6 +76,13 @@ static cr_status local_remove_account(cr_runner *r, const char *account, bool pu
     cr_msg_init(&m, CR_MSG_REMOVE_ACCOUNT);
     snprintf(m.as_cr_msg_remove.account, sizeof m.as_cr_msg_remove.account, "%s", account);
     m.as_cr_msg_remove.purge = purge;
+    return send_patiently((local *)r, &m, err);
+}
+
+static cr_status local_measure(cr_runner *r, const char *account, cr_err *err) {
+    cr_msg m;
+    cr_msg_init(&m, CR_MSG_MEASURE);
+    snprintf(m.as_cr_msg_measure.account, sizeof m.as_cr_msg_measure.account, "%s", account);
     return send_patiently((local *)r, &m, err);
 }
 
@@ -127,6 +136,7 @@ static const cr_runner_ops local_ops = {
     .stop = local_stop,
     .list = local_list,
     .remove_account = local_remove_account,
+    .measure = local_measure,
     .fd = local_fd,
     .dispatch = local_dispatch,
     .free = local_free,

@@ -15,7 +15,7 @@
 #include "platform/runner/prepared_spawn.h"
 #include "platform/runner/process.h"
 
-enum { MAGIC = 0x43525053, REQUEST_MOST = 256 << 10, PATIENCE_MS = 3000, BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 60000, WORKED_MS = 60000 };
+enum { MAGIC = 0x43525054, REQUEST_MOST = 256 << 10, PATIENCE_MS = 3000, BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 60000, WORKED_MS = 60000 };
 #define UNCHANGED UINT32_MAX
 
 struct cr_prepared {
@@ -163,7 +163,7 @@ static uint32_t add_texts(cr_buf *b, char **texts, uint32_t n) {
 cr_status cr_prepared_request(const cr_launch *l, cr_buf *out, cr_err *err) {
     cr_auto_arena cr_arena a;
     cr_auto_buf cr_buf texts;
-    char **argv, **env, count[16];
+    char **argv, **env, count[16], groups[16 * CR_FOLDERS_MAX] = "";
     cr_arena_init(&a, 256 << 10);
     cr_buf_init(&texts, REQUEST_MOST);
     CR_TRY(cr_launch_env(l, &a, &env, err));
@@ -172,7 +172,9 @@ cr_status cr_prepared_request(const cr_launch *l, cr_buf *out, cr_err *err) {
     while (argv[n_argv])
         n_argv++;
     snprintf(count, sizeof count, "%d", n_argv);
-    char *first[] = {(char *)l->account->home, count, NULL};
+    for (int i = 0; i < l->account->n_groups; i++)
+        snprintf(groups + strlen(groups), sizeof groups - strlen(groups), "%s%u", i ? "," : "", (unsigned)l->account->groups[i]);
+    char *first[] = {(char *)l->account->home, count, groups, NULL};
     uint32_t n = add_texts(&texts, first, 0);
     n = add_texts(&texts, argv, n);
     n = add_texts(&texts, env, n);

@@ -205,6 +205,8 @@ static void set_env(cr_profile_given *g, const char *name, const char *value) {
 static void add_gives(cr_profile_given *g, const cr_profile_gives *more) {
     if (more->memory_bytes)
         g->memory_bytes = more->memory_bytes;
+    if (more->guarantee_bytes)
+        g->guarantee_bytes = more->guarantee_bytes;
     if (more->cpu_milli >= 0)
         g->cpu_milli = (uint32_t)more->cpu_milli;
     if (more->n_kernels) {
@@ -268,6 +270,7 @@ cr_status cr_profile_apply(const cr_profile_set *set, const cr_profile_asked *as
         cr_profile_answer_standard(&p->options[i], standard);
         CR_TRY(add_answer(&g, &p->options[i], answers[i] ? answers[i] : standard, a, err));
     }
+    g.guarantee_bytes = CR_MIN(g.guarantee_bytes, g.memory_bytes);
     *ret_given = g;
     return CR_OK;
 }

@@ -33,6 +33,7 @@ typedef struct cr_profile_env { const char *name, *value; } cr_profile_env;
 /* What a profile gives, and what a choice gives instead. */
 typedef struct cr_profile_gives {
     uint64_t memory_bytes;            /* 0: not said */
+    uint64_t guarantee_bytes;         /* counted when it starts (hub/admission.h); 0: not said */
     int64_t cpu_milli;                /* 1000 = one CPU, 0: no limit; -1: not said */
     int n_env, n_kernels;             /* n_kernels 0: not said */
     cr_profile_env *env;
@@ -85,6 +86,7 @@ typedef struct cr_profile_asked {
 /* What it gives. */
 typedef struct cr_profile_given {
     uint64_t memory_bytes;
+    uint64_t guarantee_bytes;         /* at most memory_bytes; 0: by the settings */
     uint32_t cpu_milli;               /* 0: no limit */
     int n_env, n_kernels;
     cr_profile_env env[CR_PROFILE_ENV_ALL_MAX];

@@ -90,14 +90,14 @@ static cr_status check_slug(const reader *r, const cr_yaml *v, const char *what)
 
 /* ---- what is given ---- */
 
-static cr_status read_memory(const reader *r, const cr_yaml *v, uint64_t *ret) {
+static cr_status read_memory(const reader *r, const cr_yaml *v, const char *what, uint64_t *ret) {
     uint64_t bytes;
     if (!v)
         return CR_OK;
     if (v->kind != CR_YAML_TEXT || cr_parse_bytes(v->text, &bytes, NULL) != CR_OK)
-        return FAIL(r, v, "memory must be a size such as 4G or 512M");
+        return FAIL(r, v, "%s must be a size such as 4G or 512M", what);
     if (bytes < (uint64_t)MEMORY_LEAST_MIB << 20 || bytes > (uint64_t)MEMORY_MOST_GIB << 30)
-        return FAIL(r, v, "memory must be from %dM to %dG", MEMORY_LEAST_MIB, MEMORY_MOST_GIB);
+        return FAIL(r, v, "%s must be from %dM to %dG", what, MEMORY_LEAST_MIB, MEMORY_MOST_GIB);
     *ret = bytes;
     return CR_OK;
 }
@@ -168,9 +168,12 @@ static cr_status read_kernels(const reader *r, const cr_yaml *list, cr_profile_g
     return CR_OK;
 }
 
-static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yaml *cpu, const cr_yaml *env, const cr_yaml *kernels,
-                            cr_profile_gives *g) {
-    CR_TRY(read_memory(r, memory, &g->memory_bytes));
+static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yaml *guarantee, const cr_yaml *cpu, const cr_yaml *env,
+                            const cr_yaml *kernels, cr_profile_gives *g) {
+    CR_TRY(read_memory(r, memory, "memory", &g->memory_bytes));
+    CR_TRY(read_memory(r, guarantee, "guarantee", &g->guarantee_bytes));
+    if (g->memory_bytes && g->guarantee_bytes > g->memory_bytes)
+        return FAIL(r, guarantee, "guarantee is more than memory");
     CR_TRY(read_cpu(r, cpu, &g->cpu_milli));
     CR_TRY(read_env(r, env, g));
     return read_kernels(r, kernels, g);
@@ -178,8 +181,8 @@ static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yam
 
 /* ---- options ---- */
 
-enum { C_TITLE, C_DESCRIPTION, C_DEFAULT, C_MEMORY, C_CPU, C_ENV, C_KERNELS };
-static const char *const choice_keys[KEYS_MOST] = {"display_name", "description", "default", "memory", "cpu", "environment", "kernels"};
+enum { C_TITLE, C_DESCRIPTION, C_DEFAULT, C_MEMORY, C_CPU, C_ENV, C_KERNELS, C_GUARANTEE };
+static const char *const choice_keys[KEYS_MOST] = {"display_name", "description", "default", "memory", "cpu", "environment", "kernels", "guarantee"};
 
 static cr_status read_choices(const reader *r, const cr_yaml *map, cr_profile_option *o) {
     if (map->kind != CR_YAML_MAP || !map->n)
@@ -200,7 +203,7 @@ static cr_status read_choices(const reader *r, const cr_yaml *map, cr_profile_op
         CR_TRY(read_title(r, at[C_TITLE], c->slug, &c->title));
         CR_TRY(read_description(r, at[C_DESCRIPTION], &c->description));
         CR_TRY(read_yes(r, at[C_DEFAULT], &c->standard));
-        CR_TRY(read_gives(r, at[C_MEMORY], at[C_CPU], at[C_ENV], at[C_KERNELS], &c->gives));
+        CR_TRY(read_gives(r, at[C_MEMORY], at[C_GUARANTEE], at[C_CPU], at[C_ENV], at[C_KERNELS], &c->gives));
         if (c->standard && ++defaults > 1)
             return FAIL(r, at[C_DEFAULT], "a second choice is the default");
         if (c->standard)
@@ -354,9 +357,9 @@ static cr_status read_options(const reader *r, const cr_yaml *map, cr_profile *p
 
 /* ---- profiles ---- */
 
-enum { P_SLUG, P_TITLE, P_DESCRIPTION, P_DEFAULT, P_MEMORY, P_CPU, P_ENV, P_KERNELS, P_GROUPS, P_OPTIONS };
+enum { P_SLUG, P_TITLE, P_DESCRIPTION, P_DEFAULT, P_MEMORY, P_CPU, P_ENV, P_KERNELS, P_GROUPS, P_OPTIONS, P_GUARANTEE };
 static const char *const profile_keys[KEYS_MOST] = {"slug", "display_name", "description", "default", "memory", "cpu", "environment", "kernels",
-                                                   "groups", "options"};
+                                                   "groups", "options", "guarantee"};
 
 static int most_env(const cr_profile *p) {
     int all = p->gives.n_env;
@@ -384,7 +387,7 @@ static cr_status read_profile(const reader *r, const cr_yaml *v, cr_profile_set 
     CR_TRY(read_yes(r, at[P_DEFAULT], &p->standard));
     if (p->standard && cr_profile_standard(set))
         return FAIL(r, at[P_DEFAULT], "a second profile is the default; the first is %s", cr_profile_standard(set)->slug);
-    CR_TRY(read_gives(r, at[P_MEMORY], at[P_CPU], at[P_ENV], at[P_KERNELS], &p->gives));
+    CR_TRY(read_gives(r, at[P_MEMORY], at[P_GUARANTEE], at[P_CPU], at[P_ENV], at[P_KERNELS], &p->gives));
     CR_TRY(read_words(r, at[P_GROUPS], "groups", CR_PROFILE_GROUPS_MAX, 255, &p->groups, &p->n_groups));
     CR_TRY(read_options(r, at[P_OPTIONS], p));
     if (most_env(p) > CR_PROFILE_ENV_ALL_MAX)

@@ -146,6 +146,10 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     if (m->limits.memory_bytes > INT64_MAX || m->limits.cpu_milli > 4096000 || m->limits.pids > 1 << 22)
         return CR_FAIL(err, CR_RANGE, "a limit is out of range");
     CR_TRY(check_profile(&m->profile, m->dask.role, err));
+    if (m->folders >> CR_FOLDERS_MAX)
+        return CR_FAIL(err, CR_RANGE, "folders that there cannot be");
+    if (m->cleaning > (m->dask.role == CR_ROLE_LAB))
+        return CR_FAIL(err, CR_RANGE, "cleaning is neither 0 nor 1, or a cluster's");
     return check_dask(&m->dask, &m->id, err);
 }
 
@@ -154,7 +158,9 @@ static cr_status check_event(const cr_runner_event *e, cr_err *err) {
         return CR_FAIL(err, CR_FORMAT, "event of unknown kind %d", (int)e->kind);
     if (!memchr(e->text, 0, sizeof e->text) || !memchr(e->tail, 0, sizeof e->tail))
         return CR_FAIL(err, CR_FORMAT, "event text has no end");
-    if (e->kind == CR_RUNNER_REMOVED || e->kind == CR_RUNNER_NOT_REMOVED)
+    if (e->kind == CR_RUNNER_DISK && e->detail < 0)
+        return CR_FAIL(err, CR_RANGE, "a home of less than nothing");
+    if (e->kind == CR_RUNNER_REMOVED || e->kind == CR_RUNNER_NOT_REMOVED || e->kind == CR_RUNNER_DISK)
         return check_account(e->id.account, sizeof e->id.account, err);
     bool has_id = e->kind == CR_RUNNER_STARTED || e->kind == CR_RUNNER_SOCKET || e->kind == CR_RUNNER_EXITED ||
                   e->kind == CR_RUNNER_SNAPSHOT || e->kind == CR_RUNNER_MEMORY;
@@ -200,6 +206,8 @@ static cr_status check_body(const cr_msg *m, cr_err *err) {
         if (m->as_cr_msg_remove.purge > 1)
             return CR_FAIL(err, CR_RANGE, "purge is neither 0 nor 1");
         return CR_OK;
+    case CR_MSG_MEASURE:
+        return check_account(m->as_cr_msg_measure.account, sizeof m->as_cr_msg_measure.account, err);
     case CR_MSG_COUNT:
         break;
     }

@@ -11,6 +11,7 @@
 #define CR_PLATFORM_RUNNER_PROTOCOL_H
 
 #include "platform/daemon/config.h"
+#include "platform/identity/folders.h"
 #include "platform/identity/provider.h"
 #include "platform/identity/role.h"
 #include "platform/identity/service.h"
@@ -29,7 +30,8 @@
     X(ACK,             cr_msg_ack,          true)               \
     X(REMOVE_ACCOUNT,  cr_msg_remove,       true)               \
     X(PROFILES,        cr_msg_profiles,     false)              \
-    X(ROLE,            cr_msg_role,         false)
+    X(ROLE,            cr_msg_role,         false)              \
+    X(MEASURE,         cr_msg_measure,      true)
 
 typedef enum cr_msg_kind {
 #define X(name, type, from_hub) CR_MSG_##name,
@@ -59,12 +61,15 @@ typedef struct cr_msg_start {
     cr_profile_asked profile;     /* zeroes for a cluster's process */
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
+    uint32_t folders;             /* the person's common folders: a bit for each place in the setting group-folders */
+    uint32_t cleaning;            /* 1: for freeing space only: terminals and files, no kernels */
     cr_dask_start dask;
 } cr_msg_start;
 typedef struct cr_msg_stop { cr_msg_head head; uint32_t grace_ms; cr_server_id id; } cr_msg_stop;
 typedef struct cr_msg_list { cr_msg_head head; } cr_msg_list;
 typedef struct cr_msg_ack { cr_msg_head head; cr_server_id id; } cr_msg_ack;   /* the hub has recorded the exited event */
 typedef struct cr_msg_remove { cr_msg_head head; uint32_t purge; char account[CR_RUNNER_NAME_MAX + 1]; } cr_msg_remove;
+typedef struct cr_msg_measure { cr_msg_head head; char account[CR_RUNNER_NAME_MAX + 1]; } cr_msg_measure;   /* DISK follows, unless the helper ends */
 
 typedef union cr_msg {
     cr_msg_head head;

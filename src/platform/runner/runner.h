@@ -72,6 +72,7 @@ typedef enum cr_runner_event_kind {
     CR_RUNNER_REMOVED,            /* id.account: nothing of it is left */
     CR_RUNNER_NOT_REMOVED,        /* id.account; text says why: ask again later */
     CR_RUNNER_TLS,                /* detail: end of the served certificate, seconds since 1970 (0: not known); text: a problem, or "" */
+    CR_RUNNER_DISK,               /* id.account: what its home takes; detail: bytes; tail: the largest in it, see disk_walk.h */
     CR_RUNNER_LOST                /* the helper is gone; the hub ends, cratond starts again */
 } cr_runner_event_kind;
 
@@ -84,7 +85,7 @@ typedef struct cr_runner_event {
     int64_t detail;               /* STARTED, SNAPSHOT: uid of the process */
     char text[256];               /* for people; UTF-8 */
     uint64_t memory_peak_bytes;   /* of the cgroup, 0 when not known */
-    char tail[CR_LOG_TAIL_MAX + 1];   /* EXITED, of a cluster's process that ended unasked: the last lines of its log; any bytes */
+    char tail[CR_LOG_TAIL_MAX + 1];   /* EXITED, of a cluster's process that ended unasked: the last lines of its log; any bytes. DISK: lines */
 } cr_runner_event;
 
 typedef void (*cr_runner_event_fn)(void *user, const cr_runner_event *event);
@@ -95,6 +96,8 @@ typedef struct cr_runner_start {
     cr_profile_asked profile;     /* of a person's server */
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
+    uint32_t folders;             /* see identity/folders.h */
+    bool cleaning;                /* for freeing space only: terminals and files, no kernels */
     char display[128];            /* shown to the user only */
     cr_dask_start dask;
 } cr_runner_start;
@@ -109,6 +112,8 @@ typedef struct cr_runner_ops {
     /* Removes an account that has no running server: its processes, its Linux user and (purge) its home. REMOVED or NOT_REMOVED
      * follows, unless one of the two processes ends: ask again, until REMOVED was heard. */
     cr_status (*remove_account)(cr_runner *r, const char *account, bool purge, cr_err *err);
+    /* A DISK event follows when the account's home is measured, later. */
+    cr_status (*measure)(cr_runner *r, const char *account, cr_err *err);
     int (*fd)(cr_runner *r);                                        /* readable: call dispatch */
     cr_status (*dispatch)(cr_runner *r, cr_err *err);               /* reads what is there, calls the event function */
     void (*free)(cr_runner *r);

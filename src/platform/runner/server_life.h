@@ -5,8 +5,10 @@
 #include <signal.h>
 #include "platform/runner/account.h"
 #include "platform/runner/cgroup.h"
+#include "platform/runner/group_folder.h"
 #include "platform/runner/jobs.h"
 #include "platform/runner/making.h"
+#include "platform/runner/measuring.h"
 #include "platform/runner/owner_rules.h"
 #include "platform/runner/prepared.h"
 #include "platform/runner/record.h"
@@ -34,12 +36,14 @@ struct cr_servers {
     char boot_id[CR_BOOT_ID_SIZE];
     cr_accounts *accounts;
     cr_cgroups *groups;
+    cr_group_folders folders;
     cr_owner_rules *rules;        /* NULL: not as root */
     cr_prepared *prepared;        /* parent of servers; NULL: switched off */
     cr_prepared *kernels;         /* parent of the processes that fork kernels; NULL: switched off */
     cr_jobs *jobs;
     cr_making *makings;
     cr_removal *removals;
+    cr_measuring *measurings;
     cr_server *first;
     int64_t logs_ms;              /* when kept logs were looked through last (monotonic) */
     void (*on_none_left)(void *user);

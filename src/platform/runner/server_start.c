@@ -107,6 +107,8 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     CR_TRY(look_up(s, m, &arena, &given, err));
     CR_TRY(cr_server_environment(s->setup.config, environment, err));
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
+    cr_group_folders_of(&s->folders, m->folders, &u);
+    CR_TRY(cr_group_folders_show(&s->folders, m->id.account, &u, m->folders, err));
     cr_owner_rules_admit(s->rules, u.uid);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
@@ -188,7 +190,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     cr_msg_start bounded = *asked, *m = &bounded;
     cr_err why = CR_ERR_INIT;
     cr_status fits = bound(s, m, &why);
-    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role,
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role, .folders = m->folders,
                    .cluster = (int64_t)m->dask.cluster};
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);

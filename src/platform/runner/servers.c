@@ -101,6 +101,9 @@ void cr_servers_handle(cr_servers *s, const cr_msg *m) {
     case CR_MSG_REMOVE_ACCOUNT:
         cr_removal_ask(s, m->as_cr_msg_remove.account, m->as_cr_msg_remove.purge);
         break;
+    case CR_MSG_MEASURE:
+        cr_measuring_ask(s, m->as_cr_msg_measure.account);
+        break;
     default:
         break;
     }
@@ -156,6 +159,7 @@ static void tick(void *user, uint32_t events) {
         if (v->r.state == CR_SERVER_RUNNING)
             cr_server_look_after(v);
     cr_owner_rules_again(s->rules, cr_now_ms());
+    cr_measuring_tick(s);
     if (cr_now_ms() - s->logs_ms > LOGS_MS) {
         s->logs_ms = cr_now_ms();
         cr_servers_sweep_logs(s);
@@ -216,6 +220,7 @@ cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_server
     CR_TRY_GOTO(cr_process_boot_id(s->boot_id, err), failed);
     CR_TRY_GOTO(cr_jobs_new(setup->watch, &s->jobs, err), failed);
     CR_TRY_GOTO(cr_accounts_open(setup->config, &s->accounts, err), failed);
+    CR_TRY_GOTO(cr_group_folders_open(setup->config, s->accounts, &s->folders, err), failed);
     CR_TRY_GOTO(cr_cgroups_open(tree, NULL, &s->groups, err), failed);
     cr_log(CR_LOG_INFO, "control groups", "%s", cr_cgroups_describe(s->groups));
     CR_TRY_GOTO(cr_record_each(s->record_dir, adopt_one, s, err), failed);
@@ -237,6 +242,7 @@ void cr_servers_close(cr_servers *s) {
     cr_watch_cancel(s->setup.watch, tick, s);
     cr_owner_rules_close(s->rules, count_live(s) == 0);   /* else they go on with the servers */
     cr_jobs_free(s->jobs);
+    cr_measuring_free(s);
     cr_removals_free(s);
     cr_makings_free(s);
     cr_prepared_free(s->prepared);

@@ -76,6 +76,8 @@ START_TEST(refusing) {
         {ONE("    nothing-like-it: 4G\n"), "f:3:5: a profile has no key 'nothing-like-it'"},
         {ONE("    memory: lots\n"), "f:3:13: memory must be a size"},
         {ONE("    memory: 1M\n"), "from 64M"},
+        {ONE("    guarantee: some\n"), "f:3:16: guarantee must be a size"},
+        {ONE("    memory: 1G\n    guarantee: 2G\n"), "guarantee is more than memory"},
         {ONE("    memory: 4G\n    memory: 8G\n"), "f:4:5: 'memory' is there already, in line 3"},
         {ONE("    cpu: -1\n"), "f:3:10: cpu must be"},
         {ONE("    cpu: 0.001\n"), "least useful"},

@@ -52,10 +52,15 @@ START_TEST(layout) {
     cr_auto_arena cr_arena a;
     cr_arena_init(&a, 1 << 20);
     cr_buf_init(&b, 1 << 20);
+    cr_account member = account;
+    member.n_groups = 2;
+    member.groups[0] = 20007;
+    member.groups[1] = 4294967294u;
     cr_launch l = launch("/r/u/ada/s7");
+    l.account = &member;
     ck_assert_ok(cr_prepared_request(&l, &b, &err));
     parsed p = parse(&b);
-    ck_assert_uint_eq(p.head[0], 0x43525053);
+    ck_assert_uint_eq(p.head[0], 0x43525054);
     ck_assert_uint_eq(p.head[1], 20001);
     ck_assert_uint_eq(p.head[2], 20001);
     ck_assert_uint_eq(p.head[3], CR_LAUNCH_USER_FILES);
@@ -65,10 +70,11 @@ START_TEST(layout) {
     char **argv, **env;
     ck_assert_ok(cr_launch_argv(&l, &a, &argv, &err));
     ck_assert_ok(cr_launch_env(&l, &a, &env, &err));
-    int n_argv = atoi(p.text[1]), i = 2;
+    ck_assert_str_eq(p.text[2], "20007,4294967294");
+    int n_argv = atoi(p.text[1]), i = 3;
     for (int k = 0; argv[k]; k++, i++)
         ck_assert_str_eq(p.text[i], argv[k]);
-    ck_assert_int_eq(i, n_argv + 2);
+    ck_assert_int_eq(i, n_argv + 3);
     for (int k = 0; env[k]; k++, i++)
         ck_assert_str_eq(p.text[i], env[k]);
     ck_assert_uint_eq((uint32_t)i, p.n);
@@ -97,9 +103,10 @@ START_TEST(kernels_know_nothing_of_the_hub) {
     ck_assert(!has_env(&kernels, "JUPYTERHUB") && !has_env(&kernels, "JPY_") && has_env(&kernels, "HOME=/s/home/ada"));
     ck_assert(has_env(&server, "DASK_TEMPORARY_DIRECTORY=/s/home/ada/.cache") && has_env(&kernels, "DASK_TEMPORARY_DIRECTORY=/s/home/ada/.cache"));
     ck_assert_str_eq(kernels.text[1], "4");
-    ck_assert(strstr(kernels.text[3], "/share/craton/start/kernels.py") != NULL);
-    ck_assert_str_eq(kernels.text[4], "/r/r/20001/k7");
-    ck_assert_str_eq(kernels.text[5], "4711");
+    ck_assert_str_eq(kernels.text[2], "");
+    ck_assert(strstr(kernels.text[4], "/share/craton/start/kernels.py") != NULL);
+    ck_assert_str_eq(kernels.text[5], "/r/r/20001/k7");
+    ck_assert_str_eq(kernels.text[6], "4711");
 }
 END_TEST
 

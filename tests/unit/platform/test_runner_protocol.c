@@ -148,6 +148,20 @@ START_TEST(numbers_are_in_range) {
     ck_assert_int_eq(check(&m), CR_OK);
     m.as_cr_msg_remove.purge = 2;
     ck_assert_int_ne(check(&m), CR_OK);
+    cr_msg_init(&m, CR_MSG_MEASURE);
+    strcpy(m.as_cr_msg_measure.account, "ada");
+    ck_assert_int_eq(check(&m), CR_OK);
+    strcpy(m.as_cr_msg_measure.account, "../ada");
+    ck_assert_int_ne(check(&m), CR_OK);
+    m = good_start();
+    m.as_cr_msg_start.cleaning = 1;
+    m.as_cr_msg_start.folders = (1u << CR_FOLDERS_MAX) - 1;
+    ck_assert_int_eq(check(&m), CR_OK);
+    m.as_cr_msg_start.cleaning = 2;
+    ck_assert_int_ne(check(&m), CR_OK);
+    m = good_start();
+    m.as_cr_msg_start.folders = 1u << CR_FOLDERS_MAX;
+    ck_assert_int_ne(check(&m), CR_OK);
 }
 END_TEST
 
