@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         strcpy(plain.bind, strchr(c.bind, ':') ? "::1" : "127.0.0.1");
         strcpy(plain.domain, c.domain[0] ? "d" : "");
         strcpy(plain.run_dir, "/r");
+        strcpy(plain.base_url, c.base_url[0] ? "/b" : "");
         strcpy(plain.tls_cert, c.tls_cert[0] ? "/c" : "");
         strcpy(plain.trusted_proxies, c.trusted_proxies[0] ? "10.0.0.1" : "");
         fuzz_must(lines_of(&c) == lines_of(&plain));

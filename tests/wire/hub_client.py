@@ -97,7 +97,9 @@ class Person:
             given["Origin"] = self.hub
         if self.jar and "Cookie" not in given:
             given["Cookie"] = self.cookie_header()
-        answer = request(method, self.platform.door + path, body, {k: v for k, v in given.items() if v is not None}, source=self.source)
+        if path.startswith(self.platform.base + "/"):
+            path = path.removeprefix(self.platform.base)    # of a link or a redirect
+        answer = request(method, self.platform.door + self.platform.base + path, body, {k: v for k, v in given.items() if v is not None}, source=self.source)
         for line in answer.cookies():
             name, _, rest = line.partition("=")
             value = rest.partition(";")[0]
@@ -118,7 +120,7 @@ class Person:
         if csrf_from:
             fields["_csrf"] = self.csrf(csrf_from)
         answer = self.send(path, fields, headers)
-        if answer.status == 403 and self.proves and self.password and 'action="/hub/again"' in answer.text and path != "/hub/again":
+        if answer.status == 403 and self.proves and self.password and f'action="{self.platform.base}/hub/again"' in answer.text and path != "/hub/again":
             answer = self.prove(answer)
         return answer
 
@@ -162,6 +164,8 @@ class Platform:
         self.port = free_ports()
         self.accounts = f"w{secrets.token_hex(2)}-"
         self.hub = self.door = f"http://127.0.0.1:{self.port}"  # its origin, and where to knock
+        self.base = ""  # what every public path begins with
+        self.domain = "localhost"  # people are at NAME.domain
         self.options = ()
         self.log = self.folder / "log"
         self.process = None
@@ -182,7 +186,7 @@ class Platform:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                if not request("GET", self.door + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}).json().get("recovering", True):
+                if not request("GET", self.door + self.base + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}).json().get("recovering", True):
                     return
             except (OSError, ValueError):
                 pass

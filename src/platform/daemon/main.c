@@ -158,7 +158,7 @@ static int role_help(void) {
 /* Says what the next start will use. */
 static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_role_set *roles, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
-    cr_url_hub_origin(c, origin, sizeof origin);
+    cr_url_hub(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
     for (int i = 0; i < set->n; i++) {
         const cr_provider *p = &set->at[i];

@@ -95,6 +95,7 @@ typedef struct cr_hub {
     int exit_code;
     int64_t started_ms;       /* wall */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
+    char hub_url[512];        /* http://127.0.0.1:8000/craton: what links begin with */
     bool secure_cookies;      /* __Host- cookies: loopback or TLS */
     char policy[1400];        /* Content-Security-Policy */
 } cr_hub;
@@ -136,8 +137,9 @@ const char *cr_gate_signin(const cr_request *req);
 void cr_gate_tell_holder(cr_request *req, const char *token);
 /* The pre-session cookie's text, made and sent when the caller has none. */
 const char *cr_gate_pre_session(cr_request *req);
-/* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. */
-const char *cr_gate_safe_next(const char *next);
+/* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. It may come with the base
+ * before it, which is left out. */
+const char *cr_gate_safe_next(const cr_hub *hub, const char *next);
 
 /* routes.c */
 extern const cr_route cr_hub_routes[];

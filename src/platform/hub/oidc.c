@@ -170,9 +170,9 @@ static bool is_marked(const cr_request *req, const char *purpose, const char *gi
 
 static void redirect_address(const cr_hub *hub, const cr_provider *p, char *buf, size_t size) {
     if (p->jupyterhub_callback)
-        snprintf(buf, size, "%s/hub/oauth_callback", hub->hub_origin);
+        snprintf(buf, size, "%s/hub/oauth_callback", hub->hub_url);
     else
-        snprintf(buf, size, "%s/hub/signin/%s/callback", hub->hub_origin, p->name);
+        snprintf(buf, size, "%s/hub/signin/%s/callback", hub->hub_url, p->name);
 }
 
 static void make_cookie(const job *j, cr_buf *out) {
@@ -281,7 +281,7 @@ static void await_issuer(job *j, bool new_keys, cr_issuer_fn then) {
 
 void cr_oidc_start(cr_request *req) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), req->param[0]);
-    const char *next = cr_gate_safe_next(cr_pairs_get(&req->query, "next"));
+    const char *next = cr_gate_safe_next(cr_hub_of(req), cr_pairs_get(&req->query, "next"));
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "see the sign-in page: /hub/login");
         return;
@@ -368,7 +368,7 @@ static void come_in(job *j, const cr_oidc_who *who) {
     char how[CR_PROVIDER_NAME_MAX + 16];
     snprintf(how, sizeof how, "provider %s", p->name);
     if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how)) {
-        const char *next = cr_gate_safe_next(j->next_path);
+        const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
     job_free(j);

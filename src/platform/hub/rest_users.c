@@ -83,7 +83,7 @@ static json_t *full_model(cr_request *req, const cr_person *p) {
         if (s->state != CR_LAB_STOPPED)
             pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
         if (s->state == CR_LAB_READY)
-            url = cr_url_prefix(s->user, "", prefix, sizeof prefix);
+            url = cr_url_prefix(hub->config, s->user, "", prefix, sizeof prefix);
         if ((s->state != CR_LAB_STOPPED || wants_stopped(req)) && cr_rest_may(req, CR_SCOPE_READ_SERVERS, CR_SCOPE_SERVER, full_name))
             json_object_set_new(servers, "", cr_rest_server_model(req, s));
     }

@@ -102,7 +102,7 @@ static const char *next_of(const cr_request *req) {
     const char *next = cr_pairs_get(&req->form, "next");
     if (!next)
         next = cr_pairs_get(&req->query, "next");
-    return cr_gate_safe_next(next);
+    return cr_gate_safe_next(cr_hub_of(req), next);
 }
 
 static void show_login(cr_request *req, int status, const char *problem, const char *hint) {
