@@ -367,7 +367,8 @@ static void come_in(job *j, const cr_oidc_who *who) {
     }
     char how[CR_PROVIDER_NAME_MAX + 16];
     snprintf(how, sizeof how, "provider %s", p->name);
-    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how)) {
+    const cr_session_login login = {p->issuer, who->subject, cr_oidc_sid(j->claims)};
+    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how, &login)) {
         const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
