@@ -185,6 +185,7 @@ json_t *cr_oidc_buttons(const cr_hub *hub, const char *next);
 /* signout.c: a provider says that somebody has signed out there; a browser that is signed out here goes to do it there too */
 void cr_oidc_backchannel(cr_request *req);     /* /hub/signin/:provider/backchannel */
 void cr_oidc_signout(cr_request *req);         /* /hub/signin/:provider/signout */
+json_t *cr_oidc_ways_out(const cr_hub *hub);   /* [{label, name}] */
 /* refused.c: "why am I not in", and the administrator's list of such people */
 void cr_refused_page(cr_request *req, const cr_provider *p, const cr_oidc_who *who);
 json_t *cr_refused_rows(cr_hub *hub);          /* NULL: the database does not answer */

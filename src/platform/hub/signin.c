@@ -231,7 +231,7 @@ void cr_logout(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_caller *c = cr_caller_of(req);
     if (!c->signed_in) {
-        cr_site_page(req, 200, "signed_out", json_pack("{s:o}", "providers", cr_oidc_buttons(hub, NULL)));
+        cr_site_page(req, 200, "signed_out", json_pack("{s:o}", "providers", cr_oidc_ways_out(hub)));
         return;
     }
     cr_err err = CR_ERR_INIT;

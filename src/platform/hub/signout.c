@@ -27,8 +27,11 @@ static cr_issuer *find_issuer(const cr_hub *hub, const char *name) {
     return NULL;
 }
 
+/* GitHub signs nothing and has no page for this. */
 static going *going_new(cr_request *req, const char *token) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), req->param[0]);
+    if (issuer && cr_github_is(cr_issuer_settings(issuer)))
+        issuer = NULL;
     going *g = issuer ? cr_arena_alloc(&req->arena, sizeof *g) : NULL;
     if (g)
         *g = (going){.req = req, .issuer = issuer, .token = token};
@@ -146,6 +149,16 @@ static void go(void *user, const cr_err *failure) {
     snprintf(back, sizeof back, "%.1000s/hub/logout", cr_hub_of(g->req)->hub_url);
     cr_oidc_end_session_url(cr_issuer_settings(g->issuer), m, back, &url);
     cr_reply_redirect(g->req, 303, cr_buf_str(&url));
+}
+
+json_t *cr_oidc_ways_out(const cr_hub *hub) {
+    json_t *list = json_array();
+    for (int i = 0; i < hub->providers->n; i++) {
+        const cr_provider *p = &hub->providers->at[i];
+        if (!cr_github_is(p))
+            json_array_append_new(list, json_pack("{s:s, s:s}", "label", p->label, "name", p->name));
+    }
+    return list;
 }
 
 void cr_oidc_signout(cr_request *req) {

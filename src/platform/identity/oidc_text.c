@@ -168,7 +168,7 @@ static void plain(const char *text, char out[160]) {
     out[n] = 0;
 }
 
-cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+static cr_status read_tokens(int status, const char *text, size_t n, bool signs, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
     json_t *doc = parse(text, n, "the answer of the token endpoint", err);
     if (!doc) {
         if (status != 200)
@@ -183,8 +183,8 @@ cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *
     if (status != 200 || word[0])
         result = CR_FAIL(err, CR_DENIED, "the provider did not exchange the code: %s%s%s (status %d)", word[0] ? word : "no reason given", more[0] ? ", " : "",
                          more, status);
-    else if (!id[0])
-        result = CR_FAIL(err, CR_FORMAT, "the provider sent no ID token");
+    else if (signs ? !id[0] : !access[0])
+        result = CR_FAIL(err, CR_FORMAT, "the provider sent no %s token", signs ? "ID" : "access");
     else if (access[0] && type[0] && strcasecmp(type, "Bearer") != 0)
         result = CR_FAIL(err, CR_FORMAT, "the provider's access token is of an unknown type");
     if (result == CR_OK) {
@@ -195,6 +195,14 @@ cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *
     }
     json_decref(doc);
     return result;
+}
+
+cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+    return read_tokens(status, text, n, true, arena, ret_tokens, err);
+}
+
+cr_status cr_oidc_read_access(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+    return read_tokens(status, text, n, false, arena, ret_tokens, err);
 }
 
 static bool is_audience(const json_t *aud, const char *client_id) {

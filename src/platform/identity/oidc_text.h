@@ -51,6 +51,9 @@ typedef struct cr_oidc_tokens {
 /* status: of the HTTP answer. A refusal (RFC 6749 5.2) is CR_DENIED with the provider's word for it. */
 cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) CR_MUST_USE;
 
+/* The same of a provider that has no ID tokens. */
+cr_status cr_oidc_read_access(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) CR_MUST_USE;
+
 typedef struct cr_oidc_expect {
     const char *nonce, *access_token;
     unsigned alg;             /* of the verified token, for at_hash */
