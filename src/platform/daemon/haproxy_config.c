@@ -100,19 +100,30 @@ static void put_global(const cr_config *c, const names *n, cr_buf *out) {
                 "    retries 1\n\n");
 }
 
+/* "::" is every address of both families, each by a socket of its own: an address of IPv4 that came as one of IPv6 would share its limits with all
+ * others of that kind. */
 static void put_bind(const cr_config *c, int port, bool tls, cr_buf *out) {
-    bool v6 = strchr(c->bind, ':') != NULL;
-    cr_buf_addf(out, "    bind %s%s:%d", v6 ? "ipv6@" : "ipv4@", c->bind, port);
+    bool v6 = strchr(c->bind, ':') != NULL, all = strcmp(c->bind, "::") == 0;
+    char options[600] = "";
     if (tls && c->tls_cert[0])
-        cr_buf_addf(out, " ssl crt %s/tls.pem alpn h2,http/1.1", c->run_dir);
-    cr_buf_addc(out, '\n');
+        snprintf(options, sizeof options, " ssl crt %s/tls.pem alpn h2,http/1.1", c->run_dir);
+    if (all)
+        cr_buf_addf(out, "    bind ipv4@0.0.0.0:%d%s\n", port, options);
+    cr_buf_addf(out, "    bind %s%s:%d%s%s\n", v6 ? "ipv6@" : "ipv4@", c->bind, port, all ? " v6only" : "", options);
+}
+
+/* Who has been here once by TLS comes by nothing else for a year. Not for names of this machine, which other programs have too. */
+static void put_hsts(const cr_config *c, cr_buf *out) {
+    bool local = strcmp(c->domain, "localhost") == 0 || cr_ends_with(c->domain, ".localhost");
+    if ((c->tls_cert[0] || c->trusted_proxies[0]) && !local)
+        cr_buf_adds(out, "    http-after-response set-header Strict-Transport-Security max-age=31536000\n");
 }
 
 static unsigned long long connections_of_address(const names *n, int wanted) {
     return CR_MIN((uint64_t)wanted, CR_MAX(n->connections / 5, (uint64_t)60));
 }
 
-/* Directly after the bind lines. Connections of a trusted proxy are many people's. */
+/* Directly after what listens. Connections of a trusted proxy are many people's. */
 static void put_connection_limit(const cr_config *c, const names *n, const char *face, int wanted, cr_buf *out) {
     if (c->trusted_proxies[0]) {
         cr_buf_adds(out, "    acl from_proxy src");
@@ -225,6 +236,7 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "frontend hub\n"
                 "    timeout client 1m\n");         /* a stream of events is never silent for so long */
     put_bind(c, (int)c->port, true, out);
+    put_hsts(c, out);
     put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "hub", HUB_CONNECTIONS, HUB_OPEN, HUB_RATE, out);
@@ -299,6 +311,7 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
     /* Something is left for the hub, whatever happens at the servers. */
     cr_buf_addf(out, "frontend user\n    maxconn %llu\n", (unsigned long long)(n->connections * 3 / 4));
     put_bind(c, (int)c->port + 1, true, out);
+    put_hsts(c, out);
     put_connection_limit(c, n, "user", USER_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "user", USER_CONNECTIONS, USER_OPEN, 0, out);
