@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "platform/identity/github_text.h"
 #include "platform/identity/oidc_text.h"
 #include "platform/identity/user_names.h"
 
@@ -67,6 +68,30 @@ static void discovery(const char *text, size_t n) {
         abort();
 }
 
+static void logout(const char *text, size_t n) {
+    const cr_provider p = settings();
+    cr_oidc_logout what;
+    json_t *made = json_loadb(text, n, 0, NULL);
+    /* Who is signed out is somebody, and the token has a name by which it counts once. */
+    if (made && cr_oidc_read_logout(&p, made, 1000, &what, NULL) == CR_OK && ((!what.subject[0] && !what.sid[0]) || !what.jti[0] || strlen(what.jti) > CR_OIDC_SUBJECT_MAX))
+        abort();
+    json_decref(made);
+}
+
+/* Every question gets the same answer; a person always has a number, and a group is no path further than a team. */
+static void github(const char *text, size_t n) {
+    json_t *made = json_object();
+    for (int i = 0; i < cr_github_steps_len; i++)
+        if (cr_github_take(&cr_github_steps[i], 200, text, n, made, NULL) == CR_OK && i == 0 && !json_is_string(json_object_get(made, "sub")))
+            abort();
+    size_t i;
+    json_t *one;
+    json_array_foreach(json_object_get(made, "groups"), i, one)
+        if (!json_is_string(one) || strspn(json_string_value(one), "/") || json_string_length(one) > 201)
+            abort();
+    json_decref(made);
+}
+
 static void provider(char *text, size_t n) {
     cr_provider p;
     if (cr_provider_parse("x", text, &p, NULL) == CR_OK && cr_provider_check(&p, NULL) != CR_OK)
@@ -85,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cr_arena arena;
     cr_oidc_tokens tokens;
     char origin[320];
-    switch (data[0] % 6) {
+    switch (data[0] % 8) {
     case 0: claims(text, size - 1); break;
     case 1: discovery(text, size - 1); break;
     case 2: entitlement(text); break;
@@ -98,6 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         (void)!cr_oidc_read_tokens(200, text, size - 1, &arena, &tokens, NULL);
         cr_arena_done(&arena);
         break;
+    case 6: logout(text, size - 1); break;
+    case 7: github(text, size - 1); break;
     default: provider(text, size - 1);
     }
     free(text);

@@ -1,5 +1,6 @@
 /* fuzz_config.c - the file of settings, and HAProxy's configuration that is written from it: what is taken cannot add a line there. */
 #include "fuzz_text.h"
+#include "base/text.h"
 #include "platform/daemon/config.h"
 #include "platform/daemon/haproxy_config.h"
 
@@ -28,9 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     else if (cr_config_check(&c, NULL) == CR_OK) {
         /* The number of lines follows from which settings there are, never from what they hold. */
         cr_config plain = c;
-        strcpy(plain.bind, strchr(c.bind, ':') ? "::1" : "127.0.0.1");
-        strcpy(plain.domain, c.domain[0] ? "d" : "");
+        strcpy(plain.bind, strcmp(c.bind, "::") == 0 ? "::" : strchr(c.bind, ':') ? "::1" : "127.0.0.1");
+        strcpy(plain.domain, !c.domain[0] ? "" : strcmp(c.domain, "localhost") == 0 || cr_ends_with(c.domain, ".localhost") ? "localhost" : "d");
         strcpy(plain.run_dir, "/r");
+        strcpy(plain.base_url, c.base_url[0] ? "/b" : "");
         strcpy(plain.tls_cert, c.tls_cert[0] ? "/c" : "");
         strcpy(plain.trusted_proxies, c.trusted_proxies[0] ? "10.0.0.1" : "");
         fuzz_must(lines_of(&c) == lines_of(&plain));

@@ -36,7 +36,8 @@ def realm(hub, users):
         ],
         "clients": [{
             "clientId": "craton-hub", "secret": "craton-hub-secret", "enabled": True, "publicClient": False, "standardFlowEnabled": True,
-            "redirectUris": [hub + "/hub/signin/egi/callback"], "attributes": {"pkce.code.challenge.method": "S256"},
+            "redirectUris": [hub + "/hub/signin/egi/callback"], "attributes": {"pkce.code.challenge.method": "S256", "backchannel.logout.url": hub + "/hub/signin/egi/backchannel",
+                           "backchannel.logout.session.required": "true", "post.logout.redirect.uris": hub + "/hub/logout"},
             "defaultClientScopes": ["basic"], "optionalClientScopes": ["profile", "email", "voperson_id", "eduperson_entitlement"],
         }],
         "components": {"org.keycloak.userprofile.UserProfileProvider": [{

@@ -168,6 +168,24 @@ def test_hmac_is_refused(platform):
     assert a.status == 403 and "HS256" in a.text and "not allowed here" in a.text
 
 
+def test_signed_out_there(platform):
+    """Keycloak tells the hub: of one session, then of all of a person. And the page that a person is sent to is there."""
+    first, second, mia = (sign_in(platform, name) for name in ("alice", "alice", "mia"))
+    number = platform.keycloak.admin("GET", "/users?username=alice")[0]["id"]
+    sessions = platform.keycloak.admin("GET", f"/users/{number}/sessions")
+    newest = max(sessions, key=lambda s: s["start"])["id"]
+    platform.keycloak.admin("DELETE", f"/sessions/{newest}")
+    wait_for(lambda: second.get("/hub/home").status == 303, 30)
+    assert first.get("/hub/home").status == 200
+    platform.keycloak.admin("POST", f"/users/{number}/logout")
+    wait_for(lambda: first.get("/hub/home").status == 303, 30)
+    assert mia.get("/hub/home").status == 200
+    way = Person(platform).get("/hub/signin/egi/signout").location
+    assert way.startswith(platform.keycloak.issuer + "/protocol/openid-connect/logout?")
+    page = request("GET", way)
+    assert page.status == 200 and "kc-logout" in page.text, page.text[:500]
+
+
 def test_disabled_there(platform):
     number = platform.keycloak.admin("GET", "/users?username=alice")[0]["id"]
     platform.keycloak.admin("PUT", f"/users/{number}", {"enabled": False})

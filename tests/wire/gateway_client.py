@@ -23,7 +23,7 @@ class Member:
         self.platform, self.name = platform, name
         self.person = platform.add_person(admin, name)
         self.token = self.make_token()
-        self.address = f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway"
+        self.address = f"http://127.0.0.1:{platform.port + 2}{platform.base}/services/dask-gateway"
 
     def make_token(self, **what):
         answer = self.person.api("POST", f"/hub/api/users/{self.name}/tokens", {"note": "gateway", **what})

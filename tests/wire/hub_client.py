@@ -55,17 +55,17 @@ class Answer:
         return self.headers.get_all("Set-Cookie") or []
 
 
-def request(method, url, body=None, headers=(), timeout=30, source=None):
+def request(method, url, body=None, headers=(), timeout=30, source=None, to="127.0.0.1"):
     """One request, no cookies but those given, no redirects. All names are this machine; whose certificate it is, tests look at themselves.
 
-    source: an address of this machine to come from.
+    source: an address of this machine to come from; to: one to go to.
     """
     parts = urlsplit(url)
     if parts.scheme == "https":
-        connection = http.client.HTTPSConnection("127.0.0.1", parts.port, timeout=timeout, context=ssl._create_unverified_context(),
+        connection = http.client.HTTPSConnection(to, parts.port, timeout=timeout, context=ssl._create_unverified_context(),
                                                  source_address=source and (source, 0))
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=timeout, source_address=source and (source, 0))
+        connection = http.client.HTTPConnection(to, parts.port, timeout=timeout, source_address=source and (source, 0))
     try:
         sent = {"Host": parts.netloc, **dict(headers)}
         try:
@@ -84,7 +84,7 @@ class Person:
     def __init__(self, platform):
         self.platform, self.hub = platform, platform.hub
         self.jar = {}
-        self.source = None
+        self.source, self.to = None, platform.to
         self.password = None    # the last one given; an administrator who is asked for it again gives it, unless proves is false
         self.proves = True
 
@@ -97,7 +97,9 @@ class Person:
             given["Origin"] = self.hub
         if self.jar and "Cookie" not in given:
             given["Cookie"] = self.cookie_header()
-        answer = request(method, self.platform.door + path, body, {k: v for k, v in given.items() if v is not None}, source=self.source)
+        if path.startswith(self.platform.base + "/"):
+            path = path.removeprefix(self.platform.base)    # of a link or a redirect
+        answer = request(method, self.platform.door + self.platform.base + path, body, {k: v for k, v in given.items() if v is not None}, source=self.source, to=self.to)
         for line in answer.cookies():
             name, _, rest = line.partition("=")
             value = rest.partition(";")[0]
@@ -118,7 +120,7 @@ class Person:
         if csrf_from:
             fields["_csrf"] = self.csrf(csrf_from)
         answer = self.send(path, fields, headers)
-        if answer.status == 403 and self.proves and self.password and 'action="/hub/again"' in answer.text and path != "/hub/again":
+        if answer.status == 403 and self.proves and self.password and f'action="{self.platform.base}/hub/again"' in answer.text and path != "/hub/again":
             answer = self.prove(answer)
         return answer
 
@@ -162,6 +164,9 @@ class Platform:
         self.port = free_ports()
         self.accounts = f"w{secrets.token_hex(2)}-"
         self.hub = self.door = f"http://127.0.0.1:{self.port}"  # its origin, and where to knock
+        self.base = ""  # what every public path begins with
+        self.domain = "localhost"  # people are at NAME.domain
+        self.to = "127.0.0.1"  # where it listens
         self.options = ()
         self.log = self.folder / "log"
         self.process = None
@@ -182,7 +187,7 @@ class Platform:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                if not request("GET", self.door + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}).json().get("recovering", True):
+                if not request("GET", self.door + self.base + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}, to=self.to).json().get("recovering", True):
                     return
             except (OSError, ValueError):
                 pass

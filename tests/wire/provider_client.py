@@ -223,9 +223,9 @@ def sign_in_at(person, programmable, name="odd", next_path=""):
     return finish(person, programmable.begin(urlsplit(begin(person, name, next_path)).query))
 
 
-def walk_certified(person, start_url, login):
-    """Signs in at oidc-provider's own pages; answers the address on the hub to which it sends the browser."""
-    jar, url, method, body = {}, start_url, "GET", None
+def walk_certified(person, start_url, login, jar=None):
+    """Signs in at oidc-provider's own pages; answers the address on the hub to which it sends the browser. jar: its cookies there."""
+    jar, url, method, body = {} if jar is None else jar, start_url, "GET", None
     for _ in range(12):
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in jar.items())} if jar else {}
         if body:

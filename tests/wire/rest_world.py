@@ -49,7 +49,7 @@ c.Spawner.args = ["--allow-root", "--ServerApp.jpserver_extensions={}"]
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "slow_stop_timeout": 0}
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = %(named)d
-c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d"
+c.JupyterHub.bind_url = "http://127.0.0.1:%(public)d%(base)s/"
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = %(hub)d
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
@@ -70,9 +70,9 @@ def make_people(hub):
 
 
 class RealHub:
-    """Takes about 5 s of one core to start; keeps everything in its folder. more_roles: beside those of the services."""
+    """Takes about 5 s of one core to start; keeps everything in its folder. more_roles: beside those of the services. base: what paths begin with."""
 
-    def __init__(self, folder, more_roles=()):
+    def __init__(self, folder, more_roles=(), base=""):
         self.folder = Path(folder)
         first = free_ports()
         root = secrets.token_hex(32)
@@ -81,9 +81,9 @@ class RealHub:
         services = [{"name": name, "api_token": self.tokens[name], "admin": admin} for name, (admin, _, _) in SERVICES.items()]
         roles = [{"name": f"of-{name}", "scopes": scopes, "services": [name]} for name, (_, scopes, _) in SERVICES.items() if scopes]
         roles += more_roles
-        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "token": root, "python": sys.executable, "named": NAMED_SERVERS,
+        (self.folder / "config.py").write_text(CONFIG % {"public": first, "hub": first + 1, "base": base, "token": root, "python": sys.executable, "named": NAMED_SERVERS,
                                                          "services": services, "roles": roles})
-        self.url = f"http://127.0.0.1:{first + 1}"
+        self.url = f"http://127.0.0.1:{first + 1}{base}"
         self.log = open(self.folder / "log", "w+")
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTERHUB_", "CONFIGPROXY_"))}
         self.process = subprocess.Popen([sys.executable, "-m", "jupyterhub", "-f", "config.py"], cwd=self.folder, env=environment,
@@ -137,7 +137,7 @@ def write_services(platform):
 
 class OurHub:
     def __init__(self, platform, services):
-        self.url = platform.hub
+        self.url = platform.hub + platform.base
         self.tokens = {"nobody": None, "stranger": "0" * 64, **services}
         self.made = {}
         admin = platform.administrator("root1")
@@ -208,7 +208,7 @@ def normal(value, origin):
     if isinstance(value, list):
         return [normal(v, origin) for v in value]
     if isinstance(value, str):
-        value = value.replace(origin, "ORIGIN")
+        value = value.replace(origin, "ORIGIN").replace("/".join(origin.split("/")[:3]), "HOST")  # with the base, and without it
         if value.startswith("ORIGIN") and "?" in value:  # arguments stand in any order
             path, _, query = value.partition("?")
             value = path + "?" + "&".join(sorted(query.split("&")))

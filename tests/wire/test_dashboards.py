@@ -72,7 +72,7 @@ class Owner(Member):
         super().__init__(platform, admin, name)
         self.tab = Tab(self.person)
         self.origin = f"http://{name}.localhost:{platform.port + 1}"
-        self.live = self.gateway(public_address=self.origin + "/services/dask-gateway")
+        self.live = self.gateway(public_address=f"{self.origin}{platform.base}/services/dask-gateway")
         self.cluster = self.live.new_cluster(**SMALL)
         self.link = self.cluster.dashboard_link
 
@@ -81,7 +81,7 @@ class Owner(Member):
         self.live.close()
 
     def page(self, rest):
-        return f"{self.origin}/services/dask-gateway/clusters/{self.cluster.name}/{rest}"
+        return f"{self.origin}{self.platform.base}/services/dask-gateway/clusters/{self.cluster.name}/{rest}"
 
     def addresses(self):
         with sqlite3.connect(f"file:{self.platform.folder / 'state/hub/hub.sqlite'}?mode=ro", uri=True, timeout=10) as db:

@@ -22,9 +22,9 @@ class Lab:
 
     def __init__(self, person, owner=None):
         self.person, self.platform, self.owner = person, person.platform, (owner or person).name
-        self.host = f"{self.owner}.localhost:{self.platform.port + 1}"
+        self.host = f"{self.owner}.{self.platform.domain}:{self.platform.port + 1}"
         self.scheme = urlsplit(self.platform.hub).scheme
-        self.base = f"{self.scheme}://{self.host}/user/{self.owner}/"
+        self.base = f"{self.scheme}://{self.host}{self.platform.base}/user/{self.owner}/"
         self.jar = {}
 
     def get(self, url, method="GET", body=None, headers=()):
@@ -68,7 +68,7 @@ class Lab:
     def connect(self, kernel):
         """The websocket of a kernel."""
         cookies = "; ".join(f"{k}={v}" for k, v in self.jar.items())
-        address = f"127.0.0.1:{self.platform.port + 1}/user/{self.owner}/api/kernels/{kernel}/channels"
+        address = f"127.0.0.1:{self.platform.port + 1}{self.platform.base}/user/{self.owner}/api/kernels/{kernel}/channels"
         return websocket.create_connection(("wss://" if self.scheme == "https" else "ws://") + address, host=self.host, cookie=cookies,
                                            origin=f"{self.scheme}://{self.host}", timeout=60,
                                            sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False})

@@ -58,7 +58,7 @@ copy_craton() {
     rm -rf "$staged"
     meson install -C "$build" --no-rebuild --quiet --destdir "$staged" --tags runtime,devel,command
     mkdir -p "$staged$PREFIX/share/craton"
-    cp -R "$SOURCE/share/welcome" "$SOURCE/share/demo" "$SOURCE/share/start" "$SOURCE/web" "$staged$PREFIX/share/craton/"
+    cp -R "$SOURCE/share/acme" "$SOURCE/share/welcome" "$SOURCE/share/demo" "$SOURCE/share/start" "$SOURCE/web" "$staged$PREFIX/share/craton/"
     while IFS= read -r -d '' file; do
         target=${file#"$staged"}
         mkdir -p "$(dirname "$target")"

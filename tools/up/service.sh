@@ -118,7 +118,7 @@ hub_answers() {
 
 # As the hub itself names it (src/platform/daemon/urls.c), and to no other name does it answer.
 public_address() {
-    local scheme=http host port
+    local scheme=http host port base
     host=$(setting domain '')
     port=$(setting port 8000)
     if [ -z "$host" ]; then
@@ -127,11 +127,12 @@ public_address() {
     fi
     if [ -n "$(setting behind-proxy '')" ]; then
         scheme=https port=
-    elif [ -n "$(setting tls '')" ]; then
+    elif [ -n "$(setting tls '')$(setting acme '')" ]; then
         scheme=https
     fi
     case $scheme:$port in https: | https:443 | http:80) port= ;; *) port=:$port ;; esac
-    printf '%s://%s%s\n' "$scheme" "$host" "$port"
+    base=$(setting base-url '')
+    printf '%s://%s%s%s\n' "$scheme" "$host" "$port" "${base%/}"
 }
 
 tell_address() {

@@ -30,7 +30,7 @@ parse_arguments() {
         --keep-servers) KEEP_SERVERS=yes ;;
         --purge) PURGE=yes ;;
         --no-demo) DEMO=no ;;
-        --port | --bind | --domain | --behind-proxy | --memory | --cpu)
+        --port | --bind | --domain | --base-url | --acme | --acme-contact | --acme-hook | --behind-proxy | --memory | --cpu)
             need_value "$@"; GIVEN+=("${1#--}=$2"); shift ;;
         --tls)
             [ $# -ge 3 ] || fail "--tls needs two files: certificate and key."
@@ -134,7 +134,7 @@ save_settings() {
         [ "$(setting "$key" '')" != "$value" ] || continue
         if [ $SETTINGS_CHANGED = no ]; then cp "$STATE/config" "$STATE/config.before"; fi
         SETTINGS_CHANGED=yes
-        case $key in port | bind | domain | tls | behind-proxy) ADDRESS_CHANGED=yes ;; esac
+        case $key in port | bind | domain | base-url | tls | acme | behind-proxy) ADDRESS_CHANGED=yes ;; esac
         {
             grep -v "^[[:space:]]*${key}[[:space:]]*=" "$STATE/config" || true
             printf '%s = %s\n' "$key" "$value"
@@ -207,9 +207,9 @@ check_exposure() {
     local bind
     bind=$(given_or_setting bind 127.0.0.1)
     case $bind in 127.* | ::1) return ;; esac
-    if [ -z "$(given_or_setting tls '')" ] && [ -z "$(given_or_setting behind-proxy '')" ]; then
+    if [ -z "$(given_or_setting tls '')$(given_or_setting acme '')$(given_or_setting behind-proxy '')" ]; then
         fail "The address $bind is reachable from outside: passwords would cross the network in the clear." \
-            "Add --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS."
+            "Add --acme letsencrypt or --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS."
     fi
     if [ -z "$(given_or_setting domain '')" ]; then
         fail "For an address that is reachable from outside each user needs an origin of their own." \

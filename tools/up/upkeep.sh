@@ -91,7 +91,7 @@ action_backup() {
 
 write_backup() { # NAME OF THE COPY, ARCHIVE
     local parts=(config hub runner) part
-    for part in signin services roles profiles.yaml; do
+    for part in signin services roles acme/private/key.pem tls profiles.yaml; do
         if [ -e "$STATE/$part" ]; then parts+=("$part"); fi
     done
     tar --create --file "$2" --directory "$STATE" --exclude='hub/*.sqlite*' "${parts[@]}" &&
@@ -111,7 +111,7 @@ action_restore() {
     # Only what --backup writes, nothing that leads elsewhere.
     # Listed once, without a pipe: the end of grep must not look like the end of tar.
     listed=$(tar --list --file "$archive" 2>/dev/null) || listed=
-    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|profiles\.yaml$|hub/|runner/|signin/|services/|roles/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
+    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|profiles\.yaml$|hub/|runner/|signin/|services/|roles/|acme/|tls/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
         fail "$FILE is not a backup made by ./up --backup, or it is damaged."
     fi
     # Root unpacks it: plain files and folders only, no links, devices or set-uid programs.
@@ -125,7 +125,7 @@ action_restore() {
     if service_answers; then cratond --stop; fi
     mkdir -p "$aside"
     local part
-    for part in config hub runner signin services roles profiles.yaml; do
+    for part in config hub runner signin services roles acme tls profiles.yaml; do
         if [ -e "$STATE/$part" ]; then mv "$STATE/$part" "$aside/"; fi
     done
     tar --extract --file "$archive" --directory "$STATE" --same-permissions --no-same-owner
@@ -150,9 +150,9 @@ before_upgrade() {
 accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
-readonly STATE_NAMES=(config profiles.yaml hub home log runner signin services roles demo before-restore-20 .up.lock)
+readonly STATE_NAMES=(config profiles.yaml hub home log runner signin services roles acme tls demo before-restore-20 .up.lock)
 readonly RUN_NAMES=(route u r g errors control.sock fetch.sock proxy.sock schedulers.sock routes.map clusters.map haproxy.cfg haproxy.pid
-    cratond.pid tls.pem tls-new.pem tls-check.cfg owner-rules.nft)
+    cratond.pid tls.pem tls-new.pem tls-check.cfg acme-answer owner-rules.nft)
 
 # remove_ours FOLDER NAME...: these, their versions and temporary files (NAME.*, before-restore-20*), then the folder when it is empty.
 # No link is followed, and nothing on another file system is touched.
@@ -219,7 +219,7 @@ remove_system_users() {
     local name
     if [ "$PREFIX" != /opt/craton ] && [ -x /opt/craton/bin/cratond ]; then return; fi
     if [ "$STATE" != /var/lib/craton ] && [ -d /var/lib/craton/hub ]; then return; fi
-    for name in craton craton-proxy craton-start craton-fetch; do
+    for name in craton craton-proxy craton-start craton-fetch craton-acme; do
         if getent passwd "$name" >/dev/null && [ -z "$(processes_of "$name")" ]; then userdel "$name"; fi
         if ! getent passwd "$name" >/dev/null && getent group "$name" >/dev/null; then groupdel "$name"; fi
     done

@@ -13,7 +13,7 @@ source.onmessage = (event) => {
     location.replace(box.dataset.open);
   } else if (news.failed) {
     source.close();
-    location.replace("/hub/home");
+    location.replace(box.dataset.home);
   }
 };
 // EventSource tries again by itself; when the start has ended meanwhile the hub answers with an error, and the page knows where to go.

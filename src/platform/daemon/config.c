@@ -17,7 +17,7 @@
 #include "platform/identity/disk_limits.h"
 #include "platform/identity/folders.h"
 
-typedef enum { PATH, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
+typedef enum { PATH, BASE, ACME, MAIL, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -33,11 +33,16 @@ static const row rows[] = {
     {"port", "N", "port of the hub; user servers are at N + 1, the API for them at N + 2 (8000)", INT, AT(port), 1, 65533},
     {"bind", "ADDRESS", "address of the public ports (127.0.0.1)", ADDRESS, AT(bind), 0, 0},
     {"domain", "NAME", "public name of the hub; users are at ACCOUNT.NAME", HOST, AT(domain), 0, 0},
+    {"base-url", "PATH", "what every public path begins with, for example /craton/ (/)", BASE, AT(base_url), 0, 0},
     {"state", "DIR", "what lasts: database, homes (/var/lib/craton)", PATH, AT(state_dir), 0, 0},
     {"run", "DIR", "sockets (/run/craton)", PATH, AT(run_dir), 0, 0},
     {"prefix", "DIR", "the installed software (/opt/craton)", PATH, AT(prefix), 0, 0},
     {"tls", "CERT", "certificate chain of the public ports, PEM", PATH, AT(tls_cert), 0, 0},
     {"tls-key", "KEY", "its private key, PEM", PATH, AT(tls_key), 0, 0},
+    {"acme", "URL", "certificates from this ACME server: its directory, or letsencrypt", ACME, AT(acme), 0, 0},
+    {"acme-contact", "EMAIL", "whom that server may write to", MAIL, AT(acme_contact), 0, 0},
+    {"acme-hook", "PROGRAM", "changes the zone of DNS, as uacme calls it: the certificate is then for *.DOMAIN", PATH, AT(acme_hook), 0, 0},
+    {"acme-port", "N", "port at which that server's questions arrive, when there is no such program (80)", INT, AT(acme_port), 1, 65535},
     {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
     {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
     {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", BYTES, AT(guarantee_bytes), 1 << 20,
@@ -120,6 +125,20 @@ static bool is_cidrs(const char *s) {
     return true;
 }
 
+#define LETSENCRYPT "https://acme-v02.api.letsencrypt.org/directory"
+
+/* It is an argument of a program: no option, no blank. */
+static bool is_plain_url(const char *s) {
+    return cr_starts_with(s, "https://") && isalnum((unsigned char)s[8]) &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]?=&%") == strlen(s);
+}
+
+static bool is_mail(const char *s) {
+    const char *at = strchr(s, '@');
+    return at && at != s && isalnum((unsigned char)s[0]) && !strchr(at + 1, '@') && is_host(at + 1) &&
+           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+") == (size_t)(at - s);
+}
+
 /* Paths go into HAProxy's configuration, whose quoting we do not want to depend on. */
 static bool is_plain_path(const char *s) {
     if (s[0] != '/' || strstr(s, "/../") || cr_ends_with(s, "/.."))
@@ -130,10 +149,38 @@ static bool is_plain_path(const char *s) {
     return true;
 }
 
+/* Segments that stay as they are in an address, in HAProxy's configuration and in a regular expression, but for dots. The first names of our own
+ * paths would make it ambiguous whether the base was there. */
+static bool is_base(const char *s) {
+    static const char *const own[] = {"/hub", "/user", "/services"};
+    if (s[0] != '/' || strstr(s, "//") || strstr(s, "/.") || strspn(s, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") != strlen(s))
+        return false;
+    for (size_t i = 0; i < CR_ARRAY_LEN(own); i++) {
+        size_t n = strlen(own[i]);
+        if (strncmp(s, own[i], n) == 0 && (s[n] == '/' || s[n] == 0))
+            return false;
+    }
+    return true;
+}
+
 static cr_status set_text(const row *r, char *target, const char *value, cr_err *err) {
     bool empty = value[0] == 0;
     if (r->kind == PATH && !empty && !is_plain_path(value))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an absolute path of letters, digits and /._-+@,=", r->key, value);
+    if (r->kind == BASE && !empty && !is_base(value)) {
+        CR_FAIL(err, CR_INVALID, "%s: '%s' is not a path such as /craton/", r->key, value);
+        cr_err_hint(err, "letters, digits and -_~. between slashes; no segment begins with a dot, and the first is not hub, user or services");
+        return CR_INVALID;
+    }
+    if (r->kind == ACME && strcmp(value, "letsencrypt") == 0)
+        value = LETSENCRYPT;
+    if (r->kind == ACME && !empty && !is_plain_url(value)) {
+        CR_FAIL(err, CR_INVALID, "%s: '%s' is not an https:// address", r->key, value);
+        cr_err_hint(err, "give the address of the server's directory, or letsencrypt");
+        return CR_INVALID;
+    }
+    if (r->kind == MAIL && !empty && !is_mail(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a mail address such as ada@example.org", r->key, value);
     if (r->kind == ADDRESS && !is_address(value))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an IPv4 or IPv6 address", r->key, value);
     if (r->kind == HOST && !empty && !is_host(value))
@@ -171,7 +218,7 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
     if (strlen(value) >= r->size)
         return CR_FAIL(err, CR_LIMIT, "%s: longer than %zu characters", r->key, r->size - 1);
     size_t n = strlen(value);
-    while (r->kind == PATH && n > 1 && value[n - 1] == '/')
+    while ((r->kind == PATH && n > 1 && value[n - 1] == '/') || (r->kind == BASE && n > 0 && value[n - 1] == '/'))
         n--;
     memcpy(target, value, n);
     target[n] = 0;
@@ -192,7 +239,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
+    case PATH: case BASE: case ACME: case MAIL: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);
@@ -234,6 +281,7 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     memset(c, 0, sizeof *c);   /* also the padding: the record is sent as bytes */
     strcpy(c->bind, "127.0.0.1");
     c->port = 8000;
+    c->acme_port = 80;
     c->as_root = geteuid() == 0;
     c->memory_bytes = (uint64_t)2 << 30;
     c->pids = 1024;
@@ -306,6 +354,24 @@ bool cr_config_is_loopback(const cr_config *config) {
     return cr_starts_with(config->bind, "127.") || strcmp(config->bind, "::1") == 0;
 }
 
+static cr_status check_acme(const cr_config *c, cr_err *err) {
+    if (!c->acme[0] && (c->acme_contact[0] || c->acme_hook[0]))
+        return CR_FAIL(err, CR_INVALID, "--acme-contact and --acme-hook belong to --acme");
+    if (!c->acme[0])
+        return CR_OK;
+    if (!is_plain_url(c->acme) || (c->acme_contact[0] && !is_mail(c->acme_contact)))
+        return CR_FAIL(err, CR_INVALID, "acme: '%s' is not an https:// address, or the contact is no mail address", c->acme);
+    if (c->trusted_proxies[0])
+        return CR_FAIL(err, CR_INVALID, "--acme and --behind-proxy exclude each other: where TLS ends, there are the certificates");
+    if (!c->as_root)
+        return CR_FAIL(err, CR_DENIED, "--acme needs root: whoever asks for certificates has a user id of its own");
+    if (strlen(c->domain) > 180)
+        return CR_FAIL(err, CR_LIMIT, "domain: too long for names of accounts below it in a certificate");
+    if (c->acme_port >= c->port && c->acme_port <= c->port + 2)
+        return CR_FAIL(err, CR_INVALID, "acme-port: %d is one of the three ports from %d on", (int)c->acme_port, (int)c->port);
+    return CR_OK;
+}
+
 static cr_status check_exposure(const cr_config *c, cr_err *err) {
     if (cr_config_is_loopback(c))
         return CR_OK;
@@ -340,8 +406,11 @@ static cr_status check_shape(const cr_config *c, cr_err *err) {
 
 cr_status cr_config_check(const cr_config *c, cr_err *err) {
     CR_TRY(check_shape(c, err));
+    if (c->base_url[0] && (!is_base(c->base_url) || cr_ends_with(c->base_url, "/")))
+        return CR_FAIL(err, CR_INVALID, "base-url: '%s' is not a path such as /craton", c->base_url);
     if (!c->tls_cert[0] != !c->tls_key[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --tls-key go together");
+    CR_TRY(check_acme(c, err));
     if (c->tls_cert[0] && c->trusted_proxies[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --behind-proxy exclude each other");
     if ((c->tls_cert[0] || c->trusted_proxies[0]) && !c->domain[0])
@@ -399,6 +468,15 @@ static void make_room(cr_config *c) {
         c->starts = CR_MAX(4 * sysconf(_SC_NPROCESSORS_ONLN), 8L);
 }
 
+/* Where the pair lies that ACME gives (acme.h). */
+static cr_status keep_pair(cr_config *c, cr_err *err) {
+    if (strlen(c->state_dir) + sizeof "/tls/cert.pem" > sizeof c->tls_cert)
+        return CR_FAIL(err, CR_LIMIT, "state: too long");
+    snprintf(c->tls_cert, sizeof c->tls_cert, "%.480s/tls/cert.pem", c->state_dir);
+    snprintf(c->tls_key, sizeof c->tls_key, "%.480s/tls/key.pem", c->state_dir);
+    return CR_OK;
+}
+
 static void fit_to_machine(cr_config *c) {
     uint64_t have = machine_memory();
     if (have && c->memory_bytes > have)
@@ -437,6 +515,10 @@ cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, c
         }
     }
     fit_to_machine(&c);
+    if (c.acme[0] && (c.tls_cert[0] || c.tls_key[0]))
+        return CR_FAIL(err, CR_INVALID, "--acme and --tls exclude each other: certificates come from a server, or from files");
+    if (c.acme[0])
+        CR_TRY(keep_pair(&c, err));
     CR_TRY(cr_config_check(&c, err));
     *config = c;
     return CR_OK;

@@ -16,8 +16,12 @@ typedef struct cr_config {
     char state_dir[512];          /* /var/lib/craton, or ~/.local/share/craton/state when not root */
     char run_dir[256];            /* /run/craton, or XDG_RUNTIME_DIR/craton: sockets; short: sun_path has 108 bytes */
     char prefix[512];             /* where the environment lies: PREFIX/env/bin/python; /opt/craton */
+    char base_url[128];           /* "" or /NAME...: every public path begins with it */
     char domain[256];             /* "" on loopback: users at ACCOUNT.localhost; else hub at DOMAIN, users at ACCOUNT.DOMAIN */
-    char tls_cert[512], tls_key[512];
+    char tls_cert[512], tls_key[512];   /* with acme: STATE/tls/cert.pem, key.pem */
+    char acme[256];               /* directory of the ACME server that gives certificates; "" : none. See acme.h */
+    char acme_contact[128], acme_hook[512];
+    int64_t acme_port;            /* of HTTP-01 */
     char trusted_proxies[512];    /* CIDRs of --behind-proxy, comma-separated; the public form is then https on port 443 */
     bool as_root;                 /* started as root: own uid per user */
     uint64_t memory_bytes;        /* per user server, default 2 GiB, at most the machine's */

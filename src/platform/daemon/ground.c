@@ -107,8 +107,8 @@ static cr_status listen_at(const char *path, uid_t uid, gid_t gid, mode_t mode, 
 cr_status cr_ground_lay(const cr_config *c, bool with_fetch, cr_ground *ret_ground, cr_err *err) {
     const uid_t uid = geteuid();
     const gid_t gid = getegid();
-    cr_ground g = {.hub_uid = uid, .proxy_uid = uid, .start_uid = uid, .fetch_uid = uid, .hub_gid = gid, .proxy_gid = gid, .start_gid = gid,
-                   .fetch_gid = gid, .lock_fd = -1, .api_fd = -1, .control_fd = -1, .fetch_fd = -1};
+    cr_ground g = {.hub_uid = uid, .proxy_uid = uid, .start_uid = uid, .fetch_uid = uid, .acme_uid = uid, .hub_gid = gid, .proxy_gid = gid, .start_gid = gid,
+                   .fetch_gid = gid, .acme_gid = gid, .lock_fd = -1, .api_fd = -1, .control_fd = -1, .fetch_fd = -1};
     char path[CR_URL_MAX];
     umask(022);
     CR_TRY(cr_make_dirs(c->run_dir, 0755, err));
@@ -120,6 +120,8 @@ cr_status cr_ground_lay(const cr_config *c, bool with_fetch, cr_ground *ret_grou
         CR_TRY_GOTO(need_system_user(CR_START_USER, &g.start_uid, &g.start_gid, err), failed);
         if (with_fetch)
             CR_TRY_GOTO(need_system_user(CR_FETCH_USER, &g.fetch_uid, &g.fetch_gid, err), failed);
+        if (c->acme[0])
+            CR_TRY_GOTO(need_system_user(CR_ACME_USER, &g.acme_uid, &g.acme_gid, err), failed);
     }
     CR_TRY_GOTO(lay_dirs(c, &g, err), failed);
     CR_TRY_GOTO(listen_at(cr_run_path(c, CR_RUN_API, path, sizeof path), 0, g.proxy_gid, c->as_root ? 0660 : 0600, &g.api_fd, err), failed);

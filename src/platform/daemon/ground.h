@@ -7,6 +7,7 @@
  *   STATE/log        0711 root          STATE/log/A.log  0600 account    output of user servers
  *   STATE/runner     0700 root          what runs, and the list of accounts
  *   STATE/signin     0700 root          identity providers and their client secrets
+ *   STATE/acme, STATE/tls               see acme.h
  *   RUN              0755 root          RUN/route        0750 root:craton-proxy
  *   RUN/u            0711 root          RUN/u/A          2700 account:craton-proxy (docs/decisions/0002)
  *   RUN/r            0711 root          RUN/r/UID        0700 account
@@ -21,10 +22,11 @@
 #define CR_PROXY_USER "craton-proxy"
 #define CR_START_USER "craton-start"   /* the prepared parent, which owns nothing */
 #define CR_FETCH_USER "craton-fetch"   /* the program that speaks to identity providers; owns nothing; only where there are any */
+#define CR_ACME_USER "craton-acme"     /* asks for certificates; owns the keys that it asks for, see acme.h; only with --acme */
 
 typedef struct cr_ground {
-    uid_t hub_uid, proxy_uid, start_uid, fetch_uid;
-    gid_t hub_gid, proxy_gid, start_gid, fetch_gid;
+    uid_t hub_uid, proxy_uid, start_uid, fetch_uid, acme_uid;
+    gid_t hub_gid, proxy_gid, start_gid, fetch_gid, acme_gid;
     int lock_fd, api_fd, control_fd, fetch_fd;      /* fetch_fd: -1 without identity providers */
 } cr_ground;
 

@@ -5,9 +5,14 @@
  *        switched on also the dashboards of that account's clusters, for who has the cookie (gateway/dashboards.h); the hub gives it there.
  * api    127.0.0.1:PORT+2   /hub/api only, for user servers; no cookies.
  *
+ * acme   BIND:ACME-PORT with --acme and without a hook: answers to the CA (acme.h); everybody else is sent to the hub.
+ *
  * front  127.0.0.1:PORT+2   where the gateway is switched on this is what listens there: TLS whose name (SNI) is that of a Dask cluster goes to
  *        its scheduler as it is, everything else to api, over a socket that only HAProxy reaches. The clusters map says where
  *        schedulers are; the hub speaks to them through RUN/schedulers.sock, since it has no network sockets.
+ *
+ * With a base (urls.h) only what lies below it is ours. It is taken off before the hub sees a request, and stays on for user servers, which know it.
+ * At the API port and at people's origins, which nobody else shares, it may be missing.
  *
  * Dynamic servers are added with weight 0: a request whose server is unknown or down then gives 503, where a default weight
  * would let HAProxy choose another user's server.
@@ -23,6 +28,7 @@
 
 #include <stdio.h>
 #include "base/text.h"
+#include "platform/daemon/acme_files.h"
 #include "platform/daemon/ground.h"
 #include "platform/daemon/urls.h"
 #include "platform/http/http.h"
@@ -42,13 +48,16 @@ _Static_assert(HUB_SLOTS * 5 / 2 + 3 * IDLE_SLOTS < (int)CR_HTTP_CONNECTIONS_MAX
 _Static_assert((int)CR_HTTP_STREAMS_MAX >= (int)HUB_SLOTS, "every stream that the door lets through is given out");
 
 typedef struct names {
-    char hub_origin[CR_URL_MAX], hub_host[512], user_scheme[16], user_suffix[512], map[600], clusters[600], run[600];
+    const char *base;
+    char hub_origin[CR_URL_MAX], hub_url[CR_URL_MAX], hub_host[512], user_scheme[16], user_suffix[512], map[600], clusters[600], run[600];
     uint64_t connections, slots;      /* of all together; of one door to the hub */
 } names;
 
 static void put_names(const cr_config *c, uint64_t files, names *n) {
     char user[CR_URL_MAX];
+    n->base = c->base_url;
     cr_url_hub_origin(c, n->hub_origin, sizeof n->hub_origin);
+    cr_url_hub(c, n->hub_url, sizeof n->hub_url);
     snprintf(n->hub_host, sizeof n->hub_host, "%s", strstr(n->hub_origin, "://") + 3);
     cr_url_user_origin(c, "*", user, sizeof user);
     snprintf(n->user_scheme, sizeof n->user_scheme, "%.*s", (int)(strchr(user, '*') - user), user);
@@ -91,19 +100,30 @@ static void put_global(const cr_config *c, const names *n, cr_buf *out) {
                 "    retries 1\n\n");
 }
 
-static void put_bind(const cr_config *c, int port, cr_buf *out) {
-    bool v6 = strchr(c->bind, ':') != NULL;
-    cr_buf_addf(out, "    bind %s%s:%d", v6 ? "ipv6@" : "ipv4@", c->bind, port);
-    if (c->tls_cert[0])
-        cr_buf_addf(out, " ssl crt %s/tls.pem alpn h2,http/1.1", c->run_dir);
-    cr_buf_addc(out, '\n');
+/* "::" is every address of both families, each by a socket of its own: an address of IPv4 that came as one of IPv6 would share its limits with all
+ * others of that kind. */
+static void put_bind(const cr_config *c, int port, bool tls, cr_buf *out) {
+    bool v6 = strchr(c->bind, ':') != NULL, all = strcmp(c->bind, "::") == 0;
+    char options[600] = "";
+    if (tls && c->tls_cert[0])
+        snprintf(options, sizeof options, " ssl crt %s/tls.pem alpn h2,http/1.1", c->run_dir);
+    if (all)
+        cr_buf_addf(out, "    bind ipv4@0.0.0.0:%d%s\n", port, options);
+    cr_buf_addf(out, "    bind %s%s:%d%s%s\n", v6 ? "ipv6@" : "ipv4@", c->bind, port, all ? " v6only" : "", options);
+}
+
+/* Who has been here once by TLS comes by nothing else for a year. Not for names of this machine, which other programs have too. */
+static void put_hsts(const cr_config *c, cr_buf *out) {
+    bool local = strcmp(c->domain, "localhost") == 0 || cr_ends_with(c->domain, ".localhost");
+    if ((c->tls_cert[0] || c->trusted_proxies[0]) && !local)
+        cr_buf_adds(out, "    http-after-response set-header Strict-Transport-Security max-age=31536000\n");
 }
 
 static unsigned long long connections_of_address(const names *n, int wanted) {
     return CR_MIN((uint64_t)wanted, CR_MAX(n->connections / 5, (uint64_t)60));
 }
 
-/* Directly after the bind lines. Connections of a trusted proxy are many people's. */
+/* Directly after what listens. Connections of a trusted proxy are many people's. */
 static void put_connection_limit(const cr_config *c, const names *n, const char *face, int wanted, cr_buf *out) {
     if (c->trusted_proxies[0]) {
         cr_buf_adds(out, "    acl from_proxy src");
@@ -192,11 +212,31 @@ static void put_whole_body(const names *n, const char *seconds, cr_buf *out) {
     put_refusal(n, 413, "large.html", "the request with its headers is too large", "!whole", out);
 }
 
+/* condition: which requests, beside that the base is there; "" : all. */
+static void put_base_off(const names *n, const char *condition, cr_buf *out) {
+    if (n->base[0])
+        cr_buf_addf(out, "    http-request set-path %%[path,bytes(%zu)] if %s { path_beg %s/ }\n", strlen(n->base), condition, n->base);
+}
+
+/* As JupyterHub does it: who comes without the base is taken to it, and programs that send something are not. */
+static void put_base(const names *n, cr_buf *out) {
+    if (!n->base[0])
+        return;
+    cr_buf_addf(out,
+                "    http-request redirect location %s/ code 302 if { path %s } METH_GET\n"
+                "    http-request redirect prefix %s code 302 if !{ path_beg %s/ } METH_GET\n"
+                "    http-request return status 404 content-type application/json string \"{\\\"status\\\":404,\\\"message\\\":\\\"the hub is at %s/\\\"}\""
+                " if !{ path_beg %s/ }\n",
+                n->hub_url, n->base, n->hub_url, n->base, n->hub_url, n->base);
+    put_base_off(n, "", out);
+}
+
 static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     cr_buf_adds(out,
                 "frontend hub\n"
                 "    timeout client 1m\n");         /* a stream of events is never silent for so long */
-    put_bind(c, (int)c->port, out);
+    put_bind(c, (int)c->port, true, out);
+    put_hsts(c, out);
     put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "hub", HUB_CONNECTIONS, HUB_OPEN, HUB_RATE, out);
@@ -207,7 +247,8 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
                     n->hub_origin, (int)c->port);
     cr_buf_addf(out,
                 "    http-request return status 421 content-type text/plain string \"This address serves another name: use %s\" if !right_host\n",
-                n->hub_origin);
+                n->hub_url);
+    put_base(n, out);
     put_whole_body(n, "10s", out);
     cr_buf_adds(out,
                 "    http-request set-header X-Craton-Entry hub\n"
@@ -223,11 +264,14 @@ static unsigned long long scheduler_connections(const names *n) { return CR_MAX(
 /* Before the cookies are taken out. What is not a navigation of a browser gets no redirection: it could not sign in anyway. */
 static void put_dashboards(const names *n, cr_buf *out) {
     char many[96];
+    int referer = 7;      /* the field of its path that names the cluster */
+    for (const char *p = n->base; *p; p++)
+        referer += *p == '/';
     /* The scheduler's pages of information ask for their styles one folder too high, which is nothing at the root of a host: the page that asks
      * says of which cluster. */
-    cr_buf_adds(out,
-                "    http-request replace-path (.*/clusters/)(statics/.*) \\1%[req.hdr(referer),field(7,/)]/\\2"
-                " if { path_beg " CR_GATEWAY_PATH "/clusters/statics/ } { req.hdr(referer) -m found }\n");
+    cr_buf_addf(out,
+                "    http-request replace-path (.*/clusters/)(statics/.*) \\1%%[req.hdr(referer),field(%d,/)]/\\2"
+                " if { path_beg " CR_GATEWAY_PATH "/clusters/statics/ } { req.hdr(referer) -m found }\n", referer);
     cr_buf_addf(out,
                 "    acl dashboard path_beg " CR_GATEWAY_PATH "/clusters/\n"
                 "    acl entering path " CR_GATEWAY_ENTER "\n"
@@ -256,7 +300,7 @@ static void put_dashboards(const names *n, cr_buf *out) {
                 " !{ req.hdr(upgrade) -m found }\n"
                 "    http-request return status 403 content-type text/plain string \"sign in at the hub, and open the dashboard's link\" if dashboard !may_look\n"
                 "    http-request track-sc2 var(txn.cluster) table dashboards if dashboard\n",
-                n->clusters, n->user_suffix, n->clusters, n->user_scheme, n->hub_origin, n->hub_origin);
+                n->clusters, n->user_suffix, n->clusters, n->user_scheme, n->hub_url, n->hub_url);
     snprintf(many, sizeof many, "entering { sc2_http_req_rate(hub_requests) gt %d }", HUB_RATE);
     put_refusal(n, 429, "many.html", "too many requests from your network address; wait some seconds and try again", many, out);
     snprintf(many, sizeof many, "dashboard { sc2_conn_cur(dashboards) gt %llu }", scheduler_connections(n));
@@ -266,7 +310,8 @@ static void put_dashboards(const names *n, cr_buf *out) {
 static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
     /* Something is left for the hub, whatever happens at the servers. */
     cr_buf_addf(out, "frontend user\n    maxconn %llu\n", (unsigned long long)(n->connections * 3 / 4));
-    put_bind(c, (int)c->port + 1, out);
+    put_bind(c, (int)c->port + 1, true, out);
+    put_hsts(c, out);
     put_connection_limit(c, n, "user", USER_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "user", USER_CONNECTIONS, USER_OPEN, 0, out);
@@ -278,6 +323,7 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    acl right_host var(txn.host),strcmp(txn.want) eq 0\n"
                 "    http-request return status 421 content-type text/plain string \"wrong host\" if routed !right_host\n",
                 n->map, n->user_suffix);
+    put_base_off(n, "!routed", out);
     if (c->gateway)
         put_dashboards(n, out);
     /* The hub's cookies never reach user code (one line strips one cookie), and user code cannot set them. Who has more than five
@@ -404,19 +450,34 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    timeout http-request 3s\n"     /* all callers are on this machine */
                 "    timeout client 1m\n"
                 "    bind %s\n"
-                "    acl gateway path_beg " CR_GATEWAY_PATH "/\n"
+                "    acl gateway path_beg " CR_GATEWAY_PATH "/\n", (unsigned long long)(n->connections / 4), place);
+    put_base_off(n, "", out);
+    cr_buf_adds(out,
                 "    http-request return status 404 content-type application/json string \"{\\\"status\\\":404,\\\"message\\\":\\\"only /hub/api is here\\\"}\""
                 " if !{ path_beg /hub/api/ } !{ path /hub/api } !gateway\n"
-                "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %%2e }\n"
-                "    http-request set-header X-Forwarded-For %%[src]\n"
+                "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %2e }\n"
+                "    http-request set-header X-Forwarded-For %[src]\n"
                 "    http-request del-header Cookie if !gateway\n"
-                "    http-request set-header X-Craton-Entry api\n",
-                (unsigned long long)(n->connections / 4), place);
+                "    http-request set-header X-Craton-Entry api\n");
     put_whole_body(n, "3s", out);
     put_token_limits(n, out);
     cr_buf_adds(out,
                 "    use_backend hub_events if { path_end /server/progress } or gateway { query -m found } or gateway { path_end /scale /adapt }\n"
                 "    default_backend hub_api\n\n");
+}
+
+/* What a CA asks (acme.h), and people who type no https. */
+static void put_acme_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_adds(out, "frontend acme\n    timeout client 10s\n    timeout http-keep-alive 1s\n");
+    cr_buf_addf(out, "    maxconn %llu\n", (unsigned long long)(n->connections / 8));
+    put_bind(c, (int)c->acme_port, false, out);
+    put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
+    cr_buf_addf(out,
+                "    http-request deny deny_status 405 if !METH_GET\n"
+                "    http-request return status 200 content-type text/plain lf-file %s/" CR_ACME_ANSWER
+                " if { path_reg ^/[.]well-known/acme-challenge/[A-Za-z0-9_-]{8,200}$ }\n"
+                "    http-request redirect location %s/ code 302\n\n",
+                n->run, n->hub_url);
 }
 
 /* One of the doors to the hub. */
@@ -442,7 +503,7 @@ static void put_backends(const cr_config *c, const names *n, cr_buf *out) {
                 "    http-request redirect location %s/hub%%[pathq] code 302 if { path_beg /user/ }\n"
                 "    http-request redirect location %s%%[pathq] code 302 if { path_beg /hub/ }\n"
                 "    http-request redirect location %s/ code 302\n",
-                n->hub_origin, n->hub_origin, n->hub_origin);
+                n->hub_url, n->hub_url, n->hub_url);
 }
 
 cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_err *err) {
@@ -454,6 +515,8 @@ cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_
     put_hub_frontend(c, &n, out);
     put_user_frontend(c, &n, out);
     put_api_frontend(c, &n, out);
+    if (c->acme[0] && !c->acme_hook[0])
+        put_acme_frontend(c, &n, out);
     if (c->gateway) {
         put_front_frontend(c, &n, out);
         put_scheduler_api(c, &n, out);

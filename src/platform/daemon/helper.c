@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/log.h"
+#include "platform/daemon/acme.h"
 #include "platform/daemon/fetch_process.h"
 #include "platform/daemon/haproxy_process.h"
 #include "platform/daemon/hub_process.h"
@@ -31,6 +32,7 @@ typedef struct helper {
     cr_hub_process *hub;
     cr_haproxy *haproxy;
     cr_fetch_process *fetch;
+    cr_acme *acme;
     cr_servers *servers;
     bool stop_all;
 } helper;
@@ -46,8 +48,14 @@ static void on_proxy_change(void *user, int64_t pid) {
 
 static void on_tls_change(void *user, int64_t until_s, const char *problem) {
     cr_runner_event e = {.kind = CR_RUNNER_TLS, .detail = until_s};
-    snprintf(e.text, sizeof e.text, "%s", problem);
+    snprintf(e.text, sizeof e.text, "%s", *problem ? problem : cr_acme_problem(((helper *)user)->acme));
     cr_hub_process_send(((helper *)user)->hub, &e);
+}
+
+static void on_acme_change(void *user) {
+    helper *h = user;
+    if (h->haproxy)
+        cr_haproxy_tell_tls(h->haproxy);
 }
 
 static void on_hub_message(void *user, const cr_msg *m) {
@@ -62,7 +70,7 @@ static void on_hub_message(void *user, const cr_msg *m) {
 static bool is_held(void *user, pid_t pid) {
     helper *h = user;
     return (h->hub && cr_hub_process_holds(h->hub, pid)) || (h->haproxy && cr_haproxy_holds(h->haproxy, pid)) ||
-           (h->servers && cr_servers_holds(h->servers, pid)) || (h->fetch && cr_fetch_process_holds(h->fetch, pid));
+           (h->servers && cr_servers_holds(h->servers, pid)) || (h->fetch && cr_fetch_process_holds(h->fetch, pid)) || cr_acme_holds(h->acme, pid);
 }
 
 static void on_all_stopped(void *user) { cr_watch_stop(((helper *)user)->watch); }
@@ -121,6 +129,7 @@ static cr_status begin(helper *h, cr_err *err) {
     const cr_servers_setup setup = {.config = h->config, .profiles = h->profiles, .watch = h->watch, .start_uid = h->ground.start_uid, .start_gid = h->ground.start_gid,
                                     .proxy_gid = h->ground.proxy_gid, .on_event = on_server_event, .user = h};
     CR_TRY(cr_servers_open(&setup, &h->servers, err));
+    CR_TRY(cr_acme_start(h->config, &h->ground, h->watch, on_acme_change, h, &h->acme, err));
     CR_TRY(cr_haproxy_start(h->config, &h->ground, h->watch, on_proxy_change, on_tls_change, h, &h->haproxy, err));
     CR_TRY(cr_fetch_process_start(h->providers, &h->ground, h->watch, &h->fetch, err));
     return cr_hub_process_start(h->config, h->providers, h->services, h->roles, h->profiles, &h->ground, h->watch, on_hub_message, h, &h->hub, err);
@@ -130,6 +139,7 @@ static void finish(helper *h) {
     cr_hub_process_free(h->hub);
     cr_fetch_process_free(h->fetch);
     cr_haproxy_free(h->haproxy, h->stop_all);
+    cr_acme_free(h->acme);
     cr_servers_close(h->servers);
     cr_watch_remove(h->watch, &h->signals);
     if (h->signal_fd >= 0)

@@ -158,12 +158,14 @@ static int role_help(void) {
 /* Says what the next start will use. */
 static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_role_set *roles, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
-    cr_url_hub_origin(c, origin, sizeof origin);
+    cr_url_hub(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
     for (int i = 0; i < set->n; i++) {
         const cr_provider *p = &set->at[i];
-        printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
-               p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback");
+        printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n"
+               "    and, where it has such fields: back-channel logout %s/hub/signin/%s/backchannel, after logout %s/hub/logout\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
+               p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback",
+               origin, p->name, origin);
     }
     for (int i = 0; i < services->n; i++) {
         const cr_service *s = &services->at[i];

@@ -37,6 +37,11 @@ char *cr_url_hub_origin(const cr_config *c, char *buf, size_t size) {
                port_part(c, c->port, port));
 }
 
+char *cr_url_hub(const cr_config *c, char *buf, size_t size) {
+    char origin[512];
+    return put(buf, size, "%s%s", cr_url_hub_origin(c, origin, sizeof origin), c->base_url);
+}
+
 char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, size_t size) {
     char port[8];
     return put(buf, size, "%s://%s.%s%s", scheme(c), account, domain_of_users(c), port_part(c, c->port + 1, port));
@@ -45,16 +50,16 @@ char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, siz
 char *cr_url_user_origins(const cr_config *c, char *buf, size_t size) { return cr_url_user_origin(c, "*", buf, size); }
 
 char *cr_url_api(const cr_config *c, char *buf, size_t size) {
-    return put(buf, size, "http://127.0.0.1:%d/hub/api", (int)c->port + 2);
+    return put(buf, size, "http://127.0.0.1:%d%s/hub/api", (int)c->port + 2, c->base_url);
 }
 
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size) {
-    return put(buf, size, "http://127.0.0.1:%d" CR_GATEWAY_PATH, (int)c->port + 2);
+    return put(buf, size, "http://127.0.0.1:%d%s" CR_GATEWAY_PATH, (int)c->port + 2, c->base_url);
 }
 
 char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size) {
     char origin[CR_URL_MAX];
-    return put(buf, size, "%s" CR_GATEWAY_PATH, cr_url_user_origin(c, account, origin, sizeof origin));
+    return put(buf, size, "%s%s" CR_GATEWAY_PATH, cr_url_user_origin(c, account, origin, sizeof origin), c->base_url);
 }
 
 /* The host of an origin; returns its length. */
@@ -96,11 +101,11 @@ char *cr_url_segment(const char *text, char *buf, size_t size) {
     return buf;
 }
 
-char *cr_url_prefix(const char *user, const char *server, char *buf, size_t size) {
+char *cr_url_prefix(const cr_config *c, const char *user, const char *server, char *buf, size_t size) {
     char name[3 * 256 + 4], part[3 * 64 + 4];
     cr_url_segment(user, name, sizeof name);
     cr_url_segment(server, part, sizeof part);
-    return put(buf, size, part[0] ? "/user/%s/%s/" : "/user/%s/", name, part);
+    return put(buf, size, part[0] ? "%s/user/%s/%s/" : "%s/user/%s/", c->base_url, name, part);
 }
 
 char *cr_url_client_id(const char *account, const char *server, char *buf, size_t size) {
@@ -110,7 +115,7 @@ char *cr_url_client_id(const char *account, const char *server, char *buf, size_
 char *cr_url_callback(const cr_config *c, const char *account, const char *user, const char *server, char *buf, size_t size) {
     char origin[512], prefix[1024];
     cr_url_user_origin(c, account, origin, sizeof origin);
-    cr_url_prefix(user, server, prefix, sizeof prefix);
+    cr_url_prefix(c, user, server, prefix, sizeof prefix);
     return put(buf, size, "%s%soauth_callback", origin, prefix);
 }
 

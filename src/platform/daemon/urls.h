@@ -6,6 +6,10 @@
  *   --behind-proxy https://DOMAIN             https://ACCOUNT.DOMAIN         (the proxy in front listens on 443)
  * With a domain on loopback without TLS the second form is used with http.
  *
+ * Behind an origin every path begins with the base (--base-url; "" or /NAME), as JupyterHub's base_url. Inside the hub paths have none: HAProxy
+ * takes it away before the hub sees a request, and it is put back where an address leaves: cr_reply_redirect(), templates ({{base}}), models of
+ * the REST API, cookies, and every function here. Only user servers see the base in what is asked of them.
+ *
  * Every function writes a NUL-terminated text into buf and returns buf. A text that does not fit is replaced by "": give
  * CR_URL_MAX bytes, which is enough for everything a validated configuration, name and account can give.
  */
@@ -45,12 +49,13 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 #define CR_PROXY_BACKEND "usock"
 
 char *cr_url_hub_origin(const cr_config *c, char *buf, size_t size);                        /* no slash at the end */
+char *cr_url_hub(const cr_config *c, char *buf, size_t size);                               /* with the base; no slash at the end */
 char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, size_t size);  /* no slash at the end */
 char *cr_url_user_origins(const cr_config *c, char *buf, size_t size);   /* a CSP source, the origin of account "*" */
-char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2/hub/api, for user servers */
-/* http://127.0.0.1:PORT+2/services/dask-gateway: the gateway as programs of this machine reach it; schedulers at the same port, by SNI */
+char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2BASE/hub/api, for user servers */
+/* http://127.0.0.1:PORT+2BASE/services/dask-gateway: the gateway as programs of this machine reach it; schedulers at the same port, by SNI */
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size);
-/* USERORIGIN/services/dask-gateway: what the links to dashboards begin with */
+/* USERORIGINBASE/services/dask-gateway: what the links to dashboards begin with */
 char *cr_url_dashboards(const cr_config *c, const char *account, char *buf, size_t size);
 
 /* Does this origin lie at a host to which browsers send cookies of the hub or of somebody's server? They do not look at ports. */
@@ -58,8 +63,8 @@ bool cr_url_is_host_of_ours(const cr_config *c, const char *origin);
 
 /* One segment of a path, percent-encoded as JupyterHub does it: letters, digits and -._~@ stay. */
 char *cr_url_segment(const char *text, char *buf, size_t size);
-/* /user/NAME/ or /user/NAME/SERVER/; also the key of the route map. */
-char *cr_url_prefix(const char *user, const char *server, char *buf, size_t size);
+/* BASE/user/NAME/ or BASE/user/NAME/SERVER/; also the key of the route map. */
+char *cr_url_prefix(const cr_config *c, const char *user, const char *server, char *buf, size_t size);
 /* jupyterhub-user-ACCOUNT, or jupyterhub-user-ACCOUNT.SERVER: accounts contain no dot, so that two servers never share one. */
 char *cr_url_client_id(const char *account, const char *server, char *buf, size_t size);
 /* The one redirect address of that OAuth client. */

@@ -324,5 +324,17 @@ const cr_migration cr_schema[] = {
      "CREATE INDEX ahead_people_user ON ahead_people (user_id);"
      "CREATE INDEX audit_who ON audit (who, id);"
      "CREATE INDEX audit_whom ON audit (whom, id);"},
+    {16, "sign-ins that a provider can end",
+     "CREATE TABLE session_logins ("              /* by which sign-in at a provider a session was made */
+     "  session_id INTEGER PRIMARY KEY REFERENCES sessions (id) ON DELETE CASCADE,"
+     "  issuer TEXT NOT NULL,"
+     "  subject TEXT NOT NULL,"
+     "  sid TEXT"                                 /* the provider's name for it */
+     ") STRICT;"
+     "CREATE INDEX session_logins_subject ON session_logins (issuer, subject);"
+     "CREATE TABLE logout_tokens ("               /* that were obeyed: each counts once */
+     "  hash BLOB PRIMARY KEY,"
+     "  expires_ms INTEGER NOT NULL"
+     ") STRICT, WITHOUT ROWID;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -202,11 +202,11 @@ void cr_dashboard_page(cr_request *req) {
     if (c && c->user_id != who->person.id) {
         cr_audit_refused(req, CR_AUDIT_DASHBOARD, c->user, "");
         cr_log_often(CR_LOG_WARN, "access to another person's dashboard refused", "user=%s owner=%s", who->person.name, c->user);
-        cr_site_error(req, 403, "This cluster is not yours.", "Your own are at /hub/clusters.");
+        cr_reply_error(req, 403, "This cluster is not yours.", "Your own are at /hub/clusters.");
         return;
     }
     if (!c || c->status != CR_CLUSTER_RUNNING || !c->ports[2]) {
-        cr_site_error(req, 404, c ? "This cluster has no dashboard now." : "This cluster does not run any more.", "Your clusters are at /hub/clusters.");
+        cr_reply_error(req, 404, c ? "This cluster has no dashboard now." : "This cluster does not run any more.", "Your clusters are at /hub/clusters.");
         return;
     }
     if (!cr_dashboard_path_is_right(path)) {
@@ -222,7 +222,7 @@ void cr_dashboard_page(cr_request *req) {
     }
     cr_auto_buf cr_buf to;
     cr_buf_init(&to, 4 * CR_HTTP_TARGET_MAX);
-    cr_buf_addf(&to, "%s" CR_GATEWAY_ENTER "?code=%s&to=", cr_url_user_origin(hub->config, c->account, url, sizeof url), code);
+    cr_buf_addf(&to, "%s%s" CR_GATEWAY_ENTER "?code=%s&to=", cr_url_user_origin(hub->config, c->account, url, sizeof url), hub->config->base_url, code);
     cr_percent_encode(&to, path, "/");
     cr_reply_redirect(req, 302, cr_buf_str(&to));
     explicit_bzero(code, sizeof code);
@@ -247,9 +247,9 @@ static bool is_at_home(const cr_request *req, const char *account) {
 
 /* So that the scheduler's pages have it, and nothing else of this origin. */
 static void set_cookie(cr_request *req, const char *secret) {
-    char text[CR_TOKEN_LEN + 160];
-    snprintf(text, sizeof text, CR_DASHBOARD_COOKIE "=%s; Path=" CR_GATEWAY_PATH "/clusters/; Max-Age=%d; HttpOnly; SameSite=Lax%s", secret, COOKIE_LIFE_MS / 1000,
-             cr_starts_with(cr_hub_of(req)->hub_origin, "https:") ? "; Secure" : "");
+    char text[CR_TOKEN_LEN + 320];
+    snprintf(text, sizeof text, CR_DASHBOARD_COOKIE "=%s; Path=%s" CR_GATEWAY_PATH "/clusters/; Max-Age=%d; HttpOnly; SameSite=Lax%s", secret,
+             cr_hub_of(req)->config->base_url, COOKIE_LIFE_MS / 1000, cr_starts_with(cr_hub_of(req)->hub_origin, "https:") ? "; Secure" : "");
     cr_reply_header(req, "Set-Cookie", text);
 }
 
@@ -307,6 +307,6 @@ void cr_dashboard_elsewhere(cr_request *req) {
         refuse(req, 400, "This is no address of a dashboard");
         return;
     }
-    snprintf(url, sizeof url, "%s/hub/dashboard%s", cr_hub_of(req)->hub_origin, req->target);
+    snprintf(url, sizeof url, "%s/hub/dashboard%s", cr_hub_of(req)->hub_url, req->target);
     cr_reply_redirect(req, 302, url);
 }

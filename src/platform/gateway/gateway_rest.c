@@ -72,10 +72,11 @@ static char *cookie_session(const char *what, const cr_token *t, char out[COOKIE
 
 /* So that the next request needs no second one: TOKEN-ID.EXPIRES.MAC. The token itself is looked for each time. */
 static void set_cookie(cr_request *req, const cr_token *t) {
-    char what[64], mac[CR_TOKEN_LEN + 1], text[COOKIE_MAX + 160], session[COOKIE_MAX + 2 * CR_HASH_BYTES + 2];
+    char what[64], mac[CR_TOKEN_LEN + 1], text[COOKIE_MAX + 320], session[COOKIE_MAX + 2 * CR_HASH_BYTES + 2];
     snprintf(what, sizeof what, "%lld.%lld", (long long)t->id, (long long)(cr_wall_ms() / 1000 + COOKIE_LIFE_S));
     cr_csrf_make(&cr_hub_of(req)->secret, "gateway", cookie_session(what, t, session), mac);
-    snprintf(text, sizeof text, CR_GATEWAY_COOKIE "=%s.%s; Path=" CR_GATEWAY_PATH "/; Max-Age=%d; HttpOnly; SameSite=Strict", what, mac, COOKIE_LIFE_S);
+    snprintf(text, sizeof text, CR_GATEWAY_COOKIE "=%s.%s; Path=%s" CR_GATEWAY_PATH "/; Max-Age=%d; HttpOnly; SameSite=Strict", what, mac,
+             cr_hub_of(req)->config->base_url, COOKIE_LIFE_S);
     cr_reply_header(req, "Set-Cookie", text);
 }
 
@@ -439,7 +440,7 @@ static cr_cluster *needs_running(cr_request *req) {
 static void add_news(cr_cluster *c, char *warning, size_t size) {
     size_t n = strlen(warning);
     if (c->news[0])
-        snprintf(warning + n, size - n, "%s%s Its log is at %s/hub/clusters.", n ? ". " : "", c->news, c->gateway->hub->hub_origin);
+        snprintf(warning + n, size - n, "%s%s Its log is at %s/hub/clusters.", n ? ". " : "", c->news, c->gateway->hub->hub_url);
     cr_text_clean(warning);
     c->news[0] = 0;
 }

@@ -274,12 +274,28 @@ void cr_reply_json(cr_request *req, int status, json_t *body) {
 
 void cr_reply_empty(cr_request *req, int status) { cr_reply(req, status, NULL, "", 0); }
 
+/* text with the base put in at `at` bytes. */
+static const char *with_base(cr_request *req, const char *text, size_t at) {
+    const char *base = req->http->hooks.base;
+    size_t n = strlen(text), more = base ? strlen(base) : 0;
+    char *out = more ? cr_arena_alloc(&req->arena, n + more + 1) : NULL;
+    if (!out)
+        return text;
+    memcpy(out, text, at);
+    memcpy(out + at, base, more);
+    memcpy(out + at + more, text + at, n - at + 1);
+    return out;
+}
+
 void cr_reply_redirect(cr_request *req, int status, const char *location) {
-    cr_reply_header(req, "Location", location);
+    cr_reply_header(req, "Location", location[0] == '/' ? with_base(req, location, 0) : location);
     cr_reply(req, status, "text/plain; charset=utf-8", "", 0);
 }
 
 void cr_reply_error(cr_request *req, int status, const char *message, const char *hint) {
+    const char *path = hint ? strstr(hint, " /hub/") : NULL;
+    if (path)
+        hint = with_base(req, hint, (size_t)(path + 1 - hint));
     if (cr_request_wants_page(req)) {
         req->http->hooks.error_page(req, status, message, hint);
     } else if (req->route && req->route->kind == CR_ROUTE_API_OWN) {

@@ -78,6 +78,7 @@ typedef struct cr_http_hooks {
     const char *security_policy;      /* Content-Security-Policy */
     void *app;
     void (*answered)(const cr_request *req);      /* may be NULL; after each answer, for counting */
+    const char *base;                 /* what public paths begin with and the requests here do not, "" or NULL, or /NAME */
 } cr_http_hooks;
 
 /* listen_fd stays the caller's. Borrows the hooks' strings and routes. */
@@ -95,8 +96,8 @@ void cr_reply_header(cr_request *req, const char *name, const char *value);   /*
 void cr_reply(cr_request *req, int status, const char *type, const void *bytes, size_t n);
 void cr_reply_json(cr_request *req, int status, json_t *body);                /* steals body */
 void cr_reply_empty(cr_request *req, int status);
-void cr_reply_redirect(cr_request *req, int status, const char *location);    /* location must be made by us, never by a stranger */
-/* JSON {"status","message"} or the error page. */
+void cr_reply_redirect(cr_request *req, int status, const char *location);    /* location must be made by us, never by a stranger; / and what follows is below the base */
+/* JSON {"status","message"} or the error page. A path of ours in the hint is put below the base. */
 void cr_reply_error(cr_request *req, int status, const char *message, const char *hint);
 void cr_reply_err(cr_request *req, const cr_err *err);
 /* BUSY, the hub's state and not the caller's number of requests, is 503 and not 429. */

@@ -74,7 +74,8 @@ static const char *target_of(cr_request *req) {
 /* The page that wanted the proof, to come back to; "" : none. */
 static const char *back_of(const cr_request *req) {
     const char *to = req->method == CR_GET ? req->target : cr_request_field(req, "again_back");
-    return cr_gate_safe_next(to) && !cr_starts_with(to, "/hub/again") ? to : "";
+    const char *path = cr_gate_safe_next(cr_hub_of(req), to);
+    return path && !cr_starts_with(path, "/hub/again") ? path : "";
 }
 
 static void go_back(cr_request *req, const char *back) {
@@ -95,7 +96,7 @@ static json_t *providers_of(const cr_request *req) {
     if (cr_identity_list(hub->db, cr_caller_of(req)->person.id, add_provider, known, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "reading identities", &err);
     for (int i = 0; i < hub->providers->n; i++)
-        if (json_object_get(known, hub->providers->at[i].name))
+        if (json_object_get(known, hub->providers->at[i].name) && !cr_github_is(&hub->providers->at[i]))      /* which cannot be told to ask anew */
             json_array_append_new(list, json_pack("{s:s, s:s}", "name", hub->providers->at[i].name, "label", hub->providers->at[i].label));
     json_decref(known);
     return list;
@@ -211,7 +212,7 @@ void cr_again_page(cr_request *req) {
     if (fields && row_of(req, path, &match))
         cr_site_page(req, 200, "again", json_pack("{s:b, s:s, s:O}", "proved", 1, "to", path, "fields", fields));
     else                      /* no form: a page has waited */
-        go_back(req, fields && cr_gate_safe_next(path) && !cr_starts_with(path, "/hub/again") ? path : "");
+        go_back(req, fields && cr_gate_safe_next(cr_hub_of(req), path) && !cr_starts_with(path, "/hub/again") ? path : "");
     json_decref(fields);
 }
 

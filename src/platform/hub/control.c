@@ -125,7 +125,7 @@ static void tls_text(const cr_hub *hub, cr_buf *out) {
 
 static void status_text(cr_hub *hub, int64_t people, int64_t admins, const cr_proxy_state *proxy, cr_buf *out) {
     char time[24];
-    cr_buf_addf(out, "Craton is running at %s since %s.\n", hub->hub_origin, cr_text_duration(cr_wall_ms() - hub->started_ms, time, sizeof time));
+    cr_buf_addf(out, "Craton is running at %s since %s.\n", hub->hub_url, cr_text_duration(cr_wall_ms() - hub->started_ms, time, sizeof time));
     cr_buf_addf(out, "  users:   %lld, administrators: %lld\n", (long long)people, (long long)admins);
     cr_buf_addf(out, "  proxy:   %s\n", proxy->connected ? "connected" : "NOT connected");
     cr_buf_addf(out, "  servers: %d running\n", cr_lab_count_running(hub));
@@ -164,7 +164,7 @@ static void op_status(peer *p, const json_t *ask) {
     cr_auto_buf cr_buf text;
     cr_buf_init(&text, TEXT_MAX);
     status_text(hub, people, admins, &proxy, &text);
-    answer(p, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:b, s:{s:b, s:I, s:I, s:I}, s:{s:I, s:s}, s:o}", "text", cr_buf_str(&text), "url", hub->hub_origin, "pid",
+    answer(p, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:b, s:{s:b, s:I, s:I, s:I}, s:{s:I, s:s}, s:o}", "text", cr_buf_str(&text), "url", hub->hub_url, "pid",
                         (json_int_t)getpid(), "uptime_ms", (json_int_t)(cr_wall_ms() - hub->started_ms), "users", (json_int_t)people,
                         "administrators", (json_int_t)admins, "database_version", cr_db_version(hub->db), "recovering", hub->recovering, "proxy",
                         "connected", proxy.connected, "pid", (json_int_t)proxy.pid, "routes", (json_int_t)proxy.routes, "repairs",
@@ -284,7 +284,7 @@ static void op_demo_create(peer *p, const json_t *ask) {
         return;
     }
     answer(p, json_pack("{s:s, s:s, s:s, s:s}", "name", p->person.name, "account", p->person.account, "password", password, "url",
-                        hub->hub_origin));
+                        hub->hub_url));
     explicit_bzero(password, sizeof password);
 }
 

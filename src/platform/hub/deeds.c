@@ -36,7 +36,7 @@ cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what,
     CR_TRY(cr_db_begin(hub->db, err));
     cr_status status = cr_onetime_make(hub->db, what, CR_MAX(who->id, (int64_t)0), token, err);
     CR_TRY(cr_audit_end(hub, who, status, CR_AUDIT_LINK_MADE, whom, detail, err));
-    snprintf(ret_url, CR_URL_MAX, "%s/hub/join/%s", hub->hub_origin, token);
+    snprintf(ret_url, CR_URL_MAX, "%s/hub/join/%s", hub->hub_url, token);
     explicit_bzero(token, sizeof token);
     return CR_OK;
 }

@@ -29,8 +29,9 @@ static const char *pre_name(const cr_hub *hub) { return hub->secure_cookies ? PR
 /* __Host- cookies belong to the whole host, so that no other path can shadow them; without it the narrowest path. */
 static void set_cookie(cr_request *req, const char *name, const char *value, int64_t life_s) {
     const cr_hub *hub = cr_hub_of(req);
-    char text[CR_SIGNIN_COOKIE_MAX + 160];
-    snprintf(text, sizeof text, "%s=%s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=Lax%s", name, value, hub->secure_cookies ? "/" : "/hub/",
+    char text[CR_SIGNIN_COOKIE_MAX + 320];
+    snprintf(text, sizeof text, "%s=%s; Path=%s%s; Max-Age=%lld; HttpOnly; SameSite=Lax%s", name, value,
+             hub->secure_cookies ? "" : hub->config->base_url, hub->secure_cookies ? "/" : "/hub/",
              (long long)life_s, hub->secure_cookies ? "; Secure" : "");
     cr_reply_header(req, "Set-Cookie", text);
 }
@@ -71,7 +72,10 @@ const char *cr_gate_pre_session(cr_request *req) {
     return c->pre_session;
 }
 
-const char *cr_gate_safe_next(const char *next) {
+const char *cr_gate_safe_next(const cr_hub *hub, const char *next) {
+    const char *base = hub->config->base_url;
+    if (next && base[0] && cr_starts_with(next, base))
+        next += strlen(base);
     if (!next || !cr_starts_with(next, "/hub/") || strlen(next) > 4096 || cr_starts_with(next, "/hub/logout"))
         return NULL;
     for (const char *p = next; *p; p++)
@@ -92,12 +96,12 @@ static bool check_host(cr_request *req) {
     if (host && strcasecmp(host, hub->hub_host) == 0)
         return true;
     char url[CR_HTTP_TARGET_MAX + 600];
-    snprintf(url, sizeof url, "%s%s", hub->hub_origin, req->target);
+    snprintf(url, sizeof url, "%s%s", hub->hub_url, req->target);
     if ((req->method & (CR_GET | CR_HEAD)) && req->target[0] == '/') {
         cr_reply_redirect(req, 302, url);
         return false;
     }
-    return refuse(req, 421, "this hub has another address", hub->hub_origin);
+    return refuse(req, 421, "this hub has another address", hub->hub_url);
 }
 
 static bool check_guard(cr_request *req) {

@@ -78,6 +78,7 @@ static void make_addresses(cr_hub *hub) {
     const cr_config *c = hub->config;
     char users[CR_URL_MAX];
     cr_url_hub_origin(c, hub->hub_origin, sizeof hub->hub_origin);
+    cr_url_hub(c, hub->hub_url, sizeof hub->hub_url);
     const char *host = strstr(hub->hub_origin, "://");
     snprintf(hub->hub_host, sizeof hub->hub_host, "%s", host ? host + 3 : hub->hub_origin);
     /* Browsers keep Secure cookies of plain http only on the loopback. */
@@ -170,7 +171,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     cr_given_check(hub);
     CR_TRY(cr_oidc_open(hub, err));
     CR_TRY(join_routes(hub, err));
-    cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub, cr_figures_request};
+    cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub, cr_figures_request, hub->config->base_url};
     CR_TRY(cr_http_new(hub->loop, api_fd, &hooks, &hub->http, err));
     return cr_control_new(hub, control_fd, &hub->control, err);
 }
@@ -231,7 +232,7 @@ int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const
     if (status == CR_OK) {
         cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
         cr_timer_start(hub->loop, &hub->keep_alive, KEEP_ALIVE_MS, on_keep_alive, hub);
-        cr_log(CR_LOG_INFO, "hub is ready", "url=%s", hub->hub_origin);
+        cr_log(CR_LOG_INFO, "hub is ready", "url=%s", hub->hub_url);
         status = cr_loop_run(hub->loop, &err);
     }
     if (status != CR_OK) {

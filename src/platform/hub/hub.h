@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, refused.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, signout.c, refused.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -99,6 +99,7 @@ typedef struct cr_hub {
     int exit_code;
     int64_t started_ms;       /* wall */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
+    char hub_url[512];        /* http://127.0.0.1:8000/craton: what links begin with */
     bool secure_cookies;      /* __Host- cookies: loopback or TLS */
     char policy[6000];        /* Content-Security-Policy */
 } cr_hub;
@@ -140,8 +141,9 @@ const char *cr_gate_signin(const cr_request *req);
 void cr_gate_tell_holder(cr_request *req, const char *token);
 /* The pre-session cookie's text, made and sent when the caller has none. */
 const char *cr_gate_pre_session(cr_request *req);
-/* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. */
-const char *cr_gate_safe_next(const char *next);
+/* A path of the hub that is safe to go to after sign-in, or NULL: /hub/..., no scheme, no host, no control characters. It may come with the base
+ * before it, which is left out. */
+const char *cr_gate_safe_next(const cr_hub *hub, const char *next);
 
 /* routes.c */
 extern const cr_route cr_hub_routes[];
@@ -159,7 +161,9 @@ enum { CR_SIGNIN_STRANGERS = 64 };             /* sign-ins of unknown browsers a
 void cr_login_form(cr_request *req);
 void cr_login_post(cr_request *req);
 /* A new session for a person who proved it, proved_ms (wall), by what (for the audit log); the browser's old one ends. false: replied. */
-bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how);
+/* login: at which provider, NULL: none. */
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how, const cr_session_login *login);
+void cr_signin_sessions_ended(cr_hub *hub);    /* tells the feature: what was opened in them is closed */
 /* Is this the caller's own password? Counted and slowed like a sign-in, and as long for who has none. then replies; problem: "" when right. */
 typedef void (*cr_signin_asked)(cr_request *req, int status, const char *problem);
 void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then);
@@ -182,6 +186,10 @@ void cr_oidc_link(cr_request *req, const char *provider);
 void cr_oidc_again(cr_request *req, const char *provider);
 /* Buttons of the sign-in page: [{url, label, name}]; next may be NULL. */
 json_t *cr_oidc_buttons(const cr_hub *hub, const char *next);
+/* signout.c: a provider says that somebody has signed out there; a browser that is signed out here goes to do it there too */
+void cr_oidc_backchannel(cr_request *req);     /* /hub/signin/:provider/backchannel */
+void cr_oidc_signout(cr_request *req);         /* /hub/signin/:provider/signout */
+json_t *cr_oidc_ways_out(const cr_hub *hub);   /* [{label, name}] */
 /* refused.c: "why am I not in", and the administrator's list of such people */
 void cr_refused_page(cr_request *req, const cr_provider *p, const cr_oidc_who *who);
 json_t *cr_refused_rows(cr_hub *hub);          /* NULL: the database does not answer */

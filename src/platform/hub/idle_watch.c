@@ -104,7 +104,7 @@ static void ask(cr_lab *s) {
     if (status != CR_OK)
         s->idle.token[0] = 0;
     else
-        status = cr_lab_ask_new(hub->loop, path, cr_url_prefix(s->user, s->name, url, sizeof url), token, on_answer, s, &s->idle.ask, &err);
+        status = cr_lab_ask_new(hub->loop, path, cr_url_prefix(hub->config, s->user, s->name, url, sizeof url), token, on_answer, s, &s->idle.ask, &err);
     explicit_bzero(token, sizeof token);
     if (status != CR_OK) {
         cr_log_err(CR_LOG_WARN, "asking a server what it does", &err);

@@ -157,7 +157,7 @@ void cr_invitations_several(cr_request *req) {
     }
     if (cr_parse_int(cr_request_field(req, "hours"), 1, HOURS_MAX, &hours, NULL) == CR_OK)
         json_object_set_new(values, "life", json_string(cr_text_span(hours * HOUR_MS, span, sizeof span)));
-    json_object_set_new(values, "hub", json_string(cr_hub_of(req)->hub_origin));
+    json_object_set_new(values, "hub", json_string(cr_hub_of(req)->hub_url));
     cr_log(CR_LOG_INFO, "invitations made", "admin=%s people=%zu group=%s", cr_caller_of(req)->person.name,
            json_array_size(json_object_get(values, "links")), cr_request_field(req, "group"));
     cr_site_page(req, 200, "invited", values);

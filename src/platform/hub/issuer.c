@@ -37,7 +37,7 @@ static void end_round(void *user) {
     cr_issuer *i = user;
     waiter list[CR_ISSUER_WAITERS_MAX];
     int n = i->n_waiters;
-    bool usable = i->has_meta && i->keys;
+    bool usable = i->has_meta && (i->keys || cr_github_is(i->p));
     cr_err failure = i->failure;
     memcpy(list, i->waiters, (size_t)n * sizeof list[0]);
     i->n_waiters = 0;
@@ -119,7 +119,11 @@ static void begin_round(void *user) {
     cr_err err = CR_ERR_INIT;
     char url[CR_OIDC_URL_MAX];
     bool waits = i->failed_ms && !is_due(i->failed_ms, FAILURE_MS);      /* the last failure is too recent to ask again */
-    if (waits) {
+    if (cr_github_is(i->p)) {
+        cr_github_meta(i->p, &i->meta);
+        i->has_meta = true;
+        end_round(i);
+    } else if (waits) {
         end_round(i);
     } else if (i->has_meta && !is_due(i->meta_ms, FRESH_MS)) {
         fetch_keys(i);

@@ -3,6 +3,7 @@
  *   document  fetched at the first need, again after an hour; an old one is used on while the provider does not answer
  *   keys      fetched with the document, again after an hour, and when a token names a key that is not known (rotation): then at
  *             most twice a minute, so that nobody can make the hub ask by sending tokens
+ * GitHub has neither: its addresses are known (identity/github_text.h), and there are no keys.
  * A failure is remembered for a few seconds: people who sign in meanwhile are told at once.
  *
  * Threads: everything on the loop; answers come later, never from inside the call.
@@ -11,6 +12,7 @@
 #define CR_PLATFORM_HUB_ISSUER_H
 
 #include "platform/http/fetch.h"
+#include "platform/identity/github_text.h"
 #include "platform/identity/jose.h"
 #include "platform/identity/oidc_text.h"
 

@@ -66,13 +66,13 @@ static cr_server_id id_of(const cr_lab *s) {
 
 static void drop_route(cr_lab *s) {
     char key[CR_URL_MAX], link[CR_LINK_MAX];
-    cr_proxy_remove(s->hub->proxy, cr_url_prefix(s->user, s->name, key, sizeof key),
+    cr_proxy_remove(s->hub->proxy, cr_url_prefix(s->hub->config, s->user, s->name, key, sizeof key),
                     cr_link_name(s->account, s->generation, link, sizeof link));
 }
 
 static cr_status add_route(cr_lab *s, cr_loop_fn done, cr_err *err) {
     char key[CR_URL_MAX], link[CR_LINK_MAX], address[CR_URL_MAX];
-    cr_url_prefix(s->user, s->name, key, sizeof key);
+    cr_url_prefix(s->hub->config, s->user, s->name, key, sizeof key);
     cr_link_name(s->account, s->generation, link, sizeof link);
     cr_proxy_address(s->hub->config, link, address, sizeof address);
     return cr_proxy_add(s->hub->proxy, key, link, address, done, s, err);
@@ -212,7 +212,7 @@ static void check(cr_lab *s) {
     char link[CR_LINK_MAX], name[CR_LINK_MAX + sizeof CR_RUN_ROUTE], path[CR_URL_MAX], url[CR_URL_MAX];
     snprintf(name, sizeof name, CR_RUN_ROUTE "/%s", cr_link_name(s->account, s->generation, link, sizeof link));
     cr_run_path(s->hub->config, name, path, sizeof path);
-    cr_url_prefix(s->user, s->name, url, sizeof url - 4);
+    cr_url_prefix(s->hub->config, s->user, s->name, url, sizeof url - 4);
     strcat(url, "api");
     cr_probe_free(s->probe);
     s->probe = NULL;

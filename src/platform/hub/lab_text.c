@@ -32,7 +32,7 @@ const char *cr_lab_text_stop(const cr_runner_event *e, char *text, size_t size) 
 char *cr_lab_origin_url(const cr_lab *s, const char *rest, char *buf, size_t size) {
     char origin[512], prefix[1024];
     cr_url_user_origin(s->hub->config, s->account, origin, sizeof origin);
-    cr_url_prefix(s->user, s->name, prefix, sizeof prefix);
+    cr_url_prefix(s->hub->config, s->user, s->name, prefix, sizeof prefix);
     int n = snprintf(buf, size, "%s%s%s", origin, prefix, rest);
     if (n < 0 || (size_t)n >= size)
         buf[0] = 0;
@@ -73,11 +73,11 @@ json_t *cr_lab_model(const cr_lab *s) {
         snprintf(progress, sizeof progress, "/hub/api/users/%s/servers/%s/progress", name, s->name);
     else
         snprintf(progress, sizeof progress, "/hub/api/users/%s/server/progress", name);
-    return json_pack("{s:s, s:s, s:s+++, s:o, s:o, s:s?, s:b, s:b, s:s, s:s, s:s, s:s+, s:O, s:o, s:s?}",
+    return json_pack("{s:s, s:s, s:s+++, s:o, s:o, s:s?, s:b, s:b, s:s, s:s, s:s+, s:s+, s:O, s:o, s:s?}",
                      "name", s->name, "display_name", s->title[0] ? s->title : s->name, "full_name", s->user, "/", s->name, "",
                      "last_activity", time_or_null(s->last_activity_ms), "started", time_or_null(s->state == CR_LAB_STOPPED ? 0 : s->started_ms),
                      "pending", pending, "ready", s->state == CR_LAB_READY, "stopped", s->state == CR_LAB_STOPPED,
-                     "url", cr_url_prefix(s->user, s->name, prefix, sizeof prefix), "full_url", cr_lab_origin_url(s, "", full, sizeof full),
-                     "progress_url", progress, "full_progress_url", s->hub->hub_origin, progress, "user_options", s->user_options,
+                     "url", cr_url_prefix(s->hub->config, s->user, s->name, prefix, sizeof prefix), "full_url", cr_lab_origin_url(s, "", full, sizeof full),
+                     "progress_url", s->hub->config->base_url, progress, "full_progress_url", s->hub->hub_url, progress, "user_options", s->user_options,
                      "stopped_at", time_or_null(s->stopped_ms), "stop_reason", s->stop_text[0] ? s->stop_text : NULL);
 }

@@ -13,6 +13,8 @@
  * The same way an administrator who has no password here proves again to be there (hub/again.c): the mark is made for this, the provider is told
  * to ask anew and has to say that it did, and the identity must be one of the session's person.
  *
+ * GitHub gives no signed token: its API is asked, question by question, and what it says are the claims (identity/github_text.h).
+ *
  * The request sleeps while craton-fetch asks; each step ends in exactly one reply.
  */
 #include "platform/hub/auditing.h"
@@ -45,6 +47,7 @@ typedef struct cr_oidc_job {
     enum { SIGNS_IN, LINKS, PROVES } aim;  /* LINKS: to the account of the present session; PROVES: its person is there */
     int64_t begun_ms;                      /* wall */
     bool keys_again;                       /* a refetch for an unknown key has been made */
+    int step;                              /* of cr_github_steps */
     cr_pace_hold hold;                     /* counted for the address while the answer is looked at */
     cr_oidc_tokens tokens;
     json_t *claims;
@@ -170,9 +173,9 @@ static bool is_marked(const cr_request *req, const char *purpose, const char *gi
 
 static void redirect_address(const cr_hub *hub, const cr_provider *p, char *buf, size_t size) {
     if (p->jupyterhub_callback)
-        snprintf(buf, size, "%s/hub/oauth_callback", hub->hub_origin);
+        snprintf(buf, size, "%s/hub/oauth_callback", hub->hub_url);
     else
-        snprintf(buf, size, "%s/hub/signin/%s/callback", hub->hub_origin, p->name);
+        snprintf(buf, size, "%s/hub/signin/%s/callback", hub->hub_url, p->name);
 }
 
 static void make_cookie(const job *j, cr_buf *out) {
@@ -281,7 +284,7 @@ static void await_issuer(job *j, bool new_keys, cr_issuer_fn then) {
 
 void cr_oidc_start(cr_request *req) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), req->param[0]);
-    const char *next = cr_gate_safe_next(cr_pairs_get(&req->query, "next"));
+    const char *next = cr_gate_safe_next(cr_hub_of(req), cr_pairs_get(&req->query, "next"));
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "see the sign-in page: /hub/login");
         return;
@@ -301,6 +304,10 @@ static void begin_in_session(cr_request *req, const char *provider, int aim, con
     cr_issuer *issuer = find_issuer(cr_hub_of(req), provider);
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "");
+        return;
+    }
+    if (aim == PROVES && cr_github_is(cr_issuer_settings(issuer))) {
+        cr_reply_error(req, 400, "this provider cannot be told to ask you again", "an administrator can make a link with which you set a password");
         return;
     }
     job *j = job_new(req, issuer);
@@ -367,8 +374,9 @@ static void come_in(job *j, const cr_oidc_who *who) {
     }
     char how[CR_PROVIDER_NAME_MAX + 16];
     snprintf(how, sizeof how, "provider %s", p->name);
-    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how)) {
-        const char *next = cr_gate_safe_next(j->next_path);
+    const cr_session_login login = {p->issuer, who->subject, cr_oidc_sid(j->claims)};
+    if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how, &login)) {
+        const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
     job_free(j);
@@ -520,6 +528,34 @@ static void verify(void *user, const cr_err *failure) {
         ask_more(j);
 }
 
+static void ask_github(job *j);
+
+static void on_github(void *user, int status, const char *body, size_t n, const cr_err *failure) {
+    job *j = user;
+    cr_err err = CR_ERR_INIT;
+    j->fetch = NULL;
+    if (failure)
+        err = *failure;
+    else if (cr_github_take(&cr_github_steps[j->step], status, body, n, j->claims, &err) == CR_OK) {
+        if (++j->step < cr_github_steps_len)
+            ask_github(j);
+        else
+            decide(j);
+        return;
+    }
+    fail_err(j, &err);
+}
+
+static void ask_github(job *j) {
+    char url[CR_OIDC_URL_MAX];
+    cr_err err = CR_ERR_INIT;
+    const cr_fetch_ask ask = {.url = cr_github_url(cr_issuer_settings(j->issuer), &cr_github_steps[j->step], url), .bearer = j->tokens.access_token};
+    if (!j->claims)
+        j->claims = json_object();
+    if (cr_fetch_start(j->hub->loop, j->hub->fetch_socket, &ask, on_github, j, &j->fetch, &err) != CR_OK)
+        fail_err(j, &err);
+}
+
 static void on_tokens(void *user, int status, const char *body, size_t n, const cr_err *failure) {
     job *j = user;
     cr_err err = CR_ERR_INIT;
@@ -528,7 +564,12 @@ static void on_tokens(void *user, int status, const char *body, size_t n, const 
         err = *failure;
     else if (status >= 500)
         (void)CR_FAIL(&err, CR_IO, "its token endpoint answered with status %d", status);
-    else if (cr_oidc_read_tokens(status, body, n, &j->req->arena, &j->tokens, &err) == CR_OK) {
+    else if (cr_github_is(cr_issuer_settings(j->issuer))) {
+        if (cr_oidc_read_access(status, body, n, &j->req->arena, &j->tokens, &err) == CR_OK) {
+            ask_github(j);
+            return;
+        }
+    } else if (cr_oidc_read_tokens(status, body, n, &j->req->arena, &j->tokens, &err) == CR_OK) {
         verify(j, NULL);
         return;
     }

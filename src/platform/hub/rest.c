@@ -312,7 +312,7 @@ static json_t *next_page(const cr_request *req, const cr_rest_page *page) {
     const cr_hub *hub = cr_hub_of(req);
     cr_auto_buf cr_buf url;
     cr_buf_init(&url, 4 * CR_HTTP_TARGET_MAX);
-    cr_buf_addf(&url, "%s%s?limit=%lld&offset=%lld", hub->hub_origin, req->path, (long long)page->limit, (long long)(page->offset + page->limit));
+    cr_buf_addf(&url, "%s%s?limit=%lld&offset=%lld", hub->hub_url, req->path, (long long)page->limit, (long long)(page->offset + page->limit));
     for (int i = 0; i < req->query.n; i++) {
         const cr_pair *pair = &req->query.at[i];
         if (strcmp(pair->name, "limit") == 0 || strcmp(pair->name, "offset") == 0)

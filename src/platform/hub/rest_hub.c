@@ -28,7 +28,7 @@ void cr_api_info(cr_request *req) {
 
 static void add_route(json_t *all, const cr_lab *s) {
     char target[CR_URL_MAX], spec[CR_URL_MAX];
-    cr_url_prefix(s->user, s->name, spec, sizeof spec);
+    cr_url_prefix(s->hub->config, s->user, s->name, spec, sizeof spec);
     json_object_set_new(all, spec, json_pack("{s:s, s:s, s:{s:s, s:s}}", "routespec", spec, "target", cr_lab_origin_url(s, "", target, sizeof target), "data",
                                              "user", s->user, "server_name", s->name));
 }
@@ -40,7 +40,9 @@ void cr_api_proxy(cr_request *req) {
     if (!CR_REST_NEEDS(req, CR_SCOPE_ANY, NULL, CR_SCOPE_PROXY) || !cr_rest_read_page(req, &page))
         return;
     json_t *all = json_object(), *shown = json_object(), *value;
-    json_object_set_new(all, "/", json_pack("{s:s, s:s, s:{s:b}}", "routespec", "/", "target", hub->hub_origin, "data", "hub", 1));
+    json_t *root = json_sprintf("%s/", hub->config->base_url);
+    json_object_set_new(all, json_string_value(root), json_pack("{s:O, s:s, s:{s:b}}", "routespec", root, "target", hub->hub_origin, "data", "hub", 1));
+    json_decref(root);
     void *server;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &server));) {
         const cr_lab *s = server;

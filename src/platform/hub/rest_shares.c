@@ -21,7 +21,7 @@ static json_t *server_of(cr_request *req, const cr_share *row) {
     if (cr_lab_find_by_id(cr_hub_of(req), row->server_id, &s, &err) == CR_OK)
         cr_lab_origin_url(s, "", full, sizeof full);
     return json_pack("{s:{s:s}, s:s, s:s, s:s, s:b}", "user", "name", row->owner, "name", row->server, "url",
-                     cr_url_prefix(row->owner, row->server, prefix, sizeof prefix), "full_url", full, "ready", s && s->state == CR_LAB_READY);
+                     cr_url_prefix(cr_hub_of(req)->config, row->owner, row->server, prefix, sizeof prefix), "full_url", full, "ready", s && s->state == CR_LAB_READY);
 }
 
 static json_t *scopes_of(const cr_share *row) {
@@ -214,8 +214,8 @@ static void give_at(cr_request *req, bool code) {
     if (code) {
         cr_shares_accept_path(text, path);
         json_object_set_new(model, "code", json_string(text));
-        json_object_set_new(model, "accept_url", json_string(path));
-        json_object_set_new(model, "full_accept_url", json_sprintf("%s%s", hub->hub_origin, path));
+        json_object_set_new(model, "accept_url", json_sprintf("%s%s", hub->config->base_url, path));
+        json_object_set_new(model, "full_accept_url", json_sprintf("%s%s", hub->hub_url, path));
         explicit_bzero(text, sizeof text);
         explicit_bzero(path, sizeof path);
     }

@@ -96,7 +96,7 @@ static json_t *full_model(cr_request *req, const cr_person *p) {
         if (s->state != CR_LAB_STOPPED)
             pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
         if (s->state == CR_LAB_READY)
-            url = cr_url_prefix(s->user, "", prefix, sizeof prefix);
+            url = cr_url_prefix(hub->config, s->user, "", prefix, sizeof prefix);
     }
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o, s:n}", "kind", "user", "name", p->name, "admin", p->admin,
                      "roles", roles_of(hub, p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,

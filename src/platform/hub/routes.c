@@ -19,6 +19,8 @@ const cr_route cr_hub_routes[] = {
     {CR_POST,             "/hub/login",                       CR_ROUTE_PAGE_OPEN,   CR_CSRF_PRE,      cr_login_post},
     {CR_GET,              "/hub/signin/:provider",            CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_oidc_start},
     {CR_GET,              "/hub/signin/:provider/callback",   CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_oidc_callback},
+    {CR_POST,             "/hub/signin/:provider/backchannel", CR_ROUTE_API_OPEN,   CR_CSRF_NONE,     cr_oidc_backchannel},
+    {CR_GET,              "/hub/signin/:provider/signout",    CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_oidc_signout},
     {CR_POST,             "/hub/signin/:provider/link",       CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_link_post},
     {CR_POST,             "/hub/signin/:provider/unlink",     CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_unlink_post},
     {CR_GET,              "/hub/oauth_callback",              CR_ROUTE_PAGE_OPEN,   CR_CSRF_NONE,     cr_oidc_callback},

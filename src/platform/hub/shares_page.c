@@ -170,7 +170,7 @@ void cr_shares_page_give(cr_request *req) {
         cr_reply_redirect(req, 303, "/hub/shares");
         return;
     }
-    json_t *link = json_pack("{s:s+}", "link", hub->hub_origin, cr_shares_accept_path(code, path));
+    json_t *link = json_pack("{s:s+}", "link", hub->hub_url, cr_shares_accept_path(code, path));
     explicit_bzero(code, sizeof code);
     explicit_bzero(path, sizeof path);
     show(req, s, 200, NULL, link);

@@ -102,7 +102,7 @@ static const char *next_of(const cr_request *req) {
     const char *next = cr_pairs_get(&req->form, "next");
     if (!next)
         next = cr_pairs_get(&req->query, "next");
-    return cr_gate_safe_next(next);
+    return cr_gate_safe_next(cr_hub_of(req), next);
 }
 
 static void show_login(cr_request *req, int status, const char *problem, const char *hint) {
@@ -123,22 +123,25 @@ void cr_login_form(cr_request *req) {
         show_login(req, 200, "", "");
 }
 
-/* Sessions may have ended. */
-static void tell_feature(cr_hub *hub) {
+void cr_signin_sessions_ended(cr_hub *hub) {
     if (hub->feature)
         hub->feature->signed_out(hub);
 }
 
-static cr_status session_rows(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, char token[CR_TOKEN_LEN + 1], cr_err *err) {
+static cr_status session_rows(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms,
+                              const cr_session_login *login, char token[CR_TOKEN_LEN + 1], cr_err *err) {
     cr_db *db = cr_hub_of(req)->db;
     const cr_caller *c = cr_caller_of(req);
     if (c->signed_in)
         CR_TRY(cr_session_end(db, c->session_id, err));
     CR_TRY(cr_session_make_for(db, person->id, life_ms, token, err));
-    return cr_session_prove(db, cr_db_last_id(db), proved_ms, err);
+    int64_t id = cr_db_last_id(db);
+    if (login)
+        CR_TRY(cr_session_note_login(db, id, login, err));
+    return cr_session_prove(db, id, proved_ms, err);
 }
 
-bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how) {
+bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms, int64_t proved_ms, const char *how, const cr_session_login *login) {
     cr_hub *hub = cr_hub_of(req);
     char token[CR_TOKEN_LEN + 1];
     cr_actor who;
@@ -146,12 +149,12 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
     cr_actor_person(req, person, &who);
     cr_status status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_audit_end(hub, &who, session_rows(req, person, life_ms, proved_ms, token, &err), CR_AUDIT_SIGN_IN, person->name, how, &err);
+        status = cr_audit_end(hub, &who, session_rows(req, person, life_ms, proved_ms, login, token, &err), CR_AUDIT_SIGN_IN, person->name, how, &err);
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return false;
     }
-    tell_feature(hub);
+    cr_signin_sessions_ended(hub);
     cr_gate_set_login(req, token);
     cr_gate_set_device(req, person->name);
     explicit_bzero(token, sizeof token);
@@ -161,7 +164,7 @@ bool cr_signin_session(cr_request *req, const cr_person *person, int64_t life_ms
 }
 
 static bool sign_in(cr_request *req, const cr_person *person, const char *how) {
-    return cr_signin_session(req, person, CR_SESSION_LIFE_MS, cr_wall_ms(), how);
+    return cr_signin_session(req, person, CR_SESSION_LIFE_MS, cr_wall_ms(), how, NULL);
 }
 
 static void after_login(hash_job *j) {
@@ -228,7 +231,7 @@ void cr_logout(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_caller *c = cr_caller_of(req);
     if (!c->signed_in) {
-        cr_site_page(req, 200, "signed_out", NULL);
+        cr_site_page(req, 200, "signed_out", json_pack("{s:o}", "providers", cr_oidc_ways_out(hub)));
         return;
     }
     cr_err err = CR_ERR_INIT;
@@ -242,7 +245,7 @@ void cr_logout(cr_request *req) {
         return;
     }
     cr_log(CR_LOG_INFO, "signed out", "user=%s", c->person.name);
-    tell_feature(hub);
+    cr_signin_sessions_ended(hub);
     cr_gate_set_login(req, NULL);
     cr_lab *server;
     char url[CR_URL_MAX];

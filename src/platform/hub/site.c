@@ -145,6 +145,7 @@ void cr_site_page(cr_request *req, int status, const char *name, json_t *values)
         values = json_object();
     char csrf[CR_TOKEN_LEN + 1];
     cr_notices_add(hub, values);
+    json_object_set_new(values, "base", json_string(hub->config->base_url));
     if (c && c->signed_in) {
         cr_csrf_make(&hub->secret, "session", c->session, csrf);
         json_object_set_new(values, "csrf", json_string(csrf));

@@ -295,7 +295,7 @@ static json_t *json_part(const char *text, size_t n) {
 }
 
 /* The algorithm and key id that the header names. */
-static cr_status read_head(const json_t *head, unsigned allowed, unsigned *ret_alg, const char **ret_kid, cr_err *err) {
+static cr_status read_head(const json_t *head, const char *type, unsigned allowed, unsigned *ret_alg, const char **ret_kid, cr_err *err) {
     const json_t *name = json_object_get(head, "alg"), *kid = json_object_get(head, "kid"), *typ = json_object_get(head, "typ");
     unsigned bit = json_is_string(name) ? cr_jose_alg_bit(json_string_value(name)) : 0;
     if (!bit || !(bit & allowed)) {
@@ -305,8 +305,9 @@ static cr_status read_head(const json_t *head, unsigned allowed, unsigned *ret_a
     }
     if (json_object_get(head, "crit"))
         return CR_FAIL(err, CR_DENIED, "the token's header demands an extension that is not known");
-    if (typ && (!json_is_string(typ) || strcasecmp(json_string_value(typ), "JWT") != 0))
-        return CR_FAIL(err, CR_DENIED, "the token is of another type than an ID token");
+    const char *kind = json_string_value(typ);
+    if (typ && !(kind && (strcasecmp(kind, "JWT") == 0 || (type && strcasecmp(kind, type) == 0))))
+        return CR_FAIL(err, CR_DENIED, "the token is of another type than %s", type ? type : "an ID token");
     if (kid && (!json_is_string(kid) || json_string_length(kid) > KID_MAX))
         return CR_FAIL(err, CR_FORMAT, "the token's key id is not a short text");
     *ret_alg = index_of(bit);
@@ -334,7 +335,7 @@ static cr_status check_signature(const parts *p, const cr_jwks *keys, unsigned a
     return CR_FAIL(err, CR_DENIED, "the token's signature is wrong");
 }
 
-cr_status cr_jwt_verify(const char *token, const cr_jwks *keys, unsigned allowed, json_t **ret_claims, unsigned *ret_alg, cr_err *err) {
+cr_status cr_jwt_verify_as(const char *type, const char *token, const cr_jwks *keys, unsigned allowed, json_t **ret_claims, unsigned *ret_alg, cr_err *err) {
     parts p;
     if (!split(token, &p))
         return CR_FAIL(err, CR_FORMAT, "this is not a signed token (three parts, at most %d KiB)", CR_JWT_MAX >> 10);
@@ -343,7 +344,7 @@ cr_status cr_jwt_verify(const char *token, const cr_jwks *keys, unsigned allowed
         return CR_FAIL(err, CR_FORMAT, "the token's header is not JSON");
     unsigned alg = 0;
     const char *kid = "";
-    cr_status status = read_head(head, allowed, &alg, &kid, err);
+    cr_status status = read_head(head, type, allowed, &alg, &kid, err);
     if (status == CR_OK)
         status = check_signature(&p, keys, alg, kid, err);
     json_decref(head);
@@ -368,4 +369,8 @@ bool cr_jose_hash_is_right(unsigned alg, const char *access_token, const char *a
         !cr_base64url_decode(at_hash, n, given, &given_len))
         return false;
     return given_len == len / 2 && cr_equal_const(hash, given, given_len);
+}
+
+cr_status cr_jwt_verify(const char *token, const cr_jwks *keys, unsigned allowed, json_t **ret_claims, unsigned *ret_alg, cr_err *err) {
+    return cr_jwt_verify_as(NULL, token, keys, allowed, ret_claims, ret_alg, err);
 }

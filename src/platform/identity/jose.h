@@ -40,6 +40,10 @@ int cr_jwks_count(const cr_jwks *keys);
  * again); CR_DENIED: the signature is wrong or the algorithm is not allowed; CR_FORMAT: not a token. ret_alg may be NULL. */
 cr_status cr_jwt_verify(const char *token, const cr_jwks *keys, unsigned allowed, json_t **ret_claims, unsigned *ret_alg, cr_err *err) CR_MUST_USE;
 
+/* Also a token whose header says that it is of this type, as "logout+jwt"; NULL: none but "JWT", and those that say nothing. */
+cr_status cr_jwt_verify_as(const char *type, const char *token, const cr_jwks *keys, unsigned allowed, json_t **ret_claims, unsigned *ret_alg,
+                           cr_err *err) CR_MUST_USE;
+
 /* The at_hash of OpenID Connect Core 3.1.3.6: left half of the algorithm's hash over the access token, base64url. */
 bool cr_jose_hash_is_right(unsigned alg, const char *access_token, const char *at_hash);
 

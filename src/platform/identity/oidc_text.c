@@ -116,6 +116,8 @@ cr_status cr_oidc_read_meta(const cr_provider *p, const char *text, size_t n, cr
     if (status == CR_OK)
         status = take_endpoint(p, doc, "userinfo_endpoint", false, m.userinfo, err);
     if (status == CR_OK)
+        status = take_endpoint(p, doc, "end_session_endpoint", false, m.end_session, err);
+    if (status == CR_OK)
         status = read_abilities(p, doc, &m, err);
     json_decref(doc);
     if (status == CR_OK)
@@ -166,7 +168,7 @@ static void plain(const char *text, char out[160]) {
     out[n] = 0;
 }
 
-cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+static cr_status read_tokens(int status, const char *text, size_t n, bool signs, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
     json_t *doc = parse(text, n, "the answer of the token endpoint", err);
     if (!doc) {
         if (status != 200)
@@ -181,8 +183,8 @@ cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *
     if (status != 200 || word[0])
         result = CR_FAIL(err, CR_DENIED, "the provider did not exchange the code: %s%s%s (status %d)", word[0] ? word : "no reason given", more[0] ? ", " : "",
                          more, status);
-    else if (!id[0])
-        result = CR_FAIL(err, CR_FORMAT, "the provider sent no ID token");
+    else if (signs ? !id[0] : !access[0])
+        result = CR_FAIL(err, CR_FORMAT, "the provider sent no %s token", signs ? "ID" : "access");
     else if (access[0] && type[0] && strcasecmp(type, "Bearer") != 0)
         result = CR_FAIL(err, CR_FORMAT, "the provider's access token is of an unknown type");
     if (result == CR_OK) {
@@ -193,6 +195,14 @@ cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *
     }
     json_decref(doc);
     return result;
+}
+
+cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+    return read_tokens(status, text, n, true, arena, ret_tokens, err);
+}
+
+cr_status cr_oidc_read_access(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) {
+    return read_tokens(status, text, n, false, arena, ret_tokens, err);
 }
 
 static bool is_audience(const json_t *aud, const char *client_id) {
@@ -285,6 +295,41 @@ cr_status cr_oidc_merge_userinfo(json_t *claims, const char *text, size_t n, cr_
         status = CR_FAIL(err, CR_MEMORY, "no memory for the provider's claims");
     json_decref(info);
     return status;
+}
+
+/* ---- the way out ---- */
+
+#define LOGOUT_EVENT "http://schemas.openid.net/event/backchannel-logout"
+
+const char *cr_oidc_sid(const json_t *claims) {
+    const json_t *sid = json_object_get(claims, "sid");
+    return is_subject(sid) ? json_string_value(sid) : "";
+}
+
+cr_status cr_oidc_read_logout(const cr_provider *p, const json_t *claims, int64_t now_s, cr_oidc_logout *ret_logout, cr_err *err) {
+    const json_t *sub = json_object_get(claims, "sub"), *sid = json_object_get(claims, "sid"), *jti = json_object_get(claims, "jti");
+    if (strcmp(text_of(claims, "iss"), p->issuer) != 0)
+        return CR_FAIL(err, CR_DENIED, "the logout token is of another issuer");
+    if (!is_audience(json_object_get(claims, "aud"), p->client_id))
+        return CR_FAIL(err, CR_DENIED, "the logout token was made for another service");
+    if (!json_is_object(json_object_get(json_object_get(claims, "events"), LOGOUT_EVENT)))
+        return CR_FAIL(err, CR_DENIED, "this is no logout token");
+    if (json_object_get(claims, "nonce"))      /* an ID token must not do for one */
+        return CR_FAIL(err, CR_DENIED, "a logout token has no nonce");
+    CR_TRY(check_times(claims, p->clock_skew_s, now_s, err));
+    if ((sub && !is_subject(sub)) || (sid && !is_subject(sid)) || (!sub && !sid))
+        return CR_FAIL(err, CR_FORMAT, "the logout token says not whom it means");
+    if (!is_subject(jti))
+        return CR_FAIL(err, CR_FORMAT, "the logout token has no name of its own (jti)");
+    *ret_logout = (cr_oidc_logout){sub ? json_string_value(sub) : "", sid ? json_string_value(sid) : "", json_string_value(jti),
+                                   now_s + AGE_MAX_S + 2 * p->clock_skew_s + 1};
+    return CR_OK;
+}
+
+void cr_oidc_end_session_url(const cr_provider *p, const cr_oidc_meta *m, const char *back, cr_buf *out) {
+    cr_buf_adds(out, m->end_session);
+    add_pair(out, strchr(m->end_session, '?') ? "&" : "?", "client_id", p->client_id);
+    add_pair(out, "&", "post_logout_redirect_uri", back);
 }
 
 /* ---- who it is, and may they ---- */

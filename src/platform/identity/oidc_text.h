@@ -1,6 +1,6 @@
 /* oidc_text.h - OpenID Connect without the network: what a provider says, read and judged; what is sent to it, written.
  *
- * Sources: OpenID Connect Core 1.0 and Discovery 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9207 (issuer in the answer).
+ * Sources: OpenID Connect Core 1.0, Discovery 1.0, Back-Channel Logout 1.0 and RP-Initiated Logout 1.0, RFC 6749, RFC 7636 (PKCE), RFC 9207 (issuer in the answer).
  * hub/oidc.c moves the texts; here nothing blocks and nothing is stored. All text is from outside and bounded; fuzzed by
  * fuzz/fuzz_claims.c.
  */
@@ -20,7 +20,8 @@ enum {
 /* ---- discovery ---- */
 
 typedef struct cr_oidc_meta {
-    char authorize[CR_OIDC_URL_MAX], token[CR_OIDC_URL_MAX], userinfo[CR_OIDC_URL_MAX], keys[CR_OIDC_URL_MAX];   /* userinfo may be "" */
+    char authorize[CR_OIDC_URL_MAX], token[CR_OIDC_URL_MAX], userinfo[CR_OIDC_URL_MAX], keys[CR_OIDC_URL_MAX],
+         end_session[CR_OIDC_URL_MAX];    /* userinfo and end_session may be "" */
     unsigned algs;            /* that both the provider and the settings name; the settings alone decide about a token */
     bool secret_in_form;      /* client_secret_post instead of HTTP Basic */
     bool answers_with_issuer; /* RFC 9207: `iss` must be in the answer */
@@ -50,6 +51,9 @@ typedef struct cr_oidc_tokens {
 /* status: of the HTTP answer. A refusal (RFC 6749 5.2) is CR_DENIED with the provider's word for it. */
 cr_status cr_oidc_read_tokens(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) CR_MUST_USE;
 
+/* The same of a provider that has no ID tokens. */
+cr_status cr_oidc_read_access(int status, const char *text, size_t n, cr_arena *arena, cr_oidc_tokens *ret_tokens, cr_err *err) CR_MUST_USE;
+
 typedef struct cr_oidc_expect {
     const char *nonce, *access_token;
     unsigned alg;             /* of the verified token, for at_hash */
@@ -62,6 +66,20 @@ cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const
 cr_status cr_oidc_merge_userinfo(json_t *claims, const char *text, size_t n, cr_err *err) CR_MUST_USE;
 /* Is there something left that userinfo could tell? */
 bool cr_oidc_wants_userinfo(const cr_provider *p, const json_t *claims);
+
+/* ---- the way out ---- */
+
+/* A logout token (Back-Channel Logout 2.4): whom the provider has signed out. Borrows from claims; sid or subject may be "", not both. */
+typedef struct cr_oidc_logout {
+    const char *subject, *sid, *jti;
+    int64_t until_s;          /* after this it would not be taken again */
+} cr_oidc_logout;
+/* Claims of a token whose signature is right (2.6): issuer, audience, times, the event, no nonce, somebody. */
+cr_status cr_oidc_read_logout(const cr_provider *p, const json_t *claims, int64_t now_s, cr_oidc_logout *ret_logout, cr_err *err) CR_MUST_USE;
+/* Adds the address where a browser ends its session with the provider (RP-Initiated Logout 2). */
+void cr_oidc_end_session_url(const cr_provider *p, const cr_oidc_meta *m, const char *back, cr_buf *out);
+/* The provider's name for a sign-in, "" when it gives none or one that is none. */
+const char *cr_oidc_sid(const json_t *claims);
 
 /* ---- who it is, and may they ---- */
 

@@ -22,7 +22,7 @@ typedef struct row {
 
 /* Adding a setting is adding a row. */
 static const row rows[] = {
-    {"preset", "NAME", "egi, egi-demo, egi-dev, keycloak, google, orcid or oidc; the first line (oidc)", PRESET, AT(preset), 0, 0},
+    {"preset", "NAME", "egi, egi-demo, egi-dev, keycloak, google, orcid, github or oidc; the first line (oidc)", PRESET, AT(preset), 0, 0},
     {"label", "TEXT", "on the sign-in button", TEXT, AT(label), 0, 0},
     {"issuer", "URL", "the provider's own address, as in its tokens", URL, AT(issuer), 0, 0},
     {"client-id", "TEXT", "given by the provider at registration", TEXT, AT(client_id), 0, 0},
@@ -61,6 +61,7 @@ static const struct {
     {"google", "Google", "https://accounts.google.com", "openid profile email", "email", "hd",
      "oauth2.googleapis.com,openidconnect.googleapis.com,www.googleapis.com"},
     {"orcid", "ORCID", "https://orcid.org", "openid", "sub", "groups", ""},
+    {"github", "GitHub", "https://github.com", "read:user user:email read:org", "login", "groups", "api.github.com"},    /* OAuth 2, see github_text.h */
 };
 
 bool cr_provider_name_is_valid(const char *name) {
@@ -180,7 +181,7 @@ static cr_status set_preset(cr_provider *p, const char *value, cr_err *err) {
         }
         return CR_OK;
     }
-    return CR_FAIL(err, CR_INVALID, "preset: '%.40s' is none of egi, egi-demo, egi-dev, keycloak, google, orcid, oidc", value);
+    return CR_FAIL(err, CR_INVALID, "preset: '%.40s' is none of egi, egi-demo, egi-dev, keycloak, google, orcid, github, oidc", value);
 }
 
 static cr_status set_algs(cr_provider *p, char *value, cr_err *err) {
@@ -316,7 +317,7 @@ cr_status cr_provider_check(const cr_provider *p, cr_err *err) {
     CR_TRY(cr_url_origin(p->issuer, origin, err));
     if (strpbrk(p->issuer, "?#"))
         return CR_FAIL(err, CR_INVALID, "issuer: an issuer has no '?' and no '#'");
-    if (!has_word(p->scopes, "openid"))
+    if (strcmp(p->preset, "github") != 0 && !has_word(p->scopes, "openid"))
         return CR_FAIL(err, CR_INVALID, "scopes: 'openid' is missing; without it the provider sends no ID token");
     if (!count_rules(p, true)) {
         CR_FAIL(err, CR_INVALID, "nobody may sign in: there is no line 'allow = ...'");

@@ -58,6 +58,42 @@ cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM sessions WHERE id = ?", "i", id);
 }
 
+cr_status cr_session_note_login(cr_db *db, int64_t id, const cr_session_login *login, cr_err *err) {
+    return cr_db_run(db, err, "INSERT INTO session_logins (session_id, issuer, subject, sid) VALUES (?, ?, ?, nullif(?, ''))", "ittt", id, login->issuer,
+                     login->subject, login->sid);
+}
+
+/* ?1 issuer, ?2 subject, ?3 sid; the two that are "" say nothing, and cr_oidc_read_logout lets none come without both. */
+#define LOGINS_MEANT "issuer = ?1 AND (?2 = '' OR subject = ?2) AND (?3 = '' OR sid = ?3) AND (?2 <> '' OR ?3 <> '')"
+
+cr_status cr_session_login_find(cr_db *db, const cr_session_login *login, char ret_name[CR_NAME_MAX + 1], cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT u.name FROM session_logins l JOIN sessions s ON s.id = l.session_id JOIN users u ON u.id = s.user_id WHERE "
+                         LOGINS_MEANT " LIMIT 1", "ttt", login->issuer, login->subject, login->sid));
+    if (cr_query_next(&q)) {
+        snprintf(ret_name, CR_NAME_MAX + 1, "%s", cr_query_text(&q, 0));
+        return CR_OK;
+    }
+    CR_TRY(cr_query_end(&q, err));
+    return CR_FAIL(err, CR_NOT_FOUND, "nobody is signed in by that");
+}
+
+cr_status cr_session_login_end(cr_db *db, const cr_session_login *login, int64_t *ret_n, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE id IN (SELECT session_id FROM session_logins WHERE " LOGINS_MEANT ")", "ttt", login->issuer,
+                     login->subject, login->sid));
+    *ret_n = cr_db_changes(db);
+    return CR_OK;
+}
+
+cr_status cr_session_logout_once(cr_db *db, const char *issuer, const char *jti, int64_t expires_ms, cr_err *err) {
+    unsigned char hash[CR_HASH_BYTES];
+    char text[1024];
+    snprintf(text, sizeof text, "%s %s", issuer, jti);
+    cr_token_hash(text, hash);
+    CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO logout_tokens (hash, expires_ms) VALUES (?, ?)", "bi", hash, sizeof hash, expires_ms));
+    return cr_db_changes(db) ? CR_OK : CR_FAIL(err, CR_EXISTS, "this logout token has been obeyed before");
+}
+
 static const char *const kind_names[] = {"server", "oauth", "api"};
 
 static cr_token_kind kind_of(const char *name) {
@@ -219,6 +255,7 @@ cr_status cr_session_sweep(cr_db *db, cr_err *err) {
     int64_t now = cr_wall_ms();
     CR_TRY(cr_db_run(db, err, "DELETE FROM sessions WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE expires_ms < ?", "i", now));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM logout_tokens WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE expires_ms < ?", "i", now));
     CR_TRY(cr_db_run(db, err, "DELETE FROM shares WHERE expires_ms < ?", "i", now));
     return cr_db_run(db, err, "DELETE FROM links WHERE expires_ms < ?", "i", now);

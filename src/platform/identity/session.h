@@ -21,6 +21,17 @@ cr_status cr_session_prove(cr_db *db, int64_t id, int64_t proved_ms, cr_err *err
 /* Ends it with the tokens and codes that were given in it. */
 cr_status cr_session_end(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 
+/* A sign-in at an identity provider. sid: the provider's name for it, "" : it has none. subject may be "" where a provider ends one by sid alone. */
+typedef struct cr_session_login {
+    const char *issuer, *subject, *sid;
+} cr_session_login;
+cr_status cr_session_note_login(cr_db *db, int64_t id, const cr_session_login *login, cr_err *err) CR_MUST_USE;
+/* Whose sessions a provider's word would end; CR_NOT_FOUND: there are none. With sid those of this sign-in alone, else all of the subject. */
+cr_status cr_session_login_find(cr_db *db, const cr_session_login *login, char ret_name[CR_NAME_MAX + 1], cr_err *err) CR_MUST_USE;
+cr_status cr_session_login_end(cr_db *db, const cr_session_login *login, int64_t *ret_n, cr_err *err) CR_MUST_USE;
+/* Notes a logout token; CR_EXISTS: it has been obeyed before. */
+cr_status cr_session_logout_once(cr_db *db, const char *issuer, const char *jti, int64_t expires_ms, cr_err *err) CR_MUST_USE;
+
 typedef enum cr_token_kind {
     CR_TOKEN_SERVER,          /* of a user server; also its OAuth client secret. No expiry: ends with the server */
     CR_TOKEN_OAUTH,           /* of a browser's session with a user server, or with a service */

@@ -103,7 +103,7 @@ static void put_hub(list *v, const cr_launch *l) {
     const cr_msg_start *s = l->start;
     const char *account = s->id.account, *server = s->id.server;
     char url[CR_URL_MAX], origin[CR_URL_MAX], prefix[CR_URL_MAX], segment[CR_URL_MAX], client[CR_URL_MAX];
-    cr_url_prefix(s->user, server, prefix, sizeof prefix);
+    cr_url_prefix(l->config, s->user, server, prefix, sizeof prefix);
     cr_url_user_origin(l->config, account, origin, sizeof origin);
     cr_url_segment(s->user, segment, sizeof segment);
     cr_url_client_id(account, server, client, sizeof client);
@@ -112,7 +112,7 @@ static void put_hub(list *v, const cr_launch *l) {
     put(v, "JUPYTERHUB_CLIENT_ID=%s", client);
     put(v, "JUPYTERHUB_USER=%s", s->user);
     put(v, "JUPYTERHUB_SERVER_NAME=%s", server);
-    put(v, "JUPYTERHUB_BASE_URL=/");
+    put(v, "JUPYTERHUB_BASE_URL=%s/", l->config->base_url);
     put(v, "JUPYTERHUB_SERVICE_PREFIX=%s", prefix);
     cr_url_api(l->config, url, sizeof url);
     put(v, "JUPYTERHUB_API_URL=%s", url);
@@ -121,7 +121,7 @@ static void put_hub(list *v, const cr_launch *l) {
     put(v, "JUPYTERHUB_PUBLIC_URL=%s%s", origin, prefix);
     cr_url_hub_origin(l->config, url, sizeof url);
     put(v, "JUPYTERHUB_HOST=%s", url);
-    put(v, "JUPYTERHUB_PUBLIC_HUB_URL=%s/hub/", url);
+    put(v, "JUPYTERHUB_PUBLIC_HUB_URL=%s/hub/", cr_url_hub(l->config, url, sizeof url));
     put(v, "JUPYTERHUB_OAUTH_ACCESS_SCOPES=[\"access:servers!server=%s/%s\", \"access:servers!user=%s\"]", segment, server, segment);
     put(v, "JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES=[]");
     put(v, "JUPYTERHUB_COOKIE_OPTIONS={\"SameSite\":\"Lax\"}");

@@ -186,13 +186,58 @@ START_TEST(addresses_of_the_three_forms) {
     ck_assert_str_eq(cr_url_user_origin(&c, "ada", buf, sizeof buf), "http://ada.localhost:8001");
     ck_assert_str_eq(cr_url_api(&c, buf, sizeof buf), "http://127.0.0.1:8002/hub/api");
     ck_assert_str_eq(cr_url_callback(&c, "ada", "Ada L", "gpu", buf, sizeof buf), "http://ada.localhost:8001/user/Ada%20L/gpu/oauth_callback");
-    ck_assert_str_eq(cr_url_prefix("zo\xC3\xAB@x", "", buf, sizeof buf), "/user/zo%C3%AB@x/");
+    ck_assert_str_eq(cr_url_prefix(&c, "zo\xC3\xAB@x", "", buf, sizeof buf), "/user/zo%C3%AB@x/");
     ck_assert_str_eq(cr_proxy_address(&c, "ada.7", buf, sizeof buf), "unix@/ada.7");
     c.as_root = false;
     ck_assert_str_eq(cr_proxy_address(&c, "ada.7", buf, sizeof buf), "unix@/run/craton/route/ada.7");
     strcpy(c.bind, "::1");
     ck_assert_str_eq(cr_url_hub_origin(&c, buf, sizeof buf), "http://[::1]:8000");
     ck_assert_str_eq(cr_url_hub_origin(&c, buf, 10), "");
+    ck_assert_str_eq(cr_url_hub(&c, buf, sizeof buf), "http://[::1]:8000");
+}
+END_TEST
+
+START_TEST(addresses_below_a_base) {
+    char buf[CR_URL_MAX];
+    cr_config c = public_config();
+    strcpy(c.base_url, "/earth/lab");
+    ck_assert_str_eq(cr_url_hub_origin(&c, buf, sizeof buf), "https://hub.example.org");
+    ck_assert_str_eq(cr_url_hub(&c, buf, sizeof buf), "https://hub.example.org/earth/lab");
+    ck_assert_str_eq(cr_url_prefix(&c, "ada", "", buf, sizeof buf), "/earth/lab/user/ada/");
+    ck_assert_str_eq(cr_url_prefix(&c, "ada", "gpu", buf, sizeof buf), "/earth/lab/user/ada/gpu/");
+    ck_assert_str_eq(cr_url_callback(&c, "ada", "ada", "", buf, sizeof buf), "https://ada.hub.example.org:444/earth/lab/user/ada/oauth_callback");
+    ck_assert_str_eq(cr_url_api(&c, buf, sizeof buf), "http://127.0.0.1:445/earth/lab/hub/api");
+    ck_assert_str_eq(cr_url_gateway(&c, buf, sizeof buf), "http://127.0.0.1:445/earth/lab/services/dask-gateway");
+    ck_assert_str_eq(cr_url_dashboards(&c, "ada", buf, sizeof buf), "https://ada.hub.example.org:444/earth/lab/services/dask-gateway");
+}
+END_TEST
+
+START_TEST(a_base_is_a_plain_path) {
+    static const struct { const char *given, *kept; } good[] = {
+        {"/", ""}, {"", ""}, {"/craton", "/craton"}, {"/craton/", "/craton"}, {"/earth/lab.v2/", "/earth/lab.v2"}, {"/hubs/", "/hubs"}, {"/a-b_c~/", "/a-b_c~"},
+    };
+    static const char *const bad[] = {"craton", "craton/", "//", "/a//b", "/../a", "/a/..", "/.a", "/hub", "/hub/x", "/user/", "/services/x", "/a b", "/a?b", "/a%20",
+                                      "/a\"b", "/a'b", "/a#b", "/a\\b", "/\xC3\xA9", "http://a/b"};
+    cr_err err = CR_ERR_INIT;
+    cr_config c;
+    for (size_t i = 0; i < CR_ARRAY_LEN(good); i++) {
+        c = public_config();
+        ck_assert_ok(cr_config_set(&c, "base-url", good[i].given, &err));
+        ck_assert_str_eq(c.base_url, good[i].kept);
+        ck_assert_ok(cr_config_check(&c, &err));
+    }
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
+        ck_assert_fails(cr_config_set(&c, "base-url", bad[i], &err), CR_INVALID);
+        ck_assert_msg(strstr(err.message, "is not a path such as /craton/"), "%s", err.message);
+    }
+    c = public_config();
+    strcpy(c.base_url, "/a/");      /* a record that did not come through cr_config_set */
+    ck_assert_fails(cr_config_check(&c, &err), CR_INVALID);
+    char longest[200];
+    memset(longest, 'a', sizeof longest);
+    longest[0] = '/';
+    longest[sizeof longest - 1] = 0;
+    ck_assert_fails(cr_config_set(&c, "base-url", longest, &err), CR_LIMIT);
 }
 END_TEST
 
@@ -272,6 +317,8 @@ static Suite *suite(void) {
     tcase_add_test(values, values_are_checked);
     tcase_add_test(values, a_public_address_needs_tls_and_a_domain);
     tcase_add_test(values, addresses_of_the_three_forms);
+    tcase_add_test(values, addresses_below_a_base);
+    tcase_add_test(values, a_base_is_a_plain_path);
     tcase_add_test(values, client_ids_of_two_servers_differ);
     tcase_add_test(values, haproxy_text_keeps_its_promises);
     suite_add_tcase(s, files);
