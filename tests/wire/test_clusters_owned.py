@@ -114,6 +114,7 @@ class Upgradable(Platform):
             if entry.name != "lib":
                 (new / entry.name).symlink_to(entry)
         self.switch(new)
+        return new
 
 
 @pytest.mark.parametrize("package", ["dask", "distributed"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from gateway_client import SMALL, Member
 from hub_client import request, running, wait_for
+from test_clusters_owned import Upgradable
 from test_prepared import status_of
 
 LIMITS = ("--gateway-memory", "8G", "--gateway-cores", "8", "--gateway-workers", "8", "--gateway-clusters", "6")
@@ -307,6 +308,25 @@ def test_death_of_the_parent(platform, pair):
     with Running(platform.ada) as r:
         assert all(forked(platform, pid) for pid in r.pids())
         assert r.client.submit(sum, [1, 2, 5]).result(60) == 8
+
+
+def test_another_environment():
+    """After an upgrade nothing is forked from the parent of before; a parent of the new environment takes its place."""
+    with running(*LIMITS, kind=Upgradable) as p:
+        ada = Member(p, p.administrator(), "ada")
+        with Running(ada):
+            wait_parent(p)
+        with Running(ada) as r:
+            assert all(forked(p, pid) for pid in r.pids())
+        before, new = parent_pid(p), p.upgrade("cftime", "2099.1.0")
+        with Running(ada) as r:
+            assert not forked(p, r.pids()[0])
+            assert r.client.run_on_scheduler(lambda: __import__("sys").prefix) == str(new)
+        wait_parent(p, 2)
+        assert parent_pid(p) != before and not Path(f"/proc/{before}").exists()
+        with Running(ada) as r:
+            assert all(forked(p, pid) for pid in r.pids())
+            assert r.client.run_on_scheduler(lambda: __import__("sys").prefix) == str(new)
 
 
 def test_a_hanging_parent(platform):
