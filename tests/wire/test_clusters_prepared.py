@@ -310,6 +310,20 @@ def test_death_of_the_parent(platform, pair):
         assert r.client.submit(sum, [1, 2, 5]).result(60) == 8
 
 
+def test_kill_of_the_helper(platform, pair):
+    """The parent goes with it, clusters stay; the next helper finds them and so makes a parent at once."""
+    ready, old = platform.log.read_text().count(READY), parent_pid(platform)
+    future = pair[0].client.submit(lambda: (time.sleep(3), 42)[1], pure=False)
+    platform.process.kill()
+    platform.process.wait()
+    wait_for(lambda: not Path(f"/proc/{old}").exists() or status_of(old)["State"].startswith("Z"), 10)
+    platform.start(*LIMITS)
+    wait_parent(platform, ready + 1)
+    assert future.result(60) == 42
+    with Running(platform.ada) as r:
+        assert all(forked(platform, pid) for pid in r.pids())
+
+
 def test_another_environment():
     """After an upgrade nothing is forked from the parent of before; a parent of the new environment takes its place."""
     with running(*LIMITS, kind=Upgradable) as p:
