@@ -9,7 +9,8 @@ sides: craton-plain (no prepared parent). Each run starts its side from nothing 
   (a) one cluster: seconds from the request until its scheduler is there, until two workers are, and until the first result
   (b) many at once, each with a worker and a result: how many succeed, seconds until each has its result, CPU seconds of the machine
       without the client's
-  (c) seconds that a submit takes: of those, and of more that come one after the other while those start
+  (c) seconds that a submit takes: of those (the client, which sends all at once, is part of it), and of more that come one after the other
+      while those start
   (d) proportional memory (PSS) of the control plane: before the first cluster, with the many there, and after they are gone
 
 Sides alternate. Every run has a limit of time, and whatever happens nothing of it stays. One JSON object per run goes to bench/results/.
@@ -19,6 +20,7 @@ all, SQLite; and with `dask scheduler` and `dask worker`, since the commands tha
 a nanny there, as is its default. Craton runs as it is installed.
 """
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -142,10 +144,10 @@ def make(kind, options, folder):
     return DaskGateway(options, folder) if kind == "dask-gateway" else Craton(options, folder, prepared=kind == "craton")
 
 
-def connect(side, name):
+def connect(side, name, **more):
     from dask_gateway import Gateway
     from dask_gateway.auth import BasicAuth
-    return Gateway(side.address, auth=BasicAuth(name, side.password(name)))
+    return Gateway(side.address, auth=BasicAuth(name, side.password(name)), **more)
 
 
 def one_cluster(gateway, workers, note):
@@ -186,29 +188,56 @@ class Stopwatch:
         self.seconds[word] = time.monotonic() - self.begin
 
 
-class Visitor(threading.Thread):
-    """Asks for one cluster when all do."""
+class Visitors(threading.Thread):
+    """Many people with one cluster each, who ask at the same moment; all in one loop, since threads would wait for each other."""
 
-    def __init__(self, side, name, go):
+    def __init__(self, side, n):
         super().__init__(daemon=True)
-        self.gateway, self.go, self.watch, self.error = connect(side, name), go, None, None
+        self.side, self.names = side, [PEOPLE[i % len(PEOPLE)] for i in range(n)]
+        self.watches, self.errors = [Stopwatch() for _ in self.names], {}
+        self.known, self.go = threading.Barrier(2), threading.Event()
 
     def run(self):
-        self.go.wait()
-        self.watch = Stopwatch()
+        asyncio.run(self.all())
+
+    async def all(self):
+        async with contextlib.AsyncExitStack() as stack:
+            gateways = [await stack.enter_async_context(connect(self.side, name, asynchronous=True)) for name in self.names]
+            for gateway in gateways:
+                await gateway.list_clusters()              # signs in
+            self.known.wait(WAIT_S)
+            self.go.wait(WAIT_S)
+            await asyncio.gather(*(self.one(i, gateway) for i, gateway in enumerate(gateways)))
+
+    async def one(self, i, gateway):
+        note = self.watches[i] = Stopwatch()
         try:
-            one_cluster(self.gateway, 1, self.watch)
+            await asyncio.wait_for(self.cluster(gateway, note), WAIT_S)
         except Exception as e:  # noqa: BLE001
-            self.error = repr(e)[:300]
+            self.errors[i] = repr(e)[:300]
+
+    async def cluster(self, gateway, note):
+        name = await gateway.submit(**SMALL)
+        note("submit")
+        try:
+            async with gateway.connect(name, shutdown_on_close=False) as cluster:
+                note("running")
+                await cluster.scale(1)
+                async with cluster.get_client(set_as_default=False) as client:
+                    result = await client.submit(sum, [1, 2, 3]).result()
+                    note("result")
+                    assert result == 6, result
+        finally:
+            await gateway.stop_cluster(name)
 
 
 def late_submits(side, visitors, n):
     """While the many start: after each of them was submitted, or has failed to be."""
     end, seconds = time.monotonic() + WAIT_S, []
-    while any(v.is_alive() and not (v.watch and v.watch.seconds) for v in visitors) and time.monotonic() < end:
+    while not all(w.seconds or i in visitors.errors for i, w in enumerate(visitors.watches)) and time.monotonic() < end:
         time.sleep(0.01)
     with connect(side, PEOPLE[0]) as gateway:
-        gateway.list_clusters()                            # signs in
+        gateway.list_clusters()
         for _ in range(n):
             begin = time.monotonic()
             name = gateway.submit(**SMALL)
@@ -222,27 +251,22 @@ def spread(seconds):
 
 
 def many(side, n):
-    go = threading.Event()
-    visitors = [Visitor(side, PEOPLE[i % len(PEOPLE)], go) for i in range(n)]
-    for v in visitors:
-        v.gateway.list_clusters()
-        v.start()
+    visitors = Visitors(side, n)
+    visitors.start()
+    visitors.known.wait(WAIT_S)
     mark = cpu_seconds(), own_cpu(), time.monotonic()
-    go.set()
+    visitors.go.set()
     late = late_submits(side, visitors, max(2, n // 4))
     there = pss_mib(side.control())
-    for v in visitors:
-        v.join(max(1, mark[2] + WAIT_S - time.monotonic()))
-    wall, cpu = time.monotonic() - mark[2], cpu_seconds() - mark[0] - (own_cpu() - mark[1])
+    visitors.join(WAIT_S + 60)
+    own, wall = own_cpu() - mark[1], time.monotonic() - mark[2]
+    cpu = cpu_seconds() - mark[0] - own
     wait_gone(side)
-    times = [v.watch.seconds for v in visitors if v.watch]
-    result = {"clusters": n, "succeeded": sum(not v.error and not v.is_alive() for v in visitors), "errors": [v.error for v in visitors if v.error],
-              "wall_s": wall, "cpu_s": cpu, "late_submit_s": spread(late), "control_pss_mib": there}
+    times = [w.seconds for w in visitors.watches]
+    result = {"clusters": n, "succeeded": sum("result" in t and i not in visitors.errors for i, t in enumerate(times)), "errors": list(visitors.errors.values()),
+              "wall_s": wall, "cpu_s": cpu, "client_cpu_s": own, "late_submit_s": spread(late), "control_pss_mib": there}
     for word in ("submit", "running", "result"):
         result[f"{word}_s"] = spread([t[word] for t in times if word in t])
-    for v in visitors:
-        if not v.is_alive():
-            v.gateway.close()
     return result
 
 
