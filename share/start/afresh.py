@@ -10,6 +10,7 @@ import signal
 import sys
 
 PR_SET_NAME = 15
+M_TRIM_THRESHOLD = -1
 libc = ctypes.CDLL(None, use_errno=True)
 set_by_imports = {}    # variables that modules of the parent have set when they were imported, for others of their kind
 
@@ -23,7 +24,8 @@ def set_signals():
             except (OSError, ValueError):
                 pass
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
 
@@ -91,6 +93,7 @@ def forget_the_parent():
     tempfile._name_sequence = None
     site.USER_BASE = site.USER_SITE = None
     time.tzset()
+    trim_memory()
     for name, part in PARTS.items():
         if name in sys.modules:
             part(sys.modules[name])
@@ -153,12 +156,29 @@ def build_nothing(module):
         module._yarn_config = lambda logger: {"yarn config": {}, "npm config": {}}
 
 
+def trim_memory():
+    """The C library reads it when a process begins."""
+    threshold = os.environ.get("MALLOC_TRIM_THRESHOLD_", "")
+    if threshold.isdigit():
+        libc.mallopt(M_TRIM_THRESHOLD, min(int(threshold), 2**31 - 1))
+
+
+def take_back_handler(module):
+    """Bokeh gives its logger a handler when it finds none: Dask, which is imported before it otherwise, has given it one by then."""
+    if module.default_handler is not None:
+        module.bokeh_logger.removeHandler(module.default_handler)
+        module.bokeh_logger.propagate = True
+        module.default_handler = None
+
+
 def seed_numpy(module):
     module.seed()
 
 
-def use_all_processors(_):
-    """The parent's linear algebra has one thread, so that the parent has one."""
+def set_threads(_):
+    """The parent's linear algebra has one thread, so that the parent has one: now as many as the environment says, or all."""
+    said = (os.environ.get(name, "") for name in ("OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"))
+    threads = next((int(n) for n in said if n.isdigit() and int(n)), len(os.sched_getaffinity(0)))
     with open("/proc/self/maps") as f:
         libraries = {line.split(None, 5)[5].strip() for line in f if "openblas" in line}
     for path in libraries:
@@ -167,7 +187,7 @@ def use_all_processors(_):
             for suffix in ("64_", ""):
                 call = getattr(library, f"{prefix}_set_num_threads{suffix}", None)
                 if call is not None:
-                    call(len(os.sched_getaffinity(0)))
+                    call(threads)
 
 
 PARTS = {
@@ -180,6 +200,7 @@ PARTS = {
     "zarr.core.config": reread_zarr,
     "jedi.settings": move_jedi_cache,
     "parso.cache": move_parso_cache,
+    "bokeh.util.logconfig": take_back_handler,
     "numpy.random": seed_numpy,
-    "numpy._core._multiarray_umath": use_all_processors,
+    "numpy._core._multiarray_umath": set_threads,
 }

@@ -2,8 +2,8 @@
 
     python3 prepared.py LIST PADDING     descriptor 3: a socket pair to cratond; PADDING: room for the arguments that ps shows
 
-There are two. LIST `modules` makes the parent of user servers, LIST `kernel-modules` that of the processes from which a user's
-kernels are forked (kernels.py).
+There are three. LIST `modules` makes the parent of user servers, LIST `kernel-modules` that of the processes from which a user's
+kernels are forked (kernels.py), LIST `cluster-modules` that of the schedulers and workers of Dask clusters.
 
 A start is one datagram with two descriptors, of which the parent reads nothing: TALK, a socket to cratond, and LOG. It forks. The fork
 (the intermediate) says "i" on TALK, waits until cratond has put it into the user's control group, and only then reads the request: so
@@ -44,6 +44,8 @@ TAINTED = {
     "modules": {"jupyterhub", "jupyterlab.labapp", "jupyterlab.labhubapp", "dask", "distributed", "numpy", "pandas", "matplotlib", "fsspec",
                 "zarr", "jedi", "dask_gateway"},
     "kernel-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "distributed", "matplotlib", "dask_gateway"},
+    # Dask's own modules take some 200 values from files of the home, the environment and the control group when they are imported.
+    "cluster-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "IPython", "dask", "distributed", "dask_gateway", "matplotlib", "jedi"},
 }
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_CAPBSET_DROP = 1, 4, 15, 24
@@ -153,7 +155,7 @@ def can_be_root_again():
 
 
 def serve(home, arguments, environment):
-    """The program of the request: a server, which is a script; or kernels.py, which is here already."""
+    """The program of the request: a script of the environment, which is a server or `dask`; or kernels.py, which is here already."""
     def run():
         afresh.set_environment(dict(os.fsdecode(line).split("=", 1) for line in environment))
         os.chdir(home)
@@ -165,6 +167,7 @@ def serve(home, arguments, environment):
             return
         afresh.forget_the_parent()
         gc.enable()
+        sys.path.insert(0, os.path.dirname(sys.argv[0]))
         runpy.run_path(sys.argv[0], run_name="__main__")
 
     afresh.run_as_program(run)

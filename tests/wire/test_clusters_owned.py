@@ -1,14 +1,16 @@
 """Dask clusters: whose they are and when they go, what they are given, what they may use together. With the real client."""
+import importlib.metadata
 import os
+import signal
 import sqlite3
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dask_gateway import Gateway, GatewayWarning
+from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
 from gateway_client import SMALL, Member, Notebook
-from hub_client import request, running, wait_for
+from hub_client import PREFIX, Platform, request, running, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,68 @@ def test_another_python_is_refused(ada):
     headers = {"Authorization": f"jupyterhub {ada.token}", "Content-Type": "application/json", "User-Agent": "Python/3.8 aiohttp/3.9.1"}
     answer = request("POST", ada.address + "/api/v1/clusters/", "{}", headers)
     assert answer.status == 409 and f"runs in Python 3.8, and clusters run Python {version} with distributed 2" in answer.json()["error"], answer.text
+
+
+class Upgradable(Platform):
+    """Its prefix is a folder of its own, whose software environment can be another from one moment to the next."""
+
+    def __init__(self):
+        super().__init__()
+        self.prefix = self.folder / "prefix"
+        (self.prefix / "env").mkdir(parents=True, mode=0o755)
+        for entry in PREFIX.iterdir():
+            if entry.name != "env":
+                (self.prefix / entry.name).symlink_to(entry)
+        self.common[self.common.index("--prefix") + 1] = str(self.prefix)
+        self.switch((PREFIX / "env/current").resolve())
+
+    def switch(self, environment):
+        (self.prefix / "env/next").symlink_to(environment)
+        os.replace(self.prefix / "env/next", self.prefix / "env/current")
+
+    def upgrade(self, package, version):
+        """To one that is the same but for a version."""
+        now, new = (self.prefix / "env/current").resolve(), self.prefix / "env/newer"
+        packages = next((now / "lib").glob("python3*/site-packages"))
+        (new / packages.relative_to(now)).mkdir(parents=True)
+        for entry in packages.iterdir():
+            name = f"{package}-{version}.dist-info" if entry.name.startswith(f"{package}-") else entry.name
+            (new / packages.relative_to(now) / name).symlink_to(entry)
+        for entry in now.iterdir():
+            if entry.name != "lib":
+                (new / entry.name).symlink_to(entry)
+        self.switch(new)
+        return new
+
+
+@pytest.mark.parametrize("package", ["dask", "distributed"])
+def test_a_server_older_than_an_upgrade_is_refused(package):
+    """Both versions are named; after a restart of the server, and with a token of one's own, there is a cluster. Also after a kill of the hub."""
+    with running("--preimport", "no", kind=Upgradable) as platform:
+        eva = Member(platform, platform.administrator(), "eva")
+        given = eva.start_server()
+        has = {name: importlib.metadata.version(name) for name in ("dask", "distributed")}
+
+        def ask():
+            return eva.ask("POST", "/v1/clusters/", {"cluster_options": SMALL}, token=given["JUPYTERHUB_API_TOKEN"])
+        answer = ask()
+        assert answer.status == 201, answer.text
+        platform.upgrade(package, "2099.1.0")
+        pid = platform.hub_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: platform.hub_pid() not in (0, pid), 20)
+        platform.wait_ready()
+        answer = ask()
+        now = {**has, package: "2099.1.0"}
+        assert answer.status == 409, answer.text
+        assert f"started with dask {has['dask']} and distributed {has['distributed']}, and clusters run dask {now['dask']} and distributed {now['distributed']}" in \
+            answer.json()["error"]
+        with Notebook(given), Gateway() as gateway, pytest.raises(GatewayClusterError, match="restart your server"):
+            gateway.submit(**SMALL)
+        assert eva.ask("POST", "/v1/clusters/", {"cluster_options": SMALL}).status == 201
+        eva.stop_server()
+        given = eva.start_server()
+        assert ask().status == 201
 
 
 def put_in_group(admin, group, *names):

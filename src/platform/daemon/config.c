@@ -57,7 +57,7 @@ static const row rows[] = {
     {"uid-first", "N", "first of the user ids given to accounts (20001)", INT, AT(uid_first), 1000, 2000000000},
     {"uid-count", "N", "how many user ids there are (20000)", INT, AT(uid_count), 1, 1000000},
     {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", PREFIX, AT(account_prefix), 0, 0},
-    {"preimport", "yes|no", "start servers from a parent that has Jupyter imported (yes)", YES_NO, AT(preimport), 0, 0},
+    {"preimport", "yes|no", "start servers, kernels and Dask clusters from parents that have much imported (yes)", YES_NO, AT(preimport), 0, 0},
     {"gateway", "yes|no", "Dask clusters on demand (yes)", YES_NO, AT(gateway), 0, 0},
     {"gateway-idle", "S", "seconds after which a cluster without work ends; 0: never (1800)", INT, AT(gateway_idle_s), 0, 10000000},
     {"gateway-clusters", "N", "clusters of one person at a time (4)", INT, AT(gateway_clusters), 1, 1000},

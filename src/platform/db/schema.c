@@ -336,5 +336,13 @@ const cr_migration cr_schema[] = {
      "  hash BLOB PRIMARY KEY,"
      "  expires_ms INTEGER NOT NULL"
      ") STRICT, WITHOUT ROWID;"},
+    {17, "what servers were started with",
+     "CREATE TABLE server_software ("             /* see gateway/versions.h; of a server started before there is none */
+     "  server_id INTEGER PRIMARY KEY REFERENCES servers (id) ON DELETE CASCADE,"
+     "  generation INTEGER NOT NULL,"             /* of the start; another one: it is out of date */
+     "  python TEXT NOT NULL,"
+     "  dask TEXT NOT NULL,"
+     "  distributed TEXT NOT NULL"
+     ") STRICT;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

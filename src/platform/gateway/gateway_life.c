@@ -9,6 +9,7 @@
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
+#include "platform/gateway/versions.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
 
@@ -616,6 +617,8 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
         on_own_event(g, e);
         return true;
     }
+    if (e->kind == CR_RUNNER_STARTED)
+        cr_versions_note(hub->db, hub->config, e->id.generation);
     if (e->kind == CR_RUNNER_EXITED)
         on_server_exit(g, e->id.generation);
     if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)

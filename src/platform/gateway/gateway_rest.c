@@ -267,15 +267,21 @@ static void on_list(cr_request *req) {
 }
 
 /* false: replied. */
-static bool versions_fit(cr_request *req) {
-    char theirs[CR_VERSION_MAX], ours[CR_VERSION_MAX], distributed[CR_VERSION_MAX];
-    if (!cr_version_of_agent(cr_request_header(req, "User-Agent"), theirs))
+static bool versions_fit(cr_request *req, int64_t server_id) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_versions ours, theirs;
+    char python[CR_VERSION_MAX];
+    cr_versions_installed(hub->config, &ours);
+    if (ours.python[0] && cr_version_of_agent(cr_request_header(req, "User-Agent"), python) && strcmp(python, ours.python) != 0) {
+        reply(req, 409, "This program runs in Python %s, and clusters run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
+              "of the environment that is installed here; restart your server when it is older than that.", python, ours.python, ours.distributed);
+        return false;
+    }
+    if (!server_id || !cr_versions_of_server(hub->db, server_id, &theirs) ||
+        (strcmp(theirs.dask, ours.dask) == 0 && strcmp(theirs.distributed, ours.distributed) == 0))
         return true;
-    cr_versions_installed(cr_hub_of(req)->config, ours, distributed);
-    if (!ours[0] || strcmp(theirs, ours) == 0)
-        return true;
-    reply(req, 409, "This program runs in Python %s, and clusters run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
-          "of the environment that is installed here; restart your server when it is older than that.", theirs, ours, distributed);
+    reply(req, 409, "Your server was started with dask %s and distributed %s, and clusters run dask %s and distributed %s: what the one sends the other may not "
+          "read. Save your work and restart your server; it then has what clusters have.", theirs.dask, theirs.distributed, ours.dask, ours.distributed);
     return false;
 }
 
@@ -286,7 +292,7 @@ static void on_submit(cr_request *req) {
     cr_cluster *c;
     json_t *all = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!needs_caller(req, &person, &server_id) || !versions_fit(req))
+    if (!needs_caller(req, &person, &server_id) || !versions_fit(req, server_id))
         return;
     if (!json_is_object(req->json)) {
         reply(req, 422, "The body must be an object with cluster_options");

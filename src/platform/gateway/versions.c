@@ -1,8 +1,9 @@
-/* versions.c - from the User-Agent, and from the names of folders of the environment. */
+/* versions.c - from the User-Agent, from the names of folders of the environment, and what a server was started with. */
 #include "platform/gateway/versions.h"
 
 #include <dirent.h>
 #include <stdio.h>
+#include "base/log.h"
 #include "base/text.h"
 
 static bool take_version(const char *text, size_t n, char out[CR_VERSION_MAX]) {
@@ -34,12 +35,37 @@ static void find(const char *folder, const char *prefix, const char *suffix, cha
         closedir(d);
 }
 
-void cr_versions_installed(const cr_config *c, char python[CR_VERSION_MAX], char distributed[CR_VERSION_MAX]) {
+void cr_versions_installed(const cr_config *c, cr_versions *v) {
     char folder[700];
-    python[0] = distributed[0] = 0;
+    *v = (cr_versions){0};
     snprintf(folder, sizeof folder, "%s/env/current/lib", c->prefix);
-    find(folder, "python", "", python);
-    snprintf(folder, sizeof folder, "%s/env/current/lib/python%s/site-packages", c->prefix, python);
-    if (python[0])
-        find(folder, "distributed-", ".dist-info", distributed);
+    find(folder, "python", "", v->python);
+    snprintf(folder, sizeof folder, "%s/env/current/lib/python%s/site-packages", c->prefix, v->python);
+    if (!v->python[0])
+        return;
+    find(folder, "dask-", ".dist-info", v->dask);
+    find(folder, "distributed-", ".dist-info", v->distributed);
+}
+
+void cr_versions_note(cr_db *db, const cr_config *c, uint64_t generation) {
+    cr_versions v;
+    cr_err err = CR_ERR_INIT;
+    cr_versions_installed(c, &v);
+    if (cr_db_run(db, &err, "INSERT OR REPLACE INTO server_software (server_id, generation, python, dask, distributed) "
+                  "SELECT id, generation, ?, ?, ? FROM servers WHERE generation = ?", "ttti", v.python, v.dask, v.distributed, (int64_t)generation) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "noting the software of a server", &err);
+}
+
+static void copy(char out[CR_VERSION_MAX], const char *text) { snprintf(out, CR_VERSION_MAX, "%s", text ? text : ""); }
+
+bool cr_versions_of_server(cr_db *db, int64_t server_id, cr_versions *v) {
+    cr_err err = CR_ERR_INIT;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(db, &q, &err, "SELECT w.python, w.dask, w.distributed FROM server_software w JOIN servers s ON s.id = w.server_id "
+                      "WHERE s.id = ? AND s.generation = w.generation", "i", server_id) != CR_OK || !cr_query_next(&q))
+        return false;
+    copy(v->python, cr_query_text(&q, 0));
+    copy(v->dask, cr_query_text(&q, 1));
+    copy(v->distributed, cr_query_text(&q, 2));
+    return true;
 }

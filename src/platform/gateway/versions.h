@@ -2,19 +2,34 @@
  *
  * dask_gateway's protocol says nothing of dask or distributed; the only version that a submit carries is Python's, in the User-Agent of
  * aiohttp ("Python/3.11 aiohttp/3.12.0"). Functions travel as bytecode, so another minor version of Python fails in the first task, with
- * a message that nobody understands: it is refused at submit. Differences of dask and distributed are shown by distributed's own client
- * when it connects (VersionMismatchWarning).
+ * a message that nobody understands: it is refused at submit.
+ *
+ * Of dask and distributed the hub knows those that a person's server was started with, so what a notebook of that environment has in
+ * memory: it notes them when the server starts, and compares when its token asks for a cluster. Clusters run what is installed then, which
+ * an upgrade may have changed. A kernel of another environment is not seen by that; there distributed's own client says what differs when
+ * it connects (VersionMismatchWarning).
+ *
+ * Threads: the hub's loop.
  */
 #ifndef CR_PLATFORM_GATEWAY_VERSIONS_H
 #define CR_PLATFORM_GATEWAY_VERSIONS_H
 
 #include "platform/daemon/config.h"
+#include "platform/db/db.h"
 
 enum { CR_VERSION_MAX = 32 };
 
 /* "3.11" of such a User-Agent; false: it is none. */
 bool cr_version_of_agent(const char *agent, char out[CR_VERSION_MAX]);
-/* Of the environment that is installed now: "3.11" and "2026.8.0"; "" what is not found. */
-void cr_versions_installed(const cr_config *config, char python[CR_VERSION_MAX], char distributed[CR_VERSION_MAX]);
+typedef struct cr_versions {
+    char python[CR_VERSION_MAX], dask[CR_VERSION_MAX], distributed[CR_VERSION_MAX];   /* "3.11", "2026.8.0"; "": not found */
+} cr_versions;
+
+/* Of the environment that is installed now. */
+void cr_versions_installed(const cr_config *config, cr_versions *ret_versions);
+/* A server of this generation has started: it has what is installed now. A failure is logged; that server is not compared. */
+void cr_versions_note(cr_db *db, const cr_config *config, uint64_t generation);
+/* Of the server as it runs; false: not known. */
+bool cr_versions_of_server(cr_db *db, int64_t server_id, cr_versions *ret_versions);
 
 #endif

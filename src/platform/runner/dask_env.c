@@ -52,6 +52,15 @@ cr_status cr_dask_env_check(const char *lines, cr_err *err) {
     return CR_OK;
 }
 
+bool cr_dask_env_is_early(const char *lines) {
+    const char *line;
+    size_t n;
+    while (cr_dask_env_next(&lines, &line, &n))
+        if (cr_env_name_is_early(line, strcspn(line, "=\n")))
+            return true;
+    return false;
+}
+
 bool cr_dask_env_has(const char *lines, const char *name) {
     const char *line;
     size_t n, k = strlen(name);

@@ -24,6 +24,8 @@ cr_status cr_dask_env_check(const char *lines, cr_err *err) CR_MUST_USE;
 
 /* at: begins as the text; false: no more. *ret_line is n bytes NAME=VALUE without the newline, no zero behind. */
 bool cr_dask_env_next(const char **at, const char **ret_line, size_t *ret_n);
+/* Has a variable that counts only in a process that begins with it: see cr_env_name_is_early. */
+bool cr_dask_env_is_early(const char *lines);
 bool cr_dask_env_has(const char *lines, const char *name);
 
 #endif

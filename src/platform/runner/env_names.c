@@ -62,6 +62,20 @@ bool cr_env_name_is_right(const char *name, size_t n) {
     return true;
 }
 
+/* Of Python, the C library, and of what share/start/cluster-modules imports. What only Dask reads is not among them: it is imported after
+ * the fork; nor is what share/start/afresh.py reads again. */
+bool cr_env_name_is_early(const char *name, size_t n) {
+    static const char *const beginnings[] = {"PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "GLIBC_", "OPENBLAS_", "GOTO_", "OMP_", "GOMP_", "KMP_", "MKL_", "BLIS_",
+                                             "HDF5_", "NETCDF", "NPY_", "NUMPY_", "NUMCODECS_", "BLOSC_", "PANDAS_", "SCIPY_", "MSGPACK_", "TORNADO_",
+                                             "BOKEH_", "PSUTIL_"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(beginnings); i++) {
+        size_t k = strlen(beginnings[i]);
+        if (n >= k && memcmp(name, beginnings[i], k) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool cr_env_name_may_set(cr_env_giver giver, const char *name, size_t n, const char **ret_rule) {
     for (size_t i = 0; i < CR_ARRAY_LEN(table); i++) {
         if (!(table[i].free_to & giver) && fits(table[i].name, name, n)) {

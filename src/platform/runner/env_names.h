@@ -17,6 +17,8 @@ typedef enum cr_env_giver { CR_ENV_OPERATOR = 1, CR_ENV_PERSON = 2 } cr_env_give
 
 /* n bytes: [A-Za-z_][A-Za-z0-9_]*, at most CR_ENV_NAME_MAX. */
 bool cr_env_name_is_right(const char *name, size_t n);
+/* Read when an interpreter or a library starts, so that a process that is forked from a running one would not follow it. */
+bool cr_env_name_is_early(const char *name, size_t n);
 /* False: *ret_rule is the row that keeps it, a name or a beginning with '*' behind it; untouched otherwise. */
 bool cr_env_name_may_set(cr_env_giver giver, const char *name, size_t n, const char **ret_rule);
 

@@ -1,5 +1,6 @@
 /* prepared.h - a prepared parent: a Python process that has much imported, from which processes of users are forked. There is one with
- * Jupyter for user servers, and one with NumPy, xarray and IPython for the processes that fork a user's kernels.
+ * Jupyter for user servers, one with NumPy, xarray and IPython for the processes that fork a user's kernels, and one with what
+ * schedulers and workers of Dask clusters import (docs/decisions/0027).
  *
  * A server that is forked is ready in a fraction of the time and CPU of one that imports everything, and shares the parent's memory
  * pages (docs/decisions/0005). share/start/prepared.py is the other side; it says how a start goes. There is one parent, for the
@@ -24,7 +25,7 @@
 typedef struct cr_prepared cr_prepared;
 typedef struct cr_prepared_setup {
     const cr_config *config;      /* borrowed */
-    const char *of;               /* for the log: "servers", "kernels"; static */
+    const char *of;               /* for the log: "servers", "kernels", "clusters"; static */
     const char *list;             /* of modules, below PREFIX/share/craton/start; static */
     cr_watch *watch;
     uid_t start_uid;              /* of CR_START_USER; not used without root */

@@ -40,6 +40,7 @@ struct cr_servers {
     cr_owner_rules *rules;        /* NULL: not as root */
     cr_prepared *prepared;        /* parent of servers; NULL: switched off */
     cr_prepared *kernels;         /* parent of the processes that fork kernels; NULL: switched off */
+    cr_prepared *clusters;        /* parent of schedulers and workers, from the first cluster on; NULL: switched off */
     cr_jobs *jobs;
     cr_making *makings;
     cr_removal *removals;

@@ -81,16 +81,24 @@ static cr_status bound(const cr_servers *s, cr_msg_start *m, cr_err *err) {
 
 /* ---- the process ---- */
 
+/* The parent that this start may be forked from; NULL: none. */
+static cr_prepared *parent_for(cr_servers *s, const cr_launch *l) {
+    if (!l->start->dask.role) {
+        cr_prepared_want(s->prepared, l->environment);
+        cr_prepared_want(s->kernels, l->environment);
+        return s->prepared;
+    }
+    cr_prepared_want(s->clusters, l->environment);
+    return cr_dask_env_is_early(l->start->dask.environment) ? NULL : s->clusters;
+}
+
 /* False: to be started plainly. */
 static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
     cr_err err = CR_ERR_INIT;
-    if (!s->prepared || l->start->dask.role)
+    cr_prepared *parent = parent_for(s, l);
+    if (!cr_prepared_is_ready(parent, l->environment))
         return false;
-    cr_prepared_want(s->prepared, l->environment);
-    cr_prepared_want(s->kernels, l->environment);
-    if (!cr_prepared_is_ready(s->prepared, l->environment))
-        return false;
-    if (cr_prepared_launch(s->prepared, l, ret_pid, &err) == CR_OK)
+    if (cr_prepared_launch(parent, l, ret_pid, &err) == CR_OK)
         return true;
     cr_log_err(CR_LOG_WARN, "prepared start failed, starting plainly", &err);
     return false;

@@ -42,7 +42,8 @@ void cr_servers_note_end(cr_servers *s) {
 }
 
 bool cr_servers_holds(const cr_servers *s, pid_t pid) {
-    if (cr_jobs_holds(s->jobs, pid) || cr_prepared_holds(s->prepared, pid) || cr_prepared_holds(s->kernels, pid))
+    if (cr_jobs_holds(s->jobs, pid) || cr_prepared_holds(s->prepared, pid) || cr_prepared_holds(s->kernels, pid) ||
+        cr_prepared_holds(s->clusters, pid))
         return true;
     for (const cr_server *v = s->first; v; v = v->next)
         if (v->pidfd >= 0 && v->r.pid == pid)
@@ -175,6 +176,13 @@ static void tree_name(const cr_config *c, char out[32]) {
     snprintf(out, 32, strcmp(c->run_dir, "/run/craton") == 0 ? "craton" : "craton-%08x", h);
 }
 
+static bool has_clusters(const cr_servers *s) {
+    for (const cr_server *v = s->first; v; v = v->next)
+        if (v->r.role && v->r.state != CR_SERVER_ENDED)
+            return true;
+    return false;
+}
+
 static cr_status open_prepared(cr_servers *s, cr_err *err) {
     const cr_servers_setup *u = &s->setup;
     cr_prepared_setup setup = {.config = u->config, .watch = u->watch, .of = "servers", .list = "modules", .start_uid = u->start_uid,
@@ -187,9 +195,15 @@ static cr_status open_prepared(cr_servers *s, cr_err *err) {
     setup.list = "kernel-modules";
     if (u->config->as_root)       /* for one account it would take more memory than it saves */
         CR_TRY(cr_prepared_new(&setup, &s->kernels, err));
+    setup.of = "clusters";
+    setup.list = "cluster-modules";
+    if (u->config->gateway)
+        CR_TRY(cr_prepared_new(&setup, &s->clusters, err));
     if (cr_server_environment(u->config, environment, NULL) == CR_OK) {   /* else the first start says what is missing */
         cr_prepared_want(s->prepared, environment);
         cr_prepared_want(s->kernels, environment);
+        if (has_clusters(s))      /* else the first cluster begins it: most of the time nobody has one */
+            cr_prepared_want(s->clusters, environment);
     }
     return CR_OK;
 }
@@ -247,6 +261,7 @@ void cr_servers_close(cr_servers *s) {
     cr_makings_free(s);
     cr_prepared_free(s->prepared);
     cr_prepared_free(s->kernels);
+    cr_prepared_free(s->clusters);
     while (s->first)
         cr_server_let_go(s->first);
     if (s->groups)

@@ -38,6 +38,18 @@ START_TEST(each_name_has_its_givers) {
 }
 END_TEST
 
+START_TEST(what_is_read_early) {
+    static const char *const early[] = {"PYTHONWARNINGS", "LANG", "LC_ALL", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX", "PANDAS_FUTURE", "BOKEH_MINIFIED"};
+    static const char *const late[] = {"DASK_CONFIG", "DASK_DISTRIBUTED__ADMIN__TICK__LIMIT", "GDAL_CACHEMAX", "AWS_REGION", "TZ", "OMP", "ZARR_CONFIG", "MY_LANG"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(early); i++)
+        ck_assert_msg(cr_env_name_is_early(early[i], strlen(early[i])), "%s", early[i]);
+    for (size_t i = 0; i < CR_ARRAY_LEN(late); i++)
+        ck_assert_msg(!cr_env_name_is_early(late[i], strlen(late[i])), "%s", late[i]);
+    ck_assert(cr_dask_env_is_early("A=1\nOMP_NUM_THREADS=2\n") && cr_dask_env_is_early("LC_ALL=C\n"));
+    ck_assert(!cr_dask_env_is_early("") && !cr_dask_env_is_early("A=OMP_NUM_THREADS=2\nB=LANG\n"));
+}
+END_TEST
+
 START_TEST(only_names_are_names) {
     char longest[CR_ENV_NAME_MAX + 2];
     memset(longest, 'A', sizeof longest);
@@ -88,6 +100,7 @@ static Suite *suite(void) {
     Suite *s = suite_create("env_names");
     TCase *t = tcase_create("all");
     tcase_add_test(t, each_name_has_its_givers);
+    tcase_add_test(t, what_is_read_early);
     tcase_add_test(t, only_names_are_names);
     tcase_add_test(t, what_the_platform_sets_is_kept);
     suite_add_tcase(s, t);
