@@ -58,10 +58,10 @@ def compute(workload, path, variant, client):
 
     xr.set_options(use_bottleneck=False, use_flox=True)
     if variant == "dask":
-        with xr.open_dataset(path, engine="netcdf4", chunks={}) as ds:
-            return client.compute(WORKLOADS[workload](ds)).result()
+        with xr.open_dataset(path, engine="netcdf4", chunks={}, chunked_array_type="dask") as ds:
+            return client.compute(WORKLOADS[workload](ds, variant)).result()
     with xr.open_dataset(path, engine="craton", chunks={}) as ds:
-        return WORKLOADS[workload](ds).compute(**({"cluster": client} if variant == "craton" else {}))
+        return WORKLOADS[workload](ds, variant).compute(**({"cluster": client} if variant == "craton" else {}))
 
 
 def run(workload, path, variant, client):
