@@ -16,7 +16,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import _craton, parts
+from . import _craton, parts, sending
 from .chunks import parse_bytes
 from .graph import flatten
 from .runtime import compute_nodes, context
@@ -156,7 +156,7 @@ def _encoded(nodes, groups, limit):
     """Bytes per group; the limit is for all together."""
     graphs = []
     for group in groups:
-        graphs.append(_craton.encode_graph(tuple(nodes[i] for i in group), limit))
+        graphs.append(sending.encode(tuple(nodes[i] for i in group), limit))
         limit = max(0, limit - len(graphs[-1]))
     return graphs
 
@@ -231,7 +231,7 @@ def compute_on(cluster, nodes, dtypes, progress=None):
             # One task for what one scan serves, unless its results are worth cutting.
             for start, count in parts.boxes(chosen, run.wanted) or [(None, None)]:
                 boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
-                tasks.append((group, start, count, run.submit(run_graph, _craton.encode_graph(boxed, _ANY))))
+                tasks.append((group, start, count, run.submit(run_graph, sending.encode(boxed, _ANY))))
         for (group, start, count, _), answer in zip(tasks, run.gather([t[-1] for t in tasks])):
             for i, values in zip(group, answer):
                 if start is None:
@@ -251,8 +251,8 @@ def _settle(run, nodes):
         found, ranked = parts.reductions_in_parts(context(), nodes, run.wanted), parts.quantiles_in_boxes(nodes, run.wanted)
         if not found and not ranked:
             return nodes
-        boxes = [[run.submit(run_graph, _craton.encode_graph((parts.box_of(r.node, *box),), _ANY)) for box in r.boxes] for r in ranked]
-        graphs = [_craton.encode_graph(r.targets, _ANY) for r in found]
+        boxes = [[run.submit(run_graph, sending.encode((parts.box_of(r.node, *box),), _ANY)) for box in r.boxes] for r in ranked]
+        graphs = [sending.encode(r.targets, _ANY) for r in found]
         shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for r, graph in zip(found, graphs)]
         # States that are large go from worker to worker; only the values come here.
         there = [run.submit(run_combine, graph, r.wanted, *futures) if r.state_bytes > STATES_HERE else None
@@ -308,7 +308,7 @@ def write_on(cluster, path, nodes, progress=None):
                 for start, count in cut or [(None, None)]:
                     boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
                     places = [(names[i], (0,) * len(left[i].shape) if start is None else start) for i in group]
-                    futures.append(run.submit(run_write, _craton.encode_graph(boxed, _ANY), path, places))
+                    futures.append(run.submit(run_write, sending.encode(boxed, _ANY), path, places))
             if here:
                 _craton.update(context(), path, here, None)
             run.gather(futures)
@@ -420,7 +420,7 @@ def _work(topic, part, graph, function):
             worker.log_event(topic, {"part": part, "report": (done, total, phase, n_phases)})
 
     try:
-        nodes = _craton.decode_graph(graph)
+        nodes = sending.decode(graph)
         limit = worker.memory_manager.memory_limit
         with _turn:
             context = _context(worker.state.nthreads, int(limit * SHARE) if limit else 0)

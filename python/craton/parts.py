@@ -14,6 +14,7 @@ import numpy as np
 from . import _craton
 from . import chunks as grids
 from .graph import make, memory, replace, walk
+from .sending import as_there, has_functions
 
 PART_NS = 250e6              # what a part should be worth, of one thread: a task costs a few milliseconds
 LIGHT_NS = 100e6             # what is less, and has nothing to read, is computed here
@@ -21,6 +22,7 @@ STATES_BYTES = 256 << 20     # of all parts of one scan
 SETTLED_BYTES = 64 << 20     # values of a reduction that are sent along to compute what is made of them
 
 RANK_NS = 4                  # per element that is ranked
+FUNCTION_NS = 10             # per element that Python makes
 
 _REDUCTIONS = ("reduce", "group")
 _RUNNING = ("cumulate", "fill_forward")
@@ -36,6 +38,12 @@ def _begins_later(node):
     """A running sum or fill whose blocks begin from what a reduction, nobody has given it yet, finds that others leave."""
     operation, inputs, _ = node.recipe
     return operation in _RUNNING and len(inputs) == 1 and _craton.carries(node) is not None
+
+
+def _looks_back(node):
+    """A fill that needs no more than its limit of what is before."""
+    operation, _, parameters = node.recipe
+    return operation == "fill_forward" and parameters[1] > 0
 
 
 def _first(nodes):
@@ -64,8 +72,8 @@ def _target(node):
 
 
 def _as_sent(nodes):
-    """What computes these nodes as a worker will have it: nodes that are equal here need not be one there, and scans are found by what is one."""
-    return _craton.decode_graph(_craton.encode_graph(tuple(map(_target, nodes)), 1 << 40))
+    """What computes these nodes as a worker will have it."""
+    return as_there(tuple(map(_target, nodes)))
 
 
 def _worth(context, nodes, wanted):
@@ -86,9 +94,16 @@ def _worth(context, nodes, wanted):
 
 def reductions_in_parts(context, nodes, wanted):
     """[Reductions]: what of these nodes is worth computing in parts before the rest, per scan."""
-    outputs, scans = set(map(id, nodes)), {}
+    outputs = set(map(id, nodes))
     first = [n for n in first_reductions(nodes) if n.recipe[0] in _RUNNING or
              all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]  # fmt: skip
+    with_functions = [n for n in first if has_functions((n,))]
+    alike = [n for n in first if n not in with_functions], [n for n in with_functions if _target(n) is n]
+    return [r for some in alike for r in _by_scan(context, some, wanted)]
+
+
+def _by_scan(context, first, wanted):
+    scans = {}
     if not first:
         return []
     try:
@@ -133,6 +148,8 @@ def cost_ns(nodes):
     for n in walk(nodes):
         operation, inputs, _ = n.recipe
         cost += _bytes(n) if operation == "file" else 0 if operation in _GIVEN else math.prod(n.shape)
+        if operation == "python":
+            cost += FUNCTION_NS * math.prod(n.shape)
         if operation == "quantile":
             cost += RANK_NS * math.prod(inputs[0].shape)
     return cost
@@ -231,11 +248,11 @@ def _running_axes(root, only_whole=False):
                 found |= {axis - (axis > parameters[0]) for axis in below}
             elif operation == "quantile":
                 found |= {to for axis, to in _kept_axes(node).items() if axis in below}
-            elif operation == "regrid" and below:
+            elif operation in ("regrid", "python") and below:
                 found |= set(range(len(node.shape)))
             else:
                 found |= {axis + len(node.shape) - len(i.shape) for axis in below}
-        if operation in _RUNNING and not (only_whole and len(inputs) > 1):
+        if operation in _RUNNING and not (only_whole and (len(inputs) > 1 or _looks_back(node))):
             found.add(parameters[0])
         along[id(node)] = found
     return along[id(root)]
