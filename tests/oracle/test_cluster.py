@@ -44,14 +44,13 @@ def client():
 
 
 @contextlib.contextmanager
-def started_by_hand(folder, *options, security=None, env=None):
+def started_by_hand(folder, *options, security=None):
     """`dask scheduler` and two of `dask worker`, as people and batch systems start them, with a client of theirs."""
     file = folder / "scheduler.json"
     started = []
 
     def start(*command):
-        started.append(subprocess.Popen([sys.executable, "-m", "dask", *command, *options, "--scheduler-file", file], cwd=folder,
-                                        stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})}))  # fmt: skip
+        started.append(subprocess.Popen([sys.executable, "-m", "dask", *command, *options, "--scheduler-file", file], cwd=folder, stderr=subprocess.DEVNULL))
 
     start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
     try:
@@ -225,8 +224,8 @@ def running(client):
     return [worker for worker, keys in client.processing().items() if keys]
 
 
-def wait_until(condition):
-    end = time.monotonic() + WAIT_S
+def wait_until(condition, seconds=WAIT_S):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -502,11 +501,13 @@ def test_a_worker_that_comes_back_late_writes_nothing(tmp_path, finely):
     """It is stopped in the middle of its task and held for dead; its task runs elsewhere, the store is finished and changed; then it goes on."""
     folder, path = tmp_path / "dask", tmp_path / "store"
     folder.mkdir()
-    env = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "20 s"}
     values, errors, late = as_array(np.full((4000, 1), 0.25), chunks=(10, 1)) + as_array(np.full((1, 2000), 0.25), chunks=(1, 1000)), [], []
     for _ in range(60):
         values = np.sin(values)
     rows = xr.Dataset({"v": (("y", "x"), values)})
+
+    async def hold_for_dead(dask_scheduler, address):
+        await dask_scheduler.remove_worker(address=address, stimulus_id="test", close=False)
 
     def write(client):
         try:
@@ -520,22 +521,23 @@ def test_a_worker_that_comes_back_late_writes_nothing(tmp_path, finely):
     def chunks(where):
         return sum(f[0].isdigit() for _, _, files in os.walk(where) for f in files)
 
-    with started_by_hand(folder, env=env) as client:
+    with started_by_hand(folder) as client:
         pids = client.run(os.getpid)
         thread = threading.Thread(target=write, args=(client,))
         thread.start()
         try:
-            wait_until(lambda: chunks(tmp_path) > 0 or errors)
-            wait_until(lambda: late.extend(pids[w] for w in running(client)) or late or not thread.is_alive())
+            wait_until(lambda: chunks(tmp_path) > 0 or errors, 4 * WAIT_S)   # workers import what they need first
+            wait_until(lambda: late.extend(running(client)) or late or not thread.is_alive())
             assert late, errors
-            os.kill(late[0], signal.SIGSTOP)
+            os.kill(pids[late[0]], signal.SIGSTOP)
+            client.run_on_scheduler(hold_for_dead, address=late[0])
             thread.join(2 * WAIT_S)
             assert not thread.is_alive() and not errors and chunks(path) == 800
             xr.Dataset({"v": (("y", "x"), np.full((4000, 2000), 7.0))}).craton.to_zarr(path, mode="r+")
             before = changes(path)
         finally:
-            for pid in late[:1]:
-                os.kill(pid, signal.SIGCONT)
+            for worker in late[:1]:
+                os.kill(pids[worker], signal.SIGCONT)
         # It goes on, and finds the directory gone in which it made its chunks.
         time.sleep(3)
         assert changes(path) == before
