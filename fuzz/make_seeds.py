@@ -167,7 +167,10 @@ def graph_seeds(out):
 
     import craton
     from craton import _craton
+    from craton.along import push
+    from craton.array import wrap
     from craton.conversion import as_array
+    from craton.graph import memory
 
     craton.enable()
     out.mkdir(parents=True, exist_ok=True)
@@ -175,6 +178,13 @@ def graph_seeds(out):
     b = as_array(np.arange(24, dtype="i2").reshape(4, 6), chunks=(4, 2))
     da = xr.DataArray(a, dims=("lat", "lon"), coords={"lat": [-60.0, -20, 20, 60], "lon": np.arange(0, 360, 60.0)})
     groups = xr.DataArray([0, 1, 1, 0], dims="lat", name="g")
+    long = as_array(np.arange(32, dtype="f4").reshape(32, 1), chunks=(8, 1))
+
+    def carried(running):
+        """A running sum or fill whose blocks are told what to begin from."""
+        left = _craton.carries(running._node)
+        return wrap(_craton.with_carries(running._node, memory(np.ones(left.shape, left.dtype))))
+
     seeds = {
         "map": [np.sqrt(a * 2 + b), a > b, (a.astype("f8"), b)[0]],
         "view": [a[::-1, 1:5:2], a[[3, 0, 0]].T, a[None, 1:2, :].squeeze(1), b.rechunk((3, 3))],
@@ -183,6 +193,7 @@ def graph_seeds(out):
         "group": [da.groupby(groups).mean().variable._data, da.groupby(groups).median().variable._data],
         "quantile": [da.quantile([0.2, 0.7], "lon").variable._data, da.median().variable._data],
         "along": [da.cumsum("lat").variable._data, da.ffill("lon").variable._data, da.rolling(lon=3).mean().variable._data],
+        "carried": [carried(np.cumsum(long, 0)), carried(push(long, None, 0))],
         "regrid": [da.craton.regrid(90.0).variable._data, da.craton.regrid(90.0, "conservative", skipna=True).variable._data],
     }
     for name, arrays in seeds.items():

@@ -25,6 +25,7 @@ from program import digest, w1, w2  # noqa: E402
 
 WORKLOADS = {"w1": w1, "w2": w2}
 WAIT_S = 120
+STOP_S = 10
 
 
 def cpu_seconds():
@@ -58,10 +59,10 @@ def compute(workload, path, variant, client):
 
     xr.set_options(use_bottleneck=False, use_flox=True)
     if variant == "dask":
-        with xr.open_dataset(path, engine="netcdf4", chunks={}) as ds:
-            return client.compute(WORKLOADS[workload](ds)).result()
+        with xr.open_dataset(path, engine="netcdf4", chunks={}, chunked_array_type="dask") as ds:
+            return client.compute(WORKLOADS[workload](ds, variant)).result()
     with xr.open_dataset(path, engine="craton", chunks={}) as ds:
-        return WORKLOADS[workload](ds).compute(**({"cluster": client} if variant == "craton" else {}))
+        return WORKLOADS[workload](ds, variant).compute(**({"cluster": client} if variant == "craton" else {}))
 
 
 def run(workload, path, variant, client):
@@ -88,6 +89,17 @@ def start(folder, workers):
     processes += [subprocess.Popen([*command, "worker", "--no-nanny", "--nthreads", "1", "--no-dashboard", "--scheduler-file", file],
                                    cwd=folder, stderr=subprocess.DEVNULL) for _ in range(workers)]
     return file, processes
+
+
+def stop(processes):
+    """Workers first; one that waits for a scheduler that has forgotten it is not waited for."""
+    for p in reversed(processes):
+        p.terminate()
+        try:
+            p.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
 
 
 def measure(o, client):
@@ -139,15 +151,12 @@ def main():
                 time.sleep(0.1)
             with Client(scheduler_file=str(file)) as client:
                 lines = measure(o, client)
+            with open(o.output, "a", encoding="utf-8") as f:
+                for line in lines:
+                    f.write(json.dumps(line) + "\n")
+            table(lines, o.workloads)
         finally:
-            for p in reversed(processes):
-                p.terminate()
-            for p in processes:
-                p.wait(WAIT_S)
-    with open(o.output, "a", encoding="utf-8") as f:
-        for line in lines:
-            f.write(json.dumps(line) + "\n")
-    table(lines, o.workloads)
+            stop(processes)
 
 
 if __name__ == "__main__":

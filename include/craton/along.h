@@ -23,6 +23,13 @@ CR_API cr_status cr_array_cumulate(cr_cumulation c, cr_array *a, int axis, bool 
 /* NaN becomes the last value before it, at most limit steps back (limit 0: any number). Types without NaN stay as they are. */
 CR_API cr_status cr_array_fill_forward(cr_array *a, int axis, int64_t limit, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 
+/* What the blocks of a running sum or a fill (that the two above made) leave: a reduction over each, with the number of blocks as its extent along the
+ * axis; borrowed from a. NULL: it is one block, or another array. */
+CR_API cr_array *cr_along_carries(cr_array *a);
+/* The same running sum or fill with these values for what its blocks leave, which are then not computed: a part of it needs no more of its
+ * input than the block that it lies in. carries has the shape and type of cr_along_carries (CR_INVALID). */
+CR_API cr_status cr_along_with_carries(cr_array *a, cr_array *carries, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+
 /*      name           NumPy */
 #define CR_WINDOW_TABLE(X)                                                                                  \
     X(SUM, "sum") X(PROD, "prod") X(MEAN, "mean") X(MIN, "min") X(MAX, "max") X(VAR, "var") X(STD, "std")

@@ -145,7 +145,9 @@ typedef struct cr_update {
     cr_array *values;             /* cast to the type of the array */
     const int64_t *start;         /* one per axis */
 } cr_update;
-CR_API cr_status cr_zarr_update(const char *path, int n, const cr_update *updates, cr_context *c, cr_err *err) CR_MUST_USE;
+/* staging: a directory in the store in which chunks are made before they are moved into place; NULL: beside their place. When it is removed, no
+ * writer that was told of it changes the store any more, wherever it runs and whether or not it can be reached (CR_NO_FILE). */
+CR_API cr_status cr_zarr_update(const char *path, const char *staging, int n, const cr_update *updates, cr_context *c, cr_err *err) CR_MUST_USE;
 
 #ifdef __cplusplus
 }

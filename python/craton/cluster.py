@@ -5,8 +5,10 @@ in a worker is the functions run_*, at the end.
 """
 
 import contextlib
+import errno
 import inspect
 import math
+import os
 import threading
 import time
 import uuid
@@ -14,7 +16,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from . import _craton, parts
+from . import _craton, parts, sending
 from .chunks import parse_bytes
 from .graph import flatten
 from .runtime import compute_nodes, context
@@ -26,6 +28,7 @@ STATES_HERE = 16 << 20       # of parts that are combined here, not on a worker
 PARTS_PER_WORKER = 3         # few, and enough that no worker waits long for the last
 REPORT_S = 0.25
 IDLE_S = 5.0
+STAGING = ".craton-staging"  # of a store that workers write: there chunks are made
 _ANY = 1 << 40               # that may be sent: seen to before
 
 Cluster = namedtuple("Cluster", "client send_limit result_limit")
@@ -153,7 +156,7 @@ def _encoded(nodes, groups, limit):
     """Bytes per group; the limit is for all together."""
     graphs = []
     for group in groups:
-        graphs.append(_craton.encode_graph(tuple(nodes[i] for i in group), limit))
+        graphs.append(sending.encode(tuple(nodes[i] for i in group), limit))
         limit = max(0, limit - len(graphs[-1]))
     return graphs
 
@@ -228,7 +231,7 @@ def compute_on(cluster, nodes, dtypes, progress=None):
             # One task for what one scan serves, unless its results are worth cutting.
             for start, count in parts.boxes(chosen, run.wanted) or [(None, None)]:
                 boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
-                tasks.append((group, start, count, run.submit(run_graph, _craton.encode_graph(boxed, _ANY))))
+                tasks.append((group, start, count, run.submit(run_graph, sending.encode(boxed, _ANY))))
         for (group, start, count, _), answer in zip(tasks, run.gather([t[-1] for t in tasks])):
             for i, values in zip(group, answer):
                 if start is None:
@@ -242,10 +245,14 @@ def compute_on(cluster, nodes, dtypes, progress=None):
 
 
 def _settle(run, nodes):
-    """The nodes with values in place of those reductions that were worth computing in parts: round by round, what is made of the values
-    of one round may be reduced in the next."""
-    while found := parts.reductions_in_parts(context(), nodes, run.wanted):
-        graphs = [_craton.encode_graph(r.targets, _ANY) for r in found]
+    """The nodes with values in place of those reductions and quantiles that were worth computing in parts: round by round, what is made of the
+    values of one round may be reduced in the next."""
+    while True:
+        found, ranked = parts.reductions_in_parts(context(), nodes, run.wanted), parts.quantiles_in_boxes(nodes, run.wanted)
+        if not found and not ranked:
+            return nodes
+        boxes = [[run.submit(run_graph, sending.encode((parts.box_of(r.node, *box),), _ANY)) for box in r.boxes] for r in ranked]
+        graphs = [sending.encode(r.targets, _ANY) for r in found]
         shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for r, graph in zip(found, graphs)]
         # States that are large go from worker to worker; only the values come here.
         there = [run.submit(run_combine, graph, r.wanted, *futures) if r.state_bytes > STATES_HERE else None
@@ -259,8 +266,19 @@ def _settle(run, nodes):
             else:
                 values += _combined(context(), r.targets, r.wanted, run.gather(futures))
             run.drop(futures)
+        for r, futures in zip(ranked, boxes):
+            reductions.append(r.node)
+            values.append(_assembled(r.node, r.boxes, [answer[0] for answer in run.gather(futures)]))
+            run.drop(futures)
         nodes = parts.settled(nodes, reductions, values)
-    return nodes
+
+
+def _assembled(node, boxes, answers):
+    """Values of a quantile as it is made: of permuted axes, before they are permuted."""
+    result = np.empty(node.shape, node.dtype)
+    for (start, count), values in zip(boxes, answers):
+        result[tuple(slice(a, a + n) for a, n in zip(start, count))] = np.frombuffer(values, node.dtype).reshape(count)
+    return result if node.axes is None else np.ascontiguousarray(result.transpose(np.argsort(node.axes)))
 
 
 def _combined(context, nodes, wanted, states):
@@ -278,7 +296,7 @@ def write_on(cluster, path, nodes, progress=None):
     chunks = {v["name"]: v["shards"] or v["chunks"] or v["shape"] for v in _craton.File(path).variables}
     here, futures = [], []
     try:
-        with _Run(cluster, progress) as run:
+        with _Staging(path), _Run(cluster, progress) as run:
             left = _settle(run, all_nodes)
             for group in independent(left):
                 chosen = tuple(left[i] for i in group)
@@ -290,13 +308,36 @@ def write_on(cluster, path, nodes, progress=None):
                 for start, count in cut or [(None, None)]:
                     boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
                     places = [(names[i], (0,) * len(left[i].shape) if start is None else start) for i in group]
-                    futures.append(run.submit(run_write, _craton.encode_graph(boxed, _ANY), path, places))
+                    futures.append(run.submit(run_write, sending.encode(boxed, _ANY), path, places))
             if here:
                 _craton.update(context(), path, here, None)
             run.gather(futures)
     except BaseException:
         _wait_until_idle(cluster.client)
         raise
+
+
+class _Staging:
+    """Where chunks of a store are made before they are moved into place. When it is gone nobody can write into the store any more, not even a worker
+    that lost its connection in the middle of a chunk and goes on later: its task ran again elsewhere, and the store may since be in use."""
+
+    def __init__(self, path):
+        self.path = os.path.join(path, STAGING)
+
+    def __enter__(self):
+        os.mkdir(self.path)
+
+    def __exit__(self, *exc):
+        end = time.monotonic() + IDLE_S
+        while True:
+            for name in os.listdir(self.path):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.path, name))
+            try:
+                return os.rmdir(self.path)
+            except OSError as error:                         # somebody still begins new ones
+                if error.errno != errno.ENOTEMPTY or time.monotonic() > end:
+                    raise
 
 
 def _wait_until_idle(client):
@@ -379,7 +420,7 @@ def _work(topic, part, graph, function):
             worker.log_event(topic, {"part": part, "report": (done, total, phase, n_phases)})
 
     try:
-        nodes = _craton.decode_graph(graph)
+        nodes = sending.decode(graph)
         limit = worker.memory_manager.memory_limit
         with _turn:
             context = _context(worker.state.nthreads, int(limit * SHARE) if limit else 0)
@@ -416,7 +457,7 @@ def run_write(topic, part, graph, path, places):
     """The task: values of a graph into whole chunks of a store; places: (name, where it begins) per result. Done twice, it writes the same."""
 
     def write(context, nodes, report):
-        _craton.update(context, path, [(name, node, start) for node, (name, start) in zip(nodes, places)], report)
+        _craton.update(context, path, [(name, node, start) for node, (name, start) in zip(nodes, places)], report, STAGING)
 
     return _work(topic, part, graph, write)
 

@@ -25,6 +25,11 @@ def _build_python(inputs, call, code, shape, chunks, serial):
     return _craton.callback(guarded_call(call, inputs, shape, code), code, shape, chunks, serial)
 
 
+def _begun(node, carries=None):
+    """carries: values of what the blocks of a running sum leave; None: they are computed."""
+    return node if carries is None else _craton.with_carries(node, carries)
+
+
 BUILDERS = {
     "memory": _build_memory,
     "file": _build_file,
@@ -43,8 +48,8 @@ BUILDERS = {
     "cast": lambda inputs, code: _craton.cast(inputs[0], code),
     "unpack": lambda inputs, *packing: _craton.unpack(inputs[0], *packing),
     "reduce": lambda inputs, name, *options: _craton.reduce(name, inputs[0], *options),
-    "cumulate": lambda inputs, axis, product, skipna: _craton.cumulate(inputs[0], axis, product, skipna),
-    "fill_forward": lambda inputs, axis, limit: _craton.fill_forward(inputs[0], axis, limit),
+    "cumulate": lambda inputs, axis, product, skipna: _begun(_craton.cumulate(inputs[0], axis, product, skipna), *inputs[1:]),
+    "fill_forward": lambda inputs, axis, limit: _begun(_craton.fill_forward(inputs[0], axis, limit), *inputs[1:]),
     "window": lambda inputs, name, *options: _craton.window(name, inputs[0], *options),
     "quantile": lambda inputs, axes, q, *options: _craton.quantile(inputs[0], axes, None if q is None else np.array(q), *options),
     "regrid": lambda inputs, weights, *options: _craton.regrid(inputs[0], weights._native, *options),

@@ -14,43 +14,66 @@ import numpy as np
 from . import _craton
 from . import chunks as grids
 from .graph import make, memory, replace, walk
+from .sending import as_there, has_functions
 
 PART_NS = 250e6              # what a part should be worth, of one thread: a task costs a few milliseconds
 LIGHT_NS = 100e6             # what is less, and has nothing to read, is computed here
 STATES_BYTES = 256 << 20     # of all parts of one scan
 SETTLED_BYTES = 64 << 20     # values of a reduction that are sent along to compute what is made of them
 
+RANK_NS = 4                  # per element that is ranked
+FUNCTION_NS = 10             # per element that Python makes
+
 _REDUCTIONS = ("reduce", "group")
-_BARRIERS = (*_REDUCTIONS, "quantile")
 _RUNNING = ("cumulate", "fill_forward")
 _GIVEN = ("memory", "file", "python", "scalar", "full")
 
 # nodes: of the graph; targets: what is computed in their place
 Reductions = namedtuple("Reductions", "nodes targets wanted n_parts state_bytes")
+# node: a quantile; boxes: [(start, count)] of its values
+Ranked = namedtuple("Ranked", "node boxes")
 
 
-def first_reductions(nodes):
-    """The reductions of these nodes that are not made of other reductions or quantiles."""
+def _begins_later(node):
+    """A running sum or fill whose blocks begin from what a reduction, nobody has given it yet, finds that others leave."""
+    operation, inputs, _ = node.recipe
+    return operation in _RUNNING and len(inputs) == 1 and _craton.carries(node) is not None
+
+
+def _looks_back(node):
+    """A fill that needs no more than its limit of what is before."""
+    operation, _, parameters = node.recipe
+    return operation == "fill_forward" and parameters[1] > 0
+
+
+def _first(nodes):
+    """What of these nodes needs all of an axis and is made of nothing else that does: reductions, quantiles, running sums in blocks."""
     after, found = set(), []
     for node in walk(nodes):
         operation, inputs, _ = node.recipe
         if any(id(i) in after for i in inputs):
             after.add(id(node))
-        elif operation in _BARRIERS:
+        elif operation in _REDUCTIONS or operation == "quantile" or _begins_later(node):
             after.add(id(node))
-            if operation in _REDUCTIONS:
-                found.append(node)
+            found.append(node)
     return found
 
 
+def first_reductions(nodes):
+    """The reductions of these nodes, and the running sums that begin from some, that are made of no other ones and no quantiles."""
+    return [n for n in _first(nodes) if n.recipe[0] != "quantile"]
+
+
 def _target(node):
-    """A grouping of permuted axes is made as a permuted grouping."""
+    """A grouping of permuted axes is made as a permuted grouping; of running sums it is what their blocks leave."""
+    if node.recipe[0] in _RUNNING:
+        return _craton.carries(node)
     return node if node.axes is None else node.inputs[0]
 
 
 def _as_sent(nodes):
-    """What computes these nodes as a worker will have it: nodes that are equal here need not be one there, and scans are found by what is one."""
-    return _craton.decode_graph(_craton.encode_graph(tuple(map(_target, nodes)), 1 << 40))
+    """What computes these nodes as a worker will have it."""
+    return as_there(tuple(map(_target, nodes)))
 
 
 def _worth(context, nodes, wanted):
@@ -71,8 +94,16 @@ def _worth(context, nodes, wanted):
 
 def reductions_in_parts(context, nodes, wanted):
     """[Reductions]: what of these nodes is worth computing in parts before the rest, per scan."""
-    outputs, scans = set(map(id, nodes)), {}
-    first = [n for n in first_reductions(nodes) if all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]
+    outputs = set(map(id, nodes))
+    first = [n for n in first_reductions(nodes) if n.recipe[0] in _RUNNING or
+             all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]  # fmt: skip
+    with_functions = [n for n in first if has_functions((n,))]
+    alike = [n for n in first if n not in with_functions], [n for n in with_functions if _target(n) is n]
+    return [r for some in alike for r in _by_scan(context, some, wanted)]
+
+
+def _by_scan(context, first, wanted):
+    scans = {}
     if not first:
         return []
     try:
@@ -85,12 +116,22 @@ def reductions_in_parts(context, nodes, wanted):
     return [r for r in (_worth(context, tuple(group), wanted) for group in scans.values()) if r is not None]
 
 
-def settled(nodes, reductions, values):
-    """The nodes with values in place of reductions. Their chunks stay: they decide how later reductions are cut."""
+def quantiles_in_boxes(nodes, wanted):
+    """[Ranked]: the quantiles of these nodes that are worth computing apart, along axes that they keep, before the rest."""
+    found = [n for n in _first(nodes) if n.recipe[0] == "quantile" and all(map(grids.is_regular, n.chunks)) and _bytes(n) <= SETTLED_BYTES]
+    return [Ranked(n, cut) for n in found if (cut := boxes((n,), wanted)) is not None]
+
+
+def settled(nodes, found, values):
+    """The nodes with values in place of what was found. Their chunks stay: they decide how later reductions are cut."""
     others = {}
-    for node, value in zip(reductions, values):
+    for node, value in zip(found, values):
+        operation, inputs, parameters = node.recipe
         sizes = tuple(map(grids.grid_size, _target(node).chunks)) if value.ndim else None
-        others[id(node)] = memory(value, sizes) if node.axes is None else make("permute", (memory(value, sizes),), node.axes)
+        if operation in _RUNNING:
+            others[id(node)] = make(operation, (*inputs, memory(value, sizes)), *parameters)
+        else:
+            others[id(node)] = memory(value, sizes) if node.axes is None else make("permute", (memory(value, sizes),), node.axes)
     return replace(nodes, others)
 
 
@@ -102,8 +143,16 @@ def _bytes(node):
 
 
 def cost_ns(nodes):
-    """Roughly: a nanosecond per element of each operation and per byte that is stored."""
-    return sum(_bytes(n) if n.recipe[0] == "file" else 0 if n.recipe[0] in _GIVEN else math.prod(n.shape) for n in walk(nodes))
+    """Roughly: a nanosecond per element of each operation and per byte that is stored, more where elements are ranked."""
+    cost = 0
+    for n in walk(nodes):
+        operation, inputs, _ = n.recipe
+        cost += _bytes(n) if operation == "file" else 0 if operation in _GIVEN else math.prod(n.shape)
+        if operation == "python":
+            cost += FUNCTION_NS * math.prod(n.shape)
+        if operation == "quantile":
+            cost += RANK_NS * math.prod(inputs[0].shape)
+    return cost
 
 
 def is_light(nodes):
@@ -117,23 +166,114 @@ def boxes(nodes, wanted, grid=None):
     grid: sizes of chunks that no box may cut, per axis; None: the chunks of the first node.
     """
     wanted = min(wanted, int(cost_ns(nodes) / PART_NS))
-    operations = {n.recipe[0] for n in walk(nodes)}
-    if wanted < 2 or len({n.shape for n in nodes}) > 1 or operations.intersection(_BARRIERS + _RUNNING):
+    if wanted < 2 or len({n.shape for n in nodes}) > 1 or 0 in nodes[0].shape or not nodes[0].shape:
         return None
-    shape = nodes[0].shape
-    if 0 in shape or not shape:
+    shape, borders = nodes[0].shape, [_borders(n) for n in nodes]
+    if None in borders:
         return None
-    pieces, n = [], 1
-    for axis, extent in enumerate(shape):
-        ends = list(itertools.accumulate(nodes[0].chunks[axis])) if grid is None else [min(e, extent) for e in range(grid[axis], extent + grid[axis], grid[axis])]
+    last = set().union(*map(_running_axes, nodes))            # a box that begins inside of a block computes what is before it in the block again
+    pieces, n = [None] * len(shape), 1
+    for axis in sorted(range(len(shape)), key=lambda axis: axis in last):
+        ends = [shape[axis]]
+        if all(b[axis] is not None for b in borders):
+            ends = borders[0][axis] if grid is None else [min(e, shape[axis]) for e in range(grid[axis], shape[axis] + grid[axis], grid[axis])]
         k = min(len(ends), -(-wanted // n))
         cuts = [0] + [ends[(i + 1) * len(ends) // k - 1] for i in range(k)]
-        pieces.append([(a, b - a) for a, b in zip(cuts, cuts[1:])])
+        pieces[axis] = [(a, b - a) for a, b in zip(cuts, cuts[1:])]
         n *= k
     if n < 2:
         return None
     return [(tuple(a for a, _ in box), tuple(c for _, c in box)) for box in itertools.product(*pieces)]
 
 
+def _ends(sizes):
+    return list(itertools.accumulate(sizes))
+
+
+def _kept_axes(node):
+    """Of a quantile: {axis of its input: axis of the result}, for those that it keeps."""
+    _, (whole,), (axes, q, _, _, keepdims, _, codes, _) = node.recipe
+    kept, at, grouped = {}, int(q is not None), False
+    for axis in range(len(whole.shape)):
+        if axis not in axes:
+            kept[axis] = at
+        at += axis not in axes or keepdims or codes is not None and not grouped
+        grouped = grouped or axis in axes
+    return kept
+
+
+def _source_ends(node, axis):
+    """Borders of what is stored, where the node has the axis of a file whole; else of its own chunks."""
+    files = [n for n in walk((node,)) if n.recipe[0] == "file" and len(n.shape) == len(node.shape) and n.shape[axis] == node.shape[axis]]
+    return _ends((max(files, key=_bytes) if files else node).chunks[axis])
+
+
+def _borders(node):
+    """Per axis the ends between which the node may be cut, None: nowhere; None for all: it is made of what needs all of some axis."""
+    operation, inputs, parameters = node.recipe
+    if not any(n.recipe[0] == "quantile" for n in walk((node,))):
+        if any(n.recipe[0] in _REDUCTIONS or _begins_later(n) for n in walk((node,))):
+            return None
+        whole = _running_axes(node, only_whole=True)
+        return [None if axis in whole else _ends(sizes) for axis, sizes in enumerate(node.chunks)]
+    if operation == "quantile":
+        below = _borders(inputs[0]) if not any(n.recipe[0] == "quantile" for n in walk(inputs)) else None
+        if below is None:
+            return None
+        result = [None] * len(node.shape)
+        for axis, to in _kept_axes(node).items():
+            result[to] = None if below[axis] is None else _source_ends(inputs[0], axis)
+        return result
+    below = _borders(inputs[0]) if operation in ("permute", "squeeze", "cast") else None
+    if below is None:
+        return None
+    if operation == "permute":
+        return [below[axis] for axis in parameters[0]]
+    return below if operation == "cast" else [b for axis, b in enumerate(below) if axis != parameters[0]]
+
+
+def _running_axes(root, only_whole=False):
+    """Axes of a node along which a running sum or fill goes that it is made of. only_whole: of those that are one block."""
+    along = {}
+    for node in walk((root,)):
+        operation, inputs, parameters = node.recipe
+        found = set()
+        for i in inputs[:1] if operation in _RUNNING else inputs:
+            below = along[id(i)]
+            if operation == "permute":
+                found |= {parameters[0].index(axis) for axis in below}
+            elif operation == "expand":
+                found |= {axis + (axis >= parameters[0]) for axis in below}
+            elif operation == "squeeze":
+                found |= {axis - (axis > parameters[0]) for axis in below}
+            elif operation == "quantile":
+                found |= {to for axis, to in _kept_axes(node).items() if axis in below}
+            elif operation in ("regrid", "python") and below:
+                found |= set(range(len(node.shape)))
+            else:
+                found |= {axis + len(node.shape) - len(i.shape) for axis in below}
+        if operation in _RUNNING and not (only_whole and (len(inputs) > 1 or _looks_back(node))):
+            found.add(parameters[0])
+        along[id(node)] = found
+    return along[id(root)]
+
+
 def box_of(node, start, count):
-    return make("slice", (node,), start, (1,) * len(start), count)
+    """A box of what boxes() has cut."""
+    operation, inputs, parameters = node.recipe
+    if operation not in ("permute", "squeeze", "cast", "quantile") or not any(n.recipe[0] == "quantile" for n in walk((node,))):
+        return make("slice", (node,), start, (1,) * len(start), count)
+    whole = inputs[0]
+    first, size = [0] * len(whole.shape), list(whole.shape)
+    if operation == "quantile":
+        places = _kept_axes(node)
+    elif operation == "permute":
+        places = {axis: to for to, axis in enumerate(parameters[0])}
+    else:
+        places = {axis: axis - (operation == "squeeze" and axis > parameters[0]) for axis in range(len(whole.shape))}
+    for axis, to in places.items():
+        if operation != "squeeze" or axis != parameters[0]:
+            first[axis], size[axis] = start[to], count[to]
+    if operation == "quantile":
+        return make("quantile", (make("slice", (whole,), tuple(first), (1,) * len(first), tuple(size)),), *parameters)
+    return make(operation, (box_of(whole, tuple(first), tuple(size)),), *parameters)

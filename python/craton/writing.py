@@ -120,10 +120,6 @@ def _write_there(cluster, hidden, nodes, bar):
     from .cluster import write_on
 
     write_on(cluster, os.path.abspath(hidden), {name: node for name, node in nodes.items() if 0 not in node.shape}, bar)
-    for folder, _, files in os.walk(hidden):  # of workers that died; each chunk was then written by another
-        for file in files:
-            if file.startswith(".tmp-"):
-                os.unlink(os.path.join(folder, file))
 
 
 def _add(writer, name, variable, storage, shards, format):

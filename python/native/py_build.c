@@ -440,6 +440,26 @@ static PyObject *build_fill_forward(PyObject *module, PyObject *args) {
     BUILD(cr_array_fill_forward(a, axis, limit, &made, &err));
 }
 
+static PyObject *build_carries(PyObject *module, PyObject *node) {
+    cr_array *a = node_array(node);
+    if (!a)
+        return NULL;
+    a = cr_along_carries(a);
+    if (!a)
+        Py_RETURN_NONE;
+    return node_wrap(cr_array_ref(a));
+}
+
+static PyObject *build_with_carries(PyObject *module, PyObject *args) {
+    PyObject *node, *carries;
+    if (!PyArg_ParseTuple(args, "OO:with_carries", &node, &carries))
+        return NULL;
+    cr_array *a = node_array(node), *c = a ? node_array(carries) : NULL;
+    if (!c)
+        return NULL;
+    BUILD(cr_along_with_carries(a, c, &made, &err));
+}
+
 static PyObject *build_window(PyObject *module, PyObject *args) {
     const char *name;
     PyObject *node;
@@ -534,6 +554,8 @@ PyMethodDef build_functions[] = {
     {"group", build_group, METH_VARARGS, "group(name, node, axes, codes, n_groups, skipna, ddof, min_count, code)"},
     {"cumulate", build_cumulate, METH_VARARGS, "cumulate(node, axis, product, skipna)"},
     {"fill_forward", build_fill_forward, METH_VARARGS, "fill_forward(node, axis, limit); limit 0: none"},
+    {"carries", build_carries, METH_O, "carries(node): what the blocks of a running sum or fill leave, as a node without a recipe; None: it is one block"},
+    {"with_carries", build_with_carries, METH_VARARGS, "with_carries(node, carries): the running sum or fill, beginning from these values"},
     {"window", build_window, METH_VARARGS, "window(name, node, axis, window, skipna, ddof)"},
     {"quantile", build_quantile, METH_VARARGS, "quantile(node, axes, q, method, skipna, keepdims, own_type, codes, n_groups); q None: the median"},
     {NULL, NULL, 0, NULL},

@@ -258,25 +258,26 @@ static PyObject *writer_chunks(PyObject *self, PyObject *unused) {
 /* ---- into a store that is there ---- */
 
 typedef struct update {
-    const char *path;
+    const char *path, *staging;
     int n;
     cr_update *items;
 } update;
 
 static cr_status run_update(void *data, cr_context *c, cr_err *err) {
     const update *u = data;
-    return cr_zarr_update(u->path, u->n, u->items, c, err);
+    return cr_zarr_update(u->path, u->staging, u->n, u->items, c, err);
 }
 
-/* update(context, path, [(name, node, start), ...], progress=None) */
+/* update(context, path, [(name, node, start), ...], progress=None, staging=None) */
 static PyObject *zarr_update(PyObject *module, PyObject *args) {
     PyObject *context, *path = NULL, *list, *progress = Py_None;
-    if (!PyArg_ParseTuple(args, "O!O&O!|O:update", context_type, &context, PyUnicode_FSConverter, &path, &PyList_Type, &list, &progress))
+    const char *staging = NULL;
+    if (!PyArg_ParseTuple(args, "O!O&O!|Oz:update", context_type, &context, PyUnicode_FSConverter, &path, &PyList_Type, &list, &progress, &staging))
         return NULL;
     Py_ssize_t n = PyList_Size(list);
     PyObject *result = NULL;
     int64_t *starts = PyMem_Calloc((size_t)n + 1, CR_MAX_DIMS * sizeof *starts);
-    update u = {.path = PyBytes_AsString(path), .n = (int)n, .items = PyMem_Calloc((size_t)n + 1, sizeof(cr_update))};
+    update u = {.path = PyBytes_AsString(path), .staging = staging, .n = (int)n, .items = PyMem_Calloc((size_t)n + 1, sizeof(cr_update))};
     bool good = starts && u.items;
     if (!good)
         PyErr_NoMemory();
@@ -325,7 +326,7 @@ static PyType_Spec writer_spec = {
 };
 
 static PyMethodDef update_functions[] = {
-    {"update", zarr_update, METH_VARARGS, "update(context, path, [(name, node, start), ...], progress=None): whole chunks of a Zarr store that is there"},
+    {"update", zarr_update, METH_VARARGS, "update(context, path, [(name, node, start), ...], progress=None, staging=None): whole chunks of a Zarr store that is there"},
     {NULL, NULL, 0, NULL},
 };
 

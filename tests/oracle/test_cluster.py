@@ -1,5 +1,6 @@
 """Computing on Dask clusters: the same bits as here; and what can go wrong: dead workers, other versions, missing files, Ctrl-C."""
 
+import contextlib
 import copy
 import os
 import pathlib
@@ -17,7 +18,7 @@ import pytest
 import xarray as xr
 
 pytest.importorskip("distributed")
-from distributed import Client, LocalCluster  # noqa: E402
+from distributed import Client, LocalCluster, Security  # noqa: E402
 
 import craton  # noqa: E402
 from craton import cluster as clusters, parts  # noqa: E402
@@ -42,31 +43,42 @@ def client():
         yield client
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory):
-    """`dask scheduler` and `dask worker`, as people start them."""
-    folder = tmp_path_factory.mktemp("dask")
+@contextlib.contextmanager
+def started_by_hand(folder, *options, security=None):
+    """`dask scheduler` and two of `dask worker`, as people and batch systems start them, with a client of theirs."""
     file = folder / "scheduler.json"
     started = []
 
     def start(*command):
-        started.append(subprocess.Popen([sys.executable, "-m", "dask", *command, "--scheduler-file", file], cwd=folder, stderr=subprocess.DEVNULL))
+        started.append(subprocess.Popen([sys.executable, "-m", "dask", *command, *options, "--scheduler-file", file], cwd=folder, stderr=subprocess.DEVNULL))
 
     start("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
     try:
         for _ in range(2):
-            start("worker", "--nthreads", "1", "--memory-limit", "1GiB", "--no-dashboard")
-        end = time.monotonic() + WAIT_S
-        while not file.exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        with Client(scheduler_file=str(file)) as client:
+            start("worker", "--no-nanny", "--nthreads", "1", "--memory-limit", "1GiB", "--no-dashboard")
+        wait_until(file.exists)
+        with Client(scheduler_file=str(file), security=security) as client:
             client.wait_for_workers(2, timeout=WAIT_S)
             yield client
     finally:
         for p in reversed(started):
             p.terminate()
-        for p in started:
+            with contextlib.suppress(subprocess.TimeoutExpired):      # one that waits for a scheduler which has forgotten it
+                p.wait(5)
+            p.kill()
             p.wait(WAIT_S)
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """Over TLS, each showing a certificate."""
+    folder = tmp_path_factory.mktemp("dask")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=dask"],
+                   cwd=folder, check=True, capture_output=True)  # fmt: skip
+    key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
+    security = Security(require_encryption=True, tls_ca_file=cert, tls_client_key=key, tls_client_cert=cert)
+    with started_by_hand(folder, "--protocol", "tls", "--tls-ca-file", cert, "--tls-cert", cert, "--tls-key", key, security=security) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +125,8 @@ def test_bits_are_those_of_a_local_run(request, store, which):
             same(lazy.craton.compute(cluster=client), here)
         with craton.set_cluster(client):
             same(lazy.compute(), here)
+    if which == "processes":
+        assert client.scheduler.address.startswith("tls://")
 
 
 def test_every_spelling(client, store):
@@ -168,9 +182,16 @@ def test_errors_name_the_operation_the_file_and_the_worker(client, store, tmp_pa
     nan = xr.DataArray(np.full((3, 4), np.nan), dims=("y", "x")).chunk(y=2)
     with pytest.raises(ValueError, match=r"argmin(.|\n)*on the worker tcp://"):
         nan.argmin("y").compute(cluster=client)
-    used = xr.apply_ufunc(lambda b: b[..., ::-1], nan, input_core_dims=[["x"]], output_core_dims=[["x"]], dask="parallelized", output_dtypes=[float])
-    with pytest.raises(NotImplementedError, match="cannot be sent"):
+    holds = threading.Lock()
+    used = xr.apply_ufunc(lambda b: b if holds else None, nan, dask="parallelized", output_dtypes=[float])
+    with pytest.raises(NotImplementedError, match="cannot be sent to a cluster(.|\n)*lambda(.|\n)*pickle"):
         used.compute(cluster=client)
+
+    def fails(block):
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError, match=r"no such thing(.|\n)*on the worker tcp://"):
+        xr.apply_ufunc(fails, nan, dask="parallelized", output_dtypes=[float]).compute(cluster=client)
 
 
 def test_workers_that_cannot_take_part_are_refused_before_anything_is_sent(client, monkeypatch):
@@ -203,8 +224,8 @@ def running(client):
     return [worker for worker, keys in client.processing().items() if keys]
 
 
-def wait_until(condition):
-    end = time.monotonic() + WAIT_S
+def wait_until(condition, seconds=WAIT_S):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -321,6 +342,49 @@ def test_parts_have_the_bits_of_a_local_run(client, long_store, finely, monkeypa
         assert seen.count("run_part") >= 8 and set(seen) == {"run_part"}
 
 
+def test_what_goes_along_an_axis_is_cut_too(client, long_store, tmp_path, finely, monkeypatch):
+    """Quantiles along what is not cut; running sums along what is: in parts what their blocks leave, then boxes."""
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(long_store, engine="craton", chunks={}) as ds:
+        for name, lazy in {"cumsum": ds.tas.cumsum("time"), "ffill": ds.tas.ffill("time"), "bfill": ds.tas.bfill("time", limit=3) + 1,
+                           "rolling": ds.tas.rolling(time=30, min_periods=5).mean()}.items():
+            seen.clear()
+            same(lazy.to_dataset(name="v").compute(cluster=client), lazy.compute().to_dataset(name="v"))
+            assert seen.count("run_graph") == 6, (name, seen)
+            assert seen.count("run_part") >= 4 or name in ("bfill", "rolling"), (name, seen)
+        encoding = {"tas": {"chunks": (6400, 5, 5)}}
+        ds[["tas"]].craton.to_zarr(tmp_path / "series.zarr", encoding=encoding)
+    with xr.open_dataset(tmp_path / "series.zarr", engine="craton", chunks={}) as ds:
+        high = ds.tas.quantile([0.5, 0.95], "time")
+        seasons = ds.tas.groupby("time.season").median()
+        both = xr.Dataset({"high": high, "above": (ds.tas > high.isel(quantile=1, drop=True)).sum("time"), "seasons": seasons})
+        seen.clear()
+        same(both.compute(cluster=client), both.compute())
+        assert seen.count("run_graph") >= 8 and seen.count("run_part") >= 2, seen
+
+
+def test_times_and_functions_of_python_are_sent(client, tmp_path, monkeypatch):
+    """What xarray decodes, and functions of one's own, go as Dask sends functions."""
+    rng = np.random.default_rng(6)
+    times = np.datetime64("2000-01-01", "ns") + rng.integers(0, 10**8, (40, 6, 5)).astype("m8[s]")
+    times[3], times[:, 2, 2] = "NaT", "NaT"
+    ds = xr.Dataset({"t": (("time", "y", "x"), times), "v": (("time", "y", "x"), rng.normal(size=times.shape))}, {"time": xr.date_range("2000-01-01", periods=40)})
+    ds.craton.to_zarr(tmp_path / "times.zarr", encoding={n: {"chunks": (7, 6, 5)} for n in ("t", "v")})
+    seen = counted(client, monkeypatch)
+    with xr.open_dataset(tmp_path / "times.zarr", engine="craton", chunks={}) as lazy:
+        for what in (lambda d: d.t.min("time"), lambda d: d.t.max(), lambda d: d.t.max(("y", "x"), skipna=False), lambda d: d.t.count("x"),
+                     lambda d: (d.t - d.t.min("time")).max("time"), lambda d: d.v.idxmin("time"), lambda d: d.v.coarsen(time=8).mean(),
+                     lambda d: xr.apply_ufunc(lambda b: np.sort(b, axis=-1), d.v, input_core_dims=[["x"]], output_core_dims=[["x"]], dask="parallelized",
+                                              output_dtypes=[float]).mean("time")):  # fmt: skip
+            seen.clear()
+            there = what(lazy).to_dataset(name="r").compute(cluster=client)
+            assert seen
+            same(there, what(lazy).to_dataset(name="r").compute())
+            xr.testing.assert_allclose(there, what(ds).to_dataset(name="r"))
+        with craton.set_cluster(client, send_limit=200), pytest.raises(craton.LimitError, match=r"have \d+ bytes, more than the 200 bytes that may be sent"):
+            (lazy.t.max("time") - xr.DataArray(times[0], dims=("y", "x"))).compute()
+
+
 def test_large_states_are_combined_on_a_worker(client, long_store, finely, monkeypatch):
     monkeypatch.setattr(clusters, "STATES_HERE", 100)
     seen = counted(client, monkeypatch)
@@ -431,3 +495,85 @@ def test_a_dying_worker_is_replaced_while_it_writes(client, tmp_path, finely):
     np.testing.assert_allclose(written(tmp_path / "store").v, expected, rtol=1e-12)
     assert not [f for _, _, files in os.walk(tmp_path) for f in files if f.startswith(".tmp-")]
     client.wait_for_workers(2, timeout=WAIT_S)
+
+
+def test_a_worker_that_comes_back_late_writes_nothing(tmp_path, finely):
+    """It is stopped in the middle of its task and held for dead; its task runs elsewhere, the store is finished and changed; then it goes on."""
+    folder, path = tmp_path / "dask", tmp_path / "store"
+    folder.mkdir()
+    values, errors, late = as_array(np.full((4000, 1), 0.25), chunks=(10, 1)) + as_array(np.full((1, 2000), 0.25), chunks=(1, 1000)), [], []
+    for _ in range(60):
+        values = np.sin(values)
+    rows = xr.Dataset({"v": (("y", "x"), values)})
+
+    async def hold_for_dead(dask_scheduler, address):
+        await dask_scheduler.remove_worker(address=address, stimulus_id="test", close=False)
+
+    def write(client):
+        try:
+            rows.craton.to_zarr(path, cluster=client, encoding={"v": {"chunks": (10, 1000)}})
+        except BaseException as error:
+            errors.append(error)
+
+    def changes(where):
+        return {os.path.join(d, f): os.stat(os.path.join(d, f)).st_mtime_ns for d, _, files in os.walk(where) for f in files}
+
+    def chunks(where):
+        return sum(f[0].isdigit() for _, _, files in os.walk(where) for f in files)
+
+    with started_by_hand(folder) as client:
+        pids = client.run(os.getpid)
+        thread = threading.Thread(target=write, args=(client,))
+        thread.start()
+        try:
+            wait_until(lambda: chunks(tmp_path) > 0 or errors, 4 * WAIT_S)   # workers import what they need first
+            wait_until(lambda: late.extend(running(client)) or late or not thread.is_alive())
+            assert late, errors
+            os.kill(pids[late[0]], signal.SIGSTOP)
+            client.run_on_scheduler(hold_for_dead, address=late[0])
+            thread.join(2 * WAIT_S)
+            assert not thread.is_alive() and not errors and chunks(path) == 800
+            xr.Dataset({"v": (("y", "x"), np.full((4000, 2000), 7.0))}).craton.to_zarr(path, mode="r+")
+            before = changes(path)
+        finally:
+            for worker in late[:1]:
+                os.kill(pids[worker], signal.SIGCONT)
+        # It goes on, and finds the directory gone in which it made its chunks.
+        time.sleep(3)
+        assert changes(path) == before
+    assert (written(path).v == 7).all() and sorted(os.listdir(tmp_path)) == ["dask", "store"]
+    assert not [name for d, names, files in os.walk(path) for name in names + files if name.startswith(".craton") or name.startswith(".tmp")]
+
+
+GOES_AWAY = """
+import sys
+from distributed import Client
+sys.path.insert(0, {folder!r})
+import numpy as np, xarray as xr
+from craton.conversion import as_array
+
+if __name__ == "__main__":
+    client = Client({address!r})
+    values = as_array(np.full((400_000, 1), 0.25), chunks=(100, 1)) + as_array(np.full((1, 2000), 0.25), chunks=(1, 1000))
+    for _ in range(60):
+        values = np.sin(values)
+    print("begins", flush=True)
+    xr.Dataset({{"v": (("y", "x"), values)}}).craton.to_zarr({path!r}, cluster=client, encoding={{"v": {{"chunks": (100, 1000)}}}})
+"""
+
+
+def test_a_client_that_goes_away_leaves_idle_workers_and_no_store(client, tmp_path):
+    program, path = tmp_path / "program.py", tmp_path / "store"
+    program.write_text(GOES_AWAY.format(folder=os.path.dirname(__file__), address=client.scheduler.address, path=str(path)))
+    writer = subprocess.Popen([sys.executable, program], cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout.readline() == b"begins\n"
+        wait_until(lambda: any(f[0].isdigit() for _, _, files in os.walk(tmp_path) for f in files) or writer.poll() is not None)
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait(WAIT_S)
+    wait_until(lambda: not any(client.run(clusters._is_busy).values()))
+    assert not path.exists()
+    xr.Dataset({"v": ("x", np.arange(5.0))}).craton.to_zarr(path)        # takes what was left away
+    assert sorted(os.listdir(tmp_path)) == ["program.py", "store"]

@@ -5,9 +5,9 @@ import programs
 import pytest
 
 import craton
-from craton import _craton
+from craton import _craton, parts as cutting
 from craton.conversion import as_array
-from craton.graph import make
+from craton.graph import make, memory
 from craton.parts import first_reductions
 
 CONTEXTS = [_craton.Context(threads=1), _craton.Context(threads=2, memory_limit=24 << 20), _craton.Context(threads=7, simd_level=0)]
@@ -149,3 +149,115 @@ def test_parts_of_something_else_are_refused():
         combine(*parts[:3], parts[3][:-1])
     with pytest.raises(craton.FormatError, match="not a part of a computation"):
         combine(b"", *parts[1:])
+
+
+# ---- boxes ----
+
+
+def in_boxes(node, wanted, monkeypatch, n_least=2):
+    """The values from boxes, each through bytes and by another context; the number of boxes."""
+    monkeypatch.setattr(cutting, "PART_NS", 1.0)
+    boxes = cutting.boxes((node,), wanted)
+    assert boxes is not None and n_least <= len(boxes) <= 2 * wanted, boxes
+    result = np.empty(node.shape, node.dtype)
+    for k, (start, count) in enumerate(boxes):
+        (box,) = _craton.decode_graph(_craton.encode_graph((cutting.box_of(node, start, count),), 1 << 30))
+        values = np.empty(count, node.dtype)
+        CONTEXTS[k % 3].compute((box,), (values,))
+        result[tuple(slice(a, a + n) for a, n in zip(start, count))] = values
+    return result, boxes
+
+
+QUANTILES = [
+    lambda a: np.nanquantile(a, 0.3, axis=0), lambda a: np.nanquantile(a, [0.1, 0.5, 0.9], axis=0), lambda a: np.nanmedian(a, axis=2),
+    lambda a: np.quantile(a, [0.2, 0.7], axis=(0, 2), method="hazen", keepdims=True), lambda a: np.moveaxis(np.nanquantile(a * 2 + 1, [0.25, 0.75], axis=1), 0, -1),
+    lambda a: np.nanpercentile(np.transpose(a, (2, 0, 1)), 40, axis=1).astype("f4"),
+]
+
+
+@pytest.mark.parametrize("which", range(len(QUANTILES)))
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+def test_quantiles_in_boxes_of_what_they_keep(which, dtype, monkeypatch):
+    a = data((60, 40, 30), (60, 7, 6), dtype)
+    function = QUANTILES[which]
+    node, plain = function(a)._node, function(np.asarray(a.compute()))
+    result, boxes = in_boxes(node, 5, monkeypatch)
+    assert [result.tobytes()] == whole([node])
+    np.testing.assert_allclose(result, plain, rtol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("grouped", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("q", [None, (0.5,), (0.1, 0.9)])
+def test_grouped_quantiles_in_boxes(grouped, q, monkeypatch):
+    a = data((60, 40, 30), (60, 7, 6))._node
+    codes = np.random.default_rng(8).integers(-1, 5, [a.shape[i] for i in grouped]).astype(np.int32)
+    node = make("quantile", (a,), grouped, q, "linear", True, False, False, codes, 6)
+    result, _ = in_boxes(node, 4, monkeypatch)
+    assert [result.tobytes()] == whole([node])
+
+
+def test_quantiles_that_keep_no_border_are_not_cut(monkeypatch):
+    monkeypatch.setattr(cutting, "PART_NS", 1.0)
+    a = data((60, 40, 30), (1, 40, 30))
+    for lazy in (np.nanquantile(a, 0.5), np.nanquantile(a, 0.5, axis=0), np.nanquantile(a - np.nanmean(a), 0.5, axis=(1, 2)), np.nanmedian(a, axis=0) + 1):
+        assert cutting.boxes((lazy._node,), 4) is None
+        assert cutting.quantiles_in_boxes((lazy._node,), 4) == []
+    assert len(cutting.quantiles_in_boxes((np.nanmedian(a, axis=1)._node,), 4)) == 1
+
+
+RUNNING = [
+    lambda a: np.cumsum(a, 0), lambda a: np.nancumsum(a, 1), lambda a: np.nancumprod(a * 0.003, 0), lambda a: np.cumsum(np.transpose(a, (1, 2, 0)), 2) + 1,
+    lambda a: np.sqrt(np.abs(np.nancumsum(a[::-1], 0)))[10:50, None],
+]
+
+
+@pytest.mark.parametrize("which", range(len(RUNNING)))
+@pytest.mark.parametrize("chunks", [(3, 40, 30), (60, 7, 6), (9, 7, 30)])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+def test_running_sums_in_boxes(which, chunks, dtype, monkeypatch):
+    """What their blocks leave is computed in parts; then any box of them by itself."""
+    node = RUNNING[which](data((60, 40, 30), chunks, dtype))._node
+    (running,) = [n for n in cutting.walk((node,)) if n.recipe[0] == "cumulate"]
+    here, carries = whole([node]), _craton.carries(running)
+    if carries is None:
+        assert first_reductions((node,)) == []
+    else:
+        assert cutting.boxes((node,), 1 << 20) is None       # each box would need all that is before it
+        assert first_reductions((node,)) == [running]
+        check([carries], "carries")
+        values = np.empty(carries.shape, carries.dtype)
+        CONTEXTS[0].compute((carries,), (values,))
+        (node,) = cutting.settled((node,), [running], [values])
+        assert whole([node]) == here and first_reductions((node,)) == []
+    result, _ = in_boxes(node, 5, monkeypatch)
+    assert [result.tobytes()] == here
+
+
+def test_fills_in_boxes(monkeypatch):
+    a = data((60, 40, 30), (3, 7, 30))
+    from craton.along import push
+    for limit in (None, 5):
+        node = push(a, limit, 0)._node
+        here = whole([node])
+        for running in first_reductions((node,)):
+            values = np.empty(_craton.carries(running).shape, _craton.carries(running).dtype)
+            CONTEXTS[0].compute((_craton.carries(running),), (values,))
+            (node,) = cutting.settled((node,), [running], [values])
+        result, _ = in_boxes(node, 5, monkeypatch)
+        assert [result.tobytes()] == here
+
+
+def test_what_blocks_leave_is_checked():
+    node = np.cumsum(data((60, 4, 3), (3, 4, 3)), 0)._node
+    carries = _craton.carries(node)
+    assert carries.shape[1:] == (4, 3) and 1 < carries.shape[0] <= 20
+    with pytest.raises(ValueError, match="float64 of shape"):
+        _craton.with_carries(node, memory(np.zeros((1, 4, 3))))
+    with pytest.raises(ValueError, match="float64 of shape"):
+        _craton.with_carries(node, memory(np.zeros(carries.shape, "f4")))
+    with pytest.raises(ValueError, match="no blocks whose values could be given"):
+        _craton.with_carries(memory(np.zeros(3)), memory(np.zeros(1)))
+    other = _craton.with_carries(node, memory(np.ones(carries.shape)))     # they are taken as they are
+    assert whole([other]) != whole([node])
+    (again,) = _craton.decode_graph(_craton.encode_graph((other,), 1 << 20))
+    assert whole([again]) == whole([other])

@@ -139,6 +139,49 @@ cr_status cr_array_fill_forward(cr_array *a, int axis, int64_t limit, cr_array *
     return end(CR_OP_FILL, input, carries, &p, a->dtype, status, ret_array, err);
 }
 
+/* ---- what the blocks leave, given ---- */
+
+static cr_array *running(cr_array *a) {
+    if (a->op == CR_OP_CAST)
+        a = a->inputs[0];
+    return a->op == CR_OP_CUMULATE || a->op == CR_OP_FILL ? a : NULL;
+}
+
+cr_array *cr_along_carries(cr_array *a) {
+    cr_array *v = running(a);
+    return v != NULL && v->n_inputs > 1 ? v->inputs[1] : NULL;
+}
+
+/* Leaves begin from results of reductions: values become one of an axis of one element, which changes no bit of them. */
+static cr_status as_reduction(cr_array *a, cr_array **ret_array, cr_err *err) {
+    cr_reduce_options o = {0};
+    cr_array *wide;
+    if (cr_ops[a->op].cls == CR_CLASS_REDUCE) {
+        *ret_array = cr_array_ref(a);
+        return CR_OK;
+    }
+    CR_TRY(cr_array_expand(a, a->ndim, &wide, err));
+    cr_status status = cr_array_reduce(CR_REDUCE_FIRST, wide, 1, (const int[]){a->ndim}, &o, ret_array, err);
+    cr_array_unref(wide);
+    return status;
+}
+
+cr_status cr_along_with_carries(cr_array *a, cr_array *carries, cr_array **ret_array, cr_err *err) {
+    cr_array *v = running(a), *own = cr_along_carries(a), *left;
+    if (own == NULL)
+        return CR_FAIL(err, CR_INVALID, "%s has no blocks whose values could be given", cr_array_op(a));
+    if (carries->dtype != own->dtype || carries->ndim != own->ndim || memcmp(carries->shape, own->shape, (size_t)own->ndim * sizeof *own->shape) != 0) {
+        char one[256], other[256];
+        return CR_FAIL(err, CR_INVALID, "what the blocks of %s leave is %s of shape %s, not %s of shape %s", cr_array_op(v), cr_dtype_name(own->dtype),
+                       cr_shape_text(own->ndim, own->shape, one, sizeof one), cr_dtype_name(carries->dtype),
+                       cr_shape_text(carries->ndim, carries->shape, other, sizeof other));
+    }
+    cr_along_params p = *cr_along_params_of(v);
+    p.given = true;
+    CR_TRY(as_reduction(carries, &left, err));
+    return end((cr_op_id)v->op, cr_array_ref(v->inputs[0]), left, &p, a->dtype, CR_OK, ret_array, err);
+}
+
 static const char *const window_names[] = {
 #define X(id, name) name,
     CR_WINDOW_TABLE(X)

@@ -124,6 +124,7 @@ typedef struct cr_along_params {
     int32_t op, axis;             /* CUMULATE: cr_cumulation; WINDOW: cr_window_op */
     int64_t window, limit;        /* WINDOW; FILL, 0: none */
     int64_t n_blocks;             /* 1: no second input */
+    bool given;                   /* the second input was given by the user; else it follows from the first */
     cr_window_options options;    /* CUMULATE: skipna only */
 } cr_along_params;
 

@@ -29,7 +29,7 @@ static cr_status write_chunk(void *user, const int64_t *start, const int64_t *co
     return status;
 }
 
-static cr_status aim(const cr_file *f, const cr_update *u, target *t, cr_err *err) {
+static cr_status aim(const cr_file *f, const cr_update *u, const char *staging, target *t, cr_err *err) {
     const cr_model_variable *v = NULL;
     const cr_zarr_array *a;
     const void *fill;
@@ -52,13 +52,15 @@ static cr_status aim(const cr_file *f, const cr_update *u, target *t, cr_err *er
                            a->sharded ? "shard" : "chunk");
         t->start[i] = u->start[i];
     }
-    cr_status status = cr_zarr_put_init(&t->put, store, a, fill, true, err);
+    cr_status status = staging != NULL ? cr_store_stage(store, staging, err) : CR_OK;
+    if (status == CR_OK)
+        status = cr_zarr_put_init(&t->put, store, a, fill, true, err);
     if (status != CR_OK)
         cr_err_context(err, "variable \"%.80s\"", u->name);
     return status;
 }
 
-static cr_status update(const cr_file *f, int n, const cr_update *updates, cr_context *c, cr_err *err) {
+static cr_status update(const cr_file *f, const char *staging, int n, const cr_update *updates, cr_context *c, cr_err *err) {
     cr_auto_free target *targets = calloc((size_t)n + 1, sizeof *targets);
     cr_auto_free cr_array **arrays = calloc((size_t)n + 1, sizeof *arrays);
     cr_auto_free cr_sink *sinks = calloc((size_t)n + 1, sizeof *sinks);
@@ -66,7 +68,7 @@ static cr_status update(const cr_file *f, int n, const cr_update *updates, cr_co
     if (!targets || !arrays || !sinks)
         return CR_FAIL(err, CR_MEMORY, "no memory");
     for (int i = 0; i < n && status == CR_OK; i++) {
-        status = aim(f, &updates[i], &targets[i], err);
+        status = aim(f, &updates[i], staging, &targets[i], err);
         if (status == CR_OK)
             status = cr_array_cast(updates[i].values, targets[i].put.array->dtype, &arrays[i], err);
         if (status == CR_OK)
@@ -79,10 +81,10 @@ static cr_status update(const cr_file *f, int n, const cr_update *updates, cr_co
     return status;
 }
 
-cr_status cr_zarr_update(const char *path, int n, const cr_update *updates, cr_context *c, cr_err *err) {
+cr_status cr_zarr_update(const char *path, const char *staging, int n, const cr_update *updates, cr_context *c, cr_err *err) {
     cr_file *f = NULL;
     CR_TRY(cr_file_open(path, NULL, &f, err));
-    cr_status status = update(f, n, updates, c, err);
+    cr_status status = update(f, staging, n, updates, c, err);
     cr_file_close(f);
     if (status != CR_OK)
         cr_err_context(err, "while writing into %s", path);

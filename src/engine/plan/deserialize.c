@@ -398,9 +398,18 @@ static cr_status make_along(reader *r, const record *k, cr_array **ret_array, cr
     CR_TRY(count_work(r, k->op == CR_OP_WINDOW ? k->in->cuts[axis]->n : k->in->shape[axis], err));
     if (k->op == CR_OP_WINDOW)
         return cr_array_window((cr_window_op)op, k->in, (int)axis, window, &o, ret_array, err);
+    cr_array *made;
     if (k->op == CR_OP_FILL)
-        return cr_array_fill_forward(k->in, (int)axis, limit, ret_array, err);
-    return cr_array_cumulate((cr_cumulation)op, k->in, (int)axis, o.skipna, ret_array, err);
+        CR_TRY(cr_array_fill_forward(k->in, (int)axis, limit, &made, err));
+    else
+        CR_TRY(cr_array_cumulate((cr_cumulation)op, k->in, (int)axis, o.skipna, &made, err));
+    if (k->n_inputs < 2) {
+        *ret_array = made;
+        return CR_OK;
+    }
+    cr_status status = cr_along_with_carries(made, k->inputs[1], ret_array, err);
+    cr_array_unref(made);
+    return status;
 }
 
 static cr_status take_grid(reader *r, int *ret_ndim, int64_t *shape, cr_err *err) {
@@ -496,7 +505,8 @@ static cr_status take_record(reader *r, record *k, cr_err *err) {
     CR_TRY(take(r, k->shape, (size_t)k->ndim * sizeof *k->shape, err));
     CR_TRY(take(r, &k->n_inputs, 4, err));
     int wanted = arity(k->op);
-    if (wanted < 0 ? k->n_inputs < 1 : k->n_inputs != (uint32_t)wanted)
+    bool given = cr_graph_infers_rest(k->op) && k->n_inputs == 2;
+    if (!given && (wanted < 0 ? k->n_inputs < 1 : k->n_inputs != (uint32_t)wanted))
         return CR_FAIL(err, CR_FORMAT, "%s of %u inputs", name, k->n_inputs);
     if (k->n_inputs > (size_t)(r->end - r->at) / 4)
         return CR_FAIL(err, CR_FORMAT, "%s of %u inputs, and it ends before", name, k->n_inputs);

@@ -5,7 +5,7 @@
  *   outputs  u32 node, for each
  *   text     u16 length, bytes
  *
- * A node of class ALONG is written with its first input only: what the blocks leave follows from that. */
+ * A node of class ALONG is written with its first input only, since what the blocks leave follows from that; unless it was given. */
 #include "engine/plan/serialize_form.h"
 
 #include <limits.h>
@@ -272,7 +272,7 @@ static cr_status put_params(writer *w, const cr_array *a, cr_err *err) {
 
 /* ---- nodes ---- */
 
-static int inputs_of(const cr_array *a) { return cr_graph_infers_rest(a->op) ? 1 : a->n_inputs; }
+static int inputs_of(const cr_array *a) { return cr_graph_infers_rest(a->op) && !cr_along_params_of(a)->given ? 1 : a->n_inputs; }
 
 static cr_status put_node(writer *w, const cr_array *a, cr_err *err) {
     if (w->n_nodes == CR_GRAPH_MOST_NODES)

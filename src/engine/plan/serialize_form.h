@@ -48,7 +48,7 @@ static inline uint64_t cr_graph_sum(const char *bytes, size_t n) {
     return h;
 }
 
-/* Whether the constructor makes the second input from the first. */
+/* Whether the constructor makes the second input from the first, unless it is given. */
 static inline bool cr_graph_infers_rest(int op) { return op == CR_OP_CUMULATE || op == CR_OP_FILL; }
 
 #endif

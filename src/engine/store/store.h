@@ -70,6 +70,10 @@ cr_status cr_store_sync(cr_store *s, cr_err *err) CR_MUST_USE;
 /* A directory. CR_NO_FILE when it does not exist. is_private: nobody reads it yet (it will be renamed when complete), so values
  * are written in place, without a temporary file each; invariant 3 then is the caller's rename. */
 cr_status cr_store_open_dir(const char *path, bool is_private, cr_store **ret_store, cr_err *err) CR_MUST_USE;
+/* From now on values of this directory, which is not private, are made in its directory `name`, which is there, and moved to their keys when
+ * complete. Whoever removes that directory stops all writers at once, also those that cannot be reached any more: what was not moved
+ * before never is (CR_NO_FILE). CR_UNSUPPORTED: no directory. */
+cr_status cr_store_stage(cr_store *s, const char *name, cr_err *err) CR_MUST_USE;
 /* Memory, holding at most max_bytes of values. */
 cr_status cr_store_open_memory(size_t max_bytes, cr_store **ret_store, cr_err *err) CR_MUST_USE;
 

@@ -21,6 +21,7 @@ enum { MAX_DEPTH = 200 };
 typedef struct dir_store {
     cr_store base;
     int fd;
+    int staging;                  /* where values are made; -1: beside their place */
     bool is_private;
 } dir_store;
 
@@ -247,7 +248,8 @@ static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fil
         strcat(temporary, random);
     }
     const char *target = s->is_private ? name : temporary;
-    int fd = openat(dir, target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (s->is_private ? O_TRUNC : O_EXCL), 0666);
+    int made_in = s->staging >= 0 ? s->staging : dir;
+    int fd = openat(made_in, target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (s->is_private ? O_TRUNC : O_EXCL), 0666);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot create %s/%s", base->name, key);
     dir_out out = {{dir_put}, fd};
@@ -258,10 +260,10 @@ static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fil
         (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);    /* only a start; dir_sync waits */
     if (close(fd) != 0 && status == CR_OK)
         status = CR_FAIL_ERRNO(err, "cannot close");
-    if (status == CR_OK && !s->is_private && (renameat(dir, temporary, dir, name) != 0 || fsync(dir) != 0))
+    if (status == CR_OK && !s->is_private && (renameat(made_in, temporary, dir, name) != 0 || fsync(dir) != 0))
         status = CR_FAIL_ERRNO(err, "cannot move into place");
     if (status != CR_OK) {
-        unlinkat(dir, target, 0);
+        unlinkat(made_in, target, 0);
         cr_err_context(err, "while writing %s/%s", base->name, key);
     }
     return status;
@@ -311,7 +313,10 @@ static cr_status dir_sync(cr_store *base, cr_err *err) {
 }
 
 static void dir_free(cr_store *base) {
-    close(((dir_store *)base)->fd);
+    dir_store *s = (dir_store *)base;
+    if (s->staging >= 0)
+        close(s->staging);
+    close(s->fd);
     free(base->name);
     free(base);
 }
@@ -329,8 +334,23 @@ cr_status cr_store_open_dir(const char *path, bool is_private, cr_store **ret_st
         free(name);
         return CR_FAIL(err, CR_MEMORY, "no memory");
     }
-    *s = (dir_store){{&dir_ops, 1, name}, fd, is_private};
+    *s = (dir_store){{&dir_ops, 1, name}, fd, -1, is_private};
     fd = -1;
     *ret_store = &s->base;
+    return CR_OK;
+}
+
+/* Held open: a directory that was removed makes no files, under whatever name a new one stands there. */
+cr_status cr_store_stage(cr_store *base, const char *name, cr_err *err) {
+    dir_store *s = (dir_store *)base;
+    if (base->ops != &dir_ops || s->is_private)
+        return CR_FAIL(err, CR_UNSUPPORTED, "%s: only values of a directory that others may read are made apart", base->name);
+    CR_TRY(cr_store_check_key(name, err));
+    int fd = open_beneath(s->fd, name, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return fail_open(s, name, err);
+    if (s->staging >= 0)
+        close(s->staging);
+    s->staging = fd;
     return CR_OK;
 }

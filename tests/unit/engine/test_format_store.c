@@ -150,6 +150,46 @@ START_TEST(links_stay_inside) {
 }
 END_TEST
 
+/* A writer that is in the middle of a value when its staging directory goes. */
+static cr_status remove_staging(void *user, cr_store_out *out, cr_err *e) {
+    char command[160];
+    snprintf(command, sizeof command, "rm -r '%s/staging'", dir);
+    CR_TRY(cr_store_put(out, "new", 3, e));
+    if (user != NULL)
+        ck_assert_int_eq(system(command), 0);
+    return CR_OK;
+}
+
+START_TEST(who_removes_the_staging_stops_writers) {
+    char path[128];
+    cr_store *s = open_store(0), *other = open_store(0), *private = open_store(1), *memory = open_store(2);
+    put(s, "a/b", "old");
+    ck_assert_fails(cr_store_stage(s, "staging", &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_store_stage(s, "../staging", &err), CR_INVALID);
+    snprintf(path, sizeof path, "%s/staging", dir);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_fails(cr_store_stage(private, "staging", &err), CR_UNSUPPORTED);
+    ck_assert_fails(cr_store_stage(memory, "staging", &err), CR_UNSUPPORTED);
+    ck_assert_ok(cr_store_stage(s, "staging", &err));
+    ck_assert_ok(cr_store_stage(other, "staging", &err));
+    ck_assert_ok(cr_store_write_from(s, "a/b", remove_staging, NULL, &err));
+    ck_assert_ok(cr_store_write_from(other, "c/d", remove_staging, NULL, &err));
+    expect(s, "a/b", "new");
+    expect(s, "c/d", "new");
+    put(s, "a/b", "again");
+    ck_assert_fails(cr_store_write_from(s, "a/b", remove_staging, s, &err), CR_NO_FILE);
+    expect(s, "a/b", "again");
+    ck_assert_fails(cr_store_write(other, "c/d", "late", 4, &err), CR_NO_FILE);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    ck_assert_fails(cr_store_write(other, "c/e", "late", 4, &err), CR_NO_FILE);    /* another directory of that name is not its own */
+    expect(s, "c/d", "new");
+    cr_store_unref(s);
+    cr_store_unref(other);
+    cr_store_unref(private);
+    cr_store_unref(memory);
+}
+END_TEST
+
 START_TEST(memory_is_bounded) {
     cr_store *s = open_store(2);
     char big[2000] = {0};
@@ -237,6 +277,7 @@ static Suite *store_suite(void) {
     tcase_add_loop_test(t, keys_are_checked, 0, 3);
     tcase_add_loop_test(t, lists_are_sorted, 0, 3);
     tcase_add_test(t, links_stay_inside);
+    tcase_add_test(t, who_removes_the_staging_stops_writers);
     tcase_add_test(t, memory_is_bounded);
     tcase_add_test(t, references);
     tcase_add_test(t, references_are_checked);

@@ -241,19 +241,19 @@ START_TEST(into_what_is_there) {
     ck_assert_ok(cr_array_copy_memory(CR_I32, 2, size, values, &part, &err));
     ck_assert_ok(cr_array_copy_memory(CR_I32, 1, size, values, &narrow, &err));
     cr_update update = {"plain", part, start};
-    ck_assert_ok(cr_zarr_update(out, 1, &update, context, &err));
+    ck_assert_ok(cr_zarr_update(out, NULL, 1, &update, context, &err));
     read_plain(values);
     for (int i = 0; i < ROWS * COLS; i++)
         ck_assert_int_eq(values[i], i / COLS >= 64 && i / COLS < 192 ? 0 : i / COLS * 1000 + i % COLS);
     update = (cr_update){"plain", narrow, start};
-    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_INVALID);
+    ck_assert_fails(cr_zarr_update(out, NULL, 1, &update, context, &err), CR_INVALID);
     update = (cr_update){"text", part, start};
-    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_UNSUPPORTED);
+    ck_assert_fails(cr_zarr_update(out, NULL, 1, &update, context, &err), CR_UNSUPPORTED);
     update = (cr_update){"none", part, start};
-    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_NOT_FOUND);
+    ck_assert_fails(cr_zarr_update(out, NULL, 1, &update, context, &err), CR_NOT_FOUND);
     start[0] = 63;
     update = (cr_update){"plain", part, start};
-    ck_assert_fails(cr_zarr_update(out, 1, &update, context, &err), CR_INVALID);
+    ck_assert_fails(cr_zarr_update(out, NULL, 1, &update, context, &err), CR_INVALID);
     ck_assert_int_eq(n_entries(), 1);
     cr_array_unref(part);
     cr_array_unref(narrow);
