@@ -392,8 +392,8 @@ static void whole_bytes(family *f) {
         workers = CR_MAX(workers, (uint64_t)s->workers * s->worker_bytes); /* there while the scan goes through a column */
     }
     /* Large blocks have eight sizes per doubling (slab.h). */
-    f->g->bytes = states + workers + f->g->keep_bytes + f->g->keep_bytes / 8 + (uint64_t)f->g->keep_chunks +
-                  (uint64_t)f->g->n_sources * (sizeof(cr_chunk_box) + 2 * sizeof(uint64_t));
+    uint64_t blocks = states + workers + f->g->keep_bytes;
+    f->g->bytes = blocks + blocks / 8 + (uint64_t)f->g->keep_chunks + (uint64_t)f->g->n_sources * (sizeof(cr_chunk_box) + 2 * sizeof(uint64_t));
 }
 
 static bool fits(family *f, cr_chunk_box *boxes) {
@@ -567,7 +567,6 @@ static bool find_members(family *f, const int32_t *tied, int32_t n, const int32_
     f->g->n_scans = 0;
     for (int32_t i = 0; i < n; i++) {
         const cr_program *p = &scans[tied[i]].program;
-        roles[tied[i]] = 0;
         for (int32_t k = 0; k < p->n_leaves; k++)
             if (worth_keeping(&p->leaves[k]) && cr_idtable_get(readers, (uint64_t)(uintptr_t)p->leaves[k].node, 1) >= 0)
                 roles[tied[i]] = ROLE_MEMBER;
@@ -638,6 +637,7 @@ static cr_status try_root(attempt *a, int32_t root, cr_err *err) {
     for (int32_t i = root; i < plan->n_scans; i++)
         if (root_of(a->parent, i) == root)
             a->tied[n++] = i;
+    memset(a->roles, 0, (size_t)plan->n_scans); /* of others that are tied */
     memcpy(a->results, plan->results, (size_t)plan->n_results * sizeof *a->results);
     memcpy(a->scans, plan->scans, (size_t)plan->n_scans * sizeof *a->scans);
     if (status == CR_OK && n > 1 && find_members(&f, a->tied, n, a->maker, a->roles, &a->readers)) {
