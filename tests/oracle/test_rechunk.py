@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import pytest
 import xarray as xr
 import zarr
 
+import craton
+
+craton.enable()
 CRATON = Path(os.environ["CRATON_BUILD"]) / "src/cli/craton"
 DATA = Path(os.environ["CRATON_DATA"])
 SEED = int(os.environ.get("CRATON_SEED", "20261124"))
@@ -144,6 +148,45 @@ def test_memory(tmp_path):
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values)
     much = within("1G")
     assert much.returncode == 9 and "memory" in much.stderr, much.stderr
+
+
+@pytest.mark.parametrize("memory", ["4 MiB", "8 MiB", "12 MiB", "64 MiB"])
+def test_writing_across_the_chunks_of_a_dataset(tmp_path, memory):
+    """The same from xarray, with something calculated on the way: the chunks that are open together would be all of them."""
+    values = big(tmp_path / "maps.nc")
+    with xr.open_dataset(tmp_path / "maps.nc", engine="craton", chunks={}) as ds, craton.set_options(memory_limit=memory, threads=2):
+        (ds + 1).craton.to_zarr(tmp_path / "series.zarr", encoding={"t": {"chunks": (120, 8, 16)}})
+        ds.craton.to_netcdf(tmp_path / "series.nc", encoding={"t": {"chunksizes": (120, 8, 16)}})
+        mean = ds.t.mean("time")
+        if memory == "64 MiB":            # a reduction on the way is not made again for each panel: this needs memory
+            (ds - mean).craton.to_zarr(tmp_path / "anomaly.zarr", encoding={"t": {"chunks": (120, 8, 16)}})
+            found = zarr.open_group(tmp_path / "anomaly.zarr", mode="r")["t"][:]
+            np.testing.assert_allclose(found, values - values.mean(0, dtype="f8").astype("f4"), atol=1e-6)
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values + 1)
+    with netCDF4.Dataset(tmp_path / "series.nc") as f:
+        np.testing.assert_array_equal(f["t"][:], values)
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".") or "stage" in p.name]
+
+
+PEAK = """
+import resource, sys, xarray as xr, craton
+craton.enable()
+craton.set_options(memory_limit=sys.argv[3], threads=2)
+with xr.open_dataset(sys.argv[1], engine="craton", chunks={}) as ds:
+    ds.isel(lat=slice(0, 8), lon=slice(0, 8)).craton.to_zarr(sys.argv[2] + ".first")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ds.craton.to_zarr(sys.argv[2], encoding={"t": {"chunks": (120, 16, 16)}})
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+def test_memory_of_writing_across(tmp_path):
+    """60 MiB within 16 MiB, as the system counts it."""
+    values = big(tmp_path / "maps.nc", 120, 256, 512)
+    answer = subprocess.run([sys.executable, "-c", PEAK, tmp_path / "maps.nc", tmp_path / "series.zarr", "16 MiB"], capture_output=True, text=True, timeout=200)
+    assert answer.returncode == 0, answer.stderr
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "series.zarr", mode="r")["t"][:], values)
+    assert int(answer.stdout) <= 24, f"{answer.stdout} MiB more than before"  # with the heap of the formats
 
 
 def test_back_to_netcdf(tmp_path):

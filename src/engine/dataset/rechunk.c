@@ -260,12 +260,12 @@ static cr_status add_all(cr_context *c, const cr_file *f, cr_writer *w, const cr
 
 /* ---- running ---- */
 
-static cr_status run(cr_context *c, cr_writer *w, cr_rechunk_run *r, const char *destination, cr_err *err) {
+cr_status cr_rechunk_finish(cr_context *c, cr_writer *w, cr_rechunk_run *r, cr_err *err) {
     cr_sibling scratch = {.lock = -1};
     cr_status status = cr_writer_scratch(w, &r->scratch, err);
     if (status == CR_OK && !r->scratch) {
         /* A second temporary of the same destination: it is found and removed with the first when both are left behind. Never moved. */
-        status = cr_sibling_new(&scratch, destination, true, true, err);
+        status = cr_sibling_new(&scratch, cr_writer_destination(w), true, true, err);
         r->scratch = scratch.temporary;
     }
     r->progress = c->progress;
@@ -297,7 +297,7 @@ static cr_status rechunk_file(const cr_file *f, const char *destination, const c
     CR_TRY(cr_writer_new(destination, &options, &w, err));
     cr_status status = add_all(c, f, w, o, r, err);
     if (status == CR_OK)
-        status = run(c, w, r, destination, err);
+        status = cr_rechunk_finish(c, w, r, err);
     cr_writer_free(w);
     return status;
 }

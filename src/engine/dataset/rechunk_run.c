@@ -180,7 +180,7 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
 
 static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) {
     cr_panels p = {0};
-    uint64_t budget = cr_context_memory_limit(c) / 2;
+    uint64_t budget = CR_MIN(cr_context_memory_limit(c) / 2, CR_RECHUNK_MOST_BYTES);
     CR_TRY(source_grid(item->values, &p, err));
     r->n_begun++;
     if (is_empty(&p) || is_finished(item))

@@ -16,36 +16,56 @@ static void results_give(cr_context *c, cr_plan *plan, int32_t phase) {
     }
 }
 
-static cr_status results_take(cr_context *c, cr_plan *plan, int32_t phase, cr_err *err) {
+/* Those of a phase, or all that are late. */
+static cr_status results_take(cr_context *c, cr_plan *plan, int32_t phase, bool late, cr_err *err) {
     for (int32_t i = 0; i < plan->n_results; i++) {
         cr_result *r = &plan->results[i];
-        if (!r->users && r->data == NULL && r->made == phase && r->bytes > 0)
+        if (!r->users && r->data == NULL && r->late == late && (late || r->made == phase) && r->bytes > 0)
             CR_TRY(cr_slab_take(&c->slab, r->bytes, &r->data, err));
     }
     return CR_OK;
 }
 
-static double cells_of(const cr_scan *s) {
+double cr_scan_cells(const cr_scan *s) {
     double n = s->empty ? 0 : 1;
     for (int d = 0; d < s->program.ndim && !s->empty; d++)
         n *= (double)s->cells.n[d];
     return n;
 }
 
+static cr_status run_late(cr_context *c, cr_plan *plan, double done, double total, cr_err *err) {
+    results_give(c, plan, plan->n_phases);
+    CR_TRY(results_take(c, plan, 0, true, err));
+    for (int32_t i = 0; i < plan->n_columns; i++)
+        CR_TRY(cr_run_columns(c, plan, &plan->columns[i], &done, total, err));
+    for (int32_t i = 0; i < plan->n_scans; i++) {
+        cr_scan *s = &plan->scans[i];
+        if (!s->late)
+            continue;
+        CR_TRY(cr_run_scan(c, plan, s, done, total, err));
+        done += cr_scan_cells(s) * cr_scan_weight(s);
+    }
+    return CR_OK;
+}
+
 static cr_status run_scans(cr_context *c, cr_plan *plan, cr_err *err) {
     double total = 0, done = 0;
     int32_t phase = -1;
     for (int32_t i = 0; i < plan->n_scans; i++)
-        total += cells_of(&plan->scans[i]) * cr_scan_weight(&plan->scans[i]);
+        total += cr_scan_cells(&plan->scans[i]) * cr_scan_weight(&plan->scans[i]);
     for (int32_t i = 0; i < plan->n_scans; i++) {
         cr_scan *s = &plan->scans[i];
+        if (s->late || s->columns > 0)
+            continue;
         for (; phase < s->phase; phase++) {
             results_give(c, plan, phase + 1);
-            CR_TRY(results_take(c, plan, phase + 1, err));
+            CR_TRY(results_take(c, plan, phase + 1, false, err));
         }
         CR_TRY(cr_run_scan(c, plan, s, done, total, err));
-        done += cells_of(s) * cr_scan_weight(s);
+        done += cr_scan_cells(s) * cr_scan_weight(s);
     }
+    if (plan->n_columns > 0)
+        CR_TRY(run_late(c, plan, done, total, err));
     if (c->progress != NULL)
         c->progress(c->progress_user, total, total, CR_MAX(0, plan->n_phases - 1), plan->n_phases);
     return CR_OK;

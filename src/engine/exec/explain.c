@@ -117,7 +117,18 @@ static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
                 scan->workers, scan->program.strip, scan->program.n_values);
     explain_leaves(scan, b);
     explain_sinks(plan, scan, b);
-    cr_buf_addf(b, "    memory at most %s\n", cr_text_bytes(cr_scan_bytes(scan), bytes, sizeof bytes));
+    if (scan->columns > 0)
+        cr_buf_addf(b, "    run in columns, see below\n");
+    else
+        cr_buf_addf(b, "    memory at most %s%s\n", cr_text_bytes(cr_scan_bytes(scan), bytes, sizeof bytes), scan->late ? ", after the columns" : "");
+}
+
+static void explain_columns(const cr_columns *g, cr_buf *b) {
+    char keep[32], bytes[32];
+    cr_buf_addf(b, "%lld %s: %d scans go over each together, and keep at most %lld decoded chunks of %s meanwhile, so that each is decoded once\n",
+                (long long)g->n_columns, g->n_columns == 1 ? "column" : "columns", g->n_scans, (long long)g->keep_chunks,
+                cr_text_bytes(g->keep_bytes, keep, sizeof keep));
+    cr_buf_addf(b, "    memory at most %s\n", cr_text_bytes(g->bytes, bytes, sizeof bytes));
 }
 
 cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
@@ -136,6 +147,8 @@ cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_t
                 cr_buf_addf(&b, "phase %d\n", (phase = plan.scans[i].phase) + 1);
             explain_scan(&plan, &plan.scans[i], &b);
         }
+        for (int32_t i = 0; i < plan.n_columns; i++)
+            explain_columns(&plan.columns[i], &b);
         status = cr_buf_check(&b, err);
     }
     cr_plan_done(&plan);

@@ -131,6 +131,26 @@ static bool holds(const cr_leaf_state *s, int ndim, const int64_t *at) {
     return s->holds && (ndim == 0 || memcmp(s->held, at, (size_t)ndim * sizeof *at) == 0);
 }
 
+/* A chunk of the column: whoever comes first decodes it to where it stays for the scans that follow. NULL: it is not the column's, or somebody
+ * else is at it. */
+static cr_status get_kept(cr_worker *w, const cr_leaf *l, const int64_t *at, const char **ret_bytes, cr_err *err) {
+    atomic_uchar *state;
+    unsigned char seen = CR_KEPT_NOTHING;
+    char *place = cr_kept_chunk(w->run->kept, l, at, &state);
+    *ret_bytes = NULL;
+    if (place == NULL)
+        return CR_OK;
+    if (atomic_compare_exchange_strong(state, &seen, CR_KEPT_COMING)) {
+        cr_status status = read_chunk(w, l, at, place, err);
+        atomic_store(state, status == CR_OK ? CR_KEPT_HERE : CR_KEPT_NOTHING);
+        CR_TRY(status);
+    } else if (seen != CR_KEPT_HERE) {
+        return CR_OK;
+    }
+    *ret_bytes = place;
+    return CR_OK;
+}
+
 /* The decoded chunk `at`: here already, in the buffer of another leaf of the same source, or read now. Another leaf's buffer may be written over
  * when that leaf is loaded later for this cell; fixed: only such as stay. */
 static cr_status get_chunk(cr_worker *w, int32_t number, const int64_t *at, bool fixed, const char **ret_bytes, cr_err *err) {
@@ -138,6 +158,11 @@ static cr_status get_chunk(cr_worker *w, int32_t number, const int64_t *at, bool
     const cr_leaf *l = &p->leaves[w->active_leaves[number]];
     cr_leaf_state *s = &w->leaves[w->active_leaves[number]];
     int ndim = l->node->ndim;
+    if (w->run->kept != NULL && l->kept > 0) {
+        CR_TRY(get_kept(w, l, at, ret_bytes, err));
+        if (*ret_bytes != NULL)
+            return CR_OK;
+    }
     if (!holds(s, ndim, at)) {
         int32_t end = fixed ? number : w->n_active_leaves;
         for (int32_t i = 0; i < end; i++) {
@@ -308,7 +333,8 @@ static cr_status load_tile(cr_worker *w, int32_t number, cr_err *err) {
             origin[a] = at[a] * cs[a];
             place += g[a].begin * tile_stride[a];
         }
-        if (!holds(s, n, at) && fits_in_place(l, g, at, cs)) {
+        bool kept = w->run->kept != NULL && l->kept > 0;
+        if (!kept && !holds(s, n, at) && fits_in_place(l, g, at, cs)) {
             CR_TRY(read_chunk(w, l, at, place, err));
         } else {
             CR_TRY(get_chunk(w, number, at, false, &bytes, err));

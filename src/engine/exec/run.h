@@ -126,6 +126,7 @@ typedef struct cr_place {         /* of one worker and sink, for the current cel
 } cr_place;
 
 typedef struct cr_run cr_run;
+typedef struct cr_kept cr_kept;   /* decoded chunks of a column (columns_run.c) */
 
 typedef struct cr_worker {
     cr_run *run;
@@ -164,7 +165,8 @@ struct cr_run {
     cr_worker *workers;
     pthread_mutex_t lock;
     pthread_cond_t moved;
-    int64_t next_unit, oldest;
+    cr_kept *kept;                /* NULL: the scan is run by itself */
+    int64_t next_unit, end_unit, oldest;  /* those from next_unit to end_unit are run now */
     uint8_t *unit_done;           /* ring of window entries */
     int64_t failed_unit;          /* INT64_MAX: none */
     bool ranks;                   /* some sink does, so that workers without a unit may be of use */
@@ -173,6 +175,7 @@ struct cr_run {
     cr_err err;
     atomic_int_fast64_t cells_done;
     double done_before, total;    /* progress */
+    int32_t shown_phase;
     int64_t last_report_ms;
 };
 
@@ -217,6 +220,16 @@ cr_status cr_deliver_result(cr_context *c, const cr_array *node, const void *dat
 void cr_worker_ready(cr_worker *w, char *block);                     /* lays out the worker in block; block_bytes is what it takes */
 cr_status cr_worker_scopes(cr_worker *w, cr_err *err) CR_MUST_USE;   /* which scopes hold the cell [lo, lo + n) */
 cr_status cr_run_scan(cr_context *c, const cr_plan *plan, cr_scan *scan, double done_before, double total, cr_err *err) CR_MUST_USE;
+/* The same in pieces: set up, run some units, clean up; for columns_run.c. */
+cr_status cr_run_begin(cr_run *r, cr_context *c, const cr_plan *plan, cr_scan *scan, cr_err *err) CR_MUST_USE;
+cr_status cr_run_units(cr_run *r, int64_t first, int64_t end, cr_err *err) CR_MUST_USE;
+void cr_run_end(cr_run *r);
 double cr_scan_weight(const cr_scan *scan);
+double cr_scan_cells(const cr_scan *scan);
+/* columns_run.c */
+cr_status cr_run_columns(cr_context *c, const cr_plan *plan, const cr_columns *g, double *done, double total, cr_err *err) CR_MUST_USE;
+/* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's. */
+enum { CR_KEPT_NOTHING, CR_KEPT_COMING, CR_KEPT_HERE };
+char *cr_kept_chunk(const cr_kept *k, const cr_leaf *l, const int64_t *at, atomic_uchar **ret_state);
 
 #endif

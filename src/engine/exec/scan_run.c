@@ -189,7 +189,7 @@ static void report_progress(void *job) {
         return;
     r->last_report_ms = now;
     double done = r->done_before + (double)atomic_load_explicit(&r->cells_done, memory_order_relaxed) * cr_scan_weight(r->scan);
-    c->progress(c->progress_user, done, r->total, r->scan->phase, r->plan->n_phases);
+    c->progress(c->progress_user, done, r->total, r->shown_phase, r->plan->n_phases);
 }
 
 static cr_status run_cell(cr_worker *w, cr_err *err) {
@@ -237,7 +237,7 @@ static cr_status run_unit(cr_worker *w, int64_t unit, cr_err *err) {
 static bool must_wait(const cr_run *r) {
     if (r->failed_unit != INT64_MAX || r->ranking != NULL)
         return false;
-    return r->next_unit < r->scan->n_units ? r->next_unit >= r->oldest + r->scan->window : r->ranks && r->oldest < r->scan->n_units;
+    return r->next_unit < r->end_unit ? r->next_unit >= r->oldest + r->scan->window : r->ranks && r->oldest < r->end_unit;
 }
 
 /* The next unit, or -1: none is left, or one below has failed. *ret_help: a panel that needs hands, instead of a unit. */
@@ -247,7 +247,7 @@ static int64_t claim(cr_run *r, struct cr_panel **ret_help) {
     while (must_wait(r))
         pthread_cond_wait(&r->moved, &r->lock);
     *ret_help = cr_panel_to_help(r);
-    if (*ret_help == NULL && r->next_unit < r->scan->n_units && r->next_unit < r->failed_unit)
+    if (*ret_help == NULL && r->next_unit < r->end_unit && r->next_unit < r->failed_unit)
         unit = r->next_unit++;
     pthread_mutex_unlock(&r->lock);
     return unit;
@@ -333,54 +333,70 @@ static cr_status begin_scan(cr_run *r, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status run_all(cr_run *r, cr_err *err) {
-    const cr_scan *scan = r->scan;
-    if (scan->empty) {
-        for (int i = 0; i < scan->n_sinks; i++)
-            if (r->sinks[i].plan->ranks)
-                cr_panel_nothing(&r->sinks[i]);
-            else
-                CR_TRY(cr_combine_nothing(r, &r->sinks[i], err));
-        return CR_OK;
+static cr_status run_empty(cr_run *r, cr_err *err) {
+    for (int i = 0; i < r->scan->n_sinks; i++)
+        if (r->sinks[i].plan->ranks)
+            cr_panel_nothing(&r->sinks[i]);
+        else
+            CR_TRY(cr_combine_nothing(r, &r->sinks[i], err));
+    return CR_OK;
+}
+
+cr_status cr_run_begin(cr_run *r, cr_context *c, const cr_plan *plan, cr_scan *scan, cr_err *err) {
+    *r = (cr_run){.context = c, .plan = plan, .scan = scan, .failed_unit = INT64_MAX, .shown_phase = scan->phase,
+                  .last_report_ms = cr_now_ms() - 100};
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->moved, NULL);
+    r->sinks = calloc((size_t)scan->n_sinks, sizeof *r->sinks);
+    r->workers = calloc((size_t)scan->workers + 1, sizeof *r->workers);
+    r->unit_done = calloc((size_t)CR_MAX(1, scan->window), 1);
+    if (r->sinks == NULL || r->workers == NULL || r->unit_done == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to run");
+    return begin_scan(r, err);
+}
+
+cr_status cr_run_units(cr_run *r, int64_t first, int64_t end, cr_err *err) {
+    cr_status status = CR_OK;
+    int workers = r->scan->workers;
+    r->next_unit = r->oldest = first;
+    r->end_unit = end;
+    for (int i = 0; i < workers && status == CR_OK; i++)
+        status = make_worker(r, i, err);
+    if (status == CR_OK) {
+        cr_team_run(r->context->team, workers, work, report_progress, r);
+        status = r->status;
+        if (status != CR_OK && err != NULL)
+            *err = r->err;
     }
-    for (int i = 0; i < scan->workers; i++)
-        CR_TRY(make_worker(r, i, err));
-    cr_team_run(r->context->team, scan->workers, work, report_progress, r);
-    if (r->status != CR_OK && err != NULL)
-        *err = r->err;
-    return r->status;
+    for (int i = 0; i < workers; i++)
+        free_worker(r, &r->workers[i]);
+    memset(r->workers, 0, (size_t)workers * sizeof *r->workers);
+    return status;
+}
+
+void cr_run_end(cr_run *r) {
+    for (int i = 0; i < r->scan->n_sinks && r->sinks != NULL; i++) {
+        if (r->sinks[i].plan != NULL && r->sinks[i].plan->ranks)
+            cr_panel_done(r, &r->sinks[i]);
+        else if (r->sinks[i].plan != NULL && r->sinks[i].plan->reduces)
+            cr_combine_done(r, &r->sinks[i]);
+        else
+            cr_deliver_done(r, &r->sinks[i]);
+    }
+    free(r->sinks);
+    free(r->workers);
+    free(r->unit_done);
+    pthread_cond_destroy(&r->moved);
+    pthread_mutex_destroy(&r->lock);
 }
 
 cr_status cr_run_scan(cr_context *c, const cr_plan *plan, cr_scan *scan, double done_before, double total, cr_err *err) {
-    cr_run r = {.context = c, .plan = plan, .scan = scan, .failed_unit = INT64_MAX, .done_before = done_before, .total = total,
-                .last_report_ms = cr_now_ms() - 100};
-    int workers = scan->empty ? 0 : scan->workers;
-    pthread_mutex_init(&r.lock, NULL);
-    pthread_cond_init(&r.moved, NULL);
-    r.sinks = calloc((size_t)scan->n_sinks, sizeof *r.sinks);
-    r.workers = calloc((size_t)workers + 1, sizeof *r.workers);
-    r.unit_done = calloc((size_t)CR_MAX(1, scan->window), 1);
-    cr_status status = CR_OK;
-    if (r.sinks == NULL || r.workers == NULL || r.unit_done == NULL)
-        status = CR_FAIL(err, CR_MEMORY, "no memory to run");
+    cr_run r;
+    cr_status status = cr_run_begin(&r, c, plan, scan, err);
+    r.done_before = done_before;
+    r.total = total;
     if (status == CR_OK)
-        status = begin_scan(&r, err);
-    if (status == CR_OK)
-        status = run_all(&r, err);
-    for (int i = 0; i < workers && r.workers != NULL; i++)
-        free_worker(&r, &r.workers[i]);
-    for (int i = 0; i < scan->n_sinks && r.sinks != NULL; i++) {
-        if (r.sinks[i].plan != NULL && r.sinks[i].plan->ranks)
-            cr_panel_done(&r, &r.sinks[i]);
-        else if (r.sinks[i].plan != NULL && r.sinks[i].plan->reduces)
-            cr_combine_done(&r, &r.sinks[i]);
-        else
-            cr_deliver_done(&r, &r.sinks[i]);
-    }
-    free(r.sinks);
-    free(r.workers);
-    free(r.unit_done);
-    pthread_cond_destroy(&r.moved);
-    pthread_mutex_destroy(&r.lock);
+        status = scan->empty ? run_empty(&r, err) : cr_run_units(&r, 0, scan->n_units, err);
+    cr_run_end(&r);
     return status;
 }

@@ -670,4 +670,9 @@ cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run
     return status;
 }
 
-cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) { return cr_writer_finish_with(w, c, NULL, NULL, err); }
+int cr_writer_items(const cr_writer *w, const cr_write_item **ret_items) {
+    *ret_items = w->items;
+    return w->begun ? 0 : w->n_items;
+}
+
+const char *cr_writer_destination(const cr_writer *w) { return w->place.destination; }

@@ -58,10 +58,14 @@ void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, s
 /* The largest chunk that divides a shard (>= 1) and is no longer than this; 1 if there is no other. */
 int64_t cr_write_divisor(int64_t shard, int64_t most);
 
-/* cr_writer_finish with another way to run the computation: run(user, ...) is called for each variable that has values, in the order of
- * declaration, and hands every box of the sink's chunk grid to it once. */
+/* cr_writer_finish (dataset/write_run.c) with a way to run the computation: run(user, ...) is called for each variable that has values, in the
+ * order of declaration, and hands every box of the sink's chunk grid to it once. NULL: all are computed together. */
 typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err);
 cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) CR_MUST_USE;
+
+/* What is to be computed; none when others write the chunks. Borrowed. */
+int cr_writer_items(const cr_writer *w, const cr_write_item **ret_items);
+const char *cr_writer_destination(const cr_writer *w);
 
 /* A box of whole chunks, in elements. */
 typedef struct cr_write_box {

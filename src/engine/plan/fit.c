@@ -78,7 +78,7 @@ static void choose_atoms(cr_scan *s, int d) {
     a->count = end - a->first;
 }
 
-static void find_atoms(const cr_plan *plan, cr_scan *s) {
+void cr_fit_atoms(const cr_plan *plan, cr_scan *s) {
     cr_atoms *a = s->atoms;
     for (int d = 0; d < s->program.ndim; d++) {
         a[d] = (cr_atoms){.n = s->cells.n[d], .merge = 1};
@@ -125,9 +125,18 @@ static int64_t most_blocks(const cr_scan *s, const cr_sink_plan *k, int d) {
     return most;
 }
 
-/* Units hold, in the linear order of a sink's blocks, a contiguous range: outer reduced axes one block, inner ones all. */
+/* Units hold, in the linear order of a sink's blocks, a contiguous range: outer reduced axes one block, inner ones all. And they are walked
+ * over in that order. */
 static bool blocks_in_order(const cr_scan *s, const cr_sink_plan *k) {
     bool partial = false;
+    for (int i = 0, before = -1; i < s->program.ndim; i++) {
+        int d = s->unit_order[i];
+        if (!(k->reduced & (1u << d)) || s->unit_n[d] == 1)
+            continue;
+        if (d < before)
+            return false;
+        before = d;
+    }
     for (int d = 0; d < s->program.ndim; d++) {
         if (!(k->reduced & (1u << d)) || k->blocks[d] == 1)
             continue;
@@ -276,7 +285,7 @@ uint64_t cr_scan_fixed_bytes(const cr_scan *s) {
     return bytes + (16 << 10);
 }
 
-static void count_all(const cr_plan *plan, cr_scan *s) {
+void cr_fit_count(const cr_plan *plan, cr_scan *s) {
     uint64_t states = 0, sinks = 0, per_worker = 0;
     for (int i = 0; i < s->n_sinks; i++) {
         cr_sink_plan *k = &s->sinks[i];
@@ -351,7 +360,7 @@ static void cut_units(const cr_plan *plan, cr_scan *s, how way, int workers) {
             if (kept_by_all(s, d) == (pass == 0))
                 s->unit_order[k++] = d;
     s->n_units = n;
-    count_all(plan, s);
+    cr_fit_count(plan, s);
 }
 
 static bool reduces_any(const cr_scan *s) {
@@ -441,7 +450,7 @@ cr_status cr_scan_fit(cr_plan *plan, cr_scan *s, int threads, uint64_t room, cr_
     if (s->empty)
         return CR_OK;
     while (more) {
-        find_atoms(plan, s);
+        cr_fit_atoms(plan, s);
         for (int workers = threads; workers >= 1; workers = workers > 4 ? workers * 3 / 4 : workers - 1)
             if (try_workers(plan, s, workers, room))
                 return CR_OK;

@@ -41,17 +41,18 @@ static cr_status make_results(cr_plan *plan, cr_err *err) {
     return CR_OK;
 }
 
-static uint64_t results_alive(const cr_plan *plan, int32_t phase) {
+uint64_t cr_plan_results_bytes(const cr_plan *plan, int32_t phase, bool late) {
     uint64_t bytes = 0;
     for (int32_t i = 0; i < plan->n_results; i++) {
         const cr_result *r = &plan->results[i];
-        if (!r->users && r->made <= phase && r->last_used >= phase)
+        bool here = late ? r->late || r->last_used >= plan->n_phases : !r->late && r->made <= phase && r->last_used >= phase;
+        if (!r->users && here)
             bytes += (r->bytes + 63) / 64 * 64;
     }
     return bytes;
 }
 
-static uint64_t own_bytes(const cr_plan *plan) {
+uint64_t cr_plan_own_bytes(const cr_plan *plan) {
     uint64_t bytes = plan->arena.used_bytes + (uint64_t)plan->cap_nodes * sizeof(cr_plan_node) +
                      24 * (plan->by_address.cap + plan->by_hash.cap + plan->composed.cap + plan->interned.cap);
     if (plan->owned != NULL) /* nodes that the user has not made */
@@ -67,7 +68,7 @@ static uint64_t own_bytes(const cr_plan *plan) {
 static cr_status fit_all(cr_plan *plan, const cr_plan_options *o, cr_err *err) {
     for (int32_t i = 0; i < plan->n_scans; i++) {
         cr_scan *s = &plan->scans[i];
-        uint64_t held = own_bytes(plan) + results_alive(plan, s->phase);
+        uint64_t held = cr_plan_own_bytes(plan) + cr_plan_results_bytes(plan, s->phase, false);
         if (held >= o->limit_bytes) {
             char need[32], have[32];
             cr_text_bytes(held, need, sizeof need);
@@ -80,10 +81,20 @@ static cr_status fit_all(cr_plan *plan, const cr_plan_options *o, cr_err *err) {
         plan->refused = i;
         CR_TRY(cr_scan_fit(plan, s, o->threads, o->limit_bytes - held, err));
         plan->refused = -1;
-        uint64_t peak = own_bytes(plan) + results_alive(plan, s->phase) + cr_scan_bytes(s);
-        plan->peak_bytes = CR_MAX(plan->peak_bytes, peak);
     }
     return CR_OK;
+}
+
+uint64_t cr_plan_peak(const cr_plan *plan) {
+    uint64_t own = cr_plan_own_bytes(plan), peak = 0;
+    for (int32_t i = 0; i < plan->n_scans; i++) {
+        const cr_scan *s = &plan->scans[i];
+        if (s->columns == 0)
+            peak = CR_MAX(peak, own + cr_plan_results_bytes(plan, s->phase, s->late) + cr_scan_bytes(s));
+    }
+    for (int32_t i = 0; i < plan->n_columns; i++)
+        peak = CR_MAX(peak, own + cr_plan_results_bytes(plan, 0, true) + plan->columns[i].bytes);
+    return peak;
 }
 
 static cr_status take_part(cr_plan *plan, const cr_plan_options *o, cr_err *err) {
@@ -135,6 +146,10 @@ static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, c
         status = take_part(plan, o, err);
     if (status == CR_OK && !o->only_cells)
         status = fit_all(plan, o, err);
+    if (status == CR_OK && !o->only_cells)
+        status = cr_columns_make(plan, o->threads, err);
+    if (status == CR_OK && !o->only_cells)
+        plan->peak_bytes = cr_plan_peak(plan);
     return status;
 }
 
@@ -221,6 +236,11 @@ cr_status cr_plan_make(cr_plan *plan, int n, cr_array *const *arrays, const cr_o
 void cr_plan_done(cr_plan *plan) {
     for (int32_t i = 0; i < plan->n_scans; i++)
         cr_program_done(&plan->scans[i].program);
+    for (int32_t i = 0; i < plan->n_columns; i++) {
+        free(plan->columns[i].scans);
+        free(plan->columns[i].sources);
+    }
+    free(plan->columns);
     free(plan->scans);
     free(plan->nodes);
     cr_idtable_done(&plan->by_address);

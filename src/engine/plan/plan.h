@@ -5,7 +5,8 @@
  * sources: what remains is a flat program over the sink's index space (the "domain") whose leaves are read through accesses. (cells.c)
  * cut the domain into cells along the chunks of the source with most bytes. (scan.c) put sinks of one phase over the same cells
  * and sources into one scan. (fit.c) cut the cells into units of work and prove that a number of workers fits the memory limit. (digits.c)
- * quantiles that do not fit are put in other terms, and all begins again. (parts.c) A plan for a part of a scan walks over a box of its cells.
+ * quantiles that do not fit are put in other terms, and all begins again. (columns.c) scans of several phases that read the same chunks
+ * go through them together, column by column. (parts.c) A plan for a part of a scan walks over a box of its cells.
  *
  * Vocabulary
  *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
@@ -18,6 +19,8 @@
  *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
  *   unit     what a worker claims: whole blocks of every sink
  *   panel    all elements of a kept cell, for order statistics: what is ranked at once
+ *   column   a box of the axes that no scan of a family needs whole before the next can begin: all of them are run over it, one after
+ *            the other, while its decoded chunks are kept
  *
  * Invariants
  *  1. Cells and blocks follow from shapes, chunking and the expression of the one sink alone; never from threads, memory or other sinks.
@@ -41,6 +44,7 @@
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
+#define CR_COLUMN_MOST_BYTES ((uint64_t)512 << 20) /* of decoded chunks that are kept */
 #define CR_NESTED_MOST 12                 /* windows of windows of windows ... */
 #define CR_NESTED_BYTES (24 << 10)        /* what exec/nested.c has for one, beside buffers */
 
@@ -73,6 +77,7 @@ typedef struct cr_result {        /* memory for the whole of a reduction */
     uint64_t bytes;
     void *data;                   /* the user's memory, or the executor's */
     bool users;
+    bool late;                    /* there from the first family of scans to the end, see cr_columns */
 } cr_result;
 
 /* ---- programs (lower.c) ---- */
@@ -91,6 +96,7 @@ typedef struct cr_leaf {
     uint64_t tile_bytes;          /* to put a cell together of several chunks; 0: not needed */
     /* ALONG: chunk_bytes is all that computing it takes, tile_bytes is for the result */
     struct cr_scan *inner;        /* what the node's input is computed by, box by box; its cells are the borders that boxes may not cross */
+    int32_t kept;                 /* STORED: its number among the kept sources of the scan's family (cr_columns), plus one; 0: none */
     uint64_t raw_bytes, state_bytes, inner_bytes; /* shares of chunk_bytes: a box of the input, state or work of the loops, the inner worker */
 } cr_leaf;
 
@@ -237,6 +243,8 @@ typedef struct cr_scan {
     uint64_t scratch_bytes;       /* codecs, per worker */
     bool nested;                  /* the inner scan of a leaf */
     const cr_part_box *part;      /* NULL: all of it */
+    int32_t columns;              /* number of the family that it is run with, plus one; 0: by itself */
+    bool late;                    /* run by itself, when the families are through */
     /* set by fit.c */
     int workers, window;
     cr_atoms atoms[CR_MAX_DIMS];
@@ -247,6 +255,31 @@ typedef struct cr_scan {
     uint64_t worker_bytes;        /* one worker */
     uint64_t state_bytes, sink_bytes;
 } cr_scan;
+
+/* ---- columns (columns.c): scans that read the same chunks, and one of which reads what another makes ---- */
+
+typedef struct cr_chunk_box {     /* chunks of a source, along its axes; first = end: none */
+    int64_t first[CR_MAX_DIMS], end[CR_MAX_DIMS];
+} cr_chunk_box;
+
+typedef struct cr_kept_source {
+    const cr_array *node;
+    uint64_t slot_bytes;          /* of a decoded chunk */
+} cr_kept_source;
+
+/* Units of each scan are counted over the column axes first, so that a column is a range of units. It covers one unit of the column axes
+ * before `at`, `step` units of that one, and all of those behind it. */
+typedef struct cr_columns {
+    int32_t *scans, n_scans;      /* in the order in which they run */
+    int axes[CR_MAX_DIMS], n_axes;
+    int at;                       /* index in axes */
+    int64_t step, n_columns;
+    cr_kept_source *sources;      /* read by more than one of the scans */
+    int32_t n_sources;
+    uint64_t keep_bytes;          /* decoded chunks of the largest column ... */
+    int64_t keep_chunks;          /* ... and of the one that has most */
+    uint64_t bytes;               /* all that running it takes, beside results */
+} cr_columns;
 
 typedef struct cr_output_spec {   /* where the user's array goes */
     void *data;                   /* cr_compute */
@@ -268,6 +301,8 @@ typedef struct cr_plan {
     int32_t n_results;
     cr_scan *scans;                       /* in the order in which they run */
     int32_t n_scans, cap_scans;
+    cr_columns *columns;
+    int32_t n_columns;
     int32_t n_phases;
     uint64_t limit_bytes, peak_bytes;     /* what the plan needs at most beyond the user's results */
     int32_t refused;              /* the scan that does not fit; -1: none */
@@ -330,6 +365,24 @@ static inline cr_rank cr_digit_rank(const cr_digit_params *p) {
 }
 static inline bool cr_sink_folds(const cr_sink_plan *s) { return s->reduces && !s->ranks; }
 cr_status cr_scan_fit(cr_plan *plan, cr_scan *scan, int threads, uint64_t room_bytes, cr_err *err) CR_MUST_USE;
+/* For columns.c: atoms as for a scan by itself; what units, workers, window and order that were chosen take. */
+void cr_fit_atoms(const cr_plan *plan, cr_scan *scan);
+void cr_fit_count(const cr_plan *plan, cr_scan *scan);
+/* Memory for the results that are there while scans of a phase are run, or families and what is late. */
+uint64_t cr_plan_results_bytes(const cr_plan *plan, int32_t phase, bool late);
+uint64_t cr_plan_own_bytes(const cr_plan *plan);
+uint64_t cr_plan_peak(const cr_plan *plan);
+/* columns.c: puts scans together, where what they keep fits. After all are fitted. */
+cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
+/* Column number `column`: its units of scan s, and the chunks of the kept sources in it; ret_boxes[n_sources]. */
+void cr_columns_units(const cr_columns *g, const cr_scan *s, int64_t column, int64_t *ret_first, int64_t *ret_end);
+void cr_columns_chunks(const cr_columns *g, const cr_scan *scans, int64_t column, cr_chunk_box *ret_boxes);
+static inline int64_t cr_chunk_box_count(const cr_chunk_box *b, int ndim) {
+    int64_t n = 1;
+    for (int a = 0; a < ndim; a++)
+        n *= b->end[a] > b->first[a] ? b->end[a] - b->first[a] : 0;
+    return n;
+}
 /* parts.c */
 bool cr_parts_can(const cr_plan *plan, const cr_scan *scan); /* all its sinks fold, from what is stored or in memory */
 void cr_parts_cut(const cr_scan *scan, int64_t wanted, cr_parts *ret_parts);
