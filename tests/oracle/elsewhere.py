@@ -28,7 +28,9 @@ OTHERS = {
     "test_rechunk.py": "the command line",
     "test_resume.py": "the command line",
     "test_serialize.py": "makes files with all three",
+    "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",
+    "test_unreadable.py": "damages what all three have written",
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
 ABOUT = ("test_who_asks_for_dask_gets_it", "test_dask_that_was_there_before", "test_mixing_with_dask_is_refused_clearly", "test_xarray_writes_zarr",
