@@ -28,6 +28,7 @@ OTHERS = {
     "test_rechunk.py": "the command line",
     "test_resume.py": "the command line",
     "test_serialize.py": "makes files with all three",
+    "test_mutated.py": "damages what all three have written",
     "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",
     "test_unreadable.py": "damages what all three have written",

@@ -87,6 +87,56 @@ def test_two_terabytes(store):
     assert said["open"] < 30 and said["plan"] < 60
 
 
+INTERRUPTED = """
+import os, signal, threading
+path, out = sys.argv[1], sys.argv[2]
+ds = xr.open_dataset(path, engine="craton", chunks={})
+signal.signal(signal.SIGINT, signal.default_int_handler)                  # a shell's background job has it ignored
+work = {
+    "reduce": lambda: ds.v.std().compute(),
+    "group": lambda: ds.v.isel(lat=slice(0, 512), lon=slice(0, 2048)).groupby(ds.time % 12).mean("time").compute(),
+    "rank": lambda: ds.v.isel(lat=slice(0, 512), lon=slice(0, 2048)).quantile(0.5, "time").compute(),
+    "window": lambda: ds.v.isel(lat=slice(0, 512), lon=slice(0, 1024)).rolling(time=30).mean().max().compute(),
+    "load": lambda: ds.v.isel(time=slice(0, 100)).max(("time", "lat")).load(),
+    "to_zarr": lambda: ds[["v"]].craton.to_zarr(out + "/z"),
+    "to_netcdf": lambda: (ds[["v"]].isel(time=slice(0, 2000)) * 2).craton.to_netcdf(out + "/n.nc"),
+}
+def held():
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), os.listdir(out)
+def interrupted(name):
+    sent = []
+    def send():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+    timer = threading.Timer(0.3, send)
+    timer.start()
+    try:
+        work[name]()
+    except KeyboardInterrupt:
+        said[name] = time.monotonic() - sent[0]
+    else:
+        said[name] = "was through"
+    timer.join()
+for name in work:                                                         # what is made when first needed
+    interrupted(name)
+before = held()
+for name in work:
+    for _ in range(3):
+        interrupted(name)
+    assert held() == before, (name, held(), before)
+said["names"] = list(work)
+"""
+
+
+def test_interrupted(store, tmp_path):
+    """Ctrl-C in the midst of work without an end: the call returns, files, threads and what was written so far go with it."""
+    said = run(INTERRUPTED, store, tmp_path)
+    assert not os.listdir(tmp_path)
+    assert all(isinstance(said[name], float) for name in said["names"]), said
+    # A second on a quiet machine, and ten times that where others work too.
+    assert max(said[name] for name in said["names"]) < 10
+
+
 GRAPH = """
 from craton import Array
 n = 1_000_000
