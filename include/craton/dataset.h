@@ -42,6 +42,7 @@ typedef struct cr_dataset_options {
     const char *group;             /* NULL: root */
     uint64_t metadata_limit_bytes; /* 0: 256 MiB */
     bool as_stored;                /* no masks, scaling, times or joined characters: values and attributes as in the file */
+    cr_unreadable *unreadable;     /* NULL: a chunk that cannot be read is an error (file.h) */
 } cr_dataset_options;
 
 /* Opens what cr_file_open opens. Reads metadata, indexes and text (at most 64 MiB of it); all else is lazy. Decoding is xarray's:

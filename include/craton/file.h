@@ -48,9 +48,29 @@ typedef struct cr_variable {
     const int64_t *shards;        /* Zarr: shape of the stored objects that hold several chunks; NULL: each chunk is one */
 } cr_variable;
 
+/* ---- chunks that cannot be read ----------------------------------------------------------------------------------
+ *
+ * A chunk that is damaged or cannot be reached is an error that names it, unless a list is given when its file is opened: then its values
+ * are missing (_FillValue or missing_value of the variable, else NaN), and the list says which and why. Variables of whole numbers without
+ * either cannot say that a value is missing: there it stays an error, as does damage to metadata, to the text of CR_STRING, and to what
+ * other processes compute. A list may serve many files. Threads: any, at any time.
+ */
+typedef struct cr_unreadable cr_unreadable;
+#define CR_UNREADABLE_MOST 1000   /* chunks that are listed */
+
+CR_API cr_status cr_unreadable_new(cr_unreadable **ret_list, cr_err *err) CR_MUST_USE;
+CR_API cr_unreadable *cr_unreadable_ref(cr_unreadable *u);
+CR_API void cr_unreadable_unref(cr_unreadable *u);                     /* NULL is allowed; open files and their arrays have references */
+CR_API int cr_unreadable_count(const cr_unreadable *u);                /* each chunk once, in the order in which they were met; only grows */
+CR_API const char *cr_unreadable_text(const cr_unreadable *u, int i);  /* NULL after the last; lives as long as the list */
+CR_API bool cr_unreadable_more(const cr_unreadable *u);                /* there were others that are not listed */
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
 typedef struct cr_open_options {
     const char *group;            /* "/" or "a/b"; NULL: root */
     uint64_t metadata_limit_bytes;/* 0: 256 MiB */
+    cr_unreadable *unreadable;    /* NULL: a chunk that cannot be read is an error */
 } cr_open_options;
 
 /* path: a file (also kerchunk's references as JSON), or the directory of a Zarr store (trailing .zip not yet). CR_NO_FILE, CR_FORMAT (damaged; says where),

@@ -46,6 +46,7 @@ typedef struct cr_rechunk_options {
     bool shuffle;                 /* only looked at with a codec */
     bool overwrite;
     bool resume;                  /* as cr_write_options; a Zarr destination always has a journal */
+    cr_unreadable *unreadable;    /* NULL: a chunk of the source that cannot be read is an error (file.h) */
 } cr_rechunk_options;
 
 typedef struct cr_rechunk_report {

@@ -15,11 +15,12 @@ from ._craton import FormatError, LimitError
 from .array import Array
 from .explaining import explain
 from .options import enable, progress, set_options
+from .runtime import UnreadableWarning, unreadable
 from .writing import compute, to_netcdf, to_zarr
 
 __all__ = [
-    "Array", "FormatError", "LimitError", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_cluster",
-    "set_options", "to_netcdf", "to_zarr",
+    "Array", "FormatError", "LimitError", "UnreadableWarning", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_cluster",
+    "set_options", "to_netcdf", "to_zarr", "unreadable",
 ]
 
 

@@ -129,9 +129,9 @@ def _references(filename_or_obj, storage_options):
 class CratonStore(AbstractDataStore):
     """One group of a file or store."""
 
-    def __init__(self, path, group=None):
-        self.path, self.group = path, group
-        self._file = _craton.File(path, group=group)
+    def __init__(self, path, group=None, missing=False):
+        self.path, self.group, self.missing = path, group, missing
+        self._file = _craton.File(path, group=group, unreadable_missing=missing)
 
     def __getstate__(self):
         # A dataset keeps its store for close(); in another process the file is opened again when it is asked for.
@@ -140,7 +140,7 @@ class CratonStore(AbstractDataStore):
     @property
     def file(self):
         if self._file is None:
-            self._file = _craton.File(self.path, group=self.group)
+            self._file = _craton.File(self.path, group=self.group, unreadable_missing=self.missing)
         return self._file
 
     @property
@@ -176,7 +176,7 @@ class CratonStore(AbstractDataStore):
         elif v["problem"]:
             data = Unreadable(v["name"], v["shape"], np.dtype(_text_code(v["dtype"])), v["problem"])
         else:
-            node = adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"])
+            node = adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"], *([True] if self.missing else []))
             array = wrap(node, np.dtype(_text_code(v["dtype"])))
             data = StoredArray(array)
             encoding["preferred_chunks"] = {d: c[0] if c else 1 for d, c in zip(v["dims"], array.chunks)}
@@ -229,9 +229,12 @@ class CratonBackend(BackendEntrypoint):
         group=None,
         storage_options=None,
         consolidated=None,
+        unreadable="raise",
     ):
         # consolidated is for programs that were written for engine="zarr": whatever is there is found either way.
-        store = CratonStore(_path(_references(filename_or_obj, storage_options)), group)
+        if unreadable not in ("raise", "missing"):
+            raise ValueError(f"craton: unreadable is 'raise' or 'missing', not {unreadable!r}")
+        store = CratonStore(_path(_references(filename_or_obj, storage_options)), group, unreadable == "missing")
         with close_on_error(store):
             return StoreBackendEntrypoint().open_dataset(
                 store,

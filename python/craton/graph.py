@@ -15,8 +15,8 @@ def _build_memory(inputs, array, chunks):
     return _craton.from_buffer(stored, code, chunks)
 
 
-def _build_file(inputs, path, group, name):
-    return _craton.File(path, group=group).array(name)
+def _build_file(inputs, path, group, name, missing=False):
+    return _craton.File(path, group=group, unreadable_missing=missing).array(name)
 
 
 def _build_python(inputs, call, code, shape, chunks, serial):
@@ -115,10 +115,11 @@ def rebuild(steps, wanted):
     nodes, files = [], {}
     for operation, inputs, parameters in steps:
         if operation == "file":
-            path, group, name = parameters
-            if (path, group) not in files:
-                files[path, group] = _craton.File(path, group=group)
-            nodes.append(adopt(files[path, group].array(name), "file", *parameters))
+            path, group, name, *missing = parameters
+            file = (path, group, *missing)
+            if file not in files:
+                files[file] = _craton.File(path, group=group, unreadable_missing=bool(missing and missing[0]))
+            nodes.append(adopt(files[file].array(name), "file", *parameters))
         else:
             nodes.append(make(operation, tuple(nodes[i] for i in inputs), *parameters))
     return [nodes[i] for i in wanted]

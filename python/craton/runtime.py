@@ -7,6 +7,7 @@ from a file through Craton, say): that runs in a small context of its own, since
 import os
 import sys
 import threading
+import warnings
 
 import numpy as np
 
@@ -83,6 +84,7 @@ def compute_nodes(nodes, dtypes):
     finally:
         if bar is not None:
             bar.close()
+    warn_of_unreadable()
     return results
 
 
@@ -122,6 +124,36 @@ def compute_to(nodes, functions, chunks):
     finally:
         if bar is not None:
             bar.close()
+    warn_of_unreadable()
+
+
+class UnreadableWarning(UserWarning):
+    """Chunks of files opened with unreadable="missing" could not be read, and are missing values."""
+
+
+_warned = 0
+
+
+def warn_of_unreadable():
+    """Once for every chunk that was taken for missing since the last time."""
+    global _warned
+    news, _ = _craton.unreadable(_warned)
+    if news:
+        _warned += len(news)
+        shown = "".join(f"\n  {text}" for text in news[:5])
+        warnings.warn(
+            f"craton: {len(news)} chunks could not be read, and are missing values:{shown}"
+            + (f"\n  and {len(news) - 5} more: see craton.unreadable()" if len(news) > 5 else ""),
+            UnreadableWarning,
+            stacklevel=3,
+        )
+
+
+def unreadable():
+    """The chunks that this process has taken for missing so far, of files that were opened with unreadable="missing": a list of
+    texts, each with the place and the reason."""
+    texts, more = _craton.unreadable()
+    return texts + (["others that are not listed"] if more else [])
 
 
 def refuse_inside_map_blocks():

@@ -19,7 +19,7 @@ from . import _craton, grouping
 from .array import Array, wrap
 from .backend import attribute_value
 from .graph import memory
-from .runtime import context, progress_callback
+from .runtime import context, progress_callback, warn_of_unreadable
 
 
 def update(ds, path, mode, append_dim, region, safe_chunks, encoding):
@@ -104,6 +104,7 @@ def _run(path, parts):
     bar = progress_callback([node for _, node, _ in parts])
     try:
         _craton.update(context(), path, parts, bar)
+        warn_of_unreadable()
     finally:
         if bar is not None:
             bar.close()

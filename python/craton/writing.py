@@ -8,7 +8,7 @@ import numpy as np
 from . import _craton, grouping, storing
 from .array import Array
 from .graph import memory
-from .runtime import cluster_for_user, compute_for_user, context, progress_callback
+from .runtime import cluster_for_user, compute_for_user, context, progress_callback, warn_of_unreadable
 
 
 def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
@@ -107,6 +107,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
         if cluster is not None:
             _write_there(cluster, writer.begin(), nodes, bar)
         writer.finish(context(), bar if cluster is None else None)
+        warn_of_unreadable()
         return writer.chunks() if resume else None
     finally:
         # What was written goes with the writer, now: a notebook keeps the frames of an error, and the disk may be full.

@@ -68,6 +68,7 @@ PyObject *node_wrap(cr_array *array);
 /* Borrowed; NULL with TypeError when object is not a Node. */
 cr_array *node_array(PyObject *object);
 extern PyMethodDef build_functions[];
+extern PyMethodDef file_functions[];          /* py_file.c */
 extern PyMethodDef serialize_functions[];     /* py_serialize.c */
 extern PyMethodDef part_functions[];          /* py_part.c */
 

@@ -11,6 +11,8 @@ typedef struct File {
     cr_file *file;
 } File;
 
+static cr_unreadable *unreadable;     /* of all files of the process that are opened with unreadable_missing */
+
 static PyObject *text(const char *s) { return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None); }
 
 static PyObject *text_list(const char *const *strings, int64_t n) {
@@ -71,13 +73,14 @@ static PyObject *variable(const cr_variable *v) {
 }
 
 static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"path", "group", "metadata_limit", NULL};
+    static char *keywords[] = {"path", "group", "metadata_limit", "unreadable_missing", NULL};
     PyObject *path = NULL;
     const char *group = NULL;
     unsigned long long limit = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zK:File", keywords, PyUnicode_FSConverter, &path, &group, &limit))
+    int missing = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zKp:File", keywords, PyUnicode_FSConverter, &path, &group, &limit, &missing))
         return NULL;
-    cr_open_options options = {.group = group, .metadata_limit_bytes = limit};
+    cr_open_options options = {.group = group, .metadata_limit_bytes = limit, .unreadable = missing ? unreadable : NULL};
     cr_file *file = NULL;
     cr_err err = CR_ERR_INIT;
     cr_status status;
@@ -210,7 +213,7 @@ static PyGetSetDef file_getset[] = {
 };
 
 static PyType_Slot file_slots[] = {
-    {Py_tp_doc, "File(path, group=None, metadata_limit=0): an open file or store of arrays."},
+    {Py_tp_doc, "File(path, group=None, metadata_limit=0, unreadable_missing=False): an open file or store of arrays."},
     {Py_tp_new, file_new},
     {Py_tp_dealloc, file_dealloc},
     {Py_tp_methods, file_methods},
@@ -225,7 +228,37 @@ static PyType_Spec file_spec = {
     .slots = file_slots,
 };
 
+/* unreadable(first=0): ([texts from this one on], whether there were more than can be listed). */
+static PyObject *list_unreadable(PyObject *module, PyObject *args) {
+    int first = 0;
+    if (!PyArg_ParseTuple(args, "|i:unreadable", &first))
+        return NULL;
+    int n = cr_unreadable_count(unreadable);
+    bool more = cr_unreadable_more(unreadable);
+    PyObject *list = PyList_New(0);
+    for (int i = first > 0 ? first : 0; list && i < n; i++) {
+        PyObject *item = text(cr_unreadable_text(unreadable, i));
+        int failed = item ? PyList_Append(list, item) : -1;
+        Py_XDECREF(item);
+        if (failed < 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list ? Py_BuildValue("(NO)", list, more ? Py_True : Py_False) : NULL;
+}
+
+PyMethodDef file_functions[] = {
+    {"unreadable", list_unreadable, METH_VARARGS, "unreadable(first=0): (texts, more): chunks that were taken for missing so far"},
+    {NULL, NULL, 0, NULL},
+};
+
 int file_init(PyObject *module) {
+    cr_err err = CR_ERR_INIT;
+    if (!unreadable && cr_unreadable_new(&unreadable, &err) != CR_OK) {
+        raise_error(err.status, &err);
+        return -1;
+    }
     file_type = binding_add_type(module, &file_spec);
     return file_type ? 0 : -1;
 }

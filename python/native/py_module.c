@@ -30,7 +30,8 @@ PyMODINIT_FUNC PyInit__craton(void) {
     if (error_init(module) < 0 || node_init(module) < 0 || context_init(module) < 0 || file_init(module) < 0 ||
         writer_init(module) < 0 || regrid_init(module) < 0 || PyModule_AddFunctions(module, build_functions) < 0 ||
         PyModule_AddFunctions(module, serialize_functions) < 0 || PyModule_AddFunctions(module, part_functions) < 0 ||
-        PyModule_AddFunctions(module, callback_functions) < 0 || PyModule_AddIntConstant(module, "MAX_DIMS", CR_MAX_DIMS) < 0 ||
+        PyModule_AddFunctions(module, callback_functions) < 0 || PyModule_AddFunctions(module, file_functions) < 0 ||
+         PyModule_AddIntConstant(module, "MAX_DIMS", CR_MAX_DIMS) < 0 ||
         PyModule_AddIntConstant(module, "GRAPH_VERSION", CR_GRAPH_VERSION) < 0) {
         Py_DECREF(module);
         return NULL;

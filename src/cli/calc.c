@@ -135,7 +135,8 @@ static int run(const calc *k) {
     if (status != CR_OK)
         return cr_cli_fail(&err);
     int code = 0;
-    status = cr_inputs_open(context, k->n_paths, k->paths, k->group, k->along, &inputs, &err);
+    const cr_dataset_options how = {.group = k->group, .unreadable = cr_session_unreadable()};
+    status = cr_inputs_open(context, k->n_paths, k->paths, &how, k->along, &inputs, &err);
     if (status == CR_OK) {
         status = cr_evaluate(&program, &inputs, results, &at, &err);
         if (status != CR_OK)

@@ -2,14 +2,16 @@
 #include "cli/computing.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/text.h"
 
-enum { QUIET_MS = 700, BAR = 30 };
+enum { QUIET_MS = 700, BAR = 30, MOST_SHOWN = 20 };
 
 static cr_context *running;
+static cr_unreadable *unreadable;
 static struct sigaction before;
 
 static void interrupted(int signal_number) {
@@ -52,12 +54,45 @@ static void show_progress(void *user, double done, double total, int phase, int 
     fflush(stderr);
 }
 
+static cr_status begin_list(const char *choice, cr_err *err) {
+    if (!choice || strcmp(choice, "error") == 0)
+        return CR_OK;
+    if (strcmp(choice, "missing") != 0)
+        return CR_FAIL(err, CR_INVALID, "--unreadable is error or missing, not \"%.80s\"", choice);
+    return cr_unreadable_new(&unreadable, err);
+}
+
+static void end_list(void) {
+    cr_cli_screen screen;
+    cr_auto_buf cr_buf b;
+    int n = unreadable ? cr_unreadable_count(unreadable) : 0;
+    bool more = unreadable && cr_unreadable_more(unreadable);
+    cr_buf_init(&b, 1 << 20);
+    cr_cli_screen_of(stderr, &screen);
+    if (n > 0 || more)
+        cr_buf_addf(&b, "craton: %s%d chunk%s could not be read, and %s missing values:\n", more ? "more than " : "", n, n == 1 ? "" : "s",
+                    n == 1 ? "is" : "are");
+    for (int i = 0; i < n && i < MOST_SHOWN; i++) {
+        cr_buf_adds(&b, "  ");
+        cr_cli_text(&b, cr_unreadable_text(unreadable, i), 0, screen.utf8);
+        cr_buf_addc(&b, '\n');
+    }
+    if (n > MOST_SHOWN)
+        cr_buf_addf(&b, "  and %d more\n", n - MOST_SHOWN);
+    fputs(cr_buf_str(&b), stderr);
+    cr_unreadable_unref(unreadable);
+    unreadable = NULL;
+}
+
+cr_unreadable *cr_session_unreadable(void) { return unreadable; }
+
 cr_status cr_session_begin(const cr_session_options *options, cr_context **ret_context, cr_err *err) {
     if (options->threads < 0 || options->threads > 1024)
         return CR_FAIL(err, CR_INVALID, "threads are 0 to 1024");
     cr_context_options limits = {.threads = (int)options->threads, .memory_limit_bytes = options->memory_bytes, .simd_level = -1,
                                  .cancel_stays = true};
     limits.progress = !options->quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
+    CR_TRY(begin_list(options->unreadable, err));
     CR_TRY(cr_context_new(&limits, ret_context, err));
     struct sigaction action = {.sa_handler = interrupted};
     running = *ret_context;
@@ -71,6 +106,7 @@ void cr_session_end(cr_context *c) {
     sigaction(SIGINT, &before, NULL);
     running = NULL;
     cr_context_free(c);
+    end_list();
 }
 
 const char *cr_format_of_name(const char *path) {

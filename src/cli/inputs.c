@@ -85,15 +85,14 @@ static cr_status put_in_order(cr_inputs *in, char *const *paths, cr_err *err) {
     return CR_OK;
 }
 
-cr_status cr_inputs_open(cr_context *c, int n, char *const *paths, const char *group, const char *along, cr_inputs *ret_inputs,
-                         cr_err *err) {
+cr_status cr_inputs_open(cr_context *c, int n, char *const *paths, const cr_dataset_options *options, const char *along,
+                         cr_inputs *ret_inputs, cr_err *err) {
     cr_inputs in = {.context = c, .sets = calloc((size_t)n + 1, sizeof *in.sets)};
-    cr_dataset_options options = {.group = group};
     cr_status status = CR_OK;
     if (!in.sets)
         return CR_FAIL(err, CR_MEMORY, "no memory for %d files", n);
     for (int k = 0; k < n && status == CR_OK; k++) {
-        status = cr_dataset_open(c, paths[k], &options, &in.sets[k], err);
+        status = cr_dataset_open(c, paths[k], options, &in.sets[k], err);
         in.n += status == CR_OK;
     }
     if (status == CR_OK && along && strlen(along) >= sizeof in.along)

@@ -69,7 +69,9 @@ static cr_status copy(char **operands, const cr_rechunk_options *options, const 
     cr_context *context = NULL;
     cr_rechunk_report done;
     CR_TRY(cr_session_begin(session, &context, err));
-    cr_status status = cr_rechunk(operands[0], operands[1], options, context, &done, err);
+    cr_rechunk_options how = *options;
+    how.unreadable = cr_session_unreadable();
+    cr_status status = cr_rechunk(operands[0], operands[1], &how, context, &done, err);
     cr_session_end(context);
     return status == CR_OK ? report(&done, err) : status;
 }

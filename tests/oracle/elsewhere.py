@@ -32,7 +32,10 @@ OTHERS = {
     "test_resume.py": "the command line",
     "test_serialize.py": "makes files with all three",
     "test_shards.py": "compares stores with zarr's own view of them",
+    "test_mutated.py": "damages what all three have written",
+    "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",
+    "test_unreadable.py": "damages what all three have written",
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
 ABOUT = ("test_who_asks_for_dask_gets_it", "test_dask_that_was_there_before", "test_mixing_with_dask_is_refused_clearly", "test_xarray_writes_zarr",

@@ -217,9 +217,11 @@ static cr_status open_all(cr_dataset *d, const cr_file *f, const cr_dataset_opti
 }
 
 cr_status cr_dataset_open(cr_context *c, const char *path, const cr_dataset_options *options, cr_dataset **ret_dataset, cr_err *err) {
-    cr_open_options open = {.group = options ? options->group : NULL, .metadata_limit_bytes = options ? options->metadata_limit_bytes : 0};
+    cr_open_options open = {0};
     cr_file *f = NULL;
     cr_dataset *d = NULL;
+    if (options)
+        open = (cr_open_options){options->group, options->metadata_limit_bytes, options->unreadable};
     CR_TRY(cr_file_open(path, &open, &f, err));
     cr_status status = dataset_alloc(c, cr_file_n_variables(f), &d, err);
     if (status == CR_OK)

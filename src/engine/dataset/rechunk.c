@@ -306,7 +306,7 @@ cr_status cr_rechunk(const char *source, const char *destination, const cr_rechu
                      cr_rechunk_report *ret_report, cr_err *err) {
     static const cr_rechunk_options defaults = {0};
     const cr_rechunk_options *o = options ? options : &defaults;
-    cr_open_options how = {.group = o->group};
+    cr_open_options how = {.group = o->group, .unreadable = o->unreadable};
     cr_rechunk_run r = {.report = {.most_reads = 1}};
     cr_file *f = NULL;
     if (!c || !destination || !*destination || o->n < 0 || (o->n && (!o->dims || !o->chunks)) || o->n_shards < 0 ||

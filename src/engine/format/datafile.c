@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/format/model.h"
+#include "engine/format/unreadable.h"
 
 enum { HEAD_BYTES = 4096 };
 static const uint64_t DEFAULT_METADATA_BYTES = (uint64_t)256 << 20;
@@ -86,6 +87,9 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
         status = format->open(path, options, f, err);
     if (status == CR_OK)
         status = check_names(f, err);
+    for (int i = 0; status == CR_OK && options->unreadable && i < f->n_variables; i++)
+        if (f->variables[i].source)
+            status = cr_unreadable_cover(options->unreadable, &f->variables[i].pub, &f->variables[i].source, err);
     if (status != CR_OK) {
         cr_err_context(err, "while opening %s", path);
         cr_file_close(f);
@@ -96,7 +100,7 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
 }
 
 cr_status cr_file_open(const char *path, const cr_open_options *options, cr_file **ret_file, cr_err *err) {
-    static const cr_open_options defaults = {NULL, 0};
+    static const cr_open_options defaults = {NULL, 0, NULL};
     unsigned char head[HEAD_BYTES];
     bool is_dir = false;
     size_t n = 0;

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "engine/codec/checksum.h"
 
-enum { MAX_NAME = 200, MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8 };
+enum { MAX_NAME = 200, MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8, LIST_BYTES = 2048 };
 static const char MARK[] = ".craton-";
 /* Removed first: a reader that misses a chunk then also misses these, and knows that the store is going (zarr.h). */
 static const char *const metadata[] = {"zarr.json", ".zmetadata", ".zarray", ".zgroup", ".zattrs"};
@@ -34,19 +34,16 @@ static void remove_at(int dir, const char *name, int depth) {
     unlinkat(dir, name, AT_REMOVEDIR);
 }
 
-/* Empties a directory; closes dir. */
+/* Empties a directory; closes dir. Without readdir, which takes memory: a write that failed for want of it leaves nothing either. */
 static void remove_entries(int dir, int depth) {
+    _Alignas(struct dirent64) char block[LIST_BYTES];
     for (size_t i = 0; i < CR_ARRAY_LEN(metadata); i++)
         unlinkat(dir, metadata[i], 0);
-    DIR *d = fdopendir(dir);
-    if (!d) {
-        close(dir);
-        return;
-    }
-    for (struct dirent *e; (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            remove_at(dirfd(d), e->d_name, depth + 1);
-    closedir(d);
+    for (ssize_t n; (n = getdents64(dir, block, sizeof block)) > 0;)
+        for (const struct dirent64 *e = (const void *)block; (const char *)e < block + n; e = (const void *)((const char *)e + e->d_reclen))
+            if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+                remove_at(dir, e->d_name, depth + 1);
+    close(dir);
 }
 
 /* ---- names ----------------------------------------------------------------------------------------------------------------------- */

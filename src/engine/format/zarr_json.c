@@ -92,6 +92,8 @@ cr_status cr_json_parse(const char *text, size_t n, size_t max_values, json_t **
     CR_TRY(rewrite(text, n, max_values, &clean, err));
     json_error_t why;
     json_t *j = json_loadb(cr_buf_str(&clean), clean.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    if (!j && (why.line < 0 || json_error_code(&why) == json_error_out_of_memory))
+        return CR_FAIL(err, CR_MEMORY, "no memory for %zu bytes of JSON", n);
     if (!j)
         return CR_FAIL(err, CR_FORMAT, "not valid JSON at line %d, column %d: %s", why.line, why.column, why.text);
     *ret_json = j;

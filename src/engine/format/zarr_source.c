@@ -174,20 +174,20 @@ static cr_status fill_in(zarr_source *s, cr_store *store, const cr_zarr_array *a
 cr_status cr_zarr_source(cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_source **ret_source, cr_err *err) {
     cr_auto_free char *path = NULL, *meta_path = NULL;
     zarr_source *s = calloc(1, sizeof *s + array->itemsize);
-    if (!s || asprintf(&path, "%s:/%s", cr_store_name(store), array->key) < 0) {
+    if (!s || asprintf(&path, "%s:/%s", cr_store_name(store), array->key) < 0)
         path = NULL;
+    if (!path || asprintf(&meta_path, "%s/%s", cr_store_name(store), meta_key) < 0) {
+        meta_path = NULL;
         free(s);
         return CR_FAIL(err, CR_MEMORY, "no memory");
     }
-    if (asprintf(&meta_path, "%s/%s", cr_store_name(store), meta_key) < 0)
-        meta_path = NULL;
     cr_status status = fill_in(s, store, array, meta_key, path, err);
     if (status != CR_OK) {
         free(s);
         return status;
     }
     /* References are no directory: the file that holds them is what can change. */
-    const char *file = meta_path && access(meta_path, F_OK) == 0 ? meta_path : cr_store_name(store);
+    const char *file = access(meta_path, F_OK) == 0 ? meta_path : cr_store_name(store);
     cr_source_identify(&s->base, file, path);
     *ret_source = &s->base;
     return CR_OK;

@@ -18,6 +18,7 @@
 #include "craton/regrid.h"
 #include "craton/serialize.h"
 #include "engine/array/weights.h"
+#include "engine/format/unreadable.h"
 #include "engine/plan/idtable.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -100,6 +101,11 @@ static cr_status put_memory(writer *w, const cr_array *a, cr_err *err) {
 static cr_status put_stored(writer *w, const cr_array *a, cr_err *err) {
     const cr_source *s = ((const cr_stored_params *)a->params)->source;
     const char *colon = NULL, *name;
+    if (cr_unreadable_covers(s)) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "%s cannot be sent: its unreadable chunks are to be missing, and listed, here", s->path);
+        cr_err_hint(err, "compute it in this process, or open it so that an unreadable chunk is an error");
+        return status;
+    }
     for (const char *at = s->path; (at = strstr(at, ":/")) != NULL; at++)
         colon = at;
     if (colon == NULL)
