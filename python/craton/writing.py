@@ -60,7 +60,9 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
     if names:
         grouping.make_parents(root, names, int(format[-1]))
-    written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster))
+    replaces = names and not resume and os.path.lexists(path)
+    written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster),
+                     before=(lambda: grouping.forget(root, names)) if replaces else None)  # fmt: skip
     if names:
         grouping.tell(root, names, True)
     return written
@@ -77,7 +79,8 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None):
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None, before=None):
+    """before: called when all values are written, before they become visible; Zarr without resume."""
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
@@ -106,7 +109,12 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     try:
         if cluster is not None:
             _write_there(cluster, writer.begin(), nodes, bar)
-        writer.finish(context(), bar if cluster is None else None)
+        elif before is not None:
+            filled = [(name, node, (0,) * len(node.shape)) for name, node in nodes.items() if 0 not in node.shape]
+            _craton.update(context(), writer.begin(), filled, bar)
+        if before is not None:
+            before()
+        writer.finish(context(), bar if cluster is None and before is None else None)
         return writer.chunks() if resume else None
     finally:
         # What was written goes with the writer, now: a notebook keeps the frames of an error, and the disk may be full.

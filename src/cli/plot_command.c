@@ -100,7 +100,7 @@ static cr_status read_limit(const char *text, const char *option, bool *ret_has,
     char *end;
     if (!text)
         return CR_OK;
-    *ret_value = strtod(text, &end);
+    *ret_value = cr_parse_real(text, &end);
     *ret_has = end != text && !*end && isfinite(*ret_value);
     return *ret_has ? CR_OK : CR_FAIL(err, CR_INVALID, "--%s is a number, and \"%.60s\" is none", option, text);
 }
