@@ -170,6 +170,14 @@ def _replace_below(metadata, above, below, version):
     _sort(metadata, version)
 
 
+def add_arrays(metadata, path, names, version):
+    """Arrays of a group that are new, into consolidated metadata of it; the caller holds the lock and writes them."""
+    for name in names:
+        _take(metadata, path, name, version)
+    if names:
+        _sort(metadata, version)
+
+
 def _sort(metadata, version):
     """Level by level, siblings together: in another order zarr-python cannot make a tree of it, and says that there is no group."""
     nodes = {key: key if version == 3 else key.rpartition("/")[0] for key in metadata}

@@ -115,7 +115,8 @@ def _divisor(shard, most):
     small = [k for k in range(1, math.isqrt(shard) + 1) if shard % k == 0]
     divisors = sorted({*small, *(shard // k for k in small)})
     below = max((k for k in divisors if k <= most), default=1)
-    return below if 4 * below >= most else min(divisors, key=lambda k: abs(math.log(k / most)))
+    above = min((k for k in divisors if k > most), default=shard)
+    return below if below >= most - most // 4 * 3 or above * below >= most * most else above
 
 
 def check_shards(shards, ds, format):
