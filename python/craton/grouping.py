@@ -2,8 +2,9 @@
 consolidated metadata above it are told.
 
 Every writer of a group tells them under one lock per store: a lock (flock) on the file of the root's metadata, held only while they are read
-and replaced. Killed before that, what reads consolidated metadata does not see a new group; of one that was replaced it has the old shapes
-and codecs to the new chunks, until the same is written again or the store is consolidated.
+and replaced. Killed before that, what reads consolidated metadata does not see the group, until the same is written again or the store is
+consolidated: of one that is replaced the old metadata are taken away after the new values are written and before they become visible, so that no
+old shape or codec meets new chunks. (A write with resume is the exception: there they stay until the end.)
 """
 
 import contextlib
@@ -112,18 +113,34 @@ def tell(root, names, is_new):
     with locked(root, version):
         if is_new:
             _drop_own(os.path.join(root, *names), version)
-        for depth in reversed(range(len(names))):
-            above, below = os.path.join(root, *names[:depth]), names[depth:]
-            where = os.path.join(above, "zarr.json" if version == 3 else ".zmetadata")
-            if not os.path.exists(where):
-                continue
-            document = _read(where)
-            metadata = document.get("consolidated_metadata") if version == 3 else document
-            metadata = (metadata or {}).get("metadata")
-            if metadata is None:
-                continue
+        for document, metadata, where, above, below in _above(root, names, version):
             _replace_below(metadata, above, below, version)
             _replace(where, document)
+
+
+def forget(root, names):
+    """Takes a group out of the consolidated metadata above it, because it is about to be replaced."""
+    version = version_of(root)
+    with locked(root, version):
+        for document, metadata, where, _, below in _above(root, names, version):
+            prefix = "/".join(below)
+            for key in [k for k in metadata if k == prefix or k.startswith(prefix + "/")]:
+                del metadata[key]
+            _replace(where, document)
+
+
+def _above(root, names, version):
+    """(document, metadata, file, group, names below it) of all groups above that have consolidated metadata."""
+    for depth in reversed(range(len(names))):
+        above, below = os.path.join(root, *names[:depth]), names[depth:]
+        where = os.path.join(above, "zarr.json" if version == 3 else ".zmetadata")
+        if not os.path.exists(where):
+            continue
+        document = _read(where)
+        metadata = document.get("consolidated_metadata") if version == 3 else document
+        metadata = (metadata or {}).get("metadata")
+        if metadata is not None:
+            yield document, metadata, where, above, below
 
 
 def _drop_own(path, version):
@@ -151,6 +168,14 @@ def _replace_below(metadata, above, below, version):
             if entry.is_dir() and not entry.name.startswith("."):
                 pending.append(f"{node}/{entry.name}")
     _sort(metadata, version)
+
+
+def add_arrays(metadata, path, names, version):
+    """Arrays of a group that are new, into consolidated metadata of it; the caller holds the lock and writes them."""
+    for name in names:
+        _take(metadata, path, name, version)
+    if names:
+        _sort(metadata, version)
 
 
 def _sort(metadata, version):

@@ -110,9 +110,13 @@ def _shard(wanted, extent, chunk):
 
 
 def _divisor(shard, most):
-    """The largest chunk that divides a shard and is no longer than this."""
+    """The largest chunk that divides a shard and is no longer than this; when that is less than a quarter of it (a prime has 1 alone), the one that
+    is nearest in proportion, which may be longer."""
     small = [k for k in range(1, math.isqrt(shard) + 1) if shard % k == 0]
-    return max((k for k in [*small, *(shard // k for k in small)] if k <= most), default=1)
+    divisors = sorted({*small, *(shard // k for k in small)})
+    below = max((k for k in divisors if k <= most), default=1)
+    above = min((k for k in divisors if k > most), default=shard)
+    return below if below >= most - most // 4 * 3 or above * below >= most * most else above
 
 
 def check_shards(shards, ds, format):

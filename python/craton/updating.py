@@ -1,5 +1,7 @@
 """Writing into a Zarr store that is there: at its end (append_dim), into a part of it (region) or over its values, with xarray's checks.
 
+Variables that are new are written beside the store, moved into it one by one, each whole, and told last: killed before, readers see the old store.
+
 Values first, chunk by chunk, then what the store says of its shapes. Chunks that are only partly new are made of old and new values by the
 engine itself, so that every chunk is written once and whole.
 """
@@ -11,11 +13,13 @@ import glob
 import itertools
 import json
 import os
+import shutil
+import socket
 import warnings
 
 import numpy as np
 
-from . import _craton, grouping
+from . import _craton, grouping, storing
 from .array import Array, wrap
 from .backend import attribute_value
 from .graph import memory
@@ -61,19 +65,29 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     if append_dim is not None:
         _check_append(ds, stored, append_dim)
     new = [n for n in ds.variables if n not in stored]
-    if new:
+    if new and (mode not in ("a", "a-") or append_dim is not None or region is not None):
         names = ", ".join(map(repr, new))
-        raise ValueError(f"craton: the store {path} has no variables {names}; only variables that are there are written into")
+        raise ValueError(f"craton: the store {path} has no variables {names}; only variables that are there are written into. "
+                         "mode='a' without append_dim and region adds new ones")  # fmt: skip
     for name in encoding:
-        if name in ds.variables:
+        if name not in ds.variables:
+            raise ValueError(f"craton: encoding for variables that are not there: {name!r}")
+        if name not in new:
             raise ValueError(f"variable {name!r} already exists, but encoding was provided")
-    for name in list(ds.variables):
+    _check_new(ds, new, stored, path)
+    version = 3 if _is_version3(path) else 2
+    storage = {}
+    for name in new:
+        variable = ds.variables[name]
+        variable.encoding, storage[name] = storing.split(name, variable.encoding, encoding.get(name, {}), f"zarr{version}")
+    for name in set(ds.variables) - set(new):
         _check(name, ds.variables[name], there.variables[name], append_dim, region)
     # As datasets xarray would not let the dimensions of one of its variables be turned, nor an index carry another encoding.
-    variables = {n: v.to_base_variable().transpose(*there.variables[n].dims) for n, v in ds.variables.items()}
+    variables = {n: v.to_base_variable().transpose(*there.variables[n].dims) for n, v in ds.variables.items() if n not in new}
     for name, variable in variables.items():
         variable.encoding = dict(there.variables[name].encoding)
-    attrs = conventions.encode_dataset_coordinates(ds)[1]
+    named, attrs = conventions.encode_dataset_coordinates(ds)
+    added = {n: conventions.encode_cf_variable(named[n], name=n) for n in new}
     parts, lengths, inside = [], {}, False
     for name, variable in variables.items():
         if mode == "a-" and append_dim not in variable.dims:
@@ -93,8 +107,12 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
         _lock(fd, path, True)
     try:
         _run(path, parts)
+        if added:
+            _add_variables(path, version, added, storage)
         if append_dim is not None or region is None and mode != "r+":
-            _say(path, lengths, attrs)
+            _say(path, lengths, attrs, [str(n) for n in added])
+        for name in map(str, added):
+            os.unlink(os.path.join(path, name, _MARK))
     except BaseException:
         _forget(path, stored, lengths)
         raise
@@ -108,6 +126,65 @@ def _run(path, parts):
     finally:
         if bar is not None:
             bar.close()
+
+
+# ---- new variables ----
+
+
+def _add_variables(path, version, encoded, storage):
+    """In whole directories, out of a store of their own beside this one."""
+    from .writing import declare
+
+    root = path
+    while grouping.version_of(os.path.dirname(root)) is not None:  # nothing unfinished lies inside of a store
+        root = os.path.dirname(root)
+    hidden = _beside(root)
+    bar = None
+    try:
+        writer = _craton.Writer(hidden, format=f"zarr{version}")
+        nodes = declare(writer, encoded, storage, {}, f"zarr{version}")
+        bar = progress_callback(list(nodes.values()))
+        writer.finish(context(), bar)
+        for name in map(str, encoded):
+            place = os.path.join(path, name)
+            if os.path.lexists(place):  # what a killed call moved and did not tell, as _check_new has seen
+                shutil.rmtree(place)
+            with open(os.path.join(hidden, name, _MARK), "wb"):
+                pass
+            os.rename(os.path.join(hidden, name), place)
+    finally:
+        if bar is not None:
+            bar.close()
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _beside(root):
+    """A place for what is added; what killed calls of this machine left goes."""
+    begin = os.path.join(os.path.dirname(root), f".{os.path.basename(root)}.craton-added-{socket.gethostname()}-")
+    for left in glob.glob(glob.escape(begin) + "*"):
+        pid = left[len(begin):]
+        if pid.isdigit() and int(pid) != os.getpid() and not os.path.exists(f"/proc/{pid}"):
+            shutil.rmtree(left, ignore_errors=True)
+    return f"{begin}{os.getpid()}"
+
+
+# In the directory of a variable that was moved into the store, until the store says that it has it.
+_MARK = ".craton-added"
+
+
+def _check_new(ds, new, stored, path):
+    """They lie on the store's dimensions with the store's lengths, else nobody could open it; and take the place of nothing."""
+    for name in new:
+        place = os.path.join(path, str(name))
+        if os.path.lexists(place) and not os.path.exists(os.path.join(place, _MARK)):
+            raise FileExistsError(errno.EEXIST, f"craton: the store does not say that it has {name!r}, but there is something of that name; when it is a "
+                                                f"variable, call zarr.consolidate_metadata({path!r}) first", place)  # fmt: skip
+    lengths = {d: n for v in stored.values() for d, n in zip(v["dims"], v["shape"])}
+    for name in new:
+        for dim, n in ds.variables[name].sizes.items():
+            if lengths.get(dim, n) != n:
+                raise ValueError(f"craton: the new variable {name!r} has {n} elements along {dim!r}, the store has {lengths[dim]}; select the part that "
+                                 "is in the store, or append with append_dim first")  # fmt: skip
 
 
 # ---- checks ----
@@ -331,15 +408,15 @@ def _refuse_partial(name, dim, begin, end, size, refuse, unit):
 # ---- what the store says ----
 
 
-def _say(path, lengths, attrs):
+def _say(path, lengths, attrs, new=()):
     """New shapes: of each array, then, at once, in the metadata of all of them, which is what readers look at first. Who writes a group below
     tells the same metadata of it."""
     version3 = _is_version3(path)
     with grouping.locked(path, 3 if version3 else 2):
-        _say_locked(path, version3, lengths, attrs)
+        _say_locked(path, version3, lengths, attrs, new)
 
 
-def _say_locked(path, version3, lengths, attrs):
+def _say_locked(path, version3, lengths, attrs, new):
     documents = {}
     for name, (axis, length) in lengths.items():
         where = os.path.join(path, name, "zarr.json" if version3 else ".zarray")
@@ -354,6 +431,7 @@ def _say_locked(path, version3, lengths, attrs):
         for name, (axis, length) in lengths.items():
             if name in metadata:
                 metadata[name]["shape"][axis] = length
+        grouping.add_arrays(metadata, path, new, 3)
         documents[where] = document
         return _replace(documents)
     documents[os.path.join(path, ".zattrs")] = attributes
@@ -363,6 +441,7 @@ def _say_locked(path, version3, lengths, attrs):
         document["metadata"][".zattrs"] = attributes
         for name, (axis, length) in lengths.items():
             document["metadata"][f"{name}/.zarray"]["shape"][axis] = length
+        grouping.add_arrays(document["metadata"], path, new, 2)
         documents[where] = document
     _replace(documents)
 

@@ -18,7 +18,7 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
     group       "a/b": into this group of the store, which is made with those above it. mode, append_dim and region speak of the group then:
                 "w" replaces it and what lies below it. Writers of several groups can be at work at the same time
     mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
-                variables that are there ("a" makes a store that is not, and takes the attributes of the dataset too)
+                variables that are there ("a" makes a store that is not, adds variables that are new, and takes the attributes of the dataset too)
     append_dim  a dimension: the values are added at the end of the store that is there, in its types, units and calendars. Its lengths are
                 changed last: whatever happens before, readers see the old values. One append into a store at a time
     region      {dimension: slice} or {dimension: "auto"} or "auto": the values replace those of a part of the store that is there, chunk by
@@ -60,15 +60,32 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
     if names:
         grouping.make_parents(root, names, int(format[-1]))
-    written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster))
+    replaces = names and not resume and os.path.lexists(path)
+    written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster),
+                     before=(lambda: grouping.forget(root, names)) if replaces else None)  # fmt: skip
     if names:
         grouping.tell(root, names, True)
     return written
 
 
-def to_netcdf(obj, path, *, overwrite=False, encoding=None, unlimited_dims=None):
-    """Writes a Dataset or DataArray as a NetCDF-4 file. encoding as in to_zarr; chunksizes, zlib and complevel are understood."""
-    _write(obj, path, "netcdf4", overwrite, encoding, unlimited_dims)
+def to_netcdf(obj, path, *, group=None, mode=None, overwrite=False, encoding=None, unlimited_dims=None):
+    """Writes a Dataset or DataArray as a NetCDF-4 file. encoding as in to_zarr; chunksizes, zlib and complevel are understood.
+
+    group       "a/b": into this group of the file, which is made with those above it
+    mode        "w" replaces a file that is there, with all its groups; None refuses to; "a" adds groups and variables to it and writes values over
+                those of variables that are there, which must be of the same shape, type and packing. The file is copied for that, and the copy
+                takes its place at the end
+    overwrite   mode="w"
+    """
+    if mode not in (None, "w", "a"):
+        raise ValueError(f"craton: mode is 'w' or 'a', not {mode!r}")
+    if mode == "a" and overwrite:
+        raise ValueError("craton: mode='a' adds to a file, overwrite=True replaces it: one of both")
+    if not grouping.normal(group) and (mode != "a" or not os.path.lexists(path)):
+        return _write(obj, path, "netcdf4", overwrite or mode == "w", encoding, unlimited_dims)
+    from .netcdfgroup import write
+
+    write(path, group, mode, overwrite, lambda part: _write(obj, part, "netcdf4", False, encoding, unlimited_dims))
 
 
 def _as_dataset(obj):
@@ -77,7 +94,8 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None):
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None, before=None):
+    """before: called when all values are written, before they become visible; Zarr without resume."""
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
@@ -97,16 +115,17 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume,
                             unlimited=tuple(d for d in unlimited_dims if d in ds.dims) if format == "netcdf4" else ())  # fmt: skip
     writer.attrs(_attributes(attrs, "the dataset"))
-    nodes = {}
-    for name, variable in encoded.items():
-        node = _add(writer, str(name), variable, storage.get(name, {"asked": set()}), shards, format)
-        if node is not None:
-            nodes[str(name)] = node
+    nodes = declare(writer, encoded, storage, shards, format)
     bar = progress_callback(list(nodes.values()))
     try:
         if cluster is not None:
             _write_there(cluster, writer.begin(), nodes, bar)
-        writer.finish(context(), bar if cluster is None else None)
+        elif before is not None:
+            filled = [(name, node, (0,) * len(node.shape)) for name, node in nodes.items() if 0 not in node.shape]
+            _craton.update(context(), writer.begin(), filled, bar)
+        if before is not None:
+            before()
+        writer.finish(context(), bar if cluster is None and before is None else None)
         warn_of_unreadable()
         return writer.chunks() if resume else None
     finally:
@@ -114,6 +133,16 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
         del writer
         if bar is not None:
             bar.close()
+
+
+def declare(writer, encoded, storage, shards, format):
+    """All variables, as they are encoded; returns the nodes of those of numbers."""
+    nodes = {}
+    for name, variable in encoded.items():
+        node = _add(writer, str(name), variable, storage.get(name, {"asked": set()}), shards, format)
+        if node is not None:
+            nodes[str(name)] = node
+    return nodes
 
 
 def _write_there(cluster, hidden, nodes, bar):

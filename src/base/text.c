@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -52,10 +53,18 @@ char *cr_text_span(int64_t ms, char *buf, size_t size) {
     return buf;
 }
 
+double cr_parse_real(const char *text, char **ret_end) {
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);     /* of glibc and musl a constant: no memory, no file */
+    double v = c ? strtod_l(text, ret_end, c) : strtod(text, ret_end);
+    if (c)
+        freelocale(c);
+    return v;
+}
+
 cr_status cr_parse_bytes(const char *text, uint64_t *ret_bytes, cr_err *err) {
     char *end;
     errno = 0;
-    double v = strtod(text, &end);
+    double v = cr_parse_real(text, &end);
     if (end == text || errno || !(v >= 0))
         return CR_FAIL(err, CR_INVALID, "'%s' is not a size; write for example 512M or 48G", text);
     while (isspace((unsigned char)*end))

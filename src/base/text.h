@@ -17,6 +17,8 @@ char *cr_text_span(int64_t ms, char *buf, size_t size);
 cr_status cr_parse_bytes(const char *text, uint64_t *ret_bytes, cr_err *err) CR_MUST_USE;
 /* The whole text must be one decimal integer within the bounds. */
 cr_status cr_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_value, cr_err *err) CR_MUST_USE;
+/* strtod with a point whatever the locale of the program says: for what files and users wrote. */
+double cr_parse_real(const char *text, char **ret_end);
 bool cr_text_is_utf8(const char *s, size_t n);
 /* Text from elsewhere on its way to people: one line of UTF-8 without control characters, in place. */
 void cr_text_clean(char *s);

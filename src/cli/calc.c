@@ -42,12 +42,12 @@ static void show_place(const char *text, int at) {
 }
 
 /* Message, place, hint. */
-static int fail_in_text(const calc *k, int at, cr_err *err) {
+int cr_cli_fail_in(const char *text, int at, cr_err *err) {
     char hint[sizeof err->hint];
     memcpy(hint, err->hint, sizeof hint);
     err->hint[0] = 0;
     int code = cr_cli_fail(err);
-    show_place(k->text, at);
+    show_place(text, at);
     if (*hint) {
         cr_cli_screen screen;
         cr_auto_buf cr_buf b;
@@ -130,7 +130,7 @@ static int run(const calc *k) {
         return cr_cli_fail(&err);
     }
     if (cr_program_parse(k->text, &memory, &program, &at, &err) != CR_OK)
-        return fail_in_text(k, at, &err);
+        return cr_cli_fail_in(k->text, at, &err);
     cr_status status = cr_session_begin(&k->session, &context, &err);
     if (status != CR_OK)
         return cr_cli_fail(&err);
@@ -140,7 +140,7 @@ static int run(const calc *k) {
     if (status == CR_OK) {
         status = cr_evaluate(&program, &inputs, results, &at, &err);
         if (status != CR_OK)
-            code = fail_in_text(k, at, &err);
+            code = cr_cli_fail_in(k->text, at, &err);
         else
             status = deliver(k, &inputs, results, &err);
     }

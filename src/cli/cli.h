@@ -30,6 +30,7 @@ int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_convert(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_plot(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_admin(const cr_cli_command *self, int argc, char **argv);
 /* The actions of admin, below its options. */
 int cr_cli_actions(void);
@@ -38,6 +39,8 @@ void cr_cli_action_names(void);
 
 /* "craton: message", and the hint below it; returns the exit code. */
 int cr_cli_fail(const cr_err *err);
+/* The same about byte `at` of an expression, which is shown with a mark below that byte. */
+int cr_cli_fail_in(const char *text, int at, cr_err *err);
 /* The text of `craton NAME --help`, or what else is asked for of its rows. Values with bars between them ("zstd|lz4") are choices, FILE
  * is the name of a file: completion offers these. */
 typedef enum cr_cli_form { CR_CLI_TEXT, CR_CLI_MAN, CR_CLI_BASH, CR_CLI_ZSH } cr_cli_form;

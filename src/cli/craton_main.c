@@ -20,6 +20,16 @@ const cr_cli_command cr_cli_commands[] = {
      "craton explain 'tos | by month mean' in.nc --memory 1G",
      "Plans what craton calc would do with the same expression and files, and says in which phases, what it would read, and how much memory it "
      "would hold at most. No values are read but labels."},
+    {"plot", "FILE [EXPRESSION]", "a picture, in a file or on the terminal", cr_cli_plot,
+     "craton plot in.nc\ncraton plot in.nc 'tos | mean time' -o tos.png\ncraton plot in.nc 'tos | weighted mean lat lon' -o series.svg\n"
+     "craton plot in.zarr tos --hist",
+     "Draws a variable or the result of an expression, as craton-expression(7) describes them: two dimensions as a map, one as a line, with --hist how "
+     "often values are. Without an expression it is the first of the variables with most dimensions; of dimensions before latitude and longitude (or before "
+     "the last two) the first element, as the line below the title says.\n\n"
+     "Latitudes and longitudes are told by their units, standard names or names, for rows and columns or for each cell. Colours go from the least to the "
+     "largest value, and from a white 0 to both sides where both signs weigh; missing is grey. Arrays of any size are drawn within the memory limit: a "
+     "cell of a picture is the mean of all that lies in it, a line shows the least and the largest value of each place.\n\n"
+     "The terminal shows colours if it has them and NO_COLOR is not set; all of them when COLORTERM is truecolor, else 216."},
     {"convert", "SOURCE DESTINATION", "NetCDF to Zarr, Zarr to NetCDF, or a part of either", cr_cli_convert,
      "craton convert in.nc out.zarr\ncraton convert in.zarr out.nc --variables tos,sos --codec deflate --level 4",
      "Copies variables as they are stored, packed and with their attributes, chunks and unlimited dimensions. The name of the destination says the "

@@ -449,7 +449,7 @@ static cr_expr *parse_number(parser *s) {
     bool whole = where[n] != '.' && where[n] != 'e' && where[n] != 'E';
     cr_expr *e = node(s, whole ? CR_EXPR_WHOLE : CR_EXPR_REAL, where);
     errno = 0;
-    double real = strtod(digits, &end);
+    double real = cr_parse_real(digits, &end);
     if (!e || end == digits || !isfinite(real) || is_letter(where[end - digits]))
         return fail_at(s, where, CR_INVALID, NULL, "this is no number");
     s->p += end - digits;

@@ -38,7 +38,25 @@ static void find_coordinates(const cr_info *info) {
         mark_named(info, *(const char *const *)global->values);
 }
 
-static cr_status show(const char *path, const char *group, bool all_attributes, bool json, const cr_cli_screen *screen, cr_context *context,
+/* Variables, then dimensions that are none of them. */
+static void add_names(const cr_file *f, bool utf8, cr_buf *out) {
+    for (int i = 0; i < cr_file_n_variables(f); i++) {
+        cr_cli_text(out, cr_file_variable(f, i)->name, 0, utf8);
+        cr_buf_addc(out, '\n');
+    }
+    for (int i = 0; i < cr_file_n_dims(f); i++) {
+        const char *dim = cr_file_dim(f, i)->name;
+        bool known = false;
+        for (int k = 0; k < cr_file_n_variables(f) && !known; k++)
+            known = strcmp(cr_file_variable(f, k)->name, dim) == 0;
+        if (known)
+            continue;
+        cr_cli_text(out, dim, 0, utf8);
+        cr_buf_addc(out, '\n');
+    }
+}
+
+static cr_status show(const char *path, const char *group, bool all_attributes, bool json, bool names, const cr_cli_screen *screen, cr_context *context,
                       cr_err *err) {
     cr_open_options options = {.group = group};
     cr_file *file = NULL;
@@ -52,7 +70,9 @@ static cr_status show(const char *path, const char *group, bool all_attributes, 
         status = CR_FAIL(err, CR_MEMORY, "out of memory");
     } else {
         find_coordinates(&info);
-        if (json)
+        if (names)
+            add_names(file, screen->utf8, &out);
+        else if (json)
             status = cr_info_json(&info, &out, err);
         else
             cr_info_text(&info, screen, &out);
@@ -65,12 +85,13 @@ static cr_status show(const char *path, const char *group, bool all_attributes, 
 }
 
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv) {
-    bool json = false, attributes = false, help = false;
+    bool json = false, attributes = false, names = false, help = false;
     const char *group = NULL;
     const cr_option rows[] = {
         {'a', "attrs", NULL, "also the attributes of every variable", CR_OPTION_FLAG, &attributes},
         {'g', "group", "PATH", "look into a group, for instance a/b", CR_OPTION_TEXT, &group},
         {0, "json", NULL, "one JSON object per file", CR_OPTION_FLAG, &json},
+        {0, "names", NULL, "nothing but the names of variables and dimensions, one a line", CR_OPTION_FLAG, &names},
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &help},
         {0},
     };
@@ -93,9 +114,9 @@ int cr_cli_info(const cr_cli_command *self, int argc, char **argv) {
     /* One file that cannot be read does not keep the others from being shown; the first failure gives the exit code. */
     for (int i = first; i < argc; i++) {
         cr_err one = CR_ERR_INIT;
-        if (i > first && !json)
+        if (i > first && !json && !names)
             putchar('\n');
-        if (show(argv[i], group, attributes, json, &screen, context, &one) != CR_OK) {
+        if (show(argv[i], group, attributes, json, names, &screen, context, &one) != CR_OK) {
             int failed = cr_cli_fail(&one);
             code = code ? code : failed;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/evaluate.h"
 
 typedef struct order {
@@ -19,7 +20,7 @@ static cr_status order_of(const cr_expr *e, cr_labelled *a, order *o, int *at, c
     if (o->median)
         return CR_OK;
     char *end;
-    o->q = strtod(e->words[0].text, &end);
+    o->q = cr_parse_real(e->words[0].text, &end);
     if (!*end && o->q >= 0 && o->q <= 1)
         return CR_OK;
     *at = e->words[0].at;

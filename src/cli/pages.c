@@ -169,6 +169,9 @@ static int page_of_expressions(void) {
 /* ---- completion ---- */
 
 static bool is_file(const char *value) { return strcmp(value, "FILE") == 0; }
+/* Names that the files on the line hold: "DIM", "NAME,NAME...", "DIM=N,...". */
+static bool is_names(const char *value) { return strncmp(value, "DIM", 3) == 0 || strncmp(value, "NAME,", 5) == 0; }
+static bool takes_expression(const cr_cli_command *k) { return strstr(k->operands, "EXPRESSION") != NULL; }
 static bool is_choice(const char *value) { return strchr(value, '|') != NULL; }
 
 /* "zstd|lz4" as words. */
@@ -190,6 +193,8 @@ static void bash_arm(const cr_cli_command *k, const cr_option *rows) {
             printf("mapfile -t COMPREPLY < <(compgen -W \"");
             choices(r->value, ' ');
             printf("\" -- \"$word\"); ");
+        } else if (is_names(r->value)) {
+            printf("compopt +o default; _craton_names \"$word\"; ");
         } else if (!is_file(r->value)) {
             printf("compopt +o default; ");
         }
@@ -229,6 +234,8 @@ static void zsh_arm(const cr_cli_command *k, const cr_option *rows) {
             putchar(':');
             if (is_file(r->value)) {
                 printf("_files");
+            } else if (is_names(r->value)) {
+                printf("_craton_names");
             } else if (is_choice(r->value)) {
                 putchar('(');
                 choices(r->value, ' ');
@@ -238,14 +245,14 @@ static void zsh_arm(const cr_cli_command *k, const cr_option *rows) {
         printf("' \\\n");
     }
     if (strncmp(k->operands, "EXPRESSION", 10) == 0)
-        printf("            '1:expression:' \\\n");
+        printf("            '1:expression:_craton_names' \\\n");
     if (strncmp(k->operands, "ACTION", 6) == 0) {
         printf("            '1:action:(");
         cr_cli_action_names();
         printf(")' \\\n            '*:name:' ;;\n");
         return;
     }
-    printf("            '*:file:_files' ;;\n");
+    printf("            '*:file:%s' ;;\n", takes_expression(k) ? "_craton_names_files" : "_files");
 }
 
 static int each_command(void) {
@@ -260,6 +267,23 @@ static int each_command(void) {
 
 static int bash_script(void) {
     printf("# Completion of craton in bash. Made by craton --completion bash out of the tables of the program.\n"
+           "# Names in the files on the line that continue the last name of a word. They are compared, never expanded: a file may say anything.\n"
+           "_craton_names() {\n"
+           "    local word=${1#[\\\"\\']} part before file name i\n"
+           "    part=${word##*[!A-Za-z0-9_]} before=${word%%\"${word##*[!A-Za-z0-9_]}\"}\n"
+           "    for ((i = 2; i < ${#COMP_WORDS[@]}; i++)); do\n"
+           "        file=${COMP_WORDS[i]/#\\~\\//$HOME/} file=${file#[\\\"\\']} file=${file%%[\\\"\\']} file=${file//\\\\/}\n"
+           "        ((i != COMP_CWORD)) && [[ -e $file && $file != -* ]] || continue\n"
+           "        while IFS= read -r name; do\n"
+           "            [[ $name =~ ^[A-Za-z_][A-Za-z0-9_]*$ && $name == \"$part\"* ]] && COMPREPLY+=(\"$before$name\")\n"
+           "        done < <(timeout 2 craton info --names \"$file\" 2>/dev/null)\n"
+           "        break\n"
+           "    done\n"
+           "    ((${#COMPREPLY[@]})) && compopt -o nospace\n"
+           "    # within quotes a single continuation would close them\n"
+           "    [[ $1 = [\\\"\\']* ]] && ((${#COMPREPLY[@]} == 1)) && COMPREPLY+=(\"${COMPREPLY[0]} \")\n"
+           "    return 0\n"
+           "}\n"
            "_craton() {\n"
            "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' options=''\n"
            "    COMPREPLY=()\n"
@@ -289,6 +313,13 @@ static int bash_script(void) {
     printf("\" -- \"$word\")\n"
            "        return\n"
            "    fi\n"
+           "    case $command:$word in\n"
+           "    *:-*) ;;\n");
+    for (const cr_cli_command *k = cr_cli_commands; k->name; k++)
+        if (takes_expression(k))
+            printf("    %s:*) _craton_names \"$word\"\n        [ \"$word\" ] && mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -f -- \"$word\")\n"
+                   "        return ;;\n", k->name);
+    printf("    esac\n"
            "    # operands are files, which is what -o default does\n"
            "    case $word:$command in\n"
            "    -*|*:|*:help|*:--*) mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\") ;;\n"
@@ -300,7 +331,18 @@ static int bash_script(void) {
 
 static int zsh_script(void) {
     printf("#compdef craton\n# Completion of craton in zsh. Made by craton --completion zsh out of the tables of the program.\n"
-           "_craton() {\n    local -a commands=(\n");
+           "# Names in the files on the line that continue the last name of a word.\n"
+           "_craton_names() {\n"
+           "    local file\n    local -a names\n"
+           "    for file in ${(Q)words[2,-1]}; do\n"
+           "        [[ $file != -* && -e $file ]] || continue\n"
+           "        names=(${(M)${(f)\"$(timeout 2 craton info --names $file 2>/dev/null)\"}:#[A-Za-z_][A-Za-z0-9_]#})\n"
+           "        break\n    done\n"
+           "    compset -P '*[^A-Za-z0-9_]'\n"
+           "    (( $#names )) && compadd -S '' -a names\n"
+           "}\n"
+           "_craton_names_files() { _alternative 'names:name:_craton_names' 'files:file:_files' }\n"
+           "_craton() {\n    setopt localoptions extendedglob\n    local -a commands=(\n");
     for (const cr_cli_command *k = cr_cli_commands; k->name; k++) {
         printf("        '%s:", k->name);
         zsh_text(k->summary);

@@ -8,7 +8,7 @@
 
 static cr_status number_of(const cr_label_text *l, const char *dim, double *ret, int *at, cr_err *err) {
     char *end;
-    *ret = strtod(l->text, &end);
+    *ret = cr_parse_real(l->text, &end);
     if (end != l->text && !*end && isfinite(*ret))
         return CR_OK;
     *at = l->at;

@@ -21,12 +21,16 @@ GONE = ("dask", "distributed", "dask_gateway", "zarr", "numcodecs", "netCDF4")
 # Files of tests whose subject is C programs, or dask, and that call the three libraries themselves: they have no part here.
 OTHERS = {
     "test_append.py": "compares stores with zarr's own view of them",
+    "test_cdo.py": "the command line",
     "test_cluster.py": "computes on Dask clusters",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",
     "test_info.py": "the command line",
     "test_netcdf4_writer.py": "C programs",
+    "test_netcdf_groups.py": "compares files with netCDF4's own view of them",
+    "test_pages.py": "the command line",
+    "test_plot.py": "the command line",
     "test_rechunk.py": "the command line",
     "test_reference.py": "references to stores and files that all three wrote",
     "test_resume.py": "the command line",

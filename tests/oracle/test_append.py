@@ -416,3 +416,81 @@ def test_killed_between_the_files_of_its_lengths(tmp_path, version, replaced):
 def test_path(tmp_path):
     with pytest.raises(FileNotFoundError):
         lazy(dataset(0, 3)).craton.to_zarr(Path(tmp_path) / "none", append_dim="time")
+
+
+def with_more(ds):
+    """New variables on old and new dimensions: numbers, packed, text, a scalar, a coordinate; and one that is there with other values."""
+    rng = np.random.default_rng([SEED, 68])
+    return xr.Dataset(
+        {"more": (ds.t.dims, rng.random(ds.t.shape).astype("f4"), {"units": "m"}), "short": ("band", np.arange(7.0), {}, {"dtype": "i2", "scale_factor": 0.5}),
+         "word": ("band", [f"b{k}" for k in range(7)]), "scalar": 5.0, "t": ds.t + 1},
+        {"band": np.arange(7) * 10, "area": (("lat", "lon"), rng.random((ds.sizes["lat"], ds.sizes["lon"]))), **ds.coords}, {"title": "more"})  # fmt: skip
+
+
+@pytest.mark.parametrize("group", [None, "a/b"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_new_variables(tmp_path, version, group):
+    ds = dataset(0, 17)
+    for store in ("ours", "theirs"):
+        ds.to_zarr(tmp_path / store, zarr_format=version, consolidated=True, encoding=ENCODING, group=group)
+        if group:
+            zarr.consolidate_metadata(tmp_path / store)
+    more = with_more(ds)
+    more.to_zarr(tmp_path / "theirs", mode="a", group=group, consolidated=group is None)
+    lazy(more).craton.to_zarr(tmp_path / "ours", mode="a", group=group, encoding={"more": {"chunks": (5, 20, 30)}})
+    theirs = xr.open_zarr(tmp_path / "theirs", group=group, chunks=None, consolidated=False).load()
+    assert {"more", "short", "word", "scalar", "band", "area"} <= set(theirs.variables)
+    for consolidated in (False, True):
+        seen = xr.open_zarr(tmp_path / "ours", group=group, chunks=None, consolidated=consolidated).load()
+        xr.testing.assert_identical(seen, theirs)
+        assert seen.short.encoding["dtype"] == "i2" and seen.more.encoding["chunks"] == (5, 20, 30)
+    assert {p.name for p in tmp_path.iterdir()} == {"ours", "theirs"} and not list(tmp_path.rglob(".craton*"))
+
+
+def test_new_variables_that_do_not_fit(tmp_path):
+    store = tmp_path / "store"
+    begin(store, 3, {"time": 5})
+    ds = dataset(0, 17)
+    before = files(store)
+    with pytest.raises(ValueError, match="16 elements along 'time', the store has 17"):
+        ds.isel(time=slice(16))[["rain"]].rename(rain="new").drop_vars("time").craton.to_zarr(store, mode="a")
+    with pytest.raises(ValueError, match="no variables 'new'"):
+        ds[["rain"]].rename(rain="new").craton.to_zarr(store, mode="r+")
+    assert before == files(store)
+    zarr.open_group(store).create_array("new", shape=(17,), dtype="i4")        # by somebody, who did not consolidate
+    before = files(store)
+    with pytest.raises(FileExistsError, match="consolidate_metadata"):
+        ds[["rain"]].rename(rain="new").craton.to_zarr(store, mode="a")
+    assert before == files(store)
+
+
+ADDED = """
+import sys, numpy as np, xarray as xr, craton
+from craton import grouping, updating
+moment = sys.argv[2]
+def end(*args, **options):
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+if moment == "before it is moved":
+    updating.os.rename = end
+elif moment == "before it is told":
+    updating._say = end
+craton.enable()
+xr.Dataset({"new": ("time", np.arange(17.0)), "newer": ("time", np.arange(17))}).craton.to_zarr(sys.argv[1], mode="a")
+"""
+
+
+@pytest.mark.parametrize("moment", ["before it is moved", "before it is told", "not at all"])
+def test_killed_while_variables_are_added(tmp_path, moment):
+    store = tmp_path / "store"
+    begin(store, 3, {"time": 5})
+    old = xr.open_zarr(store, chunks=None).load()
+    ended = subprocess.run([sys.executable, "-c", ADDED, store, moment], timeout=120)
+    assert ended.returncode == (0 if moment == "not at all" else -signal.SIGKILL)
+    seen = xr.open_zarr(store, chunks=None).load()
+    xr.testing.assert_equal(seen[list(old.variables)], old)
+    assert ("new" in seen) == (moment == "not at all")
+    assert subprocess.run([sys.executable, "-c", ADDED, store, "not at all"], timeout=120).returncode == 0
+    seen = xr.open_zarr(store, chunks=None).load()
+    np.testing.assert_array_equal(seen.new, np.arange(17.0))
+    assert not list(tmp_path.rglob(".craton-added")) and [p.name for p in tmp_path.iterdir()] == ["store"]

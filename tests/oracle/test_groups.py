@@ -166,6 +166,30 @@ def test_killed(tmp_path, case):
     assert os.listdir(tmp_path) == ["s"]
 
 
+REPLACED = """
+import os, signal, sys, numpy as np, xarray as xr, craton
+from craton import grouping
+grouping.tell = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+xr.Dataset({"v": ("x", np.arange(5, dtype="i2"))}).craton.to_zarr(sys.argv[1], group="a/b", mode="w", zarr_format=int(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_killed_before_a_replaced_group_is_told(tmp_path, version):
+    """The new values are there; no old shape and codec is read with them: consolidated metadata do not have the group, until the same again."""
+    store = tmp_path / "s"
+    for group in ("a/b", "a/kept"):
+        dataset(0).craton.to_zarr(store, group=group, zarr_format=version)
+    ended = subprocess.run([sys.executable, "-c", REPLACED, store, str(version)], timeout=120)
+    assert ended.returncode == -signal.SIGKILL
+    np.testing.assert_array_equal(xr.open_zarr(store, group="a/b", consolidated=False).v, np.arange(5))
+    with pytest.raises((KeyError, FileNotFoundError, ValueError)):
+        xr.open_zarr(store, group="a/b", consolidated=True).v.load()
+    xr.testing.assert_identical(xr.open_zarr(store, group="a/kept", consolidated=True).load().drop_encoding(), dataset(0))
+    dataset(1).craton.to_zarr(store, group="a/b", mode="w", zarr_format=version)
+    xr.testing.assert_identical(xr.open_zarr(store, group="a/b", consolidated=True).load().drop_encoding(), dataset(1))
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_unfinished_is_no_group_of_anybody(tmp_path, version):
     """Programs that look at the folders themselves, or consolidate meanwhile, do not see what is being written."""

@@ -11,7 +11,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 BUILD = Path(os.environ["CRATON_BUILD"])
 CRATON = BUILD / "src/cli/craton"
@@ -104,15 +106,18 @@ def test_they_are_installed():
 class Shell:
     """A bash on a terminal, with the completion read as the documentation says."""
 
+    COMMAND = ["bash", "--norc", "--noprofile", "-i"]
+    BEGIN = ("PS1='> '; bind 'set bell-style none'; bind 'set enable-bracketed-paste off'; "
+             "eval \"$(craton --completion bash)\"; echo read''y\n")
+
     def __init__(self, directory):
         self.child, self.terminal = pty.fork()
         if self.child == 0:
             os.chdir(directory)
             os.environ.update(TERM="dumb", PATH=f"{CRATON.parent}:{os.environ['PATH']}", PS1="> ", LC_ALL="C", HISTFILE="", INPUTRC="/dev/null")
-            os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+            os.execvp(self.COMMAND[0], self.COMMAND)
         self.seen = ""
-        self.type("PS1='> '; bind 'set bell-style none'; bind 'set enable-bracketed-paste off'; "
-                  "eval \"$(craton --completion bash)\"; echo read''y\n")
+        self.type(self.BEGIN)
         self.until("ready")
 
     def type(self, text):
@@ -160,5 +165,66 @@ def test_completion_in_bash(tmp_path):
         shell.completes("craton help rech", r"help rechunk $")
         shell.completes("craton --compl", r"--completion $")
         shell.completes("craton rechunk --memory unu\tX", r"unuX$")     # a size is no file
+    finally:
+        shell.close()
+
+
+class Zsh(Shell):
+    COMMAND = ["zsh", "-f", "-i"]
+    BEGIN = ("PS1='> '; unsetopt zle_bracketed_paste beep prompt_cr prompt_sp; autoload -Uz compinit; compinit -u -D; "
+             "eval \"$(craton --completion zsh)\"; echo read''y\n")
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A file whose names are plain, but for one that a shell would run; one that is damaged, one that is none."""
+    size = {"y": 2, "depth_level": 3}
+    ds = xr.Dataset({"tos": (("y", "depth_level"), np.zeros((2, 3))), "tas_max": ("y", np.zeros(2)), "$(touch owned)": ("y", np.zeros(2)),
+                     "`touch owned`": ("y", np.zeros(2)), "ice": ("y", np.zeros(2))}, {"latitude": ("y", np.zeros(2))})
+    assert dict(ds.sizes) == size
+    ds.to_zarr(tmp_path / "in.zarr")
+    ds[["tos", "tas_max", "ice"]].to_netcdf(tmp_path / "in put.nc")
+    (tmp_path / "bad.nc").write_bytes(b"CDF\x01" + bytes(range(200)))
+    (tmp_path / "notes.txt").touch()
+    return tmp_path
+
+
+def test_names_of_a_file(files):
+    assert set(craton("info", "--names", str(files / "in put.nc")).split()) == {"tos", "tas_max", "ice", "latitude", "y", "depth_level"}
+    assert "$(touch owned)" in craton("info", "--names", str(files / "in.zarr")).splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="bash")
+def test_names_in_bash(files):
+    shell = Shell(files)
+    try:
+        shell.completes("craton plot in.zarr to", r"in\.zarr tos$")
+        shell.completes("craton plot in.zarr 'tas", r"in\.zarr 'tas_max$")
+        shell.completes("craton plot in.zarr 'tos | mean dep", r"'tos \| mean depth_level$")
+        shell.completes("craton plot in.zarr 'tos.sel(lat", r"'tos\.sel\(latitude$")
+        shell.completes("craton plot in\\ put.nc ic", r"in\\ put\.nc ice$")
+        shell.completes("craton calc in.zarr tas", r"in\.zarr tas_max$")
+        shell.completes("craton convert in.zarr out.nc --variables ic", r"--variables ice$")
+        shell.completes("craton convert in.zarr out.nc --variables tos,ic", r"--variables tos,ice$")
+        shell.completes("craton calc tos in.zarr --along dep", r"--along depth_level$")
+        shell.completes("craton calc tos in.zarr no", r"in\.zarr notes\.txt ?$")          # files too
+        shell.completes("craton plot bad.nc to\tX", r"bad\.nc toX$")                      # silent
+        shell.completes("craton plot notes.txt to\tX", r"notes\.txt toX$")
+        shell.completes("craton plot in.zarr \t\tX", r"X$")                              # all of them, the strange ones not
+        assert "touch" not in shell.seen and "depth_level" in shell.seen
+        assert not (files / "owned").exists()
+    finally:
+        shell.close()
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="needs zsh")
+def test_names_in_zsh(files):
+    shell = Zsh(files)
+    try:
+        shell.completes("craton plot in.zarr to", r"in\.zarr tos$")
+        shell.completes("craton plot in.zarr 'tos | mean dep", r"mean depth_level$")
+        shell.completes("craton calc tas in.zarr --along dep", r"--along depth_level ?$")
+        shell.completes("craton conv", r"craton convert ?$")
+        assert not (files / "owned").exists()
     finally:
         shell.close()

@@ -129,6 +129,20 @@ def test_chunks_that_divide(tmp_path):
         xr.testing.assert_identical(xr.open_zarr(tmp_path / path).load().drop_encoding(), ds)
 
 
+def test_shards_of_prime_numbers(tmp_path):
+    """What divides a prime is 1 and itself: not a chunk an element. A chunk asked for is kept or refused, as ever."""
+    ds = xr.Dataset({"v": (("time", "lat"), np.arange(40000.0).reshape(2000, 20))})
+    ds.to_netcdf(tmp_path / "in.nc", encoding={"v": {"chunksizes": (100, 20)}})
+    for shard, chunk in ((997, 997), (120, 60), (194, 97), (1994, 997), (100, 100)):
+        rechunk(tmp_path / "in.nc", tmp_path / f"out{shard}", "--shards", f"time={shard}")
+        with xr.open_dataset(tmp_path / "in.nc", engine="craton", chunks={}) as lazily:
+            lazily.craton.to_zarr(tmp_path / f"python{shard}", shards={"time": shard})
+        for way in ("out", "python"):
+            assert shards_of(tmp_path / f"{way}{shard}", "v") == (shard, 20)
+            assert zarr.open_array(tmp_path / f"{way}{shard}/v").chunks == (chunk, 20), (way, shard)
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "out997").load(), ds)
+
+
 def test_one_size_for_all_dimensions(tmp_path):
     """As xarray has it; and chunks of text."""
     ds = xr.Dataset({"v": (("x", "y"), np.ones((20, 30))), "name": ("x", np.array(["é" * k for k in range(20)], object))})

@@ -203,7 +203,7 @@ static cr_status nodata_item(opener *o, const void **ret_item, cr_err *err) {
     const cr_dtype t = o->layout.dtype;
     char *end;
     *ret_item = NULL;
-    double v = o->notes.has_nodata ? strtod(o->notes.nodata, &end) : 0;
+    double v = o->notes.has_nodata ? cr_parse_real(o->notes.nodata, &end) : 0;
     if (!o->notes.has_nodata || end == o->notes.nodata)
         return CR_OK;
     void *item = cr_arena_alloc(o->arena, 8);

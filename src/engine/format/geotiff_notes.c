@@ -74,7 +74,7 @@ static bool parse_number(const item *it, double *ret) {
     size_t n = CR_MIN(it->n_value, sizeof text - 1);
     memcpy(text, it->value, n);
     text[n] = 0;
-    *ret = strtod(text, &end);
+    *ret = cr_parse_real(text, &end);
     return end != text;
 }
 

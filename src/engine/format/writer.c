@@ -233,14 +233,18 @@ static cr_status use_dim(cr_writer *w, const char *name, int64_t length, const c
 }
 
 int64_t cr_write_divisor(int64_t shard, int64_t most) {
-    int64_t best = 1;
+    int64_t below = 1, above = shard;
     for (int64_t k = 1; k <= shard / k; k++) {
         if (shard % k)
             continue;
-        best = k <= most ? CR_MAX(best, k) : best;
-        best = shard / k <= most ? CR_MAX(best, shard / k) : best;
+        for (int side = 0; side < 2; side++) {
+            int64_t one = side ? shard / k : k;
+            below = one <= most ? CR_MAX(below, one) : below;
+            above = one > most ? CR_MIN(above, one) : above;
+        }
     }
-    return best;
+    bool farther = (double)above / (double)most >= (double)most / (double)below;
+    return below >= most - most / 4 * 3 || farther ? below : above;
 }
 
 static cr_status copy_shards(cr_writer *w, const cr_write_variable *from, int64_t *chunks, const int64_t **ret_shards, cr_err *err) {

@@ -55,7 +55,8 @@ typedef struct cr_output_format {
 /* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
 void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk);
 
-/* The largest chunk that divides a shard (>= 1) and is no longer than this; 1 if there is no other. */
+/* The largest chunk that divides a shard (>= 1) and is no longer than this. When that is less than a quarter of it (a prime has only 1), the
+ * divisor that is nearest in proportion, which may be longer. */
 int64_t cr_write_divisor(int64_t shard, int64_t most);
 
 /* cr_writer_finish (dataset/write_run.c) with a way to run the computation: run(user, ...) is called for each variable that has values, in the

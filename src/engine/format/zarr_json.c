@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "engine/format/text8.h"
 
 enum { WORD = 1 };                /* first character of a word string */
@@ -176,7 +177,7 @@ bool cr_json_number(const json_t *v, double *ret) {
     else if (strcmp(s, "-Infinity") == 0)
         *ret = -INFINITY;
     else if (word)
-        *ret = strtod(word, NULL);       /* digits and exponent only: no decimal point of a locale can matter but in "1.5e300" */
+        *ret = cr_parse_real(word, NULL);
     else
         return false;
     return true;

@@ -227,7 +227,7 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
 
 static cr_status parse_cpus(const row *r, const char *value, int64_t *ret_milli, cr_err *err) {
     char *end;
-    double v = strtod(value, &end);
+    double v = cr_parse_real(value, &end);
     if (end == value || *end || !(v >= 0) || v * 1000 > (double)r->max)
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a number of CPUs between 0 and %d", r->key, value, (int)(r->max / 1000));
     *ret_milli = (int64_t)(v * 1000 + 0.5);

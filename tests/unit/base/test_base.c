@@ -1,7 +1,9 @@
 /* test_base.c - the ground floor: errors, arena, buffer, map, text, files. */
 #include "../check_main.h"
 
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/arena.h"
@@ -130,6 +132,46 @@ static cr_status keep_setting(void *user, char *key, char *value, cr_err *err) {
     return CR_OK;
 }
 
+/* A locale whose decimal point is a comma, as glibc reads it: no machine needs to have one installed. */
+static locale_t comma_locale(const char *root) {
+    struct {
+        uint32_t magic, n, at[6];
+        char point[2], separator, grouping;
+        uint32_t wide_point, wide_separator;
+        char codeset[8];
+    } file = {0x20031115 ^ 1, 6, {32, 34, 35, 36, 40, 44}, ",", 0, 0, ',', 0, "UTF-8"};
+    char path[256];
+    cr_err err = CR_ERR_INIT;
+    snprintf(path, sizeof path, "%s/xx", root);
+    ck_assert_ok(cr_make_dirs(path, 0700, &err));
+    snprintf(path, sizeof path, "%s/xx/LC_NUMERIC", root);
+    ck_assert_ok(cr_file_replace(path, &file, sizeof file, 0600, &err));
+    setenv("LOCPATH", root, 1);
+    return newlocale(LC_NUMERIC_MASK, "xx", (locale_t)0);
+}
+
+START_TEST(numbers_have_points_in_every_locale) {
+    char root[] = "/tmp/craton_locale_XXXXXX", path[64], *end;
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    locale_t comma = comma_locale(root), before;
+    uint64_t bytes = 0;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ptr_nonnull(comma);
+    before = uselocale(comma);
+    ck_assert(strtod("2.5", &end) == 2 && *end == '.');        /* else nothing is tested */
+    ck_assert(cr_parse_real("2.5e1x", &end) == 25 && *end == 'x');
+    ck_assert(cr_parse_real("2,5", &end) == 2 && *end == ',');
+    ck_assert_ok(cr_parse_bytes("1.5K", &bytes, &err));
+    ck_assert_uint_eq(bytes, 1536);
+    uselocale(before);
+    freelocale(comma);
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof path, "%s%s", root, k == 0 ? "/xx/LC_NUMERIC" : k == 1 ? "/xx" : "");
+        remove(path);
+    }
+}
+END_TEST
+
 START_TEST(settings_line_by_line) {
     cr_err err = CR_ERR_INIT;
     cr_auto_buf cr_buf got;
@@ -248,6 +290,7 @@ static Suite *suite(void) {
     tcase_add_test(t, buf_maximum);
     tcase_add_test(t, map_many);
     tcase_add_test(t, text_sizes_and_numbers);
+    tcase_add_test(t, numbers_have_points_in_every_locale);
     tcase_add_test(t, settings_line_by_line);
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
