@@ -155,7 +155,7 @@ def test_names_and_numbers(platform, admin):
 
 
 def test_kill_of_the_hub(platform, admin):
-    """A named server goes on and is found; one that was being removed is removed afterwards."""
+    """A named server goes on and is found; one that was being removed is removed afterwards, however early the kill came."""
     person = make(platform, admin, "kit")
     lab = start(person, "one")
     assert lab.open("lab").status == 200
@@ -167,6 +167,14 @@ def test_kill_of_the_hub(platform, admin):
     os.kill(platform.hub_pid(), 9)
     platform.wait_ready()
     wait_for(lambda: "one" not in names(person), 60)
+    # The intent was written, and nothing else was done.
+    start(person, "two")
+    with contextlib.closing(sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=30)) as db:
+        db.execute("UPDATE servers SET removing = 1 WHERE name = 'two'")
+        db.commit()
+    os.kill(platform.hub_pid(), 9)
+    platform.wait_ready()
+    wait_for(lambda: "two" not in names(person), 60)
 
 
 def test_share_of_one(platform, admin):

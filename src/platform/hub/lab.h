@@ -96,7 +96,7 @@ cr_status cr_lab_remove(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* Of a stopped one; the name is free (asked before). */
 cr_status cr_lab_rename(cr_lab *server, const char *name, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_set_title(cr_lab *server, const char *title, cr_err *err) CR_MUST_USE;
-/* Takes away what was to be removed and has stopped. */
+/* Takes away what was to be removed, when it has stopped; stops the rest. */
 void cr_labs_sweep(void *hub);
 /* For lab_queue.c: a waiting server begins, or its start fails and is over; false: the database does not answer, it keeps its place. And a
  * state is told to who listens. */

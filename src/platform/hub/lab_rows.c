@@ -280,8 +280,13 @@ void cr_labs_sweep(void *user) {
     cr_err err = CR_ERR_INIT;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
         cr_lab *s = value;
-        if (!s->removing || s->state != CR_LAB_STOPPED)
+        if (!s->removing)
             continue;
+        if (s->state != CR_LAB_STOPPED) {      /* the hub of before was killed before it could say so */
+            if (cr_lab_stop(s, NULL, &err) != CR_OK)
+                cr_log_err(CR_LOG_WARN, "stopping a server that is removed", &err);
+            continue;
+        }
         if (cr_db_run(hub->db, &err, "DELETE FROM servers WHERE id = ?", "i", s->id) != CR_OK) {
             cr_log_err(CR_LOG_ERROR, "removing a server", &err);
             return;
