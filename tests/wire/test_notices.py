@@ -4,7 +4,7 @@ import pwd
 import sqlite3
 
 import pytest
-from hub_client import request, running, wait_for
+from hub_client import request, running, wait_for, with_profiles
 from test_session import server, start, stop
 
 
@@ -124,3 +124,29 @@ def test_breaker(world):
     assert "Starts failed for several people" not in admin.get("/hub/admin").text
     start(zoe)
     stop(zoe)
+
+
+def test_a_profile_that_breaks_is_paused_alone():
+    """What fails for several people with one kind of server stops that kind; the others start, also by programs."""
+    profiles = with_profiles("profiles:\n- {slug: usual, display_name: The usual}\n- {slug: odd, display_name: The odd one}\n")
+    with running("--breaker", "2", "--breaker-pause", "600", kind=profiles) as p:
+        admin = p.administrator()
+        una, dov, zoe = [p.add_person(admin, name) for name in ("una", "dov", "zoe")]
+        una.name, dov.name, zoe.name = "una", "dov", "zoe"
+        for person in (una, dov):
+            break_home(p, person)
+        for person in (una, dov):
+            assert person.post("/hub/spawn", {"profile": "odd"}, "/hub/home").status == 303
+            wait_for(lambda: not server(person), 60)
+        answer = zoe.post("/hub/spawn", {"profile": "odd"}, "/hub/home")
+        assert answer.status == 503 and "several people with this kind of server have failed" in answer.text
+        assert zoe.api("POST", "/hub/api/users/zoe/server", {"profile": "odd"}).status == 503
+        assert zoe.api("POST", "/hub/api/users/zoe/server", {"user_options": {"profile": "odd"}}).status == 503
+        assert "Starts of “The odd one” failed for several people" in admin.get("/hub/admin").text
+        assert zoe.post("/hub/spawn", {"profile": "usual"}, "/hub/home").status == 303
+        wait_for(lambda: server(zoe).get("ready"), 120)
+        # A good start of another kind does not end it; an administrator does.
+        assert "The odd one" in admin.get("/hub/admin").text
+        assert admin.post("/hub/admin/breaker", {}, "/hub/admin").status == 303
+        assert "failed for several people" not in admin.get("/hub/admin").text
+        stop(zoe)

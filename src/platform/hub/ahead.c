@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "platform/hub/lab_queue.h"
 #include "platform/hub/notices.h"
+#include "platform/hub/profile_choice.h"
 #include "platform/hub/rest.h"
 #include "platform/hub/rest_time.h"
 #include "platform/identity/groups.h"
@@ -177,8 +178,8 @@ static bool start(cr_hub *hub, const one *o) {
         set_state(hub, o, "asked", "");
         return true;
     }
-    if (s->state == CR_LAB_STOPPING)
-        return true;              /* the next look finds it stopped */
+    if (s->state == CR_LAB_STOPPING || cr_breaker_left(&hub->breaker[cr_choice_place(s, NULL)], cr_now_ms()))
+        return true;              /* a later look finds it stopped, or the pause over */
     if (!cr_lab_queue_admits(s))
         return false;
     s->cleaning = false;
@@ -205,7 +206,7 @@ static int starting_now(const cr_hub *hub) {
 static void start_some(cr_hub *hub, int64_t now) {
     one list[AT_ONCE];
     int n = read_rows(hub, "to do", 0, 0, now, list), most = (int)CR_MAX(hub->config->starts / 2, (int64_t)1);
-    if (hub->notices->maintenance || cr_breaker_left(&hub->breaker, cr_now_ms()))
+    if (hub->notices->maintenance)
         return;
     for (int i = 0; i < n && starting_now(hub) < most; i++)
         if (!start(hub, &list[i]))

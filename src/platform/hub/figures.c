@@ -166,7 +166,10 @@ void cr_api_metrics(cr_request *req) {
     cr_proxy_state proxy;
     cr_proxy_get_state(hub->proxy, &proxy);
     set(hub, CR_FIGURE_PROXY, proxy.connected);
-    set(hub, CR_FIGURE_PAUSED, cr_breaker_left(&hub->breaker, cr_now_ms()) > 0);
+    bool paused = false;
+    for (int i = 0; i < CR_PROFILES_MAX; i++)
+        paused = paused || cr_breaker_left(&hub->breaker[i], cr_now_ms());
+    set(hub, CR_FIGURE_PAUSED, paused);
     if (hub->tls_until_s)
         set(hub, CR_FIGURE_TLS_UNTIL, (double)hub->tls_until_s);
     cr_figures_note(hub, CR_FIGURE_BUILD, 1, CRATON_VERSION, NULL, NULL);

@@ -83,7 +83,7 @@ typedef struct cr_hub {
     cr_folders folders;            /* of groups, by the setting */
     struct cr_auditing *auditing;  /* see auditing.h */
     struct cr_metrics *figures;    /* see figures.h */
-    cr_breaker breaker;       /* starts that fail for several people */
+    cr_breaker breaker[CR_PROFILES_MAX];    /* starts that fail for several people, by the profile's place; see cr_choice_place() */
     bool recovering;          /* the runner's list is not complete yet */
     int64_t recovery_seen;    /* servers found in it */
     cr_timer minute;          /* sweeps and coalesced writes */

@@ -188,7 +188,7 @@ static void on_routed(void *user) {
     s->why[0] = s->why_word[0] = 0;      /* of a stop that a hub of before has asked for and nobody carried out */
     if (fresh) {
         cr_breaker_close(&s->breaker);
-        cr_breaker_close(&s->hub->breaker);
+        cr_breaker_close(&s->hub->breaker[cr_choice_place(s, NULL)]);
         s->ready_after_ms = cr_now_ms() - s->began_ms;
         cr_figures_start(s, "");
         cr_lab_rows_ready(s);
@@ -271,8 +271,9 @@ static void note_failure(cr_lab *s) {
     int64_t now = cr_now_ms(), pause = c->breaker_pause_s * 1000;
     if (cr_breaker_failed(&s->breaker, (int)c->breaker, pause, (int64_t)s->generation, s->stop_text, now))
         cr_log(CR_LOG_WARN, "starts fail: a pause for this person", "user=%s failures=%d", s->user, s->breaker.n);
-    if (cr_breaker_failed(&hub->breaker, (int)c->breaker, pause, s->user_id, s->stop_text, now))
-        cr_log(CR_LOG_ERROR, "starts fail: a pause for everybody", "people=%d last=%s", hub->breaker.n, hub->breaker.reason);
+    cr_breaker *all = &hub->breaker[cr_choice_place(s, NULL)];
+    if (cr_breaker_failed(all, (int)c->breaker, pause, s->user_id, s->stop_text, now))
+        cr_log(CR_LOG_ERROR, "starts fail: a pause for everybody", "people=%d profile=%s last=%s", all->n, cr_choice_title(s), all->reason);
 }
 
 static void on_stopped(cr_lab *s, const char *reason, const char *text) {

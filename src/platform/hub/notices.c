@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/profile_choice.h"
 
 enum { HOURS_MOST = 24 * 90, HOUR_MS = 3600 * 1000 };
 
@@ -47,12 +48,19 @@ void cr_notices_add(const cr_hub *hub, json_t *values) {
 
 json_t *cr_notices_values(const cr_hub *hub) {
     const cr_notices *n = hub->notices;
-    int64_t now = cr_wall_ms(), paused = cr_breaker_left(&hub->breaker, cr_now_ms());
+    int64_t now = cr_wall_ms(), paused = 0;
+    int which = 0;            /* the first that is open */
+    for (int i = CR_PROFILES_MAX - 1; i >= 0; i--) {
+        int64_t left = cr_breaker_left(&hub->breaker[i], cr_now_ms());
+        which = left ? i : which;
+        paused = left ? left : paused;
+    }
     char left[40], pause[40];
     bool shown = is_shown(n);
-    return json_pack("{s:b, s:s, s:s, s:b, s:s, s:s}", "active", shown || n->maintenance, "text", shown ? n->text : "",
+    return json_pack("{s:b, s:s, s:s, s:b, s:s, s:s, s:s}", "active", shown || n->maintenance, "text", shown ? n->text : "",
                      "left", shown && n->until_ms ? cr_text_span(n->until_ms - now, left, sizeof left) : "", "maintenance", n->maintenance,
-                     "paused", paused ? cr_text_span(paused, pause, sizeof pause) : "", "pause_reason", hub->breaker.reason);
+                     "paused", paused ? cr_text_span(paused, pause, sizeof pause) : "", "pause_reason", hub->breaker[which].reason, "pause_profile",
+                     hub->profiles->n > 1 ? hub->profiles->at[which].title : "");
 }
 
 static cr_status save_rows(cr_db *db, const cr_notices *n, cr_err *err) {
@@ -115,7 +123,8 @@ void cr_breaker_post(cr_request *req) {
     void *value;
     cr_actor who;
     cr_actor_of(req, &who);
-    cr_breaker_close(&hub->breaker);
+    for (int i = 0; i < CR_PROFILES_MAX; i++)
+        cr_breaker_close(&hub->breaker[i]);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         cr_breaker_close(&((cr_lab *)value)->breaker);
     cr_audit_note(hub, &who, CR_AUDIT_BREAKER, "", "");
@@ -128,13 +137,20 @@ static bool refuse(cr_request *req, const char *message, const char *hint) {
     return false;
 }
 
+/* What this request would start: by its form, by its user_options, or as chosen before. */
+static const char *profile_of(const cr_request *req) {
+    const char *slug = cr_pairs_get(&req->form, "profile");
+    const json_t *options = json_object_get(req->json, "user_options");
+    return slug ? slug : json_string_value(json_object_get(options ? options : req->json, "profile"));
+}
+
 bool cr_notices_let_start(cr_request *req, const cr_lab *s) {
     cr_hub *hub = cr_hub_of(req);
     if (cr_caller_of(req)->person.admin || (s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING))
         return true;
     if (hub->notices->maintenance)
         return refuse(req, "this hub is being maintained: no new servers are started now", "servers that run go on; try again later");
-    const cr_breaker *own = &s->breaker, *all = &hub->breaker;
+    const cr_breaker *own = &s->breaker, *all = &hub->breaker[cr_choice_place(s, profile_of(req))];
     int64_t now = cr_now_ms(), left = CR_MAX(cr_breaker_left(own, now), cr_breaker_left(all, now));
     if (!left)
         return true;
@@ -142,7 +158,7 @@ bool cr_notices_let_start(cr_request *req, const cr_lab *s) {
     char message[400], span[40];
     /* What somebody else's server has said last is that person's, and administrators' (the users' page). */
     snprintf(message, sizeof message, "%s failed, so none is tried for %s.%s%s",
-             b == own ? "your last starts have" : "the last starts of several people have", cr_text_span(left, span, sizeof span),
+             b == own ? "your last starts have" : hub->profiles->n > 1 ? "the last starts of several people with this kind of server have" : "the last starts of several people have", cr_text_span(left, span, sizeof span),
              b == own ? " The last one: " : "", b == own ? b->reason : "");
     cr_text_clean(message);
     return refuse(req, message, b == own ? "an administrator can look into the reason and let you try at once"

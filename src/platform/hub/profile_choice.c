@@ -289,6 +289,15 @@ json_t *cr_choice_page(cr_lab *s) {
     return json_pack("{s:b, s:b, s:o}", "ask", ask, "none", v.n == 0, "profiles", all);
 }
 
+int cr_choice_place(const cr_lab *s, const char *slug) {
+    const cr_profile_set *set = s->hub->profiles;
+    if (!slug)
+        slug = json_string_value(json_object_get(s->user_options, "profile"));
+    const cr_profile *p = slug ? cr_profile_find(set, slug) : NULL;
+    p = p ? p : cr_profile_standard(set);
+    return p ? (int)(p - set->at) : 0;
+}
+
 const char *cr_choice_title(const cr_lab *s) {
     const char *chosen = json_string_value(json_object_get(s->user_options, "profile"));
     const cr_profile *p = chosen && s->hub->profiles->n > 1 ? cr_profile_find(s->hub->profiles, chosen) : NULL;

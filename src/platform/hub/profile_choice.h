@@ -22,6 +22,10 @@ cr_status cr_choice_set_form(cr_lab *server, const cr_pairs *form, cr_err *err) 
  * CR_DENIED: nothing is. */
 cr_status cr_choice_for_start(cr_lab *server, cr_runner_start *start, cr_err *err) CR_MUST_USE;
 
+/* The place of the profile that is chosen for the server, or of this name (NULL: as chosen); the default's when there is none such, 0 without
+ * profiles. */
+int cr_choice_place(const cr_lab *server, const char *slug);
+
 /* For the page: {"ask": whether there is a choice, "none": nothing is open, "profiles": [...]}; see home.html. */
 json_t *cr_choice_page(cr_lab *server);
 /* "4.0 GiB of memory, 2 CPUs"; without a limit nothing is said of it. */
