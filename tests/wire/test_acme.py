@@ -86,7 +86,7 @@ def test_what_was_got_outlives_kills(platform):
         platform.process.kill()
         platform.process.wait()
     platform.start()
-    time.sleep(12)      # two looks
+    time.sleep(7)      # two looks
     assert platform.served() == names and platform.pebble.orders() == before
 
 
