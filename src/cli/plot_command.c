@@ -72,6 +72,7 @@ static int run(const plotting *k) {
     cr_program program = {0};
     cr_context *context = NULL;
     cr_inputs inputs = {0};
+    cr_dataset_options how = {.group = k->group};
     cr_labelled *array = NULL;
     int at = 0;
     if (!results) {
@@ -83,7 +84,7 @@ static int run(const plotting *k) {
     if (cr_session_begin(&k->session, &context, &err) != CR_OK)
         return cr_cli_fail(&err);
     at = -1;
-    cr_status status = cr_inputs_open(context, 1, k->path, k->group, NULL, &inputs, &err);
+    cr_status status = cr_inputs_open(context, 1, k->path, &how, NULL, &inputs, &err);
     if (status == CR_OK)
         status = find(k, &program, &inputs, results, &array, &at, &err);
     if (status == CR_OK)

@@ -43,7 +43,7 @@ def fake(folder, name, script):
 def test_help_names_every_option():
     text = up("--help").stdout
     accepted = set(re.findall(r"--[a-z-]+", (SOURCE / "tools/up/settings.sh").read_text().split("done")[0]))
-    for option in ("--port", "--bind", "--state", "--tls", "--behind-proxy", "--demo", "--admin-link", "--status", "--stop",
+    for option in ("--port", "--bind", "--state", "--tls", "--base-url", "--acme", "--acme-hook", "--behind-proxy", "--demo", "--admin-link", "--status", "--stop",
                    "--keep-servers", "--backup", "--restore", "--uninstall", "--purge"):
         assert option in text and option in accepted
 

@@ -218,6 +218,9 @@ def test_haproxy_may_start_again_after_an_interrupted_installation(tmp_path, of_
     ("domain = hub.example.org\ntls = /x\nbind = 0.0.0.0", "https://hub.example.org:{port}"),
     ("domain = hub.example.org\ntls = /x\nport = 443", "https://hub.example.org"),
     ("port = 80", "http://127.0.0.1"),
+    ("base-url = /earth/lab/", "http://127.0.0.1:{port}/earth/lab"),
+    ("base-url = /", "http://127.0.0.1:{port}"),
+    ("domain = hub.example.org\nacme-contact = a@example.org\nacme = letsencrypt\nbind = ::\nport = 443", "https://hub.example.org"),
 ])
 def test_the_hub_is_asked_where_it_answers(tmp_path, settings, address):
     """Its public port answers to its own name only, and behind a proxy to that proxy only; to ./up it answers in every case."""

@@ -126,10 +126,12 @@ def test_a_broken_pair_is_refused(platform):
 
 def test_an_end_that_is_near_is_said(platform):
     assert "RENEW IT" not in platform.ask(command="status")["text"]
+    assert "The certificate of this hub" not in platform.admin.get("/hub/admin").text
     write(platform, "a", "soon.example.org", days=5)
     wait_for(lambda: served(platform) == "soon.example.org", 30, 0.5)
     wait_for(lambda: "RENEW IT" in platform.ask(command="status")["text"], 5)
     wait_for(lambda: "the certificate ends soon" in platform.log.read_text(), 5)
+    assert "The certificate of this hub ends soon: 20" in platform.admin.get("/hub/admin").text
 
 
 def test_first_start_with_a_broken_pair():

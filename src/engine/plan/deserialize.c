@@ -318,7 +318,7 @@ static cr_status elements_along(const cr_array *in, uint32_t mask, int64_t *ret_
 
 static cr_status make_reduce(reader *r, const record *k, cr_array **ret_array, cr_err *err) {
     char name[64];
-    int axes[CR_MAX_DIMS], n_axes;
+    int axes[CR_MAX_DIMS], n_axes = 0;
     uint32_t mask = 0;
     cr_reduction reduction;
     cr_reduce_options o;
@@ -349,7 +349,7 @@ static cr_status make_reduce(reader *r, const record *k, cr_array **ret_array, c
 
 static cr_status make_quantile(reader *r, const record *k, cr_array **ret_array, cr_err *err) {
     char name[64];
-    int axes[CR_MAX_DIMS], n_axes;
+    int axes[CR_MAX_DIMS], n_axes = 0;
     uint32_t mask = 0, n_q = 0;
     cr_quantile_options o;
     int64_t n_groups = 0, n = 0;

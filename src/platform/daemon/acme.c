@@ -183,6 +183,7 @@ static cr_status finish(cr_acme *a, const cr_exit *e, cr_err *err) {
         return CR_FAIL(err, CR_IO, "uacme ended with %d at %s: %s", e->signal ? 128 + e->signal : e->code, a->config->acme, words);
     CR_TRY(cr_acme_take(a->config, cr_wall_ms() / 1000, err));
     a->pause_ms = PAUSE_FIRST_MS;
+    a->on_change(a->user);
     set_problem(a, a->names.cut ? "the certificate has no room for more than 99 accounts: give --acme-hook, see docs/tls.md" : "");
     cr_log(CR_LOG_INFO, "certificate by ACME", "names=%d server=%s", a->names.n, a->config->acme);
     return cr_file_replace(registration(a, path), a->config->acme, strlen(a->config->acme), 0600, err);

@@ -26,7 +26,7 @@
 #include "platform/runner/watch.h"
 
 typedef struct cr_acme cr_acme;
-typedef void (*cr_acme_fn)(void *user);      /* the problem has changed */
+typedef void (*cr_acme_fn)(void *user);      /* the problem or the pair has changed */
 
 /* Before HAProxy is started. *ret_acme: NULL without --acme. */
 cr_status cr_acme_start(const cr_config *c, const cr_ground *g, cr_watch *w, cr_acme_fn on_change, void *user, cr_acme **ret_acme, cr_err *err) CR_MUST_USE;

@@ -313,6 +313,7 @@ cr_status cr_haproxy_start(const cr_config *c, const cr_ground *g, cr_watch *w, 
 
 int64_t cr_haproxy_pid(const cr_haproxy *h) { return h->answers ? h->pid : 0; }
 void cr_haproxy_tell_tls(const cr_haproxy *h) { cr_haproxy_tls_tell(&h->tls); }
+void cr_haproxy_look_tls(cr_haproxy *h) { cr_haproxy_tls_look(&h->tls); }
 bool cr_haproxy_holds(const cr_haproxy *h, pid_t pid) { return h->pid == pid; }
 
 void cr_haproxy_free(cr_haproxy *h, bool stop) {

@@ -23,7 +23,8 @@ typedef void (*cr_haproxy_fn)(void *user, int64_t pid);
 cr_status cr_haproxy_start(const cr_config *c, const cr_ground *g, cr_watch *w, cr_haproxy_fn on_change,
                            cr_haproxy_tls_fn on_tls, void *user, cr_haproxy **ret_haproxy, cr_err *err) CR_MUST_USE;
 int64_t cr_haproxy_pid(const cr_haproxy *h);               /* 0: not answering now */
-void cr_haproxy_tell_tls(const cr_haproxy *h);              /* calls on_tls with what is known now */
+void cr_haproxy_tell_tls(const cr_haproxy *h);
+void cr_haproxy_look_tls(cr_haproxy *h);       /* as cr_haproxy_tls_look */              /* calls on_tls with what is known now */
 bool cr_haproxy_holds(const cr_haproxy *h, pid_t pid);
 /* stop: ends the process too; otherwise it goes on serving. */
 void cr_haproxy_free(cr_haproxy *h, bool stop);

@@ -303,6 +303,12 @@ static void look(void *user, uint32_t events) {
         cr_log_err(CR_LOG_ERROR, "the certificate will not be looked at again", &err);
 }
 
+void cr_haproxy_tls_look(cr_haproxy_tls *t) {
+    cr_err err = CR_ERR_INIT;
+    if (is_used(t) && t->answers && cr_watch_after(t->watch, 0, look, t, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "the certificate is looked at later", &err);
+}
+
 void cr_haproxy_tls_answers(cr_haproxy_tls *t, bool answers) {
     if (!is_used(t))
         return;

@@ -41,6 +41,7 @@ void cr_haproxy_tls_init(cr_haproxy_tls *t, const cr_config *c, cr_watch *w, cr_
 cr_status cr_haproxy_tls_prepare(cr_haproxy_tls *t, const char *program, cr_err *err) CR_MUST_USE;
 void cr_haproxy_tls_answers(cr_haproxy_tls *t, bool answers);   /* HAProxy answers now, or has gone */
 void cr_haproxy_tls_tell(const cr_haproxy_tls *t);
+void cr_haproxy_tls_look(cr_haproxy_tls *t);   /* the files have just changed: they are looked at now */
 void cr_haproxy_tls_done(cr_haproxy_tls *t);
 
 /* For tests. The blocks of PEM in text without what stands between them and without empty lines, which end a command of HAProxy. */

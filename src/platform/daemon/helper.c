@@ -54,8 +54,10 @@ static void on_tls_change(void *user, int64_t until_s, const char *problem) {
 
 static void on_acme_change(void *user) {
     helper *h = user;
-    if (h->haproxy)
-        cr_haproxy_tell_tls(h->haproxy);
+    if (!h->haproxy)
+        return;
+    cr_haproxy_look_tls(h->haproxy);
+    cr_haproxy_tell_tls(h->haproxy);
 }
 
 static void on_hub_message(void *user, const cr_msg *m) {

@@ -18,6 +18,7 @@
 #include "platform/daemon/services.h"
 #include "platform/daemon/urls.h"
 #include "platform/gateway/gateway.h"
+#include "platform/identity/github_text.h"
 #include "platform/runner/confine.h"
 #include "platform/runner/protocol.h"
 
@@ -162,10 +163,10 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
     printf("The settings are good. The hub will be at %s.\n", origin);
     for (int i = 0; i < set->n; i++) {
         const cr_provider *p = &set->at[i];
-        printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n"
-               "    and, where it has such fields: back-channel logout %s/hub/signin/%s/backchannel, after logout %s/hub/logout\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
-               p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback",
-               origin, p->name, origin);
+        printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
+               p->jupyterhub_callback ? "oauth_callback" : "signin/", p->jupyterhub_callback ? "" : p->name, p->jupyterhub_callback ? "" : "/callback");
+        if (!cr_github_is(p))
+            printf("    and, where it has such fields: back-channel logout %s/hub/signin/%s/backchannel, after logout %s/hub/logout\n", origin, p->name, origin);
     }
     for (int i = 0; i < services->n; i++) {
         const cr_service *s = &services->at[i];

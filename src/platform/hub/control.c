@@ -113,14 +113,20 @@ static void answer_err(peer *p, const cr_err *err) {
 
 /* ---- operations ---- */
 
+bool cr_tls_ends_soon(const cr_hub *hub, int64_t *ret_days) {
+    *ret_days = (hub->tls_until_s - cr_wall_ms() / 1000) / (24 * 60 * 60);
+    return hub->tls_until_s && *ret_days < (hub->config->acme[0] ? 3 : 14);
+}
+
 static void tls_text(const cr_hub *hub, cr_buf *out) {
     char date[32];
-    int64_t days = (hub->tls_until_s - cr_wall_ms() / 1000) / (24 * 60 * 60);
+    int64_t days;
+    bool soon = cr_tls_ends_soon(hub, &days);
     if (hub->tls_until_s)
         cr_buf_addf(out, "  tls:     certificate until %s, %lld days%s\n", cr_iso8601(hub->tls_until_s * 1000, date, sizeof date), (long long)days,
-                    days < 14 ? ": RENEW IT" : "");
+                    soon ? ": RENEW IT" : "");
     if (hub->tls_problem[0])
-        cr_buf_addf(out, "  tls:     the new certificate is NOT served: %s\n", hub->tls_problem);
+        cr_buf_addf(out, "  tls:     %s: %s\n", hub->config->acme[0] ? "NO new certificate" : "the new certificate is NOT served", hub->tls_problem);
 }
 
 static void status_text(cr_hub *hub, int64_t people, int64_t admins, const cr_proxy_state *proxy, cr_buf *out) {

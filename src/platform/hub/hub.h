@@ -305,6 +305,8 @@ void cr_oauth_authorize(cr_request *req);
 void cr_oauth_token(cr_request *req);
 
 /* control.c */
+/* Days until the public certificate ends, rounded down; true: too few, of one that renews itself (ACME) fewer. */
+bool cr_tls_ends_soon(const cr_hub *hub, int64_t *ret_days);
 cr_status cr_control_new(cr_hub *hub, int fd, cr_control **ret_control, cr_err *err) CR_MUST_USE;
 void cr_control_free(cr_control *control);
 

@@ -64,6 +64,15 @@ static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool
     return CR_OK;
 }
 
+static void add_tls(const cr_hub *hub, json_t *values) {
+    char date[32];
+    int64_t days;
+    bool soon = cr_tls_ends_soon(hub, &days);
+    if (soon || hub->tls_problem[0])
+        json_object_set_new(values, "tls", json_pack("{s:b, s:s, s:s}", "soon", soon, "until", cr_iso8601(hub->tls_until_s * 1000, date, sizeof date), "problem",
+                                                     hub->tls_problem));
+}
+
 static void show_people(cr_request *req, int status, const char *problem, const char *link, const char *link_for) {
     int64_t offset = 0;
     const char *text = cr_pairs_get(&req->query, "offset");
@@ -79,6 +88,7 @@ static void show_people(cr_request *req, int status, const char *problem, const 
     }
     json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req)), "problem",
                                problem, "link", link, "link_for", link_for, "refused", offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
+    add_tls(cr_hub_of(req), values);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());
     if (more)

@@ -63,8 +63,9 @@ cr_status cr_session_note_login(cr_db *db, int64_t id, const cr_session_login *l
                      login->subject, login->sid);
 }
 
-/* ?1 issuer, ?2 subject, ?3 sid; the two that are "" say nothing, and cr_oidc_read_logout lets none come without both. */
-#define LOGINS_MEANT "issuer = ?1 AND (?2 = '' OR subject = ?2) AND (?3 = '' OR sid = ?3) AND (?2 <> '' OR ?3 <> '')"
+/* ?1 issuer, ?2 subject, ?3 sid. A sid says which sign-in, alone: Keycloak puts its own number of the person beside it, also where a mapper
+ * gives ID tokens another subject, as EGI Check-in does. */
+#define LOGINS_MEANT "issuer = ?1 AND iif(?3 <> '', sid = ?3, ?2 <> '' AND subject = ?2)"
 
 cr_status cr_session_login_find(cr_db *db, const cr_session_login *login, char ret_name[CR_NAME_MAX + 1], cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
