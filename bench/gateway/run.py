@@ -17,7 +17,8 @@ Sides alternate. Every run has a limit of time, and whatever happens nothing of 
 
 dask-gateway-server runs with its local backend (all processes under one user id, no control groups, no limits), its proxy, a password for
 all, SQLite; and with `dask scheduler` and `dask worker`, since the commands that it has by default are gone from distributed. Workers have
-a nanny there, as is its default. Craton runs as it is installed.
+a nanny there, as is its default. Craton runs as it is installed: all that its people run lies in one control group, which on a busy machine has
+the weight of one process against all others, so that "many" says nothing there.
 """
 import argparse
 import asyncio

@@ -44,7 +44,7 @@ TAINTED = {
     "modules": {"jupyterhub", "jupyterlab.labapp", "jupyterlab.labhubapp", "dask", "distributed", "numpy", "pandas", "matplotlib", "fsspec",
                 "zarr", "jedi", "dask_gateway"},
     "kernel-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "distributed", "matplotlib", "dask_gateway"},
-    # Dask's own modules take some 200 values from files of the home, the environment and the control group when they are imported.
+    # Dask's own modules keep what they find in files of the home, in the environment and of the control group when they are imported.
     "cluster-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "IPython", "dask", "distributed", "dask_gateway", "matplotlib", "jedi"},
 }
 
