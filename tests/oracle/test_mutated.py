@@ -1,7 +1,7 @@
 """Damaged files of every format that is read: thousands of mutations each, read one after the other by one process, which survives all of them in
 bounded memory and time. Where checksums cover the values, a mutation is an error or changes nothing: never other values.
 
-10,000 of each with CRATON_LONG; less than that in the short form. Mutation N of a seed is the same everywhere: what fails is named by its number."""
+150 of each; 1,000 with CRATON_LONG, others for each seed; as many as CRATON_MUTATED says (10,000 of each take a quarter of an hour). Mutation N of a seed is the same everywhere: what fails is named by its number."""
 import json
 import os
 import subprocess
@@ -17,7 +17,7 @@ import zarr
 from rasterio.transform import from_origin
 
 SEED = int(os.environ.get("CRATON_SEED", "20261124"))
-COUNT = 10_000 if os.environ.get("CRATON_LONG") else 150
+COUNT = int(os.environ.get("CRATON_MUTATED", "0")) or (1_000 if os.environ.get("CRATON_LONG") else 150)
 VALUES = np.random.default_rng(7).normal(size=(6, 20, 30)).astype("f4").round(2)
 DIMS = ("time", "lat", "lon")
 
