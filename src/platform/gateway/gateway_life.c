@@ -187,8 +187,6 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
-        status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
-    if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
     explicit_bzero(&s, sizeof s);
     return status;
@@ -296,7 +294,9 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
-    status = hub->runner->ops->start(hub->runner, &s, err);
+    status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
+    if (status == CR_OK)
+        status = hub->runner->ops->start(hub->runner, &s, err);
     if (status != CR_OK) {
         cr_cluster_rows_worker_ended(w);
         c->workers = w->next;
