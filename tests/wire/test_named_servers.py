@@ -133,6 +133,8 @@ def test_names_and_numbers(platform, admin):
         assert answer.status in (400, 404), (bad, answer.text)
     for title in ("x" * 121, "a\nb", "\u0007"):
         assert ann.api("PUT", url + "good", {"display_name": title}).status == 400
+    assert ann.api("PUT", url + "good", {"user_options": {"x": "y" * 100000}}).status >= 400
+    wait_for(lambda: "good" not in names(ann), 10)      # what was refused is not there and does not count
     assert names(ann) == [""] or names(ann) == []
     for i in range(LIMIT):
         assert ann.api("PUT", f"{url}s{i}", {}).status == 201
