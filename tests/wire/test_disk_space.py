@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def small():
-    with running("--disk", "40M", "--disk-groups", "staff 400M", "--disk-period", "1", prepared=True) as p:
+    with running("--disk", "40M", "--disk-groups", "staff 400M", "--disk-period", "1", "--named-servers", "1", prepared=True) as p:
         admin = p.administrator()
         people = []
         for name in ("ann", "ben"):
@@ -65,6 +65,12 @@ def test_warned_refused_cleaned(small):
     write(platform, "ann", "<i>more.bin", 20 * MIB)
     wait_for(lambda: "cannot start" in admin.get("/hub/admin/disk").text, 30)
     assert server(ann)["ready"]
+    # Meanwhile the page says so, and a further server is refused with the same words.
+    assert "Your disk space is used up" in home(ann) and "<code>data</code>" in home(ann)
+    assert ann.post("/hub/servers", {"server": "more"}, "/hub/home").location == "/hub/spawn/ann/more"
+    answer = ann.post("/hub/spawn", {"server": "more"}, "/hub/home")
+    assert answer.status == 409 and "Your disk space is used up" in answer.text, answer.text[-800:]
+    assert ann.post("/hub/servers/remove", {"server": "more"}, "/hub/home").status == 303
     stop(ann)
     answer = ann.post("/hub/spawn", {}, "/hub/home")
     text = re.sub(r"\s+", " ", answer.text)

@@ -149,7 +149,7 @@ cr_status cr_disk_admits(cr_lab *s, cr_err *err) {
     measure(s->hub, s->account);
     CR_FAIL(err, CR_CONFLICT, "the files of %s take %s of disk space, and %s are allowed, so the server does not start", s->user,
             cr_text_bytes(d.bytes, used, sizeof used), cr_text_bytes(d.limit_bytes, most, sizeof most));
-    cr_err_hint(err, "the home page (/hub/home) shows what is large and starts a server for cleaning up");
+    cr_err_hint(err, "what is large, and a server for cleaning up, are on the home page: /hub/home");
     return CR_CONFLICT;
 }
 
