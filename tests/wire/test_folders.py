@@ -29,7 +29,7 @@ class WithData(Platform):
 @pytest.fixture(scope="module")
 def room():
     with running(prepared=True, kind=WithData) as p:
-        admin = p.administrator()
+        admin = p.admin_of_room = p.administrator()
         people = {}
         for name in ("ann", "ben", "eve"):
             people[name] = p.add_person(admin, name)
@@ -180,6 +180,14 @@ def test_a_dask_worker_reads_the_folder(room):
     # What ben's other programs read by is not taken away and made again when a worker starts.
     assert {e.name: e.stat(follow_symlinks=False).st_ino for e in os.scandir(links)} == before
     assert request("DELETE", base + name, headers=headers).status in (200, 204)
+
+
+def test_links_of_who_is_removed(room):
+    platform, people = room
+    links = platform.folder / "run/f/eve"
+    assert links.is_dir()
+    assert platform.admin_of_room.api("DELETE", "/hub/api/users/eve").status in (202, 204)
+    wait_for(lambda: not links.exists(), 60)
 
 
 def test_uninstalling_knows_what_lies_there(room):

@@ -204,3 +204,16 @@ cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, 
     link_home(u, dir);
     return CR_OK;
 }
+
+void cr_group_folders_forget(const cr_group_folders *f, const char *account) {
+    char dir[600];
+    snprintf(dir, sizeof dir, "%s/f/%s", f->config->run_dir, account);
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(dir);
+}

@@ -35,5 +35,7 @@ char *cr_group_folders_names(const cr_group_folders *f, uint32_t set, char out[C
 uint32_t cr_group_folders_set(const cr_group_folders *f, const char *names);
 /* Its links as they are from now on. */
 cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, const cr_account *u, uint32_t set, cr_err *err) CR_MUST_USE;
+/* Its links, when the account is removed. */
+void cr_group_folders_forget(const cr_group_folders *f, const char *account);
 
 #endif
