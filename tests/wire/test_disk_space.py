@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import request, running, wait_for
 from test_session import Lab, server, start, stop
 from test_admin_command import lines
 
@@ -78,6 +78,11 @@ def test_warned_refused_cleaned(small):
     assert "Start for cleaning up" in home(ann) and "<code>&lt;i&gt;more.bin</code>" in home(ann) and "<i>" not in home(ann)
     refused = ann.api("POST", "/hub/api/users/ann/server")
     assert refused.status == 409 and "are allowed" in refused.json()["message"], refused.text
+    # Nor does a cluster, whose workers would write there.
+    token = ann.api("POST", "/hub/api/users/ann/tokens", {"note": "gateway"}).json()["token"]
+    refused = request("POST", f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway/api/v1/clusters/", '{"cluster_options": {}}',
+                      {"Authorization": f"jupyterhub {token}", "Content-Type": "application/json"})
+    assert refused.status == 409 and "are allowed, so the cluster does not start" in refused.text, refused.text
     # Others are not concerned, and cannot say that they clean up.
     assert ben.post("/hub/spawn", {"cleaning": "yes"}, "/hub/home").location == "/hub/spawn-pending/ben"
     wait_for(lambda: server(ben).get("ready"), 120)

@@ -10,6 +10,7 @@
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
 #include "platform/gateway/versions.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
 
@@ -226,6 +227,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
     uint32_t groups;
     CR_TRY(cr_group_limits_of(g->hub->db, person->id, g->limits, g->n_limits, &groups, err));
     CR_TRY(cr_cluster_may_begin(g, person->id, groups, err));
+    CR_TRY(cr_disk_admits_cluster(g->hub, person, err));
     cr_cluster *c = calloc(1, sizeof *c);
     if (!c)
         return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
