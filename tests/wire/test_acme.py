@@ -32,7 +32,8 @@ def test_the_hub_has_a_certificate_and_keeps_its_keys(platform):
     wait_for(lambda: platform.tls()["problem"] == "" and platform.tls()["until_s"] > time.time(), 30)
     state = platform.folder / "state"
     owner = pwd.getpwnam("craton-acme").pw_uid
-    assert stat.S_IMODE((state / "acme").stat().st_mode) == stat.S_IMODE((state / "tls").stat().st_mode) == 0o700
+    for folder, whose, mode in (("acme", 0, 0o750), ("acme/private", owner, 0o700), (f"acme/{DOMAIN}", owner, 0o700), ("tls", 0, 0o700)):
+        assert ((state / folder).stat().st_uid, stat.S_IMODE((state / folder).stat().st_mode)) == (whose, mode), folder
     keys = [*(state / "acme").rglob("*key*.pem"), state / "tls/key.pem"]
     assert len(keys) >= 3
     for key in keys:

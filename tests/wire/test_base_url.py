@@ -1,9 +1,10 @@
 """Everything below a path that is not the root (--base-url), as JupyterHub's base_url: sign-in, servers, websockets, clusters, dashboards, the
 REST API beside a real JupyterHub with the same base; and no page has a link or a form that leads out of it."""
+import html
 import os
 import re
 import shutil
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 from gateway_client import SMALL, Notebook
@@ -22,9 +23,25 @@ class Below(Platform):
         self.options = ("--base-url", BASE + "/", "--preimport", "no", "--gateway-memory", "8G")
 
 
+class WithBoard(Below):
+    """And a service that people sign in to, elsewhere."""
+
+    BACK = "http://localhost:9/back"
+
+    def __init__(self):
+        super().__init__()
+        for folder, name, text in (("services", "board.conf", f"oauth_redirect_uri = {self.BACK}\noauth_client_allowed_scope = list:users\n"),
+                                   ("services", "board.token", "0123456789abcdef" * 4), ("roles", "user.conf", "scope = access:services!service=board\n")):
+            path = self.folder / "state" / folder / name
+            path.parent.mkdir(parents=True, mode=0o711, exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o600)
+        (self.folder / "state").chmod(0o711)
+
+
 @pytest.fixture(scope="module")
 def platform():
-    with running(kind=Below) as p:
+    with running(kind=WithBoard) as p:
         yield p
 
 
@@ -177,6 +194,18 @@ def test_no_page_leads_out(platform, admin, ada):
             assert strangers.get(url).status == 200, url
     assert seen > 150
     carl.post("/hub/stop", {}, "/hub/home")
+
+
+def test_signing_in_to_a_service(platform, ada):
+    """The page that asks sends its form below the base, and its No to the service."""
+    query = urlencode({"client_id": "service-board", "redirect_uri": WithBoard.BACK, "response_type": "code", "state": "s"})
+    page = ada.person.get("/hub/api/oauth2/authorize?" + query)
+    assert page.status == 200, page.text
+    form = html.unescape(re.search(r'<form method="post" action="([^"]*oauth2[^"]*)"', page.text)[1])
+    assert form == f"{BASE}/hub/api/oauth2/authorize?{query}"
+    mark = re.search(r'name="agreed" value="([0-9a-f]+)"', page.text)[1]
+    answer = ada.person.post(form.removeprefix(BASE), {"agreed": mark}, csrf_from=form.removeprefix(BASE))
+    assert answer.status == 302 and answer.location.startswith(WithBoard.BACK + "?code="), answer.text
 
 
 def test_hints_name_addresses_that_are_there(platform, ada):

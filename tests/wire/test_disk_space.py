@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import request, running, wait_for
 from test_session import Lab, server, start, stop
 from test_admin_command import lines
 
@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def small():
-    with running("--disk", "40M", "--disk-groups", "staff 400M", "--disk-period", "1", prepared=True) as p:
+    with running("--disk", "40M", "--disk-groups", "staff 400M", "--disk-period", "1", "--named-servers", "1", prepared=True) as p:
         admin = p.administrator()
         people = []
         for name in ("ann", "ben"):
@@ -65,6 +65,12 @@ def test_warned_refused_cleaned(small):
     write(platform, "ann", "<i>more.bin", 20 * MIB)
     wait_for(lambda: "cannot start" in admin.get("/hub/admin/disk").text, 30)
     assert server(ann)["ready"]
+    # Meanwhile the page says so, and a further server is refused with the same words.
+    assert "Your disk space is used up" in home(ann) and "<code>data</code>" in home(ann)
+    assert ann.post("/hub/servers", {"server": "more"}, "/hub/home").location == "/hub/spawn/ann/more"
+    answer = ann.post("/hub/spawn", {"server": "more"}, "/hub/home")
+    assert answer.status == 409 and "Your disk space is used up" in answer.text, answer.text[-800:]
+    assert ann.post("/hub/servers/remove", {"server": "more"}, "/hub/home").status == 303
     stop(ann)
     answer = ann.post("/hub/spawn", {}, "/hub/home")
     text = re.sub(r"\s+", " ", answer.text)
@@ -72,6 +78,11 @@ def test_warned_refused_cleaned(small):
     assert "Start for cleaning up" in home(ann) and "<code>&lt;i&gt;more.bin</code>" in home(ann) and "<i>" not in home(ann)
     refused = ann.api("POST", "/hub/api/users/ann/server")
     assert refused.status == 409 and "are allowed" in refused.json()["message"], refused.text
+    # Nor does a cluster, whose workers would write there.
+    token = ann.api("POST", "/hub/api/users/ann/tokens", {"note": "gateway"}).json()["token"]
+    refused = request("POST", f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway/api/v1/clusters/", '{"cluster_options": {}}',
+                      {"Authorization": f"jupyterhub {token}", "Content-Type": "application/json"})
+    assert refused.status == 409 and "are allowed, so the cluster does not start" in refused.text, refused.text
     # Others are not concerned, and cannot say that they clean up.
     assert ben.post("/hub/spawn", {"cleaning": "yes"}, "/hub/home").location == "/hub/spawn-pending/ben"
     wait_for(lambda: server(ben).get("ready"), 120)

@@ -3,13 +3,18 @@ import ast
 import json
 import os
 import pwd
+import re
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 from hub_client import Platform, request, running, wait_for
 from test_admin_command import run
 from test_session import Lab, start, stop
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class WithData(Platform):
@@ -24,7 +29,7 @@ class WithData(Platform):
 @pytest.fixture(scope="module")
 def room():
     with running(prepared=True, kind=WithData) as p:
-        admin = p.administrator()
+        admin = p.admin_of_room = p.administrator()
         people = {}
         for name in ("ann", "ben", "eve"):
             people[name] = p.add_person(admin, name)
@@ -88,7 +93,7 @@ def test_kernels_have_the_groups_and_nobody_else_enters(room):
     assert f"[{gid['class']}]" in got and "'staff'" not in got
     attempt = f"""
 import os, subprocess
-for path in ({str(state)!r}, {str(state / "staff")!r}, {str(state / "class")!r}):
+for path in ({str(state)!r}, {str(state / "staff")!r}, {str(state / "class")!r}, {str(platform.folder / "run/f/ann")!r}):
     for what in (os.listdir, lambda p: open(p + "/x", "w")):
         try:
             what(path)
@@ -103,7 +108,7 @@ except OSError as e:
 print(subprocess.run(["newgrp", "{gid["staff"]}"], capture_output=True, text=True, input="id -G").stdout)
 """
     out = in_kernel(people["eve"], attempt)
-    assert "IN" not in out and out.count("PermissionError") == 7 and str(gid["staff"]) not in out, out
+    assert "IN" not in out and out.count("PermissionError") == 9 and str(gid["staff"]) not in out, out
 
 
 def test_left_with_the_next_start(room):
@@ -154,19 +159,44 @@ def test_a_dask_worker_reads_the_folder(room):
     headers = {"Authorization": f"jupyterhub {token}", "Content-Type": "application/json"}
     base = f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway/api/v1/clusters/"
     name = request("POST", base, json.dumps({"cluster_options": {}}), headers, timeout=90).json()["name"]
-    gid = (platform.folder / "state/groups/class").stat().st_gid
+    gids = sorted(str((platform.folder / "state/groups" / folder).stat().st_gid) for folder in ("class", "staff"))
     uid = pwd.getpwnam(platform.accounts + "ben").pw_uid
 
-    def scheduler_groups():
+    def groups_of(what):
         for folder in os.listdir("/proc"):
             try:
-                if folder.isdigit() and os.stat(f"/proc/{folder}").st_uid == uid and b"scheduler" in open(f"/proc/{folder}/cmdline", "rb").read():
+                if folder.isdigit() and os.stat(f"/proc/{folder}").st_uid == uid and what in open(f"/proc/{folder}/cmdline", "rb").read():
                     return open(f"/proc/{folder}/status").read().split("Groups:")[1].splitlines()[0].split()
             except OSError:
                 continue
         return None
-    assert str(gid) in wait_for(scheduler_groups, 60)
+    links = platform.folder / "run/f/ben"
+    before = {e.name: e.stat(follow_symlinks=False).st_ino for e in os.scandir(links)}
+    assert sorted(before) == ["class", "shared", "staff"]
+    assert sorted(wait_for(lambda: groups_of(b"scheduler"), 60)) == gids
+    wait_for(lambda: request("GET", base + name, headers=headers).json()["status"] == "RUNNING", 60)
+    assert request("POST", base + name + "/scale", json.dumps({"count": 1}), headers).status == 200
+    assert sorted(wait_for(lambda: groups_of(b"dask-worker") or groups_of(b"dask\0worker"), 60)) == gids
+    # What ben's other programs read by is not taken away and made again when a worker starts.
+    assert {e.name: e.stat(follow_symlinks=False).st_ino for e in os.scandir(links)} == before
     assert request("DELETE", base + name, headers=headers).status in (200, 204)
+
+
+def test_links_of_who_is_removed(room):
+    platform, people = room
+    links = platform.folder / "run/f/eve"
+    assert links.is_dir()
+    assert platform.admin_of_room.api("DELETE", "/hub/api/users/eve").status in (202, 204)
+    wait_for(lambda: not links.exists(), 60)
+
+
+def test_uninstalling_knows_what_lies_there(room):
+    platform, _ = room
+    lists = (ROOT / "tools/up/upkeep.sh").read_text()
+    for folder, name in (("state", "STATE_NAMES"), ("run", "RUN_NAMES")):
+        known = re.search(rf"readonly {name}=\(([^)]*)\)", lists)[1].split()
+        left = {e for e in os.listdir(platform.folder / folder) if e not in known and not any(e.startswith(k + ".") for k in known)}
+        assert not left, left
 
 
 @pytest.mark.parametrize("value", ["class", "the class The", "a ../x", "a shared", "a " + "x" * 40])

@@ -19,7 +19,7 @@ class WithRoles(Platform):
 
     def __init__(self):
         super().__init__()
-        self.options = ("--named-servers", str(LIMIT))
+        self.options = ("--named-servers", str(LIMIT), "--idle", "5000", "--idle-warning", "5000", "--idle-keep", "6000")
         roles = self.folder / "state/roles"
         roles.mkdir(parents=True)
         (self.folder / "state").chmod(0o711)
@@ -104,6 +104,12 @@ def test_a_life(platform, admin):
     mixed = Lab(person)
     mixed.jar = dict(lab.jar)
     assert mixed.get(mixed.base + "api/kernels", headers={"Accept": "application/json"}).status == 403
+    # Each is said to end when it is not used, and can be kept, alone.
+    page = re.split(r'<h2 id="named-title">', person.get("/hub/home").text)
+    assert all("It will be stopped in" in part and ">Keep for" in part for part in page), page
+    assert person.post("/hub/keep", {"server": "gpu"}, "/hub/home").status == 303
+    page = re.split(r'<h2 id="named-title">', person.get("/hub/home").text)
+    assert "It will be stopped in" in page[0] and "It will be stopped in" not in page[1]
     # It posts its activity under its name.
     assert model(person, "gpu")["last_activity"]
     # Progress of what is ready, stop, its reason, and gone.
@@ -133,6 +139,8 @@ def test_names_and_numbers(platform, admin):
         assert answer.status in (400, 404), (bad, answer.text)
     for title in ("x" * 121, "a\nb", "\u0007"):
         assert ann.api("PUT", url + "good", {"display_name": title}).status == 400
+    assert ann.api("PUT", url + "good", {"user_options": {"x": "y" * 100000}}).status >= 400
+    wait_for(lambda: "good" not in names(ann), 10)      # what was refused is not there and does not count
     assert names(ann) == [""] or names(ann) == []
     for i in range(LIMIT):
         assert ann.api("PUT", f"{url}s{i}", {}).status == 201

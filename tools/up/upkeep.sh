@@ -150,8 +150,8 @@ before_upgrade() {
 accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
-readonly STATE_NAMES=(config profiles.yaml hub home log runner signin services roles acme tls demo before-restore-20 .up.lock)
-readonly RUN_NAMES=(route u r g errors control.sock fetch.sock proxy.sock schedulers.sock routes.map clusters.map haproxy.cfg haproxy.pid
+readonly STATE_NAMES=(config profiles.yaml hub home groups log runner signin services roles acme tls demo before-restore-20 .up.lock)
+readonly RUN_NAMES=(route u r g f errors control.sock fetch.sock proxy.sock schedulers.sock routes.map clusters.map haproxy.cfg haproxy.pid
     cratond.pid tls.pem tls-new.pem tls-check.cfg acme-answer owner-rules.nft)
 
 # remove_ours FOLDER NAME...: these, their versions and temporary files (NAME.*, before-restore-20*), then the folder when it is empty.

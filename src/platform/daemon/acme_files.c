@@ -1,6 +1,7 @@
 /* acme_files.c - OpenSSL and files. */
 #include "platform/daemon/acme_files.h"
 
+#include <fcntl.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -144,9 +145,17 @@ cr_status cr_acme_thumbprint(const char *pem, char ret_text[44], cr_err *err) {
     return CR_OK;
 }
 
-/* No link is followed: the folder may be another user's. */
+/* No link is followed, and no second name of another file taken for it: the folder may be another user's. */
 static cr_status give(const char *path, uid_t uid, gid_t gid, cr_err *err) {
-    return geteuid() != 0 || lchown(path, uid, gid) == 0 ? CR_OK : CR_FAIL_ERRNO(err, "cannot give %s its owner", path);
+    struct stat st;
+    if (geteuid() != 0)
+        return CR_OK;
+    cr_auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return CR_FAIL_ERRNO(err, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+        return CR_FAIL(err, CR_DENIED, "%s is not a file of one name: somebody else has put it there", path);
+    return fchown(fd, uid, gid) == 0 ? CR_OK : CR_FAIL_ERRNO(err, "cannot give %s its owner", path);
 }
 
 static cr_status read_regular(const char *path, cr_buf *out, cr_err *err) {
@@ -277,12 +286,15 @@ cr_status cr_acme_take(const cr_config *c, int64_t now_s, cr_err *err) {
 }
 
 cr_status cr_acme_lay(const cr_config *c, const cr_ground *g, cr_err *err) {
-    const struct { const char *name; uid_t uid; gid_t gid; } dirs[] = {
-        {"acme", g->acme_uid, g->acme_gid}, {"acme/private", g->acme_uid, g->acme_gid}, {"tls", geteuid(), getegid()}};
-    char path[600];
+    char own[320], path[900];
+    /* uacme changes nothing in the first, so that root's way to the account key is root's own. */
+    const struct { const char *name; uid_t uid; gid_t gid; mode_t mode; } dirs[] = {
+        {"acme", geteuid(), g->acme_gid, 0750}, {"acme/private", g->acme_uid, g->acme_gid, 0700}, {own, g->acme_uid, g->acme_gid, 0700},
+        {"tls", geteuid(), getegid(), 0700}};
+    snprintf(own, sizeof own, "acme/%s", c->domain);
     for (size_t i = 0; i < CR_ARRAY_LEN(dirs); i++) {
         snprintf(path, sizeof path, "%s/%s", c->state_dir, dirs[i].name);
-        CR_TRY(cr_place_dir(path, dirs[i].uid, dirs[i].gid, 0700, err));
+        CR_TRY(cr_place_dir(path, dirs[i].uid, dirs[i].gid, dirs[i].mode, err));
     }
     CR_TRY(lay_account(c, g, err));
     /* What was got before, for this domain; also when a kill came between the two files. */

@@ -10,6 +10,7 @@
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
 #include "platform/gateway/versions.h"
+#include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
 
@@ -187,8 +188,6 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
-        status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
-    if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
     explicit_bzero(&s, sizeof s);
     return status;
@@ -228,6 +227,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
     uint32_t groups;
     CR_TRY(cr_group_limits_of(g->hub->db, person->id, g->limits, g->n_limits, &groups, err));
     CR_TRY(cr_cluster_may_begin(g, person->id, groups, err));
+    CR_TRY(cr_disk_admits_cluster(g->hub, person, err));
     cr_cluster *c = calloc(1, sizeof *c);
     if (!c)
         return CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -296,7 +296,9 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
-    status = hub->runner->ops->start(hub->runner, &s, err);
+    status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
+    if (status == CR_OK)
+        status = hub->runner->ops->start(hub->runner, &s, err);
     if (status != CR_OK) {
         cr_cluster_rows_worker_ended(w);
         c->workers = w->next;

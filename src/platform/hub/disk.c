@@ -132,25 +132,31 @@ static void measure(cr_hub *hub, const char *account) {
         cr_log_err(CR_LOG_WARN, "asking what a home takes", &err);
 }
 
-cr_status cr_disk_admits(cr_lab *s, cr_err *err) {
+static cr_status check_room(cr_hub *hub, int64_t user_id, const char *user, const char *account, const char *what, cr_err *err) {
     cr_disk d;
     char used[16], most[16];
-    if (s->cleaning)
-        return CR_OK;
-    look(s->hub);
-    if (s->hub->disk->low) {
-        CR_FAIL(err, CR_CONFLICT, "the disk of this platform is nearly full, so no server starts now");
+    look(hub);
+    if (hub->disk->low) {
+        CR_FAIL(err, CR_CONFLICT, "the disk of this platform is nearly full, so no %s starts now", what);
         cr_err_hint(err, "your files are safe; tell your administrator, and try again later");
         return CR_CONFLICT;
     }
-    CR_TRY(cr_disk_of(s->hub, s->user_id, &d, err));
+    CR_TRY(cr_disk_of(hub, user_id, &d, err));
     if (!d.full)
         return CR_OK;
-    measure(s->hub, s->account);
-    CR_FAIL(err, CR_CONFLICT, "the files of %s take %s of disk space, and %s are allowed, so the server does not start", s->user,
-            cr_text_bytes(d.bytes, used, sizeof used), cr_text_bytes(d.limit_bytes, most, sizeof most));
-    cr_err_hint(err, "the home page (/hub/home) shows what is large and starts a server for cleaning up");
+    measure(hub, account);
+    CR_FAIL(err, CR_CONFLICT, "the files of %s take %s of disk space, and %s are allowed, so the %s does not start", user,
+            cr_text_bytes(d.bytes, used, sizeof used), cr_text_bytes(d.limit_bytes, most, sizeof most), what);
+    cr_err_hint(err, "what is large, and a server for cleaning up, are on the home page: /hub/home");
     return CR_CONFLICT;
+}
+
+cr_status cr_disk_admits(cr_lab *s, cr_err *err) {
+    return s->cleaning ? CR_OK : check_room(s->hub, s->user_id, s->user, s->account, "server", err);
+}
+
+cr_status cr_disk_admits_cluster(cr_hub *hub, const cr_person *person, cr_err *err) {
+    return check_room(hub, person->id, person->name, person->account, "cluster", err);
 }
 
 /* ---- pages ---- */

@@ -1,7 +1,7 @@
 /* disk.h - how much of the disk people's homes take, what follows from too much of it, and the disk itself.
  *
  * The helper measures (runner/measuring.h); the hub keeps the last figure of each person. From CR_DISK_WARN_PERCENT of the limit on the home page
- * says so, with what is large. Who has more than the limit cannot start a server, but one for cleaning up: JupyterLab with its file browser and
+ * says so, with what is large. Who has more than the limit cannot start a server or a Dask cluster, but a server for cleaning up: JupyterLab with its file browser and
  * terminals and without kernels, for CR_DISK_CLEANING_MS. What runs is not stopped: it would lose more than space.
  * With less left on the disk than `disk-free` nobody starts one, and administrators are told; the database has its own reserve.
  *
@@ -28,6 +28,8 @@ bool cr_disk_event(cr_hub *hub, const cr_runner_event *event);     /* true: it w
 cr_status cr_disk_of(cr_hub *hub, int64_t user_id, cr_disk *ret_disk, cr_err *err) CR_MUST_USE;
 /* May the server start as what it is (server->cleaning)? CR_CONFLICT says why not; who has too much is then measured again. */
 cr_status cr_disk_admits(cr_lab *server, cr_err *err) CR_MUST_USE;
+/* The same of a Dask cluster, whose workers write into the home too; those that run go on. */
+cr_status cr_disk_admits_cluster(cr_hub *hub, const cr_person *person, cr_err *err) CR_MUST_USE;
 
 /* For pages of the person: {"known", "used", "limit", "percent", "ago", "warn", "full", "low", "top": [{"name", "size"}]}. */
 json_t *cr_disk_values(cr_hub *hub, int64_t user_id);

@@ -55,8 +55,11 @@ static json_t *server_values(cr_lab *s) {
 }
 
 static void add_named(void *user, cr_lab *s) {
-    if (s->name[0] && !s->removing)
-        json_array_append_new(user, server_values(s));
+    if (!s->name[0] || s->removing)
+        return;
+    json_t *values = server_values(s);
+    json_object_set_new(values, "idle", cr_idle_values(s));
+    json_array_append_new(user, values);
 }
 
 /* The others of the caller; limit: how many there may be. NULL: replied. */

@@ -431,14 +431,21 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
 static void on_guests(void *user) {
     cr_lab *s = user;
     char link[CR_LINK_MAX];
+    bool again = s->guests_again;
+    s->guests_again = false;
     if (s->state != CR_LAB_READY)
         return;
+    if (again)
+        cr_lab_put_guests_out(s);
     cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
     cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
 }
 
+/* Who takes a link and gives it back all the time holds up nobody's end. */
 void cr_lab_put_guests_out(cr_lab *s) {
-    if (s->state == CR_LAB_READY)
+    if (cr_timer_running(&s->guests))
+        s->guests_again = true;
+    else if (s->state == CR_LAB_READY)
         cr_timer_start(s->hub->loop, &s->guests, GUESTS_MS, on_guests, s);
 }
 

@@ -77,6 +77,7 @@ struct cr_lab {
     } idle;
     cr_timer deadline;
     cr_timer guests;          /* when guests who may not be here any more are put out */
+    bool guests_again;        /* and once more after that */
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
 };

@@ -1,6 +1,7 @@
 /* rest_named.c - the REST API of servers: making one without starting it (PUT), and changing one that is stopped (PATCH). */
 #include "platform/hub/rest_servers.h"
 
+#include "base/log.h"
 #include "platform/hub/again.h"
 #include "platform/hub/named.h"
 #include "platform/hub/profile_choice.h"
@@ -22,11 +23,20 @@ static const char *read_title(cr_request *req, const char *name) {
     return NULL;
 }
 
-static cr_status make(cr_request *req, const cr_person *person, const char *name, const char *title, cr_lab **ret_server, cr_err *err) {
+static cr_status furnish(cr_request *req, cr_lab *s, const char *title, cr_err *err) {
     const json_t *options = cr_rest_options_of(req);
+    CR_TRY(cr_lab_set_title(s, title, err));
+    return json_object_size(options) ? cr_choice_set(s, options, err) : CR_OK;
+}
+
+/* Whole, or not at all: what was refused does not count as one of the person's. */
+static cr_status make(cr_request *req, const cr_person *person, const char *name, const char *title, cr_lab **ret_server, cr_err *err) {
+    cr_err other = CR_ERR_INIT;
     CR_TRY(cr_lab_find(cr_hub_of(req), person, name, true, ret_server, err));
-    CR_TRY(cr_lab_set_title(*ret_server, title, err));
-    return json_object_size(options) ? cr_choice_set(*ret_server, options, err) : CR_OK;
+    cr_status status = furnish(req, *ret_server, title, err);
+    if (status != CR_OK && cr_lab_remove(*ret_server, &other) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "taking back a server that was refused", &other);
+    return status;
 }
 
 void cr_api_server_make(cr_request *req) {

@@ -10,7 +10,7 @@
 
 #include "platform/identity/groups.h"
 
-enum { CR_FOLDERS_MAX = 16, CR_FOLDER_ENTRIES_MAX = 32, CR_FOLDER_NAME_MAX = 32 };
+enum { CR_FOLDERS_MAX = 16, CR_FOLDER_ENTRIES_MAX = 32, CR_FOLDER_NAME_MAX = 32, CR_FOLDER_NAMES_SIZE = CR_FOLDERS_MAX * (CR_FOLDER_NAME_MAX + 1) };
 
 typedef struct cr_folders {
     int n, n_entries;

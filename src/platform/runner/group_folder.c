@@ -107,34 +107,51 @@ cr_status cr_group_folders_open(const cr_config *c, cr_accounts *accounts, cr_gr
 
 /* ---- links ---- */
 
-static cr_status link_to(const char *target, const char *path, cr_err *err) {
-    return symlink(target, path) == 0 || errno == EEXIST ? CR_OK : CR_FAIL_ERRNO(err, "cannot make the link %s", path);
+/* Where the link of this name leads; "" : there is none. */
+static char *target_of(const cr_group_folders *f, uint32_t set, const char *name, char out[700]) {
+    int i = place_of(f, name);
+    if (strcmp(name, "shared") == 0)
+        snprintf(out, 700, "%s", f->config->shared_dir);
+    else if (i >= 0 && set & 1u << i)
+        snprintf(out, 700, "%s/groups/%s", f->config->state_dir, name);
+    else
+        out[0] = 0;
+    return out;
 }
 
-static void empty(const char *path) {
-    DIR *d = opendir(path);
+/* What is right stays: programs of the person that run use it, while a worker or another server starts. */
+static void drop_wrong(const cr_group_folders *f, const char *dir, uint32_t set) {
+    char target[700], is[700];
+    DIR *d = opendir(dir);
     if (!d)
         return;
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.')
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.')
+            continue;
+        ssize_t n = readlinkat(dirfd(d), e->d_name, is, sizeof is - 1);
+        is[CR_MAX(n, (ssize_t)0)] = 0;
+        target_of(f, set, e->d_name, target);
+        if (!target[0] || strcmp(is, target) != 0)
             unlinkat(dirfd(d), e->d_name, 0);
+    }
     closedir(d);
 }
 
-static cr_status make_links(const cr_group_folders *f, const char *dir, uint32_t set, cr_err *err) {
-    const cr_config *c = f->config;
+static cr_status put_link(const cr_group_folders *f, const char *dir, uint32_t set, const char *name, cr_err *err) {
     char target[700], path[900];
-    CR_TRY(cr_place_dir(dir, 0, 0, 0755, err));
-    empty(dir);
-    for (int i = 0; i < f->names.n; i++) {
-        if (!(set & 1u << i))
-            continue;
-        snprintf(target, sizeof target, "%s/groups/%s", c->state_dir, f->names.name[i]);
-        snprintf(path, sizeof path, "%s/%s", dir, f->names.name[i]);
-        CR_TRY(link_to(target, path, err));
-    }
-    snprintf(path, sizeof path, "%s/shared", dir);
-    return c->shared_dir[0] ? link_to(c->shared_dir, path, err) : CR_OK;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (!target_of(f, set, name, target)[0] || symlink(target, path) == 0 || errno == EEXIST)
+        return CR_OK;
+    return CR_FAIL_ERRNO(err, "cannot make the link %s", path);
+}
+
+/* Which folders somebody has is nobody else's business. */
+static cr_status make_links(const cr_group_folders *f, const char *dir, gid_t gid, uint32_t set, cr_err *err) {
+    CR_TRY(cr_place_dir(dir, 0, gid, 0750, err));
+    drop_wrong(f, dir, set);
+    for (int i = 0; i < f->names.n; i++)
+        CR_TRY(put_link(f, dir, set, f->names.name[i], err));
+    return put_link(f, dir, set, "shared", err);
 }
 
 /* Not a reason to refuse a start: what is of this name in the home is its person's. */
@@ -155,6 +172,27 @@ void cr_group_folders_of(const cr_group_folders *f, uint32_t set, cr_account *u)
             u->groups[u->n_groups++] = f->gid[i];
 }
 
+char *cr_group_folders_names(const cr_group_folders *f, uint32_t set, char out[CR_FOLDER_NAMES_SIZE]) {
+    size_t len = 0;
+    out[0] = 0;
+    for (int i = 0; i < f->names.n; i++)
+        if (set & 1u << i)
+            len += (size_t)snprintf(out + len, CR_FOLDER_NAMES_SIZE - len, "%s%s", len ? "," : "", f->names.name[i]);
+    return out;
+}
+
+uint32_t cr_group_folders_set(const cr_group_folders *f, const char *names) {
+    uint32_t set = 0;
+    char name[CR_FOLDER_NAME_MAX + 1];
+    for (size_t n; *names; names += n + (names[n] == ',')) {
+        n = strcspn(names, ",");
+        snprintf(name, sizeof name, "%.*s", (int)CR_MIN(n, sizeof name), names);
+        int i = n < sizeof name ? place_of(f, name) : -1;
+        set |= i >= 0 ? 1u << i : 0;
+    }
+    return set;
+}
+
 cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, const cr_account *u, uint32_t set, cr_err *err) {
     char dir[600];
     if (!f->names.n && !f->config->shared_dir[0])
@@ -162,7 +200,20 @@ cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, 
     snprintf(dir, sizeof dir, "%s/f", f->config->run_dir);
     CR_TRY(cr_place_dir(dir, 0, 0, 0711, err));
     snprintf(dir, sizeof dir, "%s/f/%s", f->config->run_dir, account);
-    CR_TRY(make_links(f, dir, set, err));
+    CR_TRY(make_links(f, dir, u->gid, set, err));
     link_home(u, dir);
     return CR_OK;
+}
+
+void cr_group_folders_forget(const cr_group_folders *f, const char *account) {
+    char dir[600];
+    snprintf(dir, sizeof dir, "%s/f/%s", f->config->run_dir, account);
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.')
+            unlinkat(dirfd(d), e->d_name, 0);
+    closedir(d);
+    rmdir(dir);
 }

@@ -112,6 +112,7 @@ static void begin(cr_measuring *m) {
     cr_err err = CR_ERR_INIT;
     bool first = !m->use->cursor[0];
     if (cr_account_find(s->accounts, m->account, &u, &err) != CR_OK || cr_removal_is_under_way(s, m->account)) {
+        memset(m->use, 0, sizeof *m->use);      /* half of a home that is gone: a later account of this name begins anew */
         m->wanted = false;
         m->due_ms = INT64_MAX;
         return;

@@ -24,7 +24,7 @@ typedef struct key {
 static const key keys[] = {
     TEXT("account", id.account), TEXT("server", id.server), NUMBER("generation", id.generation), TEXT("user", user),
     NUMBER("memory_bytes", limits.memory_bytes), NUMBER("cpu_milli", limits.cpu_milli), NUMBER("pids", limits.pids),
-    NUMBER("uid", uid), NUMBER("folders", folders), NUMBER("role", role), NUMBER("cluster", cluster), NUMBER("state", state), NUMBER("pid", pid), NUMBER("start_ticks", start_ticks), TEXT("boot_id", boot_id),
+    NUMBER("uid", uid), TEXT("folders", folders), NUMBER("role", role), NUMBER("cluster", cluster), NUMBER("state", state), NUMBER("pid", pid), NUMBER("start_ticks", start_ticks), TEXT("boot_id", boot_id),
     NUMBER("socket_ready", socket_ready), NUMBER("preimported", preimported), NUMBER("stop_requested", stop_requested),
     NUMBER("started_ms", started_ms), NUMBER("reason", reason), NUMBER("detail", detail),
     NUMBER("memory_peak_bytes", memory_peak_bytes), TEXT("text", text),
@@ -80,7 +80,6 @@ static cr_status check_as_start(const cr_record *r, cr_err *err) {
     cr_msg_init(&m, CR_MSG_START);
     m.as_cr_msg_start.id = r->id;
     m.as_cr_msg_start.limits = r->limits;
-    m.as_cr_msg_start.folders = r->folders;
     memcpy(m.as_cr_msg_start.user, r->user, sizeof r->user);
     memset(m.as_cr_msg_start.token, '0', CR_RUNNER_TOKEN_LEN);
     cr_err why = CR_ERR_INIT;

@@ -18,7 +18,7 @@ typedef struct cr_record {
     cr_server_limits limits;
     char user[256];
     int64_t uid;
-    uint32_t folders;             /* as in START, for what is forked later */
+    char folders[CR_FOLDER_NAMES_SIZE];          /* by name, see group_folder.h; for what is forked later */
     int64_t role, cluster;        /* cr_server_role; number of the cluster, 0: none */
     int64_t state;                /* cr_server_state */
     int64_t pid;                  /* 0: not yet */

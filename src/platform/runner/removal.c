@@ -72,6 +72,7 @@ static void on_unmade(void *user, const cr_err *result) {
     }
     snprintf(path, sizeof path, "%s/u/%s", s->setup.config->run_dir, r->work.name);
     rmdir(path);
+    cr_group_folders_forget(&s->folders, r->work.name);
     remove_logs(s, r->work.name);
     end(r, cr_account_forget(s->accounts, r->work.name, &err) == CR_OK ? NULL : &err);
 }

@@ -163,7 +163,7 @@ static void start_kernels(cr_server *v) {
     snprintf(runtime_dir, sizeof runtime_dir, "%s/r/%u", s->setup.config->run_dir, (unsigned)v->r.uid);
     cr_status status = cr_account_find(s->accounts, v->r.id.account, &u, &err);
     if (status == CR_OK)
-        cr_group_folders_of(&s->folders, v->r.folders, &u);
+        cr_group_folders_of(&s->folders, cr_group_folders_set(&s->folders, v->r.folders), &u);
     const cr_launch l = {.config = s->setup.config, .start = &m, .account = &u, .groups = s->groups, .group = cr_server_group(v, group),
                          .runtime_dir = runtime_dir, .environment = environment, .kernels_socket = path, .kernels_of = (pid_t)v->r.pid,
                          .log_fd = v->log_fd};

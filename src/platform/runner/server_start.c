@@ -198,10 +198,11 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     cr_msg_start bounded = *asked, *m = &bounded;
     cr_err why = CR_ERR_INIT;
     cr_status fits = bound(s, m, &why);
-    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role, .folders = m->folders,
+    cr_record r = {.id = m->id, .limits = m->limits, .state = CR_SERVER_STARTING, .started_ms = cr_wall_ms(), .role = m->dask.role,
                    .cluster = (int64_t)m->dask.cluster};
     cr_err err = CR_ERR_INIT;
     snprintf(r.user, sizeof r.user, "%s", m->user);
+    cr_group_folders_names(&s->folders, m->folders, r.folders);
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
     /* Where all are being stopped nothing begins any more: it would be left behind. */
     cr_server *v = s->on_none_left ? NULL : cr_server_add(s, &r);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "../check_main.h"
 #include "platform/daemon/acme_files.h"
 
@@ -133,6 +135,39 @@ START_TEST(thumbprint_of_the_account_key) {
 }
 END_TEST
 
+/* Root gives the account key to uacme's user: no other file by that way, whatever lies there. */
+START_TEST(no_other_file_is_given_away) {
+    const uid_t uid = 65534;
+    char folder[] = "/tmp/craton-acme-XXXXXX", path[300], other[300], command[400];
+    struct stat st;
+    cr_ground g = {.acme_uid = uid, .acme_gid = uid};
+    cr_config c = config("");
+    if (geteuid() != 0)       /* without root there is no --acme */
+        return;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(c.state_dir, sizeof c.state_dir, "%s", folder);
+    snprintf(c.run_dir, sizeof c.run_dir, "%s", folder);
+    ck_assert_ok(cr_acme_lay(&c, &g, &err));
+    const struct { const char *name; uid_t uid; } are[] = {{"acme", 0}, {"acme/private", uid}, {"acme/hub.example.org", uid}, {"acme/private/key.pem", uid}, {"tls/key.pem", 0}};
+    for (size_t i = 0; i < CR_ARRAY_LEN(are); i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, are[i].name);
+        ck_assert_msg(stat(path, &st) == 0 && st.st_uid == are[i].uid && !(st.st_mode & (S_IWGRP | S_IRWXO)), "%s", path);
+    }
+    snprintf(path, sizeof path, "%s/acme/private/key.pem", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    snprintf(command, sizeof command, "cp %s %s && chown 0:0 %s", path, other, other);
+    ck_assert_int_eq(system(command), 0);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(unlink(path), 0);
+        ck_assert_int_eq(i ? symlink(other, path) : link(other, path), 0);
+        ck_assert_int_ne(cr_acme_lay(&c, &g, &err), CR_OK);
+        ck_assert(stat(other, &st) == 0 && st.st_uid == 0);
+    }
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("daemon_acme");
     TCase *t = tcase_create("all");
@@ -141,6 +176,7 @@ static Suite *suite(void) {
     tcase_add_test(t, renewed_at_a_third_of_the_life_or_for_a_name);
     tcase_add_test(t, what_is_believed_of_a_pair);
     tcase_add_test(t, thumbprint_of_the_account_key);
+    tcase_add_test(t, no_other_file_is_given_away);
     suite_add_tcase(s, t);
     return s;
 }

@@ -222,10 +222,19 @@ START_TEST(an_old_hub_becomes_new) {
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO share_makers VALUES (1, 1)", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO held_forms VALUES (1, '/', '[]', 9)", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO dashboard_keys (hash, session_id, is_cookie, expires_ms) VALUES (x'05', 1, 1, 9)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO session_logins VALUES (1, 'i', 's', NULL)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO disk_use VALUES (1, 5, 1, '')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO server_software VALUES (1, 7, '3.11', '1', '1')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO ahead (id, group_name, begin_ms, until_ms, made_by) VALUES (1, 'egi:vo', 1, 2, 'ada')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO ahead_people (ahead_id, user_id, state) VALUES (1, 1, 'to do')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO codes (hash, client, session_id, redirect, challenge, scopes, expires_ms) VALUES (x'06', 'board', 1, '', '', '[]', 9)", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO tokens (hash, kind, user_id, session_id, client, scopes, created_ms) VALUES (x'07', 'oauth', 1, 1, 'board', '[]', 3)", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO audit (at_ms, kind, result, who, via, source, whom, detail) VALUES (1, 'sign-in', 'done', 'ada', '', '', '', '')", ""));
     ck_assert_ok(cr_db_run(db, &err, "DELETE FROM users WHERE id = 1", ""));
     ck_assert_int_eq(count(db, "SELECT (SELECT count(*) FROM shares) + (SELECT count(*) FROM share_makers) + (SELECT count(*) FROM held_forms) + "
-                               "(SELECT count(*) FROM dashboard_keys)"), 0);
+                               "(SELECT count(*) FROM dashboard_keys) + (SELECT count(*) FROM session_logins) + (SELECT count(*) FROM disk_use) + "
+                               "(SELECT count(*) FROM server_software) + (SELECT count(*) FROM ahead_people) + (SELECT count(*) FROM codes) + "
+                               "(SELECT count(*) FROM tokens)"), 0);
     ck_assert_int_eq(count(db, "SELECT count(*) FROM audit"), 1);
     cr_db_close(db);
 }

@@ -9,6 +9,7 @@
 #include "platform/hub/probe.h"
 #include "platform/proxy/proxy_text.h"
 #include "platform/runner/account.h"
+#include "platform/runner/group_folder.h"
 #include "platform/runner/protocol.h"
 #include "platform/runner/record.h"
 
@@ -206,7 +207,7 @@ END_TEST
 static cr_record good_record(void) {
     cr_record r = {.id = {"ada", "", 9}, .limits = {1 << 30, 500, 100}, .user = "Ada Lovelace", .uid = 20001, .state = CR_SERVER_RUNNING,
                    .pid = 4711, .start_ticks = 123456789, .boot_id = "2bfd0710-f654-4a18-b55b-32b306bd66fb", .socket_ready = 1,
-                   .started_ms = 1795495432281, .text = "a = b"};
+                   .started_ms = 1795495432281, .text = "a = b", .folders = "class,staff"};
     return r;
 }
 
@@ -358,6 +359,29 @@ START_TEST(answers_of_a_server) {
 }
 END_TEST
 
+/* A server goes on while the operator turns the setting round: its kernels get the folders that it has. */
+START_TEST(folders_are_kept_by_name) {
+    char names[CR_FOLDER_NAMES_SIZE];
+    cr_group_folders f = {0}, turned = {0};
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_folders_read("one a; two b; three c", &f.names, &err));
+    ck_assert_ok(cr_folders_read("three c; two b", &turned.names, &err));
+    ck_assert_str_eq(cr_group_folders_names(&f, 5, names), "a,c");
+    ck_assert_uint_eq(cr_group_folders_set(&f, names), 5);
+    ck_assert_uint_eq(cr_group_folders_set(&turned, names), 1);
+    ck_assert_str_eq(cr_group_folders_names(&f, 0, names), "");
+    const char *const others[] = {"", ",", "5", "aa", ",,x,", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(others); i++)
+        ck_assert_uint_eq(cr_group_folders_set(&f, others[i]), 0);
+    /* All that there can be fit. */
+    memset(&f, 0, sizeof f);
+    for (int i = 0; i < CR_FOLDERS_MAX; i++)
+        snprintf(f.names.name[i], sizeof f.names.name[i], "a%031d", i);
+    f.names.n = CR_FOLDERS_MAX;
+    ck_assert_uint_eq(cr_group_folders_set(&f, cr_group_folders_names(&f, (1u << CR_FOLDERS_MAX) - 1, names)), (1u << CR_FOLDERS_MAX) - 1);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("runner_protocol");
     TCase *t = tcase_create("packets");
@@ -369,6 +393,7 @@ static Suite *suite(void) {
     tcase_add_test(t, numbers_are_in_range);
     tcase_add_test(t, no_byte_smuggles_a_path);
     tcase_add_test(t, packets_travel_whole);
+    tcase_add_test(t, folders_are_kept_by_name);
     tcase_add_test(t, records_come_back_equal);
     tcase_add_test(t, a_record_cut_anywhere_is_noticed);
     tcase_add_test(t, a_record_says_what_could_have_been_asked_for);
