@@ -472,14 +472,15 @@ moment = sys.argv[2]
 def end(*args, **options):
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
+ds = xr.Dataset({"new": ("time", np.arange(17.0)), "newer": ("time", np.arange(17))})
+craton.enable()
 if moment == "while it is made":
-    updating.progress_callback = lambda nodes: end if len(nodes) == 2 else None
+    ds = xr.apply_ufunc(end, ds.chunk(chunked_array_type="craton"), dask="parallelized", output_dtypes=[float])
 elif moment == "before it is moved":
     updating.os.rename = end
 elif moment == "before it is told":
     updating._say = end
-craton.enable()
-xr.Dataset({"new": ("time", np.arange(17.0)), "newer": ("time", np.arange(17))}).craton.to_zarr(sys.argv[1], mode="a")
+ds.craton.to_zarr(sys.argv[1], mode="a")
 """
 
 

@@ -104,15 +104,17 @@ def test_classic_files_are_refused(tmp_path):
 
 KILLED = """
 import os, signal, sys, numpy as np, xarray as xr, craton
-from craton import netcdfgroup, writing
+from craton import netcdfgroup
+craton.enable()
+ds = xr.Dataset({"n": ("t", np.arange(9.0))})
 end = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "in the middle":
     netcdfgroup._copy_variable = end
 elif sys.argv[2] == "at the end":
     netcdfgroup.os.replace = end
 elif sys.argv[2] == "while it is computed":
-    writing.progress_callback = lambda nodes: end
-xr.Dataset({"n": ("t", np.arange(9.0))}).craton.to_netcdf(sys.argv[1], group="g", mode="a")
+    ds = xr.apply_ufunc(end, ds.chunk(chunked_array_type="craton"), dask="parallelized", output_dtypes=[float])
+ds.craton.to_netcdf(sys.argv[1], group="g", mode="a")
 """
 
 
