@@ -53,7 +53,8 @@ typedef struct cr_variable {
  * A chunk that is damaged or cannot be reached is an error that names it, unless a list is given when its file is opened: then its values
  * are missing (_FillValue or missing_value of the variable, else NaN), and the list says which and why. Variables of whole numbers without
  * either cannot say that a value is missing: there it stays an error, as does damage to metadata, to the text of CR_STRING, and to what
- * other processes compute. A list may serve many files. Threads: any, at any time.
+ * other processes compute. Writes of it have no journal: resumed, they would not know what was missing before (CR_UNSUPPORTED). A list may
+ * serve many files. Threads: any, at any time.
  */
 typedef struct cr_unreadable cr_unreadable;
 #define CR_UNREADABLE_MOST 1000   /* chunks that are listed */

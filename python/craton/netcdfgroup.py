@@ -10,14 +10,13 @@ Of two writers of one file at a time the second to end is refused, and the file 
 import contextlib
 import errno
 import fcntl
-import glob
 import os
 import shutil
-import socket
 
 import numpy as np
 
 from . import grouping
+from .beside import own_directory
 
 _SLAB_BYTES = 64 << 20
 _PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "units", "calendar")
@@ -29,20 +28,24 @@ def write(path, group, mode, overwrite, write_part):
         import netCDF4
     except ImportError:
         raise ImportError("craton: to_netcdf with group= or mode='a' needs the package netCDF4") from None
+    from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK           # its library is for one thread at a time, and xarray's may use it now
+
     path, names = os.path.abspath(os.fspath(path)), grouping.normal(group)
     there = mode == "a" and os.path.lexists(path)
     if os.path.lexists(path) and not (there or overwrite or mode == "w"):
         raise FileExistsError(errno.EEXIST, "craton: the file exists; overwrite=True or mode='w' replaces it, mode='a' adds to it", path)
     if there and not os.path.isfile(path):
         raise FileExistsError(errno.EEXIST, "craton: it is no file", path)
-    with _hidden(path, "part") as part, _hidden(path, "whole") as whole:
+    with own_directory(path) as hidden:
+        part, whole = os.path.join(hidden, "part"), os.path.join(hidden, "whole")
         state = _state(path) if there else None
         if there:
             shutil.copyfile(path, whole)
             shutil.copymode(path, whole)
-            _check_model(netCDF4, whole, path)
+            with NETCDF4_PYTHON_LOCK:
+                _check_model(netCDF4, whole, path)
         write_part(part)
-        with netCDF4.Dataset(part) as source, netCDF4.Dataset(whole, "a" if there else "w", format="NETCDF4") as target:
+        with NETCDF4_PYTHON_LOCK, netCDF4.Dataset(part) as source, netCDF4.Dataset(whole, "a" if there else "w", format="NETCDF4") as target:
             _copy(source, target.createGroup("/".join(names)) if names else target, path)
         _sync(whole)
         with _locked(os.path.dirname(path)):
@@ -73,24 +76,6 @@ def _locked(folder):
 def _state(path):
     found = os.stat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-@contextlib.contextmanager
-def _hidden(path, kind):
-    """A name beside the file; what killed calls of this machine left there goes."""
-    folder, name = os.path.split(path)
-    begin = os.path.join(folder, f".{name}.craton-{kind}-{socket.gethostname()}-")
-    for left in glob.glob(glob.escape(begin) + "*"):
-        pid = left[len(begin):]
-        if pid.isdigit() and int(pid) != os.getpid() and not os.path.exists(f"/proc/{pid}"):
-            with contextlib.suppress(OSError):
-                os.unlink(left)
-    hidden = f"{begin}{os.getpid()}"
-    try:
-        yield hidden
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(hidden)
 
 
 def _sync(path):

@@ -23,6 +23,7 @@ def encode(nodes, limit):
     nodes = tuple(nodes)
     if not has_functions(nodes):
         return _craton.encode_graph(nodes, limit)
+    _refuse_unreadable(nodes)
     from distributed.protocol import pickle as by_value                # also functions that no worker can import
 
     try:
@@ -39,6 +40,18 @@ def encode(nodes, limit):
             "arrays where all machines can read them (to_zarr, to_netcdf), or raise set_cluster(..., send_limit=...)."
         )
     return recipes
+
+
+def _refuse_unreadable(nodes):
+    """As the engine does for graphs: nobody here would be told what was missing there."""
+    for node in walk(nodes):
+        operation, _, parameters = node.recipe
+        if operation == "file" and any(parameters[3:]):
+            path, _, name = parameters[:3]
+            raise NotImplementedError(
+                f"craton: {name!r} of {path} cannot be sent: its unreadable chunks are to be missing, and listed, here. Compute it in this process, or "
+                "open it so that an unreadable chunk is an error"
+            )
 
 
 def _name(call):

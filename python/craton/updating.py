@@ -14,7 +14,6 @@ import itertools
 import json
 import os
 import shutil
-import socket
 import warnings
 
 import numpy as np
@@ -22,6 +21,7 @@ import numpy as np
 from . import _craton, grouping, storing
 from .array import Array, wrap
 from .backend import attribute_value
+from .beside import own_directory
 from .graph import memory
 from .runtime import context, progress_callback, warn_of_unreadable
 
@@ -135,37 +135,30 @@ def _add_variables(path, version, encoded, storage):
     """In whole directories, out of a store of their own beside this one."""
     from .writing import declare
 
-    root = path
+    root = os.path.realpath(path)                             # what is moved must not leave the file system
     while grouping.version_of(os.path.dirname(root)) is not None:  # nothing unfinished lies inside of a store
         root = os.path.dirname(root)
-    hidden = _beside(root)
     bar = None
-    try:
-        writer = _craton.Writer(hidden, format=f"zarr{version}")
-        nodes = declare(writer, encoded, storage, {}, f"zarr{version}")
-        bar = progress_callback(list(nodes.values()))
-        writer.finish(context(), bar)
+    with own_directory(root) as place:
+        hidden = os.path.join(place, "new")
+        try:
+            writer = _craton.Writer(hidden, format=f"zarr{version}")
+            nodes = declare(writer, encoded, storage, {}, f"zarr{version}")
+            bar = progress_callback(list(nodes.values()))
+            writer.finish(context(), bar)
+        finally:
+            if bar is not None:
+                bar.close()
         for name in map(str, encoded):
-            place = os.path.join(path, name)
-            if os.path.lexists(place):  # what a killed call moved and did not tell, as _check_new has seen
-                shutil.rmtree(place)
-            with open(os.path.join(hidden, name, _MARK), "wb"):
-                pass
-            os.rename(os.path.join(hidden, name), place)
-    finally:
-        if bar is not None:
-            bar.close()
-        shutil.rmtree(hidden, ignore_errors=True)
+            _move(os.path.join(hidden, name), os.path.join(path, name))
 
 
-def _beside(root):
-    """A place for what is added; what killed calls of this machine left goes."""
-    begin = os.path.join(os.path.dirname(root), f".{os.path.basename(root)}.craton-added-{socket.gethostname()}-")
-    for left in glob.glob(glob.escape(begin) + "*"):
-        pid = left[len(begin):]
-        if pid.isdigit() and int(pid) != os.getpid() and not os.path.exists(f"/proc/{pid}"):
-            shutil.rmtree(left, ignore_errors=True)
-    return f"{begin}{os.getpid()}"
+def _move(new, place):
+    if os.path.lexists(place):  # what a killed call moved and did not tell, as _check_new has seen
+        shutil.rmtree(place)
+    with open(os.path.join(new, _MARK), "wb"):
+        pass
+    os.rename(new, place)
 
 
 # In the directory of a variable that was moved into the store, until the store says that it has it.
@@ -427,7 +420,7 @@ def _say_locked(path, version3, lengths, attrs, new):
         where = os.path.join(path, "zarr.json")
         document = _read(where)
         document["attributes"] = attributes
-        metadata = (document.get("consolidated_metadata") or {}).get("metadata") or {}
+        metadata = (document.get("consolidated_metadata") or {}).get("metadata", {})
         for name, (axis, length) in lengths.items():
             if name in metadata:
                 metadata[name]["shape"][axis] = length

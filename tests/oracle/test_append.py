@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -471,16 +472,19 @@ moment = sys.argv[2]
 def end(*args, **options):
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
-if moment == "before it is moved":
+ds = xr.Dataset({"new": ("time", np.arange(17.0)), "newer": ("time", np.arange(17))})
+craton.enable()
+if moment == "while it is made":
+    ds = xr.apply_ufunc(end, ds.chunk(chunked_array_type="craton"), dask="parallelized", output_dtypes=[float])
+elif moment == "before it is moved":
     updating.os.rename = end
 elif moment == "before it is told":
     updating._say = end
-craton.enable()
-xr.Dataset({"new": ("time", np.arange(17.0)), "newer": ("time", np.arange(17))}).craton.to_zarr(sys.argv[1], mode="a")
+ds.craton.to_zarr(sys.argv[1], mode="a")
 """
 
 
-@pytest.mark.parametrize("moment", ["before it is moved", "before it is told", "not at all"])
+@pytest.mark.parametrize("moment", ["while it is made", "before it is moved", "before it is told", "not at all"])
 def test_killed_while_variables_are_added(tmp_path, moment):
     store = tmp_path / "store"
     begin(store, 3, {"time": 5})
@@ -494,3 +498,33 @@ def test_killed_while_variables_are_added(tmp_path, moment):
     seen = xr.open_zarr(store, chunks=None).load()
     np.testing.assert_array_equal(seen.new, np.arange(17.0))
     assert not list(tmp_path.rglob(".craton-added")) and [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_into_a_store_without_variables(tmp_path):
+    """Its consolidated metadata are there, and have nothing in them."""
+    for version in (2, 3):
+        store = tmp_path / f"store{version}"
+        xr.Dataset(attrs={"title": "begun"}).to_zarr(store, zarr_format=version, consolidated=True)
+        ds = xr.Dataset({"v": ("x", np.arange(5.0))})
+        ds.craton.to_zarr(store, mode="a")
+        same(store, store)
+        xr.testing.assert_equal(xr.open_zarr(store, chunks=None).load(), ds)
+
+
+def test_variables_are_added_to_several_groups_at_once(tmp_path):
+    """By threads of one process: each makes its own where nobody else does."""
+    store = tmp_path / "store"
+    names = [f"g{k}" for k in range(6)]
+    for name in names:
+        xr.Dataset({"old": ("x", np.arange(5.0))}).craton.to_zarr(store, group=name)
+
+    def add(k):
+        xr.Dataset({"new": ("y", np.full(1000 + k, k)), "other": ("y", np.arange(1000 + k))}).craton.to_zarr(store, group=names[k], mode="a")
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(add, range(len(names))))
+    for k, name in enumerate(names):
+        seen = xr.open_zarr(store, group=name, chunks=None).load()
+        np.testing.assert_array_equal(seen.new, np.full(1000 + k, k))
+        np.testing.assert_array_equal(seen.other, np.arange(1000 + k))
+    assert [p.name for p in tmp_path.iterdir()] == ["store"]

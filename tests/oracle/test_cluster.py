@@ -385,6 +385,16 @@ def test_times_and_functions_of_python_are_sent(client, tmp_path, monkeypatch):
             (lazy.t.max("time") - xr.DataArray(times[0], dims=("y", "x"))).compute()
 
 
+def test_what_may_be_missing_is_not_sent(client, tmp_path):
+    """A worker's list of unreadable chunks is seen by nobody: neither a graph nor recipes with functions take them there."""
+    xr.Dataset({"v": ("x", np.arange(40.0))}).craton.to_zarr(tmp_path / "v.zarr", encoding={"v": {"chunks": (10,)}})
+    (tmp_path / "v.zarr/v/c/1").write_bytes(b"damaged")
+    with xr.open_dataset(tmp_path / "v.zarr", engine="craton", chunks={}, unreadable="missing") as ds:
+        for lazy in (ds.v, xr.apply_ufunc(lambda b: b + 1, ds.v, dask="parallelized", output_dtypes=[float])):
+            with pytest.raises(NotImplementedError, match="cannot be sent: its unreadable chunks"):
+                lazy.mean().to_dataset(name="r").compute(cluster=client)
+
+
 def test_large_states_are_combined_on_a_worker(client, long_store, finely, monkeypatch):
     monkeypatch.setattr(clusters, "STATES_HERE", 100)
     seen = counted(client, monkeypatch)

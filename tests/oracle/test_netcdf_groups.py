@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import netCDF4
 import numpy as np
@@ -104,16 +105,20 @@ def test_classic_files_are_refused(tmp_path):
 KILLED = """
 import os, signal, sys, numpy as np, xarray as xr, craton
 from craton import netcdfgroup
+craton.enable()
+ds = xr.Dataset({"n": ("t", np.arange(9.0))})
 end = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "in the middle":
     netcdfgroup._copy_variable = end
 elif sys.argv[2] == "at the end":
     netcdfgroup.os.replace = end
-xr.Dataset({"n": ("t", np.arange(9.0))}).craton.to_netcdf(sys.argv[1], group="g", mode="a")
+elif sys.argv[2] == "while it is computed":
+    ds = xr.apply_ufunc(end, ds.chunk(chunked_array_type="craton"), dask="parallelized", output_dtypes=[float])
+ds.craton.to_netcdf(sys.argv[1], group="g", mode="a")
 """
 
 
-@pytest.mark.parametrize("moment", ["in the middle", "at the end"])
+@pytest.mark.parametrize("moment", ["while it is computed", "in the middle", "at the end"])
 def test_killed(tmp_path, moment):
     """The old file is the old file; the same again completes it, and removes what was left."""
     dataset(0).to_netcdf(tmp_path / "x.nc", engine="netcdf4")
@@ -127,3 +132,24 @@ def test_killed(tmp_path, moment):
         xr.testing.assert_identical(seen.load(), xr.open_dataset(tmp_path / "x.nc", engine="netcdf4").load())
         np.testing.assert_array_equal(seen.v, dataset(0).v)
     assert [p.name for p in tmp_path.iterdir()] == ["x.nc"]
+
+
+def test_threads_at_once(tmp_path):
+    """Of one process, into one file: each is whole there, or was refused and is not."""
+    dataset(0).craton.to_netcdf(tmp_path / "x.nc")
+
+    def add(k):
+        try:
+            xr.Dataset({"n": ("t", np.full(20000 + k, k))}).craton.to_netcdf(tmp_path / "x.nc", group=f"g{k}", mode="a")
+        except BlockingIOError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(add, range(4)))
+    assert any(done) and [p.name for p in tmp_path.iterdir()] == ["x.nc"]
+    with netCDF4.Dataset(tmp_path / "x.nc") as seen:
+        assert sorted(seen.groups) == [f"g{k}" for k in range(4) if done[k]] and "packed" in seen.variables
+        for k in range(4):
+            if done[k]:
+                np.testing.assert_array_equal(seen[f"g{k}/n"][:], np.full(20000 + k, k))

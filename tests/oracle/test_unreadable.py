@@ -189,3 +189,13 @@ def test_command(tmp_path, kind):
     assert "1 chunk could not be read" in said
     np.testing.assert_array_equal(xr.open_zarr(tmp_path / "r.zarr").v, expected)
     assert "--unreadable" in run("calc", "mean(v)", path, "--unreadable", "perhaps", status=2).stderr
+
+
+def test_writes_are_not_resumed(tmp_path):
+    """What was missing in chunks that a killed process has finished would be told to nobody."""
+    damage(write(tmp_path / "d", "zarr3", values()))
+    with pytest.raises(NotImplementedError, match="d:/v cannot be resumed: its unreadable chunks are to be missing"):
+        open_(tmp_path / "d", unreadable="missing").craton.to_zarr(tmp_path / "out", resume=True)
+    assert not (tmp_path / "out").exists()
+    assert "cannot be resumed" in run("rechunk", tmp_path / "d", tmp_path / "out", "--resume", "--unreadable", "missing", status=7).stderr
+    run("rechunk", tmp_path / "d", tmp_path / "out", "--unreadable", "missing")

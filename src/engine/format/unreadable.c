@@ -131,10 +131,13 @@ static void covered_free(cr_source *base) {
     free(s);
 }
 
+/* A chunk that was written before a kill is not computed again, so that nobody would be told what was missing in it. */
 static cr_status covered_fingerprint(cr_source *base, cr_digest *d, cr_err *err) {
-    covered *s = (covered *)base;
-    cr_digest_add(d, "unreadable", sizeof "unreadable");
-    return s->inner->ops->fingerprint ? s->inner->ops->fingerprint(s->inner, d, err) : CR_OK;
+    (void)d;
+    cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "a write from %s cannot be resumed: its unreadable chunks are to be missing, and the list of them ends "
+                               "with the process", base->path);
+    cr_err_hint(err, "write without resume, or open it so that an unreadable chunk is an error");
+    return status;
 }
 
 static const cr_source_ops covered_ops = {"unreadable", covered_read_chunk, covered_scratch_bytes, covered_stored_bytes, covered_free,
