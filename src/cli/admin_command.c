@@ -37,6 +37,7 @@ static const struct { const char *name, *operands, *help; } actions[] = {
     {"start-ahead", "--group G --hours N", "servers of a group are started at --at TIME, or now, and kept"},
     {"ahead", "", "such plans, and how far they are"},
     {"ahead-cancel", "PLAN", "take one away; servers go on"},
+    {"mail-test", "ADDRESS", "send a mail there, and say whether the mail server took it"},
     {"audit", "", "who did what to whom"},
 };
 

@@ -122,7 +122,7 @@ def main():
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(8)
-    origins = ",".join(["https://good.example", "https://none.invalid"] + [f"https://good.example:{p}" for p in range(8443, 8449)])
+    origins = ",".join(["https://good.example", "https://none.invalid"] + [f"https://good.example:{p}" for p in range(8443, 8449)] + ["smtp://good.example:8447"])
     process = subprocess.Popen([sys.argv[1], origins], pass_fds=[3], preexec_fn=lambda: os.dup2(listener.fileno(), 3),
                                env={"https_proxy": "http://127.0.0.1:1", "HTTPS_PROXY": "http://127.0.0.1:1"})
     try:
@@ -130,6 +130,13 @@ def main():
         result = {name: ask(path, url=f"https://good.example{port}/x", bearer="b") for name, port in ports.items()}
         result["unknown name"] = ask(path, url="https://none.invalid/")
         result["redirect"] = ask(path, url="https://good.example/redirect")
+        letter = {"mail": "x", "mail_from": "a@good.example", "mail_to": "b@good.example"}
+        result["mail elsewhere"] = ask(path, url="smtp://good.example:25", **letter)
+        result["mail as a page"] = ask(path, url="https://good.example/x", **letter)
+        result["a page as mail"] = ask(path, url="smtp://good.example:8447")
+        result["mail by a path"] = ask(path, url="smtp://good.example:8447/x@other.example", **letter)
+        result["a second recipient"] = ask(path, url="smtp://good.example:8447", **{**letter, "mail_to": "b@good.example>\r\nRCPT TO:<c@other.example"})
+        result["a second sender"] = ask(path, url="smtp://good.example:8447", **{**letter, "mail_from": "a@good.example\n"})
         result["not ours"] = ask(path, url="https://other.example/")
     finally:
         process.kill()

@@ -26,7 +26,9 @@ def test_a_good_certificate(world):
 
 
 @pytest.mark.parametrize("case, word", [("unknown authority", "certificate"), ("other name", "good.example"), ("too old", "expired"), ("TLS 1.1", ""), ("no TLS", ""),
-                                        ("nobody", "connect"), ("unknown name", "resolve"), ("not ours", "not one of an identity provider")])
+                                        ("nobody", "connect"), ("unknown name", "resolve"), ("not ours", "not one of an identity provider"),
+                                        ("mail elsewhere", "mail server"), ("mail as a page", "mail server"), ("a page as mail", "mail server"),
+                                        ("mail by a path", "mail server"), ("a second recipient", "bad argument"), ("a second sender", "bad argument")])
 def test_what_is_not_spoken_to(world, case, word):
     assert world[case]["status"] == 0 and word in world[case]["error"] and world[case]["body"] == ""
 

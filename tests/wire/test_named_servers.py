@@ -72,6 +72,16 @@ def remove(person, server):
     wait_for(lambda: server not in names(person), 60)
 
 
+def check_stopped(platform, person, server, lab):
+    """Its path is not the ordinary server's, which runs: programs get 424, people the page that offers to start it."""
+    wait_for(lambda: request("GET", lab.base + "api/status").status == 424, 30)
+    answer = request("GET", lab.base + "lab/tree/x?a=1", headers={"Sec-Fetch-Mode": "navigate"})
+    path = f"/hub/user/{person.name}/{server}/lab/tree/x?a=1"
+    assert answer.status == 302 and answer.location == platform.hub + path, (answer.status, answer.location)
+    page = person.get(path)
+    assert page.status == 424 and f'name="server" value="{server}"' in page.text
+
+
 def test_a_life(platform, admin):
     """Made without being started, started beside the default one, entered, told apart, stopped, removed."""
     person = make(platform, admin, "una")
@@ -118,11 +128,13 @@ def test_a_life(platform, admin):
     assert person.api("DELETE", "/hub/api/users/una/servers/gpu").status in (202, 204)
     wait_for(lambda: model(person, "gpu")["stopped"], 60)
     assert model(person, "gpu")["stop_reason"] == "It was stopped on request."
-    assert request("GET", lab.base + "api/status").status == 404, "its path is one of the ordinary server's then"
+    check_stopped(platform, person, "gpu", lab)
+    assert request("GET", lab.base + "api/status", headers={"Host": "other.localhost"}).status == 421
     assert person.api("GET", "/hub/api/users/una/server").json()["ready"], "the other one goes on"
     remove(person, "gpu")
     assert person.api("GET", "/hub/api/users/una/servers/gpu").status == 404
     assert person.api("DELETE", "/hub/api/users/una/servers/gpu").status == 404
+    wait_for(lambda: request("GET", lab.base + "api/status").status == 404, 30)      # nobody's name any more: a path of the ordinary server
     # A running one is stopped and then removed; its routes and tokens go with it.
     start(person, "cpu")
     remove(person, "cpu")
@@ -208,6 +220,64 @@ def test_share_of_one(platform, admin):
     # It ends with the server.
     remove(owner, "open")
     assert guest.api("GET", "/hub/api/users/gus/shared").json()["items"] == []
+
+
+def test_paths_of_stopped_ones(platform, admin):
+    """Beside an ordinary server that runs: one that never ran, renamed, after kills of the hub and of the proxy, without the ordinary one."""
+    person = make(platform, admin, "pat")
+    assert person.api("POST", "/hub/api/users/pat/server", {}).status == 202
+    wait_for(lambda: person.api("GET", "/hub/api/users/pat/server").json().get("ready"), 120)
+    ordinary = Lab(person)
+    assert request("GET", ordinary.base + "one/api/status").status == 404
+    assert person.api("PUT", "/hub/api/users/pat/servers/one", {}).status == 201
+    check_stopped(platform, person, "one", NamedLab(person, "one"))
+    assert person.api("PATCH", "/hub/api/users/pat/servers/one", {"name": "two"}).status == 200
+    check_stopped(platform, person, "two", NamedLab(person, "two"))
+    wait_for(lambda: request("GET", ordinary.base + "one/api/status").status == 404, 30)
+    assert request("GET", ordinary.base + "twofold/api/status").status == 404
+    os.kill(platform.hub_pid(), 9)
+    platform.wait_ready()
+    wait_for(lambda: request("GET", ordinary.base + "two/api/status").status == 424, 60)
+    assert ordinary.open("lab").status == 200
+    lab = start(person, "two")
+    assert lab.open("lab").status == 200 and lab.api("GET", "status").status == 200
+    # The entry goes with the ordinary server's; both are then not running.
+    assert person.api("DELETE", "/hub/api/users/pat/servers/two").status in (202, 204)
+    wait_for(lambda: model(person, "two")["stopped"], 60)
+    check_stopped(platform, person, "two", lab)
+    assert person.api("DELETE", "/hub/api/users/pat/server").status in (202, 204)
+    wait_for(lambda: person.api("GET", "/hub/api/users/pat/server").json()["stopped"], 60)
+    check_stopped(platform, person, "two", lab)
+
+
+def test_the_page_of_shares(platform, admin):
+    """Each server is shared on its own page; forms of one page do nothing to another server."""
+    owner, guest = make(platform, admin, "page1"), make(platform, admin, "page2")
+    assert owner.post("/hub/servers", {"server": "side", "title": "Side <b>"}, "/hub/home").status == 303
+    assert 'href="/hub/shares?server=side"' in owner.get("/hub/home").text
+    page = owner.get("/hub/shares?server=side")
+    assert page.status == 200 and "Share your server Side &lt;b&gt;" in page.text and page.text.count('name="server" value="side"') == 2
+    answer = owner.post("/hub/shares", {"server": "side", "to": "user", "user": "page2"}, "/hub/shares?server=side")
+    assert answer.status == 303 and answer.location == "/hub/shares?server=side", answer.text
+    assert "page2" in owner.get("/hub/shares?server=side").text and "page2" not in owner.get("/hub/shares").text
+    (item,) = guest.api("GET", "/hub/api/users/page2/shared").json()["items"]
+    assert item["server"]["name"] == "side" and item["scopes"] == ["access:servers!server=page1/side"]
+    home = guest.get("/hub/home").text
+    assert "JupyterLab of page1: Side &lt;b&gt;" in home
+    waiting = guest.get("/hub/user/page1/side/lab")
+    assert waiting.status == 424 and "JupyterLab of page1: Side &lt;b&gt;" in waiting.text
+    # A link of its own, and no way from the page of one server to the shares of another.
+    made = owner.post("/hub/shares", {"server": "side", "to": "link", "days": "1"}, "/hub/shares?server=side")
+    assert made.status == 200 and "/hub/accept-share?code=" in made.text
+    number = re.search(r'name="id" value="(\d+)"', made.text[made.text.index("Who may come in"):]).group(1)
+    assert owner.post("/hub/shares/remove", {"server": "", "id": number}, "/hub/shares").status == 404
+    for name in ("none", "../side", "Side", "a" * 200):
+        assert owner.post("/hub/shares", {"server": name, "to": "user", "user": "page2"}, "/hub/shares").status == 404, name
+        assert owner.get("/hub/shares?" + urlencode({"server": name})).status == 404, name
+    assert guest.get("/hub/shares?server=side").status == 404, "it is not the guest's"
+    answer = owner.post("/hub/shares/remove", {"server": "side", "id": number}, "/hub/shares?server=side")
+    assert answer.status == 303 and answer.location == "/hub/shares?server=side"
+    assert guest.api("GET", "/hub/api/users/page2/shared").json()["items"] == []
 
 
 def test_disabled_with_all(platform, admin):

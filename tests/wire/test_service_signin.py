@@ -394,6 +394,39 @@ def test_agreeing_is_done_by_our_own_page(platform, ann):
     assert ann.send(target, fields).status == 302
 
 
+def set_proved(platform, minutes_ago):
+    with contextlib.closing(sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=30)) as db:
+        db.execute("UPDATE sessions SET proved_ms = ?", (int(time.time() * 1000) - minutes_ago * 60000,))
+        db.commit()
+
+
+def test_after_the_password_comes_the_page(platform, admin):
+    """An administrator's session that is not proved any more: at the question of the service, and while its page was open."""
+    admin.proves = False
+    try:
+        set_proved(platform, 16)
+        asked = admin.get(query(platform))
+        assert asked.status == 403 and 'action="/hub/again"' in asked.text
+        onward = admin.prove(asked)
+        assert onward.status == 303 and onward.location == query(platform), onward.location
+        page = admin.get(onward.location)
+        assert page.status == 200 and "asks who you are" in page.text
+        set_proved(platform, 16)
+        asked = admin.send(form_target(page), form_fields(page))
+        assert asked.status == 403 and 'action="/hub/again"' in asked.text
+        wrong = admin.prove(asked, "not this one")
+        assert wrong.status == 403
+        onward = admin.prove(wrong)
+        assert onward.status == 303 and onward.location == query(platform), onward.location
+        # What was agreed to before is not carried out: the page is shown again.
+        page = admin.get(onward.location)
+        assert page.status == 200 and "asks who you are" in page.text
+        assert code_of(admin.send(form_target(page), form_fields(page)), platform.back)
+    finally:
+        set_proved(platform, 0)
+        admin.proves = True
+
+
 # ---- ends ----
 
 def test_ends_with_the_session_and_by_hand(platform, ann):

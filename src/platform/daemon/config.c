@@ -16,8 +16,9 @@
 #include "platform/gateway/group_limits.h"
 #include "platform/identity/disk_limits.h"
 #include "platform/identity/folders.h"
+#include "platform/identity/mail_text.h"
 
-typedef enum { PATH, BASE, ACME, MAIL, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
+typedef enum { PATH, BASE, ACME, MAIL, SMTP, WORDS, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -43,6 +44,10 @@ static const row rows[] = {
     {"acme-contact", "EMAIL", "whom that server may write to", MAIL, AT(acme_contact), 0, 0},
     {"acme-hook", "PROGRAM", "changes the zone of DNS, as uacme calls it: the certificate is then for *.DOMAIN", PATH, AT(acme_hook), 0, 0},
     {"acme-port", "N", "port at which that server's questions arrive, when there is no such program (80)", INT, AT(acme_port), 1, 65535},
+    {"smtp", "URL", "server that sends mail: smtps://HOST:465, or smtp://HOST:587, which must have STARTTLS", SMTP, AT(smtp), 0, 0},
+    {"smtp-from", "EMAIL", "sender of that mail", MAIL, AT(smtp_from), 0, 0},
+    {"smtp-user", "NAME", "name to sign in with there; the password is in STATE/smtp.password, mode 600", WORDS, AT(smtp_user), 0, 0},
+    {"smtp-ca", "FILE", "authorities of its certificate, PEM (the system's)", PATH, AT(smtp_ca), 0, 0},
     {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
     {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
     {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", BYTES, AT(guarantee_bytes), 1 << 20,
@@ -139,6 +144,13 @@ static bool is_mail(const char *s) {
            strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+") == (size_t)(at - s);
 }
 
+static bool is_words(const char *s) {
+    for (; *s; s++)
+        if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7F)
+            return false;
+    return true;
+}
+
 /* Paths go into HAProxy's configuration, whose quoting we do not want to depend on. */
 static bool is_plain_path(const char *s) {
     if (s[0] != '/' || strstr(s, "/../") || cr_ends_with(s, "/.."))
@@ -181,6 +193,13 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
     }
     if (r->kind == MAIL && !empty && !is_mail(value))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a mail address such as ada@example.org", r->key, value);
+    if (r->kind == SMTP && !empty && !cr_mail_server_is_right(value)) {
+        CR_FAIL(err, CR_INVALID, "%s: '%s' is neither smtps://HOST:PORT nor smtp://HOST:PORT", r->key, value);
+        cr_err_hint(err, "name and password do not belong there: give --smtp-user, and STATE/smtp.password");
+        return CR_INVALID;
+    }
+    if (r->kind == WORDS && !is_words(value))
+        return CR_FAIL(err, CR_INVALID, "%s: not printable ASCII", r->key);
     if (r->kind == ADDRESS && !is_address(value))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an IPv4 or IPv6 address", r->key, value);
     if (r->kind == HOST && !empty && !is_host(value))
@@ -239,7 +258,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case BASE: case ACME: case MAIL: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
+    case PATH: case BASE: case ACME: case MAIL: case SMTP: case WORDS: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);
@@ -372,6 +391,21 @@ static cr_status check_acme(const cr_config *c, cr_err *err) {
     return CR_OK;
 }
 
+static cr_status check_smtp(const cr_config *c, cr_err *err) {
+    if (!c->smtp[0] && (c->smtp_from[0] || c->smtp_user[0] || c->smtp_ca[0]))
+        return CR_FAIL(err, CR_INVALID, "--smtp-from, --smtp-user and --smtp-ca belong to --smtp");
+    if (!c->smtp[0])
+        return CR_OK;
+    if (!cr_mail_server_is_right(c->smtp) || !is_words(c->smtp_user) || !is_words(c->smtp_secret))
+        return CR_FAIL(err, CR_INVALID, "smtp: '%s' is not smtp(s)://HOST:PORT, or name or password are no text", c->smtp);
+    if (!c->smtp_from[0] || !is_mail(c->smtp_from)) {
+        CR_FAIL(err, CR_INVALID, "--smtp needs --smtp-from, the sender");
+        cr_err_hint(err, "an address that this server may send from, such as craton@example.org");
+        return CR_INVALID;
+    }
+    return CR_OK;
+}
+
 static cr_status check_exposure(const cr_config *c, cr_err *err) {
     if (cr_config_is_loopback(c))
         return CR_OK;
@@ -401,6 +435,7 @@ static cr_status check_shape(const cr_config *c, cr_err *err) {
         else if (rows[i].kind != INT && rows[i].kind != CPUS && rows[i].kind != BYTES)
             right = right && memchr(field, 0, rows[i].size);
     }
+    right = right && memchr(c->smtp_secret, 0, sizeof c->smtp_secret);
     return right ? CR_OK : CR_FAIL(err, CR_FORMAT, "the settings are not a record of this version");
 }
 
@@ -411,6 +446,7 @@ cr_status cr_config_check(const cr_config *c, cr_err *err) {
     if (!c->tls_cert[0] != !c->tls_key[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --tls-key go together");
     CR_TRY(check_acme(c, err));
+    CR_TRY(check_smtp(c, err));
     if (c->tls_cert[0] && c->trusted_proxies[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --behind-proxy exclude each other");
     if ((c->tls_cert[0] || c->trusted_proxies[0]) && !c->domain[0])

@@ -22,6 +22,9 @@ typedef struct cr_config {
     char acme[256];               /* directory of the ACME server that gives certificates; "" : none. See acme.h */
     char acme_contact[128], acme_hook[512];
     int64_t acme_port;            /* of HTTP-01 */
+    char smtp[256];               /* smtp://HOST[:PORT] or smtps://HOST[:PORT]; "" : no mail */
+    char smtp_from[128], smtp_user[128], smtp_ca[512];
+    char smtp_secret[256];        /* the user's password: STATE/smtp.password, see smtp.h. No setting of its own */
     char trusted_proxies[512];    /* CIDRs of --behind-proxy, comma-separated; the public form is then https on port 443 */
     bool as_root;                 /* started as root: own uid per user */
     uint64_t memory_bytes;        /* per user server, default 2 GiB, at most the machine's */

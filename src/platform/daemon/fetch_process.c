@@ -115,9 +115,10 @@ static cr_status open_binary(int *ret_fd, cr_err *err) {
     return CR_OK;
 }
 
-cr_status cr_fetch_process_start(const cr_provider_set *providers, const cr_ground *g, cr_watch *w, cr_fetch_process **ret_fetch, cr_err *err) {
+cr_status cr_fetch_process_start(const cr_config *config, const cr_provider_set *providers, const cr_ground *g, cr_watch *w,
+                                 cr_fetch_process **ret_fetch, cr_err *err) {
     *ret_fetch = NULL;
-    if (providers->n == 0)
+    if (providers->n == 0 && !config->smtp[0])
         return CR_OK;
     cr_fetch_process *f = calloc(1, sizeof *f);
     if (!f)
@@ -129,6 +130,8 @@ cr_status cr_fetch_process_start(const cr_provider_set *providers, const cr_grou
             cr_buf_addc(&f->origins, ',');
         cr_provider_origins(&providers->at[i], &f->origins);
     }
+    if (config->smtp[0])
+        cr_buf_addf(&f->origins, "%s%s", providers->n ? "," : "", config->smtp);
     cr_status status = cr_buf_check(&f->origins, err);
     if (status == CR_OK)
         status = open_binary(&f->binary_fd, err);

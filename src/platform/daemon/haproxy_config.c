@@ -323,6 +323,8 @@ static void put_user_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    acl right_host var(txn.host),strcmp(txn.want) eq 0\n"
                 "    http-request return status 421 content-type text/plain string \"wrong host\" if routed !right_host\n",
                 n->map, n->user_suffix);
+    /* The path of a named server that does not run beside one that does: nobody's, see hub/lab_routes.h. */
+    cr_buf_adds(out, "    http-request unset-var(txn.route) if { var(txn.route),field(2,.) -m str " CR_PROXY_STOPPED " }\n");
     put_base_off(n, "!routed", out);
     if (c->gateway)
         put_dashboards(n, out);

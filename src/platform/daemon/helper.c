@@ -133,7 +133,7 @@ static cr_status begin(helper *h, cr_err *err) {
     CR_TRY(cr_servers_open(&setup, &h->servers, err));
     CR_TRY(cr_acme_start(h->config, &h->ground, h->watch, on_acme_change, h, &h->acme, err));
     CR_TRY(cr_haproxy_start(h->config, &h->ground, h->watch, on_proxy_change, on_tls_change, h, &h->haproxy, err));
-    CR_TRY(cr_fetch_process_start(h->providers, &h->ground, h->watch, &h->fetch, err));
+    CR_TRY(cr_fetch_process_start(h->config, h->providers, &h->ground, h->watch, &h->fetch, err));
     return cr_hub_process_start(h->config, h->providers, h->services, h->roles, h->profiles, &h->ground, h->watch, on_hub_message, h, &h->hub, err);
 }
 
@@ -154,7 +154,7 @@ cr_status cr_helper_run(const cr_config *config, const cr_provider_set *provider
                         const cr_profile_set *profiles, cr_err *err) {
     helper h = {.config = config, .providers = providers, .services = services, .roles = roles, .profiles = profiles, .signal_fd = -1};
     CR_TRY(raise_limits(err));
-    CR_TRY(cr_ground_lay(config, providers->n > 0, &h.ground, err));
+    CR_TRY(cr_ground_lay(config, providers->n > 0 || config->smtp[0], &h.ground, err));
     cr_log(CR_LOG_INFO, "cratond starts", "pid=%d root=%s run=%s state=%s", (int)getpid(), config->as_root ? "yes" : "no",
            config->run_dir, config->state_dir);
     cr_status status = begin(&h, err);

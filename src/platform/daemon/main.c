@@ -16,6 +16,7 @@
 #include "platform/daemon/providers.h"
 #include "platform/daemon/roles.h"
 #include "platform/daemon/services.h"
+#include "platform/daemon/smtp.h"
 #include "platform/daemon/urls.h"
 #include "platform/gateway/gateway.h"
 #include "platform/identity/github_text.h"
@@ -161,6 +162,8 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
     char origin[CR_URL_MAX];
     cr_url_hub(c, origin, sizeof origin);
     printf("The settings are good. The hub will be at %s.\n", origin);
+    if (c->smtp[0])
+        printf("  mail: %s%s%s, from %s; try it with: craton admin mail-test ADDRESS\n", c->smtp, c->smtp_user[0] ? " as " : "", c->smtp_user, c->smtp_from);
     for (int i = 0; i < set->n; i++) {
         const cr_provider *p = &set->at[i];
         printf("  sign-in %s: %s%s\n    redirect address to register there: %s/hub/%s%s%s\n", p->name, p->issuer, p->secret[0] ? "" : " (no client secret)", origin,
@@ -230,7 +233,7 @@ int main(int argc, char **argv) {
         return fail(&err);
     if (cr_control_is_asked(&k))
         return cr_control_run(&config, &k);
-    if (cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK ||
+    if (cr_smtp_load(&config, &err) != CR_OK || cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK ||
         cr_roles_load(&config, &services, &roles, &err) != CR_OK || cr_profiles_load(&config, &profiles, &err) != CR_OK)
         return fail(&err);
     if (want_check)

@@ -47,6 +47,8 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 #define CR_GATEWAY_ENTER CR_GATEWAY_PATH "/enter"
 /* HAProxy's backend whose dynamic servers are the user servers (name: cr_link_name). */
 #define CR_PROXY_BACKEND "usock"
+/* ACCOUNT.stopped in the map of routes: there is a server of this path, and it does not run. A route is ACCOUNT.GENERATION. */
+#define CR_PROXY_STOPPED "stopped"
 
 char *cr_url_hub_origin(const cr_config *c, char *buf, size_t size);                        /* no slash at the end */
 char *cr_url_hub(const cr_config *c, char *buf, size_t size);                               /* with the base; no slash at the end */

@@ -344,5 +344,23 @@ const cr_migration cr_schema[] = {
      "  dask TEXT NOT NULL,"
      "  distributed TEXT NOT NULL"
      ") STRICT;"},
+    {18, "mails; addresses that a provider has verified",
+     "ALTER TABLE identities ADD COLUMN email_verified INTEGER NOT NULL DEFAULT 0;"      /* known from the next sign-in on */
+     "CREATE TABLE mails ("                       /* see identity/mails.h */
+     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+     "  kind TEXT NOT NULL CHECK (kind IN ('invite', 'password', 'test')),"
+     "  address TEXT NOT NULL,"
+     "  name TEXT NOT NULL,"
+     "  link BLOB NOT NULL,"                      /* hash of its link as it was sent last; of a test none */
+     "  made_by INTEGER REFERENCES users (id) ON DELETE SET NULL,"
+     "  created_ms INTEGER NOT NULL,"
+     "  until_ms INTEGER NOT NULL,"
+     "  next_ms INTEGER NOT NULL,"                /* of the next try */
+     "  tries INTEGER NOT NULL DEFAULT 0,"
+     "  state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed')),"
+     "  problem TEXT NOT NULL DEFAULT ''"
+     ") STRICT;"
+     "CREATE INDEX mails_next ON mails (state, next_ms);"
+     "CREATE INDEX mails_created ON mails (created_ms);"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -78,8 +78,9 @@ static void on_event(void *user, uint32_t events) {
 static void on_silence(void *user) { fail(user, CR_TIMEOUT, "no answer in time"); }
 
 static cr_status write_ask(int fd, const cr_fetch_ask *ask, cr_err *err) {
-    json_t *line = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*}", "url", ask->url, "form", ask->form, "user", ask->user, "password", ask->password,
-                             "bearer", ask->bearer);
+    json_t *line = json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "url", ask->url, "form", ask->form, "user", ask->user, "password",
+                             ask->password, "bearer", ask->bearer, "mail", ask->mail, "mail_from", ask->mail_from, "mail_to", ask->mail_to, "mail_ca",
+                             ask->mail_ca);
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     json_decref(line);
     size_t n = text ? strlen(text) : 0;
@@ -126,7 +127,7 @@ cr_status cr_fetch_start(cr_loop *loop, const char *socket_path, const cr_fetch_
         cr_fetch_free(f);
         return status;
     }
-    cr_timer_start(loop, &f->timer, CR_FETCH_PATIENCE_MS, on_silence, f);
+    cr_timer_start(loop, &f->timer, ask->mail ? CR_FETCH_MAIL_PATIENCE_MS : CR_FETCH_PATIENCE_MS, on_silence, f);
     *ret_fetch = f;
     return CR_OK;
 }

@@ -14,7 +14,7 @@
 
 enum {
     CR_FETCH_LINE_MAX = 64 << 10, CR_FETCH_BODY_MAX = 256 << 10, CR_FETCH_PATIENCE_MS = 15000, CR_FETCH_TOTAL_MS = 10000,
-    CR_FETCH_CONNECT_MS = 5000
+    CR_FETCH_CONNECT_MS = 5000, CR_FETCH_MAIL_MS = 60000, CR_FETCH_MAIL_PATIENCE_MS = 65000
 };
 
 typedef struct cr_fetch_ask {
@@ -22,10 +22,12 @@ typedef struct cr_fetch_ask {
     const char *form;         /* NULL: GET; else POST of application/x-www-form-urlencoded */
     const char *user, *password;      /* HTTP Basic (already form-encoded, RFC 6749 2.3.1), or NULL */
     const char *bearer;       /* access token, or NULL */
+    const char *mail;         /* a message to be sent, with url the server as the settings have it; or NULL. user, password: as they are */
+    const char *mail_from, *mail_to, *mail_ca;       /* mail_ca NULL: the system's authorities */
 } cr_fetch_ask;
 
 typedef struct cr_fetch cr_fetch;
-/* status: of HTTP; 0: there was no answer, err says why. The body is valid during the call, NUL-terminated. Called once, later, never
+/* status: of HTTP, or of SMTP, then the body is what the server said last when it refused; 0: there was no answer, err says why. The body is valid during the call, NUL-terminated. Called once, later, never
  * from inside cr_fetch_start. */
 typedef void (*cr_fetch_fn)(void *user, int status, const char *body, size_t n, const cr_err *err);
 

@@ -73,7 +73,9 @@ static const char *target_of(cr_request *req) {
 
 /* The page that wanted the proof, to come back to; "" : none. */
 static const char *back_of(const cr_request *req) {
-    const char *to = req->method == CR_GET ? req->target : cr_request_field(req, "again_back");
+    /* A page of ours that carries itself out as a form (authorize) is shown again: what was agreed to before the proof is not held. */
+    bool ours = cr_starts_with(req->path, "/hub/again") && req->method == CR_POST;
+    const char *to = ours || req->route->csrf == CR_CSRF_PROVED ? cr_request_field(req, "again_back") : req->target;
     const char *path = cr_gate_safe_next(cr_hub_of(req), to);
     return path && !cr_starts_with(path, "/hub/again") ? path : "";
 }

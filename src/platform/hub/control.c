@@ -23,6 +23,7 @@
 #include "base/text.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/mailing.h"
 #include "platform/hub/operator.h"
 
 enum { PEERS_MAX = 16, LINE_MAX_BYTES = 4096, POLL_MS = 200, TEXT_MAX = 1 << 20, READ_PATIENCE_MS = 30000, ACCEPT_PAUSE_MS = 200 };
@@ -40,6 +41,7 @@ typedef struct peer {
     cr_timer timer;           /* while an answer waits for something, or its reader keeps us waiting */
     bool (*done)(struct peer *peer);
     cr_person person;         /* being removed */
+    int64_t mail;             /* being sent */
 } peer;
 
 struct cr_control {
@@ -138,6 +140,7 @@ static void status_text(cr_hub *hub, int64_t people, int64_t admins, const cr_pr
     if (hub->feature)
         hub->feature->status(hub, out);
     cr_disk_text(hub, out);
+    cr_mailing_text(hub, out);
     tls_text(hub, out);
     cr_removals_text(hub, out);
     void *value;
@@ -313,16 +316,49 @@ static void op_demo_remove(peer *p, const json_t *ask) {
     wait_on(p);
 }
 
+typedef struct mail_end {
+    bool waits, failed;
+    cr_err err;
+} mail_end;
+
+static void read_mail(void *user, const cr_mail_row *row) {
+    mail_end *end = user;
+    end->waits = strcmp(row->state, "waiting") == 0;
+    end->failed = strcmp(row->state, "failed") == 0;
+    if (end->failed) {
+        (void)CR_FAIL(&end->err, CR_IO, "the mail server did not take it: %s", row->problem);
+        cr_err_hint(&end->err, "look at the settings smtp, smtp-user, smtp-from and smtp-ca, and at STATE/smtp.password");
+    }
+}
+
+static bool is_mailed(peer *p) {
+    mail_end end = {.err = CR_ERR_INIT};
+    if (cr_mail_get(p->control->hub->db, p->mail, read_mail, &end, &end.err) != CR_OK || end.failed)
+        answer_err(p, &end.err);
+    else if (end.waits)
+        return false;
+    else
+        answer(p, json_pack("{s:s}", "text", "the mail server has taken the mail"));
+    return true;
+}
+
 static void op_admin(peer *p, const json_t *ask) {
     json_t *body = json_object();
     cr_actor who;
     cr_err err = CR_ERR_INIT;
     cr_actor_shell(p->uid, &who);
-    if (cr_operator_do(p->control->hub, &who, ask, body, &err) == CR_OK) {
+    cr_status status = cr_operator_do(p->control->hub, &who, ask, body, &err);
+    p->mail = json_integer_value(json_object_get(body, "mail"));
+    if (status == CR_OK && !p->mail) {
         answer(p, body);
         return;
     }
     json_decref(body);
+    if (status == CR_OK) {
+        p->done = is_mailed;
+        wait_on(p);
+        return;
+    }
     cr_text_clean(err.message);      /* a name may have been cut inside a character */
     answer_err(p, &err);
 }

@@ -23,6 +23,7 @@
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/lab_queue.h"
+#include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
 
 enum { MINUTE_MS = 60 * 1000, KEEP_ALIVE_MS = 8000, WORKERS = 2, WORK_QUEUE = CR_SIGNIN_STRANGERS + 32, SERVERS_MAX = 100000 };
@@ -45,6 +46,7 @@ static void on_minute(void *user) {
     cr_given_check(hub);
     cr_disk_on_minute(hub);
     cr_audit_on_minute(hub);
+    cr_mailing_on_minute(hub);
     if (hub->feature)
         hub->feature->minute(hub);
     if (cr_session_sweep(hub->db, &err) != CR_OK || cr_refusal_sweep(hub->db, &err) != CR_OK ||
@@ -170,6 +172,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
     CR_TRY(cr_labs_recover(hub, err));
     cr_given_check(hub);
     CR_TRY(cr_oidc_open(hub, err));
+    CR_TRY(cr_mailing_open(hub, err));
     CR_TRY(join_routes(hub, err));
     cr_http_hooks hooks = {hub->routes, cr_gate, cr_site_error, hub->policy, hub, cr_figures_request, hub->config->base_url};
     CR_TRY(cr_http_new(hub->loop, api_fd, &hooks, &hub->http, err));
@@ -185,6 +188,7 @@ static void close_all(cr_hub *hub) {
     /* Workers first: a request that waits for one must not be answered twice. */
     cr_workers_free(hub->workers);
     cr_oidc_close(hub);
+    cr_mailing_close(hub);
     if (hub->feature)
         hub->feature->close(hub);
     cr_http_free(hub->http);

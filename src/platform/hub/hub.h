@@ -64,6 +64,7 @@ typedef struct cr_hub {
     int n_oidc_jobs;
     cr_pace *oidc_pace;                       /* their failures by address */
     char fetch_socket[256];
+    struct cr_mailing *mailing;    /* see mailing.h */
     cr_loop *loop;
     cr_workers *workers;
     cr_http *http;

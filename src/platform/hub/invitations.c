@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/mailing.h"
 #include "platform/identity/groups.h"
 
 enum { PEOPLE_MAX = 300, HOURS_MAX = 30 * 24, HOUR_MS = 3600 * 1000 };
@@ -33,6 +34,8 @@ static void show(cr_request *req, int status, const cr_err *problem, json_t *mor
     json_t *values = json_pack("{s:b, s:o, s:s, s:s, s:s, s:s, s:s, s:s}", "has_rooms", json_array_size(rooms) > 0, "rooms", rooms, "problem",
                                problem ? problem->message : "", "hint", problem ? problem->hint : "", "people", cr_request_field(req, "people"), "group",
                                cr_request_field(req, "group"), "note", cr_request_field(req, "note"), "seats", cr_request_field(req, "seats"));
+    json_object_set_new(values, "mail", json_boolean(cr_mailing_is_on(cr_hub_of(req))));
+    json_object_set_new(values, "mail_typed", json_boolean(strcmp(cr_request_field(req, "mail"), "yes") == 0));
     if (more)
         json_object_update(values, more);
     json_decref(more);
@@ -88,10 +91,27 @@ static size_t shown(const char *text, size_t n, size_t most) {
     return most;
 }
 
+/* The first word with an @ in the rest of a line, when mails were asked for; false: there is none, "" , or it is no address. */
+static bool find_address(cr_request *req, const char *rest, size_t n, char address[CR_MAIL_ADDRESS_MAX + 2]) {
+    static const char between[] = " ,;\t<>\"()";
+    address[0] = 0;
+    for (size_t i = 0; strcmp(cr_request_field(req, "mail"), "yes") == 0 && i < n;) {
+        size_t len = 0;
+        while (i + len < n && !strchr(between, rest[i + len]))
+            len++;
+        if (memchr(rest + i, '@', len)) {
+            snprintf(address, CR_MAIL_ADDRESS_MAX + 2, "%.*s", (int)CR_MIN(len, (size_t)CR_MAIL_ADDRESS_MAX + 1), rest + i);
+            return true;
+        }
+        i += len + 1;
+    }
+    return false;
+}
+
 /* One line: a name, or the first field of a line of a table; what follows a comma, semicolon or tab is for the administrator's eyes. */
 static cr_status invite_line(cr_request *req, const cr_onetime *common, const char *line, size_t n, json_t *links, json_t *skipped, cr_err *err) {
     cr_onetime what = *common;
-    char typed[CR_NAME_MAX + 2], url[CR_URL_MAX], label[3 * CR_NAME_MAX];
+    char typed[CR_NAME_MAX + 2], url[CR_URL_MAX], label[3 * CR_NAME_MAX], address[CR_MAIL_ADDRESS_MAX + 2];
     size_t len = 0;
     while (len < n && !strchr(",;\t", line[len]))
         len++;
@@ -117,8 +137,15 @@ static cr_status invite_line(cr_request *req, const cr_onetime *common, const ch
             return CR_FAIL(err, CR_INVALID, "it stands in the list twice");
     if (json_array_size(links) >= PEOPLE_MAX)
         return CR_FAIL(err, CR_LIMIT, "that is more than %d people at once", PEOPLE_MAX);
+    if (find_address(req, rest, (size_t)(line + n - rest), address)) {
+        cr_actor who;
+        cr_actor_of(req, &who);
+        CR_TRY(cr_mailing_link(cr_hub_of(req), &who, &what, what.name, address, err));
+        json_array_append_new(links, json_pack("{s:s, s:s, s:s, s:s}", "name", what.name, "label", label, "url", "", "address", address));
+        return CR_OK;
+    }
     CR_TRY(make_link(req, &what, url, err));
-    json_array_append_new(links, json_pack("{s:s, s:s, s:s}", "name", what.name, "label", label, "url", url));
+    json_array_append_new(links, json_pack("{s:s, s:s, s:s, s:s}", "name", what.name, "label", label, "url", url, "address", ""));
     return CR_OK;
 }
 

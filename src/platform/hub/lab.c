@@ -9,6 +9,7 @@
 #include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_queue.h"
+#include "platform/hub/lab_routes.h"
 #include "platform/hub/lab_rows.h"
 #include "platform/hub/profile_choice.h"
 
@@ -62,28 +63,6 @@ static cr_server_id id_of(const cr_lab *s) {
     snprintf(id.account, sizeof id.account, "%s", s->account);
     snprintf(id.server, sizeof id.server, "%s", s->name);
     return id;
-}
-
-static void drop_route(cr_lab *s) {
-    char key[CR_URL_MAX], link[CR_LINK_MAX];
-    cr_proxy_remove(s->hub->proxy, cr_url_prefix(s->hub->config, s->user, s->name, key, sizeof key),
-                    cr_link_name(s->account, s->generation, link, sizeof link));
-}
-
-static cr_status add_route(cr_lab *s, cr_loop_fn done, cr_err *err) {
-    char key[CR_URL_MAX], link[CR_LINK_MAX], address[CR_URL_MAX];
-    cr_url_prefix(s->hub->config, s->user, s->name, key, sizeof key);
-    cr_link_name(s->account, s->generation, link, sizeof link);
-    cr_proxy_address(s->hub->config, link, address, sizeof address);
-    return cr_proxy_add(s->hub->proxy, key, link, address, done, s, err);
-}
-
-cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) {
-    void *value;
-    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
-        if (((cr_lab *)value)->state != CR_LAB_STOPPED && ((cr_lab *)value)->state != CR_LAB_WAITING)
-            CR_TRY(add_route(value, NULL, err));
-    return CR_OK;
 }
 
 /* ---- start ---- */
@@ -204,7 +183,7 @@ static void on_answered(void *user) {
     s->probe = NULL;
     set_state(s, CR_LAB_ROUTING, 90, "JupyterLab answers; connecting it to your address.");
     cr_err err = CR_ERR_INIT;
-    if (add_route(s, on_routed, &err) != CR_OK)
+    if (cr_lab_route_add(s, on_routed, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "making a route", &err);       /* the deadline stops the server */
 }
 
@@ -242,7 +221,7 @@ cr_status cr_lab_stop_for(cr_lab *s, const char *word, const char *why, cr_err *
     cr_idle_drop(s);
     cr_probe_free(s->probe);
     s->probe = NULL;
-    drop_route(s);
+    cr_lab_route_drop(s);
     cr_timer_start(s->hub->loop, &s->deadline, STOP_MS, on_stop_late, s);
     s->stopping_ms = cr_now_ms();
     set_state(s, CR_LAB_STOPPING, 0, "Your server is stopping.");
@@ -281,7 +260,7 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     cr_timer_stop(&s->deadline);
     cr_probe_free(s->probe);
     s->probe = NULL;
-    drop_route(s);
+    cr_lab_route_drop(s);
     if (!s->was_ready && s->state != CR_LAB_STOPPING)
         s->failed = true;
     cr_idle_drop(s);

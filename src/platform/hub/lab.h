@@ -45,6 +45,7 @@ struct cr_lab {
     uint64_t generation;
     cr_lab_state state;
     bool removing;            /* its row goes when it has stopped, whatever is killed in between */
+    bool routed;              /* the proxy was told a way to it, see lab_routes.h */
     bool was_ready;           /* in this generation */
     bool start_again;         /* after the stop that is under way */
     bool seen;                /* in the runner's list */

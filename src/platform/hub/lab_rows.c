@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/lab_routes.h"
 
 enum { KEY_BYTES = 64 };
 
@@ -73,8 +74,15 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
         free(s);
         return status;
     }
+    cr_lab_route_park(s);
     *ret_server = s;
     return CR_OK;
+}
+
+cr_lab *cr_lab_ordinary(const cr_lab *s) {
+    char key[KEY_BYTES];
+    make_key(s->user_id, "", key);
+    return cr_map_get(&s->hub->servers, key);
 }
 
 cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) {
@@ -133,9 +141,12 @@ cr_status cr_lab_rename(cr_lab *s, const char *name, cr_err *err) {
     CR_TRY(cr_map_set(&s->hub->servers, key, s, err));
     cr_status status = cr_db_run(s->hub->db, err, "UPDATE servers SET name = ? WHERE id = ?", "ti", name, s->id);
     cr_map_remove(&s->hub->servers, status == CR_OK ? old : key);
-    if (status == CR_OK)
-        copy(s->name, sizeof s->name, name);
-    return status;
+    if (status != CR_OK)
+        return status;
+    cr_lab_route_unpark(s);
+    copy(s->name, sizeof s->name, name);
+    cr_lab_route_park(s);
+    return CR_OK;
 }
 
 cr_status cr_lab_remove(cr_lab *s, cr_err *err) {
@@ -147,11 +158,12 @@ cr_status cr_lab_remove(cr_lab *s, cr_err *err) {
     return CR_OK;
 }
 
-/* Only those that may run: the start of the hub does not grow with the number of people. */
+/* Only those that may run, and what is beside them: the start of the hub does not grow with the number of people. */
 cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
-                         "WHERE s.running = 1 OR s.waiting_ms > 0 OR s.removing = 1", ""));
+                         "WHERE s.running = 1 OR s.waiting_ms > 0 OR s.removing = 1 OR (s.name <> '' AND EXISTS "
+                         "(SELECT 1 FROM servers o WHERE o.user_id = s.user_id AND o.name = '' AND o.running = 1))", ""));
     cr_lab *s;
     while (cr_query_next(&q))
         CR_TRY(take_row(hub, &q, &s, err));
@@ -292,6 +304,7 @@ void cr_labs_sweep(void *user) {
             return;
         }
         cr_log(CR_LOG_INFO, "server removed", "user=%s server=%s", s->user, s->name);
+        cr_lab_route_unpark(s);
         cr_map_remove(&hub->servers, key);
         free_server(s);
         i = 0;            /* the map has moved its entries */

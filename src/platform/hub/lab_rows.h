@@ -1,9 +1,11 @@
-/* lab_rows.h - inside hub/: the table servers, and the texts of a stop. Only lab.c calls this. */
+/* lab_rows.h - inside hub/: the table servers, and the texts of a stop. Only lab.c and lab_routes.c call this. */
 #ifndef CR_PLATFORM_HUB_LAB_ROWS_H
 #define CR_PLATFORM_HUB_LAB_ROWS_H
 
 #include "platform/hub/lab.h"
 
+/* The ordinary one of the same person; NULL: it is not in memory, so it does not run. */
+cr_lab *cr_lab_ordinary(const cr_lab *s);
 /* New generation, running = 1, old tokens gone, a new server token: one transaction. */
 cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 void cr_lab_rows_ready(cr_lab *s);

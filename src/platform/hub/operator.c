@@ -8,6 +8,7 @@
 #include "platform/hub/deeds.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/rest.h"
 #include "platform/hub/rest_time.h"
@@ -311,6 +312,14 @@ static cr_status maintenance(task *t) {
     return CR_OK;
 }
 
+/* The control socket waits for what becomes of it. */
+static cr_status mail_test(task *t) {
+    int64_t id;
+    CR_TRY(cr_mailing_test(t->hub, t->who, t->args[0], &id, t->err));
+    json_object_set_new(t->answer, "mail", json_integer(id));
+    return CR_OK;
+}
+
 static cr_status start_ahead(task *t) {
     cr_ahead_plan plan;
     int64_t id;
@@ -397,6 +406,7 @@ static const struct { const char *name; int least, most; bool lists; cr_status (
     {"servers", 0, 0, true, servers}, {"stop", 1, 1, false, stop_server}, {"clusters", 0, 0, true, clusters},
     {"stop-cluster", 1, 1, false, stop_cluster}, {"announce", 0, 1, false, announce}, {"maintenance", 1, 1, false, maintenance},
     {"audit", 0, 0, true, audit}, {"disk", 0, 0, true, disk},
+    {"mail-test", 1, 1, false, mail_test},
     {"start-ahead", 0, 0, false, start_ahead}, {"ahead", 0, 0, true, ahead}, {"ahead-cancel", 1, 1, false, ahead_cancel},
 };
 

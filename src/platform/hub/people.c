@@ -8,7 +8,9 @@
 #include "base/text.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
+#include "platform/identity/identities.h"
 
 enum { PAGE_ROWS = 100 };
 
@@ -37,15 +39,17 @@ static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
     if (cr_removal_find(hub, p->id, &removal, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking for a removal", &err);
     bool has = cr_lab_find(hub, p, "", false, &s, &err) == CR_OK;
-    char state[64];
+    char state[64], address[CR_OIDC_SUBJECT_MAX + 1] = "";
+    if (cr_mailing_is_on(hub) && cr_identity_address(hub->db, p->id, address, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "looking for an address", &err);
     int others = further(hub, p->id), n = snprintf(state, sizeof state, "%s", !has ? "stopped" : server_word(s->state));
     if (others)
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
-    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
+    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
                      "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", others || (has && s->state != CR_LAB_STOPPED),
                      "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
-                     "remove_problem", removal.problem);
+                     "remove_problem", removal.problem, "address", address);
 }
 
 static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool *ret_more, cr_err *err) {
@@ -73,7 +77,17 @@ static void add_tls(const cr_hub *hub, json_t *values) {
                                                      hub->tls_problem));
 }
 
-static void show_people(cr_request *req, int status, const char *problem, const char *link, const char *link_for) {
+static void add_mail(cr_request *req, const char *mailed, json_t *values) {
+    cr_hub *hub = cr_hub_of(req);
+    json_t *problems = cr_mailing_is_on(hub) ? cr_mailing_problems(hub, cr_caller_of(req)->person.id) : NULL;
+    json_object_set_new(values, "mail", json_boolean(cr_mailing_is_on(hub)));
+    json_object_set_new(values, "mailed", json_string(mailed));
+    json_object_set_new(values, "has_mail_problems", json_boolean(json_array_size(problems) > 0));
+    if (problems)
+        json_object_set_new(values, "mail_problems", problems);
+}
+
+static void show_page(cr_request *req, int status, const char *problem, const char *link, const char *link_for, const char *mailed) {
     int64_t offset = 0;
     const char *text = cr_pairs_get(&req->query, "offset");
     if (text && cr_parse_int(text, 0, 1000000000, &offset, NULL) != CR_OK)
@@ -89,6 +103,7 @@ static void show_people(cr_request *req, int status, const char *problem, const 
     json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req)), "problem",
                                problem, "link", link, "link_for", link_for, "refused", offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
     add_tls(cr_hub_of(req), values);
+    add_mail(req, mailed, values);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());
     if (more)
@@ -96,7 +111,21 @@ static void show_people(cr_request *req, int status, const char *problem, const 
     cr_site_page(req, status, "people", values);
 }
 
+static void show_people(cr_request *req, int status, const char *problem, const char *link, const char *link_for) {
+    show_page(req, status, problem, link, link_for, "");
+}
+
 void cr_people(cr_request *req) { show_people(req, 200, "", "", ""); }
+
+static void mail_link(cr_request *req, const cr_onetime *what, const char *whom, const char *address) {
+    cr_actor who;
+    cr_err err = CR_ERR_INIT;
+    cr_actor_of(req, &who);
+    if (cr_mailing_link(cr_hub_of(req), &who, what, whom, address, &err) != CR_OK)
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
+    else
+        show_page(req, 200, "", "", "", address);
+}
 
 static void show_link(cr_request *req, const cr_onetime *what, const char *for_whom) {
     char url[CR_URL_MAX];
@@ -123,19 +152,36 @@ void cr_people_invite(cr_request *req) {
         show_people(req, 409, "This user name is taken.", "", "");
         return;
     }
-    show_link(req, &what, what.name[0] ? what.name : "a new person");
+    const char *address = cr_request_field(req, "address");
+    if (*address)
+        mail_link(req, &what, what.name, address);
+    else
+        show_link(req, &what, what.name[0] ? what.name : "a new person");
 }
 
 /* ---- buttons of a row ---- */
 
-typedef enum act { ACT_NONE, ACT_LINK, ACT_DISABLE, ACT_ENABLE, ACT_STOP, ACT_REMOVE } act;
+typedef enum act { ACT_NONE, ACT_LINK, ACT_MAIL, ACT_DISABLE, ACT_ENABLE, ACT_STOP, ACT_REMOVE } act;
 
 static act act_of(const char *name) {
-    static const char *const names[] = {"", "link", "disable", "enable", "stop", "remove"};
+    static const char *const names[] = {"", "link", "mail", "disable", "enable", "stop", "remove"};
     for (size_t i = 1; i < CR_ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
             return (act)i;
     return ACT_NONE;
+}
+
+/* To the address that a provider has verified. */
+static void mail_password(cr_request *req, const cr_person *person) {
+    const cr_onetime link = {.kind = CR_ONETIME_PASSWORD, .user_id = person->id};
+    char address[CR_OIDC_SUBJECT_MAX + 1];
+    cr_err err = CR_ERR_INIT;
+    if (cr_identity_address(cr_hub_of(req)->db, person->id, address, &err) != CR_OK)
+        show_people(req, cr_http_status_of(&err), err.message, "", "");
+    else if (!address[0])
+        show_people(req, 409, "No provider has verified an address of this person: give the link by hand.", "", "");
+    else
+        mail_link(req, &link, person->name, address);
 }
 
 static cr_status carry_out(cr_request *req, act what, const cr_person *person, cr_err *err) {
@@ -189,6 +235,10 @@ void cr_people_act(cr_request *req) {
     if (what == ACT_LINK) {
         cr_onetime link = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id};
         show_link(req, &link, person.name);
+        return;
+    }
+    if (what == ACT_MAIL) {
+        mail_password(req, &person);
         return;
     }
     if (carry_out(req, what, &person, &err) != CR_OK) {

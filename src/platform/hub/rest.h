@@ -8,6 +8,7 @@
 #define CR_PLATFORM_HUB_REST_H
 
 #include "platform/hub/hub.h"
+#include "platform/identity/audit.h"
 #include "platform/identity/scope.h"
 
 enum { CR_REST_LIST_MAX = 200, CR_REST_LIST_DEFAULT = 50, CR_REST_MAKE_MAX = 500 };
@@ -67,6 +68,8 @@ json_t *cr_rest_service_roles(const cr_hub *hub, const cr_service *service);
 /* A server that this caller may see. */
 struct cr_lab;
 json_t *cr_rest_server_model(cr_request *req, const struct cr_lab *s);
+/* A row in the audit log, unless it is the caller's own server: what people do with those does not stand there. */
+void cr_rest_note_other(cr_request *req, cr_audit_kind kind, const struct cr_lab *s);
 
 typedef struct cr_rest_page {
     int64_t limit, offset;

@@ -150,6 +150,9 @@ void cr_api_server_change(cr_request *req) {
         cr_reply_error(req, 400, "user_options must be a dict", "");
     else if (change(req, &person, s, name, title, &err) != CR_OK)
         cr_reply_err(req, &err);
-    else
+    else {
+        if (options)
+            cr_rest_note_other(req, CR_AUDIT_SERVER_CHANGED, s);
         cr_reply_json(req, 200, cr_rest_server_model(req, s));
+    }
 }

@@ -134,8 +134,7 @@ const json_t *cr_rest_options_of(const cr_request *req) {
     return req->json;
 }
 
-/* What people do with their own servers is not in the audit log. */
-static void note_other(cr_request *req, cr_audit_kind kind, const cr_lab *s) {
+void cr_rest_note_other(cr_request *req, cr_audit_kind kind, const cr_lab *s) {
     cr_actor who;
     cr_actor_of(req, &who);
     if (who.id != s->user_id)
@@ -175,7 +174,7 @@ void cr_api_server_start(cr_request *req) {
              cr_lab_start(s, &err) != CR_OK)
         cr_reply_err(req, &err);
     else {
-        note_other(req, CR_AUDIT_SERVER_STARTED, s);
+        cr_rest_note_other(req, CR_AUDIT_SERVER_STARTED, s);
         cr_reply_empty(req, 202);
     }
 }
@@ -205,7 +204,7 @@ void cr_api_server_stop(cr_request *req) {
             return;
         }
         if (ran)
-            note_other(req, CR_AUDIT_SERVER_STOPPED, s);
+            cr_rest_note_other(req, CR_AUDIT_SERVER_STOPPED, s);
         cr_reply_empty(req, s->state == CR_LAB_STOPPED ? 204 : 202);
     }
 }

@@ -1,11 +1,13 @@
-/* shares_page.c - /hub/shares: a person lets others use the own server, sees who may, and takes that back; /hub/accept-share: the page of
- * a link that was sent. The same rules as rest_shares.c. */
+/* shares_page.c - /hub/shares: a person lets others use an own server (server=NAME: a named one), sees who may, and takes that back;
+ * /hub/accept-share: the page of a link that was sent. The same rules as rest_shares.c. */
 #include "platform/hub/shares.h"
 
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/text.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/home.h"
+#include "platform/hub/oauth.h"
 
 enum { DAYS_MOST = 365, DAY_S = 86400, GUEST_ROWS_MAX = 200 };
 
@@ -61,17 +63,21 @@ void cr_shares_page_leave(cr_request *req) {
 
 /* ---- the own server ---- */
 
-/* The caller's default server, which the caller may share. false: replied. */
+/* The caller's server that the page is about, which the caller may share. false: replied. */
 static bool own_server(cr_request *req, cr_lab **ret_server) {
-    cr_err err = CR_ERR_INIT;
-    if (cr_lab_find(cr_hub_of(req), &cr_caller_of(req)->person, "", true, ret_server, &err) != CR_OK) {
-        cr_reply_err(req, &err);
+    const char *name = req->method == CR_GET ? cr_oauth_arg(&req->query, "server") : cr_request_field(req, "server");
+    if (!cr_home_own_server(req, name, ret_server))
         return false;
-    }
     if (cr_shares_may(req, CR_SCOPE_SHARES, *ret_server) && cr_shares_may(req, CR_SCOPE_READ_SHARES, *ret_server))
         return true;
     cr_reply_error(req, 403, "you may not share your server here", "administrators can allow it with a role that has the scope shares!user");
     return false;
+}
+
+static void back_to_page(cr_request *req, const cr_lab *s) {
+    char url[CR_ACCOUNT_MAX + 32];
+    snprintf(url, sizeof url, "/hub/shares%s%s", s->name[0] ? "?server=" : "", s->name);      /* a name has letters, digits and '-' */
+    cr_reply_redirect(req, 303, url);
 }
 
 static char *texts(const char *scopes, char *buf, size_t size) {
@@ -109,7 +115,8 @@ static void show(cr_request *req, const cr_lab *s, int status, const cr_err *pro
         return;
     }
     const cr_scopes *mine = cr_rest_scopes(req);
-    json_t *values = json_pack("{s:b, s:o, s:b, s:o, s:b, s:b, s:s, s:s, s:s, s:s}", "has_shares", json_array_size(shares) > 0, "shares", shares, "has_codes",
+    json_t *values = json_pack("{s:s, s:s, s:b, s:o, s:b, s:o, s:b, s:b, s:s, s:s, s:s, s:s}", "server_name", s->name,
+                               "server_title", s->title[0] ? s->title : s->name, "has_shares", json_array_size(shares) > 0, "shares", shares, "has_codes",
                                json_array_size(codes) > 0, "codes", codes, "by_name", cr_scopes_mention(mine, CR_SCOPE_READ_USERS_NAME), "by_group",
                                cr_scopes_mention(mine, CR_SCOPE_READ_GROUPS_NAME), "problem", problem ? problem->message : "", "hint",
                                problem ? problem->hint : "", "user_typed", problem ? cr_request_field(req, "user") : "", "group_typed",
@@ -167,7 +174,7 @@ void cr_shares_page_give(cr_request *req) {
         return;
     }
     if (!code[0]) {
-        cr_reply_redirect(req, 303, "/hub/shares");
+        back_to_page(req, s);
         return;
     }
     json_t *link = json_pack("{s:s+}", "link", hub->hub_url, cr_shares_accept_path(code, path));
@@ -192,7 +199,7 @@ void cr_shares_page_remove(cr_request *req) {
         show(req, s, cr_http_status_of(&err), &err, NULL);
         return;
     }
-    cr_reply_redirect(req, 303, "/hub/shares");
+    back_to_page(req, s);
 }
 
 /* ---- a link that was sent ---- */

@@ -98,7 +98,7 @@ static void guest_path(cr_request *req) {
     else if (s->state == CR_LAB_READY)
         mend(req, s, rest);
     else
-        cr_site_page(req, 424, "guest", json_pack("{s:s}", "owner", s->user));
+        cr_site_page(req, 424, "guest", json_pack("{s:s, s:s}", "owner", s->user, "server_name", s->title[0] ? s->title : s->name));
 }
 
 /* /hub/user/NAME/rest: HAProxy found no route and sent the browser here. */

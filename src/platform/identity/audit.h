@@ -33,6 +33,7 @@
     X(ADMIN_TAKEN,     "admin-taken",     "Administrator no more")    \
     X(LINK_MADE,       "link-made",       "Link made")                \
     X(LINK_CLOSED,     "link-closed",     "Link closed")              \
+    X(MAIL_TEST,       "mail-test",       "Test mail sent")           \
     X(GROUP_MADE,      "group-made",      "Group made")               \
     X(GROUP_REMOVED,   "group-removed",   "Group removed")            \
     X(GROUP_JOINED,    "group-joined",    "Put into a group")         \

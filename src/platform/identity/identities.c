@@ -78,8 +78,8 @@ static cr_status sign_in_rows(cr_db *db, const cr_provider *p, const cr_oidc_who
     } else if (status != CR_OK) {
         return status;
     }
-    CR_TRY(cr_db_run(db, err, "UPDATE identities SET provider = ?, shown = ?, email = ?, last_ms = ?, tokens_until_ms = ? WHERE id = ?", "tttiii",
-                     p->name, who->shown, who->email, now, now + p->token_days * DAY_MS, f.id));
+    CR_TRY(cr_db_run(db, err, "UPDATE identities SET provider = ?, shown = ?, email = ?, email_verified = ?, last_ms = ?, tokens_until_ms = ? WHERE id = ?",
+                     "tttiiii", p->name, who->shown, who->email, (int64_t)who->email_verified, now, now + p->token_days * DAY_MS, f.id));
     CR_TRY(set_groups(db, p, f.id, who, err));
     CR_TRY(set_admin(db, &f, who->admin, err));
     CR_TRY(cr_db_run(db, err, "DELETE FROM refusals WHERE issuer = ? AND subject = ?", "tt", p->issuer, who->subject));
@@ -201,6 +201,14 @@ cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, con
                               cr_query_text(&q, 5), cr_query_text(&q, 6), cr_query_text(&q, 7), cr_query_text(&q, 8), cr_query_text(&q, 9)};
         each(user, &r);
     }
+    return cr_query_end(&q, err);
+}
+
+cr_status cr_identity_address(cr_db *db, int64_t user_id, char ret_address[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT email FROM identities WHERE user_id = ? AND email_verified = 1 AND email <> '' ORDER BY last_ms DESC LIMIT 1", "i",
+                         user_id));
+    snprintf(ret_address, CR_OIDC_SUBJECT_MAX + 1, "%s", cr_query_next(&q) ? cr_query_text(&q, 0) : "");
     return cr_query_end(&q, err);
 }
 

@@ -45,6 +45,8 @@ typedef struct cr_refusal {
 } cr_refusal;
 /* Newest first. */
 cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, const cr_refusal *r), void *user, cr_err *err) CR_MUST_USE;
+/* The address that a provider has verified, of the latest sign-in; "" when there is none. */
+cr_status cr_identity_address(cr_db *db, int64_t user_id, char ret_address[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) CR_MUST_USE;
 /* The name by which a provider showed the person last; "" when there is none. */
 cr_status cr_identity_shown(cr_db *db, int64_t user_id, char ret_shown[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) CR_MUST_USE;
 

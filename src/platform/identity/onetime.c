@@ -68,6 +68,19 @@ cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM links WHERE hash = ? AND seats = 1", "b", hash, sizeof hash);
 }
 
+cr_status cr_onetime_renew(cr_db *db, const unsigned char hash[CR_HASH_BYTES], char ret_token[CR_TOKEN_LEN + 1], unsigned char ret_hash[CR_HASH_BYTES],
+                           cr_err *err) {
+    unsigned char made[CR_HASH_BYTES];
+    cr_token_make(ret_token);
+    cr_token_hash(ret_token, made);
+    CR_TRY(cr_db_run(db, err, "UPDATE links SET hash = ? WHERE hash = ? AND expires_ms >= ? AND used < seats", "bbi", made, sizeof made, hash,
+                     (size_t)CR_HASH_BYTES, cr_wall_ms()));
+    if (cr_db_changes(db) != 1)
+        return spent(err);
+    memcpy(ret_hash, made, sizeof made);
+    return CR_OK;
+}
+
 cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT lower(hex(hash)), expires_ms, seats, used, coalesce(group_name, ''), note FROM links "

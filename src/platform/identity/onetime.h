@@ -35,6 +35,9 @@ cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, ch
 cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) CR_MUST_USE;
 /* Uses the link, or one seat of it; inside the transaction that does what the link is for. */
 cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) CR_MUST_USE;
+/* A new secret in place of the one of this hash, for a mail that is sent (mails.h): links that were given out before for it end. CR_NOT_FOUND as above. */
+cr_status cr_onetime_renew(cr_db *db, const unsigned char hash[CR_HASH_BYTES], char ret_token[CR_TOKEN_LEN + 1], unsigned char ret_hash[CR_HASH_BYTES],
+                           cr_err *err) CR_MUST_USE;
 /* Invitations of rooms that have not expired, newest first. Closing one is CR_NOT_FOUND when there is none of this id. */
 cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) CR_MUST_USE;
 cr_status cr_onetime_close(cr_db *db, const char *id, cr_err *err) CR_MUST_USE;

@@ -11,7 +11,7 @@
 enum { ROUTES_MAX = 100000, SYNC_MS = 30000, RETIRE_MS = 300, RETIRE_MAX_MS = 10000, RETIRED_MAX = 100000 };
 
 typedef struct route {
-    char key[CR_PROXY_KEY_MAX + 1], server[CR_PROXY_SERVER_MAX + 1], address[CR_PROXY_ADDRESS_MAX + 1];
+    char key[CR_PROXY_KEY_MAX + 1], server[CR_PROXY_SERVER_MAX + 1], address[CR_PROXY_ADDRESS_MAX + 1];      /* address "": parked, server is a word */
     cr_loop_fn done;
     void *user;
     bool seen;                /* in the map, by the comparison that runs */
@@ -71,19 +71,23 @@ static void on_added(void *user, const char *key, const char *reply) {
         cr_log(CR_LOG_WARN, "the proxy refused a server", "key=%s reply=%s", key, reply);
 }
 
+static bool is_parked(const route *r) { return !r->address[0]; }
+
 static void send_route(cr_proxy *p, const route *r) {
-    cr_proxy_link_send(p->link, on_added, p, r->key, "add server %s/%s %s weight 0", p->backend, r->server, r->address);
-    cr_proxy_link_send(p->link, NULL, NULL, "", "enable server %s/%s", p->backend, r->server);
+    if (!is_parked(r)) {
+        cr_proxy_link_send(p->link, on_added, p, r->key, "add server %s/%s %s weight 0", p->backend, r->server, r->address);
+        cr_proxy_link_send(p->link, NULL, NULL, "", "enable server %s/%s", p->backend, r->server);
+    }
     cr_proxy_link_send(p->link, on_mapped, p, r->key, "set map %s %s %s", p->map, r->key, r->server);
 }
 
-cr_status cr_proxy_add(cr_proxy *p, const char *key, const char *server, const char *address, cr_loop_fn done, void *user, cr_err *err) {
+static cr_status want(cr_proxy *p, const char *key, const char *server, const char *address, cr_loop_fn done, void *user, cr_err *err) {
     if (strlen(key) > CR_PROXY_KEY_MAX || strlen(server) > CR_PROXY_SERVER_MAX || strlen(address) > CR_PROXY_ADDRESS_MAX ||
         !*key || key[strcspn(key, " ;\n\r\t\\\"'#")] || server[strcspn(server, " ;\n\r\t\\\"'#/")])
         return CR_FAIL(err, CR_INVALID, "the route %s is not one that the proxy can hold", key);
     route *r = cr_map_get(&p->routes, key);
     if (r) {
-        if (strcmp(r->server, server) != 0)
+        if (!is_parked(r) && strcmp(r->server, server) != 0)
             retire(p, r->server);
     } else {
         r = calloc(1, sizeof *r);
@@ -104,14 +108,29 @@ cr_status cr_proxy_add(cr_proxy *p, const char *key, const char *server, const c
     return CR_OK;
 }
 
+cr_status cr_proxy_add(cr_proxy *p, const char *key, const char *server, const char *address, cr_loop_fn done, void *user, cr_err *err) {
+    return *address ? want(p, key, server, address, done, user, err) : CR_FAIL(err, CR_INVALID, "the route %s leads nowhere", key);
+}
+
+cr_status cr_proxy_park(cr_proxy *p, const char *key, const char *value, cr_err *err) { return want(p, key, value, "", NULL, NULL, err); }
+
+static void forget(cr_proxy *p, route *r) {
+    cr_proxy_link_send(p->link, NULL, NULL, "", "del map %s %s", p->map, r->key);
+    cr_map_remove(&p->routes, r->key);
+    free(r);
+}
+
 void cr_proxy_remove(cr_proxy *p, const char *key, const char *server) {
     route *r = cr_map_get(&p->routes, key);
-    if (r && strcmp(r->server, server) == 0) {
-        cr_proxy_link_send(p->link, NULL, NULL, "", "del map %s %s", p->map, key);
-        cr_map_remove(&p->routes, key);
-        free(r);
-    }
+    if (r && !is_parked(r) && strcmp(r->server, server) == 0)
+        forget(p, r);
     retire(p, server);
+}
+
+void cr_proxy_unpark(cr_proxy *p, const char *key) {
+    route *r = cr_map_get(&p->routes, key);
+    if (r && is_parked(r))
+        forget(p, r);
 }
 
 /* ---- servers that go ---- */
@@ -232,6 +251,8 @@ static void on_servers(void *user, const char *arg, const char *reply) {
     void *value;
     for (size_t i = 0; (i = cr_map_next(&p->routes, i, NULL, &value));) {
         route *r = value;
+        if (is_parked(r))
+            continue;
         uintptr_t state = (uintptr_t)cr_map_remove(&present, r->server);
         if (state != 1) {     /* missing, or in maintenance */
             p->repairs++;
@@ -303,5 +324,9 @@ void cr_proxy_free(cr_proxy *p) {
 }
 
 void cr_proxy_get_state(const cr_proxy *p, cr_proxy_state *ret_state) {
-    *ret_state = (cr_proxy_state){cr_proxy_link_is_up(p->link), p->pid, (int64_t)p->routes.len, p->repairs};
+    int64_t n = 0;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&p->routes, i, NULL, &value));)
+        n += !is_parked(value);
+    *ret_state = (cr_proxy_state){cr_proxy_link_is_up(p->link), p->pid, n, p->repairs};
 }

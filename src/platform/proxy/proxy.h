@@ -28,7 +28,7 @@ typedef struct cr_proxy_settings {
 typedef struct cr_proxy_state {
     bool connected;
     int64_t pid;                  /* of the HAProxy worker, 0 when not known */
-    int64_t routes;               /* wanted */
+    int64_t routes;               /* wanted, to servers */
     int64_t repairs;              /* differences found and mended since the start */
 } cr_proxy_state;
 
@@ -40,6 +40,10 @@ cr_status cr_proxy_add(cr_proxy *proxy, const char *key, const char *server, con
                        cr_err *err) CR_MUST_USE;
 /* Takes the route away when it still leads to this server, cuts its connections, deletes the server. */
 void cr_proxy_remove(cr_proxy *proxy, const char *key, const char *server);
+/* Wants key -> value, where value names no server: the configuration knows what it means. A route of this key, if there is one, is gone then. */
+cr_status cr_proxy_park(cr_proxy *proxy, const char *key, const char *value, cr_err *err) CR_MUST_USE;
+/* Takes such an entry away; a route of this key stays. */
+void cr_proxy_unpark(cr_proxy *proxy, const char *key);
 /* Cuts what is open to this server, of everybody; the route stays, and whoever may comes back. */
 void cr_proxy_cut(cr_proxy *proxy, const char *server);
 /* HAProxy may have lost something: look at once. */

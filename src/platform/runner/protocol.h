@@ -43,7 +43,7 @@ typedef enum cr_msg_kind {
 /* How the names of a cluster's processes begin; no server of a person has such a name. */
 #define CR_CLUSTER_SERVER "dask-"
 
-enum { CR_MSG_MAGIC = 0x4352000B, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
+enum { CR_MSG_MAGIC = 0x4352000C, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
