@@ -190,7 +190,8 @@ typedef struct cr_sink {
 /* Several arrays, each to its sink, in shared scans. */
 CR_API cr_status cr_compute_to(cr_context *c, int n, cr_array *const *arrays, const cr_sink *sinks, cr_err *err) CR_MUST_USE;
 
-/* What cr_compute would do: phases, scans, bytes read per source, re-decode factor, memory. Text for people; caller frees with cr_free. */
+/* What cr_compute would do: phases, scans, bytes read per source, re-decode factor, memory, and about how long it takes (an estimate by rates
+ * that the context measures when it is first asked). Text for people; caller frees with cr_free. */
 CR_API cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) CR_MUST_USE;
 CR_API void cr_free(void *p);
 

@@ -4,6 +4,7 @@ The variables are handed over as stored; xarray's own decoders are put around th
 manager asks (decoding.py). Without chunks= the values are read by Craton when they are needed, as with any other engine.
 """
 
+import math
 import os
 
 import numpy as np
@@ -17,24 +18,43 @@ from xarray.core.variable import Variable
 from . import _craton
 from .array import wrap
 from .graph import adopt
+from .runtime import cluster_for_user, compute_short
 from .selection import outer
 
 
 _MOST_GROUPS = 10000
+_SHORT_BYTES = 1 << 16        # a variable of at most so many bytes, in chunks of at most _SHORT_CHUNK_BYTES, is read on the thread that asks
+_SHORT_CHUNK_BYTES = 1 << 20
+_MOST_KEPT_BYTES = 1 << 20    # of a coordinate that becomes an index
 
 
 class StoredArray(BackendArray):
-    """A variable as stored. Pickles as the path and name of its file."""
+    """A variable as stored. Pickles as the path and name of its file.
 
-    def __init__(self, array):
-        self.craton_array = array
+    keep: the values stay when they have been read once. For the small coordinates that xarray makes an index of, and asks for up
+    to three times before (the first, the last, all)."""
+
+    def __init__(self, array, short=False, keep=False):
+        self.craton_array, self.short, self.keep = array, short, keep
         self.shape, self.dtype = array.shape, array.dtype
+        self._values = None
+
+    def __getstate__(self):
+        return {**self.__dict__, "_values": None}
 
     def __getitem__(self, key):
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key):
-        return outer(self.craton_array, key).compute()
+        if not self.keep:
+            return self._compute(outer(self.craton_array, key))
+        if self._values is None:
+            self._values = self._compute(self.craton_array)
+        # A copy: what is given may be written to.
+        return np.array(indexing.NumpyIndexingAdapter(self._values).oindex[indexing.OuterIndexer(_as_arrays(key))])
+
+    def _compute(self, array):
+        return compute_short(array._node, array.dtype) if self.short and cluster_for_user(None) is None else array.compute()
 
 
 class StoredText(BackendArray):
@@ -86,7 +106,7 @@ def attribute_value(code, payload, plain):
     return values[0] if values.size == 1 else values.copy()
 
 
-def _path(filename_or_obj):
+def path_here(filename_or_obj):
     try:
         path = os.fspath(filename_or_obj)
     except TypeError:
@@ -176,16 +196,29 @@ class CratonStore(AbstractDataStore):
         elif v["problem"]:
             data = Unreadable(v["name"], v["shape"], np.dtype(_text_code(v["dtype"])), v["problem"])
         else:
-            node = adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"], *([True] if self.missing else []))
-            array = wrap(node, np.dtype(_text_code(v["dtype"])))
-            data = StoredArray(array)
-            encoding["preferred_chunks"] = {d: c[0] if c else 1 for d, c in zip(v["dims"], array.chunks)}
+            array = wrap(self._node(v), np.dtype(_text_code(v["dtype"])))
+            data = StoredArray(array, *_read_how(v, array))
+            encoding["preferred_chunks"] = self._preferred_chunks(v, array)
             encoding.update(_storage_encoding(v, self.plain))
         return Variable(tuple(v["dims"]), indexing.LazilyIndexedArray(data), attrs, encoding)
+
+    def _node(self, v):
+        return adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"], *([True] if self.missing else []))
+
+    def _preferred_chunks(self, v, array):
+        return {d: c[0] if c else 1 for d, c in zip(v["dims"], array.chunks)}
 
     def close(self):
         # Arrays keep what they need of the file; the last of them closes it.
         self._file = None
+
+
+def _read_how(v, array):
+    """Whether a variable is read on the thread that asks, and whether it is kept."""
+    chunk = math.prod(v["shards"] or v["chunks"] or v["shape"]) * array.itemsize
+    one_file = array.shape == tuple(v["shape"])
+    short = one_file and array.nbytes <= _SHORT_BYTES and chunk <= _SHORT_CHUNK_BYTES
+    return short, list(v["dims"]) == [v["name"]] and array.nbytes <= _MOST_KEPT_BYTES
 
 
 def _text_code(code):
@@ -234,7 +267,7 @@ class CratonBackend(BackendEntrypoint):
         # consolidated is for programs that were written for engine="zarr": whatever is there is found either way.
         if unreadable not in ("raise", "missing"):
             raise ValueError(f"craton: unreadable is 'raise' or 'missing', not {unreadable!r}")
-        store = CratonStore(_path(_references(filename_or_obj, storage_options)), group, unreadable == "missing")
+        store = CratonStore(path_here(_references(filename_or_obj, storage_options)), group, unreadable == "missing")
         with close_on_error(store):
             return StoreBackendEntrypoint().open_dataset(
                 store,
@@ -249,7 +282,7 @@ class CratonBackend(BackendEntrypoint):
 
     def open_groups_as_dict(self, filename_or_obj, *, group=None, **options):
         """{"/": Dataset, "/a": Dataset, "/a/b": ...}, from the group on."""
-        path, found = _path(_references(filename_or_obj, options.pop("storage_options", None))), {}
+        path, found = path_here(_references(filename_or_obj, options.pop("storage_options", None))), {}
         begin = "/".join(n for n in (group or "").split("/") if n)
         pending = [""]
         while pending:

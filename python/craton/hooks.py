@@ -8,6 +8,7 @@ through untouched, and what another version of xarray does not have is left out.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
 * groupby lists the members of every group whether anybody asks or not: for a map of labels in a loop over its pixels, which costs more than the
   reduction. They are sorted instead; the lists are the same.
+* open_mfdataset joins like files before they are decoded (series.py).
 * map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
 """
 
@@ -20,6 +21,7 @@ import numpy as np
 from . import bynumpy
 from .array import Array
 from .pythonnode import python_node
+from .series import series_or
 
 _DASK_TOO = ("xarray.core.accessor_dt", "xarray.computation.weighted", "xarray.computation.fit")
 _here = threading.local()
@@ -35,6 +37,8 @@ def hook_xarray():
     _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: _members_of_groups)
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
+    for name in ("xarray", "xarray.backends.api"):
+        _wrap(name, "open_mfdataset", series_or)
     for name in ("xarray.core.duck_array_ops", "xarray.core.missing"):
         _wrap(name, "push", _push_or)
 

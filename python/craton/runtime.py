@@ -88,6 +88,17 @@ def compute_nodes(nodes, dtypes):
     return results
 
 
+def compute_short(node, dtype):
+    """The same for one node of a file that is read within a moment: no thread is started, and Ctrl-C waits for it."""
+    if getattr(_here, "depth", 0) or OPTIONS["progress"]:
+        return compute_nodes([node], [dtype])[0]
+    refuse_inside_map_blocks()
+    values = np.empty(node.shape, dtype)
+    context().compute((node,), (values.view(node_code(dtype)),), None, True)
+    warn_of_unreadable()
+    return values
+
+
 def cluster_for_user(cluster):
     """The Dask cluster that the user has named, here or by set_cluster; None: this process."""
     if cluster is None and "craton.cluster" not in sys.modules or getattr(_here, "depth", 0):

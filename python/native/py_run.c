@@ -2,7 +2,8 @@
  *
  * The engine works on a thread of its own; the thread that called waits without the GIL and wakes twenty times a second to
  * answer signals (Ctrl-C cancels, and is raised when the engine has stopped) and to report progress. Computations of one
- * context run one after the other. */
+ * context run one after the other. What is over within a moment (a coordinate, while a file is opened) is done by the thread
+ * that called, if the context is free: to start a thread would take longer. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -141,6 +142,28 @@ PyObject *context_run(Context *self, cr_status (*function)(void *data, cr_contex
     return work.status == CR_OK ? Py_NewRef(Py_None) : raise_error(work.status, &work.err);
 }
 
+/* On this thread, unless the context is busy: then *ret_done is false. Signals are answered afterwards. */
+static PyObject *context_run_here(Context *self, cr_status (*function)(void *data, cr_context *c, cr_err *err), void *data, bool *ret_done) {
+    cr_err err = CR_ERR_INIT;
+    cr_status status = CR_OK;
+    Py_BEGIN_ALLOW_THREADS
+    pthread_mutex_lock(&self->mutex);
+    *ret_done = !self->busy;
+    self->busy = true;
+    pthread_mutex_unlock(&self->mutex);
+    if (*ret_done) {
+        status = function(data, self->context, &err);
+        pthread_mutex_lock(&self->mutex);
+        self->busy = false;
+        pthread_cond_broadcast(&self->changed);
+        pthread_mutex_unlock(&self->mutex);
+    }
+    Py_END_ALLOW_THREADS
+    if (*ret_done && PyErr_CheckSignals() < 0)
+        return NULL;
+    return status == CR_OK ? Py_NewRef(Py_None) : raise_error(status, &err);
+}
+
 /* ---- the type --------------------------------------------------------------------------------------------------- */
 
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -216,10 +239,12 @@ static void drop_arrays(cr_array **arrays, Py_ssize_t n) {
     PyMem_Free(arrays);
 }
 
-/* compute(nodes, buffers, progress=None): each buffer is writable memory for the whole result. */
+/* compute(nodes, buffers, progress=None, short=False): each buffer is writable memory for the whole result. short: it takes a moment, and calls
+ * nothing back; do it here. */
 static PyObject *context_compute(PyObject *object, PyObject *args) {
     PyObject *nodes, *buffers, *progress = Py_None, *result = NULL;
-    if (!PyArg_ParseTuple(args, "O!O!|O:compute", &PyTuple_Type, &nodes, &PyTuple_Type, &buffers, &progress))
+    int is_short = 0;
+    if (!PyArg_ParseTuple(args, "O!O!|Op:compute", &PyTuple_Type, &nodes, &PyTuple_Type, &buffers, &progress, &is_short))
         return NULL;
     Py_ssize_t n = PyTuple_Size(nodes), n_views = 0;
     if (n != PyTuple_Size(buffers) || n > INT32_MAX) {
@@ -247,7 +272,13 @@ static PyObject *context_compute(PyObject *object, PyObject *args) {
         out[n_views] = view->buf;
     }
     compute_job work = {.n = (int)n, .arrays = arrays, .out = out};
-    result = context_run((Context *)object, run_compute, &work, progress);
+    bool did = false;
+    if (is_short)
+        result = context_run_here((Context *)object, run_compute, &work, &did);
+    if (!did) {
+        Py_XDECREF(result);
+        result = context_run((Context *)object, run_compute, &work, progress);
+    }
 done:
     for (Py_ssize_t i = 0; i < n_views; i++)
         PyBuffer_Release(&views[i]);
@@ -336,7 +367,7 @@ static PyObject *context_get_peak_bytes(PyObject *self, void *closure) {
 }
 
 static PyMethodDef context_methods[] = {
-    {"compute", context_compute, METH_VARARGS, "compute(nodes, buffers, progress=None)"},
+    {"compute", context_compute, METH_VARARGS, "compute(nodes, buffers, progress=None, short=False)"},
     {"compute_to", context_compute_to, METH_VARARGS, "compute_to(nodes, functions, chunks, progress=None)"},
     {"explain", context_explain, METH_O, "explain(nodes): what a computation would do, as text"},
     {"cancel", context_cancel, METH_NOARGS, "cancel(): stops the running computation"},

@@ -34,6 +34,7 @@ cr_status cr_context_new(const cr_context_options *options, cr_context **ret_con
         return status;
     }
     pthread_mutex_init(&c->busy, NULL);
+    pthread_mutex_init(&c->rates_lock, NULL);
     cr_slab_init(&c->slab);
     c->slab.limit_bytes = c->memory_limit_bytes;
     *ret_context = c;
@@ -46,6 +47,7 @@ void cr_context_free(cr_context *c) {
     cr_team_free(c->team);
     cr_slab_done(&c->slab);
     pthread_mutex_destroy(&c->busy);
+    pthread_mutex_destroy(&c->rates_lock);
     free(c);
 }
 

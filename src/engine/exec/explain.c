@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "engine/array/weights.h"
+#include "engine/exec/foretell.h"
 #include "engine/exec/run.h"
 
 #define MOST_TEXT_BYTES ((size_t)1 << 20)
@@ -16,32 +17,6 @@ static const char *leaf_name(const cr_leaf *l) {
         return s->path != NULL ? s->path : s->ops->name;
     }
     return l->kind == CR_LEAF_CODES ? "group codes" : cr_array_op(l->node);
-}
-
-/* Chunks that cells touch, over chunks there are: how often a chunk is decoded. Product of the axes' own factors. Cells that were cut finer
- * are cells like others; only below a concat, where positions mean little, the number of cuts has to do. */
-static double redecode(const cr_scan *scan, const cr_leaf *l) {
-    double touched = 1, chunks = 1;
-    if (scan->program.n_scopes > 0)
-        return (double)CR_MAX(1, scan->refine);
-    for (int a = 0; a < l->access->ndim; a++) {
-        const cr_access_axis *x = &l->access->axis[a];
-        if (x->dim < 0)
-            continue;
-        int64_t last = -1, n = 0, t = 0;
-        for (int64_t i = 0; i < scan->cells.n[x->dim]; i++) {
-            int64_t lo = cr_cells_begin(&scan->cells, x->dim, i), hi = scan->cells.ends[x->dim][i];
-            int64_t from = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[lo] : x->start + x->step * lo);
-            int64_t to = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[hi - 1] : x->start + x->step * (hi - 1));
-            int64_t across = (from < to ? to - from : from - to) + 1;
-            t += across;
-            n += across - (from == last);
-            last = to;
-        }
-        touched *= (double)CR_MAX(1, t);
-        chunks *= (double)CR_MAX(1, n);
-    }
-    return touched / chunks;
 }
 
 static void explain_leaves(const cr_scan *scan, cr_buf *b) {
@@ -72,7 +47,7 @@ static void explain_leaves(const cr_scan *scan, cr_buf *b) {
         cr_buf_addf(b, "    reads %s, %s decoded", leaf_name(l), cr_text_bytes(l->read_bytes, bytes, sizeof bytes));
         if (l->kind == CR_LEAF_STORED) {
             const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
-            double again = scan->nested ? 1 : redecode(scan, l); /* boxes are not known here */
+            double again = scan->nested ? 1 : cr_foretell_redecode(scan, l); /* boxes are not known here */
             cr_buf_addf(b, ", chunks of %s", cr_text_bytes(s->chunk_bytes, bytes, sizeof bytes));
             if (again > 1.005)
                 cr_buf_addf(b, ", each decoded %.2f times", again);
@@ -131,17 +106,30 @@ static void explain_columns(const cr_columns *g, cr_buf *b) {
     cr_buf_addf(b, "    memory at most %s\n", cr_text_bytes(g->bytes, bytes, sizeof bytes));
 }
 
+static void explain_time(const cr_foretold *f, cr_buf *b) {
+    char copies[32], inflates[32];
+    cr_buf_addf(b, "about %.2g s, an estimate: %.2g s to read and decode, %.2g s to compute%s\n", f->read_s + f->compute_s, f->read_s,
+                f->compute_s, f->n_callbacks > 0 ? ", and what Python functions take, which is not known" : "");
+    cr_buf_addf(b, "    by rates measured here at first (copying %s/s, inflating %s/s, %.2g ns per element and step), for files in the page cache\n",
+                cr_text_bytes((uint64_t)f->rates.copy_bytes_per_s, copies, sizeof copies),
+                cr_text_bytes((uint64_t)f->rates.inflate_bytes_per_s, inflates, sizeof inflates), f->rates.step_ns);
+}
+
 cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
     cr_plan plan;
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
     cr_auto_buf cr_buf b;
     char need[32], have[32];
+    cr_foretold foretold;
     cr_buf_init(&b, MOST_TEXT_BYTES);
     cr_status status = cr_plan_make(&plan, n, arrays, NULL, &o, err);
+    if (status == CR_OK)
+        status = cr_foretell(c, &plan, &foretold, err);
     if (status == CR_OK) {
         cr_buf_addf(&b, "%d %s, %d %s, memory at most %s of %s\n", plan.n_phases, plan.n_phases == 1 ? "phase" : "phases", plan.n_scans,
                     plan.n_scans == 1 ? "scan" : "scans", cr_text_bytes(plan.peak_bytes, need, sizeof need),
                     cr_text_bytes(plan.limit_bytes, have, sizeof have));
+        explain_time(&foretold, &b);
         for (int32_t i = 0, phase = -1; i < plan.n_scans; i++) {
             if (plan.scans[i].phase != phase)
                 cr_buf_addf(&b, "phase %d\n", (phase = plan.scans[i].phase) + 1);

@@ -21,6 +21,10 @@
 #include "engine/exec/team.h"
 #include "engine/plan/plan.h"
 
+typedef struct cr_rates {         /* foretell.c */
+    double copy_bytes_per_s, inflate_bytes_per_s, step_ns; /* of one thread; 0: not measured yet */
+} cr_rates;
+
 struct cr_context {
     int threads, simd;
     uint64_t memory_limit_bytes, peak_bytes;
@@ -32,6 +36,8 @@ struct cr_context {
     pthread_mutex_t busy;         /* one computation at a time */
     cr_slab slab;
     cr_team *team;
+    pthread_mutex_t rates_lock;
+    cr_rates rates;
 };
 
 /* Around a call of several computations, and around each of these: a cancel between two of them is for the whole call. */

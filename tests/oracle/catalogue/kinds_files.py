@@ -28,6 +28,10 @@ programs(
     many_nested=lambda ds, run: run.open_many(_years(ds, run), combine="nested", concat_dim="time"),
     many_override=lambda ds, run: run.open_many(_years(ds, run), compat="override", coords="minimal", data_vars="minimal"),
     many_preprocess=lambda ds, run: run.open_many(_years(ds, run), preprocess=lambda d: d[["tas"]].isel(lat=slice(0, 2))),
+    many_unsorted=lambda ds, run: run.open_many(_alike(ds, run)[::-1]),
+    many_alike_mean=lambda ds, run: run.open_many(_alike(ds, run), data_vars="minimal", coords="minimal", compat="override").tas.mean("time"),
+    many_attrs=lambda ds, run: run.open_many(_alike(ds, run, lambda d, y: d.assign(tas=d.tas.assign_attrs(year=y))), combine="nested", concat_dim="time"),
+    many_missing=lambda ds, run: run.open_many(_alike(ds, run, lambda d, y: d.drop_vars("pr") if y == 2001 else d), combine="nested", concat_dim="time"),
     many_chunks=lambda ds, run: run.open_many(_years(ds, run)).chunk(time=365).tas.max("time"),
     members=lambda ds, run: run.open_many(_members(ds, run), combine="nested", concat_dim="member").pr.mean("member"),
 )
@@ -72,6 +76,12 @@ def _packed(run):
 
 def _years(ds, run):
     return [str(run.saved(f"y{y}", ds.drop_vars("index").sel(time=str(y)))) for y in (2000, 2001, 2002)]
+
+
+def _alike(ds, run, change=lambda d, y: d):
+    """Years whose files are of one kind, but for the change."""
+    encoding = {"time": {"units": "days since 2000-01-01", "dtype": "f8"}}
+    return [str(run.saved(f"a{y}", change(ds[["tas", "pr"]].sel(time=str(y)), y), encoding=encoding)) for y in (2000, 2001, 2002)]
 
 
 def _members(ds, run):
