@@ -10,7 +10,7 @@ import inspect
 import numpy as np
 
 from . import _craton
-from .array import Array, wrap
+from .array import Array
 from .backend import CratonStore, path_here
 from .graph import adopt, make
 from .runtime import compute_nodes
