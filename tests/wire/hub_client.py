@@ -1,5 +1,6 @@
 """A cratond of the tests' own: state, sockets, ports, accounts. And a client that sends exactly what it is told."""
 import contextlib
+import errno
 import html
 import http.client
 import json
@@ -23,17 +24,27 @@ PREFIX = Path(os.environ.get("CRATON_PREFIX", "/opt/craton"))
 PASSWORD = "rivers and stones"
 
 
-def free_ports():
-    """Three ports in a row."""
-    while True:
-        first = 20000 + secrets.randbelow(20000)
+def is_free(port):
+    """On all addresses."""
+    for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
         try:
-            for port in range(first, first + 3):
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
+            with socket.socket(family) as s:
+                if family == socket.AF_INET6:
+                    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                s.bind((address, port))
+        except OSError as e:
+            if e.errno == errno.EADDRINUSE:
+                return False
+    return True
+
+
+def free_ports():
+    """Three ports in a row. Below those that the kernel gives to clients: one of these, of whatever loopback address, is in the way of who listens on all
+    addresses, also for a minute after its end."""
+    while True:
+        first = 20000 + secrets.randbelow(12000)
+        if all(is_free(port) for port in range(first, first + 3)):
             return first
-        except OSError:
-            continue
 
 
 class Answer:

@@ -324,7 +324,7 @@ def test_the_fetcher_speaks_to_providers_only(platform, odd):
     for url in (platform.hub + "/hub/health", "http://127.0.0.1:22/", "https://aai.egi.eu/", "http://169.254.169.254/", "file:///etc/passwd", "gopher://127.0.0.1/",
                 odd.issuer.replace("127.0.0.1", "127.0.0.2") + "/keys", odd.issuer + "@evil.example/", odd.issuer + "1/", ""):
         answer = json.loads(ask_fetcher(platform, json.dumps({"url": url}).encode() + b"\n"))
-        assert answer == {"status": 0, "error": "this address is not one of an identity provider"}, url
+        assert answer == {"status": 0, "error": "this address is not one of an identity provider or of the mail server"}, url
     assert b'"status":200' in ask_fetcher(platform, json.dumps({"url": odd.issuer + "/keys"}).encode() + b"\n")
     for line in (b"\n", b"nonsense\n", b"[]\n", b"x" * 200000, json.dumps({"url": odd.issuer + "/keys", "bearer": "a\r\nX: y"}).encode() + b"\n"):
         assert b'"status":200' not in ask_fetcher_or_nothing(platform, line)
