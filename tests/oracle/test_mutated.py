@@ -169,7 +169,8 @@ for n in range(count):
     with open(file, "wb") as f:
         f.write(before)
 assert (look() == whole).all()
-said["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+with open("/proc/self/status") as f: # ru_maxrss has that of the process that began this one
+    said["mib"] = next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) / 1024
 print(json.dumps(said))
 """
 
@@ -189,5 +190,5 @@ def test_survived(tmp_path, name):
     said = json.loads(lines[-1])
     print(name, said)
     assert said["errors"] + said["same"] + said["other"] == COUNT
-    assert said["errors"] > COUNT // 20 and said["same"] > 0
+    assert said["errors"] > COUNT // 20 and said["errors"] < COUNT
     assert said["mib"] < 1024
