@@ -227,7 +227,7 @@ def test_no_peak_is_lost(tmp_path):
 
 @pytest.mark.parametrize("bins", [1, 7, 40])
 def test_histogram_counts(tmp_path, bins):
-    values = np.random.default_rng([SEED, 3]).normal(size=(50, 40)).round(2)
+    values = np.random.default_rng([SEED, 3]).normal(size=(50, 40))      # none on a border, which may differ in the last bit
     values[3] = np.nan
     path = saved(tmp_path, xr.Dataset({"v": (("y", "x"), values)}))
     known, borders = np.histogram(values[np.isfinite(values)], bins)
