@@ -243,7 +243,9 @@ static cr_status print_histogram(sheet *s, cr_err *err) {
     for (int64_t i = 0; i < p->x.n; i++) {
         double long_as = p->values[i] / most * (s->w - 12);
         char text[40];
-        snprintf(text, sizeof text, "%.5g", p->x.borders[i]);
+        int digits = 5;
+        while (snprintf(text, sizeof text, "%.*g", digits, p->x.borders[i]) > MARGIN && digits > 1)      /* cut, it would be another number */
+            digits--;
         margin(s, text);
         if (s->colour)
             colour(s, CR_RGB_LINE, false);
