@@ -263,6 +263,17 @@ def with_profiles(text):
     return WithProfiles
 
 
+class Visitor(Person):
+    """Comes through the front proxy, which says from where."""
+
+    def __init__(self, platform, forwarded):
+        super().__init__(platform)
+        self.forwarded = forwarded
+
+    def ask(self, method, path, body=None, headers=()):
+        return super().ask(method, path, body, {**dict(headers), "X-Forwarded-For": self.forwarded, "X-Forwarded-Proto": "https"})
+
+
 @contextlib.contextmanager
 def running(*options, prepared=False, kind=Platform):
     """A platform of one's own: started with these options, at the end stopped and every trace of it removed."""

@@ -1,11 +1,9 @@
 """IPv6: the loopback, all addresses of both families with TLS, proxies in front; that a network of /64 is one address; and HSTS."""
-import os
-import shutil
 import socket
 import subprocess
 
 import pytest
-from hub_client import PASSWORD, Person, Platform, request, running
+from hub_client import PASSWORD, Person, Platform, Visitor, request, running
 
 NAME = "hub.example.org"
 
@@ -72,28 +70,17 @@ def test_both_families_with_tls():
         assert cookies and all("; Secure" in c and c.startswith("__Host-") for c in cookies)
 
 
+class Behind(Platform):
+    def __init__(self):
+        super().__init__()
+        self.hub, self.to = f"https://{NAME}", "::1"
+        self.options = ("--bind", "::", "--domain", NAME, "--behind-proxy", "::1/128,2001:db8:f::/48")
+
+
 @pytest.fixture(scope="module")
 def behind():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.hub, p.to = f"https://{NAME}", "::1"
-    p.options = ("--bind", "::", "--domain", NAME, "--behind-proxy", "::1/128,2001:db8:f::/48")
-    try:
-        p.start()
+    with running(kind=Behind) as p:
         yield p
-    finally:
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
-
-
-class Visitor(Person):
-    def __init__(self, platform, forwarded):
-        super().__init__(platform)
-        self.forwarded = forwarded
-
-    def ask(self, method, path, body=None, headers=()):
-        return super().ask(method, path, body, {**dict(headers), "X-Forwarded-For": self.forwarded, "X-Forwarded-Proto": "https"})
 
 
 def test_a_proxy_in_front(behind):

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from hub_client import Person, Platform, request, wait_for
+from hub_client import Platform, Visitor, request, wait_for
 from test_session import Lab, start
 
 NAME = "localhost"  # users are at ACCOUNT.localhost
@@ -164,17 +164,6 @@ def behind():
     finally:
         p.stop()
         shutil.rmtree(p.folder, ignore_errors=True)
-
-
-class Visitor(Person):
-    """Comes through the front proxy, which says from where."""
-
-    def __init__(self, platform, forwarded):
-        super().__init__(platform)
-        self.forwarded = forwarded
-
-    def ask(self, method, path, body=None, headers=()):
-        return super().ask(method, path, body, {**dict(headers), "X-Forwarded-For": self.forwarded, "X-Forwarded-Proto": "https"})
 
 
 def test_the_front_proxy_is_believed(behind):

@@ -1,8 +1,8 @@
 /* group_limits.c - reading the setting; whom it concerns. */
 #include "platform/gateway/group_limits.h"
 
-#include <stdio.h>
 #include "base/text.h"
+#include "platform/identity/group_setting.h"
 
 static cr_status read_limit(const char *word, cr_cluster_limits *l, bool *ret_is_one, cr_err *err) {
     static const char *const keys[] = {"clusters=", "workers=", "cores=", "memory="};
@@ -18,51 +18,39 @@ static cr_status read_limit(const char *word, cr_cluster_limits *l, bool *ret_is
     return CR_OK;
 }
 
-/* From the end: words that are limits; what is before them is the name. entry is changed. */
-static cr_status read_entry(char *entry, cr_group_limit *ret_limit, cr_err *err) {
+typedef struct reading {
+    cr_group_limit *limits;
+    int n;
+} reading;
+
+/* From the end: words that are limits; what is before them is the name. */
+static cr_status read_entry(void *user, char *entry, cr_err *err) {
+    reading *r = user;
     cr_group_limit g = {.most = {INT64_MAX, INT64_MAX, INT64_MAX, UINT64_MAX}};
     int found = 0;
-    for (;;) {
-        size_t n = strlen(entry);
-        while (n && entry[n - 1] == ' ')
-            entry[--n] = 0;
-        char *blank = strrchr(entry, ' ');
-        bool is_one = false;
-        if (blank)
-            CR_TRY(read_limit(blank + 1, &g.most, &is_one, err));
+    if (r->n == CR_GROUP_LIMITS_MAX)
+        return CR_FAIL(err, CR_INVALID, "more than %d groups", CR_GROUP_LIMITS_MAX);
+    for (char *word; (word = cr_group_entry_word(entry)); found++) {
+        bool is_one;
+        CR_TRY(read_limit(word, &g.most, &is_one, err));
         if (!is_one)
             break;
-        *blank = 0;
-        found++;
+        cr_group_entry_cut(entry, word);
     }
     if (!found)
         return CR_FAIL(err, CR_INVALID, "'%.80s' is not NAME with clusters=N, workers=N, cores=N or memory=SIZE behind it", entry);
-    if (!cr_group_name_is_right(entry))
-        return CR_FAIL(err, CR_INVALID, "'%.80s' is no name of a group", entry);
-    snprintf(g.group, sizeof g.group, "%s", entry);
-    *ret_limit = g;
+    CR_TRY(cr_group_entry_name(entry, g.group, err));
+    for (int i = 0; i < r->n; i++)
+        if (strcmp(r->limits[i].group, g.group) == 0)
+            return CR_FAIL(err, CR_INVALID, "the group '%.80s' is named twice", g.group);
+    r->limits[r->n++] = g;
     return CR_OK;
 }
 
 cr_status cr_group_limits_read(const char *text, cr_group_limit ret_limits[CR_GROUP_LIMITS_MAX], int *ret_n, cr_err *err) {
-    int count = 0;
-    for (const char *at = text + strspn(text, " ;"); *at; at += strspn(at, " ;")) {
-        char entry[CR_GROUP_NAME_MAX + 256];
-        size_t n = strcspn(at, ";");
-        if (count == CR_GROUP_LIMITS_MAX)
-            return CR_FAIL(err, CR_INVALID, "more than %d groups", CR_GROUP_LIMITS_MAX);
-        if (n >= sizeof entry)
-            return CR_FAIL(err, CR_INVALID, "'%.80s...' is too long", at);
-        memcpy(entry, at, n);
-        entry[n] = 0;
-        CR_TRY(read_entry(entry, &ret_limits[count], err));
-        for (int i = 0; i < count; i++)
-            if (strcmp(ret_limits[i].group, ret_limits[count].group) == 0)
-                return CR_FAIL(err, CR_INVALID, "the group '%.80s' is named twice", ret_limits[i].group);
-        count++;
-        at += n;
-    }
-    *ret_n = count;
+    reading r = {ret_limits, 0};
+    CR_TRY(cr_group_setting_each(text, read_entry, &r, err));
+    *ret_n = r.n;
     return CR_OK;
 }
 

@@ -2,6 +2,7 @@
 #include "platform/identity/folders.h"
 
 #include <stdio.h>
+#include "platform/identity/group_setting.h"
 
 static bool is_name(const char *s) {
     size_t n = strlen(s);
@@ -17,40 +18,24 @@ static int place_of(cr_folders *f, const char *name) {
     return i;
 }
 
-/* entry is changed. */
-static cr_status read_entry(char *entry, cr_folders *f, cr_err *err) {
-    size_t n = strlen(entry);
-    while (n && entry[n - 1] == ' ')
-        entry[--n] = 0;
-    char *blank = strrchr(entry, ' ');
-    if (!blank || !is_name(blank + 1))
+static cr_status read_entry(void *user, char *entry, cr_err *err) {
+    cr_folders *f = user;
+    char *word = cr_group_entry_word(entry), group[CR_GROUP_NAME_MAX + 1];
+    if (!word || !is_name(word))
         return CR_FAIL(err, CR_INVALID, "'%.80s' is not GROUP with the name of a folder behind it (small letters, digits, '-'; not 'shared')", entry);
-    const char *name = blank + 1;
-    while (blank > entry && *blank == ' ')
-        *blank-- = 0;
-    if (!cr_group_name_is_right(entry))
-        return CR_FAIL(err, CR_INVALID, "'%.80s' is no name of a group", entry);
-    int folder = place_of(f, name);
+    cr_group_entry_cut(entry, word);
+    CR_TRY(cr_group_entry_name(entry, group, err));
+    int folder = place_of(f, word);
     if (folder == CR_FOLDERS_MAX || f->n_entries == CR_FOLDER_ENTRIES_MAX)
         return CR_FAIL(err, CR_INVALID, "more than %d folders, or %d entries", CR_FOLDERS_MAX, CR_FOLDER_ENTRIES_MAX);
     f->entry[f->n_entries].folder = folder;
-    snprintf(f->entry[f->n_entries++].group, sizeof f->entry[0].group, "%s", entry);
+    snprintf(f->entry[f->n_entries++].group, sizeof f->entry[0].group, "%s", group);
     return CR_OK;
 }
 
 cr_status cr_folders_read(const char *text, cr_folders *ret_folders, cr_err *err) {
     memset(ret_folders, 0, sizeof *ret_folders);
-    for (const char *at = text + strspn(text, " ;"); *at; at += strspn(at, " ;")) {
-        char entry[CR_GROUP_NAME_MAX + 64];
-        size_t n = strcspn(at, ";");
-        if (n >= sizeof entry)
-            return CR_FAIL(err, CR_INVALID, "'%.80s...' is too long", at);
-        memcpy(entry, at, n);
-        entry[n] = 0;
-        CR_TRY(read_entry(entry, ret_folders, err));
-        at += n;
-    }
-    return CR_OK;
+    return cr_group_setting_each(text, read_entry, ret_folders, err);
 }
 
 typedef struct search {
