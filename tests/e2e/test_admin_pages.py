@@ -91,6 +91,7 @@ def test_disk_space_and_starts_ahead(hub, page):  # noqa: F811
 
     page.goto(hub.hub + "/hub/admin")
     press(page, "Start servers ahead")
+    page.wait_for_url("**/hub/admin/ahead")
     fill(page, "Group", "nobody")
     fill(page, "Keep for hours.*", "2")
     press(page, "Plan")
