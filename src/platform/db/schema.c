@@ -362,5 +362,7 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX mails_next ON mails (state, next_ms);"
      "CREATE INDEX mails_created ON mails (created_ms);"},
+    {22, "languages",
+     "ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';"},          /* chosen, for pages and mails; '' : as the browser asks */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

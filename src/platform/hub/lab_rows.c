@@ -67,7 +67,7 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     s->cpu_milli = (uint32_t)cr_query_int(q, 17);
     s->cleaning = s->state == CR_LAB_STARTING && cr_query_int(q, 20);
     s->guarantee_bytes = (uint64_t)cr_query_int(q, 21);
-    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
+    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : N_("The hub looks for your server."));
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
         json_decref(s->user_options);

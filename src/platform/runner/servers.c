@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/place.h"
 #include "platform/runner/server_life.h"
@@ -65,7 +66,7 @@ static void on_stop(cr_servers *s, const cr_msg_stop *m) {
     cr_server *v = cr_servers_find(s, m->id.generation);
     if (!v || !is_same(v, &m->id)) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_LOST};
-        snprintf(e.text, sizeof e.text, "This server was not running.");
+        snprintf(e.text, sizeof e.text, N_("This server was not running."));
         s->setup.on_event(s->setup.user, &e);
         return;
     }
