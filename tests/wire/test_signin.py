@@ -3,6 +3,7 @@ import re
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -54,6 +55,30 @@ def test_wrong_password_and_unknown_user_look_alike(platform, person, name, pass
     a = other.sign_in(person.name if name == "OWN" else name, password)
     assert a.status == 403 and "User name or password is wrong." in a.text
     assert "__Host-craton-login" not in other.jar
+
+
+def hub_cpu(platform):
+    """Nanoseconds that its threads have worked: no other load of the machine is in them."""
+    total = 0
+    for task in Path(f"/proc/{platform.hub_pid()}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def test_unknown_names_take_as_long(platform, admin):
+    """The hash is computed for names that nobody has, too: time tells them apart no more than the answer does."""
+    spent = {}
+    for known in (True, False):
+        names = [f"timed{i}" if known else f"untimed{i}" for i in range(4)]
+        for name in names if known else ():
+            platform.add_person(admin, name)
+        strangers = [Person(platform) for _ in names]
+        tokens = [s.csrf("/hub/login") for s in strangers]
+        before = hub_cpu(platform)
+        for s, name, token in zip(strangers, names, tokens):
+            assert s.send("/hub/login", {"username": name, "password": "wrong wrong", "_csrf": token}).status == 403
+        spent[known] = hub_cpu(platform) - before
+    assert 0.6 < spent[False] / spent[True] < 1.6 and spent[False] > 4 * 5_000_000, spent
 
 
 def test_attempts_are_limited(platform, person):
