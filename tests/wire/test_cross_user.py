@@ -89,7 +89,13 @@ def state(hub):
     """All that the attempts would change."""
     found = {path: as_(hub, "root1", "GET", "/hub/api/" + path).json() for path in
              ("users", "groups", "users/victim/tokens", "users/eve/tokens", "shares/victim", "share-codes/victim", "users/friend/shared", "start-ahead", "groups/team/shared")}
-    return json.loads(re.sub(r'"last_(activity|used)": "[^"]*"', "", json.dumps(found)).replace(", ,", ",").replace("{, ", "{").replace(", }", "}"))
+    return without_times(found)
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if not k.startswith("last_")}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
 
 
 @pytest.fixture
@@ -101,7 +107,7 @@ def unchanged(hub):
 
 
 def test_the_table_is_read():
-    assert len(API) > 70 and len(ABOUT) > 45 and len(FOR_ALL) > 12 and len(FORMS) > 25 and len(PAGES) > 25
+    assert len(API) > 60 and len(ABOUT) > 40 and len(FOR_ALL) > 12 and len(FORMS) > 25 and len(PAGES) > 25
 
 
 @pytest.mark.parametrize("who", ["eve", "eve's browser", "narrow eve", "narrow victim", "friend", "nobody", "wrong"])
@@ -129,13 +135,11 @@ def test_rest_about_all(hub, unchanged, who):
         assert answer.status in (403, 404), (who, method, target, answer.status, answer.text)
 
 
-@pytest.mark.parametrize("path", ["/hub/api/users/victim/../victim/tokens", "/hub/api/users/%76ictim/tokens", "/hub/api/users/VICTIM/tokens", "/hub/api/users/eve/../victim/tokens",
-                                  "/hub/api/users/eve%2f..%2fvictim/tokens", "/hub/api/users//victim/tokens", "/hub/api//users/victim/tokens", "/hub/api/users/victim%00/tokens",
-                                  "/hub/api/users/victim;/tokens", "/hub/api/users/eve/tokens/../../victim/tokens", "/hub/api/users/vict\u0131m/tokens",
-                                  "/hub/api/users/%76%69%63%74%69%6d/tokens", "/hub/api/users/%2576ictim/tokens", "/hub/api/users/victim /tokens", "/hub/api/users/eve%26victim/tokens"])
-def test_odd_spellings_of_a_name(hub, path):
+@pytest.mark.parametrize("name", ["victim/../victim", "%76ictim", "VICTIM", "eve/../victim", "eve%2f..%2fvictim", "/victim", "victim%00", "victim;", "eve/tokens/../../victim",
+                                  "vict%c4%b1m", "%76%69%63%74%69%6d", "%2576ictim", "victim%20", "eve%26victim", "victim%0a", "eve/%2e%2e/victim", "%ef%bd%96ictim"])
+def test_odd_spellings_of_a_name(hub, name):
     """Of the victim's list of tokens; the plain one is answered to the victim."""
-    path = path.replace(" ", "%20").encode().decode("latin-1") if path.isascii() else "".join(c if ord(c) < 128 else "".join(f"%{b:02x}" for b in c.encode()) for c in path)
+    path = f"/hub/api/users/{name}/tokens"
     for who in ("eve", "narrow victim"):
         answer = as_(hub, who, "GET", path)
         assert answer.status in (400, 403, 404) and NOTE not in answer.text, answer.text
@@ -190,8 +194,6 @@ def test_every_form_by_another_page(hub, unchanged, way):
     right, headers = root.csrf(), ELSEWHERE.get(way, {})
     token = {"no token": None, "zeroes": "0" * 64, "of another session": hub.people["eve"].csrf(), "of no session": Person(hub).csrf("/hub/login"), "in the address": None}.get(way, right)
     for path, _ in FORMS:
-        if path == "/hub/logout" and way == "as text":
-            continue
         fields = {"user": "victim", "username": "victim", "action": "disable", "server": "lab2", "id": "1", "group": "team", "text": "taken", "on": "yes", "scope": "victim/lab2"}
         target = fill(hub, path, "root1")
         if token:
