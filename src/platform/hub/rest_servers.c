@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/named.h"
