@@ -382,3 +382,12 @@ def test_links_to_people_pages_give_no_handle(stage, context, open_page):
     page.evaluate("url => { location = url }", stage.user["eve"] + "hostile/page")
     page.wait_for_url("**/hostile/page")
     assert page.evaluate("window.opener") is None and stage.hub + "/hub/home" not in page.evaluate("document.referrer")
+
+
+def test_signed_out_by_nobody_else(stage, open_page, evil):
+    """By moving the page, and by a window: the hub asks first."""
+    evil.evaluate("url => { window.open(url) }", stage.hub + "/hub/logout")
+    evil.evaluate("url => { location = url }", stage.hub + "/hub/logout")
+    evil.wait_for_url("**/hub/logout")
+    assert "Sign out?" in evil.inner_text("main")
+    still_alice(open_page, stage)

@@ -41,6 +41,24 @@ def test_sign_in_and_out(platform, person):
     assert person.get("/hub/home").status == 200
 
 
+@pytest.mark.parametrize("headers", [
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site", "Referer": "http://eve.localhost:PORT/user/eve/"},
+    {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost.evil.example:PORT/"}, {"Sec-Fetch-Site": None, "Referer": "http://evil.example/"},
+    {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost:PORTX/"}, {"Sec-Fetch-Site": "cross-site", "Referer": "NAME.localhost:PORT"},
+])
+def test_no_page_signs_somebody_out_unseen(platform, person, headers):
+    """By a link, a window or a redirection: it is asked first. Typed, by the hub's own page and from the own JupyterLab it is not."""
+    def filled(given):
+        return {k: v and v.replace("NAME", person.name).replace("PORT", str(platform.port + 1)) for k, v in given.items()}
+    answer = person.ask("GET", "/hub/logout", headers=filled(headers))
+    assert answer.status == 200 and "Sign out?" in answer.text and not [c for c in answer.cookies() if "login" in c]
+    assert person.get("/hub/home").status == 200
+    assert person.post("/hub/logout", {}, "/hub/home").status == 303      # what the button of that page sends
+    for good in ({"Sec-Fetch-Site": "none"}, {}, {"Sec-Fetch-Site": None}, {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost:PORT/user/NAME/lab"}):
+        assert person.sign_in(person.name).status == 303
+        assert person.ask("GET", "/hub/logout", headers=filled(good)).status == 303 and person.get("/hub/home").status == 303, good
+
+
 def test_cookie_is_new_at_every_sign_in(platform, person):
     before = person.jar["__Host-craton-login"]
     person.jar.pop("__Host-craton-login")
