@@ -362,6 +362,9 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX mails_next ON mails (state, next_ms);"
      "CREATE INDEX mails_created ON mails (created_ms);"},
+    {21, "guests who are put out later; homes that could not be counted to their end",
+     "ALTER TABLE servers ADD COLUMN guests_out_ms INTEGER NOT NULL DEFAULT 0;"   /* when what is open to it is cut (wall), see hub/lab.h; 0: never */
+     "ALTER TABLE disk_use ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},          /* some of it is not in the figure, see runner/disk_walk.h */
     {22, "languages",
      "ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';"},          /* chosen, for pages and mails; '' : as the browser asks */
 };

@@ -29,7 +29,7 @@
 typedef struct cr_site cr_site;
 typedef struct cr_control cr_control;
 
-enum { CR_TOKEN_USES_MAX = 256 };
+enum { CR_TOKEN_USES_MAX = 256, CR_VISITS_MAX = 256 };
 
 struct cr_hub;
 /* What a later folder of the platform does inside the hub process; daemon/main.c hands it in. */
@@ -97,6 +97,8 @@ typedef struct cr_hub {
     char tls_problem[256];
     struct { int64_t id, ms; } token_uses[CR_TOKEN_USES_MAX];      /* not written yet, see rest_tokens.c */
     int n_token_uses;
+    struct { int64_t who, server_id, ms; } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
+    int next_visit;
     int exit_code;
     int64_t started_ms;       /* wall */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */

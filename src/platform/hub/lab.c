@@ -158,6 +158,39 @@ static void resume_deadline(cr_lab *s) {
     cr_timer_start(s->hub->loop, &s->deadline, CR_MIN(CR_MAX(left, (int64_t)RESUMED_MS), (int64_t)START_MS), on_start_late, s);
 }
 
+/* ---- guests ---- */
+
+static void on_guests(void *user);
+
+/* What is to be cut waits until there is a way to the server that can be cut. */
+static void wait_for_guests(cr_lab *s) {
+    int64_t left = s->guests_out_ms - cr_wall_ms();
+    if (s->guests_out_ms && s->state == CR_LAB_READY && !cr_timer_running(&s->guests))
+        cr_timer_start(s->hub->loop, &s->guests, CR_MIN(CR_MAX(left, (int64_t)0), (int64_t)GUESTS_MS), on_guests, s);
+}
+
+static void on_guests(void *user) {
+    cr_lab *s = user;
+    char link[CR_LINK_MAX];
+    bool again = s->guests_again;
+    s->guests_again = false;
+    if (s->state != CR_LAB_READY)
+        return;          /* what begins anew cuts nothing, see start_rows() */
+    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
+    cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
+    cr_lab_rows_guests(s, again ? cr_wall_ms() + GUESTS_MS : 0);
+    wait_for_guests(s);
+}
+
+/* Who takes a link and gives it back all the time holds up nobody's end. */
+void cr_lab_put_guests_out(cr_lab *s) {
+    if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_WAITING)
+        return;
+    s->guests_again = cr_timer_running(&s->guests);
+    cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS);
+    wait_for_guests(s);
+}
+
 static void on_routed(void *user) {
     cr_lab *s = user;
     if (s->state != CR_LAB_ROUTING)
@@ -175,6 +208,7 @@ static void on_routed(void *user) {
         cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
     }
     set_state(s, CR_LAB_READY, 100, N_("Your server is ready."));
+    wait_for_guests(s);
     cr_lab_queue_go_on(s->hub);
 }
 
@@ -408,26 +442,6 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
     }
 }
 
-static void on_guests(void *user) {
-    cr_lab *s = user;
-    char link[CR_LINK_MAX];
-    bool again = s->guests_again;
-    s->guests_again = false;
-    if (s->state != CR_LAB_READY)
-        return;
-    if (again)
-        cr_lab_put_guests_out(s);
-    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
-    cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
-}
-
-/* Who takes a link and gives it back all the time holds up nobody's end. */
-void cr_lab_put_guests_out(cr_lab *s) {
-    if (cr_timer_running(&s->guests))
-        s->guests_again = true;
-    else if (s->state == CR_LAB_READY)
-        cr_timer_start(s->hub->loop, &s->guests, GUESTS_MS, on_guests, s);
-}
 
 void cr_lab_note_activity(cr_lab *s, int64_t wall_ms) {
     if (wall_ms > s->last_activity_ms) {

@@ -136,8 +136,9 @@ static void tell_places(cr_hub *hub) {
 
 cr_status cr_lab_queue_add(cr_lab *s, cr_err *err) {
     int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ? WHERE id = ?",
-                     "iiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, s->id));
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ?, "
+                     "cleaning = ? WHERE id = ?",
+                     "iiiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, (int64_t)s->cleaning, s->id));
     s->stop_reason[0] = s->stop_text[0] = 0;
     s->waiting_ms = s->started_ms = now;
     s->failed = false;

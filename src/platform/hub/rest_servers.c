@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/language.h"
@@ -155,29 +156,42 @@ static cr_status prepare(cr_request *req, const cr_person *person, cr_lab **serv
     return *name && title && *title ? cr_lab_set_title(*server, title, err) : CR_OK;
 }
 
+/* false: replied. */
+static bool begin(cr_request *req, cr_lab *s) {
+    const json_t *options = cr_rest_options_of(req);
+    cr_err err = CR_ERR_INIT;
+    if (s->state == CR_LAB_STOPPED)
+        s->cleaning = false;
+    if (s->state == CR_LAB_READY) {
+        cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
+        return false;
+    }
+    if (!cr_notices_let_start(req, s))
+        return false;
+    if ((!options || (s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING) || cr_choice_set(s, options, &err) == CR_OK) &&
+        cr_lab_start(s, &err) == CR_OK)
+        return true;
+    cr_reply_err(req, &err);
+    return false;
+}
+
+/* A named server that was made for this request goes again when it was refused: what is wrong does not count as one of the person's. */
 void cr_api_server_start(cr_request *req) {
     cr_person person;
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
     if (!find_server(req, CR_SCOPE_START_SERVERS, &person, &s) || !cr_rest_check_options(req))
         return;
-    const json_t *options = cr_rest_options_of(req);
+    bool made = !s && *cr_rest_server_name(req);
     if (prepare(req, &person, &s, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    if (s->state == CR_LAB_STOPPED)
-        s->cleaning = false;
-    if (s->state == CR_LAB_READY)
-        cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
-    else if (!cr_notices_let_start(req, s))
-        return;
-    else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
-             cr_lab_start(s, &err) != CR_OK)
-        cr_reply_err(req, &err);
-    else {
+    if (begin(req, s)) {
         cr_rest_note_other(req, CR_AUDIT_SERVER_STARTED, s);
         cr_reply_empty(req, 202);
+    } else if (made && cr_lab_remove(s, &err) != CR_OK) {
+        cr_log_err(CR_LOG_WARN, "taking back a server that was refused", &err);
     }
 }
 

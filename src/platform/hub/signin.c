@@ -226,12 +226,25 @@ void cr_login_post(cr_request *req) {
 
 /* ---- sign out ---- */
 
+/* By a link or a window of another site, which would sign somebody out unseen. The person's own server may: JupyterLab's Log Out comes from there. */
+static bool leads_here_from_elsewhere(const cr_request *req) {
+    const char *site = cr_request_header(req, "Sec-Fetch-Site"), *from = cr_request_header(req, "Referer");
+    char own[CR_URL_MAX];
+    if (!(req->method & (CR_GET | CR_HEAD)) || (site ? strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0 : !from))
+        return false;
+    const char *hub = cr_hub_of(req)->hub_origin;
+    cr_url_user_origin(cr_hub_of(req)->config, cr_caller_of(req)->person.account, own, sizeof own);
+    size_t n = from ? strcspn(from, "/") : 0;      /* of the scheme; then its two slashes and the host */
+    n = from && cr_starts_with(from + n, "//") ? n + 2 + strcspn(from + n + 2, "/") : 0;
+    return !n || ((strlen(own) != n || strncmp(from, own, n) != 0) && (strlen(hub) != n || strncmp(from, hub, n) != 0));
+}
+
 /* Also the server's own cookie has to go: the browser passes through the server's logout page, which comes back here. */
 void cr_logout(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_caller *c = cr_caller_of(req);
-    if (!c->signed_in) {
-        cr_site_page(req, 200, "signed_out", json_pack("{s:o}", "providers", cr_oidc_ways_out(hub)));
+    if (!c->signed_in || leads_here_from_elsewhere(req)) {
+        cr_site_page(req, 200, "signed_out", json_pack("{s:b, s:o}", "ask", c->signed_in, "providers", cr_oidc_ways_out(hub)));
         return;
     }
     cr_err err = CR_ERR_INIT;

@@ -117,7 +117,7 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     CR_TRY(cr_server_environment(s->setup.config, environment, err));
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_group_folders_of(&s->folders, m->folders, &u);
-    CR_TRY(cr_group_folders_show(&s->folders, m->id.account, &u, m->folders, err));
+    CR_TRY(cr_group_folders_show(&s->folders, s->jobs, m->id.account, &u, m->folders, err));
     cr_owner_rules_admit(s->rules, u.uid);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
