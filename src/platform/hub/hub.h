@@ -77,6 +77,7 @@ typedef struct cr_hub {
     cr_loop_source *runner_watch, *term_watch;
     cr_control *control;
     cr_map servers;           /* see lab.h */
+    size_t servers_most;      /* with more of them in memory it is time for cr_labs_trim() */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
     struct cr_disk_watch *disk;    /* see disk.h */
@@ -101,6 +102,8 @@ typedef struct cr_hub {
     int next_visit;
     int exit_code;
     int64_t started_ms;       /* wall */
+    int64_t clock_ahead_ms;   /* wall time minus monotonic time, see clock_set.h */
+    int64_t clock_back_ms;    /* by how much it was set back since the hub runs */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
     char hub_url[512];        /* http://127.0.0.1:8000/craton: what links begin with */
     bool secure_cookies;      /* __Host- cookies: loopback or TLS */

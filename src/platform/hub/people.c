@@ -19,14 +19,15 @@ static const char *server_word(cr_lab_state state) {
            : state == CR_LAB_STOPPING ? N_("stopping") : N_("starting");
 }
 
-/* How many named servers of the person are not stopped: those are in memory. */
+/* How many named servers of the person are not stopped; none when it cannot be read. */
 static int further(const cr_hub *hub, int64_t user_id) {
     int n = 0;
-    void *value;
-    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
-        const cr_lab *s = value;
-        n += s->user_id == user_id && s->name[0] && s->state != CR_LAB_STOPPED;
-    }
+    cr_err err = CR_ERR_INIT;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(hub->db, &q, &err, "SELECT count(*) FROM servers WHERE user_id = ? AND name > '' AND (running = 1 OR waiting_ms > 0)", "i", user_id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "counting servers", &err);
+    else if (cr_query_next(&q))
+        n = (int)cr_query_int(&q, 0);
     return n;
 }
 

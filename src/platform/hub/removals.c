@@ -207,7 +207,7 @@ void cr_removals_on_minute(cr_hub *hub) {
 void cr_removals_text(cr_hub *hub, cr_buf *out) {
     cr_err err = CR_ERR_INIT;
     cr_query q = CR_QUERY_INIT;
-    if (cr_query_open(hub->db, &q, &err, "SELECT u.name, r.problem, r.attempts FROM removals r JOIN users u ON u.id = r.user_id ORDER BY u.name", "") != CR_OK)
+    if (cr_query_open(hub->db, &q, &err, "SELECT u.name, r.problem, r.attempts FROM removals r CROSS JOIN users u ON u.id = r.user_id ORDER BY u.name", "") != CR_OK)
         return;
     while (cr_query_next(&q)) {
         const char *problem = cr_query_text(&q, 1);
