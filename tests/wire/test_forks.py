@@ -28,7 +28,7 @@ def parent(tmp_path_factory):
     modules = tmp_path_factory.mktemp("start") / "modules"
     modules.write_text("jupyterhub.metrics\n")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = subprocess.Popen([PYTHON, START / "prepared.py", modules, "." * 300], env={"HOME": "/nonexistent"}, cwd="/",
+    process = subprocess.Popen([PYTHON, "-B", START / "prepared.py", modules, "." * 300], env={"HOME": "/nonexistent"}, cwd="/",
                                pass_fds=(3,), preexec_fn=lambda: os.dup2(theirs.fileno(), 3))
     theirs.close()
     ours.settimeout(60)
@@ -106,14 +106,14 @@ print("right")
 
 def test_entry_points_are_remembered_as_long_as_they_are_right(tmp_path):
     program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + ENTRY_POINTS
-    answer = subprocess.run([PYTHON, "-W", "ignore::DeprecationWarning", "-c", program], capture_output=True, text=True)
+    answer = subprocess.run([PYTHON, "-B", "-W", "ignore::DeprecationWarning", "-c", program], capture_output=True, text=True)
     assert answer.stdout == "right\n", answer.stderr
 
 
 def test_list_of_modules():
     """The parent of servers has in memory what makes their start dear, and nothing of what depends on the person."""
     program = f"import sys; sys.path.insert(0, {str(START)!r}); import json, prepared; print(json.dumps(sorted(prepared.TAINTED['modules'])))"
-    tainted = json.loads(subprocess.run([PYTHON, "-c", program], capture_output=True, check=True).stdout)
+    tainted = json.loads(subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, check=True).stdout)
     listed = set((START / "modules").read_text().split("\n"))
     assert {"jupyterhub.orm", "jupyterhub.handlers.base", "IPython", "jupyterlab.labapp"} <= listed
     assert not {name for name in listed for bad in tainted if name == bad or name.startswith(bad + ".")}
