@@ -328,7 +328,7 @@ def test_pages(platform, admin):
     answer = person.post("/hub/spawn", {"server": "side"}, "/hub/spawn/hedy/side")
     assert answer.status == 303 and answer.location == "/hub/spawn-pending/hedy/side"
     pending = person.get(answer.location)
-    assert pending.status == 303 or 'data-progress="/hub/api/users/hedy/servers/side/progress"' in pending.text
+    assert pending.status == 303 or 'data-progress="/hub/api/users/hedy/servers/side/progress?page=yes"' in pending.text
     wait_for(lambda: model(person, "side").get("ready"), 120)
     home = person.get("/hub/home").text
     assert f'href="http://hedy.localhost:{platform.port + 1}/user/hedy/side/lab"' in home and "It is not running. Your files are kept" in home

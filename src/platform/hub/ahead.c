@@ -232,7 +232,7 @@ static void look_after(cr_hub *hub, int64_t now) {
         if (s->state == CR_LAB_READY)
             set_state(hub, &list[i], "ready", "");
         else if (s->state == CR_LAB_STOPPED && s->failed)
-            set_state(hub, &list[i], "failed", s->stop_text[0] ? s->stop_text : "The start failed.");
+            set_state(hub, &list[i], "failed", s->stop_text[0] ? s->stop_text : N_("The start failed."));
     }
 }
 

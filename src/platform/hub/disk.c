@@ -32,9 +32,9 @@ static void look(cr_hub *hub) {
     w->low = w->free_bytes < hub->config->disk_free_bytes;
     w->problem[0] = 0;
     if (w->low)
-        snprintf(w->problem, sizeof w->problem, "The disk of the platform is nearly full: %s left. No server starts until there is more.%s",
+        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: %s left. No server starts until there is more.%s"),
                  cr_text_bytes(w->free_bytes, size, sizeof size),
-                 w->held || !hub->config->reserve_bytes ? "" : " The database has no reserve any more: soon nothing can be saved.");
+                 w->held || !hub->config->reserve_bytes ? "" : " " N_("The database has no reserve any more: soon nothing can be saved."));
     if (w->low && !was_low)
         cr_log(CR_LOG_ERROR, "the disk is nearly full: no server starts", "state=%s free=%s reserve=%s", hub->config->state_dir,
                cr_text_bytes(w->free_bytes, size, sizeof size), w->held ? "held" : "none");

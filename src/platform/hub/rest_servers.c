@@ -6,12 +6,14 @@
 #include "base/log.h"
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/language.h"
+#include "platform/hub/languages.h"
 #include "platform/hub/named.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
 #include "platform/hub/rest_time.h"
 
-enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000 };
+enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000, MESSAGE_MAX = 8 << 10 };
 
 /* ---- activity: kept in memory, written once a minute when it changed ---- */
 
@@ -226,6 +228,7 @@ void cr_api_server_stop(cr_request *req) {
 typedef struct watcher {
     cr_lab_listener listener;
     cr_stream *stream;
+    const cr_texts *texts;    /* of a page of ours, in its reader's language; NULL: English, as for programs */
 } watcher;
 
 static void on_gone(void *user) {
@@ -234,9 +237,19 @@ static void on_gone(void *user) {
     free(w);
 }
 
+static void translate(json_t *event, const cr_texts *texts) {
+    cr_auto_buf cr_buf said;
+    cr_buf_init(&said, MESSAGE_MAX);
+    cr_texts_say(texts, json_string_value(json_object_get(event, "message")), &said);
+    if (!said.failed)
+        json_object_set_new(event, "message", json_string(cr_buf_str(&said)));
+}
+
 static void on_change(void *user, const cr_lab *s) {
     watcher *w = user;
     json_t *event = cr_lab_progress(s);
+    if (w->texts)
+        translate(event, w->texts);
     cr_stream_send(w->stream, event);
     json_decref(event);
     if (s->state == CR_LAB_READY || s->state == CR_LAB_STOPPED) {
@@ -270,6 +283,8 @@ void cr_api_progress(cr_request *req) {
         free(w);
         return;
     }
+    if (c->signed_in && cr_pairs_get(&req->query, "page"))
+        w->texts = cr_site_languages(cr_hub_of(req)->site)->at[cr_language_of(req)].texts;
     cr_lab_listen(s, &w->listener, on_change, w);
     on_change(w, s);
 }

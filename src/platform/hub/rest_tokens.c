@@ -18,11 +18,19 @@ enum { NOTE_MAX = 1023 };
 
 /* ---- uses: in memory, written every minute and before somebody looks ---- */
 
+static cr_status use_rows(cr_hub *hub, cr_err *err) {
+    for (int i = 0; i < hub->n_token_uses; i++)
+        CR_TRY(cr_token_note_use(hub->db, hub->token_uses[i].id, hub->token_uses[i].ms, err));
+    return CR_OK;
+}
+
 void cr_tokens_write_uses(cr_hub *hub) {
     cr_err err = CR_ERR_INIT;
-    cr_status status = CR_OK;
-    for (int i = 0; status == CR_OK && i < hub->n_token_uses; i++)
-        status = cr_token_note_use(hub->db, hub->token_uses[i].id, hub->token_uses[i].ms, &err);
+    if (!hub->n_token_uses)
+        return;
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, use_rows(hub, &err), &err);
     if (status != CR_OK)
         cr_log_err(CR_LOG_WARN, "noting the use of tokens", &err);
     hub->n_token_uses = 0;

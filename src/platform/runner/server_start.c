@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/launch.h"
 #include "platform/runner/place.h"
@@ -210,7 +211,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     if (!v) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
                              .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
-        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? "the platform is being stopped" : "no memory for the record of a server");
+        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? N_("the platform is being stopped") : "no memory for the record of a server");
         s->setup.on_event(s->setup.user, &e);
         return;
     }
