@@ -362,5 +362,7 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX mails_next ON mails (state, next_ms);"
      "CREATE INDEX mails_created ON mails (created_ms);"},
+    {23, "which software environment servers run from",
+     "ALTER TABLE server_software ADD COLUMN software TEXT NOT NULL DEFAULT '';"},       /* a name of profiles.yaml; '': Craton's own */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);
