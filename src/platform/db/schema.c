@@ -381,5 +381,7 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE disk_use ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},          /* some of it is not in the figure, see runner/disk_walk.h */
     {22, "languages",
      "ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';"},          /* chosen, for pages and mails; '' : as the browser asks */
+    {23, "which software environment servers run from",
+     "ALTER TABLE server_software ADD COLUMN software TEXT NOT NULL DEFAULT '';"},       /* a name of profiles.yaml; '': Craton's own */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

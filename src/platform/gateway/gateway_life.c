@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/cluster_software.h"
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
-#include "platform/gateway/versions.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
@@ -186,6 +186,7 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
@@ -295,6 +296,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     s.dask.scheduler_port = (uint32_t)c->ports[0];
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
     status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
@@ -620,7 +622,7 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
         return true;
     }
     if (e->kind == CR_RUNNER_STARTED)
-        cr_versions_note(hub->db, hub->config, e->id.generation);
+        cr_cluster_software_note(hub, e->id.generation);
     if (e->kind == CR_RUNNER_EXITED)
         on_server_exit(g, e->id.generation);
     if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)

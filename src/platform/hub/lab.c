@@ -72,6 +72,9 @@ static cr_server_id id_of(const cr_lab *s) {
 static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_hub *hub = s->hub;
     CR_TRY(cr_folders_of(hub->db, s->user_id, &hub->folders, &start->folders, err));
+    cr_disk disk;
+    CR_TRY(cr_disk_of(hub, s->user_id, &disk, err));
+    start->disk_bytes = disk.limit_bytes;
     CR_TRY(cr_lab_rows_start(s, start->token, err));
     start->id = id_of(s);
     start->cleaning = s->cleaning;

@@ -306,7 +306,7 @@ static void begin_in_session(cr_request *req, const char *provider, int aim, con
         cr_reply_error(req, 404, "there is no such way to sign in", "");
         return;
     }
-    if (aim == PROVES && cr_github_is(cr_issuer_settings(issuer))) {
+    if (aim == PROVES && !cr_provider_asks_again(cr_issuer_settings(issuer))) {
         cr_reply_error(req, 400, "this provider cannot be told to ask you again", "an administrator can make a link with which you set a password");
         return;
     }

@@ -47,6 +47,7 @@ typedef struct cr_dask_start {
     uint32_t threads;         /* of a worker */
     uint32_t scheduler_port;  /* where a worker finds its scheduler on 127.0.0.1 */
     uint32_t idle_s;          /* a scheduler that has had nothing to do for so long asks to end; 0: never */
+    char software[CR_PROFILE_SLUG_MAX + 1]; /* a software environment of the operator's (profile.h); "": Craton's own */
     char name[CR_CLUSTER_NAME_LEN + 1];     /* hexadecimal; as clients know the cluster */
     char environment[CR_DASK_ENV_MAX + 1];  /* lines, see dask_env.h */
     char cert[CR_CLUSTER_CERT_MAX + 1], key[CR_CLUSTER_KEY_MAX + 1];   /* PEM; of a scheduler, "" for a worker */
@@ -98,6 +99,7 @@ typedef struct cr_runner_start {
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
     uint32_t folders;             /* see identity/folders.h */
+    uint64_t disk_bytes;          /* limit of the person's home, 0: none; of a person's server */
     bool cleaning;                /* for freeing space only: terminals and files, no kernels */
     char display[128];            /* shown to the user only */
     cr_dask_start dask;

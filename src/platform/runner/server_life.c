@@ -153,7 +153,7 @@ static void start_kernels(cr_server *v) {
     cr_err err = CR_ERR_INIT;
     cr_account u;
     pid_t pid;
-    if (!s->kernels || v->kernels_asked || !v->r.socket_ready || v->r.state != CR_SERVER_RUNNING || v->log_fd < 0 ||
+    if (!s->kernels || v->kernels_asked || v->r.software[0] || !v->r.socket_ready || v->r.state != CR_SERVER_RUNNING || v->log_fd < 0 ||
         cr_server_environment(s->setup.config, environment, NULL) != CR_OK || !cr_prepared_is_ready(s->kernels, environment))
         return;
     v->kernels_asked = true;
