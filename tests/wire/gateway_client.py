@@ -37,7 +37,7 @@ class Member:
         headers = {"Authorization": f"jupyterhub {self.token if token is None else token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-            body = body if isinstance(body, str) else json.dumps(body)
+            body = body if isinstance(body, (str, bytes)) else json.dumps(body)
         return request(method, self.address + "/api" + path, body, headers)
 
     def processes(self):

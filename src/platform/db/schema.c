@@ -362,5 +362,9 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX mails_next ON mails (state, next_ms);"
      "CREATE INDEX mails_created ON mails (created_ms);"},
+    {19, "clusters are kept; guests at dashboards",
+     "ALTER TABLE clusters ADD COLUMN kept_until_ms INTEGER NOT NULL DEFAULT 0;"         /* by their person, though they have no work; 0: not */
+     "ALTER TABLE dashboard_keys ADD COLUMN owner_id INTEGER REFERENCES users (id) ON DELETE CASCADE;"    /* whose dashboards; NULL: of who has signed in */
+     "CREATE INDEX dashboard_keys_owner ON dashboard_keys (owner_id) WHERE owner_id IS NOT NULL;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

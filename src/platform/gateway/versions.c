@@ -22,6 +22,17 @@ bool cr_version_of_agent(const char *agent, char out[CR_VERSION_MAX]) {
     return true;
 }
 
+bool cr_versions_of_address(const char *text, cr_versions *v) {
+    char *const out[] = {v->python, v->dask, v->distributed};
+    for (size_t i = 0; i < CR_ARRAY_LEN(out); i++) {
+        size_t n = text ? strcspn(text, ",") : 0;
+        if (!text || !take_version(text, n, out[i]) || (text[n] == ',') != (i + 1 < CR_ARRAY_LEN(out)))
+            return false;
+        text += n + (text[n] == ',');
+    }
+    return true;
+}
+
 /* The version in the first entry PREFIX<version>SUFFIX of the folder. */
 static void find(const char *folder, const char *prefix, const char *suffix, char out[CR_VERSION_MAX]) {
     DIR *d = opendir(folder);
