@@ -1,4 +1,5 @@
 """A person with dask_gateway's real client."""
+import contextlib
 import json
 import os
 import pwd
@@ -58,8 +59,12 @@ class Member:
 
     def of_cluster(self, name):
         """Those of one cluster."""
-        return {pid: line for pid, line in self.processes().items()
-                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text()}
+        found = {}
+        for pid, line in self.processes().items():
+            with contextlib.suppress(OSError):         # gone
+                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text():
+                    found[pid] = line
+        return found
 
     def start_server(self):
         """Of the person, until it is ready: what its environment says."""

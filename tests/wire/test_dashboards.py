@@ -11,6 +11,7 @@ import pytest
 import websocket
 from gateway_client import SMALL, Member
 from hub_client import Person, request, running, wait_for
+from test_shares import Sharing
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
 COOKIE = "craton-dashboard"
@@ -19,7 +20,7 @@ COOKIE = "craton-dashboard"
 @pytest.fixture(scope="module")
 def platform():
     """One of its own: its hub and proxy are killed."""
-    with running("--preimport", "no", "--gateway-memory", "8G") as p:
+    with running("--preimport", "no", "--gateway-memory", "8G", kind=Sharing) as p:
         yield p
 
 
