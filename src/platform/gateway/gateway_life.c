@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/cluster_software.h"
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
-#include "platform/gateway/versions.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
@@ -24,8 +24,8 @@ enum {
 static int64_t start_ms(const cr_cluster *c) { return c->gateway->hub->config->gateway_start_s * 1000; }
 static int64_t beat_ms(const cr_cluster *c) { return c->gateway->hub->config->gateway_heartbeat_s * 1000; }
 
-static const char of_server[] = "The server that made it has stopped.";
-static const char disabled[] = "Its person may not use the hub any more.";
+static const char of_server[] = N_("The server that made it has stopped.");
+static const char disabled[] = N_("Its person may not use the hub any more.");
 
 static void on_late(void *user);
 
@@ -126,7 +126,7 @@ void cr_cluster_end_idle(cr_cluster *c) {
     char reason[sizeof c->reason], span[24];
     if (c->kept_until_ms > cr_wall_ms())
         return;
-    snprintf(reason, sizeof reason, "It had nothing to do for %s.", cr_text_span(c->gateway->hub->config->gateway_idle_s * 1000, span, sizeof span));
+    snprintf(reason, sizeof reason, N_("It had nothing to do for %s."), cr_text_span(c->gateway->hub->config->gateway_idle_s * 1000, span, sizeof span));
     cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
 }
 
@@ -149,9 +149,9 @@ static void on_late(void *user) {
         return;
     }
     if (c->status == CR_CLUSTER_PENDING)
-        snprintf(reason, sizeof reason, "The scheduler was not ready after %s.", cr_text_span(start_ms(c), span, sizeof span));
+        snprintf(reason, sizeof reason, N_("The scheduler was not ready after %s."), cr_text_span(start_ms(c), span, sizeof span));
     else
-        snprintf(reason, sizeof reason, "The scheduler has not been heard of for %s.", cr_text_span(beat_ms(c), span, sizeof span));
+        snprintf(reason, sizeof reason, N_("The scheduler has not been heard of for %s."), cr_text_span(beat_ms(c), span, sizeof span));
     cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
 }
 
@@ -169,6 +169,7 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
@@ -234,7 +235,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
     status = start_scheduler(c, err);
     if (status != CR_OK) {
         c->scheduler_lives = false;
-        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "The runner did not take it.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : N_("The runner did not take it."));
         return status;
     }
     cr_log(CR_LOG_INFO, "cluster asked for", "user=%s cluster=%s number=%lld", c->user, c->name, (long long)c->id);
@@ -278,7 +279,7 @@ cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
         return CR_FAIL(err, CR_BUSY, "this cluster's scheduler is not known to the runner yet");
     cr_status status = cr_listener_check(ports, CR_ARRAY_LEN(ports), c->uid, err);
     if (status == CR_DENIED)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "A port of the scheduler is not its own.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : N_("A port of the scheduler is not its own."));
     if (status != CR_OK)
         return status;
     bool moved = memcmp(ports, c->ports, sizeof ports) != 0;
@@ -353,7 +354,7 @@ static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
 
 /* The list of a new hub is complete: what should run and was not in it has ended while nobody watched. */
 static void on_snapshot_end(cr_gateway *g) {
-    static const char lost[] = "It ended while the hub was not looking, for example because the machine was restarted.";
+    static const char lost[] = N_("It ended while the hub was not looking, for example because the machine was restarted.");
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
         next = c->next;
         for (cr_cluster_worker *w = c->workers, *after; w; w = after) {
@@ -437,7 +438,7 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
         return true;
     }
     if (e->kind == CR_RUNNER_STARTED)
-        cr_versions_note(hub->db, hub->config, e->id.generation);
+        cr_cluster_software_note(hub, e->id.generation);
     if (e->kind == CR_RUNNER_EXITED)
         on_server_exit(g, e->id.generation);
     if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)

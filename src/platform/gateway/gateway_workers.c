@@ -50,7 +50,7 @@ static void on_worker_late(void *user) {
         cr_workers_balance(c);
         return;
     }
-    snprintf(reason, sizeof reason, "Three workers in a row did not reach the scheduler within %s.", cr_text_span(worker_ms(c), span, sizeof span));
+    snprintf(reason, sizeof reason, N_("Three workers in a row did not reach the scheduler within %s."), cr_text_span(worker_ms(c), span, sizeof span));
     cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
 }
 
@@ -82,6 +82,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     s.dask.scheduler_port = (uint32_t)c->ports[0];
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_worker_expect(w);
     status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
@@ -132,7 +133,7 @@ static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w, const ch
     char who[16];
     snprintf(who, sizeof who, "w%u", w->number);
     cr_cluster_rows_failed(c, who, text, tail);
-    snprintf(c->news, sizeof c->news, "Worker %s: %s", who, text);
+    snprintf(c->news, sizeof c->news, N_("Worker %s: %s"), who, text);
     if (cr_now_ms() - w->began_ms >= SHORT_LIFE_MS) {
         c->short_lives = 0;
         return;
@@ -185,7 +186,7 @@ void cr_worker_exit(cr_cluster_worker *w, const char *text, const char *tail) {
     if (c->status == CR_CLUSTER_STOPPING) {
         cr_cluster_settle(c);
     } else if (was_starting && ++c->failures >= FAILURES_MOST) {
-        snprintf(reason, sizeof reason, "Three workers in a row did not start. %s", text);
+        snprintf(reason, sizeof reason, N_("Three workers in a row did not start. %s"), text);
         cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
     } else {
         cr_workers_balance(c);               /* also when it was expected: another may have waited for its place */
