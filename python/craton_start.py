@@ -87,7 +87,7 @@ def software_of(program):
     for packages in sorted(Path(program).absolute().parent.parent.glob("lib/python3*/site-packages")):
         found = [packages.parent.name.removeprefix("python")]
         for name in ("dask", "distributed"):
-            found += [entry.name.split("-")[1].removesuffix(".dist-info") for entry in sorted(packages.glob(f"{name}-*.dist-info"))][:1]
+            found += [entry.name.removeprefix(f"{name}-").removesuffix(".dist-info") for entry in sorted(packages.glob(f"{name}-*.dist-info"))][:1]
         if len(found) == 3 and all(re.fullmatch(r"[0-9.]{1,31}", version) for version in found):
             return ",".join(found)
     return None
