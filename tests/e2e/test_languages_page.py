@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
-from hub_client import PASSWORD, running  # noqa: E402
+from hub_client import PASSWORD, running, wait_for  # noqa: E402
 from test_browser import CHROMIUM, PHONE, chromium, fill, inspect, playwright, press  # noqa: E402, F401
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
@@ -54,9 +54,7 @@ def test_a_walk_in_german(hub, page):
     inspect(page, "german-starting")
     page.goto(hub.hub + "/hub/home")
     page.unroute("**/progress?*")
-    page.wait_for_function("fetch('/hub/api/users/hypatia').then(r => r.json()).then(u => Boolean(u.servers['']?.ready))", timeout=90000)
-    page.reload()
-    expect(page.get_by_text("Es läuft.")).to_be_visible()
+    wait_for(lambda: page.reload() and page.get_by_text("Es läuft.").count(), 120)
     inspect(page, "german-running")
     press(page, "Beenden")
     page.get_by_role("button", name="Starten").wait_for(timeout=60000)

@@ -250,7 +250,7 @@ def test_purge_takes_only_what_is_ours(place, tmp_path):
     """--state, --prefix and --run may name folders in which other things lie, and homes hold links."""
     state, prefix, run, outside = tmp_path / "state", tmp_path / "prefix", Path(place[-1]), tmp_path / "outside"
     ours = [state / "config", state / "hub/hub.sqlite", state / "home/ada/file", state / "log/up.log", state / "runner/accounts",
-            state / "services/culler.token", state / "roles/user.conf", state / "profiles.yaml", state / "before-restore-20260101-000000/config",
+            state / "services/culler.token", state / "roles/user.conf", state / "texts/de.po", state / "profiles.yaml", state / "before-restore-20260101-000000/config",
             prefix / "bin/cratond", prefix / "lib/libcraton.so.0.1.0", prefix / ".built", prefix / "share/craton/x", prefix / "share/man/man1/craton-plot.1", run / "route/x", run / "errors/429.http", run / "cratond.pid"]
     others = [state / "mine", prefix / "bin/mine", prefix / "share/man/mine", prefix / "include/mine.h", run / "mine", outside / "kept"]
     try:

@@ -316,7 +316,7 @@ cr_status cr_cluster_rows_shown(cr_gateway *g, int64_t user_id, bool by_waste, i
     while (status == CR_OK && cr_query_next(&q)) {
         json_t *row = shown(g, &q, user_id != 0), *failures = json_array();
         status = failures_of(g, cr_query_int(&q, 0), user_id != 0, failures, err);
-        json_object_set_new(row, "n_failures", json_integer((json_int_t)json_array_size(failures)));
+        json_object_set_new(row, "n_failures", json_array_size(failures) ? json_integer((json_int_t)json_array_size(failures)) : json_null());
         json_object_set_new(row, "failures", failures);
         json_array_append_new(rows, row);
     }

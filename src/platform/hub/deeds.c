@@ -31,7 +31,8 @@ cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what,
     if (what->kind == CR_ONETIME_ADMIN)
         snprintf(detail, sizeof detail, N_("for an administrator"));
     else if (what->kind == CR_ONETIME_INVITE)
-        snprintf(detail, sizeof detail, "invitation for %lld%s%s", (long long)CR_MAX(what->seats, (int64_t)1), what->group[0] ? ", group " : "", what->group);
+        snprintf(detail, sizeof detail, what->group[0] ? N_("invitation for %lld, group %s") : N_("invitation for %lld"), (long long)CR_MAX(what->seats, (int64_t)1),
+                 what->group);
     if (what->user_id)
         CR_TRY(check_stays(hub, what->user_id, whom, err));
     CR_TRY(cr_db_begin(hub->db, err));

@@ -62,7 +62,13 @@ void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s) {
     set_cookie(req, signin_name(cr_hub_of(req)), value ? value : "", value ? life_s : 0);
 }
 
-const char *cr_gate_language(const cr_request *req) { return single_cookie(req, language_name(cr_hub_of(req))); }
+/* Also of a request that no row fits, whose cookies nobody has looked at. */
+const char *cr_gate_language(cr_request *req) {
+    const char *header = req->route ? NULL : cr_request_header(req, "Cookie");
+    if (header && !req->cookies.n && cr_pairs_parse_cookies(&req->arena, header, &req->cookies, NULL) != CR_OK)
+        return NULL;
+    return single_cookie(req, language_name(cr_hub_of(req)));
+}
 
 void cr_gate_set_language(cr_request *req, const char *code) { set_cookie(req, language_name(cr_hub_of(req)), code, LANGUAGE_LIFE_S); }
 

@@ -144,7 +144,7 @@ enum { CR_SIGNIN_COOKIE_MAX = 3600 };
 void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s);
 const char *cr_gate_signin(const cr_request *req);
 /* The language that this browser has chosen, NULL: none. Whatever a cookie can be. */
-const char *cr_gate_language(const cr_request *req);
+const char *cr_gate_language(cr_request *req);
 void cr_gate_set_language(cr_request *req, const char *code);
 /* Says at the API port that this token is right (CR_HOLDER_HEADER). */
 void cr_gate_tell_holder(cr_request *req, const char *token);

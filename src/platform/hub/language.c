@@ -9,7 +9,7 @@ static int by_setting(const cr_hub *hub) {
     return i < 0 ? 0 : i;
 }
 
-int cr_language_of(const cr_request *req) {
+int cr_language_of(cr_request *req) {
     const cr_hub *hub = cr_hub_of(req);
     const cr_languages *all = cr_site_languages(hub->site);
     const cr_caller *c = cr_caller_of(req);
@@ -26,10 +26,6 @@ const cr_texts *cr_language_texts(const cr_hub *hub, const char *chosen) {
     const cr_languages *all = cr_site_languages(hub->site);
     int i = *chosen ? cr_languages_find(all, chosen) : -1;
     return all->at[i < 0 ? by_setting(hub) : i].texts;
-}
-
-void cr_language_say(const cr_request *req, const char *sentence, cr_buf *out) {
-    cr_texts_say(cr_site_languages(cr_hub_of(req)->site)->at[cr_language_of(req)].texts, sentence, out);
 }
 
 static void go_back(cr_request *req) {

@@ -74,8 +74,15 @@ static cr_status read_folder(const loading *l, const char *folder, cr_err *err) 
     int n = scandir(folder, &list, NULL, alphasort);
     if (n < 0 && errno == ENOENT && l->problem)
         return CR_OK;
-    if (n < 0)
-        return CR_FAIL_ERRNO(err, "reading the texts in %s", folder);
+    if (n < 0) {
+        cr_err own = CR_ERR_INIT;
+        cr_status failed = CR_FAIL_ERRNO(&own, "reading the texts in %s", folder);
+        if (l->problem)
+            l->problem(l->user, own.message);
+        else if (err)
+            *err = own;
+        return l->problem ? CR_OK : failed;
+    }
     cr_status status = CR_OK;
     for (int i = 0; i < n; i++) {
         char path[1400];

@@ -24,7 +24,7 @@ typedef struct cr_languages {
     int n;
 } cr_languages;
 
-/* own: STATE/texts, may be missing. problem: told of what is left out of its files. */
+/* own: STATE/texts, may be missing. problem (not NULL): told of what is left out of its files. */
 cr_status cr_languages_load(const char *shipped, const char *own, cr_texts_problem problem, void *user, cr_languages *ret, cr_err *err) CR_MUST_USE;
 void cr_languages_free(cr_languages *all);
 /* The place of exactly this code, or of the code without what follows a hyphen; -1: there is none. */

@@ -174,7 +174,7 @@ static void after_login(hash_job *j) {
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
         cr_figures_sign_in(hub, false);
         /* A name that nobody has may be a password in the wrong field. */
-        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, j->owner ? j->person.name : "", !j->owner ? N_("unknown user name") : j->right ? "disabled" : "password");
+        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, j->owner ? j->person.name : "", !j->owner ? N_("unknown user name") : j->right ? "disabled" : N_("password"));
         show_login(j->req, 403, N_("User name or password is wrong."), "");
         return;
     }
