@@ -399,7 +399,7 @@ def main():
     parser.add_argument("--requests", type=int)
     parser.add_argument("--small", action="store_true", help="500 people, 30 servers: to try it out")
     parser.add_argument("--sides", default="craton,jupyterhub")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench/results" / f"scale-{time.strftime('%Y-%m-%d')}.jsonl")
+    parser.add_argument("--output", type=Path, default=ROOT / "bench/results" / f"hub-scale-{time.strftime('%Y-%m-%d')}.jsonl")
     options = parser.parse_args()
     options.known = options.known or (500 if options.small else 10000)
     options.servers = options.servers or (30 if options.small else 1000)

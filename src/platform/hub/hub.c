@@ -106,7 +106,7 @@ static void make_addresses(cr_hub *hub) {
 /* ---- life ---- */
 
 static cr_status open_state(cr_hub *hub, cr_err *err) {
-    char path[1200];
+    char path[1200], texts[1200];
     snprintf(path, sizeof path, "%s/hub", hub->config->state_dir);
     CR_TRY(cr_make_dirs(path, 0700, err));
     snprintf(path, sizeof path, "%s/hub/secret.key", hub->config->state_dir);
@@ -114,7 +114,8 @@ static cr_status open_state(cr_hub *hub, cr_err *err) {
     snprintf(path, sizeof path, "%s/hub/hub.sqlite", hub->config->state_dir);
     CR_TRY(cr_db_open(path, cr_schema, cr_schema_len, &hub->db, err));
     snprintf(path, sizeof path, "%s/share/craton/web", hub->config->prefix);
-    return cr_site_new(path, &hub->site, err);
+    snprintf(texts, sizeof texts, "%s/texts", hub->config->state_dir);
+    return cr_site_new(path, texts, &hub->site, err);
 }
 
 static void on_runner_event(void *user, const cr_runner_event *event) {

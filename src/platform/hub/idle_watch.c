@@ -71,9 +71,9 @@ static void stop(cr_lab *s, cr_idle_why why) {
     char after[40], text[sizeof s->why];
     cr_err err = CR_ERR_INIT;
     if (why == CR_IDLE_AGE)
-        snprintf(text, sizeof text, "It had run for %s, the longest time that is allowed here.", cr_text_span(r.age_ms, after, sizeof after));
+        snprintf(text, sizeof text, N_("It had run for %s, the longest time that is allowed here."), cr_text_span(r.age_ms, after, sizeof after));
     else
-        snprintf(text, sizeof text, "It was not used for %s: no kernel computed, no terminal was used, no Dask cluster ran.",
+        snprintf(text, sizeof text, N_("It was not used for %s: no kernel computed, no terminal was used, no Dask cluster ran."),
                  cr_text_span(r.idle_ms, after, sizeof after));
     cr_log(CR_LOG_INFO, "server is stopped by rule", "user=%s server=%s why=%s", s->user, s->name, why == CR_IDLE_AGE ? "age" : "idle");
     if (cr_lab_stop_for(s, why == CR_IDLE_AGE ? "age" : "idle", text, &err) != CR_OK)

@@ -81,6 +81,7 @@ struct cr_lab {
     } idle;
     cr_timer deadline;
     cr_timer guests;          /* when guests who may not be here any more are put out */
+    int64_t guests_out_ms;    /* wall; the same, also of a hub before this one; 0: not at all */
     bool guests_again;        /* and once more after that */
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
@@ -108,7 +109,8 @@ void cr_labs_sweep(void *hub);
 bool cr_lab_begin_waiting(cr_lab *server);
 void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
 /* Somebody may not be a guest here any more: when the server believes that too (it remembers for a minute what the hub said), what is open
- * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. */
+ * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. Called before the right is
+ * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain. */
 void cr_lab_put_guests_out(cr_lab *server);
 /* The same at all servers of others that this person has entered; before the person's tokens go. */
 void cr_lab_put_person_out(cr_hub *hub, int64_t user_id);

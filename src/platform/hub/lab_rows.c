@@ -23,7 +23,7 @@ static void copy(char *out, size_t size, const char *text) { snprintf(out, size,
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
     "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli, " \
-    "s.display_name, s.removing, s.cleaning, s.guarantee_bytes"
+    "s.display_name, s.removing, s.cleaning, s.guarantee_bytes, s.guests_out_ms"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -69,9 +69,10 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     }
     s->memory_bytes = (uint64_t)cr_query_int(q, 16);
     s->cpu_milli = (uint32_t)cr_query_int(q, 17);
-    s->cleaning = s->state == CR_LAB_STARTING && cr_query_int(q, 20);
+    s->cleaning = s->state != CR_LAB_STOPPED && cr_query_int(q, 20);
     s->guarantee_bytes = (uint64_t)cr_query_int(q, 21);
-    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
+    s->guests_out_ms = s->state == CR_LAB_STARTING ? cr_query_int(q, 22) : 0;
+    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : N_("The hub looks for your server."));
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
         json_decref(s->user_options);
@@ -203,7 +204,7 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
+                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
                      (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning,
                      (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
@@ -218,8 +219,17 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     CR_TRY(cr_db_end(s->hub->db, start_rows(s, &generation, ret_token, err), err));
     s->generation = generation;
     s->stop_reason[0] = s->stop_text[0] = 0;
-    s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = 0;
+    s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = s->guests_out_ms = 0;
+    cr_timer_stop(&s->guests);
+    s->guests_again = false;
     return CR_OK;
+}
+
+void cr_lab_rows_guests(cr_lab *s, int64_t out_ms) {
+    cr_err err = CR_ERR_INIT;
+    s->guests_out_ms = out_ms;
+    if (cr_db_run(s->hub->db, &err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
 }
 
 void cr_lab_rows_ready(cr_lab *s) {
@@ -399,6 +409,7 @@ bool cr_lab_forget(cr_hub *hub, int64_t user_id) {
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
         cr_lab *s = value;
         if (s->user_id == user_id) {
+            cr_lab_route_unpark(s);
             cr_map_remove(&hub->servers, key);
             free_server(s);
             i = 0;            /* the map has moved its entries */

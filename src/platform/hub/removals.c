@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/hub/lab.h"
 
 enum {
@@ -127,7 +128,7 @@ cr_status cr_people_remove(cr_hub *hub, const cr_actor *who, const cr_person *pe
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->user_id == person->id)
-            CR_TRY(cr_lab_stop(value, "The user was removed.", err));
+            CR_TRY(cr_lab_stop(value, N_("The user was removed."), err));
     cr_people_continue_removals(hub);
     return CR_OK;
 }

@@ -342,7 +342,9 @@ void cr_api_token_make(cr_request *req) {
         return;
     }
     if (c->token.client[0]) {      /* it would outlive the sign-in, and could hold more */
-        cr_reply_error(req, 403, "a program that somebody has signed in to makes no tokens", "make one at /hub/token");
+        char hint[CR_URL_MAX];
+        snprintf(hint, sizeof hint, "make one at %s/hub/token", cr_hub_of(req)->hub_url);
+        cr_reply_error(req, 403, "a program that somebody has signed in to makes no tokens", hint);
         return;
     }
     if (!find_new_owner(req, &person) || !check_texts(req, "roles") || !check_texts(req, "scopes") || !read_life(req, &life_s))

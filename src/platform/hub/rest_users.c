@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/visits.h"
 #include "platform/identity/groups.h"
 
 /* ---- the model ---- */
@@ -125,6 +126,8 @@ json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
 /* GET /hub/api/user: who holds this token? 403 for an unknown one comes from the gate (never 401: clients sign out on 403 only). */
 void cr_api_user(cr_request *req) {
     cr_caller *c = cr_caller_of(req);
+    if (!cr_visits_note(req))
+        return;
     if (c->service) {
         cr_api_service_self(req);
         return;
@@ -459,6 +462,8 @@ void cr_api_user_change(cr_request *req) {
         cr_reply_error(req, 400, "only name and admin can be changed here", "groups have calls of their own: POST /hub/api/groups/GROUP/users");
         return;
     }
+    if (*name)
+        cr_labs_sweep(hub);      /* who knows that a server is being removed is its record */
     if (*name && !cr_lab_forget(hub, p.id)) {
         cr_rest_reply(req, 400, "%s's server is running: stop it before the name is changed", p.name);
         return;

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/place.h"
+#include "platform/runner/quota.h"
 #include "platform/runner/server_life.h"
 
 enum { TICK_MS = 2000, LOGS_MS = 3600 * 1000, KILL_ROUNDS = 100, KILL_PAUSE_US = 20000 };
@@ -66,7 +68,7 @@ static void on_stop(cr_servers *s, const cr_msg_stop *m) {
     cr_server *v = cr_servers_find(s, m->id.generation);
     if (!v || !is_same(v, &m->id)) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_LOST};
-        snprintf(e.text, sizeof e.text, "This server was not running.");
+        snprintf(e.text, sizeof e.text, N_("This server was not running."));
         s->setup.on_event(s->setup.user, &e);
         return;
     }
@@ -228,6 +230,14 @@ static cr_status open_prepared(cr_servers *s, cr_err *err) {
     return CR_OK;
 }
 
+static void look_for_quotas(cr_servers *s) {
+    char base[600];
+    snprintf(base, sizeof base, "%s/home", s->setup.config->state_dir);
+    s->has_quotas = s->setup.config->as_root && cr_quota_is_on(base);
+    if (s->has_quotas)
+        cr_log(CR_LOG_INFO, "limits of homes are enforced by the file system", "path=%s", base);
+}
+
 static cr_status open_rules(cr_servers *s, const char *tree, cr_err *err) {
     size_t n = 0;
     for (const cr_server *v = s->first; v; v = v->next)
@@ -254,6 +264,7 @@ cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_server
     CR_TRY_GOTO(cr_process_boot_id(s->boot_id, err), failed);
     CR_TRY_GOTO(cr_jobs_new(setup->watch, &s->jobs, err), failed);
     CR_TRY_GOTO(cr_accounts_open(setup->config, &s->accounts, err), failed);
+    look_for_quotas(s);
     CR_TRY_GOTO(cr_group_folders_open(setup->config, s->accounts, &s->folders, err), failed);
     CR_TRY_GOTO(cr_cgroups_open(tree, NULL, &s->groups, err), failed);
     cr_log(CR_LOG_INFO, "control groups", "%s", cr_cgroups_describe(s->groups));
