@@ -74,6 +74,7 @@ def kill_all(world, rng):
     return done, meanwhile
 
 
+@pytest.mark.timeout(5400 if LONG else 900)
 def test_kills(platform):
     rng = random.Random(SEED)
     world = make_world(platform)
@@ -83,7 +84,7 @@ def test_kills(platform):
     try:
         done, meanwhile = kill_all(world, rng)
         # Whoever had not come so far gets there, and everybody computes once more.
-        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 300)
+        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 900)
         for guest in guests:
             guest.over.set()
         for guest in guests:
