@@ -84,7 +84,7 @@ def test_kills(platform):
     try:
         done, meanwhile = kill_all(world, rng)
         # Whoever had not come so far gets there, and everybody computes once more.
-        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 900)
+        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 900 if LONG else 300)
         for guest in guests:
             guest.over.set()
         for guest in guests:
