@@ -153,7 +153,7 @@ static void put_forwarding(const cr_config *c, cr_buf *out) {
         cr_buf_adds(out, "    http-request set-header X-Forwarded-For %[src]\n");
     }
     static const char *const hints[] = {"Forwarded", "X-Real-IP", "X-Scheme", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol",
-                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry"};
+                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry", "X-Craton-At"};
     for (size_t i = 0; i < CR_ARRAY_LEN(hints); i++)
         cr_buf_addf(out, "    http-request del-header %s\n", hints[i]);
     cr_buf_addf(out, "    http-request set-header X-Forwarded-Proto %s\n", c->tls_cert[0] || c->trusted_proxies[0] ? "https" : "http");
@@ -259,6 +259,10 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    timeout client 1m\n");         /* a stream of events is never silent for so long */
     put_bind(c, (int)c->port, true, out);
     put_hsts(c, out);
+    /* Also of pages that HAProxy itself answers with; those of the hub say more (http.c). */
+    cr_buf_adds(out,
+                "    http-after-response set-header X-Frame-Options DENY\n"
+                "    http-after-response set-header X-Content-Type-Options nosniff\n");
     put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "hub", HUB_CONNECTIONS, HUB_OPEN, HUB_RATE, out);
@@ -485,7 +489,11 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %2e }\n"
                 "    http-request set-header X-Forwarded-For %[src]\n"
                 "    http-request del-header Cookie if !gateway\n"
-                "    http-request set-header X-Craton-Entry api\n");
+                "    http-request set-header X-Craton-Entry api\n"
+                "    http-request del-header X-Craton-At\n"
+                "    acl at path_reg ^/hub/api/at/[0-9]{1,19}(/|$)\n"
+                "    http-request set-header X-Craton-At %[path,field(5,/)] if at\n"
+                "    http-request replace-path ^/hub/api/at/[0-9]*(.*)$ /hub/api\\1 if at\n");
     put_whole_body(n, "3s", "", out);
     put_token_limits(n, out);
     cr_buf_adds(out,

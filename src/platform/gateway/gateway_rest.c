@@ -106,7 +106,7 @@ static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
 /* RFC 9110 11.6.1: says what to send. */
 static void reply_unknown(cr_request *req, const char *scheme, const char *message) {
     cr_reply_header(req, "WWW-Authenticate", scheme);
-    reply(req, 401, "%s", message);
+    reply(req, 401, "%s", message ? message : "no memory");
 }
 
 /* By the header; *ret_token is what was found when it is right. */
@@ -138,7 +138,8 @@ static bool needs_caller(cr_request *req, cr_person *ret_person, int64_t *ret_se
     if (known && !value)
         cr_gate_tell_holder(req, cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE));
     if (!known && cr_is_basic(value))
-        reply_unknown(req, "Basic", "Name and password do not fit: the password is a token of the hub (made at /hub/token), the name that of its person.");
+        reply_unknown(req, "Basic", cr_arena_printf(&req->arena, "Name and password do not fit: the password is a token of the hub (made at %s/hub/token), the name "
+                                                    "that of its person.", cr_hub_of(req)->hub_url));
     else if (!known)
         reply_unknown(req, "jupyterhub", token_of(req) ? "This token is not known, or is not for Dask clusters."
                                                        : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");

@@ -278,6 +278,9 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
     put(&v, "--KernelManager.transport=ipc");
     /* How long it believes what the hub said of a visitor: a share that is taken away, or a sign-out, counts after this. */
     put(&v, "--HubOAuth.cache_max_age=60");
+    /* The hub notes who comes in with a token: its questions say at which server. */
+    char at[CR_URL_MAX];
+    put(&v, "--HubOAuth.api_url=%s", cr_url_api_at(l->config, l->start->id.generation, at, sizeof at));
     /* Without it terminals are login shells, whose profile takes PATH away, and with it craton and python. */
     put(&v, "--ServerApp.terminado_settings=shell_command=/bin/bash");
     /* Otherwise every server asks npm, when there is one, for half a second of CPU. */

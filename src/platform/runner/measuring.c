@@ -112,6 +112,10 @@ static void tell(const cr_measuring *m) {
     cr_runner_event e = {.kind = CR_RUNNER_DISK, .detail = (int64_t)m->use->bytes};
     snprintf(e.id.account, sizeof e.id.account, "%s", m->account);
     cr_disk_top_text(m->use, e.tail, sizeof e.tail);
+    if (m->use->cut) {
+        snprintf(e.text, sizeof e.text, "what lies deeper than %d folders, or in a folder with too many names, is not counted", CR_DISK_DEPTH_MAX);
+        cr_log_often(CR_LOG_WARN, "a home takes more than is counted", "account=%s why=\"%s\"", m->account, e.text);
+    }
     m->table->setup.on_event(m->table->setup.user, &e);
 }
 

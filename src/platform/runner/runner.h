@@ -73,7 +73,8 @@ typedef enum cr_runner_event_kind {
     CR_RUNNER_REMOVED,            /* id.account: nothing of it is left */
     CR_RUNNER_NOT_REMOVED,        /* id.account; text says why: ask again later */
     CR_RUNNER_TLS,                /* detail: end of the served certificate, seconds since 1970 (0: not known); text: a problem, or "" */
-    CR_RUNNER_DISK,               /* id.account: what its home takes; detail: bytes; tail: the largest in it, see disk_walk.h */
+    CR_RUNNER_DISK,               /* id.account: what its home takes; detail: bytes; tail: the largest in it, text: why not
+                                   * all of it is counted, or "", see disk_walk.h */
     CR_RUNNER_LOST                /* the helper is gone; the hub ends, cratond starts again */
 } cr_runner_event_kind;
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/launch.h"
 #include "platform/runner/place.h"
@@ -156,7 +157,7 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     snprintf(v->r.software, sizeof v->r.software, "%s", from.whole ? from.whole->slug : "");
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_group_folders_of(&s->folders, m->folders, &u);
-    CR_TRY(cr_group_folders_show(&s->folders, m->id.account, &u, m->folders, err));
+    CR_TRY(cr_group_folders_show(&s->folders, s->jobs, m->id.account, &u, m->folders, err));
     cr_owner_rules_admit(s->rules, u.uid);
     set_quota(s, m, &u);
     v->r.uid = u.uid;
@@ -252,7 +253,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     if (!v) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
                              .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
-        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? "the platform is being stopped" : "no memory for the record of a server");
+        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? N_("the platform is being stopped") : "no memory for the record of a server");
         s->setup.on_event(s->setup.user, &e);
         return;
     }
