@@ -273,6 +273,9 @@ class Array(ExplicitlyIndexed):
         return self.__copy__()
 
     def __reduce__(self):
+        sending = sys.modules.get("craton.sending")
+        if sending is not None:
+            sending.check_sent(self._node)
         steps, wanted = flatten([self._node])
         return _unpickle, (steps, wanted[0], self.dtype.str, self._chunks)
 

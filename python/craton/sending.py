@@ -5,7 +5,9 @@ apply_ufunc, of xarray's decoders, the reader of another library) can only be pi
 cluster may run any function there. Values come from the same blocks as here.
 """
 
+import contextlib
 import pickle
+import threading
 
 from . import _craton
 from .graph import flatten, rebuild, walk
@@ -27,7 +29,10 @@ def encode(nodes, limit):
     from distributed.protocol import pickle as by_value                # also functions that no worker can import
 
     try:
-        recipes = by_value.dumps(flatten(nodes))
+        with _sending():
+            recipes = by_value.dumps(flatten(nodes))
+    except _CannotBeSent as error:
+        raise NotImplementedError(*error.args) from None
     except Exception as error:
         functions = ", ".join(sorted({_name(n.recipe[2][0]) for n in walk(nodes) if n.recipe[0] == "python"}))
         raise NotImplementedError(
@@ -40,6 +45,31 @@ def encode(nodes, limit):
             "arrays where all machines can read them (to_zarr, to_netcdf), or raise set_cluster(..., send_limit=...)."
         )
     return recipes
+
+
+class _CannotBeSent(Exception):
+    """From inside of a pickler, to encode()."""
+
+
+_here = threading.local()
+
+
+@contextlib.contextmanager
+def _sending():
+    _here.sends = True
+    try:
+        yield
+    finally:
+        _here.sends = False
+
+
+def check_sent(node):
+    """Of an array that is pickled: it may be one that a function which is being sent has in its closure."""
+    if getattr(_here, "sends", False):
+        try:
+            _refuse_unreadable([node])
+        except NotImplementedError as error:
+            raise _CannotBeSent(*error.args) from None
 
 
 def _refuse_unreadable(nodes):

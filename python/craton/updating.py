@@ -88,6 +88,9 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
         variable.encoding = dict(there.variables[name].encoding)
     named, attrs = conventions.encode_dataset_coordinates(ds)
     added = {n: conventions.encode_cf_variable(named[n], name=n) for n in new}
+    told = append_dim is not None or region is None and mode != "r+"
+    if told:
+        attrs = _json_attributes(attrs)
     parts, lengths, inside = [], {}, False
     for name, variable in variables.items():
         if mode == "a-" and append_dim not in variable.dims:
@@ -106,10 +109,12 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     if inside:
         _lock(fd, path, True)
     try:
-        _run(path, parts)
-        if added:
-            _add_variables(path, version, added, storage)
-        if append_dim is not None or region is None and mode != "r+":
+        # What is new is made first: a variable that cannot be written, or a full disk, leaves the old values as they were.
+        with _new_variables(path, version, added, storage) as hidden:
+            _run(path, parts)
+            for name in map(str, added):
+                _move(os.path.join(hidden, name), os.path.join(path, name))
+        if told:
             _say(path, lengths, attrs, [str(n) for n in added])
         for name in map(str, added):
             os.unlink(os.path.join(path, name, _MARK))
@@ -131,8 +136,12 @@ def _run(path, parts):
 # ---- new variables ----
 
 
-def _add_variables(path, version, encoded, storage):
-    """In whole directories, out of a store of their own beside this one."""
+@contextlib.contextmanager
+def _new_variables(path, version, encoded, storage):
+    """The store of their own, beside this one, in which they lie whole until they are moved."""
+    if not encoded:
+        yield None
+        return
     from .writing import declare
 
     root = os.path.realpath(path)                             # what is moved must not leave the file system
@@ -149,8 +158,7 @@ def _add_variables(path, version, encoded, storage):
         finally:
             if bar is not None:
                 bar.close()
-        for name in map(str, encoded):
-            _move(os.path.join(hidden, name), os.path.join(path, name))
+        yield hidden
 
 
 def _move(new, place):
@@ -401,6 +409,17 @@ def _refuse_partial(name, dim, begin, end, size, refuse, unit):
 # ---- what the store says ----
 
 
+def _json_attributes(attrs):
+    """As the store will have them; those that cannot be in JSON are refused before any value is written."""
+    attrs = {str(k): v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()}
+    for name, value in attrs.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"craton: the attribute {name!r} of the dataset is a {type(value).__name__}, which cannot be written: {error}") from None
+    return attrs
+
+
 def _say(path, lengths, attrs, new=()):
     """New shapes: of each array, then, at once, in the metadata of all of them, which is what readers look at first. Who writes a group below
     tells the same metadata of it."""
@@ -415,11 +434,10 @@ def _say_locked(path, version3, lengths, attrs, new):
         where = os.path.join(path, name, "zarr.json" if version3 else ".zarray")
         documents[where] = document = _read(where)
         document["shape"][axis] = length
-    attributes = {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in attrs.items()}
     if version3:
         where = os.path.join(path, "zarr.json")
         document = _read(where)
-        document["attributes"] = attributes
+        document["attributes"] = attrs
         metadata = (document.get("consolidated_metadata") or {}).get("metadata", {})
         for name, (axis, length) in lengths.items():
             if name in metadata:
@@ -427,11 +445,11 @@ def _say_locked(path, version3, lengths, attrs, new):
         grouping.add_arrays(metadata, path, new, 3)
         documents[where] = document
         return _replace(documents)
-    documents[os.path.join(path, ".zattrs")] = attributes
+    documents[os.path.join(path, ".zattrs")] = attrs
     where = os.path.join(path, ".zmetadata")
     if os.path.exists(where):
         document = _read(where)
-        document["metadata"][".zattrs"] = attributes
+        document["metadata"][".zattrs"] = attrs
         for name, (axis, length) in lengths.items():
             document["metadata"][f"{name}/.zarray"]["shape"][axis] = length
         grouping.add_arrays(document["metadata"], path, new, 2)

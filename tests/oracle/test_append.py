@@ -465,6 +465,43 @@ def test_new_variables_that_do_not_fit(tmp_path):
     assert before == files(store)
 
 
+def stopped(block):
+    raise RuntimeError("this block cannot be made")
+
+
+UNWRITABLE = {
+    "an attribute": (lambda ds: ds.assign(new=("time", np.arange(17.0), {"made": {"by": "hand"}})), TypeError, "'made' of new"),
+    "objects": (lambda ds: ds.assign(new=("time", np.array([{}] * 17, object))), TypeError, "new"),
+    "a name": (lambda ds: ds.assign({"up/../new": ("time", np.arange(17.0))}), Exception, "up/../new"),
+    "an attribute of the dataset": (lambda ds: ds.assign(new=("time", np.arange(17.0))).assign_attrs(made=object()), TypeError, "'made' of the dataset"),
+    "values that fail": (lambda ds: ds.assign(new=xr.apply_ufunc(stopped, ds.rain, dask="parallelized", output_dtypes=[float])), RuntimeError, "cannot be made"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNWRITABLE)
+def test_old_values_stay_when_new_variables_cannot_be_written(tmp_path, what):
+    change, kind, reason = UNWRITABLE[what]
+    store = tmp_path / "store"
+    begin(store, 3, {"time": 5})
+    before = files(store)
+    ds = lazy(dataset(0, 17))
+    with pytest.raises(kind, match=reason):
+        change(ds.assign(rain=ds.rain + 1)).craton.to_zarr(store, mode="a")
+    assert before == files(store) and [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+def test_new_values_of_old_ones_that_change(tmp_path):
+    """Both come from what the store had before."""
+    store = tmp_path / "store"
+    begin(store, 3, {"time": 5})
+    old = xr.open_zarr(store, chunks=None).load()
+    ds = xr.open_dataset(store, engine="craton", chunks={}, chunked_array_type="craton")
+    ds[["rain"]].assign(rain=ds.rain + 1, twice=2 * ds.rain).drop_encoding().craton.to_zarr(store, mode="a")
+    seen = xr.open_zarr(store, chunks=None).load()
+    np.testing.assert_allclose(seen.twice, 2 * old.rain, rtol=1e-6)
+    np.testing.assert_allclose(seen.rain, old.rain + 1, rtol=1e-6)
+
+
 ADDED = """
 import sys, numpy as np, xarray as xr, craton
 from craton import grouping, updating

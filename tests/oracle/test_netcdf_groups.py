@@ -96,6 +96,22 @@ def test_refused(tmp_path, name):
     assert (tmp_path / "x.nc").read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["x.nc"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_through_a_link(tmp_path, there):
+    """What it leads to is added to, or made, as other programs do; the link stays."""
+    (tmp_path / "data").mkdir()
+    target, link = tmp_path / "data" / "x.nc", tmp_path / "link.nc"
+    if there:
+        dataset(0).to_netcdf(target, engine="netcdf4")
+    link.symlink_to("data/x.nc")
+    for group in ("a", None):
+        lazy(dataset(1)[["v"]].rename(v="added")).craton.to_netcdf(link, group=group, mode="a")
+    assert link.is_symlink() and [p.name for p in target.parent.iterdir()] == ["x.nc"]
+    for group in ("a", None):
+        with xr.open_dataset(target, engine="netcdf4", group=group) as seen:
+            assert "added" in seen and (group or not there or "v" in seen)
+
+
 def test_classic_files_are_refused(tmp_path):
     dataset(0)[["v"]].to_netcdf(tmp_path / "x.nc", engine="netcdf4", format="NETCDF3_CLASSIC", encoding={"v": {"zlib": False, "chunksizes": None}})
     with pytest.raises(ValueError, match="NETCDF3_CLASSIC"):

@@ -115,15 +115,21 @@ def test_missing_when_asked_for(tmp_path, kind, dtype, fill):
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_numbers_without_a_fill_value(tmp_path, kind):
-    """No value of it can mean that one is missing."""
+    """No value of it can mean that one is missing: not for a sum, and not for an extreme, which a value put there could be."""
     path = tmp_path / "d"
     damage(write(path, kind, values("i4")))
     if kind == "zarr2":  # xarray takes the storage's own fill for _FillValue
         meta = json.loads((path / "v/.zarray").read_text())
         (path / "v/.zarray").write_text(json.dumps({**meta, "fill_value": None}))
-    with pytest.raises(craton.FormatError) as e:
-        open_(path, unreadable="missing").v.sum().compute()
-    assert "_FillValue" in str(e.value) + "".join(getattr(e.value, "__notes__", [])), e.value
+    ds = open_(path, unreadable="missing")
+    for name in ("sum", "min", "max", "any", "median", "std"):
+        with pytest.raises(craton.FormatError) as e:
+            getattr(ds.v, name)().compute()
+        assert "_FillValue" in str(e.value) + "".join(getattr(e.value, "__notes__", [])), (name, e.value)
+    for name in ("min", "max"):
+        assert "_FillValue" in run("calc", f"{name}(v)", path, "-o", tmp_path / "no.nc", "--unreadable", "missing", status=6).stderr
+        np.testing.assert_array_equal(getattr(ds.v[:3], name)(), getattr(values("i4")[:3], name)())  # what is whole is read
+    assert not (tmp_path / "no.nc").exists()
 
 
 def test_gone_and_unreachable(tmp_path):

@@ -131,7 +131,7 @@ static cr_status add_list(loader *l, const char *key, const json_t *list, cr_err
 static cr_status add_object(loader *l, const char *key, const json_t *v, cr_err *err) {
     char *text = json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (!text)
-        return CR_FAIL(err, CR_FORMAT, "the value of \"%.200s\" cannot be kept as JSON", key);
+        return CR_FAIL(err, CR_MEMORY, "no memory for the value of \"%.200s\"", key); /* what was read as JSON can be written as JSON */
     cr_status status = cr_references_add_value(l->store, key, text, strlen(text), err);
     free(text);
     return status;

@@ -12,6 +12,35 @@
 
 enum { WORD = 1 };                /* first character of a word string */
 
+/* ---- memory ----------------------------------------------------------------------------------------------------------- */
+
+/* jansson takes some allocations that fail for wrong syntax, and may lose a character of a long word without a word of its own. So the
+ * thread that asked for the memory remembers. What allocates below stays what the program has chosen; set before there are threads. */
+static json_malloc_t allocate_below;
+static _Thread_local bool ran_out;
+
+static void *allocate(size_t n) {
+    void *p = allocate_below(n);
+    if (!p)
+        ran_out = true;
+    return p;
+}
+
+__attribute__((constructor)) static void watch_allocations(void) {
+    json_free_t release;
+    json_get_alloc_funcs(&allocate_below, &release);
+    json_set_alloc_funcs(allocate, release);
+}
+
+/* Before the library is unloaded. Who has put something in front of it meanwhile needs it to stay. */
+__attribute__((destructor)) static void leave_allocations(void) {
+    json_malloc_t now;
+    json_free_t release;
+    json_get_alloc_funcs(&now, &release);
+    if (now == allocate)
+        json_set_alloc_funcs(allocate_below, release);
+}
+
 /* ---- parsing ---------------------------------------------------------------------------------------------------------- */
 
 static bool in_word(char c) { return isalnum((unsigned char)c) || c == '.' || c == '-' || c == '+'; }
@@ -92,9 +121,12 @@ cr_status cr_json_parse(const char *text, size_t n, size_t max_values, json_t **
     cr_buf_init(&clean, n > SIZE_MAX / 8 ? n : 4 * n + 64);
     CR_TRY(rewrite(text, n, max_values, &clean, err));
     json_error_t why;
+    ran_out = false;
     json_t *j = json_loadb(cr_buf_str(&clean), clean.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-    if (!j && (why.line < 0 || json_error_code(&why) == json_error_out_of_memory))
+    if (ran_out || (!j && why.line < 0)) {
+        json_decref(j);
         return CR_FAIL(err, CR_MEMORY, "no memory for %zu bytes of JSON", n);
+    }
     if (!j)
         return CR_FAIL(err, CR_FORMAT, "not valid JSON at line %d, column %d: %s", why.line, why.column, why.text);
     *ret_json = j;

@@ -16,7 +16,7 @@
 
 enum { CR_JSON_MAX_DEPTH = 64 };
 /* Refuses text nested deeper than CR_JSON_MAX_DEPTH or with more than max_values values (a value costs about 100 bytes of memory).
- * The caller frees with json_decref. CR_FORMAT with line and column; CR_LIMIT. */
+ * The caller frees with json_decref. CR_FORMAT with line and column; CR_LIMIT; CR_MEMORY, also where jansson itself would not notice. */
 cr_status cr_json_parse(const char *text, size_t n, size_t max_values, json_t **ret_json, cr_err *err) CR_MUST_USE;
 
 static inline void cr_json_cleanup(json_t **j) { json_decref(*j); }

@@ -1,12 +1,13 @@
 /* test_no_memory.c - every allocation of the engine fails once: the call that needed it says so, nothing is lost, left behind or half done,
  * and the same work succeeds afterwards. Under AddressSanitizer also: nothing leaks.
  *
- * The linker leads the engine's calls of malloc and its relatives here (-Wl,--wrap). Allocations inside of other libraries
- * (jansson, which takes some of them for wrong syntax, zstd, blosc, HDF5, libtiff) do not fail. The n-th fails alone, and the n-th with all after it, for every n until the work is
- * through without meeting it. */
+ * The linker leads the engine's calls of malloc and its relatives here (-Wl,--wrap), and jansson is told to call them. Allocations inside
+ * of other libraries (zstd, blosc, HDF5, libtiff) do not fail. The n-th fails alone, and the n-th with all after it, for every n until the
+ * work is through without meeting it. */
 #include "../check_main.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -57,6 +58,9 @@ WRAP(char *, realpath, (const char *path, char *out), (path, out))
 WRAP(char *, getcwd, (char *out, size_t n), (out, n))
 WRAP(DIR *, opendir, (const char *path), (path))
 WRAP(DIR *, fdopendir, (int fd), (fd))
+
+/* Before the engine's own constructor (zarr_json.c), which keeps what it finds. */
+__attribute__((constructor(101))) static void lead_jansson_here(void) { json_set_alloc_funcs(__wrap_malloc, free); }
 
 static int print(char **ret, const char *format, va_list values) {
     if (fails())
