@@ -31,10 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t len;
     const char *body = cr_lab_ask_body(text, strlen(text), &len);
     fuzz_must(!body || (body >= text && body + len == text + strlen(text)));
-    fuzz_must(!cr_idle_read(texts, lens, 1000, &used, &busy));     /* no text is an object and an array */
+    fuzz_must(!cr_idle_read(texts, lens, 1000, 500, &used, &busy));     /* no text is an object and an array */
     const char *const kernels[3] = {"{}", text, "[]"};
     const size_t kernel_lens[3] = {2, strlen(text), 2};
-    if (cr_idle_read(kernels, kernel_lens, 1000, &used, &busy))
+    if (cr_idle_read(kernels, kernel_lens, 1000, 500, &used, &busy))
         fuzz_must(used >= 0 && used <= 1000 && (!busy || used == 1000));
     free(text);
     return 0;

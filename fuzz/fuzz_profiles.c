@@ -15,6 +15,14 @@ static void check_gives(const cr_profile_gives *g) {
         fuzz_must(cr_profile_env_check(g->env[i].name, NULL) == CR_OK && !strchr(g->env[i].value, '\n'));
 }
 
+static void check_software(const cr_profile_set *set) {
+    for (int i = 0; i < set->n_software; i++) {
+        const cr_software *w = &set->software[i];
+        fuzz_must(w->prefix[0] == '/' && w->prefix[1] && !strstr(w->prefix, "/../") && !strpbrk(w->prefix, "${}\"' \n") && w->title[0]);
+        fuzz_must(cr_profile_software(set, w->slug) == w && strcmp(w->slug, CR_SOFTWARE_OWN) != 0);
+    }
+}
+
 static void check_given(const cr_profile_given *g) {
     fuzz_must(g->memory_bytes >= (uint64_t)63 << 20 && g->cpu_milli <= 4096000 && g->n_env <= CR_PROFILE_ENV_ALL_MAX);
     for (int i = 0; i < g->n_env; i++)
@@ -34,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_must(err.message[0] != 0);
     } else {
         fuzz_must(set.n > 0 && cr_profile_standard(&set));
+        check_software(&set);
         for (int i = 0; i < set.n; i++) {
             cr_profile_asked asked = {0};
             check_gives(&set.at[i].gives);

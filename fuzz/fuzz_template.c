@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void as_template(const char *text, size_t n) {
     cr_templates *set;
     cr_buf out;
-    if (cr_templates_new(&set, NULL) != CR_OK)
+    if (cr_templates_new(NULL, &set, NULL) != CR_OK)
         return;
     json_t *values = json_pack("{s:s, s:[{s:i},{s:i}], s:{s:s}, s:n}", "a", "<&>", "b", "c", 1, "c", 2, "d", "e", "\"'", "f");
     cr_buf_init(&out, 1 << 20);
@@ -23,7 +23,7 @@ static void as_value(const char *text, size_t n) {
     cr_templates *set;
     cr_buf out;
     json_t *value = json_stringn(text, n);
-    if (!value || cr_templates_new(&set, NULL) != CR_OK) {
+    if (!value || cr_templates_new(NULL, &set, NULL) != CR_OK) {
         json_decref(value);
         return;
     }

@@ -3,6 +3,7 @@
     make_data.py FOLDER NAME [--small]      prints the path
 
 w1       two bands of a satellite scene, 36 months x 2048 x 2048, int16, NetCDF-4 with deflate 4 and shuffle, chunks 1 x 512 x 512
+w1-zarr  the same as Zarr 3, Blosc with Zstandard 3 and shuffle, chunks 4 x 512 x 512
 w2       daily surface temperature of 20 years without leap days, 7300 x 192 x 288, float32, deflate 1 and shuffle, chunks 73 x 96 x 144
 maps     the values of w2, a chunk for each day, as models write them
 series   the values of w2, chunks of all days x 8 x 12 cells
@@ -48,6 +49,25 @@ def make_w1(path, sizes):
             field[rng.random((size // 64, size // 64)).repeat(64, 0).repeat(64, 1) < 0.08] = -9999  # clouds
             v[t] = field
     nc.close()
+
+
+def make_w1_zarr(path, sizes):
+    import zarr
+    source = netCDF4.Dataset(path_of(os.path.dirname(path), "w1", sizes is SMALL_SCENE))
+    source.set_auto_maskandscale(False)
+    root = zarr.open_group(path, mode="w", zarr_format=3)
+    for name, v in source.variables.items():
+        if v.ndim == 1:
+            a = root.create_array(name, shape=v.shape, dtype=v.dtype, dimension_names=v.dimensions)
+        else:
+            chunks = [min(4, v.shape[0]), *v.chunking()[1:]]
+            codec = zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+            a = root.create_array(name, shape=v.shape, dtype=v.dtype, chunks=chunks, compressors=codec, fill_value=-9999, dimension_names=v.dimensions)
+        a.attrs.update({k: x.item() if isinstance(x, np.generic) else x for k, x in v.__dict__.items()})
+        step = 4 if v.ndim > 1 else v.shape[0]
+        for begin in range(0, v.shape[0], step):
+            a[begin:begin + step] = v[begin:begin + step]
+    source.close()
 
 
 def temperature(path, sizes, chunks):
@@ -109,13 +129,14 @@ def make_regions(path, sizes):
 
 SCENE, YEARS = {"months": 36, "size": 2048}, {"days": 7300, "ny": 192, "nx": 288}
 SMALL_SCENE, SMALL_YEARS = {"months": 12, "size": 256}, {"days": 730, "ny": 48, "nx": 72}
-MAKERS = {"w1": make_w1, "w2": make_w2, "maps": make_maps, "series": make_series, "regions": make_regions}
-FULL = {"w1": SCENE, "w2": YEARS, "maps": YEARS, "series": YEARS, "regions": SCENE}
-SMALL = {"w1": SMALL_SCENE, "w2": SMALL_YEARS, "maps": SMALL_YEARS, "series": SMALL_YEARS, "regions": SMALL_SCENE}
+MAKERS = {"w1": make_w1, "w1-zarr": make_w1_zarr, "w2": make_w2, "maps": make_maps, "series": make_series, "regions": make_regions}
+FULL = {"w1": SCENE, "w1-zarr": SCENE, "w2": YEARS, "maps": YEARS, "series": YEARS, "regions": SCENE}
+SMALL = {"w1": SMALL_SCENE, "w1-zarr": SMALL_SCENE, "w2": SMALL_YEARS, "maps": SMALL_YEARS, "series": SMALL_YEARS, "regions": SMALL_SCENE}
 
 
 def path_of(folder, name, small):
-    path = os.path.join(folder, f"{name}{'-small' if small else ''}.nc")
+    kind = name.rpartition("-")[2] if name.endswith("-zarr") else "nc"
+    path = os.path.join(folder, f"{name.removesuffix('-zarr')}{'-small' if small else ''}.{kind}")
     if not os.path.exists(path):
         MAKERS[name](path + ".part", (SMALL if small else FULL)[name])
         os.replace(path + ".part", path)

@@ -2,8 +2,8 @@
 
     program.py WORKLOAD VARIANT FILE...      w4: the second FILE is the store to write, w6: that of the regions
 
-VARIANT: craton; or dask, with the settings tried for it: dask-native (the file's chunks), dask-auto (chunks of 128 MiB), and what is said
-beside the workload below. The netCDF4 engine reads for all but Craton.
+WORKLOAD open: everything but the work, which run.py counts to the limit of each. VARIANT: craton; or dask, with the settings tried for it: dask-native (the file's chunks), dask-auto (chunks of 128 MiB), and what is said
+beside the workload below. netCDF4 and zarr-python read for all but Craton.
 """
 import json
 import sys
@@ -45,6 +45,11 @@ def w5(ds, variant):
     return ds[["tas"]].chunk(time=-1, lat=24, lon=36).quantile(0.9, "time")
 
 
+def w5_rolling(ds, variant):
+    """The highest mean of thirty days in a row. dask-columns: all days of some cells in one chunk."""
+    return ds[["tas"]].rolling(time=30).mean().max("time")
+
+
 def w6(ds, variant, regions):
     """NDVI of each region and month: mean, spread, number of pixels, and a mean weighted by the height of the sun. dask-mapreduce: flox is
     told the regions and how to go about it."""
@@ -74,14 +79,15 @@ def w7(ds, variant):
     return ds.sel(lat=lat, lon=lon, method="nearest")
 
 
-WORKLOADS = {"w1": w1, "w2": w2, "w4": w4, "w5": w5, "w6": w6, "w7-maps": w7, "w7-series": w7}
-CHUNKS = {"dask-auto": "auto", "dask-years": {"time": 365}, "dask-bands": {"time": -1, "lat": CHUNK["lat"]}, "lazy": None, "by-station": None}
+WORKLOADS = {"w1": w1, "w1-zarr": w1, "w2": w2, "w4": w4, "w5": w5, "w5-rolling": w5_rolling, "w6": w6, "w7-maps": w7, "w7-series": w7}
+CHUNKS = {"dask-auto": "auto", "dask-columns": {"time": -1, "lat": 96, "lon": 144}, "dask-years": {"time": 365}, "dask-bands": {"time": -1, "lat": CHUNK["lat"]}, "lazy": None, "by-station": None}
 
 
 def open_file(path, variant):
     if variant == "craton":
         return xr.open_dataset(path, engine="craton", chunks={})
-    return xr.open_dataset(path, engine="netcdf4", chunks=CHUNKS.get(variant, {}))
+    engine = {"engine": "zarr", "consolidated": False} if path.endswith(".zarr") else {"engine": "netcdf4"}
+    return xr.open_dataset(path, chunks=CHUNKS.get(variant, {}), **engine)
 
 
 def main():
@@ -93,6 +99,9 @@ def main():
     elif CHUNKS.get(variant, {}) is not None:
         import dask
         dask.config.set({"array.slicing.split_large_chunks": False})
+    if workload == "open":
+        open_file(path, variant)
+        return
     if workload == "w6":
         more = [xr.open_dataset(more[0], engine="craton" if variant == "craton" else "netcdf4").region.load()]
     result = WORKLOADS[workload](open_file(path, variant), variant, *more)

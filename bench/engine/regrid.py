@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """w3: ten models regridded to 1 degree, and their mean and spread, whole processes with start-up, alternating.
 
-    bench/engine/regrid.py --data FOLDER [--small] [--pairs 5] [bilinear conservative]
+    bench/engine/regrid.py --data FOLDER [--build BUILD] [--small] [--pairs 5] [bilinear conservative]
 
 Craton's program is xarray with ds.craton.regrid. Peers: xarray's interp on NumPy and on dask (bilinear), and CDO (remapbil, remapcon, ensmean, ensstd) where
 it is installed; each is tried once, and the one with least CPU time is the peer of the pairs. Results are compared between 60 S and 60 N, where
@@ -100,10 +100,18 @@ def run(method, variant, paths, folder):
     return {**figures, "result": result}
 
 
+def limit(method, paths, build, about):
+    """What no program on xarray and these files can do without (run.py), for the table."""
+    start, _ = measured([[sys.executable, HERE / "program.py", "open", "craton", paths[0]]])
+    decode, _ = measured([[f"{build}/bench/engine/native/bench_decode_hand", "tas", p] for p in paths])
+    return [{"workload": "w3-" + method, "variant": variant, "role": "limit", **about, **figures} for variant, figures in (("start", start), ("decode", decode))]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("methods", nargs="*")
     parser.add_argument("--data")
+    parser.add_argument("--build", default=os.environ.get("CRATON_BUILD"))
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--program")
@@ -132,6 +140,9 @@ def main():
             print("  no peer: CDO is not installed")
             keep("alone", method, "craton")
             continue
+        if o.build:
+            with o.output.open("a") as f:
+                f.writelines(json.dumps(row) + "\n" for row in limit(method, paths, o.build, {"small": o.small}))
         peer = min((keep("tried", method, p) for p in peers), key=lambda r: r["cpu_s"])["variant"]
         pairs = []
         for _ in range(o.pairs):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""xarray programs on Craton beside the same programs on dask and other tools, whole processes with start-up, alternating.
+"""xarray programs on Craton beside the same programs on dask and other tools, and programs in C beside hand-written loops, whole processes
+with start-up, alternating.
 
-    bench/engine/run.py --data FOLDER [--small] [--pairs 5] [w1 w2 w4 w5 w6 w7-maps w7-series]
+    bench/engine/run.py --data FOLDER [--build BUILD] [--small] [--pairs 5] [w1 w1-zarr w2 w4 w5 w5-rolling w6 w7-maps w7-series c-w1 c-w2 c-climatology]
 
-Every variant of a peer (program.py; CDO and nccopy where they are installed) is tried once, and the one with least wall time is the peer of
-the pairs. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
+Every variant of a peer (program.py; native/ for the workloads c-...; CDO, NCO and nccopy where they are installed) is tried once, and the one
+with least wall time is the peer of the pairs. BUILD is where meson built Craton with its tests; without it the workloads in C are left out. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
 pessimistic quartile of the ratios. Run it on a machine that does nothing else, in the environment of the notebooks.
 """
 import argparse
@@ -27,18 +28,40 @@ DASK = ["dask-native", "dask-auto"]
 # Workload: its data (make_data.py), ours, the peers.
 WORKLOADS = {
     "w1": (["w1"], ["craton"], [*DASK, "dask-noflox"]),
+    "w1-zarr": (["w1-zarr"], ["craton"], [*DASK, "dask-noflox"]),
     "w2": (["w2"], ["craton"], [*DASK, "dask-noflox", "cdo"]),
     "w4": (["maps"], ["craton", "craton-rechunk"], [*DASK, "dask-years", "dask-bands", "nccopy"]),
     "w5": (["w2"], ["craton"], DASK),
+    "w5-rolling": (["w2"], ["craton"], [*DASK, "dask-columns"]),
     "w6": (["w1", "regions"], ["craton"], [*DASK, "dask-mapreduce"]),
     "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
+    "c-w1": (["w1"], ["c-craton"], ["c-hand"]),
+    "c-w2": (["w2"], ["c-craton", "c-craton-lean"], ["c-hand", "c-hand-keep"]),
+    "c-climatology": (["maps"], ["c-craton"], ["nco", "cdo"]),
 }
-TOOLS = {"cdo": "cdo", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
+TOOLS = {"cdo": "cdo", "nco": "ncra", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
+# Programs of native/: their arguments but for the file. lean: the memory limit that the contract of w2 asks for.
+NATIVE = {"c-w1": ("ndvi", []), "c-w2": ("climate", ["anomalies"]), "c-climatology": ("climate", ["climatology"])}
+NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
+# What the limit of a workload decodes: variables of its first file. None: only some chunks of it, which are not worth speaking of.
+DECODED = {"w1": "red,nir", "w2": "tas", "w4": "tas", "w5": "tas", "w5-rolling": "tas", "w6": "red,nir", "w7-maps": "tas", "w7-series": None}
+MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-def commands(workload, variant, paths, scratch):
+def commands(workload, variant, paths, scratch, build):
     """What is run for it, and the files that it writes."""
+    if variant in NATIVE_OPTIONS:
+        program, what = NATIVE[workload]
+        way, options = NATIVE_OPTIONS[variant]
+        return [[f"{build}/bench/engine/native/bench_{program}_{way}", *options, *what, *paths]], []
+    if variant == "nco":
+        # A month of all years at a time: every 365 days so many in a row.
+        new = [f"{scratch}/month{i}.nc" for i in range(12)]
+        return [["ncra", "-O", "-h", "-v", "tas", "-d", f"time,{sum(MONTHS[:i])},,365,{n}", *paths, new[i]] for i, n in enumerate(MONTHS)], new
+    if workload == "c-climatology" and variant == "cdo":
+        new = f"{scratch}/climatology.nc"
+        return [["cdo", "-s", "-O", "ymonmean", *paths, new]], [new]
     if variant == "cdo":
         # The weights are those of the xarray program: cos(latitude), and not CDO's areas.
         clim, series, weights = (f"{scratch}/{name}.nc" for name in ("climatology", "series", "weights"))
@@ -55,17 +78,30 @@ def commands(workload, variant, paths, scratch):
     return [[sys.executable, HERE / "program.py", workload, variant, *paths, *new]], new
 
 
-def run(workload, variant, paths, scratch):
+def run(workload, variant, paths, scratch, build=None):
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch)
     try:
-        todo, written = commands(workload, variant, paths, scratch)
+        todo, written = commands(workload, variant, paths, scratch, build)
         figures, out = measured(todo)
         if written:
             out = subprocess.run([sys.executable, HERE / "written.py", workload, *written], stdout=subprocess.PIPE, check=True).stdout
-        return {"workload": workload, "variant": variant, **figures, "result": json.loads(out)}
+        said = json.loads(out)
+        if variant in NATIVE_OPTIONS:
+            said, figures["peak_mib"] = said["result"], said["peak_mib"]
+        return {"workload": workload, "variant": variant, **figures, "result": said}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def limit(workload, paths, scratch, build, keep):
+    """What no program on xarray and this file can do without: start, imports and opening, and each chunk decoded once."""
+    if workload not in DECODED or not build:
+        return
+    keep("limit", {"workload": workload, "variant": "start", **measured([[sys.executable, HERE / "program.py", "open", "craton", paths[0]]])[0]})
+    if DECODED[workload]:
+        figures, _ = measured([[f"{build}/bench/engine/native/bench_decode_hand", DECODED[workload], paths[0]]])
+        keep("limit", {"workload": workload, "variant": "decode", **figures})
 
 
 def same(a, b):
@@ -80,7 +116,13 @@ def quartile(values):
     return statistics.quantiles(values, n=4)[0] if len(values) > 1 else values[0]
 
 
-def best_peer(workload, peers, paths, scratch, keep):
+def stored_bytes(path):
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+
+
+def best_peer(workload, peers, paths, scratch, build, keep):
     """Each peer is tried once; who fails, or needs more than half an hour, is left out and said."""
     tried = []
     for peer in peers:
@@ -88,18 +130,19 @@ def best_peer(workload, peers, paths, scratch, keep):
             print(f"  {peer:14} is not installed")
             continue
         try:
-            tried.append(keep("tried", run(workload, peer, paths, scratch)))
+            tried.append(keep("tried", run(workload, peer, paths, scratch, build)))
         except Failed as error:
             print(f"  {peer:14} {error}", flush=True)
     for other in tried[1:]:
         same(tried[0]["result"], other["result"])
-    return min(tried, key=lambda r: r["wall_s"])["variant"]
+    return min(tried, key=lambda r: r["wall_s"])["variant"] if tried else None
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workloads", nargs="*", default=list(WORKLOADS))
     parser.add_argument("--data", required=True)
+    parser.add_argument("--build", default=os.environ.get("CRATON_BUILD"))
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / f"engine-{time.strftime('%Y-%m-%d')}.jsonl")
@@ -122,19 +165,25 @@ def main():
 
     for workload in o.workloads:
         data, ours, peers = WORKLOADS[workload]
+        if workload in NATIVE and not o.build:
+            print(workload, "is left out: --build BUILD says where the programs are")
+            continue
         paths, scratch = [made(name) for name in data], os.path.join(o.data, "scratch")
-        print(workload, f"({os.path.getsize(paths[0]) >> 20} MiB)", flush=True)
-        peer = best_peer(workload, peers, paths, scratch, keep)
+        print(workload, f"({stored_bytes(paths[0]) >> 20} MiB)", flush=True)
+        peer = best_peer(workload, peers, paths, scratch, o.build, keep)
+        if peer is None:
+            print("  no peer: only Craton is run")
+        limit(workload, paths, scratch, o.build, keep)
         rounds = []
         for _ in range(o.pairs):
-            row = {variant: keep("pair", run(workload, variant, paths, scratch)) for variant in [*ours, peer]}
-            for variant in ours:
+            row = {variant: keep("pair", run(workload, variant, paths, scratch, o.build)) for variant in [*ours, *([peer] if peer else [])]}
+            for variant in ours if peer else []:
                 same(row[variant]["result"], row[peer]["result"])
             rounds.append(row)
-        for variant in ours:
+        for variant in ours if peer else []:
             for what in ("wall_s", "cpu_s", "peak_mib"):
                 ratios = [row[peer][what] / row[variant][what] for row in rounds]
-                print(f"  {what:9} {peer} / {variant}: {statistics.median(ratios):.1f} ({quartile(ratios):.1f})")
+                print(f"  {what:9} {peer} / {variant}: {statistics.median(ratios):.2f} ({quartile(ratios):.2f})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a workload has left on disk, read by other libraries than Craton: a digest as program.py prints it.
 
     written.py w2 CLIMATOLOGY.nc SERIES.nc
+    written.py c-climatology CLIMATOLOGY.nc|MONTH.nc ...     whole, or a file for each month
     written.py w4 STORE.zarr|FILE.nc      with the chunks, and the sum of the values times their places: what lies at a wrong one is seen
 """
 import json
@@ -15,6 +16,11 @@ from program import digest
 def w2(climatology, series):
     climatology, series = (netCDF4.Dataset(path)["tas"][:].filled(np.nan) for path in (climatology, series))
     return {"climatology": digest(climatology), "series": digest(series.ravel())}
+
+
+def climatology(*paths):
+    fields = [netCDF4.Dataset(path)["tas"][:].filled(np.nan) for path in paths]
+    return {"climatology": digest(np.concatenate(fields))}
 
 
 def w4(path):
@@ -36,4 +42,4 @@ def w4(path):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"w2": w2, "w4": w4}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps({"w2": w2, "c-climatology": climatology, "w4": w4}[sys.argv[1]](*sys.argv[2:])))

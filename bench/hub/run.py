@@ -2,20 +2,20 @@
 """Thirty people at once: Craton beside JupyterHub with configurable-http-proxy, the same JupyterLab environment on both sides.
 
     bench/hub/run.py --prefix /opt/craton --build build [--people 30] [--pairs 3] [--sides craton,jupyterhub,craton-plain]
+    bench/hub/run.py ... --minutes 10       everybody works with a kernel for ten minutes: memory of a server in use
+    bench/hub/run.py ... --memory 4G        as many idle people as this memory holds
 
 As root, on a machine that does nothing else. Each run starts its side from nothing, makes the accounts, and lets all people sign in, start
 their server and run a cell at the same moment; clients speak HTTP and websockets as a browser does. Counted are seconds until the own
-server answers and until the first cell has run, CPU seconds of the whole machine without the clients, and the proportional memory (PSS) of
-an idle server and of the control plane. Sides alternate. One JSON object per run goes to bench/results/.
-
-JupyterHub runs with its simple local spawner (all servers under one user id, no control groups, no limits), DummyAuthenticator and SQLite;
-Craton as it is installed (user ids, control groups, argon2id). JupyterHub's limits on simultaneous starts are switched off, and it gets
-the flag that keeps jupyter_lsp from asking npm.
+server answers and until the first cell has run, CPU seconds without the clients (of the side, and of the whole machine), and the
+proportional memory (PSS) of an idle server and of the control plane. Sides alternate. One JSON object per run goes to bench/results/.
+How each side is set up is said in sides.py, what people do in people.py.
 """
 import argparse
 import json
 import os
 import platform as machine
+import re
 import shutil
 import statistics
 import subprocess
@@ -25,276 +25,196 @@ import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "share/demo"), str(ROOT / "tests/wire")]
-from browser import Browser, Refused, forms  # noqa: E402
-from kernel import Server  # noqa: E402
+import procs
+import sides
+from people import DATA, Visitor, Worker
 
-PASSWORD = "rivers and stones"
-CELL = "import numpy, xarray\nprint(6 * 7)"
-
-
-def cpu_seconds():
-    """Of the whole machine since it started, all that is not idle."""
-    fields = [int(x) for x in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return (sum(fields[:3]) + sum(fields[5:8])) / os.sysconf("SC_CLK_TCK")
+FLOOR_MIB = 1024        # of the machine's memory stays free, whatever --memory says
+BATCH = 4               # people who come at the same moment when memory is filled
 
 
-def own_cpu():
-    t = os.times()
-    return t.user + t.system
+def median(values):
+    values = list(values)
+    return statistics.median(values) if values else None
 
 
-def pss_mib(pid):
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return 0.0
+def spread(values):
+    values = [v for v in values if v]
+    return {"median": statistics.median(values), "max": max(values)} if values else None
 
 
-def processes(test):
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+class Run:
+    """One side, from nothing to its end."""
+
+    def __init__(self, kind, options):
+        self.kind, self.options = kind, options
+        self.folder = Path(tempfile.mkdtemp(prefix="craton-bench-", dir="/tmp"))
+        os.chmod(self.folder, 0o755)
+        self.cpu = procs.CpuGroup()
+        self.side = sides.make(kind, options, self.folder)
+
+    def __enter__(self):
+        self.before_mib = procs.available_mib()
         try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-        except OSError:
-            continue
-        if line and test(line):
-            found.append(int(folder.name))
-    return found
+            self.side.start(self.cpu, ("--room", "1024G") if self.options.memory else ())
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.side.stop()
+        self.cpu.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def mark(self, control):
+        return procs.cpu_seconds() - procs.own_cpu(), self.cpu.seconds(), procs.process_cpu(control), time.monotonic()
+
+    def since(self, mark, control, what):
+        now = self.mark(control)
+        names = "machine_cpu_s", "cpu_s", "control_cpu_s", "wall_s"
+        return {f"{what}_{name}": b - a for name, a, b in zip(names, mark, now)}
 
 
-def process_cpu(pids):
-    total = 0
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-        except OSError:
-            pass
-    return total / os.sysconf("SC_CLK_TCK")
+def start_all(run, people):
+    """All come at the same moment. Returns what was measured until the last one has a server."""
+    control = run.side.control()
+    mark = run.mark(control)
+    people[0].begin.set()
+    people[0].at_ready.wait(2 * len(people) + 800)
+    return run.since(mark, control, "start")
 
 
-class Craton:
-    def __init__(self, options, folder, prepared=True):
-        os.environ["CRATON_PREFIX"], os.environ["CRATON_BUILD"] = str(options.prefix), str(options.build)
-        import hub_client
-        self.client, self.prepared = hub_client, prepared
-        self.platform = hub_client.Platform()
-        self.hub = self.platform.hub
-
-    def start(self, names):
-        self.platform.start("--preimport", "yes" if self.prepared else "no", "--memory", "2G")
-        admin = self.platform.administrator()
-        for name in names:
-            self.platform.add_person(admin, name)
-        if self.prepared:
-            self.platform.wait_prepared()
-
-    def control(self):
-        run = str(self.platform.run)
-        return processes(lambda line: run in line and ("cratond" in line or "haproxy" in line) or "prepared.py" in line
-                         or "--role=hub" in line)
-
-    def origin(self, name):
-        return f"http://{name}.localhost:{self.platform.port + 1}"
-
-    def begin(self, browser, page, name):
-        form = next(f for f in forms(page.text) if "spawn" in f.action)
-        browser.submit(page, form, {})
-
-    def stop(self):
-        self.platform.stop()
-        shutil.rmtree(self.platform.folder, ignore_errors=True)
+def memory_of(run):
+    """Of each person's processes, and of the control plane. Medians over the people."""
+    kinds, sums = {}, []
+    found = run.side.people()
+    for these in found.values():
+        of = {}
+        for pid in these:
+            line = procs.command(pid)
+            kind = "server" if "jupyterhub-singleuser" in line else "kernel" if "ipykernel_launcher" in line else "other"
+            of[kind] = of.get(kind, 0) + procs.pss_mib(pid)
+        sums.append(sum(of.values()))
+        for kind, mib in of.items():
+            kinds.setdefault(kind, []).append(mib)
+    return {"servers": len(found), "person_pss_mib": median(sums), **{f"{kind}_pss_mib": median(of) for kind, of in kinds.items()},
+            "control_pss_mib": sum(procs.pss_mib(pid) for pid in run.side.control())}
 
 
-class JupyterHub:
-    def __init__(self, options, folder):
-        self.folder, self.prefix = folder, options.prefix
-        sys.path.insert(0, str(ROOT / "tests/wire"))
-        from hub_client import free_ports
-        self.port = free_ports()
-        self.hub = f"http://127.0.0.1:{self.port}"
-        self.proxy = self.install_proxy(options.work)
-
-    @staticmethod
-    def install_proxy(work):
-        program = work / "node_modules/.bin/configurable-http-proxy"
-        if not program.exists():
-            subprocess.run(["npm", "install", "--prefix", work, "configurable-http-proxy@5.3.0"], check=True, stdout=subprocess.DEVNULL)
-        return program
-
-    def start(self, names):
-        environment = self.prefix / "env/current/bin"
-        (self.folder / "config.py").write_text(f"""
-c.JupyterHub.bind_url = "http://127.0.0.1:{self.port}"
-c.JupyterHub.hub_port = {self.port + 1}
-c.ConfigurableHTTPProxy.command = ["{self.proxy}"]
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{self.port + 2}"
-c.JupyterHub.authenticator_class = "dummy"
-c.DummyAuthenticator.password = "{PASSWORD}"
-c.Authenticator.allow_all = True
-c.JupyterHub.spawner_class = "simple"
-c.SimpleLocalProcessSpawner.home_dir_template = "{self.folder}/home/{{username}}"
-c.Spawner.cmd = ["{environment}/jupyterhub-singleuser"]
-c.Spawner.args = ["--allow-root", "--LanguageServerManager.node_roots=[]"]
-c.Spawner.default_url = "/lab"
-c.Spawner.start_timeout = c.Spawner.http_timeout = 400
-c.JupyterHub.concurrent_spawn_limit = 0
-c.JupyterHub.db_url = "sqlite:///{self.folder}/hub.sqlite"
-c.JupyterHub.cookie_secret_file = "{self.folder}/cookie_secret"
-""")
-        self.log = open(self.folder / "log", "wb")
-        self.process = subprocess.Popen([environment / "jupyterhub", "-f", self.folder / "config.py"], cwd=self.folder, stdout=self.log,
-                                        stderr=self.log, env={**os.environ, "PATH": f"{environment}:{os.environ['PATH']}"})
-        browser, end = Browser(), time.monotonic() + 90
-        while True:
-            try:
-                browser.get(self.hub + "/hub/health")
-                return
-            except (OSError, Refused):
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.2)
-
-    def control(self):
-        return [self.process.pid] + processes(lambda line: str(self.proxy) in line)
-
-    def origin(self, name):
-        return self.hub
-
-    def begin(self, browser, page, name):
-        pass  # signing in has led to /hub/spawn, which starts
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-        for pid in processes(lambda line: "jupyterhub-singleuser" in line or str(self.proxy) in line):
-            try:
-                os.kill(pid, 15)
-            except OSError:
-                pass
-        time.sleep(3)
+def gather(run, kind_of_person, *more):
+    options = run.options
+    begin, ready, go = threading.Event(), threading.Barrier(options.people + 1), threading.Event()
+    people = [kind_of_person(run.side, f"guest{i}", begin, ready, go, *more) for i in range(options.people)]
+    for one in people:
+        run.side.add(one.name_of)
+    for one in people:
+        one.start()
+    time.sleep(2)
+    return people
 
 
-class Visitor(threading.Thread):
-    """One person. Both phases begin together for all."""
-
-    def __init__(self, side, name, begin, ready, go):
-        super().__init__(daemon=True)
-        self.side, self.name_of, self.begin, self.at_ready, self.go = side, name, begin, ready, go
-        self.seconds_ready = self.seconds_cell = None
-        self.error = None
-
-    def run(self):
-        try:
-            self.begin.wait()
-            self.sign_in_and_start()
-        except Exception as e:  # noqa: BLE001
-            self.error = f"start: {e!r}"[:300]
-        self.at_ready.wait()
-        self.go.wait()
-        try:
-            if not self.error:
-                self.first_cell()
-        except Exception as e:  # noqa: BLE001
-            self.error = f"cell: {e!r}"[:300]
-
-    def sign_in_and_start(self):
-        start, name = time.monotonic(), self.name_of
-        self.browser = Browser(timeout=400)
-        page = self.browser.get(self.side.hub + "/hub/login")
-        form = next(f for f in forms(page.text) if "password" in f.names)
-        page = self.browser.submit(page, form, {"username": name, "password": PASSWORD})
-        self.side.begin(self.browser, page, name)
-        base = f"{self.side.origin(name)}/user/{name}/"
-        while True:
-            try:
-                lab = self.browser.get(self.side.hub + "/hub/user-redirect/lab" if "localhost" in base else base + "lab")
-                if f"/user/{name}/lab" in lab.url and "/hub/" not in lab.url and "jupyter-config-data" in lab.text:
-                    break
-            except (Refused, OSError):
-                pass
-            if time.monotonic() - start > 400:
-                raise TimeoutError("the server is not ready after 400 s")
-            time.sleep(0.5)
-        self.server = Server(self.browser, base)
-        self.server.api("GET", "status")
-        self.seconds_ready = time.monotonic() - start
-
-    def first_cell(self):
-        start = time.monotonic()
-        with self.server.start_kernel("bench.ipynb") as kernel:
-            outputs = kernel.run(CELL)
-            assert any("42" in str(o.get("text", "")) for o in outputs[0]), outputs
-            self.seconds_cell = time.monotonic() - start
+def outcome(people):
+    return {"failures": [v.error for v in people if v.error], "ready_s": spread(v.seconds_ready for v in people)}
 
 
-def run_once(kind, options):
-    folder = Path(tempfile.mkdtemp(prefix="craton-bench-", dir="/tmp"))
-    os.chmod(folder, 0o755)
-    names = [f"guest{i}" for i in range(options.people)]
-    side = JupyterHub(options, folder) if kind == "jupyterhub" else Craton(options, folder, prepared=kind == "craton")
-    side.start(names)
-    try:
-        begin, ready, go = threading.Event(), threading.Barrier(options.people + 1), threading.Event()
-        visitors = [Visitor(side, name, begin, ready, go) for name in names]
-        for v in visitors:
-            v.start()
-        time.sleep(2)
-        control = side.control()
-        mark = (cpu_seconds(), own_cpu(), process_cpu(control), time.monotonic())
+def start_and_first_cell(run):
+    """What thirty people cost who come at once."""
+    people = gather(run, Visitor)
+    result = start_all(run, people)
+    time.sleep(8)
+    result |= memory_of(run)
+    control = run.side.control()
+    mark = run.mark(control)
+    people[0].go.set()
+    for one in people:
+        one.join(600)
+    return result | run.since(mark, control, "cell") | {"cell_s": spread(v.seconds_cell for v in people)} | outcome(people)
+
+
+def minutes_of_work(run):
+    """What a server takes that is used."""
+    data = run.folder / "tos.nc"
+    subprocess.run([run.options.prefix / "env/current/bin/python3", "-c", DATA, data], check=True, cwd="/")
+    os.chmod(data, 0o644)
+    people = gather(run, Worker, run.options.minutes, str(data))
+    result = start_all(run, people)
+    control = run.side.control()
+    mark = run.mark(control)
+    people[0].go.set()
+    for one in people:
+        one.worked.wait(run.options.minutes * 60 + 600)
+    result |= run.since(mark, control, "work") | memory_of(run)
+    for one in people:
+        one.measured.set()
+    for one in people:
+        one.join(120)
+    return result | {"minutes": run.options.minutes, "cells": sum(one.cells for one in people)} | outcome(people)
+
+
+def fill(run):
+    """How many idle people the memory holds: they come a few at a time until all processes of the side together take so much."""
+    begun, failures, taken, free = 0, [], 0.0, procs.available_mib()
+    most_mib = run.options.memory / 2**20
+    points = []
+    while not failures and free > FLOOR_MIB and begun < run.options.people_most:
+        begin, ready, go = threading.Event(), threading.Barrier(BATCH + 1), threading.Event()
+        people = [Visitor(run.side, f"guest{begun + i}", begin, ready, go) for i in range(BATCH)]
+        for one in people:
+            run.side.add(one.name_of)
+            one.then = lambda: None
+            one.start()
         begin.set()
-        ready.wait(800)
-        start_cpu = cpu_seconds() - mark[0] - (own_cpu() - mark[1])
-        control_cpu, start_wall = process_cpu(control) - mark[2], time.monotonic() - mark[3]
-        time.sleep(8)
-        servers = processes(lambda line: "jupyterhub-singleuser" in line)
-        pss = [pss_mib(pid) for pid in servers]
-        control_pss = sum(pss_mib(pid) for pid in control)
-        mark = (cpu_seconds(), own_cpu(), time.monotonic())
+        ready.wait(900)
         go.set()
-        for v in visitors:
-            v.join(600)
-        cell_cpu = cpu_seconds() - mark[0] - (own_cpu() - mark[1])
-        cell_wall = time.monotonic() - mark[2]
-    finally:
-        side.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-    done = [v.seconds_ready for v in visitors if v.seconds_ready]
-    cells = [v.seconds_cell for v in visitors if v.seconds_cell]
-    return {"side": kind, "people": options.people, "failures": [v.error for v in visitors if v.error],
-            "ready_s": {"median": statistics.median(done), "max": max(done)} if done else None,
-            "cell_s": {"median": statistics.median(cells), "max": max(cells)} if cells else None,
-            "start_wall_s": start_wall, "start_cpu_s": start_cpu, "control_cpu_s": control_cpu, "cell_wall_s": cell_wall, "cell_cpu_s": cell_cpu,
-            "server_pss_mib": statistics.median(pss) if pss else None, "servers": len(servers), "control_pss_mib": control_pss}
+        failures = [one.error for one in people if one.error]
+        everybody = [pid for these in run.side.people().values() for pid in these] + run.side.control()
+        taken, free = sum(map(procs.pss_mib, everybody)), procs.available_mib()
+        if taken > most_mib:
+            break
+        begun += BATCH
+        points.append([begun, round(taken)])
+    return {"memory_mib": most_mib, "idle_people": begun, "mib_of_people": points, "machine_mib": run.before_mib - free, "failures": failures,
+            "stopped_by": "failure" if failures else "memory" if taken > most_mib else "the machine" if free <= FLOOR_MIB else "--people-most"}
+
+
+def size(text):
+    found = re.fullmatch(r"(\d+)([MG])", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size such as 512M or 4G")
+    return int(found[1]) << (20 if found[2] == "M" else 30)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--prefix", type=Path, default=Path("/opt/craton"))
-    parser.add_argument("--build", type=Path, default=ROOT / "build")
+    parser.add_argument("--build", type=Path, default=sides.ROOT / "build")
     parser.add_argument("--work", type=Path, default=Path("/var/tmp/craton-bench"))
     parser.add_argument("--people", type=int, default=30)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--sides", default="craton,jupyterhub")
-    parser.add_argument("--output", type=Path, default=ROOT / "bench/results" / f"hub-{time.strftime('%Y-%m-%d')}.jsonl")
+    parser.add_argument("--minutes", type=float, help="everybody works for so long; then memory is measured")
+    parser.add_argument("--memory", type=size, help="idle people come until control plane and servers together take so much, such as 4G")
+    parser.add_argument("--people-most", type=int, default=2000, help="with --memory: not more than this many")
+    parser.add_argument("--output", type=Path, default=sides.ROOT / "bench/results" / f"hub-{time.strftime('%Y-%m-%d')}.jsonl")
     options = parser.parse_args()
+    if options.minutes and options.memory:
+        parser.error("--minutes and --memory are two different measurements")
     options.work.mkdir(parents=True, exist_ok=True)
+    what = minutes_of_work if options.minutes else fill if options.memory else start_and_first_cell
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     about = {"cpus": os.cpu_count(), "cpu": model, "kernel": machine.release(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     for pair in range(options.pairs):
         for kind in options.sides.split(","):
-            result = {**about, "pair": pair, **run_once(kind, options)}
+            with Run(kind, options) as run:
+                measured = what(run)
+            people = {} if options.memory else {"people": options.people}
+            result = {**about, "pair": pair, "side": kind, "measured": what.__name__, **people, **measured}
             with options.output.open("a") as f:
                 f.write(json.dumps(result) + "\n")
             print(json.dumps({k: v for k, v in result.items() if k not in about}), flush=True)
+            if measured["failures"]:
+                print(f"{kind}: {len(measured['failures'])} failed", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ through untouched, and what another version of xarray does not have is left out.
 * .dt of times that are no index, block by block.
 * ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
-* groupby lists the members of every group whether anybody asks or not: for a map of labels in a loop over its pixels, which costs more than the
-  reduction. They are sorted instead; the lists are the same.
+* groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py).
 * open_mfdataset joins like files before they are decoded (series.py).
 * map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
 """
@@ -18,7 +17,7 @@ import threading
 
 import numpy as np
 
-from . import bynumpy
+from . import bynumpy, members
 from .array import Array
 from .pythonnode import python_node
 from .series import series_or
@@ -34,13 +33,28 @@ def hook_xarray():
     _wrap("xarray.computation.fit", "least_squares", _least_squares_or)
     for name in ("xarray.core.duck_array_ops", "xarray.structure.merge", "xarray.structure.concat"):
         _wrap(name, "lazy_array_equiv", _same_expression_or)
-    _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: _members_of_groups)
+    _hook_groups()
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
     for name in ("xarray", "xarray.backends.api"):
         _wrap(name, "open_mfdataset", series_or)
     for name in ("xarray.core.duck_array_ops", "xarray.core.missing"):
         _wrap(name, "push", _push_or)
+
+
+def _hook_groups():
+    """Only where both places that look at what is made later are as they are known."""
+    try:
+        from xarray.core.groupby import GroupBy
+        from xarray.groupers import EncodedGroups
+    except ImportError:
+        return
+    if "_obj" not in vars(GroupBy) or "group_indices" not in getattr(EncodedGroups, "__dataclass_fields__", ()):
+        return
+    members.lists_when_asked_for(EncodedGroups)
+    members.stacked_when_asked_for(GroupBy)
+    _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: members.members_of_groups)
+    _wrap("xarray.core.groupby", "_ensure_1d", members.one_dimension_or)
 
 
 def _wrap(module, name, make):
@@ -62,17 +76,6 @@ def _push_or(function):
         return push(array, n, axis) if isinstance(array, Array) else function(array, n, axis, **kwargs)
 
     return push_or_ours
-
-
-def _members_of_groups(codes, n_groups):
-    """A list of positions for each group; negative codes belong to none."""
-    members = codes >= 0
-    counts = np.bincount(codes[members], minlength=n_groups)
-    # NumPy sorts numbers of 16 bits by radix.
-    keys = np.where(members, codes, -1).astype(np.int16) if n_groups < 1 << 15 else codes
-    order = np.argsort(keys, kind="stable")[len(codes) - int(counts.sum()) :].tolist()
-    ends = np.cumsum(counts).tolist()
-    return tuple(order[end - count : end] for end, count in zip(ends, counts.tolist()))
 
 
 # ---- the same expression ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 The environment and the working directory are those of the child when this runs. Each part says which module needs it; a module that is
 not in memory needs nothing.
 """
+import contextlib
 import ctypes
 import importlib
 import os
@@ -12,6 +13,7 @@ import sys
 PR_SET_NAME = 15
 M_TRIM_THRESHOLD = -1
 libc = ctypes.CDLL(None, use_errno=True)
+asked_by_imports = set()   # names of variables that modules of the parent have looked for when they were imported
 set_by_imports = {}    # variables that modules of the parent have set when they were imported, for others of their kind
 
 
@@ -34,6 +36,29 @@ def set_environment(wanted):
     os.environ.update(wanted)
     for name, value in set_by_imports.items():
         os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def watched_environment():
+    """Notes which variables are looked for inside the block."""
+    look = os._Environ.__getitem__
+
+    def noting(self, name):
+        if isinstance(name, str):
+            asked_by_imports.add(name)
+        return look(self, name)
+
+    os._Environ.__getitem__ = noting
+    try:
+        yield
+    finally:
+        os._Environ.__getitem__ = look
+
+
+def was_asked_for(wanted):
+    """Variables of the hub among these that a module has looked for in the parent, which has none of them: a program that is given one must be
+    started, not forked. cratond gives none today; a later JupyterHub may look for more."""
+    return sorted(name for name in asked_by_imports & wanted.keys() if name.startswith(("JUPYTERHUB_", "JPY_")))
 
 
 def take_output(out, err):
@@ -104,13 +129,8 @@ def reload(module):
 
 
 def name_session(module):
-    """Session.username was taken from $USER when it was imported, and copied into each subclass."""
-    user = os.environ.get("USER", "username")
-    for one in [module.Session, *module.Session.__subclasses__()]:
-        values = one.__dict__.get("_static_immutable_initial_values")
-        if values is not None and "username" in values:
-            values["username"] = user
-    module.Session.username.default_value = user
+    """Session.username was taken from $USER when it was imported."""
+    set_default(module.Session, "username", os.environ.get("USER", "username"))
 
 
 def new_key(module):
@@ -147,6 +167,21 @@ def move_jedi_cache(module):
 
 def move_parso_cache(module):
     module._default_cache_path = module._get_default_cache_path()
+
+
+def find_lab_folders(module):
+    """Where LabApp keeps settings and workspaces was taken from the home when the class was made."""
+    for name, folder in (("user_settings_dir", module.get_user_settings_dir()), ("workspaces_dir", module.get_workspaces_dir())):
+        set_default(module.LabApp, name, folder)
+
+
+def set_default(owner, name, value):
+    """Of a trait: its class, and the copies that each subclass keeps."""
+    getattr(owner, name).default_value = value
+    for one in [owner, *owner.__subclasses__()]:
+        values = one.__dict__.get("_static_immutable_initial_values")
+        if values is not None and name in values:
+            values[name] = value
 
 
 def build_nothing(module):
@@ -194,6 +229,7 @@ PARTS = {
     "multiprocessing.process": new_key,
     "send2trash.plat_other": reload,       # keeps the home's trash; its functions look names up in this same module
     "jupyter_client.session": name_session,
+    "jupyterlab.labapp": find_lab_folders,
     "jupyterlab.commands": build_nothing,
     "dask.config": reread_dask,
     "fsspec.config": reread_fsspec,

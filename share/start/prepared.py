@@ -29,6 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:] = [HERE, *(entry for entry in sys.path if entry != HERE)]
 import afresh  # noqa: E402
 import kernels  # noqa: E402
+import remembered  # noqa: E402
 
 sys.path.remove(HERE)
 
@@ -41,8 +42,8 @@ TEXTS_MOST = 256 << 10
 # What these packages do when they are imported depends on the user, the home or the environment, and cannot be set anew (afresh.py) or
 # is not worth it. If one of them is in memory after preparing, something in the list has brought it in, and the parent refuses to serve.
 TAINTED = {
-    "modules": {"jupyterhub", "jupyterlab.labapp", "jupyterlab.labhubapp", "dask", "distributed", "numpy", "pandas", "matplotlib", "fsspec",
-                "zarr", "jedi", "dask_gateway"},
+    "modules": {"jupyterhub.services.auth", "jupyterhub.singleuser", "jupyterhub.app", "jupyterlab.labhubapp", "dask", "distributed", "numpy",
+                "pandas", "matplotlib", "fsspec", "zarr", "jedi", "dask_gateway"},
     "kernel-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "distributed", "matplotlib", "dask_gateway"},
     # Dask's own modules keep what they find in files of the home, in the environment and of the control group when they are imported.
     "cluster-modules": {"jupyterhub", "jupyterlab", "jupyter_server", "IPython", "dask", "distributed", "dask_gateway", "matplotlib", "jedi"},
@@ -57,13 +58,15 @@ def prepare(path):
     with open(path) as f:
         names = [line.strip() for line in f if line.strip() and not line.startswith("#")]
     before = dict(os.environ)
-    for name in names:
-        if name in sys.modules:
-            continue
-        try:
-            importlib.import_module(name)
-        except Exception:  # a package may raise anything
-            pass
+    remembered.remember()
+    with afresh.watched_environment():
+        for name in names:
+            if name in sys.modules:
+                continue
+            try:
+                importlib.import_module(name)
+            except Exception:  # a package may raise anything
+                pass
     afresh.set_by_imports = {key: value for key, value in os.environ.items() if before.get(key) != value}
     tainted = sorted(TAINTED[os.path.basename(path)] & sys.modules.keys())
     if tainted:
@@ -157,10 +160,13 @@ def can_be_root_again():
 def serve(home, arguments, environment):
     """The program of the request: a script of the environment, which is a server or `dask`; or kernels.py, which is here already."""
     def run():
-        afresh.set_environment(dict(os.fsdecode(line).split("=", 1) for line in environment))
+        wanted = dict(os.fsdecode(line).split("=", 1) for line in environment)
         os.chdir(home)
         sys.argv = arguments[1:]
         program = os.path.basename(sys.argv[0])
+        if afresh.was_asked_for(wanted):
+            os.execve(arguments[0], arguments, wanted)
+        afresh.set_environment(wanted)
         afresh.show_as(arguments, program)
         if program == "kernels.py":
             kernels.main(*sys.argv[1:])

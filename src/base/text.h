@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include "base/error.h"
 
+/* Marks a sentence that a page shows and that stands in no call that tools/texts knows by itself, so that it comes into the catalogue. */
+#define N_(text) text
+
 /* "1.5 GiB", "240 B"; returns buf (needs 16 bytes). */
 char *cr_text_bytes(uint64_t bytes, char *buf, size_t size);
 /* "3.2 s", "4 min 10 s"; returns buf (needs 24 bytes). */

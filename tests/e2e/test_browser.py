@@ -103,12 +103,12 @@ def test_walk_with_the_keyboard(platform, page):
     inspect(page, "home-stopped")
 
     # The page of the start as it stands without news, so that it stays while it is inspected.
-    page.route("**/progress", lambda route: None)
+    page.route("**/progress?*", lambda route: None)
     press(page, "Start")
     page.wait_for_url("**/hub/spawn-pending/hypatia")
     inspect(page, "starting")
     page.goto(platform.hub + "/hub/home")
-    page.unroute("**/progress")  # not before: the news would lead the page elsewhere while it goes home
+    page.unroute("**/progress?*")  # not before: the news would lead the page elsewhere while it goes home
     if page.get_by_role("button", name="Stop").count() or page.get_by_role("button", name="Cancel").count():
         press(page, "Stop|Cancel")
     page.get_by_role("button", name="Start").wait_for(timeout=60000)

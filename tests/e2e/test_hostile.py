@@ -294,3 +294,100 @@ def test_oauth_sign_in_started_by_the_page(stage, context, open_page, evil):
         evil.evaluate("url => { location = url }", stage.hub + query)
     assert navigation.value.status == 200 and "code=" not in evil.url and evil.url.startswith(stage.hub + "/hub/")
     assert "You go in as a guest" in evil.inner_text("main")
+
+
+# What asks without a script that may read the answer: by the element, or by calls of their own. Each says what it got.
+ASKERS = {
+    "a script of the hub's JSON": """async url => await new Promise(done => {
+        const s = document.createElement("script"); s.src = url; s.onload = () => done("loaded"); s.onerror = () => done("blocked"); document.body.append(s) })""",
+    "a style": """async url => await new Promise(done => {
+        const s = document.createElement("link"); s.rel = "stylesheet"; s.href = url; s.onload = () => done("loaded"); s.onerror = () => done("blocked"); document.head.append(s) })""",
+    "a picture": """async url => await new Promise(done => {
+        const s = new Image(); s.onload = () => done("loaded"); s.onerror = () => done("blocked"); s.src = url })""",
+    "an embedded object": """async url => await new Promise(done => {
+        const s = document.createElement("object"); s.data = url; s.onload = () => done("loaded"); s.onerror = () => done("blocked"); document.body.append(s) })""",
+    "a worker": """async url => await new Promise(done => {
+        try { const w = new Worker(url); w.onerror = () => done("blocked"); setTimeout(() => done("loaded"), 3000) } catch (e) { done("blocked") } })""",
+    "a stream of events": """async url => await new Promise(done => {
+        const s = new EventSource(url, {withCredentials: true}); s.onmessage = s.onopen = () => done("loaded"); s.onerror = () => done("blocked") })""",
+    "a module": """async url => { try { await import(url); return "loaded" } catch (e) { return "blocked" } }""",
+    "a socket": """async url => await new Promise(done => {
+        const s = new WebSocket(url.replace("http", "ws")); s.onopen = () => done("loaded"); s.onerror = () => done("blocked") })""",
+}
+
+
+@pytest.mark.parametrize("what", ASKERS)
+def test_parts_of_the_hub_in_a_page(stage, open_page, evil, what):
+    """The hub's answers are no part of another page, so that neither size nor time nor effect of them tells anything."""
+    for path in ("/hub/api/user", "/hub/home", "/hub/static/hub.css", "/hub/api/users/alice/server/progress"):
+        assert evil.evaluate(ASKERS[what], stage.hub + path) == "blocked", path
+
+
+def test_parts_of_the_hub_in_its_own_page(stage, open_page):
+    """The control."""
+    own = open_page(stage.hub + "/hub/home")
+    style = own.evaluate("document.querySelector('link[rel=stylesheet]').href")
+    assert own.evaluate(ASKERS["a style"], style) == "loaded"
+    assert own.evaluate(ASKERS["a stream of events"], stage.hub + "/hub/api/users/alice/server/progress") == "loaded"
+
+
+SENDERS = {
+    "a beacon": "([url, body]) => String(navigator.sendBeacon(url, new Blob([body], {type: 'application/x-www-form-urlencoded'})))",
+    "a ping": """([url, body]) => { const a = document.createElement("a"); a.href = location.href + "#x"; a.ping = url; document.body.append(a); a.click(); return "" }""",
+    "after the page": "([url, body]) => { fetch(url, {method: 'POST', mode: 'no-cors', keepalive: true, credentials: 'include', body: new URLSearchParams(body)}).catch(() => 0); return '' }",
+    "JSON as text": "([url, body]) => { fetch(url, {method: 'POST', mode: 'no-cors', credentials: 'include', headers: {'Content-Type': 'text/plain'}, body: '{}'}).catch(() => 0); return '' }",
+    "a form in a frame without origin": """([url, body]) => { const f = document.createElement("iframe"); f.sandbox = "allow-scripts allow-forms";
+        f.srcdoc = `<form method=post action="${url}"><input name=user value=carol><input name=action value=disable></form><script>document.forms[0].submit()</` + "script>";
+        document.body.append(f); return '' }""",
+    "another method": "([url, body]) => { fetch(url, {method: 'DELETE', credentials: 'include'}).catch(() => 0); return '' }",
+}
+
+
+@pytest.mark.parametrize("how", SENDERS)
+def test_sent_without_a_page(stage, evil, how):
+    """What needs no answer to do its harm. All of it is refused: the log says so, and Carol is as she was."""
+    for url in ("/hub/admin/act", "/hub/api/users/carol"):
+        evil.evaluate(SENDERS[how], [stage.hub + url, "user=carol&action=disable"])
+    evil.wait_for_timeout(700)
+    carol_is_enabled(stage)
+    assert stage.alice.api("GET", "/hub/api/users/carol").status == 200
+
+
+def test_messages_and_openers(stage, context, open_page, evil):
+    """A page of the hub that was opened by a hostile one has no opener, listens to no message, and cannot be moved by its name."""
+    with context.expect_page() as opened:
+        evil.evaluate("url => { window.w = window.open(url, 'named') }", stage.hub + "/hub/home")
+    hub_page = opened.value
+    hub_page.wait_for_load_state()
+    assert hub_page.evaluate("[window.opener, window.name]") == [None, ""]
+    hub_page.evaluate("window.heard = 0; window.addEventListener('message', () => window.heard++)")
+    evil.evaluate("w.postMessage('x', '*'); w.location = 'about:blank'; window.open('about:blank', 'named').close()")
+    hub_page.wait_for_timeout(300)
+    assert hub_page.url == stage.hub + "/hub/home" and hub_page.evaluate("window.heard") == 0
+    # The control: a window of her own hears, and is moved.
+    with context.expect_page() as opened:
+        evil.evaluate("url => { window.v = window.open(url, 'own') }", stage.user["eve"] + "hostile/page")
+    own = opened.value
+    own.wait_for_load_state()
+    own.evaluate("window.heard = 0; window.addEventListener('message', () => window.heard++)")
+    evil.evaluate("v.postMessage('x', '*')")
+    own.wait_for_function("window.heard == 1")
+
+
+def test_links_to_people_pages_give_no_handle(stage, context, open_page):
+    """The other way round: the hub opens people's servers without being their opener, and does not say from which page one comes."""
+    page = open_page(stage.hub + "/hub/home")
+    for link in page.query_selector_all("a[target]"):
+        assert "noopener" in (link.get_attribute("rel") or ""), link.get_attribute("href")
+    page.evaluate("url => { location = url }", stage.user["eve"] + "hostile/page")
+    page.wait_for_url("**/hostile/page")
+    assert page.evaluate("window.opener") is None and stage.hub + "/hub/home" not in page.evaluate("document.referrer")
+
+
+def test_signed_out_by_nobody_else(stage, open_page, evil):
+    """By moving the page, and by a window: the hub asks first."""
+    evil.evaluate("url => { window.open(url) }", stage.hub + "/hub/logout")
+    evil.evaluate("url => { location = url }", stage.hub + "/hub/logout")
+    evil.wait_for_url("**/hub/logout")
+    assert "Sign out?" in evil.inner_text("main")
+    still_alice(open_page, stage)

@@ -72,7 +72,7 @@ def test_choosing(hub, page):  # noqa: F811
 
     page.go_back()
     page.get_by_label("Threads of each library").fill("3")
-    page.route("**/progress", lambda route: None)
+    page.route("**/progress?*", lambda route: None)
     press(page, "Start")
     page.wait_for_url("**/hub/spawn-pending/hypatia")
     page.goto(hub.hub + "/hub/home")

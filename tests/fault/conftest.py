@@ -1,5 +1,5 @@
-"""The client and the platform of tests/wire, for tests that break it."""
+"""The client and the platform of tests/wire, for tests that break it; and servers that are simulated."""
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / folder) for folder in ("wire", "simulated")]

@@ -6,6 +6,7 @@ import re
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,41 @@ try:
 except PermissionError:
     answer = "refused"
 answer""") == "'refused'"
+
+
+ATTRIBUTES = """
+import ctypes, fcntl, os, struct
+def change():
+    said = []
+    with open("attributes", "w") as f:
+        flags = fcntl.ioctl(f, 0x80086601, bytes(8))                 # FS_IOC_GETFLAGS
+        extended = fcntl.ioctl(f, 0x801C581F, bytes(28))             # FS_IOC_FSGETXATTR
+        for request, value in ((0x40086602, flags), (0x401C5820, extended)):
+            try:
+                fcntl.ioctl(f, request, value)
+                said.append(0)
+            except OSError as e:
+                said.append(e.errno)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall(469, -100, b"attributes", bytes(24), 24, 0)         # file_setattr
+    return said + [ctypes.get_errno()]
+change()
+"""
+
+
+def test_attributes_of_files_stay(platform, admin):
+    """With them people could leave the project by which a file system counts their home; the same calls succeed outside of a server."""
+    person = platform.add_person(admin, "attila")
+    person.name = "attila"
+    start(person)
+    lab = Lab(person)
+    assert lab.open().status == 200
+    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    assert ast.literal_eval(lab.run(kernel, ATTRIBUTES)) == [1, 1, 1]
+    owner = pwd.getpwnam(platform.accounts + "attila")
+    code = f"import os\nos.setgid({owner.pw_gid})\nos.setuid({owner.pw_uid})\nos.chdir({owner.pw_dir!r})\n" + ATTRIBUTES.replace("\nchange()", "\nprint(change())")
+    outside = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert ast.literal_eval(outside)[:2] == [0, 0]
 
 
 LISTEN = """

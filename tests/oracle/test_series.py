@@ -133,6 +133,42 @@ def test_as_if_opened_one_by_one(tmp_path, taken):
     assert len(taken) == len(ALL)
 
 
+@pytest.mark.parametrize("calendar", ["noleap", "standard"])
+def test_times_counted_from_another_date_in_each_file(tmp_path, calendar, taken):
+    """They are moved to the date of the first file, bounds too, and stay lazy where xarray leaves them so."""
+    paths = files(tmp_path, calendar=calendar, units=lambda i: f"days since {2003 - i}-03-01", times=lambda i: np.arange(5) + 0.25)
+    for options in ALL.values():
+        check_same(paths, **options)
+        check_same(paths, **options, decode_times=False)
+    # Undecoded they are the same numbers: xarray finds nothing to sort by, and the exact join no reason to refuse.
+    assert len(taken) == len(ALL) + 3
+    whole = xr.open_mfdataset(paths, engine="craton", **LEAST)
+    assert isinstance(whole.time_bnds.variable._data, Array)
+    xr.testing.assert_identical(pickle.loads(pickle.dumps(whole)).load(), whole.load())
+
+
+@pytest.mark.parametrize("case", ["lose digits", "whole numbers", "too far for whole numbers", "another unit", "filled"])
+def test_times_that_may_not_be_moved(tmp_path, case, taken):
+    how = {"units": lambda i: f"days since {2000 + i}-01-01", "calendar": "standard", "times": lambda i: np.arange(5.0)}
+    if case == "lose digits":
+        how |= {"units": lambda i: f"days since {1600 + 100 * i}-01-01", "times": lambda i: np.arange(5) / 7e5 + 110000 - 36524 * i}
+    elif case == "another unit":
+        how["units"] = lambda i: f"{('days', 'hours')[i % 2]} since {2000 + i}-01-01"
+
+    def change(nc, i):
+        # Other variables of the same dimension, with units of their own.
+        of = {"whole numbers": "i4", "too far for whole numbers": "i1", "filled": "f8"}.get(case)
+        if of:
+            v = nc.createVariable("when", of, ("time",), fill_value=1 if case == "filled" else None)
+            v.setncatts({"units": f"days since {2000 + i}-01-01", "calendar": "standard"})
+            v.set_auto_maskandscale(False)
+            v[:] = np.arange(5)
+    paths = files(tmp_path, change=change, **how)
+    for options in (LEAST, BY_COORDS):
+        check_same(paths, **options)
+    assert len(taken) == (2 if case == "whole numbers" else 0)
+
+
 def add(name, dims, when=lambda i: True, value=lambda i: i):
     def change(nc, i):
         if when(i):

@@ -213,3 +213,27 @@ def test_groups_of_numpy_arrays_are_those_of_pandas():
     found = t.groupby(xr.DataArray(labels, dims=("y", "x"), name="region")).groups
     expected = pd.Series(labels.ravel()).groupby(labels.ravel()).groups
     assert {k: list(v) for k, v in found.items()} == {k: list(v) for k, v in expected.items()}
+
+
+def test_what_reductions_do_not_look_at_is_made_when_it_is_asked_for(monkeypatch):
+    rng = np.random.default_rng(5)
+    labels = xr.DataArray(rng.integers(0, 9, (300, 300)), dims=("y", "x"), name="region", coords={"y": np.arange(300), "x": np.arange(300.0)})
+    plain = xr.DataArray(rng.normal(size=(2, 300, 300)), dims=("t", "y", "x"), coords=labels.coords, name="v")
+    stacked, stack = [], xr.Dataset.stack
+
+    def counted(self, *args, **kwargs):
+        stacked.append(self.sizes["y"])
+        return stack(self, *args, **kwargs)
+
+    monkeypatch.setattr(xr.Dataset, "stack", counted)
+    for obj in (plain, plain.to_dataset()):
+        lazy = obj.chunk(t=1, y=100, chunked_array_type="craton")
+        stacked.clear()
+        ours, theirs = lazy.groupby(labels), obj.groupby(labels)
+        xr.testing.assert_allclose(ours.mean().compute(), theirs.mean())
+        assert stacked == [1, 300] and len(ours) == len(theirs)      # a corner of ours
+        assert ours.groups == theirs.groups and ours.sizes == theirs.sizes
+        for (a, x), (b, y) in zip(ours, theirs, strict=True):
+            assert a == b
+            xr.testing.assert_identical(x.compute(), y)
+        assert stacked == [1, 300, 300]

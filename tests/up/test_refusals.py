@@ -44,7 +44,7 @@ def test_help_names_every_option():
     text = up("--help").stdout
     accepted = set(re.findall(r"--[a-z-]+", (SOURCE / "tools/up/settings.sh").read_text().split("done")[0]))
     for option in ("--port", "--bind", "--state", "--tls", "--base-url", "--acme", "--acme-hook", "--behind-proxy", "--demo", "--admin-link", "--status", "--stop",
-                   "--keep-servers", "--backup", "--restore", "--uninstall", "--purge"):
+                   "--keep-servers", "--backup", "--restore", "--uninstall", "--purge", "--with"):
         assert option in text and option in accepted
 
 
@@ -58,6 +58,7 @@ def test_help_names_every_option():
         (["--stop", "--status"], "--stop and --status are two things to do"),
         (["--restore", "/nowhere", "--uninstall"], "--restore and --uninstall are two things to do"),
         (["--purge"], "--purge belongs to --uninstall"),
+        (["--with", "cobol"], "--with knows r, and not 'cobol'"),
     ],
 )
 def test_arguments(arguments, words):

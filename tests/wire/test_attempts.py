@@ -2,6 +2,7 @@
 one, slow and endless requests, a socket that is a link to another one."""
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -10,9 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hub_client import request, wait_for
+import websocket
+from hub_client import Person, request, wait_for
+from test_floods import http_2
 from test_limits import raw
-from test_session import Lab, server, server_pid, start, stop
+from test_session import Lab, secret_of, server, server_pid, start, stop
 
 SECRET = "the water level of the reservoir"
 
@@ -121,6 +124,25 @@ SPLITS = [
     "Transfer-Encoding: chunked\r\n\r\n0;\n\r\n\r\n{inner}",
     "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n{inner}",
     "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffffff0\r\n{inner}",
+    "Transfer-Encoding:\r\n chunked\r\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",                     # obs-fold
+    "Content-Length: {long}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n{inner}",
+    "Transfer-Encoding: chunked, identity\r\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",
+    "Transfer-Encoding: chunked\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",                            # bare LF
+    "Content-Length: 0\n\n{inner}",
+    "X: y\rContent-Length: {long}\r\n\r\n{inner}",                                                        # bare CR
+    "Transfer-Encoding: \"chunked\"\r\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",
+    "Transfer_Encoding: chunked\r\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",
+    "Transfer-Encoding\x00: chunked\r\nContent-Length: {long}\r\n\r\n0\r\n\r\n{inner}",
+    "Transfer-Encoding: chunked\r\n\r\n0;ext=\"\r\n\r\n{inner}\"\r\n\r\n",                                  # chunk extension
+    "Transfer-Encoding: chunked\r\n\r\n-1\r\n{inner}",
+    "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: {long}\r\nHost: victim\r\n\r\n{inner}",            # trailers
+    "Content-Length: {long}\r\nContent-Length: {long}\r\nContent-Length: 0\r\n\r\n{inner}",
+    "Content-Length: 1e1\r\n\r\n{inner}",
+    "Content-Length: {long} \x0b\r\n\r\n{inner}",
+    "Expect: 100-continue\r\nContent-Length: 0\r\n\r\n{inner}",
+    "Connection: Content-Length\r\nContent-Length: {long}\r\n\r\n{inner}",
+    "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 0\r\n\r\n{inner}",
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 777\r\nSec-WebSocket-Key: x\r\nContent-Length: 0\r\n\r\n{inner}",
 ]
 
 
@@ -133,13 +155,134 @@ def test_smuggled_requests(platform, pair, split):
         inner = SMUGGLED.format(host=host)
         text = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {mark}\r\nContent-Type: application/x-www-form-urlencoded\r\n" + \
             split.format(long=len(inner) + 5, inner=inner, size=len(inner))
-        for _ in range(4):
+        for _ in range(2):
             with socket.create_connection(("127.0.0.1", port), 10) as s:
                 s.sendall(text.encode("latin-1"))
-                for i in range(4):
+                for i in range(3):
                     answer = victim.person.get(f"/hub/user-redirect/lab/tree/own-{i}")
                     assert answer.location.endswith(f"/user/victim/lab/tree/own-{i}"), (answer.status, answer.location)
                     assert SECRET in victim.api("GET", "contents/secret.txt").text
+
+
+def h2_status(data):
+    """The status of the first answer in these frames (RFC 9113), 0: there is none, the stream or the connection was ended."""
+    while len(data) >= 9:
+        size, kind, head = int.from_bytes(data[:3], "big"), data[3], data[9:9 + int.from_bytes(data[:3], "big")]
+        if kind == 1:
+            known = {0x88: 200, 0x89: 204, 0x8A: 206, 0x8B: 304, 0x8C: 400, 0x8D: 404, 0x8E: 500}
+            return known[head[0]] if head[0] in known else int(re.search(rb"\d{3}", head).group())
+        data = data[9 + size:]
+    return 0
+
+
+@pytest.mark.parametrize("name, value", [
+    ("transfer-encoding", "chunked"), ("connection", "close"), ("upgrade", "h2c"), ("content-length", "1"), ("content-length", "9"), ("content-length", "3, 5"),
+    ("x-a", "b\r\nTransfer-Encoding: chunked"), ("x-a", "b\nX-Craton-Entry: api"), ("x-a\r\nx-b", "c"), ("x a", "b"), ("X-Upper", "b"), ("x-a:", "b"), ("x-a", "b\0c"),
+    (":path", "/hub/admin"), (":authority", "evil.example"), (":method", "GET / HTTP/1.1\r\nX: "), (":scheme", "http://evil.example/?"),
+])
+def test_requests_of_http_2_that_would_be_two(platform, name, value):
+    """What HTTP/1 behind HAProxy could read as another end of the request, or as a second one."""
+    path = "/hub/login"
+    plain = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", f"127.0.0.1:{platform.port}"), ("content-type", "application/x-www-form-urlencoded")]
+    sound = [*plain, ("content-length", "3")]
+    odd = [*(plain if name == "content-length" else sound), (name, value)]
+    assert h2_status(http_2(platform.port, odd, b"a=1")) in (0, 400, 421), (name, value)
+    assert h2_status(http_2(platform.port, sound, b"a=1")) == 403      # the control: it reaches the hub, which wants its token
+
+
+def test_hosts_of_http_2(platform):
+    """The authority is the host, and another one beside it counts for nothing."""
+    hub = f"127.0.0.1:{platform.port}"
+
+    def status(authority, host):
+        fields = [(":method", "POST"), (":scheme", "http"), (":path", "/hub/login"), *([(":authority", authority)] if authority else []), ("host", host), ("content-length", "3"),
+                  ("content-type", "application/x-www-form-urlencoded")]
+        return h2_status(http_2(platform.port, fields, b"a=1"))
+    assert status("evil.example", hub) in (0, 400, 421) and status("", "evil.example") in (0, 400, 421)
+    assert status(hub, "evil.example") in (0, 400, 403, 421) and status(hub, hub) == 403
+
+
+@pytest.mark.parametrize("path", ["/hub/login HTTP/1.1\r\nHost: x\r\n\r\nGET /hub/admin", "/hub/login\r\nX: y", "/hub/login x", "", "*", "hub/login", "//evil.example/"])
+def test_paths_of_http_2(platform, path):
+    fields = [(":method", "GET"), (":scheme", "http"), (":path", path), (":authority", f"127.0.0.1:{platform.port}")]
+    assert h2_status(http_2(platform.port, fields, b"")) in (0, 400, 404, 405, *([302] if path == "*" else []))      # that one is read as the root, which leads home
+
+
+@pytest.mark.parametrize("named", ["X-Forwarded-For", "X-Craton-Entry", "Cookie", "Host", "Authorization", "Content-Length", "Sec-Fetch-Site, Origin"])
+def test_headers_that_are_called_hop_by_hop(platform, admin, named):
+    """None that a decision rests on is lost by naming it in Connection."""
+    name = f"hop-{len(named)}"
+    fields = {"username": name, "password": "wrong wrong", "_csrf": "0" * 64}
+    stranger = Person(platform)
+    fields["_csrf"] = stranger.csrf("/hub/login")
+    answer = stranger.send("/hub/login", fields, {"Connection": named, "X-Forwarded-For": "203.0.113.7"})
+    assert answer.status == 403 and f"user={name} from=127.0.0.1" in platform.log.read_text()
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert admin.ask("POST", "/hub/stop", f"_csrf={admin.csrf()}", {"Content-Type": "application/x-www-form-urlencoded", "Connection": named, **headers}).status == 403
+
+
+def test_no_tunnel_to_the_hub(platform, admin):
+    """Behind an answer to Upgrade HAProxy looks no more at what passes."""
+    host = f"127.0.0.1:{platform.port}"
+    for upgrade in ("websocket", "h2c", "TLS/1.0", "HTTP/2.0"):
+        text = (f"GET /hub/login HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n\r\n"
+                f"GET /hub/health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+        assert " 101" not in whole(platform, text.encode(), platform.port), upgrade
+    assert whole(platform, f"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), platform.port).split()[1] in ("400", "405", "421")
+
+
+# ---- the victim's server with what the attacker has ----
+
+def test_websocket_of_another(platform, pair):
+    victim, attacker = pair
+    kernel = victim.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    assert victim.run(kernel, "6 * 7") == "42"
+    at = f"ws://127.0.0.1:{platform.port + 1}"
+    path, mine = f"/user/victim/api/kernels/{kernel}/channels", f"http://victim.localhost:{platform.port + 1}"
+    evil = mine.replace("victim", "attacker")
+    for where, host, cookie, origin, more in (
+            (path, "victim", cookies(attacker), mine, {}), (path, "victim", "", mine, {}), (path, "attacker", cookies(attacker), evil, {}), (path, "attacker", cookies(victim), evil, {}),
+            (path, "victim", cookies(victim), evil, {}), (path, "victim", cookies(victim), "null", {}), (path, "victim", cookies(victim), "http://evil.example", {}),
+            (path.replace("victim", "attacker"), "attacker", cookies(attacker), evil, {}), (path + "?token=" + "0" * 64, "victim", "", mine, {}),
+            (path, "victim", "", mine, {"Authorization": f"token {attacker_token(platform, attacker)}"}),
+            (path + "?token=" + attacker_token(platform, attacker), "victim", "", mine, {}), (path + "?session_id=../x", "victim", cookies(attacker), mine, {})):
+        with pytest.raises(websocket.WebSocketException):
+            websocket.create_connection(at + where, host=f"{host}.localhost:{platform.port + 1}", cookie=cookie, origin=origin, timeout=20,
+                                        header=[f"{k}: {v}" for k, v in more.items()])
+    assert victim.run(kernel, "6 * 7") == "42"
+    assert victim.api("DELETE", f"kernels/{kernel}").status == 204
+
+
+def attacker_token(platform, attacker):
+    if not hasattr(attacker, "own"):
+        attacker.own = attacker.person.api("POST", "/hub/api/users/attacker/tokens", {}).json()["token"]
+    return attacker.own
+
+
+def test_tokens_and_cookies_of_another(platform, pair):
+    """All that the attacker can hold, at the victim's server."""
+    victim, attacker = pair
+    url = victim.base + "api/contents/secret.txt"
+    token = attacker_token(platform, attacker)
+    narrow = attacker.person.api("POST", "/hub/api/users/attacker/tokens", {"scopes": ["access:servers!server=attacker/"]}).json()["token"]
+    own = secret_of(attacker)
+    assert request("GET", attacker.base + "api/status", headers={"Authorization": f"token {narrow}"}).status == 200      # the control
+    renamed = cookies(attacker).replace("attacker", "victim")
+    held = [{"Authorization": f"{word} {t}"} for t in (token, narrow, own, "0" * 64, "") for word in ("token", "Bearer")]
+    held += [{"Cookie": c} for c in (cookies(attacker), renamed, f"jupyterhub-user-victim={token}", f"jupyterhub-user-victim={own}", f"_xsrf=x; {renamed}",
+                                     "jupyterhub-services=" + token, "; ".join(f"{n}={v}" for n, v in attacker.person.jar.items()))]
+    held += [{"X-Forwarded-User": "victim"}, {"Remote-User": "victim"}, {"X-Craton-Entry": "api"}, {"X-Original-URL": "/user/victim/api"}]
+    for headers in held:
+        answer = request("GET", url, headers={"Accept": "application/json", **headers})
+        assert answer.status in (302, 401, 403) and SECRET not in answer.text, headers
+    for t in (token, narrow, own):
+        assert SECRET not in request("GET", f"{url}?token={t}").text
+    assert SECRET in victim.api("GET", "contents/secret.txt").text
+    # The victim's own token at the attacker's server is the attacker's to read: it opens that server only.
+    for path in ("users/attacker", "users/victim/tokens", "users"):
+        seen = request("GET", f"http://127.0.0.1:{platform.port + 2}/hub/api/{path}", headers={"Authorization": f"token {secret_of(victim)}"})
+        assert seen.status in (403, 404) or "attacker" not in seen.text, path
 
 
 def test_line_breaks_in_answers(platform, pair):
@@ -259,6 +402,30 @@ def test_slow_clients(platform, pair):
         for s in held:
             s.close()
     assert victim.person.get("/hub/home").status == 200
+
+
+def test_answers_that_nobody_reads(platform, pair):
+    """Many requests on each of many connections, and nothing is taken: it is HAProxy that waits, and the hub goes on."""
+    victim, _ = pair
+    asked = f"GET /hub/static/hub.css HTTP/1.1\r\nHost: 127.0.0.1:{platform.port}\r\n\r\n".encode() * 40
+    held = []
+    try:
+        for _ in range(60):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            s.bind(("127.0.21.1", 0))
+            s.connect(("127.0.0.1", platform.port))
+            s.sendall(asked)
+            held.append(s)
+        for _ in range(10):
+            begin = time.monotonic()
+            assert victim.person.get("/hub/home").status == 200
+            assert SECRET in victim.api("GET", "contents/secret.txt").text
+            assert time.monotonic() - begin < 5
+        assert held[0].recv(15) == b"HTTP/1.1 200 OK"      # the control: they were answered
+    finally:
+        for s in held:
+            s.close()
 
 
 def test_floods_at_the_user_port(platform, pair):

@@ -211,6 +211,8 @@ def test_signing_in_to_a_service(platform, ada):
 def test_hints_name_addresses_that_are_there(platform, ada):
     answer = ada.person.api("GET", "/hub/user/nobody/lab")
     assert answer.status == 403 and f"{BASE}/hub/home" in answer.text and " /hub/home" not in answer.text
+    answer = request("GET", f"http://127.0.0.1:{platform.port + 2}{BASE}/services/dask-gateway/api/v1/clusters/", headers={"Authorization": "Basic YTpi"})
+    assert answer.status == 401 and f"{platform.hub}{BASE}/hub/token" in answer.text
 
 
 # ---- beside the real JupyterHub ----

@@ -169,3 +169,19 @@ def test_kill_of_the_hub_and_of_all(small):
     assert "It runs for cleaning up" in home(ben)
     stop(ben)
     assert ben.post("/hub/spawn", {}, "/hub/home").status == 409
+
+
+def test_what_is_not_counted_is_said(small):
+    """Folders nested more deeply than the walk goes: the person and administrators are told, since the figure is too small."""
+    platform, admin, ann, ben = small
+    if not folder(platform, "ben").exists():
+        start(ben)
+        stop(ben)
+    words = "are not counted to their end"
+    write(platform, "ben", "/".join(["d"] * 250) + "/deep.bin", 1000)
+    assert ben.post("/hub/measure", {}, "/hub/home").status == 303
+    wait_for(lambda: words in home(ben), 60)
+    assert words in re.sub(r"\s+", " ", admin.get("/hub/admin/disk").text) and [n for n, r in rows(platform).items() if r["cut"]] == ["ben"]
+    subprocess.run(["rm", "-r", folder(platform, "ben") / "d"], check=True)
+    assert ben.post("/hub/measure", {}, "/hub/home").status == 303
+    wait_for(lambda: words not in home(ben), 60)

@@ -197,6 +197,23 @@ def test_kill_of_the_hub(platform, admin):
     wait_for(lambda: "two" not in names(person), 60)
 
 
+def test_what_was_refused_is_not_there(platform, admin):
+    """A start of a new server with a choice that does not fit leaves none; and one that is being removed is gone after its person was renamed."""
+    person = make(platform, admin, "rosa")
+    for body in ({"user_options": {"text": "x" * 5000}}, {"user_options": 5}, {"display_name": "<\n>"}):
+        answer = person.api("POST", "/hub/api/users/rosa/servers/odd", body)
+        assert answer.status in (400, 413), answer.text
+        wait_for(lambda: "odd" not in names(person), 20)
+    for name in ("one", "two"):
+        assert person.api("PUT", f"/hub/api/users/rosa/servers/{name}", {}).status == 201
+    assert person.api("DELETE", "/hub/api/users/rosa/servers/one", {"remove": True}).status in (202, 204)
+    assert admin.api("PATCH", "/hub/api/users/rosa", {"name": "rosalind"}).status == 200
+    person.name = "rosalind"
+    assert names(person)[-1:] == ["two"] and "one" not in names(person)
+    with sqlite3.connect(f"file:{platform.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
+        wait_for(lambda: db.execute("SELECT count(*) FROM servers WHERE removing = 1").fetchone() == (0,), 20)
+
+
 def test_share_of_one(platform, admin):
     """A guest of one of two servers comes into that one only."""
     owner, guest = make(platform, admin, "olga"), make(platform, admin, "gus")
@@ -311,7 +328,7 @@ def test_pages(platform, admin):
     answer = person.post("/hub/spawn", {"server": "side"}, "/hub/spawn/hedy/side")
     assert answer.status == 303 and answer.location == "/hub/spawn-pending/hedy/side"
     pending = person.get(answer.location)
-    assert pending.status == 303 or 'data-progress="/hub/api/users/hedy/servers/side/progress"' in pending.text
+    assert pending.status == 303 or 'data-progress="/hub/api/users/hedy/servers/side/progress?page=yes"' in pending.text
     wait_for(lambda: model(person, "side").get("ready"), 120)
     home = person.get("/hub/home").text
     assert f'href="http://hedy.localhost:{platform.port + 1}/user/hedy/side/lab"' in home and "It is not running. Your files are kept" in home

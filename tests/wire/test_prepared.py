@@ -141,6 +141,12 @@ def path_in_terminal(lab):
     return found.group(1)
 
 
+def keep(lab, what, content):
+    """What JupyterLab keeps for its user."""
+    return lab.get(f"{lab.base}lab/api/{what}", "PUT", json.dumps(content),
+                   {"X-XSRFToken": lab.jar.get("_xsrf", "").strip('"'), "Content-Type": "application/json"})
+
+
 def test_a_session_is_the_users(prepared, pair):
     for lab in pair:
         owner = pwd.getpwnam(prepared.accounts + lab.person.name)
@@ -156,6 +162,12 @@ json.dumps(dict(user=getpass.getuser(), home=str(Path.home()), cwd=os.getcwd(), 
         assert saved.status in (200, 201), saved.text
         note = Path(owner.pw_dir) / "note.txt"
         assert note.read_text() == lab.person.name and note.stat().st_uid == owner.pw_uid
+        kept = keep(lab, "workspaces/of-a-test", {"data": {}, "metadata": {"id": "of-a-test"}})
+        assert kept.status == 204, kept.text
+        assert list(Path(owner.pw_dir).glob(".jupyter/lab/workspaces/of-a-test*"))
+        kept = keep(lab, "settings/@jupyterlab/apputils-extension:themes", {"raw": "{}"})
+        assert kept.status == 204, kept.text
+        assert list(Path(owner.pw_dir).glob(".jupyter/lab/user-settings/@jupyterlab/apputils-extension/themes*"))
         assert lab.run(lab.kernel, "__import__('os').environ['PATH']").strip("'") == path_in_terminal(lab)
         ids = lab.api("GET", "sessions").status
         assert ids == 200 and lab.api("GET", "kernelspecs").json()["default"] == "python3"

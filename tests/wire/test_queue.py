@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hub_client import running, wait_for, with_profiles
+from test_admin_command import run
 from test_session import server, start
 
 
@@ -44,6 +45,34 @@ def test_a_profile_says_its_guarantee():
         assert not server(big).get("ready")
         assert made[2].post("/hub/stop", {}, "/hub/home").status == 303
         wait_for(lambda: server(big).get("ready"), 120)
+        # A start ahead counts what is chosen now, and not what the last start took, for which there is no room beside another one.
+        assert big.post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: not server(big), 60)
+        assert made[0].post("/hub/spawn", {"profile": "light", "light--size": "small"}, "/hub/home").status == 303
+        assert big.api("PATCH", "/hub/api/users/big/server", {"user_options": {"profile": "light", "size": "small"}}).status == 200
+        run(p, "group-add", "class")
+        run(p, "group-join", "class", "big")
+        run(p, "start-ahead", "--group", "class", "--hours", "1")
+        wait_for(lambda: server(big).get("ready") and server(made[0]).get("ready"), 120)
+
+
+def test_cleaning_up_waits_over_a_kill():
+    """Who has too much on the disk waits with a server for cleaning up, and gets that one, whatever happens to the hub meanwhile."""
+    with running("--room", "512M", "--guarantee", "512M", "--disk", "1G") as p:
+        admin = p.administrator()
+        ann, ben = (p.add_person(admin, name) for name in ("ann", "ben"))
+        ann.name, ben.name = "ann", "ben"
+        start(ben)
+        with sqlite3.connect(p.folder / "state/hub/hub.sqlite", timeout=10) as db:
+            db.execute("INSERT INTO disk_use (user_id, bytes, at_ms, top) SELECT id, 2000000000, ?, '' FROM users WHERE name = 'ann'", (int(time.time() * 1000),))
+        assert ann.post("/hub/spawn", {}, "/hub/home").status == 409
+        assert ann.post("/hub/spawn", {"cleaning": "yes"}, "/hub/home").location == "/hub/spawn-pending/ann"
+        wait_for(lambda: "all memory for servers is in use" in message(ann), 20)
+        kill_hub(p)
+        wait_for(lambda: "all memory for servers is in use" in message(ann) and server(ben).get("ready"), 30)
+        assert ben.post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: server(ann).get("ready"), 120)
+        assert "It runs for cleaning up" in ann.get("/hub/home").text
 
 
 @pytest.fixture(scope="module")

@@ -565,6 +565,54 @@ def test_shares_are_kept_over_a_kill(hub, people, ada):
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
 
 
+def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada):
+    """The time of the cut is kept with the deed: a hub that is killed before it leaves it to the next one."""
+    give(ada, user="bob")
+    lab = enter(people["bob"], ada)
+    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    open_still = lab.connect(kernel)
+    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        when = db.execute("SELECT guests_out_ms FROM servers s JOIN users u ON u.id = s.user_id WHERE u.name = 'ada'").fetchone()[0]
+        assert 30 < when / 1000 - time.time() < 66
+        db.execute("UPDATE servers SET guests_out_ms = ? WHERE guests_out_ms = ?", (when - 63000, when))     # a minute of waiting is left out
+    assert not is_cut(open_still)
+    kill_the_hub(hub)
+    wait_for(lambda: is_cut(open_still), 60)
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        assert wait_for(lambda: db.execute("SELECT max(guests_out_ms) FROM servers").fetchone() == (0,), 20)
+    assert Lab(ada).open().status == 200      # hers goes on
+    assert ada_deletes(ada, kernel)
+
+
+def ada_deletes(ada, kernel):
+    lab = Lab(ada)
+    lab.open()
+    return lab.api("DELETE", f"kernels/{kernel}").status == 204
+
+
+def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
+    """Once an hour for each token and server; one's own server is nobody's business, and who is refused has not been in."""
+    bob, eve = people["bob"], people["eve"]
+    give(ada, user="bob")
+    first = len(audit(hub, 100000))
+    url = Lab(bob, ada).base + "api/contents/rivers.txt"
+    tokens = {name: people[name].api("POST", f"/hub/api/users/{name}/tokens", {}).json() for name in ("bob", "eve", "ada")}
+    seen = {name: request("GET", url, headers={"Authorization": f"token {tokens[name]['token']}"}) for name in ("bob", "bob", "eve", "ada")}
+    assert {name: a.status for name, a in seen.items()} == {"bob": 200, "eve": 403, "ada": 200} and "the Elbe" in seen["bob"].text
+    assert request("GET", Lab(bob, ada).base + "api/status", headers={"Authorization": f"token {tokens['bob']['token']}"}).status == 200
+    entered = [row for row in audit(hub, len(audit(hub, 100000)) - first) if row[0] == "server-entered"]
+    assert entered == [("server-entered", "done", "bob", "ada", "")], entered
+    with sqlite3.connect(f"file:{hub.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
+        assert db.execute("SELECT via FROM audit WHERE kind = 'server-entered' ORDER BY id DESC").fetchone() == (f"token {tokens['bob']['id']}",)
+    # Nobody says by a header which server asks, and no number makes the hub stumble.
+    for at in ("0", "-1", "99999999999999999999", "1/../2", "x"):
+        answer = request("GET", f"http://127.0.0.1:{hub.port + 2}/hub/api/at/{at}/user", headers={"Authorization": f"token {tokens['eve']['token']}", "X-Craton-At": "1"})
+        assert answer.status in (200, 400, 404), (at, answer.status)
+    for name in tokens:
+        assert people[name].api("DELETE", f"/hub/api/users/{name}/tokens/{tokens[name]['id']}").status == 204
+
+
 def test_what_tutors_gave_ends_with_the_role(hub, people, ada):
     """Looked for at the start of the hub, and every minute."""
     root, bob, eve = people["root1"], people["bob"], people["eve"]

@@ -3,6 +3,7 @@ import re
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
@@ -40,6 +41,24 @@ def test_sign_in_and_out(platform, person):
     assert person.get("/hub/home").status == 200
 
 
+@pytest.mark.parametrize("headers", [
+    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site", "Referer": "http://eve.localhost:PORT/user/eve/"},
+    {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost.evil.example:PORT/"}, {"Sec-Fetch-Site": None, "Referer": "http://evil.example/"},
+    {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost:PORTX/"}, {"Sec-Fetch-Site": "cross-site", "Referer": "NAME.localhost:PORT"},
+])
+def test_no_page_signs_somebody_out_unseen(platform, person, headers):
+    """By a link, a window or a redirection: it is asked first. Typed, by the hub's own page and from the own JupyterLab it is not."""
+    def filled(given):
+        return {k: v and v.replace("NAME", person.name).replace("PORT", str(platform.port + 1)) for k, v in given.items()}
+    answer = person.ask("GET", "/hub/logout", headers=filled(headers))
+    assert answer.status == 200 and "Sign out?" in answer.text and not [c for c in answer.cookies() if "login" in c]
+    assert person.get("/hub/home").status == 200
+    assert person.post("/hub/logout", {}, "/hub/home").status == 303      # what the button of that page sends
+    for good in ({"Sec-Fetch-Site": "none"}, {}, {"Sec-Fetch-Site": None}, {"Sec-Fetch-Site": "cross-site", "Referer": "http://NAME.localhost:PORT/user/NAME/lab"}):
+        assert person.sign_in(person.name).status == 303
+        assert person.ask("GET", "/hub/logout", headers=filled(good)).status == 303 and person.get("/hub/home").status == 303, good
+
+
 def test_cookie_is_new_at_every_sign_in(platform, person):
     before = person.jar["__Host-craton-login"]
     person.jar.pop("__Host-craton-login")
@@ -54,6 +73,30 @@ def test_wrong_password_and_unknown_user_look_alike(platform, person, name, pass
     a = other.sign_in(person.name if name == "OWN" else name, password)
     assert a.status == 403 and "User name or password is wrong." in a.text
     assert "__Host-craton-login" not in other.jar
+
+
+def hub_cpu(platform):
+    """Nanoseconds that its threads have worked: no other load of the machine is in them."""
+    total = 0
+    for task in Path(f"/proc/{platform.hub_pid()}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
+def test_unknown_names_take_as_long(platform, admin):
+    """The hash is computed for names that nobody has, too: time tells them apart no more than the answer does."""
+    spent = {}
+    for known in (True, False):
+        names = [f"timed{i}" if known else f"untimed{i}" for i in range(4)]
+        for name in names if known else ():
+            platform.add_person(admin, name)
+        strangers = [Person(platform) for _ in names]
+        tokens = [s.csrf("/hub/login") for s in strangers]
+        before = hub_cpu(platform)
+        for s, name, token in zip(strangers, names, tokens):
+            assert s.send("/hub/login", {"username": name, "password": "wrong wrong", "_csrf": token}).status == 403
+        spent[known] = hub_cpu(platform) - before
+    assert 0.6 < spent[False] / spent[True] < 1.6 and spent[False] > 4 * 5_000_000, spent
 
 
 def test_attempts_are_limited(platform, person):

@@ -10,6 +10,7 @@ PREFIX=
 STATE=
 RUN=
 ROOT=no
+WITH=()  # what is installed besides: env/debian-packages-NAME
 GIVEN=() # KEY=VALUE of settings on the command line
 
 need_value() {
@@ -32,6 +33,10 @@ parse_arguments() {
         --no-demo) DEMO=no ;;
         --port | --bind | --domain | --base-url | --acme | --acme-contact | --acme-hook | --behind-proxy | --memory | --cpu)
             need_value "$@"; GIVEN+=("${1#--}=$2"); shift ;;
+        --with)
+            need_value "$@"
+            [ "$2" = r ] || fail "--with knows r, and not '$2'."
+            WITH+=("$2"); shift ;;
         --tls)
             [ $# -ge 3 ] || fail "--tls needs two files: certificate and key."
             GIVEN+=("tls=$(readlink -m -- "$2")" "tls-key=$(readlink -m -- "$3")"); shift 2 ;;

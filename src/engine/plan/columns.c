@@ -143,13 +143,19 @@ static cr_status find_sources(family *f, cr_idtable *numbers, cr_err *err) {
     return status;
 }
 
-static void mark_leaves(family *f, const cr_idtable *numbers) {
+static bool mark_leaves(family *f, const cr_idtable *numbers) {
+    cr_idtable made = {0};
+    bool room = true;
     f->leaves = 1;
     for (int32_t i = 0; i < f->g->n_scans; i++) {
         cr_program *p = &f->scans[f->g->scans[i]].program;
-        for (int32_t k = 0; k < p->n_leaves; k++, f->leaves++)
+        for (int32_t k = 0; k < p->n_leaves; k++, f->leaves++) {
             p->leaves[k].kept = (int32_t)cr_idtable_get(numbers, (uint64_t)(uintptr_t)p->leaves[k].node, 1) + 1;
+            room = room && (p->leaves[k].kept == 0 || cr_columns_lists(f->plan, p, &p->leaves[k], &made));
+        }
     }
+    cr_idtable_done(&made);
+    return room;
 }
 
 static void unmark_leaves(family *f) {
@@ -222,100 +228,12 @@ static void find_axes(family *f, const int32_t *maker) {
     }
 }
 
-static int axis_number(const cr_columns *g, int d) {
-    for (int i = 0; i < g->n_axes; i++)
-        if (g->axes[i] == d)
-            return i;
-    return -1;
-}
-
-/* ---- columns ---- */
-
-/* The units of the column axes that column number `column` covers. */
-static void column_units(const cr_columns *g, const cr_scan *s, int64_t column, int64_t *first, int64_t *end) {
-    for (int i = g->n_axes - 1; i >= 0; i--) {
-        int64_t n = s->unit_n[g->axes[i]], step = i > g->at ? n : i == g->at ? g->step : 1, pieces = (n + step - 1) / step;
-        first[i] = column % pieces * step;
-        end[i] = CR_MIN(n, first[i] + step);
-        column /= pieces;
-    }
-}
-
-void cr_columns_units(const cr_columns *g, const cr_scan *s, int64_t column, int64_t *ret_first, int64_t *ret_end) {
-    int64_t first[CR_MAX_DIMS], end[CR_MAX_DIMS], from = 0, to = 0, inner = s->n_units;
-    column_units(g, s, column, first, end);
-    for (int i = 0; i < g->n_axes; i++) {
-        from = from * s->unit_n[g->axes[i]] + first[i];
-        to = to * s->unit_n[g->axes[i]] + end[i] - 1;
-        inner /= s->unit_n[g->axes[i]];
-    }
-    *ret_first = from * inner;
-    *ret_end = (to + 1) * inner;
-}
-
-static int64_t count_columns(const cr_columns *g, const cr_scan *s) {
-    int64_t n = 1;
-    for (int i = 0; i <= g->at && i < g->n_axes; i++) {
-        int64_t units = s->unit_n[g->axes[i]], step = i == g->at ? g->step : 1;
-        if (__builtin_mul_overflow(n, (units + step - 1) / step, &n))
-            return INT64_MAX;
-    }
-    return n;
-}
-
-/* Positions of an axis of the source that positions lo .. hi - 1 of the domain look at; below a concat some lie outside. */
-static void looked_at(const cr_access_axis *x, const int64_t *lo, const int64_t *hi, int64_t *ret_from, int64_t *ret_to) {
-    *ret_from = *ret_to = x->start;
-    if (x->dim >= 0 && x->index == NULL) {
-        int64_t a = x->start + x->step * lo[x->dim], b = x->start + x->step * (hi[x->dim] - 1);
-        *ret_from = CR_MIN(a, b);
-        *ret_to = CR_MAX(a, b);
-    } else if (x->dim >= 0) {
-        *ret_from = *ret_to = x->index[lo[x->dim]];
-        for (int64_t i = lo[x->dim] + 1; i < hi[x->dim]; i++) {
-            *ret_from = CR_MIN(*ret_from, x->index[i]);
-            *ret_to = CR_MAX(*ret_to, x->index[i]);
-        }
-    }
-}
-
-static void widen(const cr_leaf *l, const int64_t *lo, const int64_t *hi, cr_chunk_box *b) {
-    const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
-    for (int a = 0; a < l->node->ndim; a++) {
-        int64_t from, to;
-        looked_at(&l->access->axis[a], lo, hi, &from, &to);
-        from = CR_MAX(from, 0);
-        to = CR_MIN(to, l->node->shape[a] - 1);
-        if (from > to)
-            continue;
-        b->first[a] = CR_MIN(b->first[a], from / s->chunk_shape[a]);
-        b->end[a] = CR_MAX(b->end[a], to / s->chunk_shape[a] + 1);
-    }
-}
-
-void cr_columns_chunks(const cr_columns *g, const cr_scan *scans, int64_t column, cr_chunk_box *ret_boxes) {
-    for (int32_t i = 0; i < g->n_sources; i++)
-        for (int a = 0; a < CR_MAX_DIMS; a++)
-            ret_boxes[i].first[a] = INT64_MAX, ret_boxes[i].end[a] = 0;
-    for (int32_t i = 0; i < g->n_scans; i++) {
-        const cr_scan *s = &scans[g->scans[i]];
-        int64_t first[CR_MAX_DIMS], end[CR_MAX_DIMS], lo[CR_MAX_DIMS], hi[CR_MAX_DIMS];
-        column_units(g, s, column, first, end);
-        for (int d = 0; d < s->program.ndim; d++) {
-            int k = axis_number(g, d);
-            lo[d] = k < 0 ? 0 : cr_cells_begin(&s->cells, d, cr_unit_begin(s, d, first[k]));
-            hi[d] = k < 0 ? s->program.shape[d] : s->cells.ends[d][cr_unit_begin(s, d, end[k]) - 1];
-        }
-        for (int32_t k = 0; k < s->program.n_leaves; k++)
-            if (s->program.leaves[k].kept > 0)
-                widen(&s->program.leaves[k], lo, hi, &ret_boxes[s->program.leaves[k].kept - 1]);
-    }
-}
+/* ---- columns: what they keep ---- */
 
 /* What the largest columns keep. false: there are too many to look at. */
 static bool measure_columns(family *f, cr_chunk_box *boxes) {
     cr_columns *g = f->g;
-    g->n_columns = count_columns(g, &f->scans[g->scans[0]]);
+    g->n_columns = cr_columns_count(g, &f->scans[g->scans[0]]);
     if (g->n_columns > MOST_COLUMNS || g->n_columns > MOST_STEPS / f->leaves)
         return false;
     g->keep_bytes = 0;
@@ -356,7 +274,7 @@ static void cut_units(const family *f, cr_scan *s, int64_t want, int workers) {
     for (int i = 0; i < g->n_axes; i++)
         s->unit_order[i] = g->axes[i];
     for (int d = 0; d < s->program.ndim; d++) {
-        if (axis_number(g, d) >= 0) {
+        if (cr_columns_axis(g, d) >= 0) {
             s->unit_n[d] = CR_MIN(s->atoms[d].count, UNITS_ALONG);
         } else {
             s->unit_n[d] = within < want ? CR_MAX(1, CR_MIN(s->atoms[d].count, (want + within - 1) / within)) : 1;
@@ -366,7 +284,7 @@ static void cut_units(const family *f, cr_scan *s, int64_t want, int workers) {
     }
     for (int pass = 0; pass < 2; pass++)
         for (int d = 0; d < s->program.ndim; d++)
-            if (axis_number(g, d) < 0 && kept_by_all(s, d) == (pass == 0))
+            if (cr_columns_axis(g, d) < 0 && kept_by_all(s, d) == (pass == 0))
                 s->unit_order[k++] = d;
     s->workers = (int)CR_MIN(workers, s->n_units);
     s->window = s->workers == 1 ? 1 : 2 * s->workers;
@@ -508,8 +426,11 @@ static cr_status try_family(family *f, const int32_t *maker, bool *ret_adopted, 
     cr_idtable numbers = {0};
     cr_status status = find_sources(f, &numbers, err);
     if (status == CR_OK && f->g->n_sources > 0) {
-        mark_leaves(f, &numbers);
-        boxes = malloc((size_t)f->g->n_sources * sizeof *boxes);
+        if (!mark_leaves(f, &numbers)) {
+            unmark_leaves(f);
+            f->g->n_sources = 0;
+        }
+        boxes = malloc(((size_t)f->g->n_sources + 1) * sizeof *boxes);
         status = boxes == NULL ? CR_FAIL(err, CR_MEMORY, "no memory to plan") : copy_sinks(f, err);
     }
     cr_idtable_done(&numbers);

@@ -37,12 +37,15 @@
 #include "engine/kernel/map_table.h"
 #include "engine/kernel/rank.h"
 #include "engine/plan/idtable.h"
+#include "engine/plan/index_span.h"
 
 #define CR_FOLD_MAX_BLOCKS 64
 #define CR_FOLD_SECTION 8                 /* blocks in a section */
 #define CR_FOLD_SLOT_ELEMENTS 16          /* that a slot of a block's state should see */
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
+#define CR_CELL_MAPS 8                    /* of chunks that are maps, as many are computed at once ... */
+#define CR_CELL_MAPS_BYTES (2 << 20)      /* ... as take this */
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
 #define CR_COLUMN_MOST_BYTES ((uint64_t)512 << 20) /* of decoded chunks that are kept */
 #define CR_NESTED_MOST 12                 /* windows of windows of windows ... */
@@ -97,6 +100,7 @@ typedef struct cr_leaf {
     /* ALONG: chunk_bytes is all that computing it takes, tile_bytes is for the result */
     struct cr_scan *inner;        /* what the node's input is computed by, box by box; its cells are the borders that boxes may not cross */
     int32_t kept;                 /* STORED: its number among the kept sources of the scan's family (cr_columns), plus one; 0: none */
+    const cr_index_span **spans;  /* of a kept one: of the lists in access, one per axis, NULL where there is none; NULL: it has no lists */
     uint64_t raw_bytes, state_bytes, inner_bytes; /* shares of chunk_bytes: a box of the input, state or work of the loops, the inner worker */
 } cr_leaf;
 
@@ -374,6 +378,11 @@ uint64_t cr_plan_own_bytes(const cr_plan *plan);
 uint64_t cr_plan_peak(const cr_plan *plan);
 /* columns.c: puts scans together, where what they keep fits. After all are fitted. */
 cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
+/* column_boxes.c. Of a kept leaf: what its lists look at, in l->spans; made: lists that are done, which many leaves may have in common. false:
+ * the plan's arena has no room. */
+bool cr_columns_lists(cr_plan *plan, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;
+int cr_columns_axis(const cr_columns *g, int d);   /* which of the column axes d is; -1: none */
+int64_t cr_columns_count(const cr_columns *g, const cr_scan *s);
 /* Column number `column`: its units of scan s, and the chunks of the kept sources in it; ret_boxes[n_sources]. */
 void cr_columns_units(const cr_columns *g, const cr_scan *s, int64_t column, int64_t *ret_first, int64_t *ret_end);
 void cr_columns_chunks(const cr_columns *g, const cr_scan *scans, int64_t column, cr_chunk_box *ret_boxes);

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -199,6 +200,20 @@ static void on_end(void *user, uint32_t events) {
         fail(a, &err);
 }
 
+/* It was started, and cannot be watched: a child that is not reaped keeps its number, so the signal reaches nobody else. */
+static void abandon(cr_acme *a) {
+    kill(a->pid, SIGKILL);
+    while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    forget(a);
+}
+
+static cr_status watch_child(cr_acme *a, cr_err *err) {
+    CR_TRY(cr_process_pidfd(a->pid, &a->pidfd, err));
+    CR_TRY(cr_watch_add(a->watch, a->pidfd, EPOLLIN, on_end, a, &a->source, err));
+    return cr_watch_after(a->watch, PATIENCE_MS, lose_patience, a, err);
+}
+
 static cr_status launch(cr_acme *a, cr_err *err) {
     char path[600];
     struct stat st;
@@ -212,11 +227,14 @@ static cr_status launch(cr_acme *a, cr_err *err) {
     if (pid == 0)
         run_child(a, log_fd);
     a->pid = pid;
-    CR_TRY(cr_process_pidfd(pid, &a->pidfd, err));
-    CR_TRY(cr_watch_add(a->watch, a->pidfd, EPOLLIN, on_end, a, &a->source, err));
+    cr_status status = watch_child(a, err);
+    if (status != CR_OK) {
+        abandon(a);
+        return status;
+    }
     cr_log(CR_LOG_INFO, "uacme started", "pid=%d what=%s names=%d server=%s log=%s", (int)pid, a->registering ? "account" : "order", a->names.n,
            a->config->acme, path);
-    return cr_watch_after(a->watch, PATIENCE_MS, lose_patience, a, err);
+    return CR_OK;
 }
 
 static void look(void *user, uint32_t events) {

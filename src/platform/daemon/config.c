@@ -14,11 +14,12 @@
 #include "base/setting.h"
 #include "base/text.h"
 #include "platform/gateway/group_limits.h"
+#include "platform/http/texts.h"
 #include "platform/identity/disk_limits.h"
 #include "platform/identity/folders.h"
 #include "platform/identity/mail_text.h"
 
-typedef enum { PATH, BASE, ACME, MAIL, SMTP, WORDS, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
+typedef enum { PATH, BASE, ACME, MAIL, SMTP, WORDS, LINE, LINK, LANGUAGE, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
 
 typedef struct row {
     const char *key, *value_name, *help;
@@ -48,6 +49,11 @@ static const row rows[] = {
     {"smtp-from", "EMAIL", "sender of that mail", MAIL, AT(smtp_from), 0, 0},
     {"smtp-user", "NAME", "name to sign in with there; the password is in STATE/smtp.password, mode 600", WORDS, AT(smtp_user), 0, 0},
     {"smtp-ca", "FILE", "authorities of its certificate, PEM (the system's)", PATH, AT(smtp_ca), 0, 0},
+    {"language", "CODE", "language of pages and mails for whom no other is known, for example de (en)", LANGUAGE, AT(language), 0, 0},
+    {"site-name", "TEXT", "what the pages call this hub (Craton)", LINE, AT(site_name), 0, 0},
+    {"contact", "TEXT", "a line at the bottom of every page: whom to ask", LINE, AT(contact), 0, 0},
+    {"legal-url", "URL", "page about who runs this hub, linked there", LINK, AT(legal_url), 0, 0},
+    {"privacy-url", "URL", "page about what is done with people's data, linked there", LINK, AT(privacy_url), 0, 0},
     {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
     {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
     {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", BYTES, AT(guarantee_bytes), 1 << 20,
@@ -151,6 +157,15 @@ static bool is_words(const char *s) {
     return true;
 }
 
+static bool is_line(const char *s) {
+    char copy[512];
+    if (!cr_text_is_utf8(s, strlen(s)) || strlen(s) >= sizeof copy)
+        return false;
+    strcpy(copy, s);
+    cr_text_clean(copy);
+    return strcmp(copy, s) == 0;
+}
+
 /* Paths go into HAProxy's configuration, whose quoting we do not want to depend on. */
 static bool is_plain_path(const char *s) {
     if (s[0] != '/' || strstr(s, "/../") || cr_ends_with(s, "/.."))
@@ -200,6 +215,12 @@ static cr_status set_text(const row *r, char *target, const char *value, cr_err 
     }
     if (r->kind == WORDS && !is_words(value))
         return CR_FAIL(err, CR_INVALID, "%s: not printable ASCII", r->key);
+    if (r->kind == LINE && !is_line(value))
+        return CR_FAIL(err, CR_INVALID, "%s: not one line of text in UTF-8", r->key);
+    if (r->kind == LINK && !empty && !is_plain_url(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an https:// address", r->key, value);
+    if (r->kind == LANGUAGE && !empty && !cr_texts_is_language(value))
+        return CR_FAIL(err, CR_INVALID, "%s: '%s' is no code of a language such as de or pt-BR", r->key, value);
     if (r->kind == ADDRESS && !is_address(value))
         return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an IPv4 or IPv6 address", r->key, value);
     if (r->kind == HOST && !empty && !is_host(value))
@@ -258,7 +279,7 @@ static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *
     cr_status status = CR_OK;
     uint64_t bytes;
     switch (r->kind) {
-    case PATH: case BASE: case ACME: case MAIL: case SMTP: case WORDS: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
+    case PATH: case BASE: case ACME: case MAIL: case SMTP: case WORDS: case LINE: case LINK: case LANGUAGE: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
         return set_text(r, target, value, err);
     case INT:
         status = cr_parse_int(value, r->min, r->max, target, err);
@@ -323,6 +344,7 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->disk_free_bytes = (uint64_t)512 << 20;
     c->reserve_bytes = (uint64_t)32 << 20;
     strcpy(c->account_prefix, "cr-");
+    strcpy(c->site_name, "Craton");
     if (c->as_root) {
         strcpy(c->state_dir, "/var/lib/craton");
         strcpy(c->run_dir, "/run/craton");

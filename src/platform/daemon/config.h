@@ -26,6 +26,9 @@ typedef struct cr_config {
     char smtp_from[128], smtp_user[128], smtp_ca[512];
     char smtp_secret[256];        /* the user's password: STATE/smtp.password, see smtp.h. No setting of its own */
     char trusted_proxies[512];    /* CIDRs of --behind-proxy, comma-separated; the public form is then https on port 443 */
+    char language[16];            /* of pages and mails when neither person nor browser wants one that is there: de */
+    char site_name[64], contact[200];       /* what pages call the hub; a line at their bottom */
+    char legal_url[300], privacy_url[300];  /* https:// addresses of pages about the operator, and about people's data; "" : none */
     bool as_root;                 /* started as root: own uid per user */
     uint64_t memory_bytes;        /* per user server, default 2 GiB, at most the machine's */
     uint64_t guarantee_bytes, room_bytes;   /* of that counted when a server starts; of all servers together */

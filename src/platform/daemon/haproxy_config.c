@@ -1,6 +1,7 @@
 /* haproxy_config.c - three public faces and their backends (docs/decisions/0002-origins-and-sockets.md).
  *
- * hub    BIND:PORT      the hub's origin. Any other Host gets 421, so that no foreign name can be pointed at it.
+ * hub    BIND:PORT      the hub's origin. Any other Host gets 421, so that no foreign name can be pointed at it. Programs (no browser) with a token that
+ *        ask for /user/NAME/... are passed on to that server.
  * user   BIND:PORT+1    one origin per account. The route map gives ACCOUNT.GENERATION; the Host must be that account's. Where the gateway is
  *        switched on also the dashboards of that account's clusters, for who has the cookie (gateway/dashboards.h); the hub gives it there.
  * api    127.0.0.1:PORT+2   /hub/api only, for user servers; no cookies.
@@ -152,7 +153,7 @@ static void put_forwarding(const cr_config *c, cr_buf *out) {
         cr_buf_adds(out, "    http-request set-header X-Forwarded-For %[src]\n");
     }
     static const char *const hints[] = {"Forwarded", "X-Real-IP", "X-Scheme", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol",
-                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry"};
+                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry", "X-Craton-At"};
     for (size_t i = 0; i < CR_ARRAY_LEN(hints); i++)
         cr_buf_addf(out, "    http-request del-header %s\n", hints[i]);
     cr_buf_addf(out, "    http-request set-header X-Forwarded-Proto %s\n", c->tls_cert[0] || c->trusted_proxies[0] ? "https" : "http");
@@ -192,24 +193,27 @@ static void put_request_limits(const names *n, const char *face, int connections
     put_refusal(n, 429, "many.html", "too many requests from your network address; wait some seconds and try again", "too_much", out);
 }
 
-/* The hub sees a request when it is whole. */
-static void put_whole_body(const names *n, const char *seconds, cr_buf *out) {
-    char text[96];
+/* The hub sees a request when it is whole. condition: which requests; "" : all. */
+static void put_whole_body(const names *n, const char *seconds, const char *condition, cr_buf *out) {
+    char text[96], rule[160];
     /* The hub's library ends a request whose parameters do not fit into its memory with silence. */
-    put_refusal(n, 414, "large.html", "the address has too many parameters", "{ query -m reg ^([^&]*&){200} }", out);
-    put_refusal(n, 411, "length.html", "this request needs a Content-Length", "{ req.hdr(transfer-encoding) -m found }", out);
+    snprintf(rule, sizeof rule, "{ query -m reg ^([^&]*&){200} } %s", condition);
+    put_refusal(n, 414, "large.html", "the address has too many parameters", rule, out);
+    snprintf(rule, sizeof rule, "{ req.hdr(transfer-encoding) -m found } %s", condition);
+    put_refusal(n, 411, "length.html", "this request needs a Content-Length", rule, out);
     snprintf(text, sizeof text, "the request is larger than %d KiB", CR_HTTP_BODY_MAX / 1024);
-    char large[64];
-    snprintf(large, sizeof large, "{ req.body_size gt %d }", CR_HTTP_BODY_MAX);
-    put_refusal(n, 413, "large.html", text, large, out);
+    snprintf(rule, sizeof rule, "{ req.body_size gt %d } %s", CR_HTTP_BODY_MAX, condition);
+    put_refusal(n, 413, "large.html", text, rule, out);
     cr_buf_addf(out,
-                "    http-request wait-for-body time %s\n"
+                "    http-request wait-for-body time %s%s%s\n"
                 "    http-request set-var(txn.body) req.body_len\n"
                 "    acl whole req.body_size,sub(txn.body) eq 0\n"
-                "    acl said req.hdr(content-length) -m found\n", seconds);
+                "    acl said req.hdr(content-length) -m found\n", seconds, condition[0] ? " if " : "", condition);
     /* A body of HTTP/2 may come without a length: nobody knows then whether what is here is all. */
-    put_refusal(n, 411, "length.html", "this request needs a Content-Length", "!said { req.body_len gt 0 }", out);
-    put_refusal(n, 413, "large.html", "the request with its headers is too large", "!whole", out);
+    snprintf(rule, sizeof rule, "!said { req.body_len gt 0 } %s", condition);
+    put_refusal(n, 411, "length.html", "this request needs a Content-Length", rule, out);
+    snprintf(rule, sizeof rule, "!whole %s", condition);
+    put_refusal(n, 413, "large.html", "the request with its headers is too large", rule, out);
 }
 
 /* condition: which requests, beside that the base is there; "" : all. */
@@ -228,7 +232,25 @@ static void put_base(const names *n, cr_buf *out) {
                 "    http-request return status 404 content-type application/json string \"{\\\"status\\\":404,\\\"message\\\":\\\"the hub is at %s/\\\"}\""
                 " if !{ path_beg %s/ }\n",
                 n->hub_url, n->base, n->hub_url, n->base, n->hub_url, n->base);
-    put_base_off(n, "", out);
+    put_base_off(n, "!routed", out);
+}
+
+/* Clients of JupyterHub that know one address ask for HUB/user/NAME/api with their token. They are let through to the server; a browser never is, as
+ * what servers answer must not lie at the hub's origin: it cannot send such a header on its own, nor without saying where it comes from. */
+static void put_programs(const names *n, cr_buf *out) {
+    cr_buf_addf(out,
+                "    acl by_token req.fhdr(authorization),lower -m beg \"token \" \"bearer \"\n"
+                "    acl browser req.hdr(cookie) -m found\n"
+                "    acl browser req.hdr(origin) -m found\n"
+                "    acl browser req.hdr(sec-fetch-mode) -m found\n"
+                "    http-request set-var(txn.route) path,map_beg(%s) if by_token !browser { path_beg %s/user/ }\n"
+                "    http-request unset-var(txn.route) if { var(txn.route),field(2,.) -m str " CR_PROXY_STOPPED " }\n"
+                "    acl routed var(txn.route) -m found\n"
+                "    http-response del-header Set-Cookie if routed\n"
+                "    http-response set-header Content-Security-Policy sandbox if routed\n"
+                "    http-response set-header X-Content-Type-Options nosniff if routed\n"
+                "    http-response del-header Service-Worker-Allowed if routed\n",
+                n->map, n->base);
 }
 
 static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
@@ -237,6 +259,10 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    timeout client 1m\n");         /* a stream of events is never silent for so long */
     put_bind(c, (int)c->port, true, out);
     put_hsts(c, out);
+    /* Also of pages that HAProxy itself answers with; those of the hub say more (http.c). */
+    cr_buf_adds(out,
+                "    http-after-response set-header X-Frame-Options DENY\n"
+                "    http-after-response set-header X-Content-Type-Options nosniff\n");
     put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
     put_forwarding(c, out);
     put_request_limits(n, "hub", HUB_CONNECTIONS, HUB_OPEN, HUB_RATE, out);
@@ -248,10 +274,13 @@ static void put_hub_frontend(const cr_config *c, const names *n, cr_buf *out) {
     cr_buf_addf(out,
                 "    http-request return status 421 content-type text/plain string \"This address serves another name: use %s\" if !right_host\n",
                 n->hub_url);
+    put_programs(n, out);
     put_base(n, out);
-    put_whole_body(n, "10s", out);
+    put_whole_body(n, "10s", "!routed", out);
     cr_buf_adds(out,
-                "    http-request set-header X-Craton-Entry hub\n"
+                "    http-request set-header X-Craton-Entry hub if !routed\n"
+                "    use_backend " CR_PROXY_BACKEND " if routed\n"
+                "    use_backend gone if by_token !browser { path_beg /user/ }\n"
                 /* Requests of the gateway that wait: for a start (?wait; what is in a query is for the hub to read), and for a scheduler's answer. */
                 "    use_backend hub_events if { path_end /server/progress } or { path_beg " CR_GATEWAY_PATH "/ } { query -m found }"
                 " or { path_beg " CR_GATEWAY_PATH "/ } { path_end /scale /adapt }\n"
@@ -460,8 +489,12 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    http-request deny deny_status 400 if { path -m sub /../ /./ } or { path,lower -m sub %2e }\n"
                 "    http-request set-header X-Forwarded-For %[src]\n"
                 "    http-request del-header Cookie if !gateway\n"
-                "    http-request set-header X-Craton-Entry api\n");
-    put_whole_body(n, "3s", out);
+                "    http-request set-header X-Craton-Entry api\n"
+                "    http-request del-header X-Craton-At\n"
+                "    acl at path_reg ^/hub/api/at/[0-9]{1,19}(/|$)\n"
+                "    http-request set-header X-Craton-At %[path,field(5,/)] if at\n"
+                "    http-request replace-path ^/hub/api/at/[0-9]*(.*)$ /hub/api\\1 if at\n");
+    put_whole_body(n, "3s", "", out);
     put_token_limits(n, out);
     cr_buf_adds(out,
                 "    use_backend hub_events if { path_end /server/progress } or gateway { query -m found } or gateway { path_end /scale /adapt }\n"

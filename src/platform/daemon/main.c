@@ -19,6 +19,7 @@
 #include "platform/daemon/smtp.h"
 #include "platform/daemon/urls.h"
 #include "platform/gateway/gateway.h"
+#include "platform/hub/languages.h"
 #include "platform/identity/github_text.h"
 #include "platform/runner/confine.h"
 #include "platform/runner/protocol.h"
@@ -157,6 +158,33 @@ static int role_help(void) {
     return 0;
 }
 
+static void count_problem(void *user, const char *what) {
+    fprintf(stderr, "%s\n", what);
+    ++*(int *)user;
+}
+
+/* The operator's texts: the hub leaves out what is wrong there, and here it is said. false: something is. */
+static bool check_texts(const cr_config *c) {
+    char shipped[1200], own[1200];
+    static cr_languages all;
+    cr_err err = CR_ERR_INIT;
+    int problems = 0;
+    snprintf(shipped, sizeof shipped, "%s/share/craton/web/texts", c->prefix);
+    snprintf(own, sizeof own, "%s/texts", c->state_dir);
+    if (cr_languages_load(shipped, own, count_problem, &problems, &all, &err) != CR_OK) {
+        fail(&err);
+        return false;
+    }
+    printf("  languages of the pages:");
+    for (int i = 0; i < all.n; i++)
+        printf(" %s%s", all.at[i].code, strcmp(all.at[i].code, c->language[0] ? c->language : "en") == 0 ? " (unless another is asked for)" : "");
+    printf("\n");
+    if (c->language[0] && cr_languages_find(&all, c->language) < 0)
+        count_problem(&problems, "language: the hub has no texts in it; put STATE/texts/CODE.po there, see docs/texts.md");
+    cr_languages_free(&all);
+    return problems == 0;
+}
+
 /* Says what the next start will use. */
 static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_role_set *roles, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
@@ -188,7 +216,7 @@ static int check(const cr_config *c, const cr_provider_set *set, const cr_servic
     cr_buf_init(&text, 256 << 10);
     cr_profiles_describe(c, profiles, &text);
     printf("%s", cr_buf_str(&text));
-    return 0;
+    return check_texts(c) ? 0 : cr_status_exit(CR_FORMAT);
 }
 
 int main(int argc, char **argv) {

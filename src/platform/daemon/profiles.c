@@ -2,10 +2,12 @@
 #include "platform/daemon/profiles.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "base/text.h"
 #include "platform/daemon/settings_folder.h"
+#include "platform/runner/software.h"
 
 enum { PATH_BYTES = 1200 };
 
@@ -21,22 +23,38 @@ cr_status cr_profiles_load(const cr_config *c, cr_profile_set *ret_set, cr_err *
     return cr_profiles_parse(path, cr_buf_str(&text), text.len, ret_set, err);
 }
 
-static bool has_kernel(const cr_config *c, const char *name) {
-    const char *const roots[] = {c->prefix, "/usr/local", "/usr"};
-    const char *const below[] = {"/env/current", "", ""};
-    for (size_t i = 0; i < CR_ARRAY_LEN(roots); i++) {
-        char path[PATH_BYTES];
-        snprintf(path, sizeof path, "%s%s/share/jupyter/kernels/%s/kernel.json", roots[i], below[i], name);
-        if (access(path, R_OK) == 0)
-            return true;
-    }
-    return false;
+static const char *advice(const char *kernel) {
+    if (strcmp(kernel, "ir") == 0)
+        return "; install R's with: ./up --with r";
+    if (cr_starts_with(kernel, "julia"))
+        return "; Julia's comes with Julia and its package IJulia, see docs/profiles.md";
+    return "";
 }
 
-static void describe_kernels(const cr_config *c, const cr_profile_gives *g, cr_buf *out) {
-    for (int i = 0; i < g->n_kernels; i++)
-        if (!has_kernel(c, g->kernels[i]))
-            cr_buf_addf(out, "    kernel %s is not installed here for everybody: it is shown only to people who have it\n", g->kernels[i]);
+static void describe_kernels(const cr_config *c, const cr_profile_set *set, const cr_profile_gives *g, cr_buf *out) {
+    char name[CR_KERNEL_NAME_MAX + 1];
+    for (int i = 0; i < g->n_kernels; i++) {
+        if (cr_profile_software(set, g->kernels[i]))
+            continue;
+        if (!cr_kernel_find(c, g->kernels[i], name))
+            cr_buf_addf(out, "    kernel %s is not installed here for everybody: it is shown only to people who have it%s\n", g->kernels[i], advice(g->kernels[i]));
+        else if (strcmp(name, g->kernels[i]) != 0)
+            cr_buf_addf(out, "    kernel %s is %s\n", g->kernels[i], name);
+    }
+}
+
+static void describe_software(const cr_software *w, cr_buf *out) {
+    char prefix[PATH_MAX], python[CR_VERSION_MAX];
+    cr_err err = CR_ERR_INIT;
+    cr_buf_addf(out, "  software %s: %s, %s, %s\n", w->slug, w->title, w->prefix, w->whole ? "for whole servers" : "for kernels");
+    if (cr_software_open(w, prefix, &err) != CR_OK) {
+        cr_buf_addf(out, "    %s. Servers with it do not start.\n", err.message);
+        return;
+    }
+    cr_software_python(prefix, python);
+    cr_buf_addf(out, "    Python %s\n", python);
+    if (cr_software_open_dask(w, prefix, &err) != CR_OK)
+        cr_buf_addf(out, "    no Dask clusters with it: %s\n", err.message);
 }
 
 static void describe_memory(uint64_t bytes, uint64_t machine, cr_buf *out) {
@@ -49,6 +67,8 @@ static void describe_memory(uint64_t bytes, uint64_t machine, cr_buf *out) {
 void cr_profiles_describe(const cr_config *c, const cr_profile_set *set, cr_buf *out) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     uint64_t machine = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : 0;
+    for (int i = 0; i < set->n_software; i++)
+        describe_software(&set->software[i], out);
     for (int i = 0; i < set->n; i++) {
         const cr_profile *p = &set->at[i];
         char memory[16];
@@ -56,12 +76,12 @@ void cr_profiles_describe(const cr_config *c, const cr_profile_set *set, cr_buf 
         cr_buf_addf(out, "  profile %s: %s, %s of memory, %d options, %s%s\n", p->slug, p->title, cr_text_bytes(bytes, memory, sizeof memory),
                     p->n_options, p->n_groups ? "for groups" : "for everybody", p->standard ? ", the default" : "");
         describe_memory(bytes, machine, out);
-        describe_kernels(c, &p->gives, out);
+        describe_kernels(c, set, &p->gives, out);
         for (int k = 0; k < p->n_options; k++) {
             const cr_profile_option *o = &p->options[k];
             for (int n = 0; n < o->n_choices; n++) {
                 describe_memory(o->choices[n].gives.memory_bytes, machine, out);
-                describe_kernels(c, &o->choices[n].gives, out);
+                describe_kernels(c, set, &o->choices[n].gives, out);
             }
         }
     }

@@ -53,6 +53,10 @@ char *cr_url_api(const cr_config *c, char *buf, size_t size) {
     return put(buf, size, "http://127.0.0.1:%d%s/hub/api", (int)c->port + 2, c->base_url);
 }
 
+char *cr_url_api_at(const cr_config *c, uint64_t generation, char *buf, size_t size) {
+    return put(buf, size, "http://127.0.0.1:%d%s/hub/api/at/%llu", (int)c->port + 2, c->base_url, (unsigned long long)generation);
+}
+
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size) {
     return put(buf, size, "http://127.0.0.1:%d%s" CR_GATEWAY_PATH, (int)c->port + 2, c->base_url);
 }

@@ -55,6 +55,8 @@ char *cr_url_hub(const cr_config *c, char *buf, size_t size);                   
 char *cr_url_user_origin(const cr_config *c, const char *account, char *buf, size_t size);  /* no slash at the end */
 char *cr_url_user_origins(const cr_config *c, char *buf, size_t size);   /* a CSP source, the origin of account "*" */
 char *cr_url_api(const cr_config *c, char *buf, size_t size);            /* http://127.0.0.1:PORT+2BASE/hub/api, for user servers */
+/* The same for the questions of one server about its visitors: the hub hears which asks (hub/visits.h). */
+char *cr_url_api_at(const cr_config *c, uint64_t generation, char *buf, size_t size);
 /* http://127.0.0.1:PORT+2BASE/services/dask-gateway: the gateway as programs of this machine reach it; schedulers at the same port, by SNI */
 char *cr_url_gateway(const cr_config *c, char *buf, size_t size);
 /* USERORIGINBASE/services/dask-gateway: what the links to dashboards begin with */

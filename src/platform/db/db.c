@@ -10,13 +10,18 @@
 #include <unistd.h>
 #include "base/map.h"
 
-enum { STATEMENTS_MAX = 256, BUSY_MS = 5000, NAME_BYTES = 1024 };
+enum {
+    STATEMENTS_MAX = 1024, NAME_BYTES = 1024,
+    /* For another program that writes: everybody waits with us. One that goes on for longer is waited for only shortly by what comes then. */
+    BUSY_MS = 3000, BUSY_AGAIN_MS = 50,
+};
 
 struct cr_db {
     sqlite3 *handle;
     cr_map statements;        /* SQL -> sqlite3_stmt */
     int version;
     int depth;                /* of transactions */
+    bool held;                /* by another program, when it was tried last */
     int fd;                   /* of the file; open as long as SQLite has it, whose locks would go with a close */
     char log_path[NAME_BYTES + 8];
 };
@@ -33,6 +38,9 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
     case SQLITE_CONSTRAINT: return CR_FAIL(err, CR_EXISTS, "%s: %s", what, text);
     case SQLITE_NOMEM: return CR_FAIL(err, CR_MEMORY, "%s: no memory", what);
     case SQLITE_BUSY: case SQLITE_LOCKED:
+        if (!db->held)
+            sqlite3_busy_timeout(db->handle, BUSY_AGAIN_MS);
+        db->held = true;
         status = CR_FAIL(err, CR_BUSY, "the database is used by another process");
         cr_err_hint(err, "is a second hub running with this state directory?");
         return status;
@@ -47,6 +55,13 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
     case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN: return CR_FAIL(err, CR_DENIED, "%s: %s", what, text);
     default: return CR_FAIL(err, CR_INTERNAL, "%s: %s", what, text);
     }
+}
+
+/* Something was written. */
+static void note_free(cr_db *db) {
+    if (db->held)
+        sqlite3_busy_timeout(db->handle, BUSY_MS);
+    db->held = false;
 }
 
 static cr_status exec(cr_db *db, const char *sql, const char *what, cr_err *err) {
@@ -101,6 +116,8 @@ cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, 
             ;
         if (rc != SQLITE_DONE)
             status = fail(db, err, "writing to the database");
+        else
+            note_free(db);
     }
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);

@@ -3,6 +3,9 @@
  * WAL with synchronous=NORMAL: a crash of the process loses nothing, a power cut at most the last moments. Every table is STRICT.
  * Statements are prepared once and kept by their SQL text.
  *
+ * Another program that holds the file for writing is waited for by the first statement that meets it, for three seconds, and hardly by those that
+ * follow, until one succeeds: they fail with CR_BUSY, and reading goes on.
+ *
  * Errors: a full disk is CR_NO_SPACE with a hint (nothing is lost, reading goes on), a broken rule of a table CR_EXISTS, a damaged
  * file CR_FORMAT.
  *

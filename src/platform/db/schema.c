@@ -362,5 +362,26 @@ const cr_migration cr_schema[] = {
      ") STRICT;"
      "CREATE INDEX mails_next ON mails (state, next_ms);"
      "CREATE INDEX mails_created ON mails (created_ms);"},
+    {19, "nothing walks over all people, servers and tokens",       /* tests/wire/test_plans.py */
+     "CREATE INDEX servers_running ON servers (user_id) WHERE running = 1;"
+     "CREATE INDEX servers_removing ON servers (user_id) WHERE removing = 1;"
+     "CREATE INDEX servers_generation ON servers (generation);"
+     "CREATE INDEX users_activity ON users (last_activity_ms, id);"
+     "CREATE INDEX users_admin ON users (id) WHERE admin = 1;"
+     "CREATE INDEX sessions_expires ON sessions (expires_ms);"
+     "CREATE INDEX tokens_expires ON tokens (expires_ms) WHERE expires_ms IS NOT NULL;"
+     "CREATE INDEX tokens_service ON tokens (service) WHERE service IS NOT NULL;"
+     "CREATE INDEX tokens_code ON tokens (code_hash) WHERE code_hash IS NOT NULL;"
+     "CREATE INDEX logout_tokens_expires ON logout_tokens (expires_ms);"
+     "CREATE INDEX codes_expires ON codes (expires_ms);"
+     "CREATE INDEX links_expires ON links (expires_ms);"
+     "CREATE INDEX shares_expires ON shares (expires_ms) WHERE expires_ms IS NOT NULL;"},
+    {21, "guests who are put out later; homes that could not be counted to their end",
+     "ALTER TABLE servers ADD COLUMN guests_out_ms INTEGER NOT NULL DEFAULT 0;"   /* when what is open to it is cut (wall), see hub/lab.h; 0: never */
+     "ALTER TABLE disk_use ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},          /* some of it is not in the figure, see runner/disk_walk.h */
+    {22, "languages",
+     "ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';"},          /* chosen, for pages and mails; '' : as the browser asks */
+    {23, "which software environment servers run from",
+     "ALTER TABLE server_software ADD COLUMN software TEXT NOT NULL DEFAULT '';"},       /* a name of profiles.yaml; '': Craton's own */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

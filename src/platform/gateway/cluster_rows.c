@@ -103,11 +103,14 @@ static cr_status load_workers(cr_cluster *c, cr_err *err) {
 }
 
 /* It was right when it was written. */
-static void load_environment(cr_cluster *c) {
+static void load_options(cr_cluster *c) {
     cr_err err = CR_ERR_INIT;
     json_t *options = c->options ? json_loads(c->options, 0, NULL) : NULL, *given = json_object_get(options, "environment");
     if (given)
         note("reading a cluster's environment", cr_options_environment(given, c->choice.environment, &err), &err);
+    const char *software = json_string_value(json_object_get(options, "software"));
+    if (software && strcmp(software, CR_SOFTWARE_OWN) != 0 && cr_profile_slug_is_right(software))
+        copy(c->choice.software, sizeof c->choice.software, software);
     json_decref(options);
 }
 
@@ -129,7 +132,7 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->options = strdup(cr_query_text(q, 8));
     c->choice.cores = cr_query_int(q, 9);
     c->choice.memory_bytes = (uint64_t)cr_query_int(q, 10);
-    load_environment(c);
+    load_options(c);
     c->generation = (uint64_t)cr_query_int(q, 11);
     copy(c->token, sizeof c->token, cr_query_text(q, 12));
     copy(c->certificate.cert, sizeof c->certificate.cert, cr_query_text(q, 13));

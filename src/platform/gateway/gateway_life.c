@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/cluster_software.h"
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
-#include "platform/gateway/versions.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
@@ -30,8 +30,8 @@ enum {
     SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
 };
 
-static const char of_server[] = "The server that made it has stopped.";
-static const char disabled[] = "Its person may not use the hub any more.";
+static const char of_server[] = N_("The server that made it has stopped.");
+static const char disabled[] = N_("Its person may not use the hub any more.");
 
 static void on_late(void *user);
 static void settle(cr_cluster *c);
@@ -165,9 +165,9 @@ static void settle(cr_cluster *c) {
 static void on_late(void *user) {
     cr_cluster *c = user;
     if (c->status == CR_CLUSTER_PENDING)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, "The scheduler was not ready after a minute.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("The scheduler was not ready after a minute."));
     else if (c->status == CR_CLUSTER_RUNNING)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, "The scheduler has not been heard of for half a minute.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("The scheduler has not been heard of for half a minute."));
     else
         stop_all(c, 0);
 }
@@ -186,6 +186,7 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.cert, sizeof s.dask.cert, "%s", c->certificate.cert);
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
@@ -250,7 +251,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
     status = start_scheduler(c, err);
     if (status != CR_OK) {
         c->scheduler_lives = false;
-        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "The runner did not take it.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : N_("The runner did not take it."));
         return status;
     }
     cr_log(CR_LOG_INFO, "cluster asked for", "user=%s cluster=%s number=%lld", c->user, c->name, (long long)c->id);
@@ -266,7 +267,7 @@ static void on_worker_late(void *user) {
     cr_log(CR_LOG_WARN, "worker did not join its cluster in time", "cluster=%s worker=w%u", c->name, w->number);
     stop_worker(w, 0);
     if (++c->failures >= FAILURES_MOST)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, "Three workers in a row did not reach the scheduler within a minute.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("Three workers in a row did not reach the scheduler within a minute."));
     else
         balance(c);
 }
@@ -295,6 +296,7 @@ static cr_status start_worker(cr_cluster *c, cr_err *err) {
     s.dask.scheduler_port = (uint32_t)c->ports[0];
     snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
+    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
     cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
     status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
     if (status == CR_OK)
@@ -345,7 +347,7 @@ static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w, const ch
     char who[16];
     snprintf(who, sizeof who, "w%u", w->number);
     cr_cluster_rows_failed(c, who, text, tail);
-    snprintf(c->news, sizeof c->news, "Worker %s: %s", who, text);
+    snprintf(c->news, sizeof c->news, N_("Worker %s: %s"), who, text);
     if (cr_now_ms() - w->began_ms >= SHORT_LIFE_MS) {
         c->short_lives = 0;
         return;
@@ -398,7 +400,7 @@ static void on_worker_exit(cr_cluster_worker *w, const char *text, const char *t
     if (c->status == CR_CLUSTER_STOPPING) {
         settle(c);
     } else if (was_starting && ++c->failures >= FAILURES_MOST) {
-        snprintf(reason, sizeof reason, "Three workers in a row did not start. %s", text);
+        snprintf(reason, sizeof reason, N_("Three workers in a row did not start. %s"), text);
         cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
     } else {
         balance(c);               /* also when it was expected: another may have waited for its place */
@@ -466,7 +468,7 @@ cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
         return CR_FAIL(err, CR_BUSY, "this cluster's scheduler is not known to the runner yet");
     cr_status status = cr_listener_check(ports, CR_ARRAY_LEN(ports), c->uid, err);
     if (status == CR_DENIED)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : "A port of the scheduler is not its own.");
+        cr_cluster_end(c, CR_CLUSTER_FAILED, err ? err->message : N_("A port of the scheduler is not its own."));
     if (status != CR_OK)
         return status;
     bool moved = memcmp(ports, c->ports, sizeof ports) != 0;
@@ -536,7 +538,7 @@ static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
 
 /* The list of a new hub is complete: what should run and was not in it has ended while nobody watched. */
 static void on_snapshot_end(cr_gateway *g) {
-    static const char lost[] = "It ended while the hub was not looking, for example because the machine was restarted.";
+    static const char lost[] = N_("It ended while the hub was not looking, for example because the machine was restarted.");
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
         next = c->next;
         for (cr_cluster_worker *w = c->workers, *after; w; w = after) {
@@ -620,7 +622,7 @@ bool cr_gateway_event(cr_hub *hub, const cr_runner_event *e) {
         return true;
     }
     if (e->kind == CR_RUNNER_STARTED)
-        cr_versions_note(hub->db, hub->config, e->id.generation);
+        cr_cluster_software_note(hub, e->id.generation);
     if (e->kind == CR_RUNNER_EXITED)
         on_server_exit(g, e->id.generation);
     if (e->kind == CR_RUNNER_SNAPSHOT_END && hub->recovering)

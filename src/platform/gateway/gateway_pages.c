@@ -1,5 +1,6 @@
 /* gateway_pages.c - clusters as people see them in a browser: the own ones, and for administrators those of all. */
 #include <stdio.h>
+#include "base/text.h"
 #include "platform/gateway/cluster.h"
 #include "platform/hub/auditing.h"
 
@@ -32,7 +33,7 @@ static void stop(cr_request *req, bool all, const char *page) {
         return;
     }
     if (c) {
-        snprintf(reason, sizeof reason, c->user_id == me->id ? "%s stopped it." : "%s, an administrator, stopped it.", me->name);
+        snprintf(reason, sizeof reason, c->user_id == me->id ? N_("%s stopped it.") : N_("%s, an administrator, stopped it."), me->name);
         cr_actor who;
         cr_actor_of(req, &who);
         if (c->user_id != me->id)

@@ -12,8 +12,8 @@
 #include "base/text.h"
 #include "platform/gateway/basic.h"
 #include "platform/gateway/cluster.h"
+#include "platform/gateway/cluster_software.h"
 #include "platform/gateway/dashboards.h"
-#include "platform/gateway/versions.h"
 #include "platform/hub/rest.h"
 
 /* Of the protocol; what get_versions() shows. */
@@ -106,7 +106,7 @@ static bool find_by_cookie(cr_request *req, cr_token *t, cr_person *p) {
 /* RFC 9110 11.6.1: says what to send. */
 static void reply_unknown(cr_request *req, const char *scheme, const char *message) {
     cr_reply_header(req, "WWW-Authenticate", scheme);
-    reply(req, 401, "%s", message);
+    reply(req, 401, "%s", message ? message : "no memory");
 }
 
 /* By the header; *ret_token is what was found when it is right. */
@@ -138,7 +138,8 @@ static bool needs_caller(cr_request *req, cr_person *ret_person, int64_t *ret_se
     if (known && !value)
         cr_gate_tell_holder(req, cr_pairs_get(&req->cookies, CR_GATEWAY_COOKIE));
     if (!known && cr_is_basic(value))
-        reply_unknown(req, "Basic", "Name and password do not fit: the password is a token of the hub (made at /hub/token), the name that of its person.");
+        reply_unknown(req, "Basic", cr_arena_printf(&req->arena, "Name and password do not fit: the password is a token of the hub (made at %s/hub/token), the name "
+                                                    "that of its person.", cr_hub_of(req)->hub_url));
     else if (!known)
         reply_unknown(req, "jupyterhub", token_of(req) ? "This token is not known, or is not for Dask clusters."
                                                        : "Send Authorization: jupyterhub TOKEN, with a token of the hub.");
@@ -222,8 +223,16 @@ static void on_version(cr_request *req) { cr_reply_json(req, 200, json_pack("{s:
 
 static void on_options(cr_request *req) {
     cr_person person;
-    if (needs_person(req, &person))
-        cr_reply_json(req, 200, json_pack("{s:o}", "cluster_options", cr_options_list(cr_hub_of(req)->config)));
+    cr_err err = CR_ERR_INIT;
+    if (!needs_person(req, &person))
+        return;
+    json_t *list = cr_options_list(cr_hub_of(req)->config);
+    if (cr_cluster_software_list(cr_hub_of(req), person.id, list, &err) == CR_OK) {
+        cr_reply_json(req, 200, json_pack("{s:o}", "cluster_options", list));
+    } else {
+        json_decref(list);
+        cr_reply_err(req, &err);
+    }
 }
 
 static bool read_statuses(cr_request *req, unsigned *ret_statuses) {
@@ -266,44 +275,66 @@ static void on_list(cr_request *req) {
     }
 }
 
-/* false: replied. */
-static bool versions_fit(cr_request *req, int64_t server_id) {
-    cr_hub *hub = cr_hub_of(req);
-    cr_versions ours, theirs;
+/* false: replied. theirs: what the person's server was started with; NULL: not known. */
+static bool versions_fit(cr_request *req, const char *software, const cr_versions *theirs, const char *their_software) {
+    cr_versions ours;
     char python[CR_VERSION_MAX];
-    cr_versions_installed(hub->config, &ours);
-    if (ours.python[0] && cr_version_of_agent(cr_request_header(req, "User-Agent"), python) && strcmp(python, ours.python) != 0) {
-        reply(req, 409, "This program runs in Python %s, and clusters run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
-              "of the environment that is installed here; restart your server when it is older than that.", python, ours.python, ours.distributed);
+    const char *of = software[0] ? " of " : "";
+    cr_cluster_software_versions(cr_hub_of(req), software, &ours);
+    if (software[0] && (!ours.distributed[0] || !ours.gateway[0])) {
+        reply(req, 409, "The software %s has no %s, without which no Dask cluster runs from it: tell who looks after it, or ask for software=\"" CR_SOFTWARE_OWN
+              "\" from a kernel of that.", software, !ours.python[0] ? "Python" : !ours.distributed[0] ? "distributed" : "dask-gateway");
         return false;
     }
-    if (!server_id || !cr_versions_of_server(hub->db, server_id, &theirs) ||
-        (strcmp(theirs.dask, ours.dask) == 0 && strcmp(theirs.distributed, ours.distributed) == 0))
+    if (ours.python[0] && cr_version_of_agent(cr_request_header(req, "User-Agent"), python) && strcmp(python, ours.python) != 0) {
+        reply(req, 409, "This program runs in Python %s, and clusters%s%s run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
+              "of the environment that is installed here; restart your server when it is older than that.", python, of, software, ours.python, ours.distributed);
+        return false;
+    }
+    /* A kernel of another environment than its server's says which by what it asks for; the versions of its server say nothing of it. */
+    if (!theirs || (software[0] && strcmp(software, their_software) != 0) ||
+        (strcmp(theirs->dask, ours.dask) == 0 && strcmp(theirs->distributed, ours.distributed) == 0))
         return true;
-    reply(req, 409, "Your server was started with dask %s and distributed %s, and clusters run dask %s and distributed %s: what the one sends the other may not "
-          "read. Save your work and restart your server; it then has what clusters have.", theirs.dask, theirs.distributed, ours.dask, ours.distributed);
+    reply(req, 409, "Your server was started with dask %s and distributed %s, and clusters%s%s run dask %s and distributed %s: what the one sends the other may not "
+          "read. %s", theirs->dask, theirs->distributed, of, software, ours.dask, ours.distributed, strcmp(software, their_software) == 0
+          ? "Save your work and restart your server; it then has what clusters have." : "Ask for a cluster of the software that your server runs from.");
     return false;
 }
 
 static void on_submit(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
     cr_person person;
     int64_t server_id;
     cr_cluster_options choice;
     cr_cluster *c;
+    cr_versions theirs;
+    char their_software[CR_PROFILE_SLUG_MAX + 1] = "", software[CR_PROFILE_SLUG_MAX + 1] = "";
+    bool is_option = false;
     json_t *all = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!needs_caller(req, &person, &server_id) || !versions_fit(req, server_id))
+    if (!needs_caller(req, &person, &server_id))
+        return;
+    bool known = server_id && cr_versions_of_server(hub->db, server_id, &theirs, their_software);
+    json_t *given = json_object_get(req->json, "cluster_options");
+    given = json_is_null(given) ? NULL : given;
+    cr_status status = cr_cluster_software_take(hub, person.id, json_is_object(given) ? given : NULL, their_software, software, &is_option, &err);
+    if (status == CR_OK && !versions_fit(req, software, known ? &theirs : NULL, their_software))
         return;
     if (!json_is_object(req->json)) {
         reply(req, 422, "The body must be an object with cluster_options");
         return;
     }
-    const json_t *given = json_object_get(req->json, "cluster_options");
-    if (cr_options_read(cr_hub_of(req)->config, json_is_null(given) ? NULL : given, &choice, &all, &err) != CR_OK) {
-        reply(req, err.status == CR_INVALID ? 422 : 507, "%s", err.message);
+    if (status == CR_OK)
+        status = cr_options_read(hub->config, given, &choice, &all, &err);
+    if (status != CR_OK) {
+        reply(req, status == CR_INVALID ? 422 : 507, "%s", err.message);
         return;
     }
-    cr_status status = cr_cluster_begin(gateway_of(req), &person, server_id, &choice, all, &c, &err);
+    memset(choice.software, 0, sizeof choice.software);
+    snprintf(choice.software, sizeof choice.software, "%s", software);
+    if (is_option || software[0])
+        json_object_set_new(all, "software", json_string(software[0] ? software : CR_SOFTWARE_OWN));
+    status = cr_cluster_begin(gateway_of(req), &person, server_id, &choice, all, &c, &err);
     json_decref(all);
     if (status == CR_OK)
         cr_reply_json(req, 201, json_pack("{s:s}", "name", c->name));

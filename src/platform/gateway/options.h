@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include "platform/daemon/config.h"
 #include "platform/runner/dask_env.h"
+#include "platform/runner/profile.h"
 
 /* Memory of a scheduler, counted among what a person uses. */
 #define CR_SCHEDULER_MEMORY ((uint64_t)1 << 30)
@@ -19,6 +20,7 @@ typedef struct cr_cluster_options {
     int64_t cores;            /* of each worker */
     uint64_t memory_bytes;    /* of each worker */
     bool keep;                /* does not end with the server that made it */
+    char software[CR_PROFILE_SLUG_MAX + 1];   /* see cluster_software.h, not of the table here; "": Craton's own */
     char environment[CR_DASK_ENV_MAX + 1];    /* lines, see runner/dask_env.h; of scheduler and workers; zero behind its end */
 } cr_cluster_options;
 

@@ -6,30 +6,28 @@
  *
  * Of dask and distributed the hub knows those that a person's server was started with, so what a notebook of that environment has in
  * memory: it notes them when the server starts, and compares when its token asks for a cluster. Clusters run what is installed then, which
- * an upgrade may have changed. A kernel of another environment is not seen by that; there distributed's own client says what differs when
- * it connects (VersionMismatchWarning).
+ * an upgrade may have changed. Of a kernel of another software environment the hub knows the environment only if the kernel asks for clusters
+ * of that (cluster_software.h); else distributed's own client says what differs when it connects (VersionMismatchWarning).
  *
  * Threads: the hub's loop.
  */
 #ifndef CR_PLATFORM_GATEWAY_VERSIONS_H
 #define CR_PLATFORM_GATEWAY_VERSIONS_H
 
-#include "platform/daemon/config.h"
 #include "platform/db/db.h"
-
-enum { CR_VERSION_MAX = 32 };
+#include "platform/runner/software.h"
 
 /* "3.11" of such a User-Agent; false: it is none. */
 bool cr_version_of_agent(const char *agent, char out[CR_VERSION_MAX]);
 typedef struct cr_versions {
-    char python[CR_VERSION_MAX], dask[CR_VERSION_MAX], distributed[CR_VERSION_MAX];   /* "3.11", "2026.8.0"; "": not found */
+    char python[CR_VERSION_MAX], dask[CR_VERSION_MAX], distributed[CR_VERSION_MAX], gateway[CR_VERSION_MAX];   /* "3.11", "2026.8.0"; "": not found */
 } cr_versions;
 
-/* Of the environment that is installed now. */
-void cr_versions_installed(const cr_config *config, cr_versions *ret_versions);
-/* A server of this generation has started: it has what is installed now. A failure is logged; that server is not compared. */
-void cr_versions_note(cr_db *db, const cr_config *config, uint64_t generation);
-/* Of the server as it runs; false: not known. */
-bool cr_versions_of_server(cr_db *db, int64_t server_id, cr_versions *ret_versions);
+/* Of the environment of this prefix, as it is now. */
+void cr_versions_installed(const char *prefix, cr_versions *ret_versions);
+/* A server of this generation has started, from that software (profile.h; "": Craton's own). A failure is logged; that server is not compared. */
+void cr_versions_note(cr_db *db, const cr_versions *v, const char *software, uint64_t generation);
+/* Of the server as it runs, but for `gateway`; false: not known. */
+bool cr_versions_of_server(cr_db *db, int64_t server_id, cr_versions *ret_versions, char ret_software[CR_PROFILE_SLUG_MAX + 1]);
 
 #endif

@@ -1,18 +1,20 @@
 /* template.c - a template is cut into tokens once; sections know where they end. */
 #include "platform/http/template.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/map.h"
 #include "base/text.h"
 
-enum { DEPTH_MAX = 16, TOKENS_MAX = 4096, TEMPLATES_MAX = 64, NAME_MAX_LEN = 63 };
+enum { DEPTH_MAX = 16, TOKENS_MAX = 4096, TEMPLATES_MAX = 64, NAME_MAX_LEN = 63, SOURCE_MAX = 4 << 20, SAID_MAX = 64 << 10 };
 
-typedef enum token_kind { TEXT, VALUE, SECTION, INVERTED, END, PARTIAL } token_kind;
+/* PLURAL is a section of forms with a FORM between each two. */
+typedef enum token_kind { TEXT, VALUE, SAID, SECTION, INVERTED, PLURAL, FORM, END, PARTIAL } token_kind;
 typedef struct token {
     token_kind kind;
     const char *text;         /* TEXT: into the copy */
     size_t len;
-    int end;                  /* SECTION, INVERTED: index of the END */
+    int end;                  /* SECTION, INVERTED, PLURAL: index of the END */
     char name[NAME_MAX_LEN + 1];
 } token;
 
@@ -24,6 +26,7 @@ typedef struct tmpl {
 
 struct cr_templates {
     cr_map by_name;
+    const cr_texts *texts;
 };
 
 typedef struct scope {
@@ -32,11 +35,12 @@ typedef struct scope {
     int depth;
 } scope;
 
-cr_status cr_templates_new(cr_templates **ret_set, cr_err *err) {
+cr_status cr_templates_new(const cr_texts *texts, cr_templates **ret_set, cr_err *err) {
     cr_templates *set = calloc(1, sizeof *set);
     if (!set)
         return CR_FAIL(err, CR_MEMORY, "no memory for templates");
     cr_map_init(&set->by_name, TEMPLATES_MAX);
+    set->texts = texts;
     *ret_set = set;
     return CR_OK;
 }
@@ -87,8 +91,14 @@ static cr_status push_tag(tmpl *t, const char *s, size_t n, int *open, int *dept
     token tk = {.kind = VALUE};
     if (n && s[0] == '!')
         return CR_OK;
-    if (n && strchr("#^/>", s[0])) {
-        tk.kind = s[0] == '#' ? SECTION : s[0] == '^' ? INVERTED : s[0] == '/' ? END : PARTIAL;
+    if (n == 1 && s[0] == '|') {
+        if (*depth == 0 || t->tokens[open[*depth - 1]].kind != PLURAL)
+            return CR_FAIL(err, CR_FORMAT, "{{|}} stands outside of a plural");
+        tk.kind = FORM;
+        return push(t, tk, err);
+    }
+    if (n && strchr("#^?/>~", s[0])) {
+        tk.kind = s[0] == '#' ? SECTION : s[0] == '^' ? INVERTED : s[0] == '?' ? PLURAL : s[0] == '/' ? END : s[0] == '~' ? SAID : PARTIAL;
         s++, n--;
     }
     while (n && s[0] == ' ')
@@ -98,7 +108,7 @@ static cr_status push_tag(tmpl *t, const char *s, size_t n, int *open, int *dept
     if (!name_ok(s, n))
         return CR_FAIL(err, CR_FORMAT, "bad name in the tag {{%.*s}}", (int)CR_MIN(n, 40u), s);
     memcpy(tk.name, s, n);
-    if (tk.kind == SECTION || tk.kind == INVERTED) {
+    if (tk.kind == SECTION || tk.kind == INVERTED || tk.kind == PLURAL) {
         if (*depth >= DEPTH_MAX)
             return CR_FAIL(err, CR_LIMIT, "sections are nested deeper than %d", DEPTH_MAX);
         open[(*depth)++] = t->n;
@@ -131,15 +141,61 @@ static cr_status cut(tmpl *t, size_t n, cr_err *err) {
     return CR_OK;
 }
 
+/* ?name|one|many, as {{?name}}one{{|}}many{{/name}} with the forms that the language has. */
+static cr_status add_plural(const cr_texts *texts, char *message, cr_buf *out, cr_err *err) {
+    char *one = strchr(message, '|'), *many = one ? strchr(one + 1, '|') : NULL;
+    if (!many || strchr(many + 1, '|') || !name_ok(message + 1, (size_t)(one - message - 1)))
+        return CR_FAIL(err, CR_FORMAT, "[[%.60s]] is not of the form ?name|one|many", message);
+    *one++ = *many++ = 0;
+    bool known = cr_texts_form(texts, one, 0) != NULL;      /* else both are English, whatever the language has */
+    int n = known ? cr_texts_forms(texts) : 2;
+    cr_buf_addf(out, "{{?%s}}", message + 1);
+    for (int k = 0; k < n; k++) {
+        const char *form = known ? cr_texts_form(texts, one, k) : k ? many : one;
+        cr_buf_addf(out, "%s%s", k ? "{{|}}" : "", form ? form : many);
+    }
+    cr_buf_addf(out, "{{/%s}}", message + 1);
+    return CR_OK;
+}
+
+/* The text with its messages in the language. */
+static cr_status translate(const cr_texts *texts, const char *text, size_t n, cr_buf *out, cr_err *err) {
+    for (const char *s = text, *end = text + n; s < end;) {
+        const char *open = memmem(s, (size_t)(end - s), "[[", 2);
+        const char *close = open ? memmem(open, (size_t)(end - open), "]]", 2) : NULL;
+        cr_buf_add(out, s, (size_t)((open ? open : end) - s));
+        if (!open)
+            break;
+        if (!close)
+            return CR_FAIL(err, CR_FORMAT, "a [[ is not closed");
+        cr_auto_free char *message = strndup(open + 2, (size_t)(close - open - 2));
+        if (!message)
+            return CR_FAIL(err, CR_MEMORY, "no memory for a template");
+        if (message[0] == '?')
+            CR_TRY(add_plural(texts, message, out, err));
+        else
+            cr_buf_adds(out, cr_texts_get(texts, message));
+        s = close + 2;
+    }
+    return cr_buf_check(out, err);
+}
+
+static cr_status make(const cr_templates *set, const char *text, size_t n, tmpl *t, cr_err *err) {
+    cr_auto_buf cr_buf whole;
+    cr_buf_init(&whole, SOURCE_MAX);
+    CR_TRY(translate(set->texts, text, n, &whole, err));
+    size_t len = whole.len;
+    t->copy = len ? cr_buf_take(&whole) : strdup("");
+    if (!t->copy)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a template");
+    return cut(t, len, err);
+}
+
 cr_status cr_templates_add(cr_templates *set, const char *name, const char *text, size_t n, cr_err *err) {
     tmpl *t = calloc(1, sizeof *t);
-    if (!t || !(t->copy = malloc(n + 1))) {
-        tmpl_free(t);
+    if (!t)
         return CR_FAIL(err, CR_MEMORY, "no memory for a template");
-    }
-    memcpy(t->copy, text, n);
-    t->copy[n] = 0;
-    cr_status status = cut(t, n, err);
+    cr_status status = make(set, text, n, t, err);
     if (status == CR_OK && cr_map_get(&set->by_name, name))
         status = CR_FAIL(err, CR_EXISTS, "two templates of this name");
     if (status == CR_OK)
@@ -221,6 +277,18 @@ static void put_value(cr_buf *out, const json_t *v) {
         cr_buf_adds(out, "true");
 }
 
+static void put_said(const cr_texts *texts, cr_buf *out, const json_t *v) {
+    char text[40];
+    cr_auto_buf cr_buf said;
+    cr_buf_init(&said, SAID_MAX);
+    snprintf(text, sizeof text, "%g", json_number_value(v));      /* 0.5 as in English; the texts have their own comma */
+    cr_texts_say(texts, json_is_string(v) ? json_string_value(v) : text, &said);
+    if (json_is_string(v) || json_is_real(v))
+        cr_html_escape(out, said.failed && json_is_string(v) ? json_string_value(v) : cr_buf_str(&said));
+    else
+        put_value(out, v);
+}
+
 static void render(const cr_templates *set, const tmpl *t, int from, int to, const scope *sc, cr_buf *out);
 
 static void render_section(const cr_templates *set, const tmpl *t, int i, const scope *sc, cr_buf *out) {
@@ -238,12 +306,31 @@ static void render_section(const cr_templates *set, const tmpl *t, int i, const 
     }
 }
 
+/* The form that the number takes; in English, and for what is no number, the last form is as good as any. */
+static void render_plural(const cr_templates *set, const tmpl *t, int i, const scope *sc, cr_buf *out) {
+    const json_t *v = look_up(sc, t->tokens[i].name);
+    int end = t->tokens[i].end, begin = i + 1, form = cr_texts_form_of(set->texts, json_integer_value(v));
+    for (int j = i + 1; j <= end; j++) {
+        const token *tk = &t->tokens[j];
+        if (tk->kind == SECTION || tk->kind == INVERTED || tk->kind == PLURAL) {
+            j = tk->end;
+        } else if (tk->kind == FORM || j == end) {
+            if (form-- == 0 || j == end) {
+                render(set, t, begin, j, sc, out);
+                return;
+            }
+            begin = j + 1;
+        }
+    }
+}
+
 static void render(const cr_templates *set, const tmpl *t, int from, int to, const scope *sc, cr_buf *out) {
     for (int i = from; i < to && !out->failed; i++) {
         const token *tk = &t->tokens[i];
         switch (tk->kind) {
         case TEXT: cr_buf_add(out, tk->text, tk->len); break;
         case VALUE: put_value(out, look_up(sc, tk->name)); break;
+        case SAID: put_said(set->texts, out, look_up(sc, tk->name)); break;
         case SECTION: case INVERTED:
             render_section(set, t, i, sc, out);
             i = tk->end;
@@ -254,7 +341,11 @@ static void render(const cr_templates *set, const tmpl *t, int from, int to, con
                 render(set, p, 0, p->n, sc, out);
             break;
         }
-        case END: break;
+        case PLURAL:
+            render_plural(set, t, i, sc, out);
+            i = tk->end;
+            break;
+        case FORM: case END: break;
         }
     }
 }

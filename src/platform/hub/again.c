@@ -98,7 +98,7 @@ static json_t *providers_of(const cr_request *req) {
     if (cr_identity_list(hub->db, cr_caller_of(req)->person.id, add_provider, known, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "reading identities", &err);
     for (int i = 0; i < hub->providers->n; i++)
-        if (json_object_get(known, hub->providers->at[i].name) && !cr_github_is(&hub->providers->at[i]))      /* which cannot be told to ask anew */
+        if (json_object_get(known, hub->providers->at[i].name) && cr_provider_asks_again(&hub->providers->at[i]))
             json_array_append_new(list, json_pack("{s:s, s:s}", "name", hub->providers->at[i].name, "label", hub->providers->at[i].label));
     json_decref(known);
     return list;

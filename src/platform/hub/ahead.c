@@ -180,10 +180,13 @@ static bool start(cr_hub *hub, const one *o) {
     }
     if (s->state == CR_LAB_STOPPING || cr_breaker_left(&hub->breaker[cr_choice_place(s, NULL)], cr_now_ms()))
         return true;              /* a later look finds it stopped, or the pause over */
-    if (!cr_lab_queue_admits(s))
-        return false;
+    cr_runner_start now = {0};
     s->cleaning = false;
-    cr_status status = cr_lab_start(s, &err);
+    cr_status status = cr_choice_for_start(s, &now, &err);      /* what it will take, and not what its last start took */
+    if (status == CR_OK && !cr_lab_queue_admits(s))
+        return false;
+    if (status == CR_OK)
+        status = cr_lab_start(s, &err);
     if (status == CR_OK) {
         keep(s, o->until_ms);
         set_state(hub, o, "asked", "");
@@ -229,7 +232,7 @@ static void look_after(cr_hub *hub, int64_t now) {
         if (s->state == CR_LAB_READY)
             set_state(hub, &list[i], "ready", "");
         else if (s->state == CR_LAB_STOPPED && s->failed)
-            set_state(hub, &list[i], "failed", s->stop_text[0] ? s->stop_text : "The start failed.");
+            set_state(hub, &list[i], "failed", s->stop_text[0] ? s->stop_text : N_("The start failed."));
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 enum { LINES_AT_ONCE = CR_AUDIT_LIST_MAX, PEOPLE_MOST = 100000 };
 #define DAY_MS ((int64_t)86400 * 1000)
@@ -185,7 +186,7 @@ void cr_audit_on_minute(cr_hub *hub) {
     cr_err err = CR_ERR_INIT;
     if (a->more) {
         cr_actor_hub(&who);
-        snprintf(text, sizeof text, "%d more refusals in this minute, which are not listed", a->more);
+        snprintf(text, sizeof text, N_("%d more refusals in this minute, which are not listed"), a->more);
         note(hub, &who, CR_AUDIT_SIGN_IN, true, "", text);
     }
     a->refused = a->more = 0;

@@ -2,6 +2,7 @@
 #include "platform/hub/deeds.h"
 
 #include <stdio.h>
+#include "base/text.h"
 #include "platform/hub/lab.h"
 #include "platform/identity/groups.h"
 
@@ -26,9 +27,9 @@ static cr_status check_stays(cr_hub *hub, int64_t id, const char *name, cr_err *
 }
 
 cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what, const char *whom, char ret_url[CR_URL_MAX], cr_err *err) {
-    char token[CR_TOKEN_LEN + 1], detail[CR_GROUP_NAME_MAX + 80] = "to set a password";
+    char token[CR_TOKEN_LEN + 1], detail[CR_GROUP_NAME_MAX + 80] = N_("to set a password");
     if (what->kind == CR_ONETIME_ADMIN)
-        snprintf(detail, sizeof detail, "for an administrator");
+        snprintf(detail, sizeof detail, N_("for an administrator"));
     else if (what->kind == CR_ONETIME_INVITE)
         snprintf(detail, sizeof detail, "invitation for %lld%s%s", (long long)CR_MAX(what->seats, (int64_t)1), what->group[0] ? ", group " : "", what->group);
     if (what->user_id)
@@ -82,7 +83,7 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
         return CR_OK;
     if (hub->feature)
         (void)hub->feature->release(hub, person->id);
-    return none_is_good(stop_server(hub, person, "The administrator disabled this user.", err), err);
+    return none_is_good(stop_server(hub, person, N_("The administrator disabled this user."), err), err);
 }
 
 cr_status cr_deed_set_admin(cr_hub *hub, const cr_actor *who, const cr_person *person, bool admin, cr_err *err) {
@@ -102,7 +103,7 @@ cr_status cr_deed_remove(cr_hub *hub, const cr_actor *who, const cr_person *pers
 
 cr_status cr_deed_stop_server(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) {
     CR_TRY(check_stays(hub, person->id, person->name, err));
-    cr_status status = stop_server(hub, person, "The administrator stopped it.", err);
+    cr_status status = stop_server(hub, person, N_("The administrator stopped it."), err);
     if (status == CR_OK)
         cr_audit_note(hub, who, CR_AUDIT_SERVER_STOPPED, person->name, "");
     return none_is_good(status, err);

@@ -32,9 +32,9 @@ static void look(cr_hub *hub) {
     w->low = w->free_bytes < hub->config->disk_free_bytes;
     w->problem[0] = 0;
     if (w->low)
-        snprintf(w->problem, sizeof w->problem, "The disk of the platform is nearly full: %s left. No server starts until there is more.%s",
+        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: %s left. No server starts until there is more.%s"),
                  cr_text_bytes(w->free_bytes, size, sizeof size),
-                 w->held || !hub->config->reserve_bytes ? "" : " The database has no reserve any more: soon nothing can be saved.");
+                 w->held || !hub->config->reserve_bytes ? "" : " " N_("The database has no reserve any more: soon nothing can be saved."));
     if (w->low && !was_low)
         cr_log(CR_LOG_ERROR, "the disk is nearly full: no server starts", "state=%s free=%s reserve=%s", hub->config->state_dir,
                cr_text_bytes(w->free_bytes, size, sizeof size), w->held ? "held" : "none");
@@ -87,8 +87,8 @@ bool cr_disk_event(cr_hub *hub, const cr_runner_event *e) {
     /* Who has been removed meanwhile has no row to be found. */
     if (!cr_text_is_utf8(top, strlen(top)))
         top[0] = 0;
-    if (cr_db_run(hub->db, &err, "INSERT OR REPLACE INTO disk_use (user_id, bytes, at_ms, top) SELECT id, ?, ?, ? FROM users WHERE account = ?", "iitt",
-                  e->detail, cr_wall_ms(), top, e->id.account) != CR_OK)
+    if (cr_db_run(hub->db, &err, "INSERT OR REPLACE INTO disk_use (user_id, bytes, at_ms, top, cut) SELECT id, ?, ?, ?, ? FROM users WHERE account = ?", "iitit",
+                  e->detail, cr_wall_ms(), top, (int64_t)(e->text[0] != 0), e->id.account) != CR_OK)
         cr_log_err(CR_LOG_WARN, "noting what a home takes", &err);
     return true;
 }
@@ -103,10 +103,11 @@ static cr_status limit_of(cr_hub *hub, int64_t user_id, cr_disk *d, cr_err *err)
 /* top, when not NULL: its lines are added as {"name", "size"}. */
 static cr_status read_row(cr_hub *hub, int64_t user_id, cr_disk *d, json_t *top, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT bytes, at_ms, top FROM disk_use WHERE user_id = ?", "i", user_id));
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT bytes, at_ms, top, cut FROM disk_use WHERE user_id = ?", "i", user_id));
     if (cr_query_next(&q)) {
         d->bytes = (uint64_t)cr_query_int(&q, 0);
         d->at_ms = cr_query_int(&q, 1);
+        d->cut = cr_query_int(&q, 3);
         for (const char *line = top ? cr_query_text(&q, 2) : ""; *line; line += strcspn(line, "\n"), line += *line == '\n') {
             char *name, size[16];
             unsigned long long bytes = strtoull(line, &name, 10);
@@ -170,7 +171,7 @@ json_t *cr_disk_values(cr_hub *hub, int64_t user_id) {
     json_t *top = json_array();
     if (read_row(hub, user_id, &d, top, &err) != CR_OK || limit_of(hub, user_id, &d, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking up what a home takes", &err);
-    return json_pack("{s:b, s:s, s:s, s:i, s:s, s:b, s:b, s:b, s:i, s:o}", "known", d.at_ms > 0, "used", cr_text_bytes(d.bytes, used, sizeof used), "limit",
+    return json_pack("{s:b, s:b, s:s, s:s, s:i, s:s, s:b, s:b, s:b, s:i, s:o}", "known", d.at_ms > 0, "cut", d.cut, "used", cr_text_bytes(d.bytes, used, sizeof used), "limit",
                      d.limit_bytes ? cr_text_bytes(d.limit_bytes, most, sizeof most) : "", "percent", percent_of(&d), "ago",
                      cr_text_duration(CR_MAX(cr_wall_ms() - d.at_ms, 0), ago, sizeof ago), "warn", d.warn && !d.full, "full", d.full, "low", hub->disk->low,
                      "minutes", CR_DISK_CLEANING_MS / 60000, "top", top);
@@ -186,11 +187,11 @@ cr_status cr_disk_rows(cr_hub *hub, int64_t limit, int64_t offset, json_t *rows,
     row page[CR_DISK_ROWS_MAX];
     int n = 0;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT u.id, u.name, d.bytes, d.at_ms FROM disk_use d JOIN users u ON u.id = d.user_id "
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT u.id, u.name, d.bytes, d.at_ms, d.cut FROM disk_use d JOIN users u ON u.id = d.user_id "
                          "ORDER BY d.bytes DESC, u.id LIMIT ? OFFSET ?", "ii", CR_MIN(limit, (int64_t)CR_DISK_ROWS_MAX), offset));
     while (n < CR_DISK_ROWS_MAX && cr_query_next(&q)) {
         row *r = &page[n++];
-        *r = (row){.user_id = cr_query_int(&q, 0), .d = {.bytes = (uint64_t)cr_query_int(&q, 2), .at_ms = cr_query_int(&q, 3)}};
+        *r = (row){.user_id = cr_query_int(&q, 0), .d = {.bytes = (uint64_t)cr_query_int(&q, 2), .at_ms = cr_query_int(&q, 3), .cut = cr_query_int(&q, 4)}};
         snprintf(r->name, sizeof r->name, "%s", cr_query_text(&q, 1));
     }
     CR_TRY(cr_query_end(&q, err));
@@ -198,9 +199,9 @@ cr_status cr_disk_rows(cr_hub *hub, int64_t limit, int64_t offset, json_t *rows,
         cr_disk *d = &page[i].d;
         char used[16], most[16], ago[24];
         CR_TRY(limit_of(hub, page[i].user_id, d, err));
-        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:s}", "name", page[i].name, "used", cr_text_bytes(d->bytes, used, sizeof used),
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:i, s:b, s:b, s:b, s:s}", "name", page[i].name, "used", cr_text_bytes(d->bytes, used, sizeof used),
                                               "limit", d->limit_bytes ? cr_text_bytes(d->limit_bytes, most, sizeof most) : "", "percent", percent_of(d),
-                                              "full", d->full, "warn", d->warn && !d->full, "ago",
+                                              "full", d->full, "warn", d->warn && !d->full, "cut", d->cut, "ago",
                                               cr_text_duration(CR_MAX(cr_wall_ms() - d->at_ms, 0), ago, sizeof ago)));
     }
     return CR_OK;

@@ -18,6 +18,7 @@ typedef struct cr_disk {
     uint64_t bytes, limit_bytes;          /* limit 0: none */
     int64_t at_ms;                        /* wall; 0: never measured */
     bool full, warn;
+    bool cut;                             /* more than bytes, see runner/disk_walk.h */
 } cr_disk;
 
 cr_status cr_disk_open(cr_hub *hub, cr_err *err) CR_MUST_USE;      /* the database is open */
@@ -31,9 +32,9 @@ cr_status cr_disk_admits(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* The same of a Dask cluster, whose workers write into the home too; those that run go on. */
 cr_status cr_disk_admits_cluster(cr_hub *hub, const cr_person *person, cr_err *err) CR_MUST_USE;
 
-/* For pages of the person: {"known", "used", "limit", "percent", "ago", "warn", "full", "low", "top": [{"name", "size"}]}. */
+/* For pages of the person: {"known", "cut", "used", "limit", "percent", "ago", "warn", "full", "low", "top": [{"name", "size"}]}. */
 json_t *cr_disk_values(cr_hub *hub, int64_t user_id);
-/* For administrators: appends {"name", "used", "limit", "percent", "full", "warn", "ago"}, the largest first; at most CR_DISK_ROWS_MAX. */
+/* For administrators: appends {"name", "used", "limit", "percent", "full", "warn", "cut", "ago"}, the largest first; at most CR_DISK_ROWS_MAX. */
 cr_status cr_disk_rows(cr_hub *hub, int64_t limit, int64_t offset, json_t *rows, cr_err *err) CR_MUST_USE;
 /* What is wrong with the disk itself, a sentence; "" : nothing. */
 const char *cr_disk_problem(cr_hub *hub);

@@ -115,8 +115,8 @@ static cr_status look_at_people(cr_hub *hub, cr_err *err) {
     const int64_t now = cr_wall_ms(), day = 24 * 3600 * (int64_t)1000;
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err,
-                         "SELECT count(*), coalesce(sum(last_activity_ms > ?), 0), coalesce(sum(last_activity_ms > ?), 0), "
-                         "coalesce(sum(last_activity_ms > ?), 0) FROM users", "iii", now - day, now - 7 * day, now - 30 * day));
+                         "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM users WHERE last_activity_ms > ?), "
+                         "(SELECT count(*) FROM users WHERE last_activity_ms > ?), (SELECT count(*) FROM users WHERE last_activity_ms > ?)", "iii", now - day, now - 7 * day, now - 30 * day));
     if (cr_query_next(&q)) {
         set(hub, CR_FIGURE_USERS, (double)cr_query_int(&q, 0));
         for (size_t i = 0; i < CR_ARRAY_LEN(periods); i++)

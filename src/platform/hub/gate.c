@@ -20,10 +20,15 @@
 #define DEVICE_PLAIN "craton-device"
 #define SIGNIN_SECURE "__Host-craton-signin"
 #define SIGNIN_PLAIN "craton-signin"
+#define LANGUAGE_SECURE "__Host-craton-language"
+#define LANGUAGE_PLAIN "craton-language"
+
+enum { LANGUAGE_LIFE_S = 365 * 24 * 3600 };
 
 static const char *login_name(const cr_hub *hub) { return hub->secure_cookies ? LOGIN_SECURE : LOGIN_PLAIN; }
 static const char *device_name(const cr_hub *hub) { return hub->secure_cookies ? DEVICE_SECURE : DEVICE_PLAIN; }
 static const char *signin_name(const cr_hub *hub) { return hub->secure_cookies ? SIGNIN_SECURE : SIGNIN_PLAIN; }
+static const char *language_name(const cr_hub *hub) { return hub->secure_cookies ? LANGUAGE_SECURE : LANGUAGE_PLAIN; }
 static const char *pre_name(const cr_hub *hub) { return hub->secure_cookies ? PRE_SECURE : PRE_PLAIN; }
 
 /* __Host- cookies belong to the whole host, so that no other path can shadow them; without it the narrowest path. */
@@ -56,6 +61,10 @@ void cr_gate_set_login(cr_request *req, const char *token) {
 void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s) {
     set_cookie(req, signin_name(cr_hub_of(req)), value ? value : "", value ? life_s : 0);
 }
+
+const char *cr_gate_language(const cr_request *req) { return single_cookie(req, language_name(cr_hub_of(req))); }
+
+void cr_gate_set_language(cr_request *req, const char *code) { set_cookie(req, language_name(cr_hub_of(req)), code, LANGUAGE_LIFE_S); }
 
 const char *cr_gate_signin(const cr_request *req) { return single_cookie(req, signin_name(cr_hub_of(req))); }
 

@@ -262,6 +262,6 @@ void cr_pending(cr_request *req) {
         cr_reply_redirect(req, 303, "/hub/home");
         return;
     }
-    snprintf(progress, sizeof progress, "/hub/api/users/%s/server%s%s/progress", cr_url_segment(s->user, name, sizeof name), s->name[0] ? "s/" : "", s->name);
+    snprintf(progress, sizeof progress, "/hub/api/users/%s/server%s%s/progress?page=yes", cr_url_segment(s->user, name, sizeof name), s->name[0] ? "s/" : "", s->name);
     cr_site_page(req, 200, "pending", json_pack("{s:o, s:s, s:s}", "server", server_values(s), "progress_url", progress, "open", url));
 }

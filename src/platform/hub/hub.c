@@ -17,6 +17,7 @@
 #include "platform/hub/again.h"
 #include "platform/hub/ahead.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/clock_set.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/given.h"
@@ -37,10 +38,13 @@ static void on_minute(void *user) {
     cr_hub *hub = user;
     cr_err err = CR_ERR_INIT;
     cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
+    cr_clock_look(hub);
+    cr_labs_write_stops(hub);
     cr_labs_write_activity(hub);
     cr_tokens_write_uses(hub);
     cr_lab_queue_go_on(hub);
     cr_labs_sweep(hub);
+    cr_labs_trim(hub);
     cr_log_often_tell();
     cr_removals_on_minute(hub);
     cr_given_check(hub);
@@ -102,7 +106,7 @@ static void make_addresses(cr_hub *hub) {
 /* ---- life ---- */
 
 static cr_status open_state(cr_hub *hub, cr_err *err) {
-    char path[1200];
+    char path[1200], texts[1200];
     snprintf(path, sizeof path, "%s/hub", hub->config->state_dir);
     CR_TRY(cr_make_dirs(path, 0700, err));
     snprintf(path, sizeof path, "%s/hub/secret.key", hub->config->state_dir);
@@ -110,7 +114,8 @@ static cr_status open_state(cr_hub *hub, cr_err *err) {
     snprintf(path, sizeof path, "%s/hub/hub.sqlite", hub->config->state_dir);
     CR_TRY(cr_db_open(path, cr_schema, cr_schema_len, &hub->db, err));
     snprintf(path, sizeof path, "%s/share/craton/web", hub->config->prefix);
-    return cr_site_new(path, &hub->site, err);
+    snprintf(texts, sizeof texts, "%s/texts", hub->config->state_dir);
+    return cr_site_new(path, texts, &hub->site, err);
 }
 
 static void on_runner_event(void *user, const cr_runner_event *event) {
@@ -181,6 +186,7 @@ static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *
 
 static void close_all(cr_hub *hub) {
     if (hub->db) {
+        cr_labs_write_stops(hub);
         cr_labs_write_activity(hub);
         cr_tokens_write_uses(hub);
     }
@@ -225,6 +231,7 @@ int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const
     hub->profiles = profiles;
     hub->feature = feature;
     hub->started_ms = cr_wall_ms();
+    cr_clock_look(hub);
     cr_map_init(&hub->servers, SERVERS_MAX);
     umask(0077);
     make_addresses(hub);

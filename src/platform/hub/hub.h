@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, signout.c, refused.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, signout.c, refused.c, language.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -29,7 +29,7 @@
 typedef struct cr_site cr_site;
 typedef struct cr_control cr_control;
 
-enum { CR_TOKEN_USES_MAX = 256 };
+enum { CR_TOKEN_USES_MAX = 256, CR_VISITS_MAX = 256 };
 
 struct cr_hub;
 /* What a later folder of the platform does inside the hub process; daemon/main.c hands it in. */
@@ -77,6 +77,7 @@ typedef struct cr_hub {
     cr_loop_source *runner_watch, *term_watch;
     cr_control *control;
     cr_map servers;           /* see lab.h */
+    size_t servers_most;      /* with more of them in memory it is time for cr_labs_trim() */
     struct cr_idle_watch *idle;    /* see idle_watch.h */
     struct cr_notices *notices;    /* see notices.h */
     struct cr_disk_watch *disk;    /* see disk.h */
@@ -97,8 +98,12 @@ typedef struct cr_hub {
     char tls_problem[256];
     struct { int64_t id, ms; } token_uses[CR_TOKEN_USES_MAX];      /* not written yet, see rest_tokens.c */
     int n_token_uses;
+    struct { int64_t who, server_id, ms; } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
+    int next_visit;
     int exit_code;
     int64_t started_ms;       /* wall */
+    int64_t clock_ahead_ms;   /* wall time minus monotonic time, see clock_set.h */
+    int64_t clock_back_ms;    /* by how much it was set back since the hub runs */
     char hub_origin[512], hub_host[512];    /* http://127.0.0.1:8000, 127.0.0.1:8000 */
     char hub_url[512];        /* http://127.0.0.1:8000/craton: what links begin with */
     bool secure_cookies;      /* __Host- cookies: loopback or TLS */
@@ -138,6 +143,9 @@ void cr_gate_set_device(cr_request *req, const char *name);
 enum { CR_SIGNIN_COOKIE_MAX = 3600 };
 void cr_gate_set_signin(cr_request *req, const char *value, int64_t life_s);
 const char *cr_gate_signin(const cr_request *req);
+/* The language that this browser has chosen, NULL: none. Whatever a cookie can be. */
+const char *cr_gate_language(const cr_request *req);
+void cr_gate_set_language(cr_request *req, const char *code);
 /* Says at the API port that this token is right (CR_HOLDER_HEADER). */
 void cr_gate_tell_holder(cr_request *req, const char *token);
 /* The pre-session cookie's text, made and sent when the caller has none. */
@@ -150,9 +158,11 @@ const char *cr_gate_safe_next(const cr_hub *hub, const char *next);
 extern const cr_route cr_hub_routes[];
 
 /* site.c: templates and static files, read once at start. */
-cr_status cr_site_new(const char *folder, cr_site **ret_site, cr_err *err) CR_MUST_USE;
+/* own: STATE/texts, the operator's texts and logo; what is wrong there is logged and left out. */
+cr_status cr_site_new(const char *folder, const char *own, cr_site **ret_site, cr_err *err) CR_MUST_USE;
 void cr_site_free(cr_site *site);
-/* Renders a page for this caller; steals values (may be NULL). Adds to them: csrf, user, admin, title stays the template's. */
+const struct cr_languages *cr_site_languages(const cr_site *site);
+/* Renders a page for this caller, in the caller's language; steals values (may be NULL). Adds to them: csrf, me, what every page shows. */
 void cr_site_page(cr_request *req, int status, const char *name, json_t *values);
 void cr_site_error(cr_request *req, int status, const char *message, const char *hint);
 void cr_site_file(cr_request *req);            /* handler of /hub/static/:file */

@@ -39,10 +39,14 @@ int64_t cr_idle_period(const cr_idle_rules *r) {
 }
 
 /* A clock of the server's that runs ahead does not keep it. */
-static void take_time(const json_t *object, int64_t now_ms, int64_t *used_ms) {
+static void take_time(const json_t *object, int64_t now_ms, int64_t back_ms, int64_t *used_ms) {
     const char *text = json_string_value(json_object_get(object, "last_activity"));
     int64_t ms;
-    if (text && cr_rest_parse_time(text, &ms) && ms > *used_ms)
+    if (!text || !cr_rest_parse_time(text, &ms))
+        return;
+    if (ms > now_ms && ms - back_ms <= now_ms)
+        ms -= back_ms;
+    if (ms > *used_ms)
         *used_ms = CR_MIN(ms, now_ms);
 }
 
@@ -51,7 +55,7 @@ static bool is_busy(const json_t *kernel) {
     return state && strcmp(state, "busy") == 0;
 }
 
-bool cr_idle_read(const char *const text[3], const size_t len[3], int64_t now_ms, int64_t *ret_used_ms, bool *ret_busy) {
+bool cr_idle_read(const char *const text[3], const size_t len[3], int64_t now_ms, int64_t back_ms, int64_t *ret_used_ms, bool *ret_busy) {
     json_t *parts[3];
     int64_t used = 0;
     bool right = true, busy = false;
@@ -60,10 +64,10 @@ bool cr_idle_read(const char *const text[3], const size_t len[3], int64_t now_ms
         right = right && (i == 0 ? json_is_object(parts[i]) : json_is_array(parts[i]) && json_array_size(parts[i]) <= ITEMS_MAX);
     }
     if (right) {
-        take_time(parts[0], now_ms, &used);
+        take_time(parts[0], now_ms, back_ms, &used);
         for (int i = 1; i < 3; i++) {
             for (size_t k = 0; k < json_array_size(parts[i]); k++) {
-                take_time(json_array_get(parts[i], k), now_ms, &used);
+                take_time(json_array_get(parts[i], k), now_ms, back_ms, &used);
                 busy = busy || (i == 1 && is_busy(json_array_get(parts[i], k)));
             }
         }

@@ -46,7 +46,8 @@ int64_t cr_idle_keep_until(const cr_idle_rules *rules, const cr_idle_facts *fact
 /* How often servers are looked at: often enough for the times of the rules, at most every second, at least every minute. */
 int64_t cr_idle_period(const cr_idle_rules *rules);
 
-/* What a server says of itself, three JSON texts: its latest use (not after now_ms), now when a kernel is busy. false: not the form of an answer. */
-bool cr_idle_read(const char *const text[3], const size_t len[3], int64_t now_ms, int64_t *ret_used_ms, bool *ret_busy);
+/* What a server says of itself, three JSON texts: its latest use (not after now_ms), now when a kernel is busy. back_ms: by how much the clock was set
+ * back lately; a time to come is then one from before. false: not the form of an answer. */
+bool cr_idle_read(const char *const text[3], const size_t len[3], int64_t now_ms, int64_t back_ms, int64_t *ret_used_ms, bool *ret_busy);
 
 #endif

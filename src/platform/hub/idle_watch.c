@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "platform/hub/clock_set.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/idle.h"
 
@@ -70,9 +71,9 @@ static void stop(cr_lab *s, cr_idle_why why) {
     char after[40], text[sizeof s->why];
     cr_err err = CR_ERR_INIT;
     if (why == CR_IDLE_AGE)
-        snprintf(text, sizeof text, "It had run for %s, the longest time that is allowed here.", cr_text_span(r.age_ms, after, sizeof after));
+        snprintf(text, sizeof text, N_("It had run for %s, the longest time that is allowed here."), cr_text_span(r.age_ms, after, sizeof after));
     else
-        snprintf(text, sizeof text, "It was not used for %s: no kernel computed, no terminal was used, no Dask cluster ran.",
+        snprintf(text, sizeof text, N_("It was not used for %s: no kernel computed, no terminal was used, no Dask cluster ran."),
                  cr_text_span(r.idle_ms, after, sizeof after));
     cr_log(CR_LOG_INFO, "server is stopped by rule", "user=%s server=%s why=%s", s->user, s->name, why == CR_IDLE_AGE ? "age" : "idle");
     if (cr_lab_stop_for(s, why == CR_IDLE_AGE ? "age" : "idle", text, &err) != CR_OK)
@@ -81,6 +82,7 @@ static void stop(cr_lab *s, cr_idle_why why) {
 
 static void on_answer(void *user, bool answered, bool refused, int64_t used_ms, bool busy) {
     cr_lab *s = user;
+    cr_clock_look(s->hub);
     cr_idle_drop(s);
     /* A refusal says that it lives and not what it does; floods at the API's port cause them, and must not end what computes. */
     s->idle.unanswered = answered ? 0 : s->idle.unanswered + !refused;
@@ -104,7 +106,7 @@ static void ask(cr_lab *s) {
     if (status != CR_OK)
         s->idle.token[0] = 0;
     else
-        status = cr_lab_ask_new(hub->loop, path, cr_url_prefix(hub->config, s->user, s->name, url, sizeof url), token, on_answer, s, &s->idle.ask, &err);
+        status = cr_lab_ask_new(hub->loop, path, cr_url_prefix(hub->config, s->user, s->name, url, sizeof url), token, hub->clock_back_ms, on_answer, s, &s->idle.ask, &err);
     explicit_bzero(token, sizeof token);
     if (status != CR_OK) {
         cr_log_err(CR_LOG_WARN, "asking a server what it does", &err);
@@ -126,6 +128,7 @@ static void look_at(cr_lab *s) {
 static void on_time(void *user) {
     cr_idle_watch *w = user;
     void *value;
+    cr_clock_look(w->hub);
     cr_timer_start(w->hub->loop, &w->timer, w->period_ms, on_time, w);
     for (size_t i = 0; (i = cr_map_next(&w->hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->state == CR_LAB_READY)

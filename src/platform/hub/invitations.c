@@ -231,7 +231,7 @@ void cr_invitations_close(cr_request *req) {
     cr_actor_of(req, &who);
     cr_status status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_audit_end(hub, &who, cr_onetime_close(hub->db, cr_request_field(req, "id"), &err), CR_AUDIT_LINK_CLOSED, "", "for a room", &err);
+        status = cr_audit_end(hub, &who, cr_onetime_close(hub->db, cr_request_field(req, "id"), &err), CR_AUDIT_LINK_CLOSED, "", N_("for a room"), &err);
     if (status != CR_OK) {
         show_problem(req, &err);
         return;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
 #include "platform/hub/idle_watch.h"
@@ -71,6 +72,9 @@ static cr_server_id id_of(const cr_lab *s) {
 static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_hub *hub = s->hub;
     CR_TRY(cr_folders_of(hub->db, s->user_id, &hub->folders, &start->folders, err));
+    cr_disk disk;
+    CR_TRY(cr_disk_of(hub, s->user_id, &disk, err));
+    start->disk_bytes = disk.limit_bytes;
     CR_TRY(cr_lab_rows_start(s, start->token, err));
     start->id = id_of(s);
     start->cleaning = s->cleaning;
@@ -79,7 +83,7 @@ static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     cr_status status = hub->runner->ops->start(hub->runner, start, err);
     explicit_bzero(start->token, sizeof start->token);
     if (status != CR_OK) {
-        cr_lab_rows_stopped(s, "failed_start", err ? err->message : "the runner did not take it", hub);
+        cr_lab_rows_stopped(s, "failed_start", err ? err->message : N_("the runner did not take it"), hub);
         return status;
     }
     cr_log(CR_LOG_INFO, "server starting", "user=%s server=%s generation=%llu", s->user, s->name, (unsigned long long)s->generation);
@@ -90,7 +94,7 @@ static cr_status begin(cr_lab *s, cr_runner_start *start, cr_err *err) {
     s->began_ms = cr_now_ms();
     s->started_ms = s->last_activity_ms = cr_wall_ms();
     cr_timer_start(hub->loop, &s->deadline, START_MS, on_start_late, s);
-    set_state(s, CR_LAB_STARTING, 10, "Your server was asked for.");
+    set_state(s, CR_LAB_STARTING, 10, N_("Your server was asked for."));
     return CR_OK;
 }
 
@@ -121,7 +125,7 @@ bool cr_lab_begin_waiting(cr_lab *s) {
         return false;
     s->waiting_ms = 0;
     s->failed = true;
-    set_state(s, CR_LAB_STOPPED, 0, "The start failed.");
+    set_state(s, CR_LAB_STOPPED, 0, N_("The start failed."));
     return true;
 }
 
@@ -147,7 +151,7 @@ static void on_start_late(void *user) {
     cr_lab *s = user;
     cr_err err = CR_ERR_INIT;
     s->failed = true;
-    if (cr_lab_stop(s, "It was not ready after two and a half minutes and was stopped.", &err) != CR_OK)
+    if (cr_lab_stop(s, N_("It was not ready after two and a half minutes and was stopped."), &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "stopping a late server", &err);
 }
 
@@ -155,6 +159,39 @@ static void on_start_late(void *user) {
 static void resume_deadline(cr_lab *s) {
     int64_t left = START_MS - (cr_wall_ms() - s->started_ms);
     cr_timer_start(s->hub->loop, &s->deadline, CR_MIN(CR_MAX(left, (int64_t)RESUMED_MS), (int64_t)START_MS), on_start_late, s);
+}
+
+/* ---- guests ---- */
+
+static void on_guests(void *user);
+
+/* What is to be cut waits until there is a way to the server that can be cut. */
+static void wait_for_guests(cr_lab *s) {
+    int64_t left = s->guests_out_ms - cr_wall_ms();
+    if (s->guests_out_ms && s->state == CR_LAB_READY && !cr_timer_running(&s->guests))
+        cr_timer_start(s->hub->loop, &s->guests, CR_MIN(CR_MAX(left, (int64_t)0), (int64_t)GUESTS_MS), on_guests, s);
+}
+
+static void on_guests(void *user) {
+    cr_lab *s = user;
+    char link[CR_LINK_MAX];
+    bool again = s->guests_again;
+    s->guests_again = false;
+    if (s->state != CR_LAB_READY)
+        return;          /* what begins anew cuts nothing, see start_rows() */
+    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
+    cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
+    cr_lab_rows_guests(s, again ? cr_wall_ms() + GUESTS_MS : 0);
+    wait_for_guests(s);
+}
+
+/* Who takes a link and gives it back all the time holds up nobody's end. */
+void cr_lab_put_guests_out(cr_lab *s) {
+    if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_WAITING)
+        return;
+    s->guests_again = cr_timer_running(&s->guests);
+    cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS);
+    wait_for_guests(s);
 }
 
 static void on_routed(void *user) {
@@ -173,7 +210,8 @@ static void on_routed(void *user) {
         cr_lab_rows_ready(s);
         cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
     }
-    set_state(s, CR_LAB_READY, 100, "Your server is ready.");
+    set_state(s, CR_LAB_READY, 100, N_("Your server is ready."));
+    wait_for_guests(s);
     cr_lab_queue_go_on(s->hub);
 }
 
@@ -181,7 +219,7 @@ static void on_answered(void *user) {
     cr_lab *s = user;
     cr_probe_free(s->probe);
     s->probe = NULL;
-    set_state(s, CR_LAB_ROUTING, 90, "JupyterLab answers; connecting it to your address.");
+    set_state(s, CR_LAB_ROUTING, 90, N_("JupyterLab answers; connecting it to your address."));
     cr_err err = CR_ERR_INIT;
     if (cr_lab_route_add(s, on_routed, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "making a route", &err);       /* the deadline stops the server */
@@ -200,7 +238,7 @@ static void check(cr_lab *s) {
         cr_log_err(CR_LOG_ERROR, "checking a server", &err);
     if (!cr_timer_running(&s->deadline))
         cr_timer_start(s->hub->loop, &s->deadline, START_MS, on_start_late, s);
-    set_state(s, CR_LAB_CHECKING, 60, "JupyterLab is loading its parts.");
+    set_state(s, CR_LAB_CHECKING, 60, N_("JupyterLab is loading its parts."));
 }
 
 /* ---- stop ---- */
@@ -224,7 +262,7 @@ cr_status cr_lab_stop_for(cr_lab *s, const char *word, const char *why, cr_err *
     cr_lab_route_drop(s);
     cr_timer_start(s->hub->loop, &s->deadline, STOP_MS, on_stop_late, s);
     s->stopping_ms = cr_now_ms();
-    set_state(s, CR_LAB_STOPPING, 0, "Your server is stopping.");
+    set_state(s, CR_LAB_STOPPING, 0, N_("Your server is stopping."));
     return CR_OK;
 }
 
@@ -275,7 +313,7 @@ static void on_stopped(cr_lab *s, const char *reason, const char *text) {
     bool again = s->start_again;
     s->start_again = s->cleaning = false;
     s->began_ms = 0;
-    set_state(s, CR_LAB_STOPPED, 0, s->failed ? "The start failed." : "Your server has stopped.");
+    set_state(s, CR_LAB_STOPPED, 0, s->failed ? N_("The start failed.") : N_("Your server has stopped."));
     cr_err err = CR_ERR_INIT;
     if (again && cr_lab_start(s, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "starting again", &err);
@@ -324,7 +362,7 @@ static void on_snapshot_end(cr_hub *hub) {
         bool unsure = hub->recovering ? s->state != CR_LAB_STOPPED && s->state != CR_LAB_WAITING
                                       : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
         if (unsure && !s->seen && (hub->recovering || s->state == CR_LAB_STOPPING))
-            on_stopped(s, "lost", "It ended while the hub was not looking, for example because the machine was restarted.");
+            on_stopped(s, "lost", N_("It ended while the hub was not looking, for example because the machine was restarted."));
         else if (hub->recovering && s->state == CR_LAB_STARTING)
             resume_deadline(s);
         s->seen = true;
@@ -396,7 +434,7 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
     if (!s)
         return;
     if (e->kind == CR_RUNNER_STARTED && s->state == CR_LAB_STARTING)
-        set_state(s, CR_LAB_STARTING, 30, e->preimported ? "Your server was started from the prepared process." : "Your server's process was started.");
+        set_state(s, CR_LAB_STARTING, 30, e->preimported ? N_("Your server was started from the prepared process.") : N_("Your server's process was started."));
     else if (e->kind == CR_RUNNER_SOCKET && s->state == CR_LAB_STARTING)
         check(s);
     else if (e->kind == CR_RUNNER_EXITED && s->state != CR_LAB_STOPPED && s->state != CR_LAB_WAITING)
@@ -407,26 +445,6 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
     }
 }
 
-static void on_guests(void *user) {
-    cr_lab *s = user;
-    char link[CR_LINK_MAX];
-    bool again = s->guests_again;
-    s->guests_again = false;
-    if (s->state != CR_LAB_READY)
-        return;
-    if (again)
-        cr_lab_put_guests_out(s);
-    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
-    cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
-}
-
-/* Who takes a link and gives it back all the time holds up nobody's end. */
-void cr_lab_put_guests_out(cr_lab *s) {
-    if (cr_timer_running(&s->guests))
-        s->guests_again = true;
-    else if (s->state == CR_LAB_READY)
-        cr_timer_start(s->hub->loop, &s->guests, GUESTS_MS, on_guests, s);
-}
 
 void cr_lab_note_activity(cr_lab *s, int64_t wall_ms) {
     if (wall_ms > s->last_activity_ms) {

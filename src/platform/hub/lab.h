@@ -6,13 +6,15 @@
  * Every state but STOPPED, WAITING and READY has a deadline, also after a restart of the hub. A start that is too late is stopped; a stop that
  * is too late is repeated with force and compared with the runner's list, so no state lasts for ever.
  *
- * Owner: the hub's map `servers`; a cr_lab lives from its first use until its person is removed.
+ * Owner: the hub's map `servers`; a cr_lab lives from its first use until it has been stopped for a while, or its person is removed. What a handler
+ * has found is there until the handler returns; who needs it longer listens to it, or finds it again.
  *
  * Invariants
  *  1. The row in the database says running = 1 before the runner is asked, and 0 only after it said that the process ended (or does
  *     not know it): nothing that runs is forgotten by a crash in between.
  *  2. A generation is used once; events of other generations are ignored.
  *  3. A route exists only from ROUTING to the end of READY.
+ *  4. Memory and walks grow with the servers that run or have run lately, not with the people who are known.
  */
 #ifndef CR_PLATFORM_HUB_LAB_H
 #define CR_PLATFORM_HUB_LAB_H
@@ -50,6 +52,7 @@ struct cr_lab {
     bool start_again;         /* after the stop that is under way */
     bool seen;                /* in the runner's list */
     bool activity_changed;    /* not written yet */
+    bool unsaved;             /* its row could not be written: memory knows better */
     int percent;              /* of the start */
     char message[200];        /* what happens, for people */
     char why[200];            /* STOPPING: the reason to keep, when the hub itself stops it; "" otherwise */
@@ -78,6 +81,7 @@ struct cr_lab {
     } idle;
     cr_timer deadline;
     cr_timer guests;          /* when guests who may not be here any more are put out */
+    int64_t guests_out_ms;    /* wall; the same, also of a hub before this one; 0: not at all */
     bool guests_again;        /* and once more after that */
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
@@ -105,7 +109,8 @@ void cr_labs_sweep(void *hub);
 bool cr_lab_begin_waiting(cr_lab *server);
 void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
 /* Somebody may not be a guest here any more: when the server believes that too (it remembers for a minute what the hub said), what is open
- * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. */
+ * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. Called before the right is
+ * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain. */
 void cr_lab_put_guests_out(cr_lab *server);
 /* The same at all servers of others that this person has entered; before the person's tokens go. */
 void cr_lab_put_person_out(cr_hub *hub, int64_t user_id);
@@ -128,6 +133,10 @@ cr_status cr_labs_claim_routes(cr_hub *hub, cr_err *err) CR_MUST_USE;
 cr_status cr_labs_recover(cr_hub *hub, cr_err *err) CR_MUST_USE;
 void cr_labs_event(void *hub, const cr_runner_event *event);
 void cr_labs_write_activity(cr_hub *hub);
+/* Stops that could not be written when they were seen (a full disk, a database that another program held) are, as soon as they can be. */
+void cr_labs_write_stops(cr_hub *hub);
+/* Frees records that say no more than their rows: of stopped servers at which somebody has looked. */
+void cr_labs_trim(void *hub);
 void cr_labs_free(cr_hub *hub);
 
 /* For pages and API. */

@@ -23,6 +23,7 @@ struct cr_lab_ask {
     struct sockaddr_un address;
     char prefix[1200], token[80];
     int part, fd;
+    int64_t back_ms;
     cr_buf in[CR_LAB_ASK_PARTS];
     cr_loop_source *watch;
     cr_timer timer;
@@ -55,7 +56,7 @@ static void answer(cr_lab_ask *a, bool complete) {
     cr_timer_stop(&a->timer);
     for (int i = 0; complete && i < CR_LAB_ASK_PARTS; i++)
         complete = (text[i] = cr_lab_ask_body(cr_buf_str(&a->in[i]), a->in[i].len, &len[i])) != NULL;
-    complete = complete && cr_idle_read(text, len, cr_wall_ms(), &used_ms, &busy);
+    complete = complete && cr_idle_read(text, len, cr_wall_ms(), a->back_ms, &used_ms, &busy);
     const char *first = cr_buf_str(&a->in[0]);
     bool refused = !complete && strncmp(first, "HTTP/1.", 7) == 0 && cr_probe_status(first) != 200;
     a->done(a->user, complete, refused, used_ms, busy);      /* may free it */
@@ -105,7 +106,7 @@ static void begin(void *user) {
     ask_next(a);
 }
 
-cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url_prefix, const char *token, cr_lab_ask_fn done, void *user,
+cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url_prefix, const char *token, int64_t back_ms, cr_lab_ask_fn done, void *user,
                          cr_lab_ask **ret_ask, cr_err *err) {
     cr_lab_ask *a = calloc(1, sizeof *a);
     if (!a)
@@ -115,6 +116,7 @@ cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url
         return CR_FAIL(err, CR_INVALID, "the path %s is too long to ask a server", socket_path);
     }
     a->loop = loop;
+    a->back_ms = back_ms;
     a->address.sun_family = AF_UNIX;
     strcpy(a->address.sun_path, socket_path);
     strcpy(a->prefix, url_prefix);

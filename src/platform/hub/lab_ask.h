@@ -16,8 +16,8 @@ typedef struct cr_lab_ask cr_lab_ask;
  * tell it whose the token is. Called once, later; the ask rests until it is freed, which may be here. */
 typedef void (*cr_lab_ask_fn)(void *user, bool answered, bool refused, int64_t used_ms, bool busy);
 
-/* url_prefix: the server's base address, /user/NAME/. The token is copied, and wiped at the end. */
-cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url_prefix, const char *token, cr_lab_ask_fn done, void *user,
+/* url_prefix: the server's base address, /user/NAME/. The token is copied, and wiped at the end. back_ms: as of cr_idle_read. */
+cr_status cr_lab_ask_new(cr_loop *loop, const char *socket_path, const char *url_prefix, const char *token, int64_t back_ms, cr_lab_ask_fn done, void *user,
                          cr_lab_ask **ret_ask, cr_err *err) CR_MUST_USE;
 void cr_lab_ask_free(cr_lab_ask *ask);         /* done is not called any more */
 /* The body of a whole answer "HTTP/1.1 200 ...", text of n bytes; NULL for anything else. */

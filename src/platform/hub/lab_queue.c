@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/hub/admission.h"
 
 /* What the profile says; otherwise the same part of every server's limit, so that a profile of 48 GiB is counted as what it is. */
@@ -126,8 +127,8 @@ static void tell_places(cr_hub *hub) {
     for (int i = 0; i < n; i++) {
         cr_lab *s = queue[i].s;
         char message[sizeof s->message];
-        snprintf(message, sizeof message, "Your server waits in the queue, number %d of %d: %s It starts by itself.", i + 1, n,
-                 hub->recovering ? "the hub has just started." : memory ? "all memory for servers is in use." : "others are starting.");
+        snprintf(message, sizeof message, N_("Your server waits in the queue, number %d of %d: %s It starts by itself."), i + 1, n,
+                 hub->recovering ? N_("the hub has just started.") : memory ? N_("all memory for servers is in use.") : N_("others are starting."));
         if (strcmp(message, s->message) != 0)
             cr_lab_tell_state(s, CR_LAB_WAITING, 5, message);
     }
@@ -135,13 +136,14 @@ static void tell_places(cr_hub *hub) {
 
 cr_status cr_lab_queue_add(cr_lab *s, cr_err *err) {
     int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ? WHERE id = ?",
-                     "iiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, s->id));
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ?, "
+                     "cleaning = ? WHERE id = ?",
+                     "iiiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, (int64_t)s->cleaning, s->id));
     s->stop_reason[0] = s->stop_text[0] = 0;
     s->waiting_ms = s->started_ms = now;
     s->failed = false;
     s->state = CR_LAB_WAITING;
-    snprintf(s->message, sizeof s->message, "Your server waits in the queue.");
+    snprintf(s->message, sizeof s->message, N_("Your server waits in the queue."));
     cr_log(CR_LOG_INFO, "server waits", "user=%s server=%s", s->user, s->name);
     cr_lab_queue_go_on(s->hub);      /* one that runs alone may be all that waits before it */
     return CR_OK;
@@ -151,7 +153,7 @@ cr_status cr_lab_queue_cancel(cr_lab *s, cr_err *err) {
     CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = 0 WHERE id = ?", "i", s->id));
     s->waiting_ms = 0;
     cr_log(CR_LOG_INFO, "server waits no more", "user=%s server=%s", s->user, s->name);
-    cr_lab_tell_state(s, CR_LAB_STOPPED, 0, "The start was cancelled.");
+    cr_lab_tell_state(s, CR_LAB_STOPPED, 0, N_("The start was cancelled."));
     cr_lab_queue_go_on(s->hub);
     return CR_OK;
 }

@@ -9,7 +9,11 @@
 #include "platform/hub/idle_watch.h"
 #include "platform/hub/lab_routes.h"
 
-enum { KEY_BYTES = 64 };
+enum {
+    KEY_BYTES = 64,
+    SPARE = 512,                  /* records beyond those that are needed, before they are trimmed */
+    LATELY_MS = 3600 * 1000,      /* for which one that has run is kept: its last failures, and what is told of it */
+};
 
 static void make_key(int64_t user_id, const char *name, char key[KEY_BYTES]) {
     snprintf(key, KEY_BYTES, "%lld/%s", (long long)user_id, name);
@@ -19,7 +23,7 @@ static void copy(char *out, size_t size, const char *text) { snprintf(out, size,
 
 #define SERVER_COLUMNS "s.id, s.user_id, u.name, u.account, s.name, s.generation, s.running, s.started_ms, s.ready_after_ms, " \
     "s.last_activity_ms, s.stopped_ms, s.stop_reason, s.stop_text, s.keep_until_ms, s.waiting_ms, s.user_options, s.memory_bytes, s.cpu_milli, " \
-    "s.display_name, s.removing, s.cleaning, s.guarantee_bytes"
+    "s.display_name, s.removing, s.cleaning, s.guarantee_bytes, s.guests_out_ms"
 
 /* The record of a row, from the map or new. */
 static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, cr_err *err) {
@@ -65,15 +69,19 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     }
     s->memory_bytes = (uint64_t)cr_query_int(q, 16);
     s->cpu_milli = (uint32_t)cr_query_int(q, 17);
-    s->cleaning = s->state == CR_LAB_STARTING && cr_query_int(q, 20);
+    s->cleaning = s->state != CR_LAB_STOPPED && cr_query_int(q, 20);
     s->guarantee_bytes = (uint64_t)cr_query_int(q, 21);
-    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : "The hub looks for your server.");
+    s->guests_out_ms = s->state == CR_LAB_STARTING ? cr_query_int(q, 22) : 0;
+    copy(s->message, sizeof s->message, s->state == CR_LAB_STOPPED ? "" : N_("The hub looks for your server."));
     cr_status status = cr_map_set(&hub->servers, key, s, err);
     if (status != CR_OK) {
         json_decref(s->user_options);
         free(s);
         return status;
     }
+    /* Not now: whoever walks over servers goes on with them. */
+    if (hub->servers.len > hub->servers_most && cr_loop_post(hub->loop, cr_labs_trim, hub))
+        hub->servers_most = hub->servers.len + SPARE;
     cr_lab_route_park(s);
     *ret_server = s;
     return CR_OK;
@@ -161,9 +169,10 @@ cr_status cr_lab_remove(cr_lab *s, cr_err *err) {
 /* Only those that may run, and what is beside them: the start of the hub does not grow with the number of people. */
 cr_status cr_labs_load(cr_hub *hub, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
-                         "WHERE s.running = 1 OR s.waiting_ms > 0 OR s.removing = 1 OR (s.name <> '' AND EXISTS "
-                         "(SELECT 1 FROM servers o WHERE o.user_id = s.user_id AND o.name = '' AND o.running = 1))", ""));
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id WHERE s.id IN ("
+                         "SELECT id FROM servers WHERE running = 1 UNION SELECT id FROM servers WHERE waiting_ms > 0 "
+                         "UNION SELECT id FROM servers WHERE removing = 1 UNION SELECT n.id FROM servers o CROSS JOIN servers n ON n.user_id = o.user_id "
+                         "WHERE o.running = 1 AND o.name = '' AND n.name <> '')", ""));
     cr_lab *s;
     while (cr_query_next(&q))
         CR_TRY(take_row(hub, &q, &s, err));
@@ -183,7 +192,7 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
+                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
                      (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning,
                      (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
@@ -198,8 +207,17 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     CR_TRY(cr_db_end(s->hub->db, start_rows(s, &generation, ret_token, err), err));
     s->generation = generation;
     s->stop_reason[0] = s->stop_text[0] = 0;
-    s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = 0;
+    s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = s->guests_out_ms = 0;
+    cr_timer_stop(&s->guests);
+    s->guests_again = false;
     return CR_OK;
+}
+
+void cr_lab_rows_guests(cr_lab *s, int64_t out_ms) {
+    cr_err err = CR_ERR_INIT;
+    s->guests_out_ms = out_ms;
+    if (cr_db_run(s->hub->db, &err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
 }
 
 void cr_lab_rows_ready(cr_lab *s) {
@@ -223,35 +241,67 @@ static cr_status stop_rows(cr_lab *s, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id);
 }
 
+static void save_stop(cr_lab *s) {
+    cr_db *db = s->hub->db;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_db_begin(db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(db, stop_rows(s, &err), &err);
+    if (status != CR_OK && !s->unsaved)
+        cr_log_err(CR_LOG_ERROR, "noting a stop", &err);
+    s->unsaved = status != CR_OK;
+}
+
 void cr_lab_rows_stopped(cr_lab *s, const char *reason, const char *text, cr_hub *hub) {
     copy(s->stop_reason, sizeof s->stop_reason, reason);
     copy(s->stop_text, sizeof s->stop_text, text);
     cr_text_clean(s->stop_text);     /* it may have been cut inside a character */
     s->stopped_ms = cr_wall_ms();
-    cr_err err = CR_ERR_INIT;
-    cr_status status = cr_db_begin(hub->db, &err);
-    if (status == CR_OK)
-        status = cr_db_end(hub->db, stop_rows(s, &err), &err);
-    if (status != CR_OK)
-        cr_log_err(CR_LOG_ERROR, "noting a stop", &err);
+    s->unsaved = false;
+    save_stop(s);
 }
 
+void cr_labs_write_stops(cr_hub *hub) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (s->unsaved && s->state == CR_LAB_STOPPED)
+            save_stop(s);
+        s->unsaved = s->unsaved && s->state == CR_LAB_STOPPED;      /* one that runs again has its own row */
+    }
+}
+
+static cr_status activity_rows(cr_hub *hub, cr_err *err) {
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        const cr_lab *s = value;
+        if (!s->activity_changed)
+            continue;
+        CR_TRY(cr_db_run(hub->db, err, "UPDATE servers SET last_activity_ms = ? WHERE id = ?", "ii", s->last_activity_ms, s->id));
+        CR_TRY(cr_db_run(hub->db, err, "UPDATE users SET last_activity_ms = max(coalesce(last_activity_ms, 0), ?) WHERE id = ?", "ii",
+                         s->last_activity_ms, s->user_id));
+    }
+    return CR_OK;
+}
+
+/* One transaction for all, and none when nobody did anything. */
 void cr_labs_write_activity(cr_hub *hub) {
     void *value;
     cr_err err = CR_ERR_INIT;
-    cr_status status = CR_OK;
-    for (size_t i = 0; status == CR_OK && (i = cr_map_next(&hub->servers, i, NULL, &value));) {
-        cr_lab *s = value;
-        if (!s->activity_changed)
-            continue;
-        status = cr_db_run(hub->db, &err, "UPDATE servers SET last_activity_ms = ? WHERE id = ?", "ii", s->last_activity_ms, s->id);
-        if (status == CR_OK)
-            status = cr_db_run(hub->db, &err, "UPDATE users SET last_activity_ms = max(coalesce(last_activity_ms, 0), ?) WHERE id = ?", "ii",
-                               s->last_activity_ms, s->user_id);
-        s->activity_changed = status != CR_OK;
-    }
-    if (status != CR_OK)
+    bool changed = false;
+    for (size_t i = 0; !changed && (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        changed = ((cr_lab *)value)->activity_changed;
+    if (!changed)
+        return;
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, activity_rows(hub, &err), &err);
+    if (status != CR_OK) {
         cr_log_err(CR_LOG_WARN, "writing activity", &err);
+        return;
+    }
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
+        ((cr_lab *)value)->activity_changed = false;
 }
 
 enum { VISITS_MOST = 100 };
@@ -283,6 +333,31 @@ static void free_server(cr_lab *s) {
     cr_idle_drop(s);
     json_decref(s->user_options);
     free(s);
+}
+
+/* Does it say no more than its row? */
+static bool is_copy(const cr_lab *s) {
+    const cr_lab *ordinary = cr_lab_ordinary(s);
+    if (s->state != CR_LAB_STOPPED || s->removing || s->start_again || s->cleaning || s->activity_changed || s->unsaved ||
+        s->listeners.next != &s->listeners || s->probe || s->idle.ask || cr_timer_running(&s->deadline) || cr_timer_running(&s->guests))
+        return false;
+    if (s->name[0] && ordinary && ordinary->routed)      /* its path is parked: see lab_routes.h */
+        return false;
+    return (!s->was_ready && !s->failed && !s->breaker.n) || cr_wall_ms() - s->stopped_ms > LATELY_MS;
+}
+
+void cr_labs_trim(void *user) {
+    cr_hub *hub = user;
+    const char *key;
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
+        if (!is_copy(value))
+            continue;
+        cr_map_remove(&hub->servers, key);
+        free_server(value);
+        i--;                  /* another one may have moved to this place */
+    }
+    hub->servers_most = hub->servers.len + SPARE;
 }
 
 void cr_labs_sweep(void *user) {
@@ -322,6 +397,7 @@ bool cr_lab_forget(cr_hub *hub, int64_t user_id) {
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
         cr_lab *s = value;
         if (s->user_id == user_id) {
+            cr_lab_route_unpark(s);
             cr_map_remove(&hub->servers, key);
             free_server(s);
             i = 0;            /* the map has moved its entries */

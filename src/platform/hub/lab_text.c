@@ -9,23 +9,23 @@ const char *cr_lab_text_stop(const cr_runner_event *e, char *text, size_t size) 
     char amount[16];
     switch (e->reason) {
     case CR_STOP_OOM:
-        snprintf(text, size, "It ran out of memory: the limit is %s. Close notebooks you do not need, load less at once, or ask your administrator for more.",
+        snprintf(text, size, N_("It ran out of memory: the limit is %s. Close notebooks you do not need, load less at once, or ask your administrator for more."),
                  cr_text_bytes((uint64_t)e->detail, amount, sizeof amount));
         return "oom";
-    case CR_STOP_REQUESTED: snprintf(text, size, "It was stopped on request."); return "requested";
+    case CR_STOP_REQUESTED: snprintf(text, size, N_("It was stopped on request.")); return "requested";
     case CR_STOP_SIGNAL:
-        snprintf(text, size, "It was ended from outside (signal %d, %s).", (int)e->detail, strsignal((int)e->detail));
+        snprintf(text, size, N_("It was ended from outside (signal %d, %s)."), (int)e->detail, strsignal((int)e->detail));
         return "signal";
-    case CR_STOP_LOST: snprintf(text, size, "It ended while nobody was looking; the cause is not known."); return "lost";
+    case CR_STOP_LOST: snprintf(text, size, N_("It ended while nobody was looking; the cause is not known.")); return "lost";
     case CR_STOP_FAILED_START:
-        snprintf(text, size, "It could not be started: %s", e->text[0] ? e->text : "the cause is not known");
+        snprintf(text, size, N_("It could not be started: %s"), e->text[0] ? e->text : N_("the cause is not known"));
         return "failed_start";
     case CR_STOP_EXITED: break;
     }
     if (e->detail == 0)
-        snprintf(text, size, "It was shut down from inside, for example from JupyterLab's File menu.");
+        snprintf(text, size, N_("It was shut down from inside, for example from JupyterLab's File menu."));
     else
-        snprintf(text, size, "It ended by itself with exit code %d.%s%s", (int)e->detail, e->text[0] ? " " : "", e->text);
+        snprintf(text, size, N_("It ended by itself with exit code %d.%s%s"), (int)e->detail, e->text[0] ? " " : "", e->text);
     return "exited";
 }
 
@@ -41,7 +41,7 @@ char *cr_lab_origin_url(const cr_lab *s, const char *rest, char *buf, size_t siz
 
 char *cr_lab_usual(const cr_lab *s, char buf[48]) {
     char span[40];
-    snprintf(buf, 48, "about %s", cr_text_span(CR_MAX(s->ready_after_ms, (int64_t)1000), span, sizeof span));
+    snprintf(buf, 48, N_("about %s"), cr_text_span(CR_MAX(s->ready_after_ms, (int64_t)1000), span, sizeof span));
     return buf;
 }
 
@@ -54,7 +54,7 @@ json_t *cr_lab_progress(const cr_lab *s) {
         return json_pack("{s:i, s:s+++, s:b}", "progress", 100, "message", s->message, s->stop_text[0] ? " " : "", s->stop_text, "",
                          "failed", 1);
     if (s->ready_after_ms && s->state != CR_LAB_STOPPING && s->state != CR_LAB_WAITING)
-        snprintf(message, sizeof message, "%s Last time it took %s.", s->message, cr_lab_usual(s, usual));
+        snprintf(message, sizeof message, N_("%s Last time it took %s."), s->message, cr_lab_usual(s, usual));
     else
         snprintf(message, sizeof message, "%s", s->message);
     return json_pack("{s:i, s:s}", "progress", s->percent, "message", message);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/http/fetch.h"
+#include "platform/hub/language.h"
 
 enum { MAIL_PAUSE_MS = 1000, LOOK_MS = 5000, TEST_LIFE_MS = 600 * 1000 };
 
@@ -53,15 +54,23 @@ static void on_answer(void *user, int status, const char *body, size_t n, const 
     note_failure(m, is_for_good(status), fetch_err ? fetch_err->message : why);
 }
 
+/* Of the person who is written to, when there is one already who has chosen. */
+static const char *language_of(cr_hub *hub, const char *name, char language[CR_PERSON_LANGUAGE_MAX + 1]) {
+    cr_person person;
+    bool known = name[0] && cr_person_find(hub->db, name, &person, NULL) == CR_OK;
+    snprintf(language, CR_PERSON_LANGUAGE_MAX + 1, "%s", known ? person.language : "");
+    return language;
+}
+
 static cr_status compose(cr_mailing *m, const char *token, cr_buf *out, cr_err *err) {
     cr_hub *hub = m->hub;
-    char link[CR_URL_MAX] = "", life[40], id[33];
+    char link[CR_URL_MAX] = "", life[40], id[33], language[CR_PERSON_LANGUAGE_MAX + 1];
     cr_random_hex(id, 16);
     if (token[0])
         snprintf(link, sizeof link, "%s/hub/join/%s", hub->hub_url, token);
     const cr_mail_words words = {.kind = m->mail.kind, .from = hub->config->smtp_from, .to = m->mail.address, .name = m->mail.name, .hub = hub->hub_url,
                                  .link = link, .life = cr_text_span(m->mail.until_ms - cr_wall_ms(), life, sizeof life), .id = id,
-                                 .date_s = cr_wall_ms() / 1000};
+                                 .date_s = cr_wall_ms() / 1000, .texts = cr_language_texts(hub, language_of(hub, m->mail.name, language))};
     cr_status status = cr_mail_text(&words, out, err);
     explicit_bzero(link, sizeof link);
     return status;
@@ -97,7 +106,7 @@ static void send_one(cr_mailing *m) {
     if (status == CR_OK)
         return;
     if (status == CR_NOT_FOUND)
-        note_failure(m, true, "its link was used or closed, or was too old, before the mail was sent");
+        note_failure(m, true, N_("its link was used or closed, or was too old, before the mail was sent"));
     else
         note_failure(m, status == CR_INVALID, err.message);
     look_after(m, MAIL_PAUSE_MS);
@@ -113,7 +122,7 @@ static void go_on(void *user) {
     if (status == CR_OK && m->mail.until_ms > cr_wall_ms())
         send_one(m);
     else if (status == CR_OK) {
-        note_failure(m, true, "its link was too old before a mail server took the mail");
+        note_failure(m, true, N_("its link was too old before a mail server took the mail"));
         look_after(m, 0);
     } else if (status != CR_NOT_FOUND) {
         cr_log_err(CR_LOG_WARN, "looking for mails to send", &err);
@@ -155,7 +164,7 @@ cr_status cr_mailing_link(cr_hub *hub, const cr_actor *who, const cr_onetime *wh
     link.life_ms = link.life_ms ? link.life_ms : CR_MAILING_LINK_MS;
     mail.until_ms = cr_wall_ms() + link.life_ms;
     snprintf(mail.name, sizeof mail.name, "%s", whom);
-    snprintf(detail, sizeof detail, "%s, by mail to %s", mail.kind == CR_MAIL_PASSWORD ? "to set a password" : "invitation", mail.address);
+    snprintf(detail, sizeof detail, "%s, by mail to %s", mail.kind == CR_MAIL_PASSWORD ? N_("to set a password") : N_("invitation"), mail.address);
     CR_TRY(cr_db_begin(hub->db, err));
     CR_TRY(cr_audit_end(hub, who, link_rows(hub, &link, &mail, err), CR_AUDIT_LINK_MADE, whom, detail, err));
     wake(hub);

@@ -157,9 +157,13 @@ bool cr_notices_let_start(cr_request *req, const cr_lab *s) {
     const cr_breaker *b = cr_breaker_left(own, now) ? own : all;
     char message[400], span[40];
     /* What somebody else's server has said last is that person's, and administrators' (the users' page). */
-    snprintf(message, sizeof message, "%s failed, so none is tried for %s.%s%s",
-             b == own ? "your last starts have" : hub->profiles->n > 1 ? "the last starts of several people with this kind of server have" : "the last starts of several people have", cr_text_span(left, span, sizeof span),
-             b == own ? " The last one: " : "", b == own ? b->reason : "");
+    cr_text_span(left, span, sizeof span);
+    if (b == own)
+        snprintf(message, sizeof message, N_("your last starts have failed, so none is tried for %s. The last one: %s"), span, b->reason);
+    else if (hub->profiles->n > 1)
+        snprintf(message, sizeof message, N_("the last starts of several people with this kind of server have failed, so none is tried for %s."), span);
+    else
+        snprintf(message, sizeof message, N_("the last starts of several people have failed, so none is tried for %s."), span);
     cr_text_clean(message);
     return refuse(req, message, b == own ? "an administrator can look into the reason and let you try at once"
                                          : "administrators see this too, and can end the pause");

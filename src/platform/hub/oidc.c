@@ -143,7 +143,7 @@ static void fail_err(job *j, const cr_err *err) {
     bool away = err->status == CR_IO || err->status == CR_TIMEOUT || err->status == CR_BUSY;
     cr_log_often(CR_LOG_WARN, "sign-in by provider failed", "provider=%s from=%s error=\"%s\"", p->name, j->req->source, err->message);
     if (away) {
-        snprintf(message, sizeof message, "%s does not answer at the moment.", p->label);
+        snprintf(message, sizeof message, N_("%s does not answer at the moment."), p->label);
         cr_reply_header(j->req, "Retry-After", "10");
         fail(j, 503, message, "Nothing is wrong with your account here. Try again in a minute.");
         return;
@@ -154,7 +154,7 @@ static void fail_err(job *j, const cr_err *err) {
         return;
     }
     cr_pace_end(j->hub->oidc_pace, &j->hold, true, cr_now_ms());
-    snprintf(message, sizeof message, "The answer of %s was not accepted: %.300s.", p->label, err->message);
+    snprintf(message, sizeof message, N_("The answer of %s was not accepted: %.300s."), p->label, err->message);
     fail(j, err->status == CR_DENIED ? 403 : 502, message, err->hint);
 }
 
@@ -240,7 +240,7 @@ static bool may_try(job *j) {
         return true;
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait + 999) / 1000);
     cr_reply_header(j->req, "Retry-After", seconds);
-    snprintf(message, sizeof message, "Too many attempts. Try again in %s.", cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
+    snprintf(message, sizeof message, N_("Too many attempts. Try again in %s."), cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
     show_failure(j->req, 429, message, "", NULL, false);
     return false;
 }
@@ -306,7 +306,7 @@ static void begin_in_session(cr_request *req, const char *provider, int aim, con
         cr_reply_error(req, 404, "there is no such way to sign in", "");
         return;
     }
-    if (aim == PROVES && cr_github_is(cr_issuer_settings(issuer))) {
+    if (aim == PROVES && !cr_provider_asks_again(cr_issuer_settings(issuer))) {
         cr_reply_error(req, 400, "this provider cannot be told to ask you again", "an administrator can make a link with which you set a password");
         return;
     }
@@ -335,7 +335,7 @@ static cr_status note_sign_in(job *j, const cr_person *before, bool was_there, c
     char detail[CR_PROVIDER_NAME_MAX + 16];
     cr_actor who;
     cr_actor_person(j->req, person, &who);
-    snprintf(detail, sizeof detail, "provider %s", cr_issuer_settings(j->issuer)->name);
+    snprintf(detail, sizeof detail, N_("provider %s"), cr_issuer_settings(j->issuer)->name);
     if (!was_there)
         CR_TRY(cr_audit_write(j->hub, &who, CR_AUDIT_PERSON_MADE, person->name, detail, err));
     if (person->admin == (was_there && before->admin))
@@ -373,7 +373,7 @@ static void come_in(job *j, const cr_oidc_who *who) {
         return;
     }
     char how[CR_PROVIDER_NAME_MAX + 16];
-    snprintf(how, sizeof how, "provider %s", p->name);
+    snprintf(how, sizeof how, N_("provider %s"), p->name);
     const cr_session_login login = {p->issuer, who->subject, cr_oidc_sid(j->claims)};
     if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how, &login)) {
         const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->next_path);
@@ -416,7 +416,7 @@ static void link_identity(job *j, const cr_oidc_who *who) {
 static cr_status prove_rows(job *j, int64_t session_id, const cr_person *person, cr_err *err) {
     cr_actor actor;
     char detail[CR_PROVIDER_NAME_MAX + 16];
-    snprintf(detail, sizeof detail, "provider %s", cr_issuer_settings(j->issuer)->name);
+    snprintf(detail, sizeof detail, N_("provider %s"), cr_issuer_settings(j->issuer)->name);
     cr_actor_person(j->req, person, &actor);
     CR_TRY(cr_db_begin(j->hub->db, err));
     return cr_audit_end(j->hub, &actor, cr_session_prove(j->hub->db, session_id, cr_wall_ms(), err), CR_AUDIT_PROOF, person->name, detail, err);
@@ -435,7 +435,7 @@ static void prove(job *j, const cr_oidc_who *who) {
     if (status == CR_OK)
         status = cr_identity_find(j->hub->db, cr_issuer_settings(j->issuer), who->subject, &owner, &err);
     if (status == CR_NOT_FOUND || (status == CR_OK && owner.id != person.id)) {
-        cr_audit_refused(j->req, CR_AUDIT_PROOF, person.name, "another identity");
+        cr_audit_refused(j->req, CR_AUDIT_PROOF, person.name, N_("another identity"));
         fail(j, 403, "That is another identity than the one of this account.", "Sign in there as the person that you are here.");
         return;
     }
@@ -466,8 +466,8 @@ static void decide(job *j) {
         fail_err(j, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
-    cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, "membership missing");
+    cr_log(CR_LOG_INFO, N_("membership missing"), "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, N_("membership missing"));
     cr_refused_page(j->req, p, &who);
     job_free(j);
 }
@@ -479,7 +479,7 @@ static void on_userinfo(void *user, int status, const char *body, size_t n, cons
     if (failure)
         err = *failure;
     else if (status != 200)
-        (void)CR_FAIL(&err, status >= 500 ? CR_IO : CR_FORMAT, "its userinfo came with status %d", status);
+        (void)CR_FAIL(&err, status >= 500 ? CR_IO : CR_FORMAT, N_("its userinfo came with status %d"), status);
     else if (cr_oidc_merge_userinfo(j->claims, body, n, &err) == CR_OK) {
         decide(j);
         return;
@@ -563,7 +563,7 @@ static void on_tokens(void *user, int status, const char *body, size_t n, const 
     if (failure)
         err = *failure;
     else if (status >= 500)
-        (void)CR_FAIL(&err, CR_IO, "its token endpoint answered with status %d", status);
+        (void)CR_FAIL(&err, CR_IO, N_("its token endpoint answered with status %d"), status);
     else if (cr_github_is(cr_issuer_settings(j->issuer))) {
         if (cr_oidc_read_access(status, body, n, &j->req->arena, &j->tokens, &err) == CR_OK) {
             ask_github(j);
@@ -618,7 +618,7 @@ static void exchange(void *user, const cr_err *failure) {
 static void show_refusal(cr_request *req, const cr_provider *p, const char *error, bool proves) {
     char message[300];
     bool denied = strcmp(error, "access_denied") == 0;
-    snprintf(message, sizeof message, denied ? "%s says that you did not agree or may not use this service." : "%s did not let you in (%.60s).", p->label, error);
+    snprintf(message, sizeof message, denied ? N_("%s says that you did not agree or may not use this service.") : N_("%s did not let you in (%.60s)."), p->label, error);
     cr_log_often(CR_LOG_INFO, "provider refused", "provider=%s error=\"%.60s\" from=%s", p->name, error, req->source);
     show_failure(req, 403, message, "", p, proves);
 }
@@ -637,7 +637,7 @@ void cr_oidc_callback(cr_request *req) {
                 cr_pairs_count(&req->query, "iss") <= 1;
     if (!once || read_cookie(req, p, state, &begun, &err) != CR_OK) {
         cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
-        show_failure(req, 403, "This sign-in was not begun in this browser, was finished before, or took longer than ten minutes.", "Please begin again.", p, begun.aim == PROVES);
+        show_failure(req, 403, N_("This sign-in was not begun in this browser, was finished before, or took longer than ten minutes."), N_("Please begin again."), p, begun.aim == PROVES);
         return;
     }
     cr_gate_set_signin(req, NULL, 0);
@@ -646,7 +646,7 @@ void cr_oidc_callback(cr_request *req) {
         return;
     }
     if (!code || !code[0] || strlen(code) > CR_OIDC_CODE_MAX) {
-        show_failure(req, 400, "The provider's answer holds no code.", "Please begin again.", p, begun.aim == PROVES);
+        show_failure(req, 400, N_("The provider's answer holds no code."), N_("Please begin again."), p, begun.aim == PROVES);
         return;
     }
     job *j = job_new(req, issuer);

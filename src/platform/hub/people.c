@@ -15,18 +15,19 @@
 enum { PAGE_ROWS = 100 };
 
 static const char *server_word(cr_lab_state state) {
-    return state == CR_LAB_STOPPED ? "stopped" : state == CR_LAB_READY ? "running" : state == CR_LAB_WAITING ? "waiting in the queue"
-           : state == CR_LAB_STOPPING ? "stopping" : "starting";
+    return state == CR_LAB_STOPPED ? N_("stopped") : state == CR_LAB_READY ? N_("running") : state == CR_LAB_WAITING ? N_("waiting in the queue")
+           : state == CR_LAB_STOPPING ? N_("stopping") : N_("starting");
 }
 
-/* How many named servers of the person are not stopped: those are in memory. */
+/* How many named servers of the person are not stopped; none when it cannot be read. */
 static int further(const cr_hub *hub, int64_t user_id) {
     int n = 0;
-    void *value;
-    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
-        const cr_lab *s = value;
-        n += s->user_id == user_id && s->name[0] && s->state != CR_LAB_STOPPED;
-    }
+    cr_err err = CR_ERR_INIT;
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(hub->db, &q, &err, "SELECT count(*) FROM servers WHERE user_id = ? AND name > '' AND (running = 1 OR waiting_ms > 0)", "i", user_id) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "counting servers", &err);
+    else if (cr_query_next(&q))
+        n = (int)cr_query_int(&q, 0);
     return n;
 }
 
@@ -42,12 +43,12 @@ static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
     char state[64], address[CR_OIDC_SUBJECT_MAX + 1] = "";
     if (cr_mailing_is_on(hub) && cr_identity_address(hub->db, p->id, address, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking for an address", &err);
-    int others = further(hub, p->id), n = snprintf(state, sizeof state, "%s", !has ? "stopped" : server_word(s->state));
+    int others = further(hub, p->id), n = snprintf(state, sizeof state, "%s", !has ? N_("stopped") : server_word(s->state));
     if (others)
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
     return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
-                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", others || (has && s->state != CR_LAB_STOPPED),
+                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, N_("running"), others || (has && s->state != CR_LAB_STOPPED),
                      "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
                      "remove_problem", removal.problem, "address", address);
 }
@@ -149,14 +150,14 @@ void cr_people_invite(cr_request *req) {
         return;
     }
     if (what.name[0] && cr_person_find(cr_hub_of(req)->db, what.name, &other, &err) == CR_OK) {
-        show_people(req, 409, "This user name is taken.", "", "");
+        show_people(req, 409, N_("This user name is taken."), "", "");
         return;
     }
     const char *address = cr_request_field(req, "address");
     if (*address)
         mail_link(req, &what, what.name, address);
     else
-        show_link(req, &what, what.name[0] ? what.name : "a new person");
+        show_link(req, &what, what.name[0] ? what.name : N_("a new person"));
 }
 
 /* ---- buttons of a row ---- */
@@ -179,7 +180,7 @@ static void mail_password(cr_request *req, const cr_person *person) {
     if (cr_identity_address(cr_hub_of(req)->db, person->id, address, &err) != CR_OK)
         show_people(req, cr_http_status_of(&err), err.message, "", "");
     else if (!address[0])
-        show_people(req, 409, "No provider has verified an address of this person: give the link by hand.", "", "");
+        show_people(req, 409, N_("No provider has verified an address of this person: give the link by hand."), "", "");
     else
         mail_link(req, &link, person->name, address);
 }

@@ -22,9 +22,9 @@ static void on_group(void *user, const char *group) {
 }
 
 /* Of the person whose server it is, whoever asks. */
-static cr_status look(const cr_lab *s, seen *ret, cr_err *err) {
-    seen v = {.set = s->hub->profiles, .standard = -1};
-    CR_TRY(cr_groups_of(s->hub->db, s->user_id, on_group, &v, err));
+static cr_status look_as(cr_hub *hub, int64_t user_id, seen *ret, cr_err *err) {
+    seen v = {.set = hub->profiles, .standard = -1};
+    CR_TRY(cr_groups_of(hub->db, user_id, on_group, &v, err));
     for (int i = 0; i < v.set->n; i++) {
         v.at[i] = v.at[i] || !v.set->at[i].n_groups;
         v.n += v.at[i];
@@ -34,6 +34,8 @@ static cr_status look(const cr_lab *s, seen *ret, cr_err *err) {
     *ret = v;
     return CR_OK;
 }
+
+static cr_status look(const cr_lab *s, seen *ret, cr_err *err) { return look_as(s->hub, s->user_id, ret, err); }
 
 static cr_status nothing_open(cr_err *err) {
     CR_FAIL(err, CR_DENIED, "no profile is open to you, so there is no server to start");
@@ -212,6 +214,37 @@ cr_status cr_choice_for_start(cr_lab *s, cr_runner_start *start, cr_err *err) {
     s->memory_bytes = start->limits.memory_bytes;
     s->cpu_milli = start->limits.cpu_milli;
     return CR_OK;
+}
+
+/* ---- software ---- */
+
+cr_status cr_choice_software(cr_hub *hub, int64_t user_id, bool ret_open[CR_SOFTWARE_MAX], cr_err *err) {
+    seen v;
+    memset(ret_open, 0, CR_SOFTWARE_MAX * sizeof ret_open[0]);
+    if (!hub->profiles->n_software)
+        return CR_OK;
+    CR_TRY(look_as(hub, user_id, &v, err));
+    for (int i = 0; i < v.set->n; i++)
+        for (int k = 0; v.at[i] && k < v.set->n_software; k++)
+            ret_open[k] = ret_open[k] || cr_profile_may_give(&v.set->at[i], v.set->software[k].slug);
+    return CR_OK;
+}
+
+const char *cr_choice_whole_software(const cr_lab *s, char out[CR_PROFILE_SLUG_MAX + 1]) {
+    const cr_config *c = s->hub->config;
+    cr_profile_asked asked;
+    cr_profile_given given;
+    json_t *kept;
+    seen v;
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, 64 << 10);
+    out[0] = 0;
+    if (!s->hub->profiles->n_software || look(s, &v, NULL) != CR_OK || read_choice(&v, s->user_options, &asked, &kept, NULL) != CR_OK)
+        return out;
+    json_decref(kept);
+    if (cr_profile_apply(v.set, &asked, c->memory_bytes, (uint32_t)c->cpu_milli, &arena, &given, NULL) == CR_OK && given.software && given.software->whole)
+        snprintf(out, CR_PROFILE_SLUG_MAX + 1, "%s", given.software->slug);
+    return out;
 }
 
 /* ---- the page ---- */

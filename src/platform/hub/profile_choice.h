@@ -22,6 +22,11 @@ cr_status cr_choice_set_form(cr_lab *server, const cr_pairs *form, cr_err *err) 
  * CR_DENIED: nothing is. */
 cr_status cr_choice_for_start(cr_lab *server, cr_runner_start *start, cr_err *err) CR_MUST_USE;
 
+/* Which software environments of the profiles' file are open to a person: those of profiles that are. */
+cr_status cr_choice_software(cr_hub *hub, int64_t user_id, bool ret_open[CR_SOFTWARE_MAX], cr_err *err) CR_MUST_USE;
+/* That the server is started from as a whole, "" for Craton's own; by what is chosen now, so right while it starts. */
+const char *cr_choice_whole_software(const cr_lab *server, char out[CR_PROFILE_SLUG_MAX + 1]);
+
 /* The place of the profile that is chosen for the server, or of this name (NULL: as chosen); the default's when there is none such, 0 without
  * profiles. */
 int cr_choice_place(const cr_lab *server, const char *slug);

@@ -8,8 +8,8 @@ enum { LIST_ROWS = 200 };
 
 static const char *what_it_takes(const cr_provider_rule *r, char *buf, size_t size) {
     switch (r->kind) {
-    case CR_RULE_ALLOW_EMAIL: snprintf(buf, size, r->text[0] == '@' ? "a verified e-mail address that ends with %s" : "the verified e-mail address %s", r->text); return buf;
-    case CR_RULE_ALLOW_SUBJECT: return "to be named in the hub's settings";
+    case CR_RULE_ALLOW_EMAIL: snprintf(buf, size, r->text[0] == '@' ? N_("a verified e-mail address that ends with %s") : N_("the verified e-mail address %s"), r->text); return buf;
+    case CR_RULE_ALLOW_SUBJECT: return N_("to be named in the hub's settings");
     default: return r->text;
     }
 }
@@ -44,20 +44,20 @@ static const char *explain(const cr_provider *p, const cr_oidc_who *who, char *b
         }
     switch (best) {
     case CR_FIT_AUTHORITY:
-        snprintf(buf, size, "You are a member of the right group, but at another instance of the service: %.300s. Register at the instance that this hub uses.", value);
+        snprintf(buf, size, N_("You are a member of the right group, but at another instance of the service: %.300s. Register at the instance that this hub uses."), value);
         return buf;
     case CR_FIT_ROLE:
-        snprintf(buf, size, "You are in the right group, but with another role: %.300s. Ask the managers of the group for the role that is required.", value);
+        snprintf(buf, size, N_("You are in the right group, but with another role: %.300s. Ask the managers of the group for the role that is required."), value);
         return buf;
     case CR_FIT_SUBGROUP:
-        snprintf(buf, size, "You are in a part of the group (%.300s), but not in the group that is required.", value);
+        snprintf(buf, size, N_("You are in a part of the group (%.300s), but not in the group that is required."), value);
         return buf;
     default: break;
     }
     if (!who->has_groups)
-        return "No group at all was received for you. Either you are a member of none, or your application still waits for approval.";
+        return N_("No group at all was received for you. Either you are a member of none, or your application still waits for approval.");
     if (who->n_groups == 0)
-        return "You are a member of no group yet. If you have applied, your application still waits for approval.";
+        return N_("You are a member of no group yet. If you have applied, your application still waits for approval.");
     return "You are a member of other groups only. If you have applied for this one, your application still waits for approval; it may also have gone to "
            "another group by mistake.";
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/hub/lab.h"
 
 enum {
@@ -127,7 +128,7 @@ cr_status cr_people_remove(cr_hub *hub, const cr_actor *who, const cr_person *pe
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->user_id == person->id)
-            CR_TRY(cr_lab_stop(value, "The user was removed.", err));
+            CR_TRY(cr_lab_stop(value, N_("The user was removed."), err));
     cr_people_continue_removals(hub);
     return CR_OK;
 }
@@ -206,7 +207,7 @@ void cr_removals_on_minute(cr_hub *hub) {
 void cr_removals_text(cr_hub *hub, cr_buf *out) {
     cr_err err = CR_ERR_INIT;
     cr_query q = CR_QUERY_INIT;
-    if (cr_query_open(hub->db, &q, &err, "SELECT u.name, r.problem, r.attempts FROM removals r JOIN users u ON u.id = r.user_id ORDER BY u.name", "") != CR_OK)
+    if (cr_query_open(hub->db, &q, &err, "SELECT u.name, r.problem, r.attempts FROM removals r CROSS JOIN users u ON u.id = r.user_id ORDER BY u.name", "") != CR_OK)
         return;
     while (cr_query_next(&q)) {
         const char *problem = cr_query_text(&q, 1);

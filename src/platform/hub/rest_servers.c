@@ -3,14 +3,17 @@
 
 #include <stdlib.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
+#include "platform/hub/language.h"
+#include "platform/hub/languages.h"
 #include "platform/hub/named.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/profile_choice.h"
 #include "platform/hub/rest_time.h"
 
-enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000 };
+enum { ACTIVITY_FUTURE_MS = 59 * 60 * 1000, MESSAGE_MAX = 8 << 10 };
 
 /* ---- activity: kept in memory, written once a minute when it changed ---- */
 
@@ -153,29 +156,42 @@ static cr_status prepare(cr_request *req, const cr_person *person, cr_lab **serv
     return *name && title && *title ? cr_lab_set_title(*server, title, err) : CR_OK;
 }
 
+/* false: replied. */
+static bool begin(cr_request *req, cr_lab *s) {
+    const json_t *options = cr_rest_options_of(req);
+    cr_err err = CR_ERR_INIT;
+    if (s->state == CR_LAB_STOPPED)
+        s->cleaning = false;
+    if (s->state == CR_LAB_READY) {
+        cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
+        return false;
+    }
+    if (!cr_notices_let_start(req, s))
+        return false;
+    if ((!options || (s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING) || cr_choice_set(s, options, &err) == CR_OK) &&
+        cr_lab_start(s, &err) == CR_OK)
+        return true;
+    cr_reply_err(req, &err);
+    return false;
+}
+
+/* A named server that was made for this request goes again when it was refused: what is wrong does not count as one of the person's. */
 void cr_api_server_start(cr_request *req) {
     cr_person person;
     cr_lab *s;
     cr_err err = CR_ERR_INIT;
     if (!find_server(req, CR_SCOPE_START_SERVERS, &person, &s) || !cr_rest_check_options(req))
         return;
-    const json_t *options = cr_rest_options_of(req);
+    bool made = !s && *cr_rest_server_name(req);
     if (prepare(req, &person, &s, &err) != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
-    if (s->state == CR_LAB_STOPPED)
-        s->cleaning = false;
-    if (s->state == CR_LAB_READY)
-        cr_rest_reply(req, 400, "%s is already running", cr_rest_log_name(req, s));
-    else if (!cr_notices_let_start(req, s))
-        return;
-    else if ((options && (s->state == CR_LAB_STOPPED || s->state == CR_LAB_STOPPING) && cr_choice_set(s, options, &err) != CR_OK) ||
-             cr_lab_start(s, &err) != CR_OK)
-        cr_reply_err(req, &err);
-    else {
+    if (begin(req, s)) {
         cr_rest_note_other(req, CR_AUDIT_SERVER_STARTED, s);
         cr_reply_empty(req, 202);
+    } else if (made && cr_lab_remove(s, &err) != CR_OK) {
+        cr_log_err(CR_LOG_WARN, "taking back a server that was refused", &err);
     }
 }
 
@@ -212,6 +228,7 @@ void cr_api_server_stop(cr_request *req) {
 typedef struct watcher {
     cr_lab_listener listener;
     cr_stream *stream;
+    const cr_texts *texts;    /* of a page of ours, in its reader's language; NULL: English, as for programs */
 } watcher;
 
 static void on_gone(void *user) {
@@ -220,9 +237,19 @@ static void on_gone(void *user) {
     free(w);
 }
 
+static void translate(json_t *event, const cr_texts *texts) {
+    cr_auto_buf cr_buf said;
+    cr_buf_init(&said, MESSAGE_MAX);
+    cr_texts_say(texts, json_string_value(json_object_get(event, "message")), &said);
+    if (!said.failed)
+        json_object_set_new(event, "message", json_string(cr_buf_str(&said)));
+}
+
 static void on_change(void *user, const cr_lab *s) {
     watcher *w = user;
     json_t *event = cr_lab_progress(s);
+    if (w->texts)
+        translate(event, w->texts);
     cr_stream_send(w->stream, event);
     json_decref(event);
     if (s->state == CR_LAB_READY || s->state == CR_LAB_STOPPED) {
@@ -256,6 +283,8 @@ void cr_api_progress(cr_request *req) {
         free(w);
         return;
     }
+    if (c->signed_in && cr_pairs_get(&req->query, "page"))
+        w->texts = cr_site_languages(cr_hub_of(req)->site)->at[cr_language_of(req)].texts;
     cr_lab_listen(s, &w->listener, on_change, w);
     on_change(w, s);
 }

@@ -18,11 +18,19 @@ enum { NOTE_MAX = 1023 };
 
 /* ---- uses: in memory, written every minute and before somebody looks ---- */
 
+static cr_status use_rows(cr_hub *hub, cr_err *err) {
+    for (int i = 0; i < hub->n_token_uses; i++)
+        CR_TRY(cr_token_note_use(hub->db, hub->token_uses[i].id, hub->token_uses[i].ms, err));
+    return CR_OK;
+}
+
 void cr_tokens_write_uses(cr_hub *hub) {
     cr_err err = CR_ERR_INIT;
-    cr_status status = CR_OK;
-    for (int i = 0; status == CR_OK && i < hub->n_token_uses; i++)
-        status = cr_token_note_use(hub->db, hub->token_uses[i].id, hub->token_uses[i].ms, &err);
+    if (!hub->n_token_uses)
+        return;
+    cr_status status = cr_db_begin(hub->db, &err);
+    if (status == CR_OK)
+        status = cr_db_end(hub->db, use_rows(hub, &err), &err);
     if (status != CR_OK)
         cr_log_err(CR_LOG_WARN, "noting the use of tokens", &err);
     hub->n_token_uses = 0;
@@ -334,7 +342,9 @@ void cr_api_token_make(cr_request *req) {
         return;
     }
     if (c->token.client[0]) {      /* it would outlive the sign-in, and could hold more */
-        cr_reply_error(req, 403, "a program that somebody has signed in to makes no tokens", "make one at /hub/token");
+        char hint[CR_URL_MAX];
+        snprintf(hint, sizeof hint, "make one at %s/hub/token", cr_hub_of(req)->hub_url);
+        cr_reply_error(req, 403, "a program that somebody has signed in to makes no tokens", hint);
         return;
     }
     if (!find_new_owner(req, &person) || !check_texts(req, "roles") || !check_texts(req, "scopes") || !read_life(req, &life_s))

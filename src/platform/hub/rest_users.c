@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/visits.h"
 #include "platform/identity/groups.h"
 
 /* ---- the model ---- */
@@ -125,6 +126,8 @@ json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
 /* GET /hub/api/user: who holds this token? 403 for an unknown one comes from the gate (never 401: clients sign out on 403 only). */
 void cr_api_user(cr_request *req) {
     cr_caller *c = cr_caller_of(req);
+    if (!cr_visits_note(req))
+        return;
     if (c->service) {
         cr_api_service_self(req);
         return;
@@ -159,46 +162,61 @@ void cr_api_user_get(cr_request *req) {
 
 /* ---- the list ---- */
 
-/* ?1: with (1) or without (0) a running server, -1 both. ?2: part of the name, searched as it is, without wildcards: those could keep the
- * database busy for long. ?3, ?4: who may be seen, JSON lists of names and of groups; NULL: everybody. Who is being removed is gone. */
+/* Which people, by their servers; with statements of their own, since the page of those who work must not look at all the others, and the page of
+ * all not beyond itself. */
+typedef enum listed_state { LISTED_ALL, LISTED_INACTIVE, LISTED_ACTIVE, LISTED_STATES } listed_state;
+#define WORKING "(SELECT user_id FROM servers WHERE running = 1 UNION SELECT user_id FROM servers WHERE waiting_ms > 0) "
+#define FROM_ALL "FROM users u WHERE "
+#define FROM_INACTIVE "FROM users u WHERE u.id NOT IN " WORKING "AND "
+#define FROM_ACTIVE "FROM users u WHERE u.id IN " WORKING "AND "
+/* ?1: part of the name, searched as it is, without wildcards: those could keep the database busy for long. ?2, ?3: who may be seen, JSON lists of
+ * names and of groups; NULL: everybody. Who is being removed is gone. */
 #define LISTED \
-    "FROM users u WHERE (?1 < 0 OR EXISTS (SELECT 1 FROM servers s WHERE s.user_id = u.id AND (s.running = 1 OR s.waiting_ms > 0)) = ?1) " \
-    "AND (?2 IS NULL OR instr(u.name, lower(?2)) > 0) AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id) " \
-    "AND (?3 IS NULL OR u.name IN (SELECT value FROM json_each(?3)) OR u.id IN (" \
-    "SELECT i.user_id FROM json_each(?4) j CROSS JOIN memberships m ON m.name = j.value CROSS JOIN identities i ON i.id = m.identity_id " \
-    "UNION SELECT gm.user_id FROM json_each(?4) j CROSS JOIN groups g ON g.name = j.value CROSS JOIN group_members gm ON gm.group_id = g.id)) "
-#define LIST_BY(order) "SELECT " CR_PERSON_COLUMNS ", count(*) OVER () " LISTED "ORDER BY " order " LIMIT ?5 OFFSET ?6"
+    "(?1 IS NULL OR instr(u.name, lower(?1)) > 0) AND NOT EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id) " \
+    "AND (?2 IS NULL OR u.name IN (SELECT value FROM json_each(?2)) OR u.id IN (" \
+    "SELECT i.user_id FROM json_each(?3) j CROSS JOIN memberships m ON m.name = j.value CROSS JOIN identities i ON i.id = m.identity_id " \
+    "UNION SELECT gm.user_id FROM json_each(?3) j CROSS JOIN groups g ON g.name = j.value CROSS JOIN group_members gm ON gm.group_id = g.id)) "
+#define LIST_BY(from, order) "SELECT " CR_PERSON_COLUMNS " " from LISTED "ORDER BY " order " LIMIT ?4 OFFSET ?5"
+#define LISTS_BY(order) {LIST_BY(FROM_ALL, order), LIST_BY(FROM_INACTIVE, order), LIST_BY(FROM_ACTIVE, order)}
 
-static const struct { const char *name, *sql; } list_orders[] = {
-    {"id", LIST_BY("u.id")},
-    {"-id", LIST_BY("u.id DESC")},
-    {"name", LIST_BY("u.name")},
-    {"-name", LIST_BY("u.name DESC")},
-    {"last_activity", LIST_BY("u.last_activity_ms, u.id")},
-    {"-last_activity", LIST_BY("u.last_activity_ms DESC, u.id")},
+static const struct { const char *name, *sql[LISTED_STATES]; } list_orders[] = {
+    {"id", LISTS_BY("u.id")},
+    {"-id", LISTS_BY("u.id DESC")},
+    {"name", LISTS_BY("u.name")},
+    {"-name", LISTS_BY("u.name DESC")},
+    {"last_activity", LISTS_BY("u.last_activity_ms, u.id")},
+    {"-last_activity", LISTS_BY("u.last_activity_ms DESC, u.id")},
 };
 
-/* NULL: replied. */
-static const char *list_sql(cr_request *req) {
-    const char *sort = cr_pairs_get(&req->query, "sort");
-    for (size_t i = 0; i < CR_ARRAY_LEN(list_orders); i++)
-        if (!sort || !*sort || strcmp(sort, list_orders[i].name) == 0)
-            return list_orders[i].sql;
-    cr_rest_reply(req, 400, "sort must be 'id', 'name', or 'last_activity', not '%.80s'", sort);
-    return NULL;
-}
+static const char *const list_counts[LISTED_STATES] = {
+    "SELECT count(*) " FROM_ALL LISTED, "SELECT count(*) " FROM_INACTIVE LISTED, "SELECT count(*) " FROM_ACTIVE LISTED,
+};
 
 typedef struct listing {
-    int64_t running;
+    listed_state state;
     const char *filter;
     const char *names, *groups;         /* NULL: everybody */
     cr_rest_page page;
 } listing;
 
-/* A page past the end has no row that could say it. */
+/* NULL: replied. */
+static const char *list_sql(cr_request *req, const listing *l) {
+    const char *sort = cr_pairs_get(&req->query, "sort");
+    for (size_t i = 0; i < CR_ARRAY_LEN(list_orders); i++)
+        if (!sort || !*sort || strcmp(sort, list_orders[i].name) == 0)
+            return list_orders[i].sql[l->state];
+    cr_rest_reply(req, 400, "sort must be 'id', 'name', or 'last_activity', not '%.80s'", sort);
+    return NULL;
+}
+
 static cr_status count_listed(cr_db *db, const listing *l, int64_t *ret_total, cr_err *err) {
+    bool all = l->state == LISTED_ALL && !l->filter && !l->names;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT count(*) " LISTED, "ittt", l->running, l->filter, l->names, l->groups));
+    /* Of everybody there is an index to count, without a look at each. */
+    if (all)
+        CR_TRY(cr_query_open(db, &q, err, "SELECT (SELECT count(*) FROM users) - (SELECT count(*) FROM removals)", ""));
+    else
+        CR_TRY(cr_query_open(db, &q, err, list_counts[l->state], "ttt", l->filter, l->names, l->groups));
     while (cr_query_next(&q))
         *ret_total = cr_query_int(&q, 0);
     return cr_query_end(&q, err);
@@ -208,14 +226,12 @@ static cr_status read_listed(cr_db *db, const char *sql, const listing *l, cr_pe
                              cr_err *err) {
     int n = 0;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, sql, "itttii", l->running, l->filter, l->names, l->groups, l->page.limit, l->page.offset));
-    while (n < CR_REST_LIST_MAX && cr_query_next(&q)) {
+    CR_TRY(cr_query_open(db, &q, err, sql, "tttii", l->filter, l->names, l->groups, l->page.limit, l->page.offset));
+    while (n < CR_REST_LIST_MAX && cr_query_next(&q))
         cr_person_read(&q, &page[n++]);
-        *ret_total = cr_query_int(&q, CR_PERSON_N_COLUMNS);
-    }
     CR_TRY(cr_query_end(&q, err));
     *ret_n = n;
-    return n == 0 && l->page.offset > 0 ? count_listed(db, l, ret_total, err) : CR_OK;
+    return l->page.wanted ? count_listed(db, l, ret_total, err) : CR_OK;
 }
 
 /* What is asked for; false: replied. */
@@ -225,10 +241,17 @@ static bool read_listing(cr_request *req, listing *l) {
     if (!cr_rest_read_page(req, &l->page))
         return false;
     l->filter = cr_pairs_get(&req->query, "name_filter");
-    l->running = !state || !*state ? -1 : strcmp(state, "inactive") == 0 ? 0 : strcmp(state, "ready") == 0 || strcmp(state, "active") == 0 ? 1 : -2;
-    if (l->running == -2)
+    if (!state || !*state)
+        l->state = LISTED_ALL;
+    else if (strcmp(state, "inactive") == 0)
+        l->state = LISTED_INACTIVE;
+    else if (strcmp(state, "ready") == 0 || strcmp(state, "active") == 0)
+        l->state = LISTED_ACTIVE;
+    else {
         cr_rest_reply(req, 400, "Unrecognized state filter: '%.80s'", state);
-    return l->running != -2;
+        return false;
+    }
+    return true;
 }
 
 void cr_api_users(cr_request *req) {
@@ -243,7 +266,7 @@ void cr_api_users(cr_request *req) {
     }
     if (!read_listing(req, &l))
         return;
-    const char *sql = list_sql(req);
+    const char *sql = list_sql(req, &l);
     if (!sql || !cr_rest_filter(req, CR_SCOPE_LIST_USERS, CR_SCOPE_USER, &l.names) ||
         !cr_rest_filter(req, CR_SCOPE_LIST_USERS, CR_SCOPE_GROUP, &l.groups))
         return;
@@ -439,6 +462,8 @@ void cr_api_user_change(cr_request *req) {
         cr_reply_error(req, 400, "only name and admin can be changed here", "groups have calls of their own: POST /hub/api/groups/GROUP/users");
         return;
     }
+    if (*name)
+        cr_labs_sweep(hub);      /* who knows that a server is being removed is its record */
     if (*name && !cr_lab_forget(hub, p.id)) {
         cr_rest_reply(req, 400, "%s's server is running: stop it before the name is changed", p.name);
         return;

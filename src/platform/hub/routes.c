@@ -4,6 +4,7 @@
 #include "platform/hub/auditing.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/figures.h"
+#include "platform/hub/language.h"
 #include "platform/hub/notices.h"
 
 const cr_route cr_hub_routes[] = {
@@ -33,7 +34,9 @@ const cr_route cr_hub_routes[] = {
     {CR_POST,             "/hub/again/:provider",             CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_again_provider},
     {CR_GET,              "/hub/password",                    CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_password_form},
     {CR_POST,             "/hub/password",                    CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_password_post},
+    {CR_POST,             "/hub/login/language",              CR_ROUTE_PAGE_OPEN,   CR_CSRF_PRE,      cr_language_open_post},
     /* a person's pages */
+    {CR_POST,             "/hub/language",                    CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_language_post},
     {CR_GET,              "/hub/home",                        CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_home},
     {CR_GET,              "/hub/spawn",                       CR_ROUTE_PAGE,        CR_CSRF_NONE,     cr_spawn_form},
     {CR_POST,             "/hub/spawn",                       CR_ROUTE_PAGE,        CR_CSRF_SESSION,  cr_spawn_post},

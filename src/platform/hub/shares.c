@@ -204,11 +204,10 @@ cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_
         status = cr_share_remove(hub->db, which, ret_n, err);
     if (status != CR_OK || t.n == 0)
         return cr_db_end(hub->db, status, err);
-    CR_TRY(cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
-                        strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err));
     if (!which->codes)
         put_guests_out(hub, t.server_id);
-    return CR_OK;
+    return cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
+                        strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err);
 }
 
 cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int64_t group_id, const char *names, cr_err *err) {
@@ -229,9 +228,9 @@ cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int6
     if (t.n == left.n && strcmp(t.scopes, left.scopes) == 0)      /* nothing of that was held */
         return cr_db_end(db, status, err);
     snprintf(t.detail, sizeof t.detail, "server %s/%s, %s", s->user, s->name, names);
-    CR_TRY(cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err));
-    put_guests_out(cr_hub_of(req), s->id);
-    return CR_OK;
+    if (status == CR_OK)
+        put_guests_out(cr_hub_of(req), s->id);
+    return cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err);
 }
 
 /* ---- codes ---- */

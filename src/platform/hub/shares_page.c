@@ -223,7 +223,7 @@ static bool read_offer(cr_request *req, const char *code, offer *o) {
     cr_err err = CR_ERR_INIT;
     if (cr_share_code_find(cr_hub_of(req)->db, code, keep, o, &err) != CR_OK) {
         if (err.status == CR_NOT_FOUND)
-            cr_audit_refused(req, CR_AUDIT_SHARE_ACCEPTED, "", "a link that is wrong, taken away or too old");
+            cr_audit_refused(req, CR_AUDIT_SHARE_ACCEPTED, "", N_("a link that is wrong, taken away or too old"));
         cr_reply_err(req, &err);
         return false;
     }

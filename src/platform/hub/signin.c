@@ -90,7 +90,7 @@ static bool may_try(hash_job *j, const char *name, const char *device, char mess
     int64_t wait = cr_throttle_begin(cr_hub_of(j->req)->throttle, name, j->req->source, device, cr_now_ms(), &j->attempt);
     if (!wait)
         return true;
-    snprintf(message, 96, "Too many attempts. Try again in %s.", cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
+    snprintf(message, 96, N_("Too many attempts. Try again in %s."), cr_text_duration((wait + 999) / 1000 * 1000, text, sizeof text));
     snprintf(seconds, sizeof seconds, "%lld", (long long)((wait + 999) / 1000));
     cr_reply_header(j->req, "Retry-After", seconds);
     return false;
@@ -174,8 +174,8 @@ static void after_login(hash_job *j) {
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s from=%s", j->name, j->req->source);
         cr_figures_sign_in(hub, false);
         /* A name that nobody has may be a password in the wrong field. */
-        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, j->owner ? j->person.name : "", !j->owner ? "unknown user name" : j->right ? "disabled" : "password");
-        show_login(j->req, 403, "User name or password is wrong.", "");
+        cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, j->owner ? j->person.name : "", !j->owner ? N_("unknown user name") : j->right ? "disabled" : "password");
+        show_login(j->req, 403, N_("User name or password is wrong."), "");
         return;
     }
     cr_throttle_end(hub->throttle, &j->attempt, CR_ATTEMPT_RIGHT);
@@ -186,7 +186,7 @@ static void after_login(hash_job *j) {
 void cr_login_post(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     if (cr_caller_of(req)->stale_form) {
-        show_login(req, 403, "This sign-in page was too old or your browser did not keep its cookie.", "Please sign in again.");
+        show_login(req, 403, N_("This sign-in page was too old or your browser did not keep its cookie."), N_("Please sign in again."));
         return;
     }
     hash_job *j = job_new(req, after_login);
@@ -226,12 +226,25 @@ void cr_login_post(cr_request *req) {
 
 /* ---- sign out ---- */
 
+/* By a link or a window of another site, which would sign somebody out unseen. The person's own server may: JupyterLab's Log Out comes from there. */
+static bool leads_here_from_elsewhere(const cr_request *req) {
+    const char *site = cr_request_header(req, "Sec-Fetch-Site"), *from = cr_request_header(req, "Referer");
+    char own[CR_URL_MAX];
+    if (!(req->method & (CR_GET | CR_HEAD)) || (site ? strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0 : !from))
+        return false;
+    const char *hub = cr_hub_of(req)->hub_origin;
+    cr_url_user_origin(cr_hub_of(req)->config, cr_caller_of(req)->person.account, own, sizeof own);
+    size_t n = from ? strcspn(from, "/") : 0;      /* of the scheme; then its two slashes and the host */
+    n = from && cr_starts_with(from + n, "//") ? n + 2 + strcspn(from + n + 2, "/") : 0;
+    return !n || ((strlen(own) != n || strncmp(from, own, n) != 0) && (strlen(hub) != n || strncmp(from, hub, n) != 0));
+}
+
 /* Also the server's own cookie has to go: the browser passes through the server's logout page, which comes back here. */
 void cr_logout(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_caller *c = cr_caller_of(req);
-    if (!c->signed_in) {
-        cr_site_page(req, 200, "signed_out", json_pack("{s:o}", "providers", cr_oidc_ways_out(hub)));
+    if (!c->signed_in || leads_here_from_elsewhere(req)) {
+        cr_site_page(req, 200, "signed_out", json_pack("{s:b, s:o}", "ask", c->signed_in, "providers", cr_oidc_ways_out(hub)));
         return;
     }
     cr_err err = CR_ERR_INIT;
@@ -311,7 +324,7 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
             return CR_FAIL(err, CR_CONFLICT, "the account %s is disabled", j->person.name);
         CR_TRY(cr_person_set_password(hub->db, j->person.id, j->made, err));
         cr_actor_person(j->req, &j->person, &who);
-        return cr_audit_write(hub, &who, CR_AUDIT_PASSWORD, j->person.name, "by a link", err);
+        return cr_audit_write(hub, &who, CR_AUDIT_PASSWORD, j->person.name, N_("by a link"), err);
     }
     memset(&j->person, 0, sizeof j->person);
     snprintf(j->person.name, sizeof j->person.name, "%s", j->name);
@@ -319,7 +332,7 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
     j->person.admin = what->kind == CR_ONETIME_ADMIN;
     CR_TRY(cr_person_add(hub->db, &j->person, err));
     cr_actor_person(j->req, &j->person, &who);
-    CR_TRY(cr_audit_write(hub, &who, CR_AUDIT_PERSON_MADE, j->person.name, j->person.admin ? "administrator, by a link" : "by an invitation", err));
+    CR_TRY(cr_audit_write(hub, &who, CR_AUDIT_PERSON_MADE, j->person.name, j->person.admin ? N_("administrator, by a link") : N_("by an invitation"), err));
     return put_into_group(hub, &who, what->group, &j->person, err);
 }
 
@@ -333,7 +346,7 @@ static void after_join(hash_job *j) {
     if (status == CR_OK)
         status = cr_db_end(hub->db, join_rows(hub, j, &what, &err), &err);
     if (status == CR_EXISTS) {
-        show_join(j->req, 409, &what, j->name, err.message, "Choose another user name.");
+        show_join(j->req, 409, &what, j->name, err.message, N_("Choose another user name."));
         return;
     }
     if (status != CR_OK) {
@@ -341,7 +354,7 @@ static void after_join(hash_job *j) {
         return;
     }
     cr_log(CR_LOG_INFO, "one-time link used", "user=%s admin=%d", j->person.name, j->person.admin);
-    if (sign_in(j->req, &j->person, "one-time link"))
+    if (sign_in(j->req, &j->person, N_("one-time link")))
         cr_reply_redirect(j->req, 303, "/hub/home");
 }
 
@@ -351,7 +364,7 @@ void cr_join_post(cr_request *req) {
         return;
     const char *typed = what.name[0] ? what.name : cr_request_field(req, "username"), *password = cr_request_field(req, "password");
     if (cr_caller_of(req)->stale_form) {
-        show_join(req, 403, &what, typed, "This page was too old or your browser did not keep its cookie.", "Please send it again.");
+        show_join(req, 403, &what, typed, N_("This page was too old or your browser did not keep its cookie."), N_("Please send it again."));
         return;
     }
     hash_job *j = job_new(req, after_join);
@@ -411,7 +424,7 @@ static void after_password(hash_job *j) {
     const cr_caller *c = cr_caller_of(j->req);
     cr_throttle_end(hub->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
     if (!j->right) {
-        show_password(j->req, 403, "Your present password is wrong.");
+        show_password(j->req, 403, N_("Your present password is wrong."));
         return;
     }
     cr_actor who;
@@ -424,7 +437,7 @@ static void after_password(hash_job *j) {
         cr_reply_err(j->req, &err);
         return;
     }
-    if (sign_in(j->req, &c->person, "change of the password"))
+    if (sign_in(j->req, &c->person, N_("change of the password")))
         cr_reply_redirect(j->req, 303, "/hub/home");
 }
 
@@ -434,7 +447,7 @@ static bool password_was_right(hash_job *j) {
     cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
     if (j->right)
         return true;
-    show_password(j->req, 403, "Your present password is wrong.");
+    show_password(j->req, 403, N_("Your present password is wrong."));
     return false;
 }
 
@@ -456,7 +469,7 @@ static void after_unlink(hash_job *j) {
     if (status == CR_OK)
         status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_audit_end(hub, &who, cr_identity_unlink(hub->db, id, me->id, &err), CR_AUDIT_WAY_IN, me->name, "an identity was disconnected", &err);
+        status = cr_audit_end(hub, &who, cr_identity_unlink(hub->db, id, me->id, &err), CR_AUDIT_WAY_IN, me->name, N_("an identity was disconnected"), &err);
     if (status != CR_OK) {
         show_password(j->req, cr_status_http(status), err.message);
         return;
@@ -468,7 +481,7 @@ static void after_unlink(hash_job *j) {
 static void with_password(cr_request *req, void (*then)(hash_job *)) {
     const cr_person *me = &cr_caller_of(req)->person;
     if (!me->password[0]) {
-        show_password(req, 403, "Your account has no password yet. Ask an administrator for a link to set one.");
+        show_password(req, 403, N_("Your account has no password yet. Ask an administrator for a link to set one."));
         return;
     }
     hash_job *j = job_new(req, then);
@@ -490,7 +503,7 @@ static void with_password(cr_request *req, void (*then)(hash_job *)) {
 
 static void after_ask(hash_job *j) {
     cr_throttle_end(cr_hub_of(j->req)->throttle, &j->attempt, j->right ? CR_ATTEMPT_RIGHT : CR_ATTEMPT_WRONG);
-    j->asked(j->req, j->right ? 200 : 403, j->right ? "" : "The password is wrong.");
+    j->asked(j->req, j->right ? 200 : 403, j->right ? "" : N_("The password is wrong."));
 }
 
 void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then) {

@@ -24,7 +24,7 @@ static void add_row(void *user, const cr_token_row *row) {
         return;
     }
     char made[40], used[40], left[40], at[CR_SERVICE_NAME_MAX + 40];
-    snprintf(at, sizeof at, "Your sign-in at the service %s", row->client ? row->client : "");
+    snprintf(at, sizeof at, N_("Your sign-in at the service %s"), row->client ? row->client : "");
     json_t *scopes = row->scopes ? json_loads(row->scopes, 0, NULL) : NULL;
     json_array_append_new(r->list, json_pack("{s:I, s:s, s:s, s:s, s:s, s:o*}", "id", (json_int_t)row->id, "note", row->client ? at : row->note ? row->note : "", "made",
                                              cr_text_span(CR_MAX(r->now - row->created_ms, 0), made, sizeof made), "used",
@@ -88,7 +88,7 @@ static cr_status make(cr_request *req, json_t **ret_model, cr_err *err) {
     json_t *scopes = read_scopes(cr_request_field(req, "scopes"));
     cr_status status = json_array_size(scopes) > CR_SCOPE_TEXTS_MAX
                            ? CR_FAIL(err, CR_LIMIT, "at most %d scopes", CR_SCOPE_TEXTS_MAX)
-                           : cr_rest_issue_token(req, &cr_caller_of(req)->person, scopes, days * DAY_S, note[0] ? note : "Made in the browser", ret_model, err);
+                           : cr_rest_issue_token(req, &cr_caller_of(req)->person, scopes, days * DAY_S, note[0] ? note : N_("Made in the browser"), ret_model, err);
     json_decref(scopes);
     return status;
 }

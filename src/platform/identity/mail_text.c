@@ -9,18 +9,18 @@
 
 enum { LOCAL_MAX = 64, LABEL_MAX = 63 };
 
-/* {words} are put in; see value_of(). */
+/* {words} are put in; see add_value(). */
 static const struct { const char *kind, *subject, *body; } texts[] = {
-    [CR_MAIL_INVITE] = {"invite", "Your account at {hub}",
-                        "Hello{name},\n\nyou are invited to use the hub at {hub}\n\n"
+    [CR_MAIL_INVITE] = {"invite", N_("Your account at {hub}"),
+                        N_("Hello{name},\n\nyou are invited to use the hub at {hub}\n\n"
                         "Open this address, and choose a password:\n\n    {link}\n\n"
                         "It works once, for {life}. Whoever has it can take your place: pass it on to nobody.\n\n"
-                        "If you did not expect this, do nothing: without you there is no account.\n"},
-    [CR_MAIL_PASSWORD] = {"password", "A new password for {hub}",
-                          "Hello{name},\n\nan administrator of the hub at {hub} sends you this link, with which you set a new password:\n\n    {link}\n\n"
+                        "If you did not expect this, do nothing: without you there is no account.\n")},
+    [CR_MAIL_PASSWORD] = {"password", N_("A new password for {hub}"),
+                          N_("Hello{name},\n\nan administrator of the hub at {hub} sends you this link, with which you set a new password:\n\n    {link}\n\n"
                           "It works once, for {life}. Whoever has it can sign in as you: pass it on to nobody.\n\n"
-                          "If you did not ask for it, tell your administrator; your password stays as it is until the link is used.\n"},
-    [CR_MAIL_TEST] = {"test", "A test of {hub}", "Hello,\n\nthe hub at {hub} can send mail: this is one.\n"},
+                          "If you did not ask for it, tell your administrator; your password stays as it is until the link is used.\n")},
+    [CR_MAIL_TEST] = {"test", N_("A test of {hub}"), N_("Hello,\n\nthe hub at {hub} can send mail: this is one.\n")},
 };
 
 const char *cr_mail_kind_text(cr_mail_kind kind) { return texts[kind].kind; }
@@ -110,23 +110,88 @@ static bool is_plain(const char *s) {
 }
 
 static void add_value(const cr_mail_words *w, const char *name, size_t n, cr_buf *out) {
-    if (n == 4 && memcmp(name, "name", 4) == 0)
-        cr_buf_addf(out, "%s%s", w->name[0] ? " " : "", w->name);
-    else
-        cr_buf_adds(out, n == 3 ? w->hub : name[1] == 'i' && name[2] == 'n' ? w->link : w->life);
+    const struct { const char *name, *value; } values[] = {{"hub", w->hub}, {"link", w->link}, {"name", w->name}};
+    if (n == 4 && memcmp(name, "life", 4) == 0)
+        cr_texts_say(w->texts, w->life, out);
+    for (size_t i = 0; i < CR_ARRAY_LEN(values); i++)
+        if (strlen(values[i].name) == n && memcmp(values[i].name, name, n) == 0)
+            cr_buf_addf(out, "%s%s", i == 2 && w->name[0] ? " " : "", values[i].value);
 }
 
-/* One of the table's texts, with CRLF for its line ends. */
+/* One of the table's texts in the reader's language, with CRLF for its line ends. */
 static void expand(const cr_mail_words *w, const char *text, cr_buf *out) {
-    for (const char *p = text; *p; p++) {
-        if (*p == '{') {
-            size_t n = strcspn(p + 1, "}");
+    for (const char *p = cr_texts_get(w->texts, text); *p; p++) {
+        size_t n = *p == '{' ? strcspn(p + 1, "}\n") : 0;
+        if (*p == '{' && p[n + 1] == '}') {
             add_value(w, p + 1, n, out);
             p += n + 1;
         } else {
             cr_buf_adds(out, *p == '\n' ? "\r\n" : (char[]){*p, 0});
         }
     }
+}
+
+/* ---- letters that ASCII does not have ---- */
+
+static bool is_ascii(const char *s) {
+    for (; *s; s++)
+        if ((unsigned char)*s >= 0x80)
+            return false;
+    return true;
+}
+
+static void add_base64(cr_buf *out, const char *s, size_t n) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *p = (const unsigned char *)s;
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned v = p[i] << 16 | (i + 1 < n ? p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        cr_buf_addc(out, digits[v >> 18]);
+        cr_buf_addc(out, digits[v >> 12 & 63]);
+        cr_buf_addc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');
+        cr_buf_addc(out, i + 2 < n ? digits[v & 63] : '=');
+    }
+}
+
+/* One line; another one from a catalogue would be a header of its own. As encoded words of at most 75 bytes, none of which cuts a letter. */
+static void add_subject(const cr_mail_words *w, const char *subject, cr_buf *out) {
+    enum { PIECE = 42 };
+    cr_auto_buf cr_buf line;
+    cr_buf_init(&line, 2 * CR_MAIL_URL_MAX);
+    expand(w, subject, &line);
+    for (char *p = line.data; p && *p; p++)
+        *p = (unsigned char)*p < ' ' ? ' ' : *p;
+    const char *s = cr_buf_str(&line);
+    if (is_ascii(s)) {
+        cr_buf_adds(out, s);
+        return;
+    }
+    for (size_t n = strlen(s), piece; n; s += piece, n -= piece) {
+        piece = CR_MIN(n, (size_t)PIECE);
+        while (piece < n && ((unsigned char)s[piece] & 0xC0) == 0x80)
+            piece--;
+        cr_buf_adds(out, "=?UTF-8?B?");
+        add_base64(out, s, piece);
+        cr_buf_adds(out, piece < n ? "?=\r\n " : "?=");
+    }
+}
+
+static void add_body(const cr_mail_words *w, const char *text, cr_buf *out) {
+    enum { LINE = 57 };      /* 76 digits */
+    cr_auto_buf cr_buf body;
+    cr_buf_init(&body, CR_MAIL_TEXT_MAX / 2);
+    expand(w, text, &body);
+    bool ascii = is_ascii(cr_buf_str(&body));
+    cr_buf_addf(out, "Content-Language: %s\r\nContent-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: %s\r\n\r\n", cr_texts_language(w->texts),
+                ascii ? "us-ascii" : "utf-8", ascii ? "7bit" : "base64");
+    if (ascii)
+        cr_buf_add(out, cr_buf_str(&body), body.len);
+    for (size_t i = 0; !ascii && i < body.len; i += LINE) {
+        add_base64(out, body.data + i, CR_MIN(body.len - i, (size_t)LINE));
+        cr_buf_adds(out, "\r\n");
+    }
+    out->failed = out->failed || body.failed;
+    if (body.data)
+        explicit_bzero(body.data, body.len);      /* the link */
 }
 
 /* RFC 5322 3.3, in UTC; strftime would speak the locale's language. */
@@ -147,13 +212,10 @@ cr_status cr_mail_text(const cr_mail_words *w, cr_buf *out, cr_err *err) {
             return CR_FAIL(err, CR_INVALID, "a mail cannot hold a value that is long, or is not plain ASCII");
     const char *domain = strrchr(w->from, '@');
     cr_buf_addf(out, "From: <%s>\r\nTo: <%s>\r\nSubject: ", w->from, w->to);
-    expand(w, texts[w->kind].subject, out);
+    add_subject(w, texts[w->kind].subject, out);
     cr_buf_adds(out, "\r\n");
     add_date(w->date_s, out);
-    cr_buf_addf(out,
-                "Message-ID: <%s%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-                "Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\n",
-                w->id, domain ? domain : "@localhost");
-    expand(w, texts[w->kind].body, out);
+    cr_buf_addf(out, "Message-ID: <%s%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n", w->id, domain ? domain : "@localhost");
+    add_body(w, texts[w->kind].body, out);
     return cr_buf_check(out, err);
 }

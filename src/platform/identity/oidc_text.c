@@ -259,10 +259,15 @@ static cr_status check_asked(const json_t *claims, int64_t skew, int64_t asked_s
     return CR_OK;
 }
 
+/* The same text; Google also leaves the scheme out, as its documentation and OpenID Connect Core (15.6.2) say. */
+static bool is_issuer(const cr_provider *p, const char *iss) {
+    return strcmp(iss, p->issuer) == 0 || (strcmp(p->issuer, "https://accounts.google.com") == 0 && strcmp(iss, "accounts.google.com") == 0);
+}
+
 cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const cr_oidc_expect *expect, cr_err *err) {
     const json_t *aud = json_object_get(claims, "aud"), *azp = json_object_get(claims, "azp"), *at_hash = json_object_get(claims, "at_hash");
     const char *nonce = text_of(claims, "nonce");
-    if (strcmp(text_of(claims, "iss"), p->issuer) != 0)
+    if (!is_issuer(p, text_of(claims, "iss")))
         return CR_FAIL(err, CR_DENIED, "the ID token is of the issuer '%.200s', not of '%s'", text_of(claims, "iss"), p->issuer);
     if (!is_audience(aud, p->client_id))
         return CR_FAIL(err, CR_DENIED, "the ID token was made for another service");
@@ -279,8 +284,14 @@ cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const
     return expect->asked_s ? check_asked(claims, p->clock_skew_s, expect->asked_s, err) : CR_OK;
 }
 
+/* Check-in has entitlements under a second name for services that are registered for the scope `entitlements`. */
+static const json_t *groups_of(const cr_provider *p, const json_t *claims) {
+    const json_t *groups = cr_oidc_claim(claims, p->groups_claim);
+    return groups || strcmp(p->groups_claim, "eduperson_entitlement") != 0 ? groups : cr_oidc_claim(claims, "entitlements");
+}
+
 bool cr_oidc_wants_userinfo(const cr_provider *p, const json_t *claims) {
-    return !cr_oidc_claim(claims, p->name_claim) || !cr_oidc_claim(claims, p->groups_claim) || !json_object_get(claims, "name") ||
+    return !cr_oidc_claim(claims, p->name_claim) || !groups_of(p, claims) || !json_object_get(claims, "name") ||
            !json_object_get(claims, "email");
 }
 
@@ -389,13 +400,23 @@ static const char *short_text(const json_t *value) {
     return json_is_string(value) && json_string_length(value) <= CR_OIDC_SUBJECT_MAX ? json_string_value(value) : "";
 }
 
+/* ORCID sends the parts of a name, and the whole as null. */
+static void join_names(const json_t *claims, cr_oidc_who *who) {
+    const char *given = short_text(json_object_get(claims, "given_name")), *family = short_text(json_object_get(claims, "family_name"));
+    snprintf(who->joined, sizeof who->joined, "%s%s%s", given, given[0] && family[0] ? " " : "", family);
+    if (strlen(who->joined) <= CR_OIDC_SUBJECT_MAX)
+        who->shown = who->joined;
+}
+
 void cr_oidc_read_who(const cr_provider *p, const json_t *claims, cr_oidc_who *who) {
     memset(who, 0, sizeof *who);
-    const json_t *name = cr_oidc_claim(claims, p->name_claim), *groups = cr_oidc_claim(claims, p->groups_claim);
+    const json_t *name = cr_oidc_claim(claims, p->name_claim), *groups = groups_of(p, claims);
     who->subject = text_of(claims, "sub");
     who->name = short_text(name);
     who->email = short_text(json_object_get(claims, "email"));
     who->shown = short_text(json_object_get(claims, "name"));
+    if (!who->shown[0])
+        join_names(claims, who);
     who->email_verified = json_is_true(json_object_get(claims, "email_verified"));
     who->has_groups = json_is_array(groups) || json_is_string(groups);
     if (json_is_string(groups))

@@ -89,10 +89,11 @@ typedef struct cr_oidc_who {
     bool email_verified, has_groups;  /* has_groups: the claim was there, even if it was empty */
     int n_groups;
     const char *groups[CR_OIDC_GROUPS_MAX];   /* as sent */
+    char joined[2 * CR_OIDC_SUBJECT_MAX + 2]; /* given and family name, where no whole one was sent; shown leads here then */
     bool allowed, admin;
 } cr_oidc_who;
-/* Borrows from claims. Groups that are no text, too long or over the limit are left out: an absent claim means no group. */
-void cr_oidc_read_who(const cr_provider *p, const json_t *claims, cr_oidc_who *who);
+/* Borrows from claims, and shown may lead into *ret_who, which is not to be copied. Groups that are no text, too long or over the limit are left out: an absent claim means no group. */
+void cr_oidc_read_who(const cr_provider *p, const json_t *claims, cr_oidc_who *ret_who);
 /* A claim by name, at the top or, for names with dots such as realm_access.roles, inside; NULL when absent. */
 const json_t *cr_oidc_claim(const json_t *claims, const char *name);
 

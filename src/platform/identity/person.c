@@ -19,6 +19,7 @@ void cr_person_read(const cr_query *q, cr_person *p) {
     p->demo = cr_query_int(q, 6);
     p->created_ms = cr_query_int(q, 7);
     p->last_activity_ms = cr_query_int(q, 8);
+    copy(p->language, sizeof p->language, cr_query_text(q, 9));
 }
 
 cr_status cr_person_find(cr_db *db, const char *name, cr_person *ret_person, cr_err *err) {
@@ -141,6 +142,10 @@ cr_status cr_person_set_admin(cr_db *db, int64_t id, bool admin, cr_err *err) {
 
 cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) {
     return cr_db_run(db, err, "UPDATE users SET name = ? WHERE id = ?", "ti", name, id);
+}
+
+cr_status cr_person_set_language(cr_db *db, int64_t id, const char *code, cr_err *err) {
+    return cr_db_run(db, err, "UPDATE users SET language = ? WHERE id = ?", "ti", code, id);
 }
 
 cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) {

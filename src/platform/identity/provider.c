@@ -149,6 +149,9 @@ bool cr_provider_owns(const cr_provider *p, const char *url) {
     return false;
 }
 
+/* Google documents none, consent and select_account as values of prompt, and has no auth_time among its claims. */
+bool cr_provider_asks_again(const cr_provider *p) { return strcmp(p->preset, "github") != 0 && strcmp(p->preset, "google") != 0; }
+
 void cr_provider_origins(const cr_provider *p, cr_buf *out) {
     char origin[320];
     if (cr_url_origin(p->issuer, origin, NULL) == CR_OK)

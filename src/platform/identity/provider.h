@@ -70,6 +70,8 @@ void cr_provider_help(cr_buf *out);
 cr_status cr_url_origin(const char *url, char out[320], cr_err *err) CR_MUST_USE;
 /* May the provider's endpoint lie at this address: at the issuer's host, or at one of `hosts`? */
 bool cr_provider_owns(const cr_provider *p, const char *url);
+/* Can it be told to ask the person anew (prompt=login, and when that was in the answer)? GitHub and Google cannot. */
+bool cr_provider_asks_again(const cr_provider *p);
 /* Every origin of this provider, comma-separated, for the process that speaks to it. */
 void cr_provider_origins(const cr_provider *p, cr_buf *out);
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "platform/identity/user_names.h"
 #include "platform/runner/place.h"
+#include "platform/runner/quota.h"
 #include "platform/runner/process.h"
 #include "platform/runner/protocol.h"
 
@@ -297,6 +298,19 @@ static cr_status fill_home(const cr_config *c, const cr_account *u, const char *
     return access(from, R_OK | X_OK) == 0 ? cr_program_run(ln, u->uid, u->gid, TOOL_TIMEOUT_MS, err) : CR_OK;
 }
 
+/* Before anything is in it: what is made there belongs to the project from the beginning. */
+static cr_status mark_home(const cr_config *c, const cr_account *u, const char *path, cr_err *err) {
+    char base[600];
+    snprintf(base, sizeof base, "%s/home", c->state_dir);
+    if (!c->as_root || !cr_quota_is_on(base))
+        return CR_OK;
+    cr_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return CR_FAIL_ERRNO(err, "cannot open %s", path);
+    CR_TRY(cr_quota_mark(fd, u->uid, true, err));
+    return cr_quota_home_note(fd, u->uid, err);
+}
+
 static cr_status ensure_home(const cr_config *c, const cr_account *u, const char *account, cr_err *err) {
     struct stat st;
     if (lstat(u->home, &st) == 0) {
@@ -308,6 +322,7 @@ static cr_status ensure_home(const cr_config *c, const cr_account *u, const char
     snprintf(path, sizeof path, "%s/home/.new-%s", c->state_dir, account);
     CR_TRY(remove_tree(path, u->uid, u->gid, err));   /* of an attempt that was interrupted */
     CR_TRY(cr_place_dir(path, u->uid, u->gid, 0700, err));
+    CR_TRY(mark_home(c, u, path, err));
     cr_status status = fill_home(c, u, path, err);
     if (status == CR_OK && rename(path, u->home) != 0)
         status = CR_FAIL_ERRNO(err, "cannot move %s into place", path);

@@ -368,6 +368,15 @@ cr_status cr_cgroup_usage_of(const cr_cgroups *g, const char *name, cr_cgroup_us
     return CR_OK;
 }
 
+cr_status cr_cgroup_oom_kills(const cr_cgroups *g, const char *name, uint64_t *ret_kills, cr_err *err) {
+    char dir[PATH_SIZE];
+    if (!g->has[CR_CGROUP_MEMORY])
+        return CR_FAIL(err, CR_UNSUPPORTED, "there are no control groups for memory here");
+    group_dir(g, CR_CGROUP_MEMORY, name, dir);
+    *ret_kills = read_key(dir, g->version == 1 ? "memory.oom_control" : "memory.events", "oom_kill");
+    return CR_OK;
+}
+
 static int kill_listed(const char *dir) {
     cr_auto_buf cr_buf text;
     cr_buf_init(&text, PROC_TEXT_MAX);

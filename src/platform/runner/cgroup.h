@@ -45,6 +45,8 @@ cr_status cr_cgroup_make(cr_cgroups *g, const char *name, const cr_server_limits
 /* Called by a process on itself (pid 0), before it becomes anything else. */
 cr_status cr_cgroup_enter(const cr_cgroups *g, const char *name, pid_t pid, cr_err *err) CR_MUST_USE;
 cr_status cr_cgroup_usage_of(const cr_cgroups *g, const char *name, cr_cgroup_usage *ret_usage, cr_err *err) CR_MUST_USE;
+/* Only how often something in it was ended for memory: one file to read, for those who ask often. */
+cr_status cr_cgroup_oom_kills(const cr_cgroups *g, const char *name, uint64_t *ret_kills, cr_err *err) CR_MUST_USE;
 /* SIGKILL to every process in it, which cannot multiply meanwhile. Returns how many were seen; call until 0. */
 int cr_cgroup_kill(const cr_cgroups *g, const char *name);
 /* CR_BUSY while processes are in it. A group that is not there is removed already. */

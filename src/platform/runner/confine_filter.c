@@ -1,10 +1,13 @@
 /* confine_filter.c - which system calls remain. Names are libseccomp's; one that this machine does not have is skipped. */
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "platform/runner/confine.h"
+
+enum { FILE_SETATTR = 469 };       /* of all architectures */
 
 /* Calls of an unprivileged program that serves files and sockets with threads. */
 static const char *const hub_allowed[] = {
@@ -116,8 +119,18 @@ static int add_fetch_rules(scmp_filter_ctx ctx) {
     return rc == 0 ? add_common_rules(ctx) : rc;
 }
 
-static int add_denied(scmp_filter_ctx ctx, size_t n_lists) {
+/* What gives a file to another project, or takes from a folder that what is made in it belongs to its own: with it people could leave the quota of
+ * their home (quota.h). The kernel looks at 32 bits of the number. file_setattr (Linux 6.17) does the same; libseccomp does not know its name yet. */
+static int add_project_rules(scmp_filter_ctx ctx) {
+    static const unsigned long changes[] = {FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS};
     int rc = 0;
+    for (size_t i = 0; i < CR_ARRAY_LEN(changes) && rc == 0; i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, changes[i]));
+    return rc == 0 ? seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), FILE_SETATTR, 0) : rc;
+}
+
+static int add_denied(scmp_filter_ctx ctx, size_t n_lists) {
+    int rc = add_project_rules(ctx);
     for (size_t i = 0; i < n_lists && rc == 0; i++)
         rc = add_names(ctx, SCMP_ACT_ERRNO(EPERM), denied_lists[i].names, denied_lists[i].n);
     return rc;

@@ -10,7 +10,9 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "platform/runner/quota.h"
 
 enum { BLOCK = 512, LINKS_FIRST = 1024 };
 
@@ -24,6 +26,7 @@ typedef struct walk {
     dev_t dev;
     int64_t end_ms;
     bool stopped;
+    uint32_t project;                 /* 0: nothing is marked */
     links seen;
     char path[CR_DISK_CURSOR_MAX];    /* of the folder that is read, relative, "" at the top */
     size_t len;
@@ -151,6 +154,21 @@ static bool stop_here(walk *w, const char *name) {
 
 static void read_folder(walk *w, int fd, int depth, const char *from);
 
+/* What cannot be marked is said once a while, and does not hold the rest up. */
+static void mark(const walk *w, int fd, const struct stat *st) {
+    cr_err err = CR_ERR_INIT;
+    if (w->project && st->st_uid == w->project && cr_quota_mark(fd, w->project, S_ISDIR(st->st_mode), &err) != CR_OK)
+        cr_log_often(CR_LOG_WARN, "marking a home", "error=\"%s\"", err.message);
+}
+
+/* As enter, of a file. */
+static void mark_file(const walk *w, int dir, const char *name, const struct stat *st) {
+    struct stat now;
+    cr_auto_fd int fd = w->project && st->st_uid == w->project ? openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    if (fd >= 0 && fstat(fd, &now) == 0 && S_ISREG(now.st_mode) && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
+        mark(w, fd, &now);
+}
+
 /* It is opened as what was looked at, or not at all: whoever swaps it meanwhile gains nothing. */
 static void enter(walk *w, int dir, const char *name, const struct stat *st, int depth, const char *from) {
     struct stat now;
@@ -166,6 +184,7 @@ static void enter(walk *w, int dir, const char *name, const struct stat *st, int
         close(fd);
         return;
     }
+    mark(w, fd, &now);
     w->len += (size_t)snprintf(w->path + len, sizeof w->path - len, "%s%s", len ? "/" : "", name);
     read_folder(w, fd, depth + 1, from);
     w->path[w->len = len] = 0;
@@ -178,6 +197,8 @@ static void look_at(walk *w, int dir, const char *name, int depth, const char *f
         return;
     if (!*from)               /* else it was counted by the slice that stopped inside */
         count(w, &st);
+    if (S_ISREG(st.st_mode))
+        mark_file(w, dir, name, &st);
     if (S_ISDIR(st.st_mode))
         enter(w, dir, name, &st, depth, from);
 }
@@ -207,7 +228,9 @@ static void read_folder(walk *w, int fd, int depth, const char *from) {
     names_done(&v);
 }
 
-cr_status cr_disk_walk(const char *path, int64_t slice_ms, cr_disk_use *use, cr_err *err) {
+cr_status cr_disk_walk(const char *path, int64_t slice_ms, cr_disk_use *use, cr_err *err) { return cr_disk_walk_marking(path, slice_ms, 0, use, err); }
+
+cr_status cr_disk_walk_marking(const char *path, int64_t slice_ms, uint32_t project, cr_disk_use *use, cr_err *err) {
     struct stat st;
     int64_t began_ms = cr_now_ms();
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -218,11 +241,12 @@ cr_status cr_disk_walk(const char *path, int64_t slice_ms, cr_disk_use *use, cr_
         errno = number;
         return number == ENOENT ? CR_FAIL(err, CR_NOT_FOUND, "there is no %s", path) : CR_FAIL_ERRNO(err, "cannot open %s", path);
     }
-    walk w = {.use = use, .dev = st.st_dev, .end_ms = began_ms + slice_ms};
+    walk w = {.use = use, .dev = st.st_dev, .end_ms = began_ms + slice_ms, .project = project};
     char from[CR_DISK_CURSOR_MAX];
     memcpy(from, use->cursor, sizeof from);
     use->cursor[0] = 0;
     if (!from[0]) {
+        mark(&w, fd, &st);
         count(&w, &st);
         use->part_bytes = 0;  /* the folder itself is nobody's part */
     }

@@ -1,6 +1,6 @@
 /* disk_walk.h - how much of the disk a home takes, in slices of bounded time, and what in it is large.
  *
- * The walk goes by descriptors and never follows a link, never leaves the file system, never opens a file: only folders are read. Names of a
+ * The walk goes by descriptors and never follows a link, never leaves the file system, opens no file unless it marks: only folders are read. Names of a
  * folder are taken in their order of bytes, so that a slice that runs out of time leaves the place where the next one goes on. What is
  * written meanwhile is counted or not, as it happens.
  *
@@ -31,6 +31,9 @@ typedef struct cr_disk_use {
 /* Goes on with *use, zeroes at first, for about slice_ms; complete says whether it came to the end. A file that went away meanwhile is no
  * error. CR_NOT_FOUND: there is no such directory. */
 cr_status cr_disk_walk(const char *path, int64_t slice_ms, cr_disk_use *use, cr_err *err) CR_MUST_USE;
+/* The same, and each folder and file of that user id is put into the project of this number (quota.h), a folder before what is in it. To that
+ * end files are opened, as what they were when they were looked at, and nothing else. */
+cr_status cr_disk_walk_marking(const char *path, int64_t slice_ms, uint32_t project, cr_disk_use *use, cr_err *err) CR_MUST_USE;
 
 /* The largest of the first level as lines "BYTES NAME" for people: at most size bytes, whole lines, names cleaned. */
 char *cr_disk_top_text(const cr_disk_use *use, char *out, size_t size);

@@ -154,14 +154,35 @@ static cr_status make_links(const cr_group_folders *f, const char *dir, gid_t gi
     return put_link(f, dir, set, "shared", err);
 }
 
-/* Not a reason to refuse a start: what is of this name in the home is its person's. */
-static void link_home(const cr_account *u, const char *dir) {
-    char path[700];
+typedef struct link_order {
+    uid_t uid;
+    gid_t gid;
+    char dir[600], path[700];
+} link_order;
+
+/* A job. */
+static cr_status make_home_link(const void *what, cr_err *err) {
+    const link_order *o = what;
     struct stat st;
+    const char *const ln[] = {"/bin/ln", "-s", "-T", "--", o->dir, o->path, NULL};
+    if (lstat(o->path, &st) == 0 || errno != ENOENT)
+        return CR_OK;
+    return cr_program_run(ln, o->uid, o->gid, LINK_TIMEOUT_MS, err);
+}
+
+static void on_linked(void *user, const cr_err *result) {
+    (void)user;
+    if (result->status != CR_OK)
+        cr_log_err(CR_LOG_WARN, "no link to common folders", result);
+}
+
+/* Not a reason to refuse a start: what is of this name in the home is its person's. */
+static void link_home(cr_jobs *jobs, const cr_account *u, const char *dir) {
+    link_order o = {.uid = u->uid, .gid = u->gid};
     cr_err err = CR_ERR_INIT;
-    snprintf(path, sizeof path, "%s/folders", u->home);
-    const char *const ln[] = {"/bin/ln", "-s", "-T", "--", dir, path, NULL};
-    if (lstat(path, &st) != 0 && errno == ENOENT && cr_program_run(ln, u->uid, u->gid, LINK_TIMEOUT_MS, &err) != CR_OK)
+    snprintf(o.dir, sizeof o.dir, "%s", dir);
+    snprintf(o.path, sizeof o.path, "%s/folders", u->home);
+    if (cr_jobs_add(jobs, CR_LANE_LINKS, make_home_link, &o, sizeof o, 2 * LINK_TIMEOUT_MS, on_linked, NULL, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "no link to common folders", &err);
 }
 
@@ -193,7 +214,7 @@ uint32_t cr_group_folders_set(const cr_group_folders *f, const char *names) {
     return set;
 }
 
-cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, const cr_account *u, uint32_t set, cr_err *err) {
+cr_status cr_group_folders_show(const cr_group_folders *f, cr_jobs *jobs, const char *account, const cr_account *u, uint32_t set, cr_err *err) {
     char dir[600];
     if (!f->names.n && !f->config->shared_dir[0])
         return CR_OK;
@@ -201,7 +222,7 @@ cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, 
     CR_TRY(cr_place_dir(dir, 0, 0, 0711, err));
     snprintf(dir, sizeof dir, "%s/f/%s", f->config->run_dir, account);
     CR_TRY(make_links(f, dir, u->gid, set, err));
-    link_home(u, dir);
+    link_home(jobs, u, dir);
     return CR_OK;
 }
 

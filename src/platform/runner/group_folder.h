@@ -7,7 +7,8 @@
  * be named. Without root there is one account and no such folder.
  *
  * RUN/f/ACCOUNT, of root and for the account alone, holds a link for each folder of the person and, when the operator has one, `shared` for the data that everybody may
- * read. The home gets the link `folders` there, made by the account itself: root writes nothing into a home.
+ * read. The home gets the link `folders` there, made by the account itself in a job: root writes nothing into a home, and the helper
+ * waits for none, since a home may lie on a file system that does not answer.
  *
  * A folder that is taken out of the setting stays on the disk with all it holds, for the operator to remove; its id stays on the list.
  *
@@ -18,6 +19,7 @@
 
 #include "platform/identity/folders.h"
 #include "platform/runner/account.h"
+#include "platform/runner/jobs.h"
 
 typedef struct cr_group_folders {
     const cr_config *config;
@@ -33,8 +35,9 @@ void cr_group_folders_of(const cr_group_folders *f, uint32_t set, cr_account *u)
  * no more are in no set. */
 char *cr_group_folders_names(const cr_group_folders *f, uint32_t set, char out[CR_FOLDER_NAMES_SIZE]);
 uint32_t cr_group_folders_set(const cr_group_folders *f, const char *names);
-/* Its links as they are from now on. */
-cr_status cr_group_folders_show(const cr_group_folders *f, const char *account, const cr_account *u, uint32_t set, cr_err *err) CR_MUST_USE;
+/* Its links as they are from now on; the one in the home comes a moment later. */
+cr_status cr_group_folders_show(const cr_group_folders *f, cr_jobs *jobs, const char *account, const cr_account *u, uint32_t set,
+                                cr_err *err) CR_MUST_USE;
 /* Its links, when the account is removed. */
 void cr_group_folders_forget(const cr_group_folders *f, const char *account);
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/confine.h"
+#include "platform/runner/software.h"
 
 enum { ENV_MOST = 96 + CR_DASK_ENV_MOST + CR_PROFILE_ENV_ALL_MAX };
 
@@ -81,6 +82,8 @@ static void put_person(list *v, const cr_launch *l) {
     put_default(v, l, "LANG", "C.UTF-8");
     put(v, "PATH=%s/bin:/usr/local/bin:/usr/bin:/bin", l->environment);
     put(v, "VIRTUAL_ENV=%s", l->environment);
+    if (l->software && cr_software_is_conda(l->environment))
+        put(v, "CONDA_PREFIX=%s", l->environment);
     put(v, "JUPYTER_RUNTIME_DIR=%s", l->runtime_dir);
     /* Dask would lay what does not fit its memory, which it reads as programs, into a folder of /tmp that anybody may have made before. */
     put(v, "DASK_TEMPORARY_DIRECTORY=%s/.cache", l->account->home);
@@ -89,6 +92,8 @@ static void put_person(list *v, const cr_launch *l) {
 }
 
 static void put_kernels(list *v, const cr_launch *l) {
+    if (l->kernel)
+        put(v, "JUPYTER_PATH=%s", l->jupyter_path);
     if (l->start->cleaning) {
         put(v, "JUPYTER_DEFAULT_PROVISIONER_NAME=none-while-cleaning-up");    /* there is none of this name: no kernel starts, also none by name */
         return;
@@ -131,12 +136,15 @@ static void put_hub(list *v, const cr_launch *l) {
 
 /* So that Gateway() needs no argument: JupyterHubAuth sends the server's own token. The public address is for links to dashboards only. */
 static void put_gateway(list *v, const cr_launch *l) {
-    char url[CR_URL_MAX];
+    char url[CR_URL_MAX], options[80];
     if (!l->config->gateway)
         return;
     put(v, "DASK_GATEWAY__ADDRESS=%s", cr_url_gateway(l->config, url, sizeof url));
     put(v, "DASK_GATEWAY__PUBLIC_ADDRESS=%s", cr_url_dashboards(l->config, l->start->id.account, url, sizeof url));
     put(v, "DASK_GATEWAY__AUTH__TYPE=jupyterhub");
+    /* What asks for a cluster here gets one of its own environment. */
+    if (l->software)
+        put(v, "DASK_GATEWAY__CLUSTER__OPTIONS=%s", cr_software_options(l->software, options, sizeof options));
 }
 
 /* A cluster's process; see docs/gateway.md. There is no nanny: the helper watches. */
@@ -230,6 +238,26 @@ cr_status cr_launch_env(const cr_launch *l, cr_arena *a, char ***ret_env, cr_err
     return end(&v, ret_env, err);
 }
 
+/* Which kernels are shown, and which is for new notebooks. That of a software environment is the first unless the operator has put it elsewhere. */
+static void put_kernel_names(list *v, const cr_launch *l) {
+    char name[CR_KERNEL_NAME_MAX + 1];
+    const char *first = l->kernel ? l->kernel->slug : NULL;
+    int n = l->given ? l->given->n_kernels : 0;
+    for (int i = 0; first && i < n; i++)
+        if (strcmp(l->given->kernels[i], first) == 0)
+            first = NULL;
+    if (first && n)
+        put(v, "--KernelSpecManager.allowed_kernelspecs=%s", first);
+    for (int i = 0; i < n; i++) {
+        cr_kernel_find(l->config, l->given->kernels[i], name);
+        put(v, "--KernelSpecManager.allowed_kernelspecs=%s", name);
+    }
+    if (!first && n)
+        cr_kernel_find(l->config, l->given->kernels[0], name);
+    if (first || n)
+        put(v, "--MultiKernelManager.default_kernel_name=%s", first ? first : name);
+}
+
 cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_err *err) {
     list v;
     CR_TRY(begin(&v, a, err));
@@ -250,6 +278,9 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
     put(&v, "--KernelManager.transport=ipc");
     /* How long it believes what the hub said of a visitor: a share that is taken away, or a sign-out, counts after this. */
     put(&v, "--HubOAuth.cache_max_age=60");
+    /* The hub notes who comes in with a token: its questions say at which server. */
+    char at[CR_URL_MAX];
+    put(&v, "--HubOAuth.api_url=%s", cr_url_api_at(l->config, l->start->id.generation, at, sizeof at));
     /* Without it terminals are login shells, whose profile takes PATH away, and with it craton and python. */
     put(&v, "--ServerApp.terminado_settings=shell_command=/bin/bash");
     /* Otherwise every server asks npm, when there is one, for half a second of CPU. */
@@ -259,10 +290,7 @@ cr_status cr_launch_argv(const cr_launch *l, cr_arena *a, char ***ret_argv, cr_e
         put(&v, "--KernelSpecManager.allowed_kernelspecs=none-while-cleaning-up");
         return end(&v, ret_argv, err);
     }
-    for (int i = 0; l->given && i < l->given->n_kernels; i++)
-        put(&v, "--KernelSpecManager.allowed_kernelspecs=%s", l->given->kernels[i]);
-    if (l->given && l->given->n_kernels)
-        put(&v, "--MultiKernelManager.default_kernel_name=%s", l->given->kernels[0]);
+    put_kernel_names(&v, l);
     return end(&v, ret_argv, err);
 }
 

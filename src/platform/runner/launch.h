@@ -3,7 +3,7 @@
  * The same for the process from which a server's kernels are forked (share/start/kernels.py): `kernels_of` says for which server. It is
  * only ever forked from a prepared parent.
  *
- * And for schedulers and workers of Dask clusters (start->dask.role): `dask scheduler` and `dask worker` of the same environment, on
+ * And for schedulers and workers of Dask clusters (start->dask.role): `dask scheduler` and `dask worker` of that environment, on
  * 127.0.0.1, with TLS of the cluster's own. Their arguments and variables are made here from numbers; secrets are files of secrets_dir.
  *
  * The environment is made from nothing: what jupyterhub-singleuser reads, the account's own places, and a fixed few variables of the
@@ -28,7 +28,10 @@ typedef struct cr_launch {
     const char *group;            /* name of its control group */
     const char *socket;           /* where the server is to listen */
     const char *runtime_dir;
-    const char *environment;      /* resolved PREFIX/env/GENERATION */
+    const char *environment;      /* what it runs from: PREFIX/env/GENERATION, resolved, or a software environment of the operator's */
+    const char *software;         /* the name of that environment, if it is the operator's; NULL: it is Craton's own */
+    const cr_software *kernel;    /* whose kernel is offered, first; NULL: none */
+    const char *jupyter_path;     /* where that kernel is described */
     const cr_profile_given *given; /* variables and kernels of its profile; NULL: none */
     const char *secrets_dir;      /* of a cluster's process; NULL: it is none */
     const char *kernels_socket;   /* where its kernels are forked; NULL: nowhere */

@@ -49,6 +49,7 @@ static cr_status local_start(cr_runner *r, const cr_runner_start *start, cr_err 
     snprintf(s->token, sizeof s->token, "%s", start->token);
     s->dask = start->dask;
     s->folders = start->folders;
+    s->disk_bytes = start->disk_bytes;
     s->cleaning = start->cleaning;
     cr_status status = send_patiently((local *)r, &m, err);
     explicit_bzero(s->token, sizeof s->token);

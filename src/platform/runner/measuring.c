@@ -1,6 +1,7 @@
 /* measuring.c - which home is measured when. */
 #include "platform/runner/measuring.h"
 
+#include <fcntl.h>
 #include <linux/ioprio.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,11 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "platform/runner/disk_walk.h"
+#include "platform/runner/quota.h"
 #include "platform/runner/server_life.h"
 
-enum { SLICE_MS = 20000, JOB_MS = 4 * SLICE_MS, REST_MS = 2000, ASKED_AGAIN_MS = 3000, PER_COST = 50, KEPT_MS = 60000, HOMES_MAX = 20000 };
+enum { SLICE_MS = 20000, JOB_MS = 4 * SLICE_MS, REST_MS = 2000, ASKED_AGAIN_MS = 3000, PER_COST = 50, KEPT_MS = 60000, HOMES_MAX = 20000, SHOWN_PERCENT = 75 };
 
 struct cr_measuring {
     cr_measuring *next;
@@ -27,7 +30,8 @@ struct cr_measuring {
 };
 
 typedef struct order {
-    char path[600];
+    char path[600], base[600];    /* the home; the folder of homes */
+    uint32_t project;             /* its number for the file system's quotas; 0: there are none */
     cr_disk_use *use;
 } order;
 
@@ -73,18 +77,45 @@ static void drop(cr_measuring *m) {
 
 /* ---- one measurement ---- */
 
+/* What the kernel counts. A home that it does not count yet is walked once and marked; one that is nearly full is walked to say what is large. */
+static cr_status by_quota(const order *o, cr_err *err) {
+    cr_quota_use q;
+    cr_auto_fd int home = open(o->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (home < 0)
+        return errno == ENOENT ? CR_FAIL(err, CR_NOT_FOUND, "there is no %s", o->path) : CR_FAIL_ERRNO(err, "cannot open %s", o->path);
+    const bool marked = cr_quota_home_is_marked(home, o->project);
+    CR_TRY(cr_quota_read(o->base, o->project, &q, err));
+    if (marked && (!q.limit_bytes || q.bytes < q.limit_bytes / 100 * SHOWN_PERCENT) && !o->use->cursor[0]) {
+        o->use->bytes = q.bytes;
+        o->use->complete = true;
+        return CR_OK;
+    }
+    CR_TRY(cr_disk_walk_marking(o->path, SLICE_MS, marked ? 0 : o->project, o->use, err));
+    if (!o->use->complete)
+        return CR_OK;
+    if (!marked)
+        CR_TRY(cr_quota_home_note(home, o->project, err));
+    CR_TRY(cr_quota_read(o->base, o->project, &q, err));
+    o->use->bytes = q.bytes;
+    return CR_OK;
+}
+
 /* A job: gives way to what people do. */
 static cr_status walk(const void *what, cr_err *err) {
     const order *o = what;
     (void)setpriority(PRIO_PROCESS, 0, 19);
     (void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0));
-    return cr_disk_walk(o->path, SLICE_MS, o->use, err);
+    return o->project ? by_quota(o, err) : cr_disk_walk(o->path, SLICE_MS, o->use, err);
 }
 
 static void tell(const cr_measuring *m) {
     cr_runner_event e = {.kind = CR_RUNNER_DISK, .detail = (int64_t)m->use->bytes};
     snprintf(e.id.account, sizeof e.id.account, "%s", m->account);
     cr_disk_top_text(m->use, e.tail, sizeof e.tail);
+    if (m->use->cut) {
+        snprintf(e.text, sizeof e.text, "what lies deeper than %d folders, or in a folder with too many names, is not counted", CR_DISK_DEPTH_MAX);
+        cr_log_often(CR_LOG_WARN, "a home takes more than is counted", "account=%s why=\"%s\"", m->account, e.text);
+    }
     m->table->setup.on_event(m->table->setup.user, &e);
 }
 
@@ -118,6 +149,8 @@ static void begin(cr_measuring *m) {
         return;
     }
     snprintf(o.path, sizeof o.path, "%s", u.home);
+    snprintf(o.base, sizeof o.base, "%s/home", s->setup.config->state_dir);
+    o.project = s->has_quotas ? u.uid : 0;
     if (cr_jobs_add(s->jobs, CR_LANE_DISK, walk, &o, sizeof o, JOB_MS, on_end, m, &err) != CR_OK) {
         cr_log_err(CR_LOG_WARN, "measuring a home", &err);
         m->due_ms = cr_now_ms() + KEPT_MS;

@@ -28,6 +28,23 @@ const cr_profile *cr_profile_standard(const cr_profile_set *set) {
     return NULL;
 }
 
+const cr_software *cr_profile_software(const cr_profile_set *set, const char *slug) {
+    for (int i = 0; i < set->n_software; i++)
+        if (strcmp(set->software[i].slug, slug) == 0)
+            return &set->software[i];
+    return NULL;
+}
+
+bool cr_profile_may_give(const cr_profile *p, const char *software) {
+    if (p->gives.software && strcmp(p->gives.software, software) == 0)
+        return true;
+    for (int i = 0; i < p->n_options; i++)
+        for (int k = 0; k < p->options[i].n_choices; k++)
+            if (p->options[i].choices[k].gives.software && strcmp(p->options[i].choices[k].gives.software, software) == 0)
+                return true;
+    return false;
+}
+
 const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char *slug) {
     for (int i = 0; i < p->n_options; i++)
         if (strcmp(p->options[i].slug, slug) == 0)
@@ -202,13 +219,15 @@ static void set_env(cr_profile_given *g, const char *name, const char *value) {
         g->env[g->n_env++] = (cr_profile_env){name, value};
 }
 
-static void add_gives(cr_profile_given *g, const cr_profile_gives *more) {
+static void add_gives(const cr_profile_set *set, cr_profile_given *g, const cr_profile_gives *more) {
     if (more->memory_bytes)
         g->memory_bytes = more->memory_bytes;
     if (more->guarantee_bytes)
         g->guarantee_bytes = more->guarantee_bytes;
     if (more->cpu_milli >= 0)
         g->cpu_milli = (uint32_t)more->cpu_milli;
+    if (more->software)
+        g->software = cr_profile_software(set, more->software);
     if (more->n_kernels) {
         g->n_kernels = more->n_kernels;
         g->kernels = more->kernels;
@@ -217,14 +236,14 @@ static void add_gives(cr_profile_given *g, const cr_profile_gives *more) {
         set_env(g, more->env[i].name, more->env[i].value);
 }
 
-static cr_status add_answer(cr_profile_given *g, const cr_profile_option *o, const char *given, cr_arena *a, cr_err *err) {
+static cr_status add_answer(const cr_profile_set *set, cr_profile_given *g, const cr_profile_option *o, const char *given, cr_arena *a, cr_err *err) {
     char answer[CR_PROFILE_ANSWER_MAX + 1];
     int64_t v = 0;
     CR_TRY(cr_profile_answer(o, given, answer, err));
     if (o->kind == CR_PROFILE_CHOICES) {
         for (int i = 0; i < o->n_choices; i++)
             if (strcmp(o->choices[i].slug, answer) == 0)
-                add_gives(g, &o->choices[i].gives);
+                add_gives(set, g, &o->choices[i].gives);
         return CR_OK;
     }
     if (o->target != CR_PROFILE_SETS_ENV)
@@ -264,11 +283,11 @@ cr_status cr_profile_apply(const cr_profile_set *set, const cr_profile_asked *as
         answers[o - p->options] = equals + 1;
     }
     if (p)
-        add_gives(&g, &p->gives);
+        add_gives(set, &g, &p->gives);
     for (int i = 0; p && i < p->n_options; i++) {
         char standard[CR_PROFILE_ANSWER_MAX + 1];
         cr_profile_answer_standard(&p->options[i], standard);
-        CR_TRY(add_answer(&g, &p->options[i], answers[i] ? answers[i] : standard, a, err));
+        CR_TRY(add_answer(set, &g, &p->options[i], answers[i] ? answers[i] : standard, a, err));
     }
     g.guarantee_bytes = CR_MIN(g.guarantee_bytes, g.memory_bytes);
     *ret_given = g;

@@ -21,14 +21,25 @@
 enum {
     CR_PROFILE_FILE_MAX = 64 << 10, CR_PROFILES_MAX = 32, CR_PROFILE_OPTIONS_MAX = 8, CR_PROFILE_CHOICES_MAX = 32, CR_PROFILE_ENV_MAX = 32,
     CR_PROFILE_ENV_ALL_MAX = 64,      /* of a server, with all options */
-    CR_PROFILE_GROUPS_MAX = 32, CR_PROFILE_KERNELS_MAX = 8,
+    CR_PROFILE_GROUPS_MAX = 32, CR_PROFILE_KERNELS_MAX = 8, CR_SOFTWARE_MAX = 32,
     CR_PROFILE_SLUG_MAX = 32,         /* bytes, as are all below */
     CR_PROFILE_TITLE_MAX = 80, CR_PROFILE_TEXT_MAX = 500, CR_PROFILE_VALUE_MAX = 500,
+    CR_SOFTWARE_PREFIX_MAX = 200,
     CR_PROFILE_ANSWER_MAX = 128,      /* of an option */
     CR_PROFILE_ANSWERS_MAX = CR_PROFILE_OPTIONS_MAX * (CR_PROFILE_SLUG_MAX + CR_PROFILE_ANSWER_MAX + 2)
 };
 
 typedef struct cr_profile_env { const char *name, *value; } cr_profile_env;
+
+/* Craton's own environment, as a software environment: PREFIX/env/current, which nobody defines. */
+#define CR_SOFTWARE_OWN "craton"
+
+/* A software environment of the operator's: a venv, or one of conda. Whether it can be used is asked at each start (software.h). */
+typedef struct cr_software {
+    const char *slug, *title;
+    const char *prefix;               /* absolute; letters, digits and /._+@- only, no '..' */
+    bool whole;                       /* the server itself runs from it; else its kernels do */
+} cr_software;
 
 /* What a profile gives, and what a choice gives instead. */
 typedef struct cr_profile_gives {
@@ -38,6 +49,7 @@ typedef struct cr_profile_gives {
     int n_env, n_kernels;             /* n_kernels 0: not said */
     cr_profile_env *env;
     const char **kernels;             /* the first is the one for new notebooks */
+    const char *software;             /* a slug of the set, or CR_SOFTWARE_OWN; NULL: not said */
 } cr_profile_gives;
 
 typedef struct cr_profile_choice {
@@ -75,6 +87,8 @@ typedef struct cr_profile_set {
     size_t text_bytes;
     int n;                            /* 0: there is no file; every server gets what the settings say */
     cr_profile *at;
+    int n_software;
+    cr_software *software;
 } cr_profile_set;
 
 /* What is asked for: zeroes mean the default profile with its defaults. In START. */
@@ -91,6 +105,7 @@ typedef struct cr_profile_given {
     int n_env, n_kernels;
     cr_profile_env env[CR_PROFILE_ENV_ALL_MAX];
     const char *const *kernels;
+    const cr_software *software;      /* NULL: Craton's own */
 } cr_profile_given;
 
 /* profile_file.c. name: how the file is called in messages, which begin NAME:LINE:COLUMN. *ret_set is to be given to cr_profiles_done
@@ -100,6 +115,10 @@ void cr_profiles_done(cr_profile_set *set);
 
 const cr_profile *cr_profile_find(const cr_profile_set *set, const char *slug);      /* NULL: there is none */
 const cr_profile *cr_profile_standard(const cr_profile_set *set);                    /* NULL: there are none */
+/* NULL: there is none, as CR_SOFTWARE_OWN. */
+const cr_software *cr_profile_software(const cr_profile_set *set, const char *slug);
+/* Could this profile, by itself or by a choice, give that software? */
+bool cr_profile_may_give(const cr_profile *p, const char *software);
 const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char *slug);
 
 /* The answer in its one spelling (numbers without needless zeroes). CR_INVALID says what would fit. */

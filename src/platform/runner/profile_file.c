@@ -5,11 +5,12 @@
 #include "platform/runner/profile.h"
 #include "platform/runner/profile_yaml.h"
 
-enum { ARENA_MAX = 8 << 20, KEYS_MOST = 12, MEMORY_LEAST_MIB = 64, MEMORY_MOST_GIB = 65536, CPU_MOST = 4096, PATTERN_MAX = 120, REPEATS_MOST = 256 };
+enum { ARENA_MAX = 8 << 20, KEYS_MOST = 13, MEMORY_LEAST_MIB = 64, MEMORY_MOST_GIB = 65536, CPU_MOST = 4096, PATTERN_MAX = 120, REPEATS_MOST = 256 };
 
 typedef struct reader {
     const char *name;
     cr_arena *arena;
+    const cr_profile_set *set;        /* its software, which is read first */
     cr_err *err;
 } reader;
 
@@ -168,21 +169,39 @@ static cr_status read_kernels(const reader *r, const cr_yaml *list, cr_profile_g
     return CR_OK;
 }
 
+static cr_status read_software_name(const reader *r, const cr_yaml *v, const char **ret) {
+    const char *names[CR_SOFTWARE_MAX + 1] = {CR_SOFTWARE_OWN};
+    if (!v)
+        return CR_OK;
+    CR_TRY(check_slug(r, v, "software"));
+    for (int i = 0; i < r->set->n_software; i++)
+        names[i + 1] = r->set->software[i].slug;
+    if (strcmp(v->text, CR_SOFTWARE_OWN) != 0 && !cr_profile_software(r->set, v->text)) {
+        const char *near = cr_profile_nearest(v->text, names, r->set->n_software + 1);
+        return FAIL(r, v, "there is no software '%s'%s%s%s; it is defined under `software:` at the beginning of a line", v->text,
+                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    *ret = v->text;
+    return CR_OK;
+}
+
 static cr_status read_gives(const reader *r, const cr_yaml *memory, const cr_yaml *guarantee, const cr_yaml *cpu, const cr_yaml *env,
-                            const cr_yaml *kernels, cr_profile_gives *g) {
+                            const cr_yaml *kernels, const cr_yaml *software, cr_profile_gives *g) {
     CR_TRY(read_memory(r, memory, "memory", &g->memory_bytes));
     CR_TRY(read_memory(r, guarantee, "guarantee", &g->guarantee_bytes));
     if (g->memory_bytes && g->guarantee_bytes > g->memory_bytes)
         return FAIL(r, guarantee, "guarantee is more than memory");
     CR_TRY(read_cpu(r, cpu, &g->cpu_milli));
     CR_TRY(read_env(r, env, g));
+    CR_TRY(read_software_name(r, software, &g->software));
     return read_kernels(r, kernels, g);
 }
 
 /* ---- options ---- */
 
-enum { C_TITLE, C_DESCRIPTION, C_DEFAULT, C_MEMORY, C_CPU, C_ENV, C_KERNELS, C_GUARANTEE };
-static const char *const choice_keys[KEYS_MOST] = {"display_name", "description", "default", "memory", "cpu", "environment", "kernels", "guarantee"};
+enum { C_TITLE, C_DESCRIPTION, C_DEFAULT, C_MEMORY, C_CPU, C_ENV, C_KERNELS, C_GUARANTEE, C_SOFTWARE };
+static const char *const choice_keys[KEYS_MOST] = {"display_name", "description", "default", "memory", "cpu", "environment", "kernels", "guarantee",
+                                                  "software"};
 
 static cr_status read_choices(const reader *r, const cr_yaml *map, cr_profile_option *o) {
     if (map->kind != CR_YAML_MAP || !map->n)
@@ -203,7 +222,7 @@ static cr_status read_choices(const reader *r, const cr_yaml *map, cr_profile_op
         CR_TRY(read_title(r, at[C_TITLE], c->slug, &c->title));
         CR_TRY(read_description(r, at[C_DESCRIPTION], &c->description));
         CR_TRY(read_yes(r, at[C_DEFAULT], &c->standard));
-        CR_TRY(read_gives(r, at[C_MEMORY], at[C_GUARANTEE], at[C_CPU], at[C_ENV], at[C_KERNELS], &c->gives));
+        CR_TRY(read_gives(r, at[C_MEMORY], at[C_GUARANTEE], at[C_CPU], at[C_ENV], at[C_KERNELS], at[C_SOFTWARE], &c->gives));
         if (c->standard && ++defaults > 1)
             return FAIL(r, at[C_DEFAULT], "a second choice is the default");
         if (c->standard)
@@ -355,11 +374,65 @@ static cr_status read_options(const reader *r, const cr_yaml *map, cr_profile *p
     return CR_OK;
 }
 
+/* ---- software ---- */
+
+static cr_status read_prefix(const reader *r, const cr_yaml *v, const char **ret) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+@-";
+    if (v->kind != CR_YAML_TEXT || v->text[0] != '/' || !v->text[1])
+        return FAIL(r, v, "prefix must be the absolute path of a venv or a conda environment, such as /opt/envs/geo");
+    if (strlen(v->text) > CR_SOFTWARE_PREFIX_MAX)
+        return FAIL(r, v, "prefix is longer than %d bytes", CR_SOFTWARE_PREFIX_MAX);
+    if (strspn(v->text, allowed) != strlen(v->text))
+        return FAIL(r, v, "prefix has a character other than letters, digits and /._+@-");
+    for (const char *p = v->text; *p; p += strcspn(p, "/"))
+        if (strcspn(++p, "/") == 2 && p[0] == '.' && p[1] == '.')
+            return FAIL(r, v, "prefix leads upwards by '..'; write where it leads");
+    *ret = v->text;
+    return CR_OK;
+}
+
+static cr_status read_run(const reader *r, const cr_yaml *v, bool *ret_whole) {
+    if (v && (v->kind != CR_YAML_TEXT || (strcmp(v->text, "kernels") != 0 && strcmp(v->text, "server") != 0)))
+        return FAIL(r, v, "run must be kernels (the server stays Craton's) or server (all of it runs there)");
+    *ret_whole = v && strcmp(v->text, "server") == 0;
+    return CR_OK;
+}
+
+static cr_status read_software(const reader *r, const cr_yaml *map, cr_profile_set *set) {
+    static const char *const keys[] = {"display_name", "prefix", "run", NULL};
+    if (!map)
+        return CR_OK;
+    if (map->kind != CR_YAML_MAP || !map->n)
+        return FAIL(r, map, "software must be lines `name:`, each with the prefix of an environment");
+    if (map->n > CR_SOFTWARE_MAX)
+        return FAIL(r, map, "there are more than %d software environments", CR_SOFTWARE_MAX);
+    set->software = cr_arena_calloc(r->arena, (size_t)map->n, sizeof *set->software);
+    if (!set->software)
+        return no_memory(r);
+    for (const cr_yaml *v = map->first; v; v = v->next) {
+        const cr_yaml *at[KEYS_MOST] = {NULL};
+        cr_software *w = &set->software[set->n_software];
+        CR_TRY(check_slug(r, v->key, "the name of a software environment"));
+        w->slug = v->key->text;
+        /* It is the name of a kernel, and these are others. */
+        if (strcmp(w->slug, CR_SOFTWARE_OWN) == 0 || cr_starts_with(w->slug, "python") || strcmp(w->slug, "ir") == 0 || cr_starts_with(w->slug, "julia"))
+            return FAIL(r, v->key, "a software environment cannot be called '%s': that is Craton's own, or a kernel's name", w->slug);
+        CR_TRY(open_map(r, v, "a software environment", keys, at));
+        if (!at[1])
+            return FAIL(r, v, "a software environment needs its prefix, the path of a venv or a conda environment");
+        CR_TRY(read_title(r, at[0], w->slug, &w->title));
+        CR_TRY(read_prefix(r, at[1], &w->prefix));
+        CR_TRY(read_run(r, at[2], &w->whole));
+        set->n_software++;
+    }
+    return CR_OK;
+}
+
 /* ---- profiles ---- */
 
-enum { P_SLUG, P_TITLE, P_DESCRIPTION, P_DEFAULT, P_MEMORY, P_CPU, P_ENV, P_KERNELS, P_GROUPS, P_OPTIONS, P_GUARANTEE };
+enum { P_SLUG, P_TITLE, P_DESCRIPTION, P_DEFAULT, P_MEMORY, P_CPU, P_ENV, P_KERNELS, P_GROUPS, P_OPTIONS, P_GUARANTEE, P_SOFTWARE };
 static const char *const profile_keys[KEYS_MOST] = {"slug", "display_name", "description", "default", "memory", "cpu", "environment", "kernels",
-                                                   "groups", "options", "guarantee"};
+                                                   "groups", "options", "guarantee", "software"};
 
 static int most_env(const cr_profile *p) {
     int all = p->gives.n_env;
@@ -387,7 +460,7 @@ static cr_status read_profile(const reader *r, const cr_yaml *v, cr_profile_set 
     CR_TRY(read_yes(r, at[P_DEFAULT], &p->standard));
     if (p->standard && cr_profile_standard(set))
         return FAIL(r, at[P_DEFAULT], "a second profile is the default; the first is %s", cr_profile_standard(set)->slug);
-    CR_TRY(read_gives(r, at[P_MEMORY], at[P_GUARANTEE], at[P_CPU], at[P_ENV], at[P_KERNELS], &p->gives));
+    CR_TRY(read_gives(r, at[P_MEMORY], at[P_GUARANTEE], at[P_CPU], at[P_ENV], at[P_KERNELS], at[P_SOFTWARE], &p->gives));
     CR_TRY(read_words(r, at[P_GROUPS], "groups", CR_PROFILE_GROUPS_MAX, 255, &p->groups, &p->n_groups));
     CR_TRY(read_options(r, at[P_OPTIONS], p));
     if (most_env(p) > CR_PROFILE_ENV_ALL_MAX)
@@ -397,11 +470,12 @@ static cr_status read_profile(const reader *r, const cr_yaml *v, cr_profile_set 
 }
 
 static cr_status read_root(const reader *r, const cr_yaml *root, cr_profile_set *set) {
-    static const char *const keys[] = {"profiles", NULL};
+    static const char *const keys[] = {"profiles", "software", NULL};
     const cr_yaml *at[KEYS_MOST] = {NULL}, none = {.line = 1, .column = 1};
     if (!root)
         return FAIL(r, &none, "the file is empty; remove it, or write `profiles:` and a list");
     CR_TRY(open_map(r, root, "the file", keys, at));
+    CR_TRY(read_software(r, at[1], set));
     const cr_yaml *list = at[0];
     if (!list || list->kind != CR_YAML_LIST || !list->n)
         return FAIL(r, list ? list : root, "`profiles:` must be a list, each entry beginning with `- slug:`");
@@ -423,7 +497,7 @@ cr_status cr_profiles_parse(const char *name, const char *text, size_t n, cr_pro
     if (n > CR_PROFILE_FILE_MAX)
         return CR_FAIL(err, CR_LIMIT, "%s is longer than %d KiB", name, CR_PROFILE_FILE_MAX >> 10);
     cr_arena_init(&set.arena, ARENA_MAX);
-    const reader r = {name, &set.arena, err};
+    const reader r = {name, &set.arena, &set, err};
     set.text = cr_arena_strndup(&set.arena, text, n);
     cr_status status = set.text ? cr_yaml_parse(name, text, n, &set.arena, &root, err) : no_memory(&r);
     if (status == CR_OK)

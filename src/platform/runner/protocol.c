@@ -105,6 +105,8 @@ static cr_status check_dask(const cr_dask_start *d, const cr_server_id *id, cr_e
     if (!ends_inside(d->name, sizeof d->name) || strlen(d->name) != CR_CLUSTER_NAME_LEN ||
         strspn(d->name, "0123456789abcdef") != CR_CLUSTER_NAME_LEN)
         return CR_FAIL(err, CR_INVALID, "a cluster's name is not %d hexadecimal digits", CR_CLUSTER_NAME_LEN);
+    if (!ends_inside(d->software, sizeof d->software) || (d->software[0] && !cr_profile_slug_is_right(d->software)))
+        return CR_FAIL(err, CR_INVALID, "the name of a software environment has a wrong form");
     if (!ends_inside(d->environment, sizeof d->environment))
         return CR_FAIL(err, CR_INVALID, "a cluster's environment has no end");
     CR_TRY(cr_dask_env_check(d->environment, err));
@@ -146,6 +148,8 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     if (m->limits.memory_bytes > INT64_MAX || m->limits.cpu_milli > 4096000 || m->limits.pids > 1 << 22)
         return CR_FAIL(err, CR_RANGE, "a limit is out of range");
     CR_TRY(check_profile(&m->profile, m->dask.role, err));
+    if (m->disk_bytes > INT64_MAX / 2 || (m->dask.role != CR_ROLE_LAB && m->disk_bytes))
+        return CR_FAIL(err, CR_RANGE, "the limit of a home is out of range, or a cluster's");
     if (m->folders >> CR_FOLDERS_MAX)
         return CR_FAIL(err, CR_RANGE, "folders that there cannot be");
     if (m->cleaning > (m->dask.role == CR_ROLE_LAB))

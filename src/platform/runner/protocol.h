@@ -43,7 +43,7 @@ typedef enum cr_msg_kind {
 /* How the names of a cluster's processes begin; no server of a person has such a name. */
 #define CR_CLUSTER_SERVER "dask-"
 
-enum { CR_MSG_MAGIC = 0x4352000C, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
+enum { CR_MSG_MAGIC = 0x4352000D, CR_GRACE_MAX_MS = 600000, CR_PROFILES_PIECE = 4096 };
 
 typedef struct cr_msg_head { uint32_t magic, kind; } cr_msg_head;
 
@@ -59,6 +59,7 @@ typedef struct cr_msg_start {
     cr_server_id id;
     cr_server_limits limits;      /* of a person's server: what the hub believes; the helper takes no more than the profile gives */
     cr_profile_asked profile;     /* zeroes for a cluster's process */
+    uint64_t disk_bytes;          /* limit of the person's home, for file systems that enforce it; 0: none. Zero for a cluster's process, which changes nothing */
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
     uint32_t folders;             /* the person's common folders: a bit for each place in the setting group-folders */

@@ -24,7 +24,8 @@ typedef struct key {
 static const key keys[] = {
     TEXT("account", id.account), TEXT("server", id.server), NUMBER("generation", id.generation), TEXT("user", user),
     NUMBER("memory_bytes", limits.memory_bytes), NUMBER("cpu_milli", limits.cpu_milli), NUMBER("pids", limits.pids),
-    NUMBER("uid", uid), TEXT("folders", folders), NUMBER("role", role), NUMBER("cluster", cluster), NUMBER("state", state), NUMBER("pid", pid), NUMBER("start_ticks", start_ticks), TEXT("boot_id", boot_id),
+    NUMBER("uid", uid), TEXT("folders", folders), TEXT("software", software),
+    NUMBER("role", role), NUMBER("cluster", cluster), NUMBER("state", state), NUMBER("pid", pid), NUMBER("start_ticks", start_ticks), TEXT("boot_id", boot_id),
     NUMBER("socket_ready", socket_ready), NUMBER("preimported", preimported), NUMBER("stop_requested", stop_requested),
     NUMBER("started_ms", started_ms), NUMBER("reason", reason), NUMBER("detail", detail),
     NUMBER("memory_peak_bytes", memory_peak_bytes), TEXT("text", text),
@@ -99,7 +100,7 @@ cr_status cr_record_parse(char *text, cr_record *ret_record, cr_err *err) {
     if (!ended)
         return CR_FAIL(err, CR_FORMAT, "the record is cut short");
     if (r.state > CR_SERVER_ENDED || r.reason > CR_STOP_FAILED_START || r.pid > INT32_MAX || r.uid > UINT32_MAX ||
-        r.role > CR_ROLE_WORKER || r.cluster > INT32_MAX || !r.role != !r.cluster)
+        r.role > CR_ROLE_WORKER || r.cluster > INT32_MAX || !r.role != !r.cluster || (r.software[0] && !cr_profile_slug_is_right(r.software)))
         return CR_FAIL(err, CR_FORMAT, "the record has impossible values");
     CR_TRY(check_as_start(&r, err));
     *ret_record = r;

@@ -19,6 +19,7 @@ typedef struct cr_record {
     char user[256];
     int64_t uid;
     char folders[CR_FOLDER_NAMES_SIZE];          /* by name, see group_folder.h; for what is forked later */
+    char software[CR_PROFILE_SLUG_MAX + 1];      /* environment that the whole server runs from; "": Craton's own, with what is forked for it */
     int64_t role, cluster;        /* cr_server_role; number of the cluster, 0: none */
     int64_t state;                /* cr_server_state */
     int64_t pid;                  /* 0: not yet */

@@ -47,6 +47,7 @@ typedef struct cr_dask_start {
     uint32_t threads;         /* of a worker */
     uint32_t scheduler_port;  /* where a worker finds its scheduler on 127.0.0.1 */
     uint32_t idle_s;          /* a scheduler that has had nothing to do for so long asks to end; 0: never */
+    char software[CR_PROFILE_SLUG_MAX + 1]; /* a software environment of the operator's (profile.h); "": Craton's own */
     char name[CR_CLUSTER_NAME_LEN + 1];     /* hexadecimal; as clients know the cluster */
     char environment[CR_DASK_ENV_MAX + 1];  /* lines, see dask_env.h */
     char cert[CR_CLUSTER_CERT_MAX + 1], key[CR_CLUSTER_KEY_MAX + 1];   /* PEM; of a scheduler, "" for a worker */
@@ -72,7 +73,8 @@ typedef enum cr_runner_event_kind {
     CR_RUNNER_REMOVED,            /* id.account: nothing of it is left */
     CR_RUNNER_NOT_REMOVED,        /* id.account; text says why: ask again later */
     CR_RUNNER_TLS,                /* detail: end of the served certificate, seconds since 1970 (0: not known); text: a problem, or "" */
-    CR_RUNNER_DISK,               /* id.account: what its home takes; detail: bytes; tail: the largest in it, see disk_walk.h */
+    CR_RUNNER_DISK,               /* id.account: what its home takes; detail: bytes; tail: the largest in it, text: why not
+                                   * all of it is counted, or "", see disk_walk.h */
     CR_RUNNER_LOST                /* the helper is gone; the hub ends, cratond starts again */
 } cr_runner_event_kind;
 
@@ -97,6 +99,7 @@ typedef struct cr_runner_start {
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
     uint32_t folders;             /* see identity/folders.h */
+    uint64_t disk_bytes;          /* limit of the person's home, 0: none; of a person's server */
     bool cleaning;                /* for freeing space only: terminals and files, no kernels */
     char display[128];            /* shown to the user only */
     cr_dask_start dask;

@@ -51,22 +51,22 @@ static void explain(cr_server *v) {
     switch ((cr_stop_reason)v->r.reason) {
     case CR_STOP_EXITED:
         if (v->r.detail == 0)
-            snprintf(t, n, "The %s ended by itself.", noun_of(v));
+            snprintf(t, n, N_("The %s ended by itself."), noun_of(v));
         else
-            snprintf(t, n, "The %s ended with exit code %d%s%s", noun_of(v), (int)v->r.detail, words[0] ? ": " : ".", words);
+            snprintf(t, n, N_("The %s ended with exit code %d%s%s"), noun_of(v), (int)v->r.detail, words[0] ? ": " : ".", words);
         break;
     case CR_STOP_SIGNAL:
-        snprintf(t, n, "The %s was ended by signal %d (%s).", noun_of(v), (int)v->r.detail, strsignal((int)v->r.detail));
+        snprintf(t, n, N_("The %s was ended by signal %d (%s)."), noun_of(v), (int)v->r.detail, strsignal((int)v->r.detail));
         break;
     case CR_STOP_OOM:
-        snprintf(t, n, "The %s needed more memory than its limit of %s and was ended.", noun_of(v),
+        snprintf(t, n, N_("The %s needed more memory than its limit of %s and was ended."), noun_of(v),
                  cr_text_bytes((uint64_t)v->r.detail, size, sizeof size));
         break;
     case CR_STOP_REQUESTED:
-        snprintf(t, n, "Stopped.");
+        snprintf(t, n, N_("Stopped."));
         break;
     case CR_STOP_LOST:
-        snprintf(t, n, "The %s ended while nobody watched; why is not known.", noun_of(v));
+        snprintf(t, n, N_("The %s ended while nobody watched; why is not known."), noun_of(v));
         break;
     case CR_STOP_FAILED_START:
         break;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/kept_log.h"
 #include "platform/runner/launch.h"
@@ -152,7 +153,7 @@ static void start_kernels(cr_server *v) {
     cr_err err = CR_ERR_INIT;
     cr_account u;
     pid_t pid;
-    if (v->kernels_asked || !v->r.socket_ready || v->r.state != CR_SERVER_RUNNING || v->log_fd < 0 ||
+    if (!s->kernels || v->kernels_asked || v->r.software[0] || !v->r.socket_ready || v->r.state != CR_SERVER_RUNNING || v->log_fd < 0 ||
         cr_server_environment(s->setup.config, environment, NULL) != CR_OK || !cr_prepared_is_ready(s->kernels, environment))
         return;
     v->kernels_asked = true;
@@ -232,7 +233,7 @@ void cr_server_adopt(cr_servers *s, const cr_record *r) {
     if (r->pid == 0) {
         v->r.reason = CR_STOP_FAILED_START;
         v->r.detail = CR_CANCELLED;
-        snprintf(v->r.text, sizeof v->r.text, "The start was interrupted.");
+        snprintf(v->r.text, sizeof v->r.text, N_("The start was interrupted."));
     }
     cr_server_wind_up(v);
 }
@@ -244,13 +245,15 @@ static void tell_memory(cr_server *v, uint64_t limit) {
 }
 
 void cr_server_look_after(cr_server *v) {
-    cr_cgroup_usage u;
+    cr_cgroup_usage u = {0};
+    uint64_t kills;
     char group[CR_LINK_MAX];
     struct stat st;
-    if (cr_cgroup_usage_of(v->table->groups, cr_server_group(v, group), &u, NULL) == CR_OK && u.oom_kills != v->oom_seen) {
-        cr_log(CR_LOG_WARN, "a process was ended for memory", "server=%s times=%llu", group, (unsigned long long)(u.oom_kills - v->oom_seen));
-        v->oom_seen = u.oom_kills;
+    if (cr_cgroup_oom_kills(v->table->groups, cr_server_group(v, group), &kills, NULL) == CR_OK && kills != v->oom_seen) {
+        cr_log(CR_LOG_WARN, "a process was ended for memory", "server=%s times=%llu", group, (unsigned long long)(kills - v->oom_seen));
+        v->oom_seen = kills;
         v->oom_noticed_ms = cr_now_ms();
+        (void)!cr_cgroup_usage_of(v->table->groups, group, &u, NULL);
         tell_memory(v, u.memory_limit_bytes);
     }
     start_kernels(v);

@@ -36,6 +36,7 @@ struct cr_servers {
     char boot_id[CR_BOOT_ID_SIZE];
     cr_accounts *accounts;
     cr_cgroups *groups;
+    bool has_quotas;              /* homes are projects of their file system (quota.h) */
     cr_group_folders folders;
     cr_owner_rules *rules;        /* NULL: not as root */
     cr_prepared *prepared;        /* parent of servers; NULL: switched off */

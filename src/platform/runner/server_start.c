@@ -8,9 +8,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/launch.h"
 #include "platform/runner/place.h"
+#include "platform/runner/quota.h"
+#include "platform/runner/software.h"
 
 enum { GIVEN_MOST = 64 << 10, CLUSTER_LEAST = 512 << 20 };
 
@@ -83,6 +86,8 @@ static cr_status bound(const cr_servers *s, cr_msg_start *m, cr_err *err) {
 
 /* The parent that this start may be forked from; NULL: none. */
 static cr_prepared *parent_for(cr_servers *s, const cr_launch *l) {
+    if (l->software)
+        return NULL;
     if (!l->start->dask.role) {
         cr_prepared_want(s->prepared, l->environment);
         cr_prepared_want(s->kernels, l->environment);
@@ -104,20 +109,57 @@ static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
     return false;
 }
 
+/* The limit of the home, where the file system holds people to it. A server starts also where that fails: the hub has looked at the figures. */
+static void set_quota(const cr_servers *s, const cr_msg_start *m, const cr_account *u) {
+    char base[600];
+    cr_err err = CR_ERR_INIT;
+    snprintf(base, sizeof base, "%s/home", s->setup.config->state_dir);
+    if (s->has_quotas && !m->dask.role && cr_quota_limit(base, u->uid, m->disk_bytes, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "limit of a home not set", &err);
+}
+
+typedef struct software {
+    char environment[PATH_MAX], kernel_prefix[PATH_MAX], jupyter_path[PATH_MAX];
+    const cr_software *whole, *kernel;
+} software;
+
+/* From which environment it runs, by the operator's file. One that only leads to Craton's own is Craton's own. */
+static cr_status find_software(const cr_servers *s, const cr_msg_start *m, const cr_software *given, software *ret, cr_err *err) {
+    char own[PATH_MAX];
+    const cr_software *w = m->cleaning ? NULL : given;     /* who only cleans up needs no software but the hub's */
+    CR_TRY(cr_server_environment(s->setup.config, own, err));
+    if (m->dask.software[0]) {
+        w = s->setup.profiles ? cr_profile_software(s->setup.profiles, m->dask.software) : NULL;
+        if (!w)
+            return CR_FAIL(err, CR_NOT_FOUND, "there is no software '%s' any more", m->dask.software);
+        CR_TRY(cr_software_open_dask(w, ret->environment, err));
+    } else if (w) {
+        CR_TRY(cr_software_open(w, w->whole ? ret->environment : ret->kernel_prefix, err));
+    }
+    ret->kernel = w && !m->dask.role && !w->whole ? w : NULL;
+    ret->whole = w && !ret->kernel && strcmp(ret->environment, own) != 0 ? w : NULL;
+    if (!ret->whole)
+        memcpy(ret->environment, own, sizeof own);
+    return ret->kernel ? cr_software_kernel(s->setup.config, w, ret->kernel_prefix, ret->jupyter_path, err) : CR_OK;
+}
+
 static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     cr_servers *s = v->table;
-    char environment[PATH_MAX], runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
+    char runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
         secrets[CR_URL_MAX];
     cr_account u;
     cr_profile_given given = {0};
+    software from = {0};
     cr_auto_arena cr_arena arena;
     cr_arena_init(&arena, GIVEN_MOST);
     CR_TRY(look_up(s, m, &arena, &given, err));
-    CR_TRY(cr_server_environment(s->setup.config, environment, err));
+    CR_TRY(find_software(s, m, given.software, &from, err));
+    snprintf(v->r.software, sizeof v->r.software, "%s", from.whole ? from.whole->slug : "");
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_group_folders_of(&s->folders, m->folders, &u);
-    CR_TRY(cr_group_folders_show(&s->folders, m->id.account, &u, m->folders, err));
+    CR_TRY(cr_group_folders_show(&s->folders, s->jobs, m->id.account, &u, m->folders, err));
     cr_owner_rules_admit(s->rules, u.uid);
+    set_quota(s, m, &u);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
     CR_TRY(write_secrets(v, m, &u, err));
@@ -128,9 +170,10 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     CR_TRY(cr_record_save(s->record_dir, &v->r, err));
     cr_server_paths(v, sock, link);
     const cr_launch l = {.config = s->setup.config, .start = m, .account = &u, .groups = s->groups, .group = cr_server_group(v, group),
-                         .socket = sock, .runtime_dir = runtime_dir, .environment = environment,
+                         .socket = sock, .runtime_dir = runtime_dir, .environment = from.environment, .software = from.whole ? from.whole->slug : NULL,
+                         .kernel = from.kernel, .jupyter_path = from.jupyter_path,
                          .given = v->r.role ? NULL : &given, .secrets_dir = v->r.role ? cr_server_secrets_dir(v, secrets) : NULL,
-                         .kernels_socket = s->kernels ? cr_server_kernels_socket(v, kernels) : NULL, .log_fd = v->log_fd};
+                         .kernels_socket = s->kernels && !from.whole ? cr_server_kernels_socket(v, kernels) : NULL, .log_fd = v->log_fd};
     pid_t pid;
     v->r.preimported = fork_prepared(s, &l, &pid);
     if (!v->r.preimported)
@@ -210,7 +253,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     if (!v) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
                              .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
-        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? "the platform is being stopped" : "no memory for the record of a server");
+        snprintf(e.text, sizeof e.text, "%s", s->on_none_left ? N_("the platform is being stopped") : "no memory for the record of a server");
         s->setup.on_event(s->setup.user, &e);
         return;
     }

@@ -9,8 +9,11 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
+#include "base/text.h"
 #include "platform/daemon/urls.h"
 #include "platform/runner/place.h"
+#include "platform/runner/quota.h"
 #include "platform/runner/server_life.h"
 
 enum { TICK_MS = 2000, LOGS_MS = 3600 * 1000, KILL_ROUNDS = 100, KILL_PAUSE_US = 20000 };
@@ -65,7 +68,7 @@ static void on_stop(cr_servers *s, const cr_msg_stop *m) {
     cr_server *v = cr_servers_find(s, m->id.generation);
     if (!v || !is_same(v, &m->id)) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_LOST};
-        snprintf(e.text, sizeof e.text, "This server was not running.");
+        snprintf(e.text, sizeof e.text, N_("This server was not running."));
         s->setup.on_event(s->setup.user, &e);
         return;
     }
@@ -123,28 +126,36 @@ void cr_servers_stop_all(cr_servers *s, uint32_t grace_ms, void (*done)(void *us
 
 static void adopt_one(void *user, const cr_record *r) { cr_server_adopt(user, r); }
 
-static bool is_known_link(const cr_servers *s, const char *name) {
+/* What an earlier helper has left: names of servers that do not run. */
+typedef struct stale {
+    cr_servers *s;
+    cr_map running;               /* names of links and groups */
+} stale;
+
+static cr_status name_running(stale *t, cr_err *err) {
     char link[CR_LINK_MAX];
-    for (const cr_server *v = s->first; v; v = v->next)
-        if (strcmp(cr_link_name(v->r.id.account, v->r.id.generation, link, sizeof link), name) == 0)
-            return v->r.state != CR_SERVER_ENDED;
-    return false;
+    cr_map_init(&t->running, SIZE_MAX);
+    for (cr_server *v = t->s->first; v; v = v->next)
+        if (v->r.state != CR_SERVER_ENDED)
+            CR_TRY(cr_map_set(&t->running, cr_link_name(v->r.id.account, v->r.id.generation, link, sizeof link), v, err));
+    return CR_OK;
 }
 
-static void remove_stale_links(const cr_servers *s) {
+static void remove_stale_links(const stale *t) {
     char path[CR_URL_MAX];
-    DIR *d = opendir(cr_run_path(s->setup.config, CR_RUN_ROUTE, path, sizeof path));
+    DIR *d = opendir(cr_run_path(t->s->setup.config, CR_RUN_ROUTE, path, sizeof path));
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && strcmp(e->d_name, "api") != 0 && strcmp(e->d_name, "front") != 0 && !is_known_link(s, e->d_name))
+        if (e->d_name[0] != '.' && strcmp(e->d_name, "api") != 0 && strcmp(e->d_name, "front") != 0 && !cr_map_get(&t->running, e->d_name))
             unlinkat(dirfd(d), e->d_name, 0);
     closedir(d);
 }
 
 static void remove_stale_group(void *user, const char *name) {
-    cr_servers *s = user;
-    if (is_known_link(s, name))
+    const stale *t = user;
+    cr_servers *s = t->s;
+    if (cr_map_get(&t->running, name))
         return;
     for (int i = 0; i < KILL_ROUNDS && cr_cgroup_kill(s->groups, name) > 0; i++)
         usleep(KILL_PAUSE_US);
@@ -166,6 +177,17 @@ static void tick(void *user, uint32_t events) {
         cr_servers_sweep_logs(s);
     }
     (void)!cr_watch_after(s->setup.watch, TICK_MS, tick, s, NULL);
+}
+
+static cr_status remove_stale(cr_servers *s, cr_err *err) {
+    stale t = {.s = s};
+    cr_status status = name_running(&t, err);
+    if (status == CR_OK) {
+        remove_stale_links(&t);
+        cr_cgroup_each(s->groups, remove_stale_group, &t);
+    }
+    cr_map_done(&t.running);
+    return status;
 }
 
 /* Two cratonds on one machine have two trees. */
@@ -208,6 +230,14 @@ static cr_status open_prepared(cr_servers *s, cr_err *err) {
     return CR_OK;
 }
 
+static void look_for_quotas(cr_servers *s) {
+    char base[600];
+    snprintf(base, sizeof base, "%s/home", s->setup.config->state_dir);
+    s->has_quotas = s->setup.config->as_root && cr_quota_is_on(base);
+    if (s->has_quotas)
+        cr_log(CR_LOG_INFO, "limits of homes are enforced by the file system", "path=%s", base);
+}
+
 static cr_status open_rules(cr_servers *s, const char *tree, cr_err *err) {
     size_t n = 0;
     for (const cr_server *v = s->first; v; v = v->next)
@@ -234,12 +264,12 @@ cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_server
     CR_TRY_GOTO(cr_process_boot_id(s->boot_id, err), failed);
     CR_TRY_GOTO(cr_jobs_new(setup->watch, &s->jobs, err), failed);
     CR_TRY_GOTO(cr_accounts_open(setup->config, &s->accounts, err), failed);
+    look_for_quotas(s);
     CR_TRY_GOTO(cr_group_folders_open(setup->config, s->accounts, &s->folders, err), failed);
     CR_TRY_GOTO(cr_cgroups_open(tree, NULL, &s->groups, err), failed);
     cr_log(CR_LOG_INFO, "control groups", "%s", cr_cgroups_describe(s->groups));
     CR_TRY_GOTO(cr_record_each(s->record_dir, adopt_one, s, err), failed);
-    remove_stale_links(s);
-    cr_cgroup_each(s->groups, remove_stale_group, s);
+    CR_TRY_GOTO(remove_stale(s, err), failed);
     CR_TRY_GOTO(open_rules(s, tree, err), failed);
     CR_TRY_GOTO(open_prepared(s, err), failed);
     CR_TRY_GOTO(cr_watch_after(setup->watch, TICK_MS, tick, s, err), failed);

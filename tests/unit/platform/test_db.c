@@ -216,6 +216,7 @@ START_TEST(an_old_hub_becomes_new) {
     ck_assert_int_eq(count(db, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
     ck_assert_int_eq(count(db, "SELECT count(*) FROM sessions WHERE proved_ms = created_ms"), 2);      /* asked again after their sign-in, not after the new start */
     ck_assert_int_eq(count(db, "SELECT count(*) FROM clusters WHERE name = 'c1' AND dashboard_port = 0"), 1);
+    ck_assert_int_eq(count(db, "SELECT count(*) FROM users WHERE language <> ''"), 0);
     ck_assert_int_eq(count(db, "SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM links) + (SELECT count(*) FROM groups) + (SELECT count(*) FROM servers)"), 4);
     /* What the new tables hold goes with what it belongs to; the log stays. */
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO shares (server_id, group_id, scopes, created_ms) VALUES (1, 1, '[]', 1)", ""));

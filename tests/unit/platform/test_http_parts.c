@@ -78,7 +78,7 @@ static char *show(const char *text, json_t *values) {
     cr_err err = CR_ERR_INIT;
     cr_buf out;
     cr_buf_init(&out, 1 << 16);
-    ck_assert_ok(cr_templates_new(&set, &err));
+    ck_assert_ok(cr_templates_new(NULL, &set, &err));
     ck_assert_ok(cr_templates_add(set, "part", "<i>{{who}}</i>", 14, &err));
     ck_assert_ok(cr_templates_add(set, "page", text, strlen(text), &err));
     ck_assert_ok(cr_templates_check(set, &err));
@@ -108,12 +108,12 @@ START_TEST(template_errors_are_found_when_loaded) {
     cr_err err = CR_ERR_INIT;
     for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
         cr_templates *set;
-        ck_assert_ok(cr_templates_new(&set, &err));
+        ck_assert_ok(cr_templates_new(NULL, &set, &err));
         ck_assert_fails(cr_templates_add(set, "bad", bad[i], strlen(bad[i]), &err), CR_FORMAT);
         cr_templates_free(set);
     }
     cr_templates *set;
-    ck_assert_ok(cr_templates_new(&set, &err));
+    ck_assert_ok(cr_templates_new(NULL, &set, &err));
     ck_assert_ok(cr_templates_add(set, "a", "{{>b}}", 6, &err));
     ck_assert_fails(cr_templates_check(set, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_templates_add(set, "b", "{{>a}}", 6, &err));

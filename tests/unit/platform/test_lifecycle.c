@@ -76,10 +76,12 @@ END_TEST
 
 #define STATUS "{\"connections\":1,\"kernels\":1,\"last_activity\":\"2023-11-14T22:13:20.000000Z\",\"started\":\"2023-11-14T21:00:00Z\"}"
 
+static int64_t back_ms;       /* by how much the clock was set back */
+
 static bool read3(const char *status, const char *kernels, const char *terminals, int64_t *used, bool *busy) {
     const char *text[3] = {status, kernels, terminals};
     size_t len[3] = {strlen(status), strlen(kernels), strlen(terminals)};
-    return cr_idle_read(text, len, T0 + HOUR, used, busy);
+    return cr_idle_read(text, len, T0 + HOUR, back_ms, used, busy);
 }
 
 START_TEST(what_a_server_says) {
@@ -100,6 +102,15 @@ START_TEST(what_a_server_says) {
     /* A time ahead of ours is now. */
     ck_assert(read3("{\"last_activity\":\"2033-11-14T22:13:20Z\"}", "[]", "[]", &used, &busy));
     ck_assert_int_eq(used, T0 + HOUR);
+    /* Unless it is from before the clock was set back. */
+    back_ms = 2 * HOUR;
+    ck_assert(read3("{\"last_activity\":\"2023-11-15T00:13:20Z\"}", "[]", "[]", &used, &busy));
+    ck_assert_int_eq(used, T0);
+    ck_assert(read3("{\"last_activity\":\"2033-11-14T22:13:20Z\"}", "[]", "[]", &used, &busy));
+    ck_assert_int_eq(used, T0 + HOUR);
+    ck_assert(read3(STATUS, "[]", "[]", &used, &busy));
+    ck_assert_int_eq(used, T0);
+    back_ms = 0;
     /* Odd members are nothing. */
     ck_assert(read3("{\"last_activity\":7}", "[1,null,{\"execution_state\":[]}]", "[{\"last_activity\":\"soon\"}]", &used, &busy));
     ck_assert(!busy);

@@ -47,7 +47,7 @@ START_TEST(a_message) {
     static const char wanted[] =
         "From: <hub@x.test>\r\nTo: <ada@y.test>\r\nSubject: Your account at https://hub.x.test\r\nDate: Sun, 29 Nov 2026 12:04:05 +0000\r\n"
         "Message-ID: <0123abc@x.test>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello ada,\r\n";
+        "Content-Language: en\r\nContent-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello ada,\r\n";
     cr_auto_buf cr_buf out;
     cr_err err = CR_ERR_INIT;
     cr_buf_init(&out, CR_MAIL_TEXT_MAX);
@@ -85,6 +85,30 @@ START_TEST(no_value_makes_a_line) {
 }
 END_TEST
 
+/* A catalogue's words: other letters than ASCII's come coded, and a line break in a subject makes no header. */
+START_TEST(in_another_language) {
+    static const char po[] = "msgid \"A test of {hub}\"\nmsgstr \"Prüfung für {hub}\\nBcc: eve@x.test, mit recht vielen Wörtern, die länger sind als eine Zeile\"\n\n"
+                             "msgid \"Hello,\\n\\nthe hub at {hub} can send mail: this is one.\\n\"\nmsgstr \"Grüß Gott {und} {hub} {\"\n";
+    cr_mail_words w = good;
+    cr_texts *t;
+    cr_auto_buf cr_buf out;
+    cr_err err = CR_ERR_INIT;
+    cr_buf_init(&out, CR_MAIL_TEXT_MAX);
+    ck_assert_ok(cr_texts_new("de", &t, &err));
+    ck_assert_ok(cr_texts_add(t, "de.po", po, sizeof po - 1, NULL, NULL, NULL, &err));
+    w.kind = CR_MAIL_TEST;
+    w.texts = t;
+    ck_assert_ok(cr_mail_text(&w, &out, &err));
+    for (const char *p = out.data; *p; p++)
+        ck_assert((unsigned char)*p < 0x7F);
+    ck_assert(strstr(out.data, "\r\nSubject: =?UTF-8?B?UHLDvGZ1bmcgZsO8ciBodHRwczovL2h1Yi"));
+    ck_assert(!strstr(out.data, "\nBcc") && strstr(out.data, "?=\r\n =?UTF-8?B?"));
+    /* The body's braces do not fit their message, so it is the English one. */
+    ck_assert(strstr(out.data, "Content-Language: de\r\nContent-Type: text/plain; charset=us-ascii\r\n") && strstr(out.data, "\r\n\r\nHello,\r\n"));
+    cr_texts_free(t);
+}
+END_TEST
+
 START_TEST(kinds) {
     cr_mail_kind kind;
     for (int k = 0; k < CR_MAIL_N_KINDS; k++)
@@ -100,6 +124,7 @@ static Suite *suite(void) {
     tcase_add_test(t, servers);
     tcase_add_test(t, a_message);
     tcase_add_test(t, no_value_makes_a_line);
+    tcase_add_test(t, in_another_language);
     tcase_add_test(t, kinds);
     suite_add_tcase(s, t);
     return s;

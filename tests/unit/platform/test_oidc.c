@@ -373,8 +373,12 @@ START_TEST(who_may) {
     who_of(&p, "{\"sub\":\"a\",\"eduperson_entitlement\":[7,null,{},\"\",\"a\\nb\",\"" MEMBER "\"]}", true, false, 1);
     who_of(&p, "{\"sub\":\"a\",\"eduperson_entitlement\":{\"x\":\"" MEMBER "\"}}", false, false, 0);
     who_of(&p, "{\"sub\":\"a\",\"groups\":[\"" MEMBER "\"]}", false, false, 0);
+    who_of(&p, "{\"sub\":\"a\",\"entitlements\":[\"" MEMBER "\"]}", true, false, 1);        /* Check-in's newer name of the claim */
+    who_of(&p, "{\"sub\":\"a\",\"eduperson_entitlement\":[],\"entitlements\":[\"" MEMBER "\"]}", false, false, 0);
     who_of(&p, "{\"sub\":\"a\",\"eduperson_entitlement\":[\"urn:mace:egi.eu:group:vo.example.eu:admins:role=member#aai.egi.eu\"]}", true, true, 1);
     who_of(&p, "{\"sub\":\"*\",\"eduperson_entitlement\":[\"*\"]}", false, false, 1);
+    p = parsed("issuer = https://a.example\nclient-id = x\nallow = staff\n");
+    who_of(&p, "{\"sub\":\"a\",\"entitlements\":[\"staff\"]}", false, false, 0);                /* nobody else's */
     p = parsed("issuer = https://a.example\nclient-id = x\ngroups-claim = realm_access.roles\nallow = staff\n");
     who_of(&p, "{\"sub\":\"a\",\"realm_access\":{\"roles\":[\"staff\"]}}", true, false, 1);
     who_of(&p, "{\"sub\":\"a\",\"realm_access\":[\"staff\"]}", false, false, 0);
@@ -391,6 +395,79 @@ START_TEST(who_may) {
     who_of(&p, "{\"sub\":\"0000-00011\"}", false, false, 0);
     p = parsed("issuer = https://a.example\nclient-id = x\nallow = *\n");
     who_of(&p, "{\"sub\":\"a\"}", true, false, 0);
+}
+END_TEST
+
+START_TEST(names_that_are_shown) {
+    static const struct { const char *claims, *shown; } rows[] = {
+        {"{\"sub\":\"a\",\"name\":\"Ada\",\"given_name\":\"A\"}", "Ada"},
+        /* as ORCID sends them */
+        {"{\"sub\":\"a\",\"name\":null,\"given_name\":\"Josiah\",\"family_name\":\"Carberry\"}", "Josiah Carberry"},
+        {"{\"sub\":\"a\",\"given_name\":\"Josiah\",\"family_name\":null}", "Josiah"}, {"{\"sub\":\"a\",\"family_name\":\"Carberry\"}", "Carberry"},
+        {"{\"sub\":\"a\"}", ""}, {"{\"sub\":\"a\",\"given_name\":7}", ""},
+    };
+    cr_provider p = parsed("preset = orcid\nclient-id = x\nallow = *\n");
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
+        json_t *claims = json_loads(rows[i].claims, 0, NULL);
+        cr_oidc_who who;
+        cr_oidc_read_who(&p, claims, &who);
+        ck_assert_str_eq(who.shown, rows[i].shown);
+        json_decref(claims);
+    }
+}
+END_TEST
+
+/* What the presets' providers say of themselves, by their documentation: endpoints, how the secret goes, algorithms. */
+START_TEST(published_discovery) {
+    static const struct { const char *preset, *document, *token; bool in_form, asks_again; } rows[] = {
+        {"google", "{\"issuer\":\"https://accounts.google.com\",\"authorization_endpoint\":\"https://accounts.google.com/o/oauth2/v2/auth\","
+         "\"token_endpoint\":\"https://oauth2.googleapis.com/token\",\"userinfo_endpoint\":\"https://openidconnect.googleapis.com/v1/userinfo\","
+         "\"jwks_uri\":\"https://www.googleapis.com/oauth2/v3/certs\",\"response_types_supported\":[\"code\",\"token\",\"id_token\"],"
+         "\"id_token_signing_alg_values_supported\":[\"RS256\"],\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\"],"
+         "\"code_challenge_methods_supported\":[\"plain\",\"S256\"]}", "https://oauth2.googleapis.com/token", false, false},
+        {"orcid", "{\"issuer\":\"https://orcid.org\",\"authorization_endpoint\":\"https://orcid.org/oauth/authorize\",\"token_endpoint\":\"https://orcid.org/oauth/token\","
+         "\"userinfo_endpoint\":\"https://orcid.org/oauth/userinfo\",\"jwks_uri\":\"https://orcid.org/oauth/jwks\",\"scopes_supported\":[\"openid\"],"
+         "\"id_token_signing_alg_values_supported\":[\"RS256\"],\"response_types_supported\":[\"code\",\"id_token\",\"id_token token\"],"
+         "\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"],\"claims_parameter_supported\":false}", "https://orcid.org/oauth/token", false, true},
+        {"egi", "{\"issuer\":\"https://aai.egi.eu/auth/realms/egi\",\"authorization_endpoint\":\"https://aai.egi.eu/auth/realms/egi/protocol/openid-connect/auth\","
+         "\"token_endpoint\":\"https://aai.egi.eu/auth/realms/egi/protocol/openid-connect/token\","
+         "\"userinfo_endpoint\":\"https://aai.egi.eu/auth/realms/egi/protocol/openid-connect/userinfo\","
+         "\"jwks_uri\":\"https://aai.egi.eu/auth/realms/egi/protocol/openid-connect/certs\",\"id_token_signing_alg_values_supported\":[\"RS256\",\"ES256\"]}",
+         "https://aai.egi.eu/auth/realms/egi/protocol/openid-connect/token", false, true},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
+        char text[80];
+        cr_err err = CR_ERR_INIT;
+        cr_oidc_meta m;
+        snprintf(text, sizeof text, "preset = %s\nclient-id = x\nallow = *\n", rows[i].preset);
+        cr_provider p = parsed(text);
+        ck_assert_ok(cr_oidc_read_meta(&p, rows[i].document, strlen(rows[i].document), &m, &err));
+        ck_assert_str_eq(m.token, rows[i].token);
+        ck_assert(m.secret_in_form == rows[i].in_form && cr_provider_asks_again(&p) == rows[i].asks_again);
+    }
+    cr_provider p = parsed("preset = github\nclient-id = x\nallow = *\n");
+    ck_assert(!cr_provider_asks_again(&p));
+}
+END_TEST
+
+/* Google leaves the scheme out at times; nobody else may. */
+START_TEST(the_issuer_of_google) {
+    static const struct { const char *issuer, *said; cr_status expected; } rows[] = {
+        {"https://accounts.google.com", "https://accounts.google.com", CR_OK}, {"https://accounts.google.com", "accounts.google.com", CR_OK},
+        {"https://accounts.google.com", "http://accounts.google.com", CR_DENIED}, {"https://accounts.google.com", "accounts.google.com/", CR_DENIED},
+        {"https://a.example", "a.example", CR_DENIED}, {"https://a.example", "accounts.google.com", CR_DENIED},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(rows); i++) {
+        char text[120];
+        cr_err err = CR_ERR_INIT;
+        snprintf(text, sizeof text, "issuer = %s\nclient-id = hub\nallow = *\n", rows[i].issuer);
+        cr_provider p = parsed(text);
+        json_t *claims = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "iss", rows[i].said, "aud", "hub", "sub", "a", "nonce", "n-1", "exp", (json_int_t)NOW + 300, "iat",
+                                   (json_int_t)NOW);
+        const cr_oidc_expect expect = {.nonce = "n-1", .access_token = "", .alg = cr_jose_alg_bit("RS256"), .now_s = NOW};
+        ck_assert_msg(cr_oidc_check_claims(&p, claims, &expect, &err) == rows[i].expected, "%s for %s: %s", rows[i].said, rows[i].issuer, err.message);
+        json_decref(claims);
+    }
 }
 END_TEST
 
@@ -700,6 +777,9 @@ static Suite *suite(void) {
     tcase_add_test(t, when_somebody_was_asked);
     tcase_add_test(t, userinfo);
     tcase_add_test(t, who_may);
+    tcase_add_test(t, names_that_are_shown);
+    tcase_add_test(t, published_discovery);
+    tcase_add_test(t, the_issuer_of_google);
     tcase_add_test(t, names_from_claims);
     suite_add_tcase(s, t);
     tcase_set_timeout(d, 60);

@@ -126,6 +126,20 @@ START_TEST(refusing) {
         {ONE("    memory: [\n"), "f:"},
         {ONE("   memory: 4G\n"), "f:3:"},
         {ONE("\tmemory: 4G\n"), "f:3:1: "},
+        {ONE("    software: geo\n"), "f:3:15: there is no software 'geo'"},
+        {"software: {geo: {prefix: /e}}\n" ONE("    software: goe\n"), "did you mean 'geo'?"},
+        {"software: []\n" ONE(""), "f:1:11: software must be lines"},
+        {"software: {geo: {}}\n" ONE(""), "needs its prefix"},
+        {"software: {geo: {prefix: opt/geo}}\n" ONE(""), "f:1:26: prefix must be the absolute path"},
+        {"software: {geo: {prefix: /}}\n" ONE(""), "absolute path"},
+        {"software: {geo: {prefix: /opt/../home/eve}}\n" ONE(""), "leads upwards"},
+        {"software: {geo: {prefix: /opt/..}}\n" ONE(""), "leads upwards"},
+        {"software: {geo: {prefix: '/opt/a b'}}\n" ONE(""), "a character other than"},
+        {"software: {geo: {prefix: '/opt/${HOME}'}}\n" ONE(""), "a character other than"},
+        {"software: {geo: {prefix: /opt, run: all}}\n" ONE(""), "run must be kernels"},
+        {"software: {geo: {prefix: /opt, packages: x}}\n" ONE(""), "has no key 'packages'"},
+        {"software: {craton: {prefix: /opt}}\n" ONE(""), "cannot be called 'craton'"},
+        {"software: {python3: {prefix: /opt}}\n" ONE(""), "cannot be called 'python3'"},
         {"profiles: [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", "too deep"},
         {"profiles: \xff\xfe", "f:1:"},
     };
@@ -154,6 +168,7 @@ START_TEST(sizes) {
         {"profiles: [{slug: a, environment: {", "E%d: x, ", "}}]", "more than 32 variables", 32},
         {"profiles: [{slug: a, groups: [", "g%d, ", "]}]", "more than 32 entries", 32},
         {"profiles: [{slug: a, options: {o: {choices: {", "c%d: {}, ", "}}}}]", "more than 32 choices", 32},
+        {"profiles: [{slug: a}]\nsoftware: {", "w%d: {prefix: /opt/e}, ", "}", "more than 32 software", 32},
         {"profiles: [{slug: a, options: {", "o%d: {choices: {a: {}}}, ", "}}]", "at most 8 options", 8},
     };
     for (size_t i = 0; i < CR_ARRAY_LEN(much); i++) {
@@ -218,6 +233,39 @@ START_TEST(giving) {
 }
 END_TEST
 
+START_TEST(software) {
+    static const char text[] =
+        "software:\n"
+        "  geo: {display_name: Geo 2026, prefix: /opt/envs/geo-2026}\n"
+        "  old: {prefix: /opt/..envs/old., run: server}\n"
+        "profiles:\n"
+        "  - slug: course\n"
+        "    software: geo\n"
+        "    options:\n"
+        "      with: {choices: {new: {}, old: {software: old}, ours: {software: craton}}}\n"
+        "  - slug: plain\n";
+    cr_profile_set set;
+    cr_profile_given g;
+    cr_auto_arena cr_arena a;
+    cr_arena_init(&a, 1 << 20);
+    ck_assert_ok(parse(text, &set));
+    ck_assert(set.n_software == 2 && !set.software[0].whole && set.software[1].whole);
+    ck_assert_str_eq(set.software[0].title, "Geo 2026");
+    ck_assert_str_eq(set.software[1].title, "old");
+    ck_assert_ok(apply(&set, "course", "", &a, &g));
+    ck_assert_ptr_eq(g.software, cr_profile_software(&set, "geo"));
+    ck_assert_ok(apply(&set, "course", "with=old\n", &a, &g));
+    ck_assert_ptr_eq(g.software, cr_profile_software(&set, "old"));
+    ck_assert_ok(apply(&set, "course", "with=ours\n", &a, &g));
+    ck_assert_ptr_null(g.software);
+    ck_assert_ok(apply(&set, "plain", "", &a, &g));
+    ck_assert_ptr_null(g.software);
+    const cr_profile *course = cr_profile_find(&set, "course"), *plain = cr_profile_find(&set, "plain");
+    ck_assert(cr_profile_may_give(course, "geo") && cr_profile_may_give(course, "old") && !cr_profile_may_give(plain, "geo"));
+    cr_profiles_done(&set);
+}
+END_TEST
+
 START_TEST(numbers) {
     static const struct { const char *text; int64_t v; const char *back; } good[] = {
         {"0", 0, "0"}, {"1", 1000, "1"}, {"2.50", 2500, "2.5"}, {"-0.125", -125, "-0.125"}, {"48.0000", 48000, "48"}, {"1000000000", 1000000000000, "1000000000"},
@@ -242,6 +290,7 @@ static Suite *suite(void) {
     tcase_add_test(t, refusing);
     tcase_add_test(t, sizes);
     tcase_add_test(t, giving);
+    tcase_add_test(t, software);
     tcase_add_test(t, numbers);
     suite_add_tcase(s, t);
     return s;
