@@ -97,8 +97,9 @@ globals().update({name: value for name, value in vars(_theirs).items() if type(v
 
 
 def pytest_configure(config):
-    for name in ("asyncio", "flaky", "mypy", "network", "skip_if_param", "slow", "slow_hypothesis"):
+    for name in ("asyncio", "flaky", "mypy", "network", "skip_if_param", "skip_with_dask_array", "slow", "slow_hypothesis"):
         config.addinivalue_line("markers", f"{name}: of xarray's")
+    config.pluginmanager.register(Judging(), "judging")
 
 
 # ---- collecting -------------------------------------------------------------------------------------------------------------
@@ -198,38 +199,40 @@ def pytest_collection_modifyitems(config, items):
 # ---- judging ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem):
-    """Coroutines: xarray runs them by a plugin."""
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}))
-    return True
-
-
 COUNTS = collections.Counter()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    expected = getattr(item, "expected", None)
-    wanted = {"fails": "failed", "skips": "skipped"}.get(expected[0]) if expected else None
-    if hasattr(report, "wasxfail"):                         # a mark of xarray's: it knows of it
-        del report.wasxfail
-        report.outcome = "passed"
-    elif wanted is None or report.when != "call":
-        pass
-    elif report.outcome == wanted:
-        report.outcome, report.longrepr = "passed", None
-        COUNTS[wanted] += 1
-    else:
-        text = f"expected.tsv: it {expected[0]} ({expected[1]}); it has {report.outcome}"
-        report.longrepr = text if report.outcome != "failed" else f"{text}\n{report.longrepr}"
-        report.outcome = "failed"
-    if report.when == "call":
-        COUNTS["all"] += 1
-    return report
+class Judging:
+    """A plugin of its own: pytest does not ask a conftest about files that lie outside of its folder."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem):
+        """Coroutines: xarray runs them by a plugin."""
+        if not inspect.iscoroutinefunction(pyfuncitem.obj):
+            return None
+        asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}))
+        return True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        expected = getattr(item, "expected", None)
+        wanted = {"fails": "failed", "skips": "skipped"}.get(expected[0]) if expected else None
+        if hasattr(report, "wasxfail"):                     # a mark of xarray's: it knows of it
+            del report.wasxfail
+            report.outcome = "passed"
+        elif wanted is None or report.when != "call":
+            pass
+        elif report.outcome == wanted:
+            report.outcome, report.longrepr = "passed", None
+            COUNTS[wanted] += 1
+        else:
+            text = f"expected.tsv: it {expected[0]} ({expected[1]}); it has {report.outcome}"
+            report.longrepr = text if report.outcome != "failed" else f"{text}\n{report.longrepr}"
+            report.outcome = "failed"
+        if report.when == "call":
+            COUNTS["all"] += 1
+        return report
 
 
 def pytest_terminal_summary(terminalreporter):
