@@ -16,6 +16,7 @@ static void read_beat(const json_t *body) {
         const cr_beat_list *lists[] = {&b.active, &b.closing, &b.closed};
         fuzz_must(b.scheduler_port >= 1024 && b.scheduler_port <= 65535 && b.api_port >= 1024 && b.api_port <= 65535);
         fuzz_must(b.count >= 0 && b.count <= CR_BEAT_COUNT_MAX);
+        fuzz_must(b.idle_ms >= -1 && b.idle_ms <= CR_BEAT_IDLE_MAX_S * (int64_t)1000);
         for (size_t l = 0; l < CR_ARRAY_LEN(lists); l++)
             for (size_t i = 0; i < lists[l]->n; i++)
                 fuzz_must(lists[l]->number[i] > 0);

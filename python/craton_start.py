@@ -6,7 +6,9 @@ is the other side and says how they talk.
 """
 import json
 import os
+import re
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -80,10 +82,33 @@ def fork_kernel(cmd, env, cwd):
     return None
 
 
+def software_of(program):
+    """Versions of Python, dask and distributed in the environment of an interpreter, by names of folders; None where they cannot be found."""
+    for packages in sorted(Path(program).absolute().parent.parent.glob("lib/python3*/site-packages")):
+        found = [packages.parent.name.removeprefix("python")]
+        for name in ("dask", "distributed"):
+            found += [entry.name.removeprefix(f"{name}-").removesuffix(".dist-info") for entry in sorted(packages.glob(f"{name}-*.dist-info"))][:1]
+        if len(found) == 3 and all(re.fullmatch(r"[0-9.]{1,31}", version) for version in found):
+            return ",".join(found)
+    return None
+
+
+def tell_gateway(cmd, env):
+    """A kernel of another environment goes to the gateway by an address that says its versions: they may not fit those of clusters, which is
+    refused when it asks for one and not when the first task fails (src/platform/gateway/versions.h)."""
+    address, program = env.get("DASK_GATEWAY__ADDRESS"), shutil.which(os.path.expanduser(cmd[0]), path=env.get("PATH"))
+    if not address or not program or "/with/" in address or os.path.realpath(Path(program).absolute().parent.parent) == os.path.realpath(sys.prefix):
+        return
+    software = software_of(program)
+    if software:
+        env["DASK_GATEWAY__ADDRESS"] = f"{address}/with/{software}"
+
+
 class ForkedProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd, **kwargs):
         plain = {"stdin", "stdout", "stderr"} & {name for name, value in kwargs.items() if value is not None}
-        env = dict(kwargs.get("env") or os.environ)
+        env = kwargs["env"] = dict(kwargs.get("env") or os.environ)
+        tell_gateway(cmd, env)
         cwd = str(kwargs.get("cwd") or Path.cwd())
         if not plain and not kwargs.get("independent"):
             env["JPY_PARENT_PID"] = str(os.getpid())

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The same xarray programs on one Dask cluster: Craton beside dask, alternating; and Craton without the cluster.
 
-    bench/cluster/run.py --data FOLDER [--small] [--pairs 5] [--workers 2] [w1 w2]
+    bench/cluster/run.py --data FOLDER [--small] [--pairs 5] [--workers 2] [w1 w2 ensemble]
 
-The programs and data are those of bench/engine. Tasks are counted by the scheduler; CPU seconds are of the workers and the scheduler, which
+The programs and data are those of bench/engine; "ensemble" is w2 of 25 files, links to the same one, each scanned by itself: a job of about a minute,
+for what the cluster costs over local threads, and not for dask. Tasks are counted by the scheduler; CPU seconds are of the workers and the scheduler, which
 is a process of its own; "local" has as many threads as the workers together. Results of all are compared. One JSON line per run goes
 to bench/results/; the table gives medians. Run it on a machine that does nothing else, in the environment of the notebooks.
 """
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -24,6 +26,8 @@ from make_data import path_of  # noqa: E402
 from program import digest, w1, w2  # noqa: E402
 
 WORKLOADS = {"w1": w1, "w2": w2}
+VARIANTS = {"w1": ("craton", "dask", "local"), "w2": ("craton", "dask", "local"), "ensemble": ("craton", "local")}
+MEMBERS, MEMBERS_SMALL = 25, 3
 WAIT_S = 120
 STOP_S = 10
 
@@ -54,10 +58,24 @@ def used(client):
     return {"workers_s": sum(workers.values()), "scheduler_s": client.run_on_scheduler(cpu_seconds), "tasks": client.run_on_scheduler(tasks_done)}
 
 
+def members(path, small):
+    """Links to the file, which the engine takes for files of their own."""
+    links = [Path(f"{path}.member{i}") for i in range(MEMBERS_SMALL if small else MEMBERS)]
+    for link in links:
+        if not link.exists():
+            os.link(path, link)
+    return links
+
+
 def compute(workload, path, variant, client):
     import xarray as xr
 
     xr.set_options(use_bottleneck=False, use_flox=True)
+    if workload == "ensemble":
+        with contextlib.ExitStack() as files:
+            each = [w2(files.enter_context(xr.open_dataset(p, engine="craton", chunks={})), variant) for p in path]
+            all_of_them = xr.Dataset({f"{name}{i}": v for i, ds in enumerate(each) for name, v in ds.data_vars.items()})
+            return all_of_them.compute(**({"cluster": client} if variant == "craton" else {}))
     if variant == "dask":
         with xr.open_dataset(path, engine="netcdf4", chunks={}, chunked_array_type="dask") as ds:
             return client.compute(WORKLOADS[workload](ds, variant)).result()
@@ -110,11 +128,13 @@ def measure(o, client):
     client.wait_for_workers(o.workers, timeout=WAIT_S)
     lines = []
     for workload in o.workloads:
-        path = path_of(o.data, workload, o.small)
-        for variant in ("craton", "dask", "local"):  # once before: imports, page cache
+        path = path_of(o.data, "w2" if workload == "ensemble" else workload, o.small)
+        if workload == "ensemble":
+            path = members(path, o.small)
+        for variant in VARIANTS[workload]:  # once before: imports, page cache
             run(workload, path, variant, client)
         for pair in range(o.pairs):
-            variants = ["craton", "dask", "local"]
+            variants = VARIANTS[workload]
             here = [run(workload, path, v, client) for v in (variants if pair % 2 == 0 else variants[::-1])]
             for line in here[1:]:
                 same(here[0]["result"], line["result"])
@@ -123,17 +143,20 @@ def measure(o, client):
 
 
 def table(lines, workloads):
-    print(f"{'':4} {'':8} {'wall s':>8} {'workers s':>10} {'scheduler s':>12} {'client s':>9} {'tasks':>6}")
+    print(f"{'':8} {'':8} {'wall s':>8} {'workers s':>10} {'scheduler s':>12} {'client s':>9} {'tasks':>6}")
     for workload in workloads:
-        for variant in ("craton", "dask", "local"):
+        walls = {}
+        for variant in VARIANTS[workload]:
             runs = [x for x in lines if x["workload"] == workload and x["variant"] == variant]
             m = {k: statistics.median(r[k] for r in runs) for k in ("wall_s", "workers_s", "scheduler_s", "client_s", "tasks")}
-            print(f"{workload:4} {variant:8} {m['wall_s']:8.2f} {m['workers_s']:10.2f} {m['scheduler_s']:12.2f} {m['client_s']:9.2f} {m['tasks']:6.0f}")
+            walls[variant] = m["wall_s"]
+            print(f"{workload:8} {variant:8} {m['wall_s']:8.2f} {m['workers_s']:10.2f} {m['scheduler_s']:12.2f} {m['client_s']:9.2f} {m['tasks']:6.0f}")
+        print(f"{workload:8} on the cluster {100 * (walls['craton'] / walls['local'] - 1):+.0f} % of the time of local threads")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", default=["w1", "w2"])
+    parser.add_argument("workloads", nargs="*", default=["w1", "w2", "ensemble"])
     parser.add_argument("--data", required=True)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--pairs", type=int, default=5)

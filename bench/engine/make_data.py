@@ -6,6 +6,7 @@ w1       two bands of a satellite scene, 36 months x 2048 x 2048, int16, NetCDF-
 w1-zarr  the same as Zarr 3, Blosc with Zstandard 3 and shuffle, chunks 4 x 512 x 512
 w2       daily surface temperature of 20 years without leap days, 7300 x 192 x 288, float32, deflate 1 and shuffle, chunks 73 x 96 x 144
 maps     the values of w2, a chunk for each day, as models write them
+records  maps with an unlimited time, which NCO wants
 series   the values of w2, chunks of all days x 8 x 12 cells
 regions  500 regions on the grid of w1, and 0 outside of them
 """
@@ -70,10 +71,10 @@ def make_w1_zarr(path, sizes):
     source.close()
 
 
-def temperature(path, sizes, chunks):
+def temperature(path, sizes, chunks, unlimited=False):
     """The file of w2 without values, and its variable."""
     days, ny, nx = sizes["days"], sizes["ny"], sizes["nx"]
-    nc = create(path, {"time": days, "lat": ny, "lon": nx})
+    nc = create(path, {"time": None if unlimited else days, "lat": ny, "lon": nx})
     axis(nc, "time", np.arange(days) + 0.5, units="days since 1995-01-01", calendar="noleap", standard_name="time")
     axis(nc, "lat", np.linspace(-90, 90, ny), units="degrees_north", standard_name="latitude")
     axis(nc, "lon", np.arange(nx) * 360 / nx, units="degrees_east", standard_name="longitude")
@@ -83,10 +84,10 @@ def temperature(path, sizes, chunks):
     return nc, v
 
 
-def make_w2(path, sizes, chunks=(73, 96, 144)):
+def make_w2(path, sizes, chunks=(73, 96, 144), unlimited=False):
     days, ny, nx = sizes["days"], sizes["ny"], sizes["nx"]
     rng = np.random.default_rng(2)
-    nc, v = temperature(path, sizes, chunks)
+    nc, v = temperature(path, sizes, chunks, unlimited)
     step = 73
     warm = 300 - 45 * np.sin(np.deg2rad(np.linspace(-90, 90, ny)))[:, None] ** 2
     for begin in range(0, days, step):
@@ -99,6 +100,10 @@ def make_w2(path, sizes, chunks=(73, 96, 144)):
 
 def make_maps(path, sizes):
     make_w2(path, sizes, (1, sizes["ny"], sizes["nx"]))
+
+
+def make_records(path, sizes):
+    make_w2(path, sizes, (1, sizes["ny"], sizes["nx"]), unlimited=True)
 
 
 def make_series(path, sizes):
@@ -129,9 +134,9 @@ def make_regions(path, sizes):
 
 SCENE, YEARS = {"months": 36, "size": 2048}, {"days": 7300, "ny": 192, "nx": 288}
 SMALL_SCENE, SMALL_YEARS = {"months": 12, "size": 256}, {"days": 730, "ny": 48, "nx": 72}
-MAKERS = {"w1": make_w1, "w1-zarr": make_w1_zarr, "w2": make_w2, "maps": make_maps, "series": make_series, "regions": make_regions}
-FULL = {"w1": SCENE, "w1-zarr": SCENE, "w2": YEARS, "maps": YEARS, "series": YEARS, "regions": SCENE}
-SMALL = {"w1": SMALL_SCENE, "w1-zarr": SMALL_SCENE, "w2": SMALL_YEARS, "maps": SMALL_YEARS, "series": SMALL_YEARS, "regions": SMALL_SCENE}
+MAKERS = {"w1": make_w1, "w1-zarr": make_w1_zarr, "w2": make_w2, "maps": make_maps, "records": make_records, "series": make_series, "regions": make_regions}
+FULL = {"w1": SCENE, "w1-zarr": SCENE, "w2": YEARS, "maps": YEARS, "records": YEARS, "series": YEARS, "regions": SCENE}
+SMALL = {"w1": SMALL_SCENE, "w1-zarr": SMALL_SCENE, "w2": SMALL_YEARS, "maps": SMALL_YEARS, "records": SMALL_YEARS, "series": SMALL_YEARS, "regions": SMALL_SCENE}
 
 
 def path_of(folder, name, small):

@@ -36,9 +36,9 @@ WORKLOADS = {
     "w6": (["w1", "regions"], ["craton"], [*DASK, "dask-mapreduce"]),
     "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
-    "c-w1": (["w1"], ["c-craton"], ["c-hand"]),
+    "c-w1": (["w1"], ["c-craton", "c-craton-lean"], ["c-hand"]),
     "c-w2": (["w2"], ["c-craton", "c-craton-lean"], ["c-hand", "c-hand-keep"]),
-    "c-climatology": (["maps"], ["c-craton"], ["nco", "cdo"]),
+    "c-climatology": (["records"], ["c-craton"], ["nco", "cdo"]),
 }
 TOOLS = {"cdo": "cdo", "nco": "ncra", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
 # Programs of native/: their arguments but for the file. lean: the memory limit that the contract of w2 asks for.

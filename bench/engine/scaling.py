@@ -101,7 +101,7 @@ def draw(rows):
     import matplotlib
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
-    plt.rcParams.update({"svg.hashsalt": "craton", "font.size": 9, "axes.edgecolor": GREY, "axes.labelcolor": GREY, "text.color": GREY,
+    plt.rcParams.update({"svg.hashsalt": "craton", "svg.fonttype": "none", "font.size": 9, "axes.edgecolor": GREY, "axes.labelcolor": GREY, "text.color": GREY,
                          "xtick.color": GREY, "ytick.color": GREY, "grid.color": GREY, "legend.frameon": False, "legend.labelcolor": GREY})
     cores = rows[0]["cores"]
     IMAGES.mkdir(exist_ok=True)

@@ -11,7 +11,9 @@ sides: craton-plain (no prepared parent). Each run starts its side from nothing 
       without the client's
   (c) seconds that a submit takes: of those (the client, which sends all at once, is part of it), and of more that come one after the other
       while those start
-  (d) proportional memory (PSS) of the control plane: before the first cluster, with the many there, and after they are gone
+  (d) proportional memory (PSS): before the first cluster, with the many there, and after they are gone; of the control plane (cratond, hub, HAProxy;
+      the peer's server and proxy), of the prepared parents, which Craton has beside it, and of all schedulers and workers, whose pages
+      the parents share
 
 Sides alternate. Every run has a limit of time, and whatever happens nothing of it stays. One JSON object per run goes to bench/results/.
 
@@ -62,12 +64,12 @@ def processes():
             yield int(folder.name), parent, folder.stat().st_uid, (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
 
 
-def below(pid, wanted):
-    """This process and those that came from it, and fit."""
+def below(pid):
+    """(pid, user id, arguments) of this process and those that came from it."""
     found, everything = {pid}, list(processes())
     while more := {p for p, parent, _, _ in everything if parent in found} - found:
         found |= more
-    return [p for p, _, uid, line in everything if p in found and wanted(uid, line)]
+    return [(p, uid, line) for p, _, uid, line in everything if p in found]
 
 
 def pss_mib(pids):
@@ -76,6 +78,14 @@ def pss_mib(pids):
         with contextlib.suppress(OSError):
             total += sum(int(line.split()[1]) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines() if line.startswith("Pss:"))
     return total / 1024
+
+
+def split(pid, kind):
+    """Proportional memory of this process and those that came from it, by kind(user id, arguments)."""
+    pids = {"control": [], "prepared": [], "clusters": []}
+    for p, uid, line in below(pid):
+        pids[kind(uid, line)].append(p)
+    return {k: round(pss_mib(v), 1) for k, v in pids.items()}
 
 
 class Craton:
@@ -102,9 +112,10 @@ class Craton:
     def password(self, name):
         return self.members[name].token
 
-    def control(self):
+    def memory(self):
         first = 50000 + self.platform.port % 1000 * 10     # of the accounts
-        return below(self.platform.process.pid, lambda uid, line: not first <= uid < first + 10000)
+        return split(self.platform.process.pid, lambda uid, line: "clusters" if first <= uid < first + 10000 else
+                     "prepared" if "/share/craton/start/prepared.py " in line else "control")
 
     def stop(self):
         self.platform.stop()
@@ -129,8 +140,8 @@ class DaskGateway:
     def password(self, name):
         return self.secret
 
-    def control(self):
-        return below(self.server.process.pid, lambda uid, line: "/dask " not in line and "multiprocessing" not in line)
+    def memory(self):
+        return split(self.server.process.pid, lambda uid, line: "clusters" if "/dask " in line or "multiprocessing" in line else "control")
 
     def stop(self):
         self.server.stop()
@@ -258,21 +269,21 @@ def many(side, n):
     mark = cpu_seconds(), own_cpu(), time.monotonic()
     visitors.go.set()
     late = late_submits(side, visitors, max(2, n // 4))
-    there = pss_mib(side.control())
+    there = side.memory()
     visitors.join(WAIT_S + 60)
     own, wall = own_cpu() - mark[1], time.monotonic() - mark[2]
     cpu = cpu_seconds() - mark[0] - own
     wait_gone(side)
     times = [w.seconds for w in visitors.watches]
     result = {"clusters": n, "succeeded": sum("result" in t and i not in visitors.errors for i, t in enumerate(times)), "errors": list(visitors.errors.values()),
-              "wall_s": wall, "cpu_s": cpu, "client_cpu_s": own, "late_submit_s": spread(late), "control_pss_mib": there}
+              "wall_s": wall, "cpu_s": cpu, "client_cpu_s": own, "late_submit_s": spread(late), "pss_mib": there}
     for word in ("submit", "running", "result"):
         result[f"{word}_s"] = spread([t[word] for t in times if word in t])
     return result
 
 
 def measure(side, options):
-    idle = pss_mib(side.control())
+    idle = side.memory()
     with connect(side, PEOPLE[0]) as gateway:
         one_cluster(gateway, 1, Stopwatch())
         side.warm()
@@ -283,7 +294,7 @@ def measure(side, options):
         one["cpu_s"] = cpu_seconds() - mark[0] - (own_cpu() - mark[1])
         wait_gone(side, PEOPLE[:1])
     burst = many(side, options.clusters)
-    return {"one": one, "many": burst, "control_pss_mib": {"idle": idle, "many": burst.pop("control_pss_mib"), "after": pss_mib(side.control())}}
+    return {"one": one, "many": burst, "pss_mib": {"idle": idle, "many": burst.pop("pss_mib"), "after": side.memory()}}
 
 
 def too_late(*_):

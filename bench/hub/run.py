@@ -17,6 +17,7 @@ import os
 import platform as machine
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -201,6 +202,7 @@ def main():
     if options.minutes and options.memory:
         parser.error("--minutes and --memory are two different measurements")
     options.work.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # what was started is stopped
     what = minutes_of_work if options.minutes else fill if options.memory else start_and_first_cell
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     about = {"cpus": os.cpu_count(), "cpu": model, "kernel": machine.release(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}

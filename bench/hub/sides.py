@@ -36,7 +36,15 @@ class Craton:
             self.platform.start("--preimport", "yes" if self.prepared else "no", "--memory", "2G", *settings)
         self.admin = self.platform.administrator()
         if self.prepared:
-            self.platform.wait_prepared()
+            self.wait_prepared()
+
+    def wait_prepared(self):
+        """For both parents: what they cost is the start of the platform's."""
+        end = time.monotonic() + 120
+        while not all(f"prepared parent is ready of={what}" in self.platform.log.read_text() for what in ("servers", "kernels")):
+            if time.monotonic() > end:
+                raise TimeoutError("the prepared parents are not ready")
+            time.sleep(0.1)
 
     def add(self, name):
         self.platform.add_person(self.admin, name)

@@ -26,7 +26,9 @@ RESULT_BYTES = 1 << 30       # that come back
 SHARE = 0.6                  # of a worker's memory limit
 STATES_HERE = 16 << 20       # of parts that are combined here, not on a worker
 PARTS_PER_WORKER = 3         # few, and enough that no worker waits long for the last
+DIRECT = 4 << 20             # results from which on it is worth a connection to each worker
 REPORT_S = 0.25
+TRIES = 3                    # of a computation whose connection to the scheduler is lost
 IDLE_S = 5.0
 STAGING = ".craton-staging"  # of a store that workers write: there chunks are made
 _ANY = 1 << 40               # that may be sent: seen to before
@@ -89,10 +91,14 @@ def _client_of(thing):
 # Travels as source, because a worker without Craton can import nothing of Craton.
 _ABOUT = """
 def about():
-    import sys
+    import os, sys
     from importlib import import_module, metadata
     try:
-        return metadata.version("craton"), import_module("craton._craton").GRAPH_VERSION
+        place = open("/proc/sys/kernel/random/boot_id").read() + os.readlink("/proc/self/ns/net")
+    except OSError:
+        place = ""
+    try:
+        return metadata.version("craton"), import_module("craton._craton").GRAPH_VERSION, place
     except Exception as error:
         return f"{type(error).__name__}: {error}", sys.prefix
 """
@@ -105,7 +111,7 @@ def _about():
 
 
 def check_workers(client):
-    """The number of workers. RuntimeError when there is none, or one that could not compute what is sent; says both versions."""
+    """The number of workers, and whether all are reached from here as they are from the scheduler: on this machine. RuntimeError when there is none, or one that could not compute what is sent; says both versions."""
     if getattr(client, "status", None) in ("closed", "closing"):  # distributed would raise an AttributeError, which xarray takes for its own
         raise RuntimeError("craton: the client of the cluster is closed; make another, or craton.set_cluster(None) to compute here")
     mine = _about()()
@@ -118,12 +124,12 @@ def check_workers(client):
                 f"craton: the worker {worker} has no Craton that could be imported ({answer[0]}; its Python environment is {answer[1]}), "
                 f"here is version {mine[0]}. Install the same version there, or start the workers in this environment."
             )
-        if tuple(answer) != tuple(mine):
+        if tuple(answer[:2]) != tuple(mine[:2]):
             raise RuntimeError(
                 f"craton: the worker {worker} has Craton {answer[0]} (graphs of version {answer[1]}), here is Craton {mine[0]} (graphs of "
                 f"version {mine[1]}). Install the same version there, or start the workers in this environment."
             )
-    return len(theirs)
+    return len(theirs), bool(mine[2]) and all(answer[2] == mine[2] for answer in theirs.values())
 
 
 # ---- what is sent -----------------------------------------------------------------------------------------------------------
@@ -167,7 +173,8 @@ class _Run:
 
     def __init__(self, cluster, progress):
         self.client, self.progress = cluster.client, progress
-        self.wanted = PARTS_PER_WORKER * check_workers(cluster.client)
+        self.workers, self.near = check_workers(cluster.client)
+        self.wanted = PARTS_PER_WORKER * self.workers
         self.name = f"craton-{uuid.uuid4().hex[:12]}"
         self.futures, self.reports = [], _Reports(progress)
 
@@ -188,8 +195,9 @@ class _Run:
         self.reports.add()
         return self.futures[-1]
 
-    def gather(self, futures):
-        """Their answers, or the first error."""
+    def gather(self, futures, expected_bytes=0):
+        """Their answers, or the first error. Large ones come from the workers themselves, and not by way of the scheduler, where these can be
+        reached."""
         from distributed import wait
 
         while self.progress is not None and not all(f.done() for f in futures):
@@ -198,12 +206,37 @@ class _Run:
                 wait(futures, timeout=REPORT_S)
             except TimeoutError:
                 pass
-        return self.client.gather(futures)
+        return self.client.gather(futures, direct=True if self.near and expected_bytes >= DIRECT else None)
 
     def drop(self, futures):
         """Their answers are not needed any more, neither here nor there."""
         for future in futures:
             future.release()
+
+
+def _went_with_the_connection(error):
+    groups = getattr(error, "error_groups", [error])
+    return bool(groups) and all(getattr(g, "reason", "") == "scheduler-connection-lost" for g in groups)
+
+
+def _connected_again(client):
+    """distributed connects again by itself, for as long as a connection may take at first."""
+    while client.status == "connecting":
+        time.sleep(REPORT_S)
+    return client.status == "running"
+
+
+def _whatever_happens_to_the_connection(cluster, compute):
+    """compute(); once more when its tasks were forgotten because the connection to the scheduler was lost, as by a proxy in between that was restarted.
+    Nothing of it depends on which try it is."""
+    from distributed import CancelledError
+
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return compute()
+        except CancelledError as error:
+            if not tries_left or not _went_with_the_connection(error) or not _connected_again(cluster.client):
+                raise
 
 
 def compute_on(cluster, nodes, dtypes, progress=None):
@@ -218,27 +251,41 @@ def compute_on(cluster, nodes, dtypes, progress=None):
             "the workers write them with ds.craton.to_zarr(path, cluster=...), or raise set_cluster(..., result_limit=...)."
         )
     _encoded(nodes, independent(nodes), cluster.send_limit)  # what cannot be sent is refused before anything is
+    return _whatever_happens_to_the_connection(cluster, lambda: _compute(cluster, nodes, dtypes, progress))
+
+
+def _compute(cluster, nodes, dtypes, progress):
     with _Run(cluster, progress) as run:
-        left = _settle(run, nodes)
-        results = [None] * len(nodes)
-        tasks = []
+        results, tasks, rest = [None] * len(nodes), [], []
+        for group in independent(nodes):
+            cut = parts.reductions_in_boxes([nodes[i] for i in group], run.wanted, run.workers)
+            for box in cut or []:
+                boxed, *places = zip(*(parts.reduced_box(nodes[i], box) for i in group))
+                tasks.append((group, list(zip(*places)), run.submit(run_graph, sending.encode(boxed, _ANY))))
+            if not cut:
+                rest += group
+        before = tuple(nodes[i] for i in rest)
+        left = _settle(run, before)
         for group in independent(left):
-            chosen = tuple(left[i] for i in group)
-            if left is not nodes and parts.is_light(chosen):
+            chosen, group = tuple(left[i] for i in group), [rest[i] for i in group]
+            if left is not before and parts.is_light(chosen):
                 for i, value in zip(group, compute_nodes(chosen, [dtypes[i] for i in group])):
                     results[i] = value
                 continue
             # One task for what one scan serves, unless its results are worth cutting.
             for start, count in parts.boxes(chosen, run.wanted) or [(None, None)]:
                 boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
-                tasks.append((group, start, count, run.submit(run_graph, sending.encode(boxed, _ANY))))
-        for (group, start, count, _), answer in zip(tasks, run.gather([t[-1] for t in tasks])):
-            for i, values in zip(group, answer):
-                if start is None:
-                    results[i] = np.frombuffer(values, dtypes[i]).reshape(left[i].shape)
+                tasks.append((group, [(start, count)] * len(group), run.submit(run_graph, sending.encode(boxed, _ANY))))
+        sent = {i for group, _, _ in tasks for i in group}
+        answers = run.gather([t[-1] for t in tasks], sum(math.prod(nodes[i].shape) * dtypes[i].itemsize for i in sent))
+        for (group, places, _), answer in zip(tasks, answers):
+            for i, (start, count), values in zip(group, places, answer):
+                shape = nodes[i].shape
+                if start is None or tuple(count) == tuple(shape):
+                    results[i] = np.frombuffer(values, dtypes[i]).reshape(shape)
                     continue
                 if results[i] is None:
-                    results[i] = np.empty(left[i].shape, dtypes[i])
+                    results[i] = np.empty(shape, dtypes[i])
                 results[i][tuple(slice(a, a + n) for a, n in zip(start, count))] = np.frombuffer(values, dtypes[i]).reshape(count)
     # What came over a wire may be read-only memory; results belong to who asked.
     return [r if r.flags.writeable else r.copy() for r in results]
@@ -293,6 +340,10 @@ def write_on(cluster, path, nodes, progress=None):
     names, all_nodes = list(nodes), tuple(nodes.values())
     # What cannot be sent is refused before anything is; what is light stays here.
     _encoded(all_nodes, [g for g in independent(all_nodes) if not parts.is_light([all_nodes[i] for i in g])], cluster.send_limit)
+    _whatever_happens_to_the_connection(cluster, lambda: _write(cluster, path, names, all_nodes, progress))
+
+
+def _write(cluster, path, names, all_nodes, progress):
     chunks = {v["name"]: v["shards"] or v["chunks"] or v["shape"] for v in _craton.File(path).variables}
     here, futures = [], []
     try:
@@ -433,14 +484,18 @@ def _work(topic, part, graph, function):
 
 
 def run_graph(topic, part, graph):
-    """The task: values of all results of a graph, as bytes."""
+    """The task: values of all results of a graph, as bytes in arrays: these are sent as they lie in memory, where bytes would be copied into a pickle."""
 
     def compute(context, nodes, report):
-        values = [bytearray(math.prod(n.shape) * np.dtype(n.dtype).itemsize) for n in nodes]
-        context.compute(nodes, tuple(np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(values, nodes)), report)
-        return [bytes(v) for v in values]
+        values = [np.empty(n.shape, n.dtype) for n in nodes]
+        context.compute(nodes, tuple(values), report)
+        return [_bytes_of(v) for v in values]
 
     return _work(topic, part, graph, compute)
+
+
+def _bytes_of(values):
+    return values.reshape(-1).view(np.uint8)
 
 
 def run_part(topic, part, graph, wanted, number):
@@ -449,8 +504,8 @@ def run_part(topic, part, graph, wanted, number):
 
 
 def run_combine(topic, part, graph, wanted, *states):
-    """The task: values of the reductions of a graph from the states of all parts, as bytes."""
-    return _work(topic, part, graph, lambda context, nodes, report: [v.tobytes() for v in _combined(context, nodes, wanted, states)])
+    """The task: values of the reductions of a graph from the states of all parts, as run_graph gives them."""
+    return _work(topic, part, graph, lambda context, nodes, report: [_bytes_of(v) for v in _combined(context, nodes, wanted, states)])
 
 
 def run_write(topic, part, graph, path, places):

@@ -5,6 +5,7 @@ with an index of their pairs of coordinates. Reductions, which go to the engine,
 reduction, and hundreds of MiB. Iterating over groups, map and the like find them as they were.
 """
 
+import sys
 import threading
 
 import numpy as np
@@ -53,10 +54,10 @@ def _resolved(groups):
 
 
 class _Later:
-    """A value that is made when it is asked for."""
+    """A stacked object that is made when it is asked for, and a corner of it."""
 
-    def __init__(self, make):
-        self.make = make
+    def __init__(self, make, corner):
+        self.make, self.corner = make, corner
 
 
 def lists_when_asked_for(cls):
@@ -85,6 +86,10 @@ def stacked_when_asked_for(cls):
     def get(self):
         obj = slot.__get__(self)
         if isinstance(obj, _Later):
+            # Reductions ask of what kind its arrays are, and for its dimensions: a corner of it says both.
+            asks = sys._getframe(1)
+            if asks.f_globals.get("__name__") == "xarray.core._aggregations" or asks.f_code.co_name == "lookup_order":
+                return obj.corner
             obj = obj.make()
             slot.__set__(self, obj)
         return obj
@@ -99,8 +104,8 @@ def one_dimension_or(function):
         if getattr(group, "ndim", 1) < 2 or group.size < _MANY or not _is_ours(obj):
             return function(group, obj)
         corner = obj.isel({d: slice(0, 1) for d in obj.dims})
-        group1d, _, stacked, inserted = function(group, corner)
-        return group1d, _Later(lambda: function(group, obj)[1]), stacked, inserted
+        group1d, corner, stacked, inserted = function(group, corner)
+        return group1d, _Later(lambda: function(group, obj)[1], corner), stacked, inserted
 
     return ensure_1d
 

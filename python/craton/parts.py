@@ -178,12 +178,63 @@ def boxes(nodes, wanted, grid=None):
         if all(b[axis] is not None for b in borders):
             ends = borders[0][axis] if grid is None else [min(e, shape[axis]) for e in range(grid[axis], shape[axis] + grid[axis], grid[axis])]
         k = min(len(ends), -(-wanted // n))
-        cuts = [0] + [ends[(i + 1) * len(ends) // k - 1] for i in range(k)]
-        pieces[axis] = [(a, b - a) for a, b in zip(cuts, cuts[1:])]
+        pieces[axis] = _cut(ends, k)
         n *= k
     if n < 2:
         return None
     return [(tuple(a for a, _ in box), tuple(c for _, c in box)) for box in itertools.product(*pieces)]
+
+
+def _cut(ends, k):
+    """[(start, count)]: k pieces that end where something ends."""
+    cuts = [0] + [ends[(i + 1) * len(ends) // k - 1] for i in range(k)]
+    return [(a, b - a) for a, b in zip(cuts, cuts[1:])]
+
+
+def reductions_in_boxes(nodes, wanted, workers):
+    """[{axis of what is reduced: (start, count)}]: pieces of these reductions along axes that all of them keep, at the borders of what is stored. None: they
+    are none that can be cut so, or into fewer pieces than there are workers. Of such a piece values come back, and not states."""
+    wanted = min(wanted, int(cost_ns(nodes) / PART_NS))
+    kept, wholes = [_kept_by_reduction(n) for n in nodes], [n.recipe[1][0] if n.recipe[1] else n for n in nodes]
+    if wanted < 2 or None in kept or len({w.shape for w in wholes}) > 1:
+        return None
+    pieces, n = {}, 1
+    for axis in sorted(set.intersection(*map(set, kept))):
+        ends = {tuple(_source_ends(w, axis)) for w in wholes}
+        if len(ends) == 1:
+            ends = ends.pop()
+            k = min(len(ends), -(-wanted // n))
+            pieces[axis], n = _cut(ends, k), n * k
+    if n < max(2, workers):
+        return None
+    return [dict(zip(pieces, box)) for box in itertools.product(*pieces.values())]
+
+
+def reduced_box(node, box):
+    """The reduction of such a piece, and where it lies in the whole: (node, start, count)."""
+    operation, (whole,), parameters = node.recipe
+    kept, start, count = _kept_by_reduction(node), [0] * len(node.shape), list(node.shape)
+    first, size = [0] * len(whole.shape), list(whole.shape)
+    for axis, (a, n) in box.items():
+        first[axis], size[axis] = start[kept[axis]], count[kept[axis]] = a, n
+    piece = make("slice", (whole,), tuple(first), (1,) * len(first), tuple(size))
+    return make(operation, (piece,), *parameters), tuple(start), tuple(count)
+
+
+def _kept_by_reduction(node):
+    """{axis of its input: axis of the result} of a reduction of what the engine makes element by element; None: it is no such."""
+    operation, inputs, parameters = node.recipe
+    apart = (*_REDUCTIONS, *_RUNNING, "quantile", "python")
+    if operation not in _REDUCTIONS or node.axes is not None or 0 in node.shape or any(n.recipe[0] in apart for n in walk(inputs)):
+        return None
+    axes, keepdims = parameters[1], operation == "reduce" and parameters[3]
+    kept, at, grouped = {}, 0, False
+    for axis in range(len(inputs[0].shape)):
+        if axis not in axes:
+            kept[axis] = at
+        at += axis not in axes or keepdims or operation == "group" and not grouped
+        grouped = grouped or axis in axes
+    return kept if at == len(node.shape) and all(inputs[0].shape[a] == node.shape[to] for a, to in kept.items()) else None
 
 
 def _ends(sizes):

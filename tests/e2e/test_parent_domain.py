@@ -1,7 +1,6 @@
 """Hub and people below one name (--domain): a page at NAME.DOMAIN may set cookies for DOMAIN, where the hub is. With a real browser."""
 import os
 import pwd
-import shutil
 import sys
 from pathlib import Path
 

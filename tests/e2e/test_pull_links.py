@@ -1,7 +1,7 @@
 """A trainer's link of nbgitpuller in a real browser: sign-in, start, and JupyterLab with the files of a git repository in it."""
 import contextlib
-import functools
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -18,9 +18,28 @@ from test_browser import CHROMIUM, chromium, page, playwright  # noqa: E402, F40
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Backend(http.server.BaseHTTPRequestHandler):
+    """Git's own program for its protocol over HTTP, called as a web server calls it."""
+
     def log_message(self, *_):
         pass
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        environment = {**os.environ, "GIT_PROJECT_ROOT": str(self.server.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
+                       "REQUEST_METHOD": self.command, "CONTENT_TYPE": self.headers.get("Content-Type", ""), "REMOTE_ADDR": "127.0.0.1",
+                       "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""), "GIT_PROTOCOL": self.headers.get("Git-Protocol", "")}
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        head, _, content = subprocess.run(["git", "http-backend"], env=environment, input=body, capture_output=True, check=True).stdout.partition(b"\r\n\r\n")
+        lines = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(lines.pop("Status", "200").split()[0]))
+        for name, value in lines.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
 
 
 def git(folder, *arguments):
@@ -29,8 +48,8 @@ def git(folder, *arguments):
 
 @contextlib.contextmanager
 def served(folder):
-    """A bare repository as plain files over HTTP, as any web server can serve one."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
+    server.folder = folder
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -41,7 +60,7 @@ def served(folder):
 
 class Repository:
     def __init__(self, folder):
-        self.work, self.bare = folder / "work", folder / "served/course.git"
+        self.work, self.bare = folder / "work", folder / "served/course"
         self.work.mkdir()
         self.bare.parent.mkdir()
         git(folder, "init", "--quiet", "--initial-branch=main", self.work)
@@ -56,7 +75,6 @@ class Repository:
 
     def publish(self):
         git(self.work, "push", "--quiet", self.bare, "main")
-        git(self.bare, "update-server-info")
 
 
 def test_a_link_leads_to_jupyterlab_with_the_files(page, tmp_path):  # noqa: F811
@@ -64,7 +82,7 @@ def test_a_link_leads_to_jupyterlab_with_the_files(page, tmp_path):  # noqa: F81
     with running(prepared=True) as hub, served(tmp_path / "served") as address:
         hub.add_person(hub.administrator(), "gita")
         link = hub.hub + "/hub/user-redirect/git-pull?" + urlencode(
-            {"repo": f"{address}/course.git", "branch": "main", "urlpath": "lab/tree/course/exercise.md"})
+            {"repo": f"{address}/course", "branch": "main", "urlpath": "lab/tree/course/exercise.md"})
         page.goto(link)
         page.get_by_label("User name").fill("gita")
         page.get_by_label("Password").fill(PASSWORD)

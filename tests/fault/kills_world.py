@@ -15,7 +15,7 @@ import websocket
 from hub_client import Person, request
 from test_session import Lab, server, server_pid
 
-PATIENCE_S = 240        # for one step of a person, however often something is killed meanwhile
+PATIENCE_S = 600        # for one step of a person, however often something is killed meanwhile
 NOBODY_ANSWERS = (OSError, ValueError, KeyError, AttributeError, http.client.HTTPException, websocket.WebSocketException)
 
 

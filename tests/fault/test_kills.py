@@ -25,6 +25,7 @@ RESTLESS = ("dora", "emil")
 BEFORE = 2                            # guests who have a kernel before the first kill
 ALL_THERE_AT = KILLS * 7 // 10        # kills
 PAUSE_EVERY = 5
+PHASES = ("signs in", "starts", "opens", "gets a kernel", "computes")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,13 @@ def pause(platform, seconds=45):
         time.sleep(0.2)
 
 
+def await_somebody(world, phase, seconds=8):
+    """Some steps are short: the kill comes when somebody is in the middle of this one, if anybody gets there."""
+    end = time.monotonic() + seconds
+    while not any(guest.phase == phase for guest in world.guests) and time.monotonic() < end:
+        time.sleep(0.01)
+
+
 def kill_all(world, rng):
     """What was killed how often, and what people were doing at these instants."""
     done, meanwhile, waiting = Counter(), Counter(), world.guests[BEFORE:]
@@ -64,6 +72,8 @@ def kill_all(world, rng):
         if LONG and done.total() % PAUSE_EVERY == 0:
             pause(world.platform)
         time.sleep(rng.uniform(0.02, 1.2))
+        if LONG and done.total() % 3 == 0:
+            await_somebody(world, rng.choice(PHASES))
         doing = Counter(guest.phase for guest in world.guests)
         name = kill_one(world, rng)
         if name:
@@ -74,6 +84,7 @@ def kill_all(world, rng):
     return done, meanwhile
 
 
+@pytest.mark.timeout(5400 if LONG else 900)
 def test_kills(platform):
     rng = random.Random(SEED)
     world = make_world(platform)
@@ -83,7 +94,7 @@ def test_kills(platform):
     try:
         done, meanwhile = kill_all(world, rng)
         # Whoever had not come so far gets there, and everybody computes once more.
-        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 300)
+        wait_for(lambda: all(guest.phase == "computes" or guest.wrong for guest in guests), 900 if LONG else 300)
         for guest in guests:
             guest.over.set()
         for guest in guests:
@@ -106,7 +117,7 @@ def test_kills(platform):
     if LONG:    # each was killed, and while somebody was in the middle of each step
         assert len(done) == 5 and min(done.values()) >= KILLS // 25, done
         assert 3 <= forked(platform) < GUESTS, forked(platform)    # and others were started plainly
-        assert all(meanwhile[phase] >= 5 for phase in ("signs in", "starts", "opens", "gets a kernel", "computes")), meanwhile
+        assert all(meanwhile[phase] >= KILLS // 70 for phase in PHASES), meanwhile
     platform.wait_ready(40)
     # What was being started or stopped when the last kill came is brought to an end.
     people = [one.person for one in (*guests, *world.restless)]

@@ -1,6 +1,6 @@
 """Random programs on arrays, run twice: lazily by Craton and at once by NumPy.
 
-A program is made from a seed alone. The seed of a failing one is in its test's name and message; run it again with
+A program is made from a seed alone; run_cell() makes one of a single operation on what a cell (cells.py) says. The seed of a failing one is in its test's name and message; run it again with
 `pytest tests/oracle -k "program and SEED"` after setting CRATON_SEED, which is the first seed (default 1). CRATON_CASES is how
 many programs of each kind are run.
 
@@ -8,9 +8,11 @@ Floating values are multiples of 1/8 of small size, so that sums are exact in an
 inexact operation is marked, and then only continuous operations follow: a comparison of rounding errors proves nothing.
 """
 
+import dataclasses
 import os
 import warnings
 
+import cells
 import numpy as np
 
 from craton.conversion import as_array
@@ -30,7 +32,7 @@ def random_shape(rng, least=1, most=4):
     return tuple(int(n) for n in rng.integers(1, [0, 60, 24, 12, 8][ndim], ndim))
 
 
-def random_values(rng, shape, dtype):
+def random_values(rng, shape, dtype, missing=None):
     dtype = np.dtype(dtype)
     if dtype.kind == "b":
         return rng.random(shape) < 0.5
@@ -39,13 +41,8 @@ def random_values(rng, shape, dtype):
     if dtype.kind == "i":
         return rng.integers(-100, 100, shape).astype(dtype)
     values = np.asarray(rng.integers(-400, 400, shape) / 8).astype(dtype)
-    pattern = rng.integers(0, 5)
-    if pattern == 1:
-        values = np.where(rng.random(shape) < 0.2, dtype.type(np.nan), values)
-    elif pattern == 2 and values.ndim:
-        values[: 1 + shape[0] // 4] = np.nan
-    elif pattern == 3:
-        values[...] = np.nan
+    if values.ndim:
+        values[cells.missing(rng, shape, missing or str(rng.choice(cells.MISSING)))] = np.nan
     return values
 
 
@@ -64,14 +61,15 @@ class Value:
         self.scale = max(scale, float(finite.max(initial=0.0)))
 
 
-def source(rng, shape=None, dtype=None):
+def source(rng, shape=None, dtype=None, missing=None, chunks=None):
     shape = random_shape(rng) if shape is None else shape
-    values = random_values(rng, shape, dtype or rng.choice(DTYPES))
+    values = random_values(rng, shape, dtype or rng.choice(DTYPES), missing)
     if values.ndim > 1 and rng.random() < 0.3:  # memory that is not row-major
         values = np.asfortranarray(values)
     if values.ndim and rng.random() < 0.2:
         values = values[::-1]
-    return Value(as_array(values, chunks=random_chunks(rng, values.shape)), values)
+    sizes = cells.chunk_sizes(rng, values.shape, chunks) if chunks else random_chunks(rng, values.shape)
+    return Value(as_array(values, chunks=sizes), values)
 
 
 EXACT_UNARY = ["negative", "absolute", "square", "sign", "positive", "rint", "floor", "ceil", "trunc", "isnan", "isfinite", "isinf", "signbit",
@@ -86,7 +84,11 @@ REDUCTIONS = ["sum", "mean", "min", "max", "std", "var", "any", "all", "nansum",
 
 
 class Skip(Exception):
-    """NumPy refuses this, or the answer would not be comparable."""
+    """The answer would not be comparable."""
+
+
+class Refused(Skip):
+    """NumPy refuses this, and Craton does too."""
 
 
 def both(function, *values, exact=True, **kwargs):
@@ -105,7 +107,7 @@ def both(function, *values, exact=True, **kwargs):
             if isinstance(error, ValueError):  # one that depends on values may come when it runs
                 answer.compute()
         except (TypeError, ValueError, OverflowError, NotImplementedError):
-            raise Skip from None
+            raise Refused from None
         raise AssertionError(f"NumPy refuses {function}({[v.dtype for v in values if isinstance(v, Value)]}): {error}") from None
     precision = max([v.precision for v in values if isinstance(v, Value)], default=0.0)
     return Value(function(*lazy, **kwargs), expected, exact, scale, precision)
@@ -118,9 +120,9 @@ def limited(value):
     return value
 
 
-def step_unary(rng, v):
-    if v.exact and rng.random() < 0.6:
-        name = str(rng.choice(EXACT_UNARY))
+def step_unary(rng, v, name=None):
+    if name in EXACT_UNARY or name is None and v.exact and rng.random() < 0.6:
+        name = name or str(rng.choice(EXACT_UNARY))
         if name == "square" and (v.scale > 1e3 or v.ready.dtype.kind in "iu"):
             raise Skip
         if name == "signbit" and ((v.ready == 0) | np.isnan(v.ready)).any():
@@ -128,7 +130,7 @@ def step_unary(rng, v):
         if name in ("sign",) and v.ready.dtype.kind == "b":
             raise Skip
         return both(getattr(np, name), v)
-    name = str(rng.choice(SMOOTH_UNARY))
+    name = name or str(rng.choice(SMOOTH_UNARY))
     if name not in FUNCTIONS and name == "arcsinh":
         raise Skip
     v = limited(v)
@@ -139,10 +141,10 @@ def step_unary(rng, v):
     return both(getattr(np, name), v, exact=False)
 
 
-def step_binary(rng, v, others):
+def step_binary(rng, v, others, name=None):
     other = operand(rng, v, others)
     exact = v.exact and (not isinstance(other, Value) or other.exact)
-    name = str(rng.choice(EXACT_BINARY if exact and rng.random() < 0.7 else SMOOTH_BINARY))
+    name = name or str(rng.choice(EXACT_BINARY if exact and rng.random() < 0.7 else SMOOTH_BINARY))
     if name == "multiply" and (v.scale > 1e3 or isinstance(other, Value) and other.scale > 1e3):
         raise Skip
     if name == "divide":
@@ -174,8 +176,8 @@ def operand(rng, v, others):
     return source(rng, shape)
 
 
-def step_reduce(rng, v):
-    name = str(rng.choice(REDUCTIONS))
+def step_reduce(rng, v, name=None):
+    name = name or str(rng.choice(REDUCTIONS))
     function = getattr(np, name)
     n = v.ready.ndim
     axis = None if rng.random() < 0.2 else int(rng.integers(-n, n)) if n and rng.random() < 0.6 else tuple(
@@ -237,9 +239,12 @@ def random_index(rng, shape):
     return tuple(key)
 
 
-def step_view(rng, v):
+VIEWS = {"index": 0, "transpose": 3, "expand_dims": 4, "squeeze": 5, "flip": 6, "roll": 7, "pad": 8}
+
+
+def step_view(rng, v, name=None):
     n = v.ready.ndim
-    kind = int(rng.integers(0, 9))
+    kind = VIEWS[name] if name else int(rng.integers(0, 9))
     if kind <= 2:
         key = random_index(rng, v.ready.shape)
         return both(lambda a: a[key], v)
@@ -263,11 +268,14 @@ def step_view(rng, v):
     raise Skip
 
 
-def step_combine(rng, v, others):
+COMBINATIONS = ["concatenate", "stack", "where", "clip"]
+
+
+def step_combine(rng, v, others, name=None):
     n = v.ready.ndim
     if not n:
         raise Skip
-    kind = int(rng.integers(0, 4))
+    kind = COMBINATIONS.index(name) if name else int(rng.integers(0, 4))
     if kind == 0:
         axis = int(rng.integers(0, n))
         shape = list(v.ready.shape)
@@ -285,8 +293,8 @@ def step_combine(rng, v, others):
     return both(np.clip, v, low, high)
 
 
-def step_cast(rng, v):
-    dtype = np.dtype(str(rng.choice(DTYPES + ["f2"])))
+def step_cast(rng, v, name=None):
+    dtype = np.dtype(name or str(rng.choice(DTYPES + ["f2"])))
     if v.ready.dtype.kind == "f" and dtype.kind in "iu" and (not v.exact or not np.isfinite(v.ready).all() or (v.ready < 0).any()):
         raise Skip  # undefined in C
     if v.ready.dtype.kind == "f" and dtype.kind in "iu" and v.scale > 100:
@@ -294,6 +302,60 @@ def step_cast(rng, v):
     if not v.exact and dtype.kind in "b" or dtype == np.float16 and v.scale > 200:
         raise Skip
     return both(lambda a: a.astype(dtype), v, exact=dtype != np.float16)
+
+
+def _names():
+    kinds = {"unary": [*EXACT_UNARY, *(n for n in SMOOTH_UNARY if n != "arcsinh")], "binary": list(dict.fromkeys([*EXACT_BINARY, *SMOOTH_BINARY])),
+             "reduce": REDUCTIONS, "view": list(VIEWS), "combine": COMBINATIONS, "cast": DTYPES}  # fmt: skip
+    return [f"{kind} {name}" for kind, names in kinds.items() for name in names]
+
+
+# What a cell's operation is called: "reduce sum", "cast i2".
+OPERATIONS = _names()
+# Skipped by the steps above, whatever the values: squares of whole numbers are random_program()'s multiplications, signs of zeros and NaN
+# are nobody's promise, floats that are missing or large are no whole numbers in C.
+NOT_COMPARABLE = {("unary square", kind) for kind in "iu"} | {("unary sign", "b")}
+_TRIES = 40
+
+
+def comparable(wanted):
+    """Without what no answer can be compared of; what cannot be missing is there."""
+    cells_ = []
+    for cell in wanted:
+        kind, (of, name) = np.dtype(cell.dtype).kind, cell.operation.split()
+        if (cell.operation, kind) in NOT_COMPARABLE:
+            continue
+        if kind == "f" and (name == "signbit" or of == "cast" and np.dtype(name).kind in "iu"):
+            cell = dataclasses.replace(cell, missing="none")
+        cells_.append(cell)
+    return list(dict.fromkeys(cells_))
+
+
+def run_cell(cell):
+    """One operation on an array of at least two chunks, as a cell says; a list of Values, last first. Refused: NumPy does."""
+    kind, name = cell.operation.split()
+    step = {"unary": step_unary, "binary": step_binary, "reduce": step_reduce, "view": step_view, "combine": step_combine, "cast": step_cast}[kind]
+    for attempt in range(_TRIES):
+        rng = rng_of([SEED, attempt, *str(cell).encode()])
+        shape = random_shape(rng, 2, 3)
+        if max(shape) < 2:
+            continue
+        v = source(rng, shape, cell.dtype, cell.missing, cell.chunks)
+        assert max(len(c) for c in v.lazy.chunks) > 1, f"{cell}: one chunk"
+        if kind == "cast" and v.ready.dtype.kind == "f" and np.dtype(name).kind in "iu":
+            v = both(np.clip, both(np.absolute, v), 0, 90)
+            v.scale = 90
+        if name == "copysign":
+            v = both(np.where, both(np.equal, v, 0), v.ready.dtype.type(1), v)
+        if name == "signbit":
+            v = both(np.where, both(np.equal, v, 0), v.ready.dtype.type(1), v)
+        try:
+            return [step(rng, v, [v], name) if kind in ("binary", "combine") else step(rng, v, name), v]
+        except Refused:
+            raise
+        except Skip:
+            continue
+    raise AssertionError(f"{cell}: {_TRIES} tries gave nothing that can be compared")
 
 
 def run_program(seed, length=6):

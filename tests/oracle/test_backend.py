@@ -293,3 +293,21 @@ except NotImplementedError as error:
     out = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120)
     assert out.returncode == 0, out.stderr
     assert "said what to do" in out.stdout, out.stdout
+
+
+@pytest.mark.parametrize("dtype", ["i2", "i4", "i8"])
+def test_missing_times_are_packed_lazily(tmp_path, dtype):
+    """The fill value stands for them, not what is left of the lowest int64 in a smaller type."""
+    days = np.array([1, "NaT", 3, 400], "m8[D]").astype("m8[ns]")
+    encoding = {"units": "days", "dtype": np.dtype(dtype), "_FillValue": np.dtype(dtype).type(-1)}
+    ds = xr.Dataset({"lasted": ("x", days), "seen": ("x", np.datetime64("2001-01-01", "ns") + days)}, {"x": np.arange(4)})
+    ds.lasted.encoding.update(encoding)
+    ds.seen.encoding.update(encoding, units="days since 2001-01-01", calendar="standard")
+    lazy = ds.chunk(x=2, chunked_array_type="craton")
+    lazy.craton.to_zarr(tmp_path / "ours.zarr")
+    lazy.craton.to_netcdf(tmp_path / "ours.nc")
+    for seen in (xr.open_zarr(tmp_path / "ours.zarr", chunks=None, decode_timedelta=True),
+                 xr.open_dataset(tmp_path / "ours.nc", engine="netcdf4", decode_timedelta=True)):  # fmt: skip
+        with seen:
+            xr.testing.assert_equal(seen.load(), ds)
+            assert seen.lasted.encoding["dtype"] == seen.seen.encoding["dtype"] == np.dtype(dtype)

@@ -116,3 +116,17 @@ def test_old_file_stays_until_the_new_one_is_whole(tmp_path, source):
     assert target.read_bytes() == before and sorted(p.name for p in tmp_path.iterdir()) == ["in.nc", "out.nc"]
     write(source, target, "overwrite", "deflate", 1, 1, 2)
     same_files(source, target)
+
+
+def test_called_like_a_dimension_of_others(tmp_path):
+    """A variable of the name of a dimension that it does not begin with: the library keeps it under another name, beside the dimension's own."""
+    with netCDF4.Dataset(tmp_path / "in.nc", "w") as f:
+        for name, n in (("t", 2), ("x", 4), ("y", 3), ("z", None)):
+            f.createDimension(name, n)
+        f.createVariable("x", "f8", ("t", "x"))[:] = np.arange(8.0).reshape(2, 4)
+        f.createVariable("y", "i4", ("t",))[:] = [7, 8]
+        f.createVariable("z", "f4", ())[...] = 2.5
+        f.createVariable("v", "f8", ("z", "y"))[:] = np.arange(6.0).reshape(2, 3)
+        f.createVariable("t", "f8", ("t",))[:] = [1, 2]
+    write(tmp_path / "in.nc", tmp_path / "out.nc")
+    same_files(tmp_path / "in.nc", tmp_path / "out.nc")

@@ -2,11 +2,32 @@
 
 import pickle
 
+import cells
 import numpy as np
 import programs
 import pytest
 
 import craton
+
+CELLS = programs.comparable(cells.chosen(programs.OPERATIONS))
+COUNTS = cells.Counts(CELLS, programs.comparable(cells.every(programs.OPERATIONS)))
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_operation(cell):
+    """One operation on every element type, kind of chunks and pattern of missing values."""
+    try:
+        values = programs.run_cell(cell)
+    except programs.Refused:
+        return COUNTS.add(cell, refused=True)
+    answers = craton.compute(*(v.lazy for v in values))
+    for value, answer in zip(values, answers):
+        programs.check(value, answer, f"seed {cells.SEED}, {cell}, {value.lazy!r}")
+    COUNTS.add(cell)
+
+
+def test_no_cell_is_empty(request):
+    cells.check(request.session.items, "test_operation", COUNTS)
 
 
 @pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES))

@@ -143,7 +143,7 @@ def test_times_counted_from_another_date_in_each_file(tmp_path, calendar, taken)
     # Undecoded they are the same numbers: xarray finds nothing to sort by, and the exact join no reason to refuse.
     assert len(taken) == len(ALL) + 3
     whole = xr.open_mfdataset(paths, engine="craton", **LEAST)
-    assert isinstance(whole.time_bnds.variable._data, Array)
+    assert isinstance(whole.time_bnds.variable._data, Array) == (calendar == "standard")     # objects are loaded
     xr.testing.assert_identical(pickle.loads(pickle.dumps(whole)).load(), whole.load())
 
 

@@ -1,4 +1,5 @@
 """A person with dask_gateway's real client."""
+import contextlib
 import json
 import os
 import pwd
@@ -37,7 +38,7 @@ class Member:
         headers = {"Authorization": f"jupyterhub {self.token if token is None else token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-            body = body if isinstance(body, str) else json.dumps(body)
+            body = body if isinstance(body, (str, bytes)) else json.dumps(body)
         return request(method, self.address + "/api" + path, body, headers)
 
     def processes(self):
@@ -58,8 +59,12 @@ class Member:
 
     def of_cluster(self, name):
         """Those of one cluster."""
-        return {pid: line for pid, line in self.processes().items()
-                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text()}
+        found = {}
+        for pid, line in self.processes().items():
+            with contextlib.suppress(OSError):         # gone
+                if f"DASK_GATEWAY_CLUSTER_NAME={name}\0" in Path(f"/proc/{pid}/environ").read_text():
+                    found[pid] = line
+        return found
 
     def start_server(self):
         """Of the person, until it is ready: what its environment says."""

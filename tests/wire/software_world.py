@@ -2,7 +2,7 @@
 import shutil
 import subprocess
 import tempfile
-from importlib.metadata import PathDistribution, distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -34,7 +34,6 @@ def closure(names):
 
 def parts(distribution):
     """What lies of it directly in site-packages."""
-    yield distribution._path.name if isinstance(distribution, PathDistribution) else None
     for file in distribution.files or ():
         if file.parts[0] not in ("..", "__pycache__"):
             yield file.parts[0]

@@ -11,6 +11,7 @@ import pytest
 import websocket
 from gateway_client import SMALL, Member
 from hub_client import Person, request, running, wait_for
+from test_shares import Sharing
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
 COOKIE = "craton-dashboard"
@@ -19,7 +20,7 @@ COOKIE = "craton-dashboard"
 @pytest.fixture(scope="module")
 def platform():
     """One of its own: its hub and proxy are killed."""
-    with running("--preimport", "no", "--gateway-memory", "8G") as p:
+    with running("--preimport", "no", "--gateway-memory", "8G", kind=Sharing) as p:
         yield p
 
 
@@ -191,6 +192,26 @@ def test_somebody_else_gets_nothing(platform, ada, eve):
     moved = ada.link.replace(ada.origin, eve.origin)
     assert request("GET", moved, headers={**NAVIGATION, "Cookie": cookie}).status == 421
     assert request("GET", moved, headers={**NAVIGATION, "Cookie": ada.tab.cookies(ada.link)}).status == 421
+
+
+def test_guests(platform, admin, ada):
+    """With whom ada shares her server sees her dashboards as long as that lasts; a code and a cookie are of no use afterwards."""
+    gil = platform.add_person(admin, "gil")
+    tab = Tab(gil)
+    assert tab.go(ada.link).status == 403
+    shared = ada.person.api("POST", "/hub/api/shares/ada/", {"user": "gil", "scopes": ["read:servers"]})
+    assert shared.status == 200, shared.text
+    assert tab.go(ada.link).status == 403  # to see that it runs is not to use it
+    assert ada.person.api("POST", "/hub/api/shares/ada/", {"user": "gil"}).status == 200
+    assert is_dashboard(tab.go(ada.link))
+    assert rows(platform)[-1] == ("done", "gil", "ada")
+    cookie = tab.cookies(ada.link)
+    assert is_dashboard(request("GET", ada.link, headers={**NAVIGATION, "Cookie": cookie}))
+    entry = tab.ask(f"{platform.hub}/hub/dashboard{urlsplit(ada.link).path}").location
+    assert ada.person.api("DELETE", "/hub/api/shares/ada/").status == 204
+    wait_for(lambda: request("GET", ada.link, headers={**NAVIGATION, "Cookie": cookie}).status == 302, 10)
+    assert request("GET", entry, headers=NAVIGATION).status == 403
+    assert tab.go(ada.link).status == 403
 
 
 @pytest.mark.parametrize("cookie", ["", f"{COOKIE}=", f"{COOKIE}=0", f"{COOKIE}={'0' * 64}", f"{COOKIE}=%2e"])

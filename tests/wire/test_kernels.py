@@ -1,6 +1,7 @@
 """Kernels forked from a process of their user that has NumPy, xarray and IPython in memory: they are as those that start plainly, nothing
 of the parent or of another kernel is in them, and whatever cannot be forked starts plainly."""
 import contextlib
+import importlib.metadata
 import json
 import os
 import pwd
@@ -9,7 +10,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import PREFIX, running, wait_for
+from test_clusters_owned import copy_environment
 from test_prepared import begin, status_of
 from test_session import server_pid, stop
 
@@ -115,6 +117,34 @@ def test_two_kernels_share_nothing_secret(lab, kernel):
     lab.run(kernel, "kept = 'mine'")
     assert evaluate(lab, other, "'kept' in globals()") is False
     lab.api("DELETE", f"kernels/{other}")
+
+
+def test_the_gateway_is_told_of_another_environment(platform, lab):
+    """A kernel whose Dask is another than that of clusters gets none, with both versions; one of an environment that has the same is as any other."""
+    home = Path(pwd.getpwnam(platform.accounts + "karen").pw_dir)
+    now, has = (PREFIX / "env/current").resolve(), importlib.metadata.version("distributed")
+    said = {}
+    for name, version in (("older", "2020.1.0"), ("same", has)):
+        copy_environment(now, platform.folder / name, "distributed", version)
+        spec = home / ".local/share/jupyter/kernels" / name
+        spec.mkdir(parents=True)
+        (spec / "kernel.json").write_text(json.dumps({"argv": [str(platform.folder / name / "bin/python3"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                                                      "display_name": name, "language": "python"}))
+        kernel = lab.api("POST", "kernels", {"name": name}).json()["id"]
+        lab.run(kernel, """from dask_gateway import Gateway
+def ask():
+    with Gateway() as gateway:
+        try:
+            name = gateway.submit(worker_memory=0.5)
+            gateway.stop_cluster(name)
+            return name
+        except Exception as e:
+            return str(e)""")
+        said[name] = evaluate(lab, kernel, "ask()")
+        assert evaluate(lab, kernel, "__import__('sys').prefix") == str(platform.folder / name)
+        lab.api("DELETE", f"kernels/{kernel}")
+    assert re.search(rf"This kernel has Python 3.*distributed 2020.1.0, and clusters run Python 3.*distributed {has}", said["older"]), said
+    assert re.fullmatch("[0-9a-f]{32}", said["same"]), said
 
 
 def test_interrupt_restart_and_end(platform, lab, kernel):

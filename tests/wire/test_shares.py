@@ -593,7 +593,7 @@ def ada_deletes(ada, kernel):
 
 def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
     """Once an hour for each token and server; one's own server is nobody's business, and who is refused has not been in."""
-    bob, eve = people["bob"], people["eve"]
+    bob = people["bob"]
     give(ada, user="bob")
     first = len(audit(hub, 100000))
     url = Lab(bob, ada).base + "api/contents/rivers.txt"

@@ -88,13 +88,13 @@ def test_a_kernel_of_another_environment(platform, environments, sonia):
 
 def test_clusters_of_what_a_person_may_have(platform, environments, sonia):
     """Of a person's own profiles, and only where Dask is installed."""
-    answer = sonia.ask("GET", "/options")
+    answer = sonia.ask("GET", "/v1/options")
     option = next(o for o in answer.json()["cluster_options"] if o["field"] == "software")
     assert option["spec"] == {"type": "select", "options": ["craton", "geo", "labs"]} and option["default"] == "craton"
-    refused = sonia.ask("POST", "/clusters/", {"cluster_options": {"software": "geo"}})
+    refused = sonia.ask("POST", "/v1/clusters/", {"cluster_options": {"software": "geo"}})
     assert refused.status == 409 and "software geo has no distributed" in refused.json()["error"]
     for software in ("other", 7):
-        assert sonia.ask("POST", "/clusters/", {"cluster_options": {"software": software}}).status == 422
+        assert sonia.ask("POST", "/v1/clusters/", {"cluster_options": {"software": software}}).status == 422
     stop(sonia.person)
 
 
@@ -159,11 +159,11 @@ def test_what_is_not_open_is_no_option(platform, environments):
     with running(kind=with_profiles(f"software: {{geo: {{prefix: {environments.folder}/geo}}}}\nprofiles:\n  - slug: a\n  - {{slug: b, software: geo, groups: [few]}}\n")) as p:
         admin = p.administrator()
         una = Member(p, admin, "una")
-        assert "software" not in [o["field"] for o in una.ask("GET", "/options").json()["cluster_options"]]
-        assert una.ask("POST", "/clusters/", {"cluster_options": {"software": "geo"}}).status == 422
+        assert "software" not in [o["field"] for o in una.ask("GET", "/v1/options").json()["cluster_options"]]
+        assert una.ask("POST", "/v1/clusters/", {"cluster_options": {"software": "geo"}}).status == 422
         assert admin.api("POST", "/hub/api/groups/few").status == 201
         assert admin.api("POST", "/hub/api/groups/few/users", {"users": ["una"]}).status == 200
-        assert "software" in [o["field"] for o in una.ask("GET", "/options").json()["cluster_options"]]
+        assert "software" in [o["field"] for o in una.ask("GET", "/v1/options").json()["cluster_options"]]
 
 
 def test_check_says_what_is_wrong(environments, tmp_path):

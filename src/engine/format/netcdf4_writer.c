@@ -258,6 +258,14 @@ static cr_status write_metadata(nw_file *w, int nc, cr_err *err) {
 
 /* ---- values ----------------------------------------------------------------------------------------------------- */
 
+/* The library gives a variable that is called like a dimension it does not begin with another name in the file, since the dimension has that one. */
+static const char *name_in_file(const nw_file *w, const cr_write_variable *d, char *room, size_t size) {
+    if (dim_index(w->m, d->name) < 0 || (d->ndim > 0 && strcmp(d->dims[0], d->name) == 0))
+        return d->name;
+    snprintf(room, size, "_nc4_non_coord_%s", d->name);
+    return room;
+}
+
 static cr_status open_datasets(nw_file *w, cr_err *err) {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -272,9 +280,10 @@ static cr_status open_datasets(nw_file *w, cr_err *err) {
         nw_var *v = &w->vars[i];
         const cr_write_variable *d = &v->item->v;
         hsize_t extent[CR_MAX_DIMS];
+        char room[NC_MAX_NAME + 32];
         if (d->dtype == CR_STRING)
             continue;
-        H5_TRY(v->dataset = H5Dopen2(w->file, d->name, H5P_DEFAULT), "cannot open the variable", d->name);
+        H5_TRY(v->dataset = H5Dopen2(w->file, name_in_file(w, d, room, sizeof room), H5P_DEFAULT), "cannot open the variable", d->name);
         v->memory_type = memory_type_of(d->dtype);
         for (int k = 0; k < d->ndim; k++)
             extent[k] = (hsize_t)d->shape[k];

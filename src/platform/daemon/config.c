@@ -70,11 +70,21 @@ static const row rows[] = {
     {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", PREFIX, AT(account_prefix), 0, 0},
     {"preimport", "yes|no", "start servers, kernels and Dask clusters from parents that have much imported (yes)", YES_NO, AT(preimport), 0, 0},
     {"gateway", "yes|no", "Dask clusters on demand (yes)", YES_NO, AT(gateway), 0, 0},
+    {"gateway-port", "N", "port at which clients on other machines reach schedulers, by TLS; 0: none (0)", INT, AT(gateway_port), 0, 65535},
     {"gateway-idle", "S", "seconds after which a cluster without work ends; 0: never (1800)", INT, AT(gateway_idle_s), 0, 10000000},
+    {"gateway-keep", "S", "seconds for which its person can keep such a cluster with one click; 0: cannot (14400)", INT, AT(gateway_keep_s), 0, 10000000},
+    {"gateway-start-timeout", "S", "seconds from the start of a scheduler to its first heartbeat (60)", INT, AT(gateway_start_s), 5, 3600},
+    {"gateway-worker-timeout", "S", "seconds from the start of a worker until its scheduler knows it (60)", INT, AT(gateway_worker_s), 5, 3600},
+    {"gateway-heartbeat-timeout", "S", "seconds of silence after which a scheduler is given up; it sends two heartbeats in them (30)", INT,
+     AT(gateway_heartbeat_s), 2, 3600},
     {"gateway-clusters", "N", "clusters of one person at a time (4)", INT, AT(gateway_clusters), 1, 1000},
     {"gateway-workers", "N", "workers of one person at a time (16)", INT, AT(gateway_workers), 1, 10000},
     {"gateway-cores", "N", "cores of one person's workers, together (16)", INT, AT(gateway_cores), 1, 100000},
     {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", BYTES, AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
+    {"gateway-cluster-workers", "N", "workers of one cluster; 0: as many as its person may have (0)", INT, AT(gateway_cluster_workers), 0, 10000},
+    {"gateway-cluster-cores", "N", "cores of one cluster's workers, together; 0: as many as its person may have (0)", INT, AT(gateway_cluster_cores), 0, 100000},
+    {"gateway-cluster-memory", "SIZE", "memory of one cluster, 1 GiB of it for the scheduler; 0: as much as its person may have (0)", BYTES,
+     AT(gateway_cluster_memory_bytes), 0, INT64_MAX},
     {"gateway-groups", "LIST", "what people of groups may have together: NAME clusters=N workers=N cores=N memory=SIZE; NAME ...", GROUPS,
      AT(gateway_groups), 0, 0},
     {"idle", "S", "seconds without use after which a user server is stopped; 0: never (3600)", INT, AT(idle_s), 0, 10000000},
@@ -330,6 +340,9 @@ static cr_status set_defaults(cr_config *c, cr_err *err) {
     c->preimport = true;
     c->gateway = true;
     c->gateway_idle_s = 1800;
+    c->gateway_keep_s = 14400;
+    c->gateway_start_s = c->gateway_worker_s = 60;
+    c->gateway_heartbeat_s = 30;
     c->gateway_clusters = 4;
     c->gateway_workers = c->gateway_cores = 16;
     c->gateway_memory_bytes = (uint64_t)16 << 30;
@@ -408,6 +421,8 @@ static cr_status check_acme(const cr_config *c, cr_err *err) {
         return CR_FAIL(err, CR_DENIED, "--acme needs root: whoever asks for certificates has a user id of its own");
     if (strlen(c->domain) > 180)
         return CR_FAIL(err, CR_LIMIT, "domain: too long for names of accounts below it in a certificate");
+    if (c->gateway_port && ((c->gateway_port >= c->port && c->gateway_port <= c->port + 2) || (c->acme[0] && c->gateway_port == c->acme_port)))
+        return CR_FAIL(err, CR_INVALID, "gateway-port: %d is one of the three ports from %d on, or that of acme-port", (int)c->gateway_port, (int)c->port);
     if (c->acme_port >= c->port && c->acme_port <= c->port + 2)
         return CR_FAIL(err, CR_INVALID, "acme-port: %d is one of the three ports from %d on", (int)c->acme_port, (int)c->port);
     return CR_OK;

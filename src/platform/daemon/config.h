@@ -40,9 +40,14 @@ typedef struct cr_config {
     bool preimport;               /* start from the pre-imported parent when possible */
     char log_file[512];           /* "" : stderr */
     bool gateway;                 /* Dask clusters on demand */
+    int64_t gateway_port;         /* of schedulers, for clients elsewhere; 0: none */
     int64_t gateway_idle_s;       /* a cluster without work ends after so long; 0: never */
+    int64_t gateway_keep_s;       /* for so long its person keeps it; 0: cannot */
+    int64_t gateway_start_s, gateway_worker_s, gateway_heartbeat_s;     /* deadlines, see gateway/cluster.h */
     int64_t gateway_clusters, gateway_workers, gateway_cores;   /* of one person at a time; cores and memory: of all workers and schedulers */
     uint64_t gateway_memory_bytes;
+    int64_t gateway_cluster_workers, gateway_cluster_cores;     /* of one cluster; 0: no limit of its own */
+    uint64_t gateway_cluster_memory_bytes;
     char gateway_groups[1024];    /* see gateway/group_limits.h */
     int64_t idle_s, age_s;        /* a server ends when it was not used for so long, and at this age; 0: never */
     int64_t idle_warning_s, idle_keep_s;    /* its person is told before, and can keep it for so long; 0: cannot */

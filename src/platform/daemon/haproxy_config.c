@@ -12,6 +12,8 @@
  *        its scheduler as it is, everything else to api, over a socket that only HAProxy reaches. The clusters map says where
  *        schedulers are; the hub speaks to them through RUN/schedulers.sock, since it has no network sockets.
  *
+ * remote BIND:GATEWAY-PORT  with that setting: TLS for schedulers by SNI, as at front, and nothing else; for clients on other machines.
+ *
  * With a base (urls.h) only what lies below it is ours. It is taken off before the hub sees a request, and stays on for user servers, which know it.
  * At the API port and at people's origins, which nobody else shares, it may be missing.
  *
@@ -153,7 +155,7 @@ static void put_forwarding(const cr_config *c, cr_buf *out) {
         cr_buf_adds(out, "    http-request set-header X-Forwarded-For %[src]\n");
     }
     static const char *const hints[] = {"Forwarded", "X-Real-IP", "X-Scheme", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Protocol",
-                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry", "X-Craton-At"};
+                                        "X-Forwarded-Ssl", "X-Forwarded-Prefix", "X-Craton-Entry", "X-Craton-At", CR_SOFTWARE_HEADER};
     for (size_t i = 0; i < CR_ARRAY_LEN(hints); i++)
         cr_buf_addf(out, "    http-request del-header %s\n", hints[i]);
     cr_buf_addf(out, "    http-request set-header X-Forwarded-Proto %s\n", c->tls_cert[0] || c->trusted_proxies[0] ? "https" : "http");
@@ -408,25 +410,40 @@ static void put_token_limits(const names *n, cr_buf *out) {
                 "    http-response del-header " CR_HOLDER_HEADER "\n");
 }
 
+/* TLS that names a cluster is let through to it, as it is; any other is cut. */
+static void put_hello(const names *n, cr_buf *out) {
+    cr_buf_addf(out,
+                "    tcp-request inspect-delay 3s\n"
+                "    acl hello req.ssl_hello_type 1\n"
+                "    tcp-request content set-var(sess.dst) req.ssl_sni,lower,map_str(%s) if hello { req.ssl_sni -m beg -i daskgateway- }\n"
+                "    tcp-request content track-sc1 var(sess.dst) table schedulers if hello { var(sess.dst) -m found }\n"
+                "    tcp-request content reject if { sc1_conn_cur gt %llu }\n"
+                "    tcp-request content accept if hello { var(sess.dst) -m found }\n"
+                "    tcp-request content reject if hello\n", n->clusters, scheduler_connections(n));
+}
+
+/* For clients on other machines. Who is let in is the scheduler's to decide: the client shows the cluster's own certificate. */
+static void put_remote_frontend(const cr_config *c, const names *n, cr_buf *out) {
+    cr_buf_addf(out, "frontend remote\n    mode tcp\n    maxconn %llu\n    timeout client 1m\n", (unsigned long long)(n->connections / 8));
+    put_bind(c, (int)c->gateway_port, false, out);
+    put_connection_limit(c, n, "hub", HUB_CONNECTIONS, out);
+    put_hello(n, out);
+    cr_buf_adds(out, "    tcp-request content reject\n    default_backend schedulers\n\n");
+}
+
 static void put_front_frontend(const cr_config *c, const names *n, cr_buf *out) {
     cr_buf_addf(out,
                 "frontend front\n"
                 "    mode tcp\n"
                 "    maxconn %llu\n"
                 "    timeout client 1m\n"
-                "    bind ipv4@127.0.0.1:%d\n"
-                "    tcp-request inspect-delay 3s\n"
-                "    acl hello req.ssl_hello_type 1\n"
-                "    tcp-request content set-var(sess.dst) req.ssl_sni,lower,map_str(%s) if hello { req.ssl_sni -m beg -i daskgateway- }\n"
-                "    tcp-request content track-sc0 var(sess.dst) table schedulers if hello { var(sess.dst) -m found }\n"
-                "    tcp-request content reject if { sc0_conn_cur gt %llu }\n"
-                "    tcp-request content accept if hello { var(sess.dst) -m found }\n"
-                "    tcp-request content reject if hello\n"
+                "    bind ipv4@127.0.0.1:%d\n", (unsigned long long)(n->connections / 4), (int)c->port + 2);
+    put_hello(n, out);
+    cr_buf_adds(out,
                 "    tcp-request content accept if { req.len gt 0 }\n"
                 "    tcp-request content reject\n"
                 "    use_backend schedulers if { var(sess.dst) -m found }\n"
-                "    default_backend front\n\n",
-                (unsigned long long)(n->connections / 4), (int)c->port + 2, n->clusters, scheduler_connections(n));
+                "    default_backend front\n\n");
     char address[CR_URL_MAX];
     cr_buf_addf(out,
                 "backend front\n    mode tcp\n    server api %s send-proxy-v2\n\n"
@@ -490,6 +507,9 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    http-request set-header X-Forwarded-For %[src]\n"
                 "    http-request del-header Cookie if !gateway\n"
                 "    http-request set-header X-Craton-Entry api\n"
+                "    http-request del-header " CR_SOFTWARE_HEADER "\n"
+                "    http-request set-header " CR_SOFTWARE_HEADER " %[path,field(5,/)] if { path_beg " CR_GATEWAY_WITH " }\n"
+                "    http-request replace-path " CR_GATEWAY_WITH "[^/]*/(.*) " CR_GATEWAY_PATH "/\\1\n"
                 "    http-request del-header X-Craton-At\n"
                 "    acl at path_reg ^/hub/api/at/[0-9]{1,19}(/|$)\n"
                 "    http-request set-header X-Craton-At %[path,field(5,/)] if at\n"
@@ -554,6 +574,8 @@ cr_status cr_haproxy_config(const cr_config *c, uint64_t files, cr_buf *out, cr_
         put_acme_frontend(c, &n, out);
     if (c->gateway) {
         put_front_frontend(c, &n, out);
+        if (c->gateway_port)
+            put_remote_frontend(c, &n, out);
         put_scheduler_api(c, &n, out);
         put_dashboard_backend(out);
     }

@@ -265,6 +265,8 @@ static cr_status check_ports(const cr_config *c, cr_err *err) {
     CR_TRY(check_port(c->bind, (int)c->port + 1, err));
     if (c->acme[0] && !c->acme_hook[0])
         CR_TRY(check_port(c->bind, (int)c->acme_port, err));
+    if (c->gateway && c->gateway_port)
+        CR_TRY(check_port(c->bind, (int)c->gateway_port, err));
     return check_port("127.0.0.1", (int)c->port + 2, err);
 }
 

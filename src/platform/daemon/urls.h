@@ -41,6 +41,9 @@ enum { CR_URL_MAX = 2048, CR_LINK_MAX = 64 };
 #define CR_HOLDER_HEADER "X-Craton-Holder"
 /* Path of the gateway's REST API, at every port where it is. */
 #define CR_GATEWAY_PATH "/services/dask-gateway"
+/* What is between it and /api names the software of a kernel of another environment (gateway/versions.h); HAProxy makes a header of it. */
+#define CR_GATEWAY_WITH CR_GATEWAY_PATH "/with/"
+#define CR_SOFTWARE_HEADER "X-Craton-Software"
 #define CR_GATEWAY_COOKIE "craton-gateway"
 /* Of a person's origin: who has this cookie may look at dashboards, and where it is given. See gateway/dashboards.h. */
 #define CR_DASHBOARD_COOKIE "craton-dashboard"

@@ -383,5 +383,9 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE users ADD COLUMN language TEXT NOT NULL DEFAULT '';"},          /* chosen, for pages and mails; '' : as the browser asks */
     {23, "which software environment servers run from",
      "ALTER TABLE server_software ADD COLUMN software TEXT NOT NULL DEFAULT '';"},       /* a name of profiles.yaml; '': Craton's own */
+    {24, "clusters are kept; guests at dashboards",
+     "ALTER TABLE clusters ADD COLUMN kept_until_ms INTEGER NOT NULL DEFAULT 0;"         /* by their person, though they have no work; 0: not */
+     "ALTER TABLE dashboard_keys ADD COLUMN owner_id INTEGER REFERENCES users (id) ON DELETE CASCADE;"    /* whose dashboards; NULL: of who has signed in */
+     "CREATE INDEX dashboard_keys_owner ON dashboard_keys (owner_id) WHERE owner_id IS NOT NULL;"},
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -33,6 +33,14 @@ static cr_status read_list(const json_t *body, const char *member, cr_arena *are
     return CR_OK;
 }
 
+static cr_status read_idle(const json_t *body, int64_t *ret_idle_ms, cr_err *err) {
+    const json_t *idle = json_object_get(body, "idle_seconds");
+    if (idle && !json_is_null(idle) && !(json_is_number(idle) && json_number_value(idle) >= 0))
+        return CR_FAIL(err, CR_INVALID, "idle_seconds must be a number, 0 or more, or null");
+    *ret_idle_ms = json_is_number(idle) ? (int64_t)(CR_MIN(json_number_value(idle), (double)CR_BEAT_IDLE_MAX_S) * 1000) : -1;
+    return CR_OK;
+}
+
 cr_status cr_beat_read(const json_t *body, cr_arena *arena, cr_beat *ret_beat, cr_err *err) {
     cr_beat b;
     if (!json_is_object(body))
@@ -44,6 +52,7 @@ cr_status cr_beat_read(const json_t *body, cr_arena *arena, cr_beat *ret_beat, c
     if (!json_is_integer(count) || json_integer_value(count) < 0)
         return CR_FAIL(err, CR_INVALID, "count must be a whole number, 0 or more");
     b.count = CR_MIN((int64_t)json_integer_value(count), (int64_t)CR_BEAT_COUNT_MAX);
+    CR_TRY(read_idle(body, &b.idle_ms, err));
     CR_TRY(read_list(body, "active_workers", arena, &b.active, err));
     CR_TRY(read_list(body, "closing_workers", arena, &b.closing, err));
     CR_TRY(read_list(body, "closed_workers", arena, &b.closed, err));

@@ -52,7 +52,8 @@ typedef struct use {
     uint64_t memory_bytes;
 } use;
 
-/* Who shares a limit: a person, or (group >= 0) all people of a group. */
+/* Who shares a limit: a person, all people of a group (0 and more), or the workers of one cluster. */
+enum { OF_PERSON = -1, OF_CLUSTER = -2 };
 typedef struct share {
     int group;
     int64_t user_id;
@@ -62,15 +63,19 @@ typedef struct share {
 
 static share share_of(const cr_gateway *g, int64_t user_id, int group) {
     const cr_config *k = g->hub->config;
+    if (group == OF_CLUSTER)
+        return (share){group, user_id, {INT64_MAX, k->gateway_cluster_workers ? k->gateway_cluster_workers : INT64_MAX,
+                                        k->gateway_cluster_cores ? k->gateway_cluster_cores : INT64_MAX,
+                                        k->gateway_cluster_memory_bytes ? k->gateway_cluster_memory_bytes : UINT64_MAX}, NULL};
     if (group >= 0)
         return (share){group, user_id, g->limits[group].most, g->limits[group].group};
-    return (share){-1, user_id, {k->gateway_clusters, k->gateway_workers, k->gateway_cores, k->gateway_memory_bytes}, NULL};
+    return (share){OF_PERSON, user_id, {k->gateway_clusters, k->gateway_workers, k->gateway_cores, k->gateway_memory_bytes}, NULL};
 }
 
 /* Without one cluster (NULL: of all). Workers that were promised count as those that are there; what is stopping counts until it is gone. */
 static use use_of(const cr_gateway *g, const share *s, const cr_cluster *without) {
     use u = {0};
-    for (const cr_cluster *c = g->clusters; c; c = c->next) {
+    for (const cr_cluster *c = s->group == OF_CLUSTER ? NULL : g->clusters; c; c = c->next) {
         if (c == without || (s->group < 0 ? c->user_id != s->user_id : !(c->groups & 1u << s->group)))
             continue;
         int64_t n = 0;
@@ -100,7 +105,7 @@ static cr_status may_begin(const cr_gateway *g, const share *s, cr_err *err) {
 }
 
 cr_status cr_cluster_may_begin(const cr_gateway *g, int64_t user_id, uint32_t groups, cr_err *err) {
-    for (int i = -1; i < g->n_limits; i++) {
+    for (int i = OF_PERSON; i < g->n_limits; i++) {
         share s = share_of(g, user_id, i);
         if (i < 0 || groups & 1u << i)
             CR_TRY(may_begin(g, &s, err));
@@ -117,7 +122,8 @@ static int64_t allowed(const cr_cluster *c, const share *s, char *why, size_t si
     const int64_t by_cores = CR_MAX(s->most.cores - u.cores, (int64_t)0) / c->choice.cores;
     const int64_t by_memory = (int64_t)CR_MIN(left / c->choice.memory_bytes, (uint64_t)INT32_MAX);
     int64_t least = CR_MIN(by_workers, CR_MIN(by_cores, by_memory));
-    snprintf(whom, sizeof whom, "%s%s%s", s->name ? "the people of group " : "one person", s->name ? s->name : "", s->name ? " together" : "");
+    snprintf(whom, sizeof whom, "%s%s%s", s->name ? "the people of group " : s->group == OF_CLUSTER ? "one cluster" : "one person", s->name ? s->name : "",
+             s->name ? " together" : "");
     if (why && least == by_memory)
         snprintf(why, size, "%s of memory for %s, schedulers counted", cr_text_bytes(s->most.memory_bytes, most, sizeof most), whom);
     else if (why && least == by_cores)
@@ -129,7 +135,7 @@ static int64_t allowed(const cr_cluster *c, const share *s, char *why, size_t si
 
 int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_t size) {
     int64_t least = INT64_MAX;
-    for (int i = -1; i < c->gateway->n_limits; i++) {
+    for (int i = OF_CLUSTER; i < c->gateway->n_limits; i++) {
         share s = share_of(c->gateway, c->user_id, i);
         if (i >= 0 && !(c->groups & 1u << i))
             continue;
@@ -176,6 +182,17 @@ void cr_cluster_count(cr_cluster *c) {
             w->cpu_ms = cpu;
         }
     }
+}
+
+/* ---- without work ---- */
+
+int64_t cr_cluster_idle_ms(const cr_cluster *c) {
+    return c->idle_ms > 0 && c->status == CR_CLUSTER_RUNNING ? c->idle_ms + cr_now_ms() - c->idle_told_ms : -1;
+}
+
+int64_t cr_cluster_idle_left_ms(const cr_cluster *c, int64_t idle_ms) {
+    const int64_t most = c->gateway->hub->config->gateway_idle_s * 1000;
+    return most ? CR_MAX(CR_MAX(most - idle_ms, c->kept_until_ms - cr_wall_ms()), (int64_t)0) : -1;
 }
 
 /* ---- the rest ---- */

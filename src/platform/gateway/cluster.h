@@ -7,7 +7,7 @@
  * Workers: the scheduler says with each heartbeat how many it wants. That number is cut to what the person may have; missing workers are
  * started, those that it has not met yet and does not want any more are stopped; those that it has it sends away itself.
  *
- * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c (what happens), gateway_rest.c (what is asked),
+ * Files: cluster.c (limits, small questions), cluster_rows.c (the database), gateway_life.c and gateway_workers.c (what happens), gateway_rest.c (what is asked),
  *   gateway_pages.c (what people look at), dashboards.h.
  * Threads: the hub's loop.
  *
@@ -89,6 +89,8 @@ typedef struct cr_cluster {
     int64_t starts_left, starts_ms;    /* of workers, and since when (monotonic) that is counted; 0: not yet */
     cr_timer again;           /* to start workers after a pause */
     int64_t created_ms;       /* wall */
+    int64_t idle_ms, idle_told_ms;     /* how long it had nothing to do, and when (monotonic) its scheduler said so; -1: not known */
+    int64_t kept_until_ms;    /* wall; its person keeps it until then, idle or not; 0: not */
     int64_t core_ms, cpu_ms;  /* cores of workers times how long they were there; what they computed */
     char news[320];           /* how a worker ended lately, for who scales it next; "" : nothing new */
     bool unwanted;            /* found when the hub started, and its person is disabled */
@@ -130,6 +132,10 @@ int64_t cr_cluster_allowed(const cr_cluster *c, int64_t wanted, char *why, size_
 int64_t cr_cluster_room(const cr_cluster *c);
 /* Brings core_ms and cpu_ms up to date; what a worker computes after the last look before its end is not seen. */
 void cr_cluster_count(cr_cluster *c);
+/* How long it has had nothing to do, at the moment; -1: it has, or that is not known. */
+int64_t cr_cluster_idle_ms(const cr_cluster *c);
+/* How long it still may be there without work; -1: for ever. */
+int64_t cr_cluster_idle_left_ms(const cr_cluster *c, int64_t idle_ms);
 void cr_cluster_free(cr_cluster *c);             /* out of memory; answers nobody */
 /* Keys of the clusters map. */
 char *cr_cluster_sni(const cr_cluster *c, char *buf, size_t size);
@@ -151,6 +157,8 @@ cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned status
 /* Why this cluster failed, in the arena; NULL when it did not. */
 const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena);
 void cr_cluster_rows_sweep(cr_gateway *g);
+/* Until when its person keeps it. */
+cr_status cr_cluster_rows_keep(const cr_cluster *c, cr_err *err) CR_MUST_USE;
 /* A process of it ended unasked; tail: of its log, any bytes. Of one cluster the last CR_FAILURES_KEPT are kept. */
 enum { CR_FAILURES_KEPT = 20 };
 void cr_cluster_rows_failed(const cr_cluster *c, const char *who, const char *reason, const char *tail);
@@ -164,12 +172,34 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
 /* Ends the clusters whose server does not run any more. */
 void cr_gateway_look_for_servers(cr_gateway *g);
 void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason);
+/* Its scheduler has nothing to do, and asks to end: it does, unless its person keeps it. */
+void cr_cluster_end_idle(cr_cluster *c);
 /* false: the heartbeat does not fit (err); the cluster may have ended by it. */
 cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *beat, cr_err *err) CR_MUST_USE;
 void cr_cluster_wait(cr_cluster *c, cr_request *req);        /* answers later */
 bool cr_gateway_event(cr_hub *hub, const cr_runner_event *event);
 bool cr_gateway_release(cr_hub *hub, int64_t user_id);
 cr_status cr_gateway_claim_routes(cr_gateway *g, cr_err *err) CR_MUST_USE;
+
+void cr_cluster_stop_process(cr_cluster *c, const cr_server_id *id, uint32_t grace_ms);
+/* Is nothing left of what is ending? Then it has ended, and is out of memory. */
+void cr_cluster_settle(cr_cluster *c);
+
+/* ---- gateway_workers.c ---- */
+enum {
+    CR_CLUSTER_GRACE_MS = 5 * 1000,       /* for a process to end by itself */
+    CR_CLUSTER_FORCE_MS = 15 * 1000       /* then it should be gone; between repetitions */
+};
+/* As many workers as are wanted: missing ones are started, surplus ones that the scheduler has not met are stopped. Those that it has met
+ * it sends away itself. */
+void cr_workers_balance(cr_cluster *c);
+/* What its scheduler says of them. */
+void cr_workers_note(cr_cluster *c, const cr_beat *beat);
+/* Begins the time in which the scheduler must meet it. */
+void cr_worker_expect(cr_cluster_worker *w);
+void cr_worker_stop(cr_cluster_worker *w, uint32_t grace_ms);
+/* It has ended; the cluster may go with it. */
+void cr_worker_exit(cr_cluster_worker *w, const char *text, const char *tail);
 
 /* ---- gateway_rest.c ---- */
 extern const cr_route cr_gateway_routes[];       /* also those of gateway_pages.c */
@@ -179,6 +209,7 @@ void cr_gateway_drop_calls(cr_gateway *g);
 /* ---- gateway_pages.c ---- */
 void cr_clusters_page(cr_request *req);
 void cr_clusters_stop(cr_request *req);
+void cr_clusters_keep(cr_request *req);
 void cr_clusters_admin_page(cr_request *req);
 void cr_clusters_admin_stop(cr_request *req);
 

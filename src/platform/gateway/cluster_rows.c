@@ -78,6 +78,10 @@ void cr_cluster_rows_ended(const cr_cluster *c) {
                    c->reason[0] ? c->reason : NULL, c->core_ms, c->cpu_ms, cr_wall_ms(), c->id), &err);
 }
 
+cr_status cr_cluster_rows_keep(const cr_cluster *c, cr_err *err) {
+    return cr_db_run(c->gateway->hub->db, err, "UPDATE clusters SET kept_until_ms = ? WHERE id = ?", "ii", c->kept_until_ms, c->id);
+}
+
 /* ---- reading ---- */
 
 static void copy(char *out, size_t size, const char *text) { snprintf(out, size, "%s", text ? text : ""); }
@@ -148,6 +152,8 @@ static cr_status load_cluster(cr_gateway *g, const cr_query *q, cr_err *err) {
     c->core_ms = cr_query_int(q, 23);
     c->cpu_ms = cr_query_int(q, 24);
     c->ports[2] = cr_query_int(q, 25);
+    c->kept_until_ms = cr_query_int(q, 26);
+    c->idle_ms = -1;
     c->scheduler_lives = true;        /* until the runner's list says otherwise */
     c->uid = -1;
     return c->options ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for a cluster");
@@ -157,7 +163,7 @@ cr_status cr_cluster_rows_load(cr_gateway *g, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT c.id, c.name, c.user_id, u.name, u.account, c.status, c.outcome, c.reason, c.options, c.cores, "
                          "c.memory_bytes, c.generation, c.token, c.cert, c.key, c.scheduler_port, c.api_port, c.count, c.last_worker, c.created_ms, u.disabled, "
-                         "c.server_id, c.server_generation, c.core_ms, c.cpu_ms, c.dashboard_port "
+                         "c.server_id, c.server_generation, c.core_ms, c.cpu_ms, c.dashboard_port, c.kept_until_ms "
                          "FROM clusters c JOIN users u ON u.id = c.user_id WHERE c.status IN ('PENDING', 'RUNNING', 'STOPPING')", ""));
     while (cr_query_next(&q))
         CR_TRY(load_cluster(g, &q, err));
@@ -261,6 +267,21 @@ static cr_status failures_of(cr_gateway *g, int64_t cluster_id, bool with_tails,
     return cr_query_end(&q, err);
 }
 
+/* Since when it has nothing to do, and when it ends for that. What is shorter than a heartbeat or two is no news. */
+static void add_idle(json_t *row, const cr_cluster *c, bool own) {
+    const cr_config *k = c->gateway->hub->config;
+    int64_t idle = cr_cluster_idle_ms(c), left = cr_cluster_idle_left_ms(c, CR_MAX(idle, (int64_t)0)), kept = c->kept_until_ms - cr_wall_ms();
+    char text[24];
+    if (idle >= k->gateway_heartbeat_s * 1000 && left >= 0) {
+        json_object_set_new(row, "idle", json_string(cr_text_span(idle, text, sizeof text)));
+        json_object_set_new(row, "ends_in", json_string(cr_text_span(left, text, sizeof text)));
+    }
+    if (kept > 0 && left >= 0)
+        json_object_set_new(row, "kept", json_string(cr_text_span(kept, text, sizeof text)));
+    if (own && k->gateway_keep_s && left >= 0)
+        json_object_set_new(row, "keep", json_string(cr_text_span(k->gateway_keep_s * 1000, text, sizeof text)));
+}
+
 /* own: for the cluster's person. */
 static json_t *shown(cr_gateway *g, const cr_query *q, bool own) {
     const char *status = cr_query_text(q, 2), *name = cr_query_text(q, 1);
@@ -277,6 +298,8 @@ static json_t *shown(cr_gateway *g, const cr_query *q, bool own) {
                             "made", ago(cr_query_int(q, 6)), "ended", stopped ? ago(stopped) : json_null(), "bound", cr_query_int(q, 10) != 0);
     if (row)
         json_object_set_new(row, "user", json_string(cr_query_text(q, 11)));
+    if (row && c && lives)
+        add_idle(row, c, own);
     /* The hub's own address, which leads on to the person's. */
     if (row && own && c && c->status == CR_CLUSTER_RUNNING && c->ports[2])
         json_object_set_new(row, "dashboard", json_sprintf("/hub/dashboard" CR_GATEWAY_PATH "/clusters/%s/status", c->name));

@@ -17,6 +17,15 @@ enum {
     WAIT_MS = 3 * 1000,           /* for HAProxy to take a cookie; then the browser is sent on, and asks again when it is not there */
 };
 
+/* Somebody with whom a server of the owner's is shared, to be used: who may run programs there may see what these show anyway. Whether it is so is
+ * asked when a code is made, when it is used, and as long as the cookie is there. */
+#define IS_GUEST(owner, guest) "EXISTS (SELECT 1 FROM shares h JOIN servers r ON r.id = h.server_id WHERE r.user_id = " owner " AND h.hash IS NULL AND " \
+    "EXISTS (SELECT 1 FROM json_each(h.scopes) WHERE value = 'access:servers') AND (h.user_id = " guest " OR h.group_id IN " \
+    "(SELECT group_id FROM group_members WHERE user_id = " guest ")))"
+/* k: the key, s: the sign-in, u: who has signed in, o: the owner when that is somebody else. */
+#define KEYS "dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON u.id = s.user_id LEFT JOIN users o ON o.id = k.owner_id"
+#define MAY "u.disabled = 0 AND (k.owner_id IS NULL OR (o.disabled = 0 AND " IS_GUEST("k.owner_id", "s.user_id") "))"
+
 /* A cookie that HAProxy knows. */
 struct cr_dashboard_view {
     struct cr_dashboard_view *next;
@@ -96,8 +105,8 @@ static cr_status look(cr_gateway *g, cr_err *err) {
     char key[2 * CR_HASH_BYTES + 1];
     size_t n;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT k.hash, u.account FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
-                         "u.id = s.user_id WHERE k.is_cookie = 1 AND k.expires_ms > ?1 AND s.expires_ms > ?1 AND u.disabled = 0 ORDER BY k.id DESC LIMIT ?2",
+    CR_TRY(cr_query_open(g->hub->db, &q, err, "SELECT k.hash, coalesce(o.account, u.account) FROM " KEYS " WHERE k.is_cookie = 1 AND k.expires_ms > ?1 AND "
+                         "s.expires_ms > ?1 AND " MAY " ORDER BY k.id DESC LIMIT ?2",
                          "ii", cr_wall_ms(), (int64_t)ALL_MOST));
     while (cr_query_next(&q)) {
         const void *hash = cr_query_blob(&q, 0, &n);
@@ -146,14 +155,19 @@ void cr_dashboards_close(cr_gateway *g) {
 
 /* ---- keys ---- */
 
-/* A new one of the sign-in; the oldest of too many go. */
-static cr_status insert_key(cr_hub *hub, int64_t session_id, bool is_cookie, char secret[CR_TOKEN_LEN + 1], unsigned char hash[CR_HASH_BYTES], cr_err *err) {
+static bool is_guest_of(cr_hub *hub, int64_t owner_id, int64_t user_id) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    return cr_query_open(hub->db, &q, NULL, "SELECT 1 WHERE " IS_GUEST("?1", "?2"), "ii", owner_id, user_id) == CR_OK && cr_query_next(&q);
+}
+
+/* A new one of the sign-in, for dashboards of its own person (owner_id 0) or of somebody else; the oldest of too many go. */
+static cr_status insert_key(cr_hub *hub, int64_t session_id, int64_t owner_id, bool is_cookie, char secret[CR_TOKEN_LEN + 1], unsigned char hash[CR_HASH_BYTES], cr_err *err) {
     int64_t now = cr_wall_ms();
     cr_token_make(secret);
     cr_token_hash(secret, hash);
     CR_TRY(cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE expires_ms <= ?", "i", now));
-    CR_TRY(cr_db_run(hub->db, err, "INSERT INTO dashboard_keys (hash, session_id, is_cookie, expires_ms) VALUES (?, ?, ?, ?)", "biii", hash,
-                     (size_t)CR_HASH_BYTES, session_id, (int64_t)is_cookie, now + (is_cookie ? COOKIE_LIFE_MS : CODE_LIFE_MS)));
+    CR_TRY(cr_db_run(hub->db, err, "INSERT INTO dashboard_keys (hash, session_id, owner_id, is_cookie, expires_ms) VALUES (?, ?, nullif(?, 0), ?, ?)", "biiii",
+                     hash, (size_t)CR_HASH_BYTES, session_id, owner_id, (int64_t)is_cookie, now + (is_cookie ? COOKIE_LIFE_MS : CODE_LIFE_MS)));
     CR_TRY(cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE session_id = ?1 AND is_cookie = ?2 AND id <= (SELECT id FROM dashboard_keys WHERE "
                      "session_id = ?1 AND is_cookie = ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3)", "iii", session_id, (int64_t)is_cookie, (int64_t)SESSION_MOST));
     return cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE id IN (SELECT k.id FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id WHERE "
@@ -161,21 +175,30 @@ static cr_status insert_key(cr_hub *hub, int64_t session_id, bool is_cookie, cha
                      (int64_t)is_cookie, (int64_t)PERSON_MOST);
 }
 
-/* The code is used up; its sign-in and account. CR_NOT_FOUND: it was never right, or is not any more. */
-static cr_status take_code(cr_hub *hub, const char *code, int64_t *ret_session, cr_person *ret_person, cr_err *err) {
+typedef struct way_in {
+    int64_t session_id, owner_id;         /* owner_id 0: of who has signed in */
+    cr_person person;                     /* who has signed in */
+    char owner[CR_NAME_MAX + 1], account[CR_ACCOUNT_MAX + 1];     /* whose dashboards */
+} way_in;
+
+/* The code is used up. CR_NOT_FOUND: it was never right, or is not any more. */
+static cr_status take_code(cr_hub *hub, const char *code, way_in *w, cr_err *err) {
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(code, hash);
     {
         cr_auto_query cr_query q = CR_QUERY_INIT;
-        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", s.id FROM dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON "
-                             "u.id = s.user_id WHERE k.hash = ?1 AND k.is_cookie = 0 AND k.expires_ms > ?2 AND s.expires_ms > ?2 AND u.disabled = 0", "bi", hash,
+        CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", s.id, coalesce(k.owner_id, 0), coalesce(o.name, u.name), coalesce(o.account, u.account) FROM "
+                             KEYS " WHERE k.hash = ?1 AND k.is_cookie = 0 AND k.expires_ms > ?2 AND s.expires_ms > ?2 AND " MAY, "bi", hash,
                              (size_t)CR_HASH_BYTES, cr_wall_ms()));
         if (!cr_query_next(&q)) {
             CR_TRY(cr_query_end(&q, err));
             return CR_FAIL(err, CR_NOT_FOUND, "This way to a dashboard was used, or is older than a minute. Begin again with the dashboard's link.");
         }
-        cr_person_read(&q, ret_person);
-        *ret_session = cr_query_int(&q, CR_PERSON_N_COLUMNS);
+        cr_person_read(&q, &w->person);
+        w->session_id = cr_query_int(&q, CR_PERSON_N_COLUMNS);
+        w->owner_id = cr_query_int(&q, CR_PERSON_N_COLUMNS + 1);
+        snprintf(w->owner, sizeof w->owner, "%s", cr_query_text(&q, CR_PERSON_N_COLUMNS + 2));
+        snprintf(w->account, sizeof w->account, "%s", cr_query_text(&q, CR_PERSON_N_COLUMNS + 3));
     }
     return cr_db_run(hub->db, err, "DELETE FROM dashboard_keys WHERE hash = ?", "b", hash, (size_t)CR_HASH_BYTES);
 }
@@ -199,7 +222,8 @@ void cr_dashboard_page(cr_request *req) {
     char code[CR_TOKEN_LEN + 1], url[CR_URL_MAX];
     unsigned char hash[CR_HASH_BYTES];
     cr_err err = CR_ERR_INIT;
-    if (c && c->user_id != who->person.id) {
+    const bool own = c && c->user_id == who->person.id;
+    if (c && !own && !is_guest_of(hub, c->user_id, who->person.id)) {
         cr_audit_refused(req, CR_AUDIT_DASHBOARD, c->user, "");
         cr_log_often(CR_LOG_WARN, "access to another person's dashboard refused", "user=%s owner=%s", who->person.name, c->user);
         cr_reply_error(req, 403, "This cluster is not yours.", "Your own are at /hub/clusters.");
@@ -215,7 +239,7 @@ void cr_dashboard_page(cr_request *req) {
     }
     cr_status status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_db_end(hub->db, insert_key(hub, who->session_id, false, code, hash, &err), &err);
+        status = cr_db_end(hub->db, insert_key(hub, who->session_id, own ? 0 : c->user_id, false, code, hash, &err), &err);
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
@@ -258,17 +282,16 @@ static void refuse(cr_request *req, int status, const char *message) { cr_reply_
 /* Somebody else's code leads nowhere and is used up: a page that sends people here could have made it. */
 static cr_status exchange(cr_request *req, char secret[CR_TOKEN_LEN + 1], char key[2 * CR_HASH_BYTES + 1], cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
-    cr_person person;
+    way_in w;
     cr_actor who;
     unsigned char hash[CR_HASH_BYTES];
-    int64_t session_id = 0;
-    CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &session_id, &person, err));
-    if (!is_at_home(req, person.account))
+    CR_TRY(take_code(hub, cr_pairs_get(&req->query, "code"), &w, err));
+    if (!is_at_home(req, w.account))
         return CR_FAIL(err, CR_DENIED, "This way to a dashboard belongs to another address.");
-    cr_actor_person(req, &person, &who);
+    cr_actor_person(req, &w.person, &who);
     CR_TRY(cr_db_begin(hub->db, err));
-    CR_TRY(cr_audit_end(hub, &who, insert_key(hub, session_id, true, secret, hash, err), CR_AUDIT_DASHBOARD, person.name, "", err));
-    return add_view(cr_gateway_of(hub), key_of(hash, key), person.account, err);
+    CR_TRY(cr_audit_end(hub, &who, insert_key(hub, w.session_id, w.owner_id, true, secret, hash, err), CR_AUDIT_DASHBOARD, w.owner, "", err));
+    return add_view(cr_gateway_of(hub), key_of(hash, key), w.account, err);
 }
 
 void cr_dashboard_enter(cr_request *req) {

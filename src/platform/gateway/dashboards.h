@@ -1,7 +1,8 @@
-/* dashboards.h - who may look at the dashboard of a cluster: its person, signed in, at that person's own origin.
+/* dashboards.h - who may look at the dashboard of a cluster: its person, and those with whom that person shares a server to be used; signed in, at the
+ * person's origin.
  *
  *   USERORIGIN/services/dask-gateway/clusters/NAME/status      where a dashboard is; HAProxy lets through who has the cookie
- *   HUB/hub/dashboard/services/dask-gateway/clusters/NAME/...  where HAProxy sends everybody else: is it the person's, and signed in?
+ *   HUB/hub/dashboard/services/dask-gateway/clusters/NAME/...  where HAProxy sends everybody else: is it the person's, or a guest's, and signed in?
  *   USERORIGIN/services/dask-gateway/enter?code=..&to=..       the hub again: code for cookie, and back to the dashboard
  *
  * A dashboard is a program of its person's, which writes what it likes into its pages. So it is never at the hub's origin, and its origin
@@ -11,6 +12,9 @@
  *
  * Owner: the hub's loop. Codes and cookies are rows (dashboard_keys, hashes only) that go with the sign-in; what HAProxy has follows them: at once when
  * somebody signs out or is disabled, else within a minute.
+ *
+ * A guest's cookie is a row of the guest's sign-in with the owner's number. A share that ends takes it away: at once from who asks anew, else when
+ * HAProxy's entries are compared.
  *
  * Invariants
  *  1. A code works once, for a minute, and only at the origin of the account that it was made for.

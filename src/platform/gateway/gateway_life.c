@@ -1,4 +1,4 @@
-/* gateway_life.c - from submit to the end: the runner's events, heartbeats, deadlines. */
+/* gateway_life.c - from submit to the end: the runner's events, heartbeats, deadlines. Of workers: gateway_workers.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
@@ -15,27 +15,19 @@
 #include "platform/runner/protocol.h"
 
 enum {
-    START_MS = 60 * 1000,         /* to the first heartbeat */
-    BEAT_MS = 30 * 1000,          /* between two; the scheduler sends one every 15 s */
-    WORKER_MS = 60 * 1000,        /* from its start until the scheduler has met it */
-    CLOSING_MS = 60 * 1000,       /* for a worker that the scheduler sent away */
-    GRACE_MS = 5 * 1000,          /* for a process to end by itself */
-    FORCE_MS = 15 * 1000,         /* then it should be gone; between repetitions */
     WAIT_MS = 20 * 1000,          /* ?wait */
-    FAILURES_MOST = 3, WAITERS_MOST = 16,
-    SHORT_LIFE_MS = 60 * 1000,    /* a worker that ends before that, unasked, delays the start of others */
-    PAUSE_MS = 1000, PAUSE_MOST_MS = 60 * 1000,    /* from the second such one on, doubled for each */
-    REFILL_MS = 5 * 1000,         /* whatever the reason: this often one worker more may be started, */
-    STARTS_LEAST = 16,            /* of so many, or twice those that the limits allow, at once */
+    WAITERS_MOST = 16,
     SCHEDULER_PIDS = 512, SCHEDULER_CPU_MILLI = 1000,
 };
+
+/* Deadlines that are settings: to the first heartbeat; between two. */
+static int64_t start_ms(const cr_cluster *c) { return c->gateway->hub->config->gateway_start_s * 1000; }
+static int64_t beat_ms(const cr_cluster *c) { return c->gateway->hub->config->gateway_heartbeat_s * 1000; }
 
 static const char of_server[] = N_("The server that made it has stopped.");
 static const char disabled[] = N_("Its person may not use the hub any more.");
 
 static void on_late(void *user);
-static void settle(cr_cluster *c);
-static void balance(cr_cluster *c);
 
 /* ---- names for the runner ---- */
 
@@ -46,14 +38,7 @@ static cr_server_id scheduler_id(const cr_cluster *c) {
     return id;
 }
 
-static cr_server_id worker_id(const cr_cluster_worker *w) {
-    cr_server_id id = {.generation = w->generation};
-    snprintf(id.account, sizeof id.account, "%s", w->cluster->account);
-    snprintf(id.server, sizeof id.server, CR_CLUSTER_SERVER "%lld-w%u", (long long)w->cluster->id, w->number);
-    return id;
-}
-
-static void stop_process(cr_cluster *c, const cr_server_id *id, uint32_t grace_ms) {
+void cr_cluster_stop_process(cr_cluster *c, const cr_server_id *id, uint32_t grace_ms) {
     cr_runner *r = c->gateway->hub->runner;
     cr_err err = CR_ERR_INIT;
     if (r->ops->stop(r, id, grace_ms, &err) != CR_OK)
@@ -111,28 +96,14 @@ static void drop_routes(cr_cluster *c) {
     c->waits_for_routes = false;
 }
 
-static void stop_worker(cr_cluster_worker *w, uint32_t grace_ms);
-
-static void on_worker_stays(void *user) {
-    cr_cluster_worker *w = user;
-    stop_worker(w, 0);
-}
-
-static void stop_worker(cr_cluster_worker *w, uint32_t grace_ms) {
-    cr_server_id id = worker_id(w);
-    w->state = CR_WORKER_CLOSING;
-    stop_process(w->cluster, &id, grace_ms);
-    cr_timer_start(w->cluster->gateway->hub->loop, &w->deadline, FORCE_MS, on_worker_stays, w);
-}
-
 static void stop_all(cr_cluster *c, uint32_t grace_ms) {
     if (c->scheduler_lives) {
         cr_server_id id = scheduler_id(c);
-        stop_process(c, &id, grace_ms);
+        cr_cluster_stop_process(c, &id, grace_ms);
     }
     for (cr_cluster_worker *w = c->workers; w; w = w->next)
-        stop_worker(w, grace_ms);
-    cr_timer_start(c->gateway->hub->loop, &c->deadline, FORCE_MS, on_late, c);
+        cr_worker_stop(w, grace_ms);
+    cr_timer_start(c->gateway->hub->loop, &c->deadline, CR_CLUSTER_FORCE_MS, on_late, c);
 }
 
 void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason) {
@@ -146,13 +117,21 @@ void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason
     cr_log(outcome == CR_CLUSTER_FAILED ? CR_LOG_WARN : CR_LOG_INFO, "cluster ends", "user=%s cluster=%s reason=\"%s\"", c->user, c->name, c->reason);
     drop_routes(c);
     cr_cluster_rows_save(c);
-    stop_all(c, GRACE_MS);
+    stop_all(c, CR_CLUSTER_GRACE_MS);
     wake(c);
-    settle(c);
+    cr_cluster_settle(c);
+}
+
+void cr_cluster_end_idle(cr_cluster *c) {
+    char reason[sizeof c->reason], span[24];
+    if (c->kept_until_ms > cr_wall_ms())
+        return;
+    snprintf(reason, sizeof reason, N_("It had nothing to do for %s."), cr_text_span(c->gateway->hub->config->gateway_idle_s * 1000, span, sizeof span));
+    cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
 }
 
 /* Is nothing left of what is ending? Then it has ended. */
-static void settle(cr_cluster *c) {
+void cr_cluster_settle(cr_cluster *c) {
     cr_hub *hub = c->gateway->hub;
     if (c->status != CR_CLUSTER_STOPPING || c->scheduler_lives || c->workers)
         return;
@@ -164,12 +143,16 @@ static void settle(cr_cluster *c) {
 
 static void on_late(void *user) {
     cr_cluster *c = user;
-    if (c->status == CR_CLUSTER_PENDING)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("The scheduler was not ready after a minute."));
-    else if (c->status == CR_CLUSTER_RUNNING)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("The scheduler has not been heard of for half a minute."));
-    else
+    char reason[sizeof c->reason], span[24];
+    if (c->status == CR_CLUSTER_STOPPING) {
         stop_all(c, 0);
+        return;
+    }
+    if (c->status == CR_CLUSTER_PENDING)
+        snprintf(reason, sizeof reason, N_("The scheduler was not ready after %s."), cr_text_span(start_ms(c), span, sizeof span));
+    else
+        snprintf(reason, sizeof reason, N_("The scheduler has not been heard of for %s."), cr_text_span(beat_ms(c), span, sizeof span));
+    cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
 }
 
 /* ---- the begin ---- */
@@ -214,6 +197,7 @@ static cr_status fill(cr_cluster *c, const cr_person *person, const json_t *opti
     snprintf(c->user, sizeof c->user, "%s", person->name);
     snprintf(c->account, sizeof c->account, "%s", person->account);
     c->uid = -1;
+    c->idle_ms = -1;
     c->created_ms = cr_wall_ms();
     c->options = json_dumps(options, JSON_COMPACT);
     if (!c->options)
@@ -247,7 +231,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
         return status;
     }
     c->scheduler_lives = true;
-    cr_timer_start(g->hub->loop, &c->deadline, START_MS, on_late, c);
+    cr_timer_start(g->hub->loop, &c->deadline, start_ms(c), on_late, c);
     status = start_scheduler(c, err);
     if (status != CR_OK) {
         c->scheduler_lives = false;
@@ -259,180 +243,7 @@ cr_status cr_cluster_begin(cr_gateway *g, const cr_person *person, int64_t serve
     return CR_OK;
 }
 
-/* ---- workers ---- */
-
-static void on_worker_late(void *user) {
-    cr_cluster_worker *w = user;
-    cr_cluster *c = w->cluster;
-    cr_log(CR_LOG_WARN, "worker did not join its cluster in time", "cluster=%s worker=w%u", c->name, w->number);
-    stop_worker(w, 0);
-    if (++c->failures >= FAILURES_MOST)
-        cr_cluster_end(c, CR_CLUSTER_FAILED, N_("Three workers in a row did not reach the scheduler within a minute."));
-    else
-        balance(c);
-}
-
-static cr_status start_worker(cr_cluster *c, cr_err *err) {
-    cr_hub *hub = c->gateway->hub;
-    cr_cluster_worker *w = calloc(1, sizeof *w);
-    if (!w)
-        return CR_FAIL(err, CR_MEMORY, "no memory for a worker");
-    w->cluster = c;
-    w->began_ms = w->counted_ms = cr_now_ms();
-    cr_status status = cr_cluster_rows_worker(c, w, err);
-    if (status != CR_OK) {
-        free(w);
-        return status;
-    }
-    w->next = c->workers;
-    c->workers = w;
-    cr_runner_start s = {.id = worker_id(w), .limits = {c->choice.memory_bytes, (uint32_t)(c->choice.cores * 1000), (uint32_t)hub->config->pids}};
-    snprintf(s.user, sizeof s.user, "%s", c->user);
-    memset(s.token, '0', CR_RUNNER_TOKEN_LEN);    /* a worker needs none */
-    s.dask.role = CR_ROLE_WORKER;
-    s.dask.cluster = (uint64_t)c->id;
-    s.dask.worker = w->number;
-    s.dask.threads = (uint32_t)c->choice.cores;
-    s.dask.scheduler_port = (uint32_t)c->ports[0];
-    snprintf(s.dask.name, sizeof s.dask.name, "%s", c->name);
-    memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
-    memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
-    cr_timer_start(hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
-    status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
-    if (status == CR_OK)
-        status = hub->runner->ops->start(hub->runner, &s, err);
-    if (status != CR_OK) {
-        cr_cluster_rows_worker_ended(w);
-        c->workers = w->next;
-        cr_timer_stop(&w->deadline);
-        free(w);
-    }
-    return status;
-}
-
-/* ---- pace: workers that come and go must not keep the machine busy with starting ---- */
-
-static void on_again(void *user) {
-    cr_cluster *c = user;
-    balance(c);
-}
-
-static void try_again_at(cr_cluster *c, int64_t at_ms) {
-    cr_timer_start(c->gateway->hub->loop, &c->again, CR_MAX(at_ms - cr_now_ms(), (int64_t)1), on_again, c);
-}
-
-/* May one be started now? Otherwise balance() is called when that may be. */
-static bool may_start(cr_cluster *c) {
-    int64_t now = cr_now_ms(), most = CR_MAX(2 * cr_cluster_allowed(c, CR_BEAT_COUNT_MAX, NULL, 0), (int64_t)STARTS_LEAST);
-    if (now < c->pause_until_ms) {
-        try_again_at(c, c->pause_until_ms);
-        return false;
-    }
-    if (!c->starts_ms) {
-        c->starts_ms = now;
-        c->starts_left = most;
-    }
-    int64_t more = (now - c->starts_ms) / REFILL_MS;
-    c->starts_left = CR_MIN(c->starts_left + more, most);
-    c->starts_ms += more * REFILL_MS;
-    if (c->starts_left <= 0) {
-        try_again_at(c, c->starts_ms + REFILL_MS);
-        return false;
-    }
-    c->starts_left--;
-    return true;
-}
-
-static void note_end_unasked(cr_cluster *c, const cr_cluster_worker *w, const char *text, const char *tail) {
-    char who[16];
-    snprintf(who, sizeof who, "w%u", w->number);
-    cr_cluster_rows_failed(c, who, text, tail);
-    snprintf(c->news, sizeof c->news, N_("Worker %s: %s"), who, text);
-    if (cr_now_ms() - w->began_ms >= SHORT_LIFE_MS) {
-        c->short_lives = 0;
-        return;
-    }
-    c->short_lives = CR_MIN(c->short_lives + 1, 10);
-    if (c->short_lives < 2)
-        return;
-    int64_t pause = CR_MIN((int64_t)PAUSE_MS << (c->short_lives - 2), (int64_t)PAUSE_MOST_MS);
-    c->pause_until_ms = cr_now_ms() + pause;
-    cr_log(CR_LOG_WARN, "workers end soon after their start: the next ones wait", "user=%s cluster=%s ended=%d wait_ms=%lld", c->user, c->name,
-           c->short_lives, (long long)pause);
-}
-
-/* As many workers as are wanted: missing ones are started, surplus ones that the scheduler has not met are stopped. Those that it has met
- * it sends away itself. */
-static void balance(cr_cluster *c) {
-    cr_err err = CR_ERR_INIT;
-    if (c->status != CR_CLUSTER_RUNNING || c->gateway->hub->recovering)
-        return;
-    int64_t live = cr_cluster_live_workers(c), room = cr_cluster_room(c);
-    for (; live < c->count && room > 0 && may_start(c); live++, room--) {
-        if (start_worker(c, &err) != CR_OK) {
-            cr_log_err(CR_LOG_ERROR, "starting a worker", &err);
-            return;               /* the next heartbeat tries again */
-        }
-    }
-    for (cr_cluster_worker *w = c->workers; w && live > c->count; w = w->next) {
-        if (w->state == CR_WORKER_STARTING) {
-            stop_worker(w, 0);
-            live--;
-        }
-    }
-}
-
-static void on_worker_exit(cr_cluster_worker *w, const char *text, const char *tail) {
-    cr_cluster *c = w->cluster;
-    char reason[sizeof c->reason];
-    bool was_starting = w->state == CR_WORKER_STARTING, expected = w->state == CR_WORKER_CLOSING;
-    cr_log(expected ? CR_LOG_INFO : CR_LOG_WARN, "worker ended", "cluster=%s worker=w%u text=\"%s\"", c->name, w->number, text);
-    cr_cluster_count(c);
-    if (!expected)
-        note_end_unasked(c, w, text, tail);
-    cr_cluster_rows_worker_ended(w);
-    cr_cluster_worker **at = &c->workers;
-    while (*at != w)
-        at = &(*at)->next;
-    *at = w->next;
-    cr_timer_stop(&w->deadline);
-    free(w);
-    if (c->status == CR_CLUSTER_STOPPING) {
-        settle(c);
-    } else if (was_starting && ++c->failures >= FAILURES_MOST) {
-        snprintf(reason, sizeof reason, N_("Three workers in a row did not start. %s"), text);
-        cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
-    } else {
-        balance(c);               /* also when it was expected: another may have waited for its place */
-    }
-}
-
 /* ---- heartbeats ---- */
-
-static void note_workers(cr_cluster *c, const cr_beat *b) {
-    for (size_t i = 0; i < b->active.n; i++) {
-        cr_cluster_worker *w = cr_cluster_worker_find(c, b->active.number[i]);
-        if (!w || w->state != CR_WORKER_STARTING)
-            continue;
-        w->state = CR_WORKER_JOINED;
-        c->failures = 0;
-        cr_timer_stop(&w->deadline);
-        cr_cluster_rows_joined(w);
-    }
-    for (size_t i = 0; i < b->closing.n; i++) {
-        cr_cluster_worker *w = cr_cluster_worker_find(c, b->closing.number[i]);
-        if (!w || w->state == CR_WORKER_CLOSING)
-            continue;
-        w->state = CR_WORKER_CLOSING;
-        cr_timer_start(c->gateway->hub->loop, &w->deadline, CLOSING_MS, on_worker_stays, w);
-    }
-    /* The scheduler does not see them any more. One that the runner still sees is stopped; the scheduler never forgets a name. */
-    for (size_t i = 0; i < b->closed.n; i++) {
-        cr_cluster_worker *w = cr_cluster_worker_find(c, b->closed.number[i]);
-        if (w && w->state == CR_WORKER_JOINED)
-            stop_worker(w, GRACE_MS);
-    }
-}
 
 static void on_routes(void *user) {
     cr_cluster *c = user;
@@ -443,7 +254,7 @@ static void on_routes(void *user) {
     cr_cluster_rows_save(c);
     cr_log(CR_LOG_INFO, "cluster runs", "user=%s cluster=%s after_ms=%lld", c->user, c->name, (long long)(cr_wall_ms() - c->created_ms));
     wake(c);
-    balance(c);
+    cr_workers_balance(c);
 }
 
 static cr_status add_routes(cr_cluster *c, cr_loop_fn done, cr_err *err) {
@@ -478,16 +289,21 @@ cr_status cr_cluster_beat(cr_cluster *c, const cr_beat *b, cr_err *err) {
     c->count = count;
     if (changed)
         cr_cluster_rows_save(c);
-    cr_timer_start(c->gateway->hub->loop, &c->deadline, BEAT_MS, on_late, c);
+    cr_timer_start(c->gateway->hub->loop, &c->deadline, beat_ms(c), on_late, c);
     if (c->status == CR_CLUSTER_PENDING) {
         c->waits_for_routes = true;
-        cr_timer_start(c->gateway->hub->loop, &c->deadline, START_MS, on_late, c);
+        cr_timer_start(c->gateway->hub->loop, &c->deadline, start_ms(c), on_late, c);
     }
     if (moved || c->waits_for_routes)
         CR_TRY(add_routes(c, on_routes, err));
-    note_workers(c, b);
+    cr_workers_note(c, b);
     cr_cluster_count(c);
-    balance(c);
+    c->idle_ms = b->idle_ms;
+    c->idle_told_ms = cr_now_ms();
+    if (c->idle_ms > 0 && cr_cluster_idle_left_ms(c, c->idle_ms) == 0)
+        cr_cluster_end_idle(c);
+    else
+        cr_workers_balance(c);
     return CR_OK;
 }
 
@@ -511,7 +327,7 @@ static cr_cluster *find_generation(cr_gateway *g, uint64_t generation, cr_cluste
 static void on_scheduler_exit(cr_cluster *c, const char *text, const char *tail) {
     c->scheduler_lives = false;
     if (c->status == CR_CLUSTER_STOPPING) {
-        settle(c);
+        cr_cluster_settle(c);
         return;
     }
     cr_cluster_rows_failed(c, "scheduler", text, tail);
@@ -525,7 +341,7 @@ static void on_snapshot(cr_gateway *g, const cr_runner_event *e) {
     if (!c) {
         cr_log(CR_LOG_WARN, "a cluster's process runs that nobody knows: stopping it", "account=%s generation=%llu", e->id.account,
                (unsigned long long)e->id.generation);
-        if (g->hub->runner->ops->stop(g->hub->runner, &e->id, GRACE_MS, &err) != CR_OK)
+        if (g->hub->runner->ops->stop(g->hub->runner, &e->id, CR_CLUSTER_GRACE_MS, &err) != CR_OK)
             cr_log_err(CR_LOG_ERROR, "stopping an unknown process", &err);
     } else if (w) {
         w->seen = true;
@@ -546,7 +362,7 @@ static void on_snapshot_end(cr_gateway *g) {
             if (w->seen)
                 continue;
             w->state = CR_WORKER_CLOSING;         /* nobody is to blame */
-            on_worker_exit(w, lost, "");              /* with the last one the cluster may go */
+            cr_worker_exit(w, lost, "");              /* with the last one the cluster may go */
         }
     }
     for (cr_cluster *c = g->clusters, *next; c; c = next) {
@@ -557,13 +373,13 @@ static void on_snapshot_end(cr_gateway *g) {
         }
         for (cr_cluster_worker *w = c->workers; w; w = w->next)
             if (w->state == CR_WORKER_STARTING)
-                cr_timer_start(g->hub->loop, &w->deadline, WORKER_MS, on_worker_late, w);
+                cr_worker_expect(w);
         if (c->status == CR_CLUSTER_STOPPING)
-            stop_all(c, GRACE_MS);
+            stop_all(c, CR_CLUSTER_GRACE_MS);
         else if (c->unwanted)                     /* the hub was killed between the one and the other */
             cr_cluster_end(c, CR_CLUSTER_STOPPED, disabled);
         else
-            cr_timer_start(g->hub->loop, &c->deadline, c->status == CR_CLUSTER_PENDING ? START_MS : BEAT_MS, on_late, c);
+            cr_timer_start(g->hub->loop, &c->deadline, c->status == CR_CLUSTER_PENDING ? start_ms(c) : beat_ms(c), on_late, c);
     }
 }
 
@@ -579,7 +395,7 @@ static void on_own_event(cr_gateway *g, const cr_runner_event *e) {
         w->seen = true;
         w->pid = e->pid;
     } else if (c && e->kind == CR_RUNNER_EXITED && w) {
-        on_worker_exit(w, e->text, e->tail);
+        cr_worker_exit(w, e->text, e->tail);
     } else if (c && e->kind == CR_RUNNER_EXITED) {
         on_scheduler_exit(c, e->text, e->tail);
     }

@@ -1,5 +1,6 @@
 /* gateway_pages.c - clusters as people see them in a browser: the own ones, and for administrators those of all. */
 #include <stdio.h>
+#include "base/clock.h"
 #include "base/text.h"
 #include "platform/gateway/cluster.h"
 #include "platform/hub/auditing.h"
@@ -14,9 +15,10 @@ static void show(cr_request *req, bool all) {
         return;
     }
     const cr_config *k = cr_hub_of(req)->config;
-    cr_site_page(req, 200, "clusters", json_pack("{s:b, s:b, s:b, s:o, s:I, s:s}", "all", all, "none", json_array_size(rows) == 0, "cut",
-                                                 json_array_size(rows) == (all ? SHOWN_ALL : SHOWN_OWN), "clusters", rows, "idle_minutes",
-                                                 (json_int_t)(k->gateway_idle_s / 60), "stop_url", all ? "/hub/admin/clusters/stop" : "/hub/clusters/stop"));
+    char idle[24];
+    cr_site_page(req, 200, "clusters", json_pack("{s:b, s:b, s:b, s:o, s:s, s:s}", "all", all, "none", json_array_size(rows) == 0, "cut",
+                                                 json_array_size(rows) == (all ? SHOWN_ALL : SHOWN_OWN), "clusters", rows, "idle_after",
+                                                 k->gateway_idle_s ? cr_text_span(k->gateway_idle_s * 1000, idle, sizeof idle) : "", "stop_url", all ? "/hub/admin/clusters/stop" : "/hub/clusters/stop"));
 }
 
 void cr_clusters_page(cr_request *req) { show(req, false); }
@@ -41,6 +43,31 @@ static void stop(cr_request *req, bool all, const char *page) {
         cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
     }
     cr_reply_redirect(req, 303, page);
+}
+
+void cr_clusters_keep(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    const char *name = cr_pairs_get(&req->form, "cluster");
+    cr_cluster *c = name ? cr_cluster_find(cr_gateway_of(hub), name) : NULL;
+    cr_err err = CR_ERR_INIT;
+    if (c && c->user_id != cr_caller_of(req)->person.id) {
+        cr_site_error(req, 403, "This cluster is not yours.", NULL);
+        return;
+    }
+    if (!hub->config->gateway_keep_s) {
+        cr_site_error(req, 409, "Clusters without work cannot be kept here.", "Its time begins anew with the next computation.");
+        return;
+    }
+    if (c) {
+        int64_t before = c->kept_until_ms;
+        c->kept_until_ms = cr_wall_ms() + hub->config->gateway_keep_s * 1000;
+        if (cr_cluster_rows_keep(c, &err) != CR_OK) {
+            c->kept_until_ms = before;
+            cr_reply_err(req, &err);
+            return;
+        }
+    }
+    cr_reply_redirect(req, 303, "/hub/clusters");
 }
 
 void cr_clusters_stop(cr_request *req) { stop(req, false, "/hub/clusters"); }

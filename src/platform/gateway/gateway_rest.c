@@ -275,9 +275,20 @@ static void on_list(cr_request *req) {
     }
 }
 
+/* false: replied. */
+static bool kernel_fits(cr_request *req, const cr_versions *kernel, const cr_versions *ours) {
+    if (!ours->python[0] || (strcmp(kernel->python, ours->python) == 0 && strcmp(kernel->dask, ours->dask) == 0 &&
+                             strcmp(kernel->distributed, ours->distributed) == 0))
+        return true;
+    reply(req, 409, "This kernel has Python %s, dask %s and distributed %s, and clusters run Python %s, dask %s and distributed %s: what the one sends the other "
+          "may not read. Use a kernel of the environment that is installed here, or install the same versions in the kernel's.", kernel->python, kernel->dask,
+          kernel->distributed, ours->python, ours->dask, ours->distributed);
+    return false;
+}
+
 /* false: replied. theirs: what the person's server was started with; NULL: not known. */
 static bool versions_fit(cr_request *req, const char *software, const cr_versions *theirs, const char *their_software) {
-    cr_versions ours;
+    cr_versions ours, kernel;
     char python[CR_VERSION_MAX];
     const char *of = software[0] ? " of " : "";
     cr_cluster_software_versions(cr_hub_of(req), software, &ours);
@@ -291,6 +302,8 @@ static bool versions_fit(cr_request *req, const char *software, const cr_version
               "of the environment that is installed here; restart your server when it is older than that.", python, of, software, ours.python, ours.distributed);
         return false;
     }
+    if (cr_versions_of_address(cr_request_header(req, CR_SOFTWARE_HEADER), &kernel))       /* whatever its server has */
+        return kernel_fits(req, &kernel, &ours);
     /* A kernel of another environment than its server's says which by what it asks for; the versions of its server say nothing of it. */
     if (!theirs || (software[0] && strcmp(software, their_software) != 0) ||
         (strcmp(theirs->dask, ours.dask) == 0 && strcmp(theirs->distributed, ours.distributed) == 0))
@@ -370,10 +383,8 @@ static void on_get(cr_request *req) {
 static void on_delete(cr_request *req) {
     cr_person person;
     cr_cluster *c = by_cluster_token(req);
-    char reason[120];
-    if (c) {
-        snprintf(reason, sizeof reason, "It had nothing to do for %lld minutes.", (long long)cr_hub_of(req)->config->gateway_idle_s / 60);
-        cr_cluster_end(c, CR_CLUSTER_STOPPED, reason);
+    if (c) {                      /* also when it is kept: after an error its scheduler would never ask again */
+        cr_cluster_end_idle(c);
         cr_reply_empty(req, 204);
         return;
     }
@@ -577,6 +588,7 @@ const cr_route cr_gateway_routes[] = {
     {ANY,        CR_GATEWAY_PATH "/*",               CR_ROUTE_API_OWN,  CR_CSRF_NONE, on_nothing},
     {CR_GET,     "/hub/clusters",                    CR_ROUTE_PAGE,     CR_CSRF_NONE, cr_clusters_page},
     {CR_POST,    "/hub/clusters/stop",               CR_ROUTE_PAGE,     CR_CSRF_SESSION, cr_clusters_stop},
+    {CR_POST,    "/hub/clusters/keep",               CR_ROUTE_PAGE,     CR_CSRF_SESSION, cr_clusters_keep},
     {CR_GET,     "/hub/admin/clusters",              CR_ROUTE_PAGE_ADMIN, CR_CSRF_NONE, cr_clusters_admin_page},
     {CR_POST,    "/hub/admin/clusters/stop",         CR_ROUTE_PAGE_ADMIN, CR_CSRF_PROVED, cr_clusters_admin_stop},
     {0},

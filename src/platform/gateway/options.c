@@ -11,11 +11,14 @@ typedef struct row {
     double (*max)(const cr_config *c);
 } row;
 
-static double most_cores(const cr_config *c) { return (double)c->gateway_cores; }
+static double most_cores(const cr_config *c) {
+    return (double)(c->gateway_cluster_cores ? CR_MIN(c->gateway_cores, c->gateway_cluster_cores) : c->gateway_cores);
+}
 
 /* In GiB, what the scheduler leaves; rounded down to what people read. */
 static double most_memory(const cr_config *c) {
-    double left = (double)c->gateway_memory_bytes - (double)CR_SCHEDULER_MEMORY;
+    uint64_t most = c->gateway_cluster_memory_bytes ? CR_MIN(c->gateway_memory_bytes, c->gateway_cluster_memory_bytes) : c->gateway_memory_bytes;
+    double left = (double)most - (double)CR_SCHEDULER_MEMORY;
     double gib = floor(left / (double)((uint64_t)1 << 30) * 100) / 100;
     return gib < 0.25 ? 0.25 : gib;
 }

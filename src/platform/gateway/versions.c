@@ -2,6 +2,7 @@
 #include "platform/gateway/versions.h"
 
 #include <stdio.h>
+#include <string.h>
 #include "base/log.h"
 #include "base/text.h"
 
@@ -10,6 +11,25 @@ bool cr_version_of_agent(const char *agent, char out[CR_VERSION_MAX]) {
     if (!agent || sscanf(agent, "Python/%2d.%3d aiohttp/%n", &major, &minor, &end) != 2 || !end || major < 0 || minor < 0)
         return false;
     snprintf(out, CR_VERSION_MAX, "%d.%d", major, minor);
+    return true;
+}
+
+static bool take_version(const char *text, size_t n, char out[CR_VERSION_MAX]) {
+    if (n == 0 || n >= CR_VERSION_MAX || strspn(text, "0123456789.") < n)
+        return false;
+    memcpy(out, text, n);
+    out[n] = 0;
+    return true;
+}
+
+bool cr_versions_of_address(const char *text, cr_versions *v) {
+    char *const out[] = {v->python, v->dask, v->distributed};
+    for (size_t i = 0; i < CR_ARRAY_LEN(out); i++) {
+        size_t n = text ? strcspn(text, ",") : 0;
+        if (!text || !take_version(text, n, out[i]) || (text[n] == ',') != (i + 1 < CR_ARRAY_LEN(out)))
+            return false;
+        text += n + (text[n] == ',');
+    }
     return true;
 }
 

@@ -47,7 +47,7 @@ typedef struct cr_hub_feature {
     bool (*stop_cluster)(struct cr_hub *hub, const char *name, const char *reason, char ret_user[CR_NAME_MAX + 1]);
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
-    void (*signed_out)(struct cr_hub *hub);                  /* a session has ended: what it opened is closed */
+    void (*signed_out)(struct cr_hub *hub);                  /* a session or a share has ended: what it opened is closed */
 } cr_hub_feature;
 
 typedef struct cr_hub {

@@ -93,24 +93,36 @@ cr_lab *cr_lab_ordinary(const cr_lab *s) {
     return cr_map_get(&s->hub->servers, key);
 }
 
+static cr_status find_row(cr_hub *hub, int64_t user_id, const char *name, cr_lab **ret_server, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
+                         "WHERE s.user_id = ? AND s.name = ?", "it", user_id, name));
+    if (cr_query_next(&q))
+        return take_row(hub, &q, ret_server, err);
+    CR_TRY(cr_query_end(&q, err));
+    return CR_FAIL(err, CR_NOT_FOUND, "there is no such server");
+}
+
+/* Nothing is written when the row is there: a page that only looks works on a full disk, too. */
 cr_status cr_lab_find(cr_hub *hub, const cr_person *person, const char *name, bool make, cr_lab **ret_server, cr_err *err) {
     char key[KEY_BYTES];
+    cr_err absent = CR_ERR_INIT;
     make_key(person->id, name, key);
     cr_lab *s = cr_map_get(&hub->servers, key);
     if (s) {
         *ret_server = s;
         return CR_OK;
     }
-    if (make)
-        CR_TRY(cr_db_run(hub->db, err, "INSERT OR IGNORE INTO servers (user_id, name, generation, running) VALUES (?, ?, 0, 0)", "it",
-                         person->id, name));
-    cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " SERVER_COLUMNS " FROM servers s JOIN users u ON u.id = s.user_id "
-                         "WHERE s.user_id = ? AND s.name = ?", "it", person->id, name));
-    if (cr_query_next(&q))
-        return take_row(hub, &q, ret_server, err);
-    CR_TRY(cr_query_end(&q, err));
-    return CR_FAIL(err, CR_NOT_FOUND, "there is no such server");
+    if (!make)
+        return find_row(hub, person->id, name, ret_server, err);
+    cr_status status = find_row(hub, person->id, name, ret_server, &absent);
+    if (status != CR_NOT_FOUND) {
+        if (status != CR_OK && err)
+            *err = absent;
+        return status;
+    }
+    CR_TRY(cr_db_run(hub->db, err, "INSERT OR IGNORE INTO servers (user_id, name, generation, running) VALUES (?, ?, 0, 0)", "it", person->id, name));
+    return find_row(hub, person->id, name, ret_server, err);
 }
 
 cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err *err) {

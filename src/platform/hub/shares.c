@@ -185,6 +185,8 @@ static void put_guests_out(cr_hub *hub, int64_t server_id) {
     cr_err err = CR_ERR_INIT;
     if (cr_lab_find_by_id(hub, server_id, &s, &err) == CR_OK)
         cr_lab_put_guests_out(s);
+    if (hub->feature)
+        hub->feature->signed_out(hub);
 }
 
 bool cr_shares_reach(cr_db *db, const cr_lab *s, int64_t user_id) {

@@ -176,10 +176,17 @@ static void put_dask_argv(list *v, const cr_launch *l) {
     put(v, "%s/bin/dask", l->environment);
     if (d->role == CR_ROLE_SCHEDULER) {
         static const char *const args[] = {"scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0",
-                                           "--preload", "dask_gateway.scheduler_preload", "--dg-api-address", "127.0.0.1:0",
-                                           "--dg-heartbeat-period", "15", "--dg-adaptive-period", "3", "--dg-idle-timeout"};
+                                           "--preload", "dask_gateway.scheduler_preload", "--preload"};
         for (size_t i = 0; i < CR_ARRAY_LEN(args); i++)
             put(v, "%s", args[i]);
+        put(v, "%s/share/craton/start/craton_scheduler.py", l->config->prefix);      /* adds to what the first has set up */
+        put(v, "--dg-api-address");
+        put(v, "127.0.0.1:0");
+        put(v, "--dg-adaptive-period");
+        put(v, "3");
+        put(v, "--dg-heartbeat-period");
+        put(v, "%lld", (long long)CR_MAX(l->config->gateway_heartbeat_s / 2, (int64_t)1));
+        put(v, "--dg-idle-timeout");
         put(v, "%u", d->idle_s);
         return;
     }

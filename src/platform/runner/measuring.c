@@ -93,10 +93,13 @@ static cr_status by_quota(const order *o, cr_err *err) {
     CR_TRY(cr_disk_walk_marking(o->path, SLICE_MS, marked ? 0 : o->project, o->use, err));
     if (!o->use->complete)
         return CR_OK;
+    if (!marked && o->use->cut)       /* the kernel does not count all of it: as where there are no quotas */
+        return CR_OK;
     if (!marked)
         CR_TRY(cr_quota_home_note(home, o->project, err));
     CR_TRY(cr_quota_read(o->base, o->project, &q, err));
     o->use->bytes = q.bytes;
+    o->use->cut = false;
     return CR_OK;
 }
 

@@ -199,13 +199,16 @@ static void fail_start(cr_server *v, const cr_err *why) {
 }
 
 static void begin(cr_server *v, const cr_msg_start *m) {
+    const cr_servers *s = v->table;
     cr_err err = CR_ERR_INIT;
     char group[CR_LINK_MAX];
     cr_status status = launch(v, m, &err);
     if (status == CR_OK) {
         v->r.state = CR_SERVER_RUNNING;
-        cr_server_save(v);
-        status = cr_server_watch(v, &err);
+        /* Without a record the next helper would not know it, and end it as something that was left over. */
+        status = cr_record_save(s->record_dir, &v->r, &err);
+        if (status == CR_OK)
+            status = cr_server_watch(v, &err);
     }
     if (status != CR_OK) {
         fail_start(v, &err);

@@ -254,7 +254,8 @@ START_TEST(haproxy_text_keeps_its_promises) {
         "chroot /run/craton/route\n", "user craton-proxy\n", "mode 600 user craton level admin\n", "use-server %[var(txn.route)] if TRUE\n",
         "http-request return status 421", "del-header Service-Worker-Allowed", "replace-header Set-Cookie", "ssl crt /run/craton/tls.pem",
         "bind ipv4@127.0.0.1:445\n", "concat(.hub.example.org:444)", "server hub unix@/api maxconn 1024 ", "timeout tunnel 24h\n",
-        "http-request wait-for-body time 10s\n", "src,ipmask(32,64) table hub_connections\n", "tcp-request connection reject if { sc0_conn_cur gt 1200 }\n",
+        "http-request wait-for-body time 10s if !routed\n", "acl by_token req.fhdr(authorization),lower -m beg \"token \" \"bearer \"\n",
+        "path,map_beg(/run/craton/routes.map) if by_token !browser { path_beg /user/ }\n", "set-header Content-Security-Policy sandbox if routed\n", "src,ipmask(32,64) table hub_connections\n", "tcp-request connection reject if { sc0_conn_cur gt 1200 }\n",
         "req.hdr_ip(x-forwarded-for),ipmask(32,64) table hub_requests\n", "use_backend hub_events if { path_end /server/progress } or { path_beg /services/dask-gateway/ } { query -m found }",
         "use_backend hub_events if { path_end /server/progress } or gateway { query -m found } or gateway { path_end /scale /adapt }\n", "{ query -m reg ^([^&]*&){200} }",
         "default_backend hub_api\n", "acl known var(txn.holder),table_gpt0(api_tokens) eq 1\n",
@@ -273,7 +274,7 @@ START_TEST(haproxy_text_keeps_its_promises) {
     c.gateway = true;
     cr_buf_clear(&text);
     ck_assert_ok(cr_haproxy_config(&c, 20000, &text, &err));
-    ck_assert_ptr_nonnull(strstr(text.data, "tcp-request content reject if { sc0_conn_cur gt 64 }\n"));    /* to one scheduler */
+    ck_assert_ptr_nonnull(strstr(text.data, "tcp-request content reject if { sc1_conn_cur gt 64 }\n"));    /* to one scheduler */
     ck_assert_ptr_nonnull(strstr(text.data, "maxconn 9750\n"));
     static const char *const dashboards[] = {
         "concat(.hub.example.org:444) if dashboard { var(txn.owner) -m found }\n", "\"wrong host\" if dashboard { var(txn.owner) -m found } !right_host\n",

@@ -224,8 +224,8 @@ START_TEST(an_old_hub_becomes_new) {
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO held_forms VALUES (1, '/', '[]', 9)", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO dashboard_keys (hash, session_id, is_cookie, expires_ms) VALUES (x'05', 1, 1, 9)", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO session_logins VALUES (1, 'i', 's', NULL)", ""));
-    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO disk_use VALUES (1, 5, 1, '')", ""));
-    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO server_software VALUES (1, 7, '3.11', '1', '1')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO disk_use (user_id, bytes, at_ms, top) VALUES (1, 5, 1, '')", ""));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO server_software (server_id, generation, python, dask, distributed) VALUES (1, 7, '3.11', '1', '1')", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO ahead (id, group_name, begin_ms, until_ms, made_by) VALUES (1, 'egi:vo', 1, 2, 'ada')", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO ahead_people (ahead_id, user_id, state) VALUES (1, 1, 'to do')", ""));
     ck_assert_ok(cr_db_run(db, &err, "INSERT INTO codes (hash, client, session_id, redirect, challenge, scopes, expires_ms) VALUES (x'06', 'board', 1, '', '', '[]', 9)", ""));

@@ -157,6 +157,29 @@ START_TEST(a_heartbeat_is_read) {
 }
 END_TEST
 
+START_TEST(a_heartbeat_may_say_how_long_there_was_no_work) {
+    static const struct { const char *seconds; int64_t ms; } cases[] = {{"null", -1}, {"0", 0}, {"12", 12000}, {"0.25", 250}, {"1e300", CR_BEAT_IDLE_MAX_S * (int64_t)1000}};
+    static const char *const bad[] = {"-1", "\"5\"", "true", "[]", "-1e300"};
+    cr_auto_arena cr_arena a;
+    cr_beat b;
+    json_error_t why;
+    cr_arena_init(&a, 1 << 20);
+    good(read_beat(BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "0", "[]"), &b, &a));
+    ck_assert_int_eq(b.idle_ms, -1);
+    json_t *body = json_loads(BEAT("\"tls://127.0.0.1:4000\"", "\"http://127.0.0.1:4001\"", "\"\"", "0", "[]"), 0, &why);
+    for (size_t i = 0; i < CR_ARRAY_LEN(cases); i++) {
+        json_object_set_new(body, "idle_seconds", json_loads(cases[i].seconds, JSON_DECODE_ANY, &why));
+        good(cr_beat_read(body, &a, &b, NULL));
+        ck_assert_int_eq(b.idle_ms, cases[i].ms);
+    }
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
+        json_object_set_new(body, "idle_seconds", json_loads(bad[i], JSON_DECODE_ANY, &why));
+        ck_assert_int_eq(cr_beat_read(body, &a, &b, NULL), CR_INVALID);
+    }
+    json_decref(body);
+}
+END_TEST
+
 START_TEST(a_wrong_heartbeat_is_refused) {
     static const char *const bad[] = {
         "[]", "{}", "null",
@@ -243,6 +266,20 @@ START_TEST(pythons_version_is_in_the_agent) {
 }
 END_TEST
 
+START_TEST(versions_of_another_environment_are_in_the_address) {
+    static const char *const none[] = {"", "3.12", "3.12,2026.1.0", "3.12,2026.1.0,", "3.12,2026.1.0,x", "3.12,2026.1.0,2026.1.0,1", ",,",
+                                       "3.12,2026.1.0,111111111111111111111111111111111111", "3.12,2026.1.0 ,2026.1.0"};
+    cr_versions v;
+    ck_assert(cr_versions_of_address("3.12,2026.1.0,2026.1.1", &v));
+    ck_assert_str_eq(v.python, "3.12");
+    ck_assert_str_eq(v.dask, "2026.1.0");
+    ck_assert_str_eq(v.distributed, "2026.1.1");
+    ck_assert(!cr_versions_of_address(NULL, &v));
+    for (size_t i = 0; i < CR_ARRAY_LEN(none); i++)
+        ck_assert_msg(!cr_versions_of_address(none[i], &v), "%s", none[i]);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(limits_of_one_person) {
@@ -280,6 +317,60 @@ START_TEST(limits_of_one_person) {
     a.count = 3;
     ck_assert_int_eq(cr_cluster_may_begin(&g, 1, 0, &err), CR_LIMIT);
     ck_assert_ptr_nonnull(strstr(err.message, "of the 10.0 GiB"));
+    free(hub);
+}
+END_TEST
+
+/* Of two clusters of one person each has the smaller one. */
+START_TEST(limits_of_one_cluster) {
+    cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway g = {.hub = hub};
+    cr_cluster a = {.gateway = &g, .user_id = 1, .choice = {.cores = 2, .memory_bytes = (uint64_t)1 << 30}, .status = CR_CLUSTER_RUNNING}, b = a;
+    char why[160];
+    hub->config = &k;
+    a.next = &b;
+    g.clusters = &a;
+    k.gateway_cluster_workers = 3;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 3);
+    ck_assert_str_eq(why, "3 workers for one cluster");
+    k.gateway_cluster_cores = 5;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 2);
+    ck_assert_str_eq(why, "5 cores for one cluster");
+    k.gateway_cluster_memory_bytes = (uint64_t)2 << 30;
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 1);      /* less the scheduler */
+    ck_assert_ptr_nonnull(strstr(why, "2.0 GiB of memory for one cluster"));
+    b.count = 4;                          /* of 8 cores none is left */
+    ck_assert_int_eq(cr_cluster_allowed(&a, 50, why, sizeof why), 0);
+    ck_assert_str_eq(why, "8 cores for one person");
+    json_t *list = cr_options_list(&k);   /* what one worker may be at most follows from both */
+    ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json_array_get(list, 0), "spec"), "max")), 5);
+    ck_assert(json_real_value(json_object_get(json_object_get(json_array_get(list, 1), "spec"), "max")) == 1.0);
+    json_decref(list);
+    free(hub);
+}
+END_TEST
+
+START_TEST(when_a_cluster_without_work_ends) {
+    cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway g = {.hub = hub};
+    cr_cluster c = {.gateway = &g, .status = CR_CLUSTER_RUNNING, .idle_ms = -1, .idle_told_ms = cr_now_ms()};
+    hub->config = &k;
+    ck_assert_int_eq(cr_cluster_idle_ms(&c), -1);
+    ck_assert_int_eq(cr_cluster_idle_left_ms(&c, 5000), -1);               /* gateway-idle is 0 */
+    k.gateway_idle_s = 100;
+    c.idle_ms = 30000;
+    ck_assert(cr_cluster_idle_ms(&c) >= 30000 && cr_cluster_idle_ms(&c) < 90000);
+    ck_assert_int_eq(cr_cluster_idle_left_ms(&c, 30000), 70000);
+    ck_assert_int_eq(cr_cluster_idle_left_ms(&c, 100000), 0);
+    ck_assert_int_eq(cr_cluster_idle_left_ms(&c, 1000000), 0);
+    c.kept_until_ms = cr_wall_ms() + 3600000;
+    ck_assert(cr_cluster_idle_left_ms(&c, 1000000) > 3000000 && cr_cluster_idle_left_ms(&c, 1000000) <= 3600000);
+    c.kept_until_ms = cr_wall_ms() - 1;
+    ck_assert_int_eq(cr_cluster_idle_left_ms(&c, 1000000), 0);
+    c.status = CR_CLUSTER_STOPPING;
+    ck_assert_int_eq(cr_cluster_idle_ms(&c), -1);
     free(hub);
 }
 END_TEST
@@ -482,11 +573,15 @@ static Suite *suite(void) {
     tcase_add_test(t, the_helper_believes_no_environment);
     tcase_add_test(t, defaults_are_within_the_bounds);
     tcase_add_test(t, a_heartbeat_is_read);
+    tcase_add_test(t, a_heartbeat_may_say_how_long_there_was_no_work);
     tcase_add_test(t, a_wrong_heartbeat_is_refused);
     tcase_add_test(t, a_certificate_is_its_own_authority);
     tcase_add_test(t, owner_of_a_port);
     tcase_add_test(t, pythons_version_is_in_the_agent);
+    tcase_add_test(t, versions_of_another_environment_are_in_the_address);
     tcase_add_test(t, limits_of_one_person);
+    tcase_add_test(t, limits_of_one_cluster);
+    tcase_add_test(t, when_a_cluster_without_work_ends);
     tcase_add_test(t, limits_of_a_group_are_shared);
     tcase_add_test(t, a_wrong_limit_of_a_group_is_refused);
     tcase_add_test(t, who_is_going_takes_a_place);

@@ -1,0 +1,133 @@
+"""Cells: what the random cases of test_programs.py and test_labelled.py are counted by, and drawn from.
+
+A cell is an operation with an element type, a calendar, a kind of chunks and a pattern of missing values. Cases are not left to luck: a sample has, for
+every operation, every element type, calendar, kind of chunks and pattern at least once (other combinations of them with every seed); CRATON_CELLS=all
+runs every cell there is. What ran is counted here, and a test at the end of each file fails where a count is 0 (Counts).
+"""
+
+import collections
+import csv
+import dataclasses
+import itertools
+import os
+import pathlib
+
+import numpy as np
+
+SEED = int(os.environ.get("CRATON_SEED", "1"))
+ALL = os.environ.get("CRATON_CELLS") == "all"
+
+FLOATS = ["f4", "f8"]
+WHOLE = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4"]
+CHUNKS = ["halves", "ones", "short last", "first axis", "other axes"]
+# Whole numbers have no missing values: with them there is one pattern, "none".
+MISSING = ["none", "scattered", "second axis", "at the beginning", "all"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    operation: str
+    dtype: str
+    calendar: str
+    chunks: str
+    missing: str
+
+    def __str__(self):
+        return "-".join(v for v in dataclasses.astuple(self) if v)
+
+
+def every(operations, calendars=("",)):
+    kinds = [*itertools.product(FLOATS, MISSING), *((d, "none") for d in WHOLE)]
+    return [Cell(o, d, c, k, m) for o in operations for (d, m) in kinds for c in calendars for k in CHUNKS]
+
+
+def sample(operations, calendars=("",)):
+    """For every operation as many cells as it takes to have met everything once, turned by the seed."""
+    found = []
+    for i, operation in enumerate(operations):
+        turned = [MISSING[(k + i + SEED) % len(MISSING)] for k in range(len(MISSING))]
+        half = len(turned) // 2 + (i + SEED) % 2
+        kinds = [*(("f4", m) for m in turned[:half]), *(("f8", m) for m in turned[half:]), *((d, "none") for d in WHOLE)]
+        for j, (dtype, missing) in enumerate(kinds):
+            found.append(Cell(operation, dtype, calendars[(j + i + SEED) % len(calendars)], CHUNKS[(j + 2 * i + SEED) % len(CHUNKS)], missing))
+    return found
+
+
+def chosen(operations, calendars=("",)):
+    return every(operations, calendars) if ALL else sample(operations, calendars)
+
+
+def missing(rng, shape, pattern):
+    """Where values are missing."""
+    where = np.zeros(shape, bool)
+    if pattern == "scattered":
+        where |= rng.random(shape) < 0.25
+    elif pattern == "second axis" and len(shape) > 1:
+        where[:, : max(1, shape[1] // 3)] = True
+    elif pattern in ("at the beginning", "second axis"):
+        where[: max(1, shape[0] // 4)] = True
+    elif pattern == "all":
+        where[...] = True
+    return where
+
+
+def chunk_sizes(rng, shape, kind):
+    """Sizes of chunks, at least two along an axis unless it has one element; along which axes, says the kind."""
+    axes = range(len(shape))
+    cut = [a for a in axes if shape[a] > 1 and (kind not in ("first axis", "other axes") or (a == 0) == (kind == "first axis"))] or list(axes)
+    sizes = []
+    for a, n in enumerate(shape):
+        if n < 2 or a not in cut:
+            sizes.append(max(n, 1))
+        elif kind == "ones":
+            sizes.append(1)
+        elif kind == "halves":
+            sizes.append((n + 1) // 2)
+        else:
+            short = [s for s in range(2, n) if n % s]
+            sizes.append(int(rng.choice(short)) if kind == "short last" and short else int(rng.integers(1, n // 2 + 1)))
+    return tuple(sizes)
+
+
+def check(items, test, counts):
+    """At the end of a file; where only some of its tests are run there is nothing to say."""
+    if sum(item.originalname == test for item in items) == len(counts.wanted):
+        counts.check(test)
+
+
+class Counts:
+    """How often what ran: per operation and element type, calendar, kind of chunks, pattern."""
+
+    AXES = ("dtype", "calendar", "chunks", "missing")
+
+    def __init__(self, wanted, space):
+        """wanted: the cells that run; space: all there are."""
+        self.wanted, self.space, self.ran, self.refused = wanted, space, collections.Counter(), collections.Counter()
+
+    def add(self, cell, refused=False):
+        """refused: NumPy refuses this, and Craton does too."""
+        (self.refused if refused else self.ran)[cell] += 1
+
+    def check(self, name):
+        """No operation without one of its types, calendars, kinds of chunks and patterns, and no cell empty of those that were to run. The table goes
+        to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
+        both = self.ran + self.refused
+        table = {axis: collections.Counter((c.operation, getattr(c, axis)) for c in both.elements()) for axis in self.AXES}
+        levels = {axis: sorted({getattr(c, axis) for c in self.space} - {""}) for axis in self.AXES}
+        operations = sorted({c.operation for c in self.space})
+        folder = os.environ.get("CRATON_RESULTS")
+        if folder:
+            with open(pathlib.Path(folder) / f"{name}.tsv", "w", encoding="utf-8") as file:
+                out = csv.writer(file, delimiter="\t", lineterminator="\n")
+                out.writerow(["operation", *(level for axis in self.AXES for level in levels[axis]), "refused by both"])
+                for o in operations:
+                    out.writerow([o, *(table[axis][o, level] for axis in self.AXES for level in levels[axis]),
+                                  sum(n for c, n in self.refused.items() if c.operation == o)])  # fmt: skip
+        print(f"{name}: {sum(both.values())} cases in {len(both)} cells of {len(self.space)}, {sum(self.refused.values())} refused by NumPy too; "
+              + "; ".join(f"{axis}: " + ", ".join(f"{level} {sum(table[axis][o, level] for o in operations)}" for level in levels[axis])
+                          for axis in self.AXES if levels[axis]))  # fmt: skip
+        needed = {(c.operation, axis, getattr(c, axis)) for c in self.space for axis in self.AXES}
+        empty = [f"{o} with {axis} {level}" for o, axis, level in sorted(needed) if not table[axis][o, level]]
+        assert not empty, f"no case of {', '.join(empty)}"
+        left = [str(c) for c in self.wanted if not both[c]]
+        assert not left, f"{len(left)} cells are empty: {', '.join(left[:10])}"
