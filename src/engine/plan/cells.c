@@ -246,25 +246,6 @@ static void grow_for_maps(const cr_program *p, const cut_list *soft, double byte
     }
 }
 
-/* Chunks of one map each: sums over many maps would be fetched from far away and put back for each of them. Of several maps in a cell each strip
- * is folded onto the same sums while they lie in the first cache (exec/strip.c). Whoever reduces other axes, or none, loses nothing by it. */
-static void grow_for_sums(const cr_program *p, const cut_list *soft, double bytes, int64_t *f) {
-    int d = 0;
-    for (int32_t i = 0; i < p->n_leaves; i++)
-        if (p->leaves[i].kind == CR_LEAF_ALONG)
-            return;
-    while (d < p->ndim - 1 && soft[d].n <= 1)
-        d++;
-    if (d >= p->ndim - 1)
-        return;
-    double extent = (double)p->shape[d] / (double)soft[d].n * (double)f[d];
-    while (f[d] < soft[d].n && 2 * extent <= CR_CELL_MAPS && 2 * bytes <= CR_CELL_MAPS_BYTES) {
-        f[d] *= 2;
-        extent *= 2;
-        bytes *= 2;
-    }
-}
-
 /* How many chunks are computed at once along each axis, from the last axis on, until a cell is not tiny. */
 static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
     int32_t largest = cr_program_largest(p);
@@ -283,7 +264,6 @@ static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
     }
     grow_for_windows(p, soft, bytes, ret_f);
     grow_for_maps(p, soft, bytes, ret_f);
-    grow_for_sums(p, soft, bytes, ret_f);
 }
 
 static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,

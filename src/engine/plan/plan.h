@@ -44,8 +44,6 @@
 #define CR_FOLD_SLOT_ELEMENTS 16          /* that a slot of a block's state should see */
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
-#define CR_CELL_MAPS 8                    /* of chunks that are maps, as many are computed at once ... */
-#define CR_CELL_MAPS_BYTES (2 << 20)      /* ... as take this */
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
 #define CR_COLUMN_MOST_BYTES ((uint64_t)512 << 20) /* of decoded chunks that are kept */
 #define CR_NESTED_MOST 12                 /* windows of windows of windows ... */
