@@ -38,7 +38,7 @@ SEED = int(os.environ.get("CRATON_SEED", "1"))
 LONG = bool(os.environ.get("CRATON_LONG"))
 SHARE = 6                          # one test of so many in ./check
 ABOUT = re.compile(r"chunk|dask|lazy|backend")
-OUTCOMES = ("fails", "skips", "apart")
+OUTCOMES = ("fails", "skips", "may skip", "apart")
 
 
 # ---- three names ----------------------------------------------------------------------------------------------------------
@@ -221,6 +221,9 @@ class Judging:
         if hasattr(report, "wasxfail"):                     # a mark of xarray's: it knows of it
             del report.wasxfail
             report.outcome = "passed"
+        elif expected and expected[0] == "may skip" and report.when == "call" and report.outcome == "skipped":
+            report.outcome, report.longrepr = "passed", None
+            COUNTS["skipped"] += 1
         elif wanted is None or report.when != "call":
             pass
         elif report.outcome == wanted:
