@@ -37,11 +37,12 @@ static void check_said(const cr_texts *t, const char *english, const char *want)
 
 START_TEST(a_catalogue_as_tools_write_it) {
     cr_texts *t = texts_of(TWO "# a translator\n#. for\n#: src/a.c:1\n#, c-format\nmsgid \"%s\\n\"\n\"runs\"\nmsgstr \"läuft: \"\n\"%s\\t\\\"\\\\\"\n\n"
-                           "#, fuzzy\nmsgid \"old\"\nmsgstr \"alt\"\n\n#~ msgid \"gone\"\n#~ msgstr \"weg\"\n\nmsgid \"empty\"\nmsgstr \"\"\n\n"
+                           "#, fuzzy\nmsgid \"old\"\nmsgstr \"alt\"\n\n#, fuzzy\nmsgctxt \"menu\"\nmsgid \"guess\"\nmsgstr \"Ahnung\"\n\n#~ msgid \"gone\"\n#~ msgstr \"weg\"\n\nmsgid \"empty\"\nmsgstr \"\"\n\n"
                            "msgid \"one\"\nmsgid_plural \"many\"\nmsgstr[0] \"eins\"\nmsgstr[1] \"viele\"\n");
     ck_assert_str_eq(problems, "");
     check_said(t, "una\nruns", "läuft: una\t\"\\");
     ck_assert_str_eq(cr_texts_get(t, "old"), "old");
+    ck_assert_str_eq(cr_texts_get(t, "guess"), "guess");
     ck_assert_str_eq(cr_texts_get(t, "gone"), "gone");
     ck_assert_str_eq(cr_texts_get(t, "empty"), "empty");
     ck_assert_str_eq(cr_texts_form(t, "one", 1), "viele");
@@ -57,6 +58,7 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line) {
         {"msgid \"a\"\nmsgstr \"\\x\"\n", "line 2: only"},
         {"msgid \"a\"\nmsgstr \"b\" c\n", "line 2: something stands behind"},
         {"msgstr \"b\"\n", "line 1: this does not follow"},
+        {"msgctxt \"a\"\nmsgctxt \"b\"\n", "line 2: this does not follow"},
         {"msgid \"a\"\nmsgstr[1] \"b\"\n", "line 2: this does not follow"},
         {"msgid \"a\"\nmsgstr[9] \"b\"\n", "line 2: neither"},
         {"\"b\"\n", "line 1: a text without a keyword"},
