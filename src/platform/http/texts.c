@@ -13,7 +13,7 @@
 enum { PATTERNS_MAX = 4096, DEPTH_MAX = 3, LOOKS_MAX = 64 };
 
 typedef struct message {
-    char *id;
+    char *id, *plural;        /* plural: "" when there is none */
     char *forms[CR_PO_FORMS_MAX];
     int n;
     bool c_format;
@@ -69,6 +69,7 @@ static void message_free(message *m) {
     if (!m)
         return;
     free(m->id);
+    free(m->plural);
     for (int i = 0; i < CR_PO_FORMS_MAX; i++)
         free(m->forms[i]);
     free(m);
@@ -158,7 +159,7 @@ static cr_status add_message(cr_texts *t, const cr_po_entry *e, cr_err *err) {
     if (m)
         return fill(m, e, err);
     m = calloc(1, sizeof *m);
-    cr_status status = m && (m->id = strdup(e->id)) ? fill(m, e, err) : CR_FAIL(err, CR_MEMORY, "no memory for texts");
+    cr_status status = m && (m->id = strdup(e->id)) && (m->plural = strdup(e->plural)) ? fill(m, e, err) : CR_FAIL(err, CR_MEMORY, "no memory for texts");
     if (status == CR_OK)
         status = cr_map_set(&t->by_id, e->id, m, err);
     if (status != CR_OK) {
@@ -172,23 +173,29 @@ static cr_status add_message(cr_texts *t, const cr_po_entry *e, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status on_entry(void *user, const cr_po_entry *e, cr_err *err) {
+/* What kind of message it is, and what its plural, says the hub and not the file: a translation is compared with that. */
+static cr_status on_entry(void *user, const cr_po_entry *given, cr_err *err) {
     adding *a = user;
+    cr_po_entry e = *given;
     char why[300];
-    if (!e->id[0])
-        return e->context[0] || a->ids_only ? CR_OK : read_header(a->t, e->form[0], err);
+    if (!e.id[0])
+        return e.context[0] || a->ids_only ? CR_OK : read_header(a->t, e.form[0], err);
     if (a->ids_only)
-        return add_message(a->t, e, err);
-    if (!cr_po_is_translated(e))
+        return add_message(a->t, &e, err);
+    if (!cr_po_is_translated(&e))
         return CR_OK;
-    if (a->known && !cr_map_get(&a->known->by_id, e->id))
-        tell(a, e->line, "this hub has no such text");
-    else if (e->plural[0] && e->n != a->t->n_forms)
-        tell(a, e->line, "it has not as many forms as the header says");
-    else if (!cr_texts_entry_fits(e, why, sizeof why))
-        tell(a, e->line, why);
+    const message *m = a->known ? cr_map_get(&a->known->by_id, e.id) : NULL;
+    e.c_format = m ? m->c_format : e.c_format;
+    if (a->known && !m)
+        tell(a, e.line, "this hub has no such text");
+    else if (m && strcmp(m->plural, e.plural) != 0)
+        tell(a, e.line, "this text has another plural, or none");
+    else if (e.plural[0] && e.n != a->t->n_forms)
+        tell(a, e.line, "it has not as many forms as the header says");
+    else if (!cr_texts_entry_fits(&e, why, sizeof why))
+        tell(a, e.line, why);
     else
-        return add_message(a->t, e, err);
+        return add_message(a->t, &e, err);
     return CR_OK;
 }
 

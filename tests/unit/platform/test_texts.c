@@ -223,6 +223,36 @@ START_TEST(a_translation_adds_nothing_but_words) {
 }
 END_TEST
 
+/* A flag or a plural of its own would have it compared with something else than the message. */
+START_TEST(the_hub_says_what_a_message_is) {
+    static const char ids[] = "msgid \"Sign in\"\nmsgstr \"\"\n\n#, c-format\nmsgid \"%s runs\"\nmsgstr \"\"\n\n"
+                              "msgid \"one {{n}}\"\nmsgid_plural \"many {{n}}\"\nmsgstr[0] \"\"\nmsgstr[1] \"\"\n";
+    static const struct { const char *entry, *says; } bad[] = {
+        {"#, c-format\nmsgid \"Sign in\"\nmsgstr \"<script>\"\n", "no such tag"},
+        {"msgid \"Sign in\"\nmsgid_plural \"<script>\"\nmsgstr[0] \"<script>\"\nmsgstr[1] \"<script>\"\n", "another plural"},
+        {"msgid \"one {{n}}\"\nmsgid_plural \"many {{csrf}}\"\nmsgstr[0] \"{{csrf}}\"\nmsgstr[1] \"{{csrf}}\"\n", "another plural"},
+        {"msgid \"%s runs\"\nmsgstr \"läuft\"\n", "leaves out a place"},
+    };
+    cr_texts *known, *t;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_texts_new("en", &known, &err));
+    ck_assert_ok(cr_texts_add_ids(known, "ids.pot", ids, sizeof ids - 1, &err));
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
+        char po[1000];
+        problems[0] = 0;
+        snprintf(po, sizeof po, "%s%s\nmsgid \"Sign in\"\nmsgstr \"Anmelden\"\n\nmsgid \"%%s runs\"\nmsgstr \"%%s läuft\"\n", TWO, bad[i].entry);
+        ck_assert_ok(cr_texts_new("xx", &t, &err));
+        ck_assert_ok(cr_texts_add(t, "xx.po", po, strlen(po), known, note, NULL, &err));
+        ck_assert_msg(strstr(problems, bad[i].says), "%s: %s", bad[i].entry, problems);
+        ck_assert_str_eq(cr_texts_get(t, "Sign in"), "Anmelden");
+        ck_assert_str_eq(cr_texts_get(t, "one {{n}}"), "one {{n}}");
+        check_said(t, "una runs", "una läuft");      /* its flag has been lost on the way, and that changes nothing */
+        cr_texts_free(t);
+    }
+    cr_texts_free(known);
+}
+END_TEST
+
 START_TEST(templates_in_a_language) {
     cr_templates *set;
     cr_err err = CR_ERR_INIT;
@@ -313,6 +343,7 @@ static Suite *suite(void) {
     tcase_add_test(t, sentences_are_recognised_and_their_values_kept);
     tcase_add_test(t, no_sentence_takes_long);
     tcase_add_test(t, a_translation_adds_nothing_but_words);
+    tcase_add_test(t, the_hub_says_what_a_message_is);
     tcase_add_test(t, templates_in_a_language);
     tcase_add_test(t, what_is_shipped_fits_its_messages);
     tcase_add_test(t, codes);
