@@ -207,17 +207,15 @@ static int heaviest_first(const void *x, const void *y) {
 static cr_status add(adding *a, const char *po, size_t n, cr_err *err) {
     cr_texts *t = a->t;
     cr_status status = cr_po_read(po, n, on_entry, a, err);
-    if (status != CR_OK) {
+    if (status != CR_OK)
         cr_err_context(err, "%s", a->file);
-        return status;
-    }
     if (t->n_patterns)
         qsort(t->patterns, t->n_patterns, sizeof *t->patterns, heaviest_first);
     const char *number = cr_texts_get(t, CR_TEXTS_NUMBER);
     snprintf(t->comma, sizeof t->comma, "%.*s", (int)(sizeof t->comma - 1), number[0] == '1' && number[strlen(number) - 1] == '5' ? number + 1 : ".5");
     t->comma[strlen(t->comma) - 1] = 0;
-    t->day = cr_texts_get(t, CR_TEXTS_DAY);
-    return CR_OK;
+    t->day = cr_texts_get(t, CR_TEXTS_DAY);      /* also after a failure: the one of before may be gone */
+    return status;
 }
 
 cr_status cr_texts_add(cr_texts *t, const char *file, const char *po, size_t n, const cr_texts *known, cr_texts_problem problem, void *user, cr_err *err) {
