@@ -6,6 +6,7 @@
 #include "platform/http/plural.h"
 #include "platform/http/po.h"
 #include "platform/http/template.h"
+#include "platform/http/texts_fit.h"
 #include "platform/hub/languages.h"
 
 #define HEADER(forms) "msgid \"\"\nmsgstr \"\"\n\"Language: xx\\n\"\n\"Plural-Forms: " forms "\\n\"\n\n"
@@ -288,6 +289,27 @@ END_TEST
 
 static const char *root(void) { return getenv("CRATON_SOURCE") ? getenv("CRATON_SOURCE") : "."; }
 
+/* Each sentence, with something in its places, is one that is recognised. */
+static cr_status is_recognised(void *user, const cr_po_entry *e, cr_err *err) {
+    cr_auto_buf cr_buf sentence, said;
+    cr_texts_place place;
+    cr_buf_init(&sentence, CR_PO_TEXT_MAX);
+    cr_buf_init(&said, 4 * CR_PO_TEXT_MAX);
+    for (const char *p = e->id; e->c_format && *p;) {
+        bool is = cr_texts_place_at(p, &place);
+        if (is)
+            cr_buf_adds(&sentence, place.kind == 's' ? "Zq" : place.kind == 'd' ? "7" : place.kind == 'f' ? "1.5" : "%");
+        else
+            cr_buf_addc(&sentence, *p);
+        p += is ? place.len : 1;
+    }
+    if (!e->c_format || strcmp(e->id, e->form[0]) == 0)
+        return CR_OK;
+    cr_texts_say(user, cr_buf_str(&sentence), &said);
+    ck_assert_msg(strcmp(cr_buf_str(&sentence), cr_buf_str(&said)) != 0, "stays English: %s", e->id);
+    return CR_OK;
+}
+
 START_TEST(what_is_shipped_fits_its_messages) {
     static cr_languages all;
     char path[1200];
@@ -305,6 +327,7 @@ START_TEST(what_is_shipped_fits_its_messages) {
         ck_assert_ok(cr_file_read(path, &po, &err));
         ck_assert_ok(cr_texts_new(all.at[i].code, &again, &err));
         ck_assert_ok(cr_texts_add(again, path, po.data, po.len, NULL, note, NULL, &err));
+        ck_assert_ok(cr_po_read(po.data, po.len, is_recognised, again, &err));
         cr_texts_free(again);
     }
     ck_assert_str_eq(problems, "");
