@@ -236,12 +236,20 @@ static bool words_fit(const char *id, const char *text, char *why, size_t size) 
     return true;
 }
 
+/* {hub} and not {{hub}}, which is a piece of a page. */
+static bool is_of_mail(const char *id) {
+    for (const char *p = id; (p = strstr(p, "{hub}")); p++)
+        if (p == id || p[-1] != '{')
+            return true;
+    return false;
+}
+
 bool cr_texts_entry_fits(const cr_po_entry *e, char *why, size_t size) {
     for (int i = 0; i < e->n; i++) {
         const char *id = e->plural[0] ? e->plural : e->id;
         if (strchr(e->form[i], '|') && e->plural[0] && !e->c_format)
             return say_why(why, size, "a form of a plural cannot have this sign", "|", 1);
-        bool mail = !e->c_format && strstr(id, "{hub}");
+        bool mail = !e->c_format && is_of_mail(id);
         if (e->c_format ? !places_fit(id, e->form[i], e->plural[0], why, size) : mail ? !words_fit(id, e->form[i], why, size)
                         : !tags_fit(id, e->form[i], e->plural[0], why, size))
             return false;

@@ -194,6 +194,7 @@ START_TEST(a_translation_adds_nothing_but_words) {
         {"msgid \"a {{x}}\"\nmsgstr \"{{x}} {{x}}\"\n", "no such tag"},
         {"msgid \"a {{x}}\"\nmsgstr \"{{csrf}} {{x}}\"\n", "no such tag"},
         {"msgid \"a\"\nmsgstr \"<script>\"\n", "no such tag"},
+        {"msgid \"at {{hub}}\"\nmsgstr \"{{hub}}<script>\"\n", "no such tag"},      /* no mail */
         {"msgid \"a <b>c</b>\"\nmsgstr \"<b>c</b> <img src=x>\"\n", "no such tag"},
         {"msgid \"a <b>c</b>\"\nmsgstr \"</b>c<b>\"\n", "order"},
         {"msgid \"{{#x}}a{{/x}} {{^y}}b{{/y}}\"\nmsgstr \"{{#x}}a{{^y}}{{/x}}b{{/y}}\"\n", "order"},
