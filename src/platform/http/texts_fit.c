@@ -155,13 +155,13 @@ typedef struct tag {
     bool used;
 } tag;
 
-/* What is no text: {{tags}}, <markup>. -1: too much, or one without end. */
+/* What is no text: {{tags}}, <markup>. -1: too much, or one without end; or a sign that could become one beside what stands around the message. */
 static int read_tags(const char *text, tag tags[TAGS_MAX]) {
     int n = 0;
     for (const char *p = text; *p;) {
         bool braces = p[0] == '{' && p[1] == '{';
         if (!braces && *p != '<') {
-            if (*p == '>' || *p == '"' || (*p == '}' && p[1] == '}') || (*p == '[' && p[1] == '[') || (*p == ']' && p[1] == ']'))
+            if (*p == '>' || *p == '"' || *p == '{' || *p == '}' || (*p == '[' && p[1] == '[') || (*p == ']' && p[1] == ']'))
                 return -1;
             p++;
             continue;

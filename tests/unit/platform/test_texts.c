@@ -201,6 +201,8 @@ START_TEST(a_translation_adds_nothing_but_words) {
         {"msgid \"a\"\nmsgstr \"b\\\" onclick=\\\"x\"\n", "quotation mark"},
         {"msgid \"a\"\nmsgstr \"b>\"\n", "quotation mark"},
         {"msgid \"a\"\nmsgstr \"b [[c]]\"\n", "quotation mark"},
+        {"msgid \"a\"\nmsgstr \"b {\"\n", "brace"},         /* before {{x}} the page could not be read any more */
+        {"msgid \"a {{x}}\"\nmsgstr \"{{x}}}\"\n", "brace"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b\"\n", "leaves out a place"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b %d\"\n", "a place that the message has not"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b %2$s\"\n", "a place that the message has not"},
