@@ -33,14 +33,6 @@ bool cr_texts_place_at(const char *p, cr_texts_place *ret) {
     return true;
 }
 
-int cr_texts_places(const char *text) {
-    cr_texts_place place;
-    int n = 0;
-    for (const char *p = text; *p; p += cr_texts_place_at(p, &place) ? place.len : 1)
-        n += cr_texts_place_at(p, &place) && place.kind != '%';
-    return n;
-}
-
 size_t cr_texts_weight(const char *text) {
     cr_texts_place place;
     size_t n = 0;
