@@ -82,12 +82,20 @@ def fork_kernel(cmd, env, cwd):
     return None
 
 
+def numbers(version):
+    """3.9 is before 3.11, and conda's link python3.1 before both."""
+    return [int(number) for number in re.findall("[0-9]+", version)]
+
+
 def software_of(program):
-    """Versions of Python, dask and distributed in the environment of an interpreter, by names of folders; None where they cannot be found."""
-    for packages in sorted(Path(program).absolute().parent.parent.glob("lib/python3*/site-packages")):
+    """Versions of Python, dask and distributed in the environment of an interpreter, by names of folders, the latest of each as the hub takes it
+    (src/platform/runner/software.c); None where they cannot be found."""
+    folders = Path(program).absolute().parent.parent.glob("lib/python3*/site-packages")
+    for packages in sorted(folders, key=lambda folder: numbers(folder.parent.name), reverse=True):
         found = [packages.parent.name.removeprefix("python")]
         for name in ("dask", "distributed"):
-            found += [entry.name.removeprefix(f"{name}-").removesuffix(".dist-info") for entry in sorted(packages.glob(f"{name}-*.dist-info"))][:1]
+            versions = [entry.name.removeprefix(f"{name}-").removesuffix(".dist-info") for entry in packages.glob(f"{name}-[0-9]*.dist-info")]
+            found += sorted(versions, key=numbers)[-1:]
         if len(found) == 3 and all(re.fullmatch(r"[0-9.]{1,31}", version) for version in found):
             return ",".join(found)
     return None

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import running, wait_for, with_profiles
 from test_admin_command import audit, lines, run
-from test_session import server, stop
+from test_session import server, start, stop
 
 NAMES = ("ann", "ben", "cid", "dot", "eve")
 
@@ -93,6 +93,23 @@ def test_what_does_not_fit_comes_later_and_over_a_kill(room):
     assert not server(people["ben"]) and plan(platform)["state"] == "started"
     for name in ("ann", "cid", "dot"):
         stop(people[name])
+
+
+def test_who_needs_more_than_the_room_holds_nobody_up():
+    profiles = "profiles:\n- {slug: usual}\n- {slug: huge, memory: 2G, guarantee: 1G}\n"
+    with running("--room", "512M", "--guarantee", "64M", kind=with_profiles(profiles)) as p:
+        admin = p.administrator()
+        people = {name: p.add_person(admin, name) for name in ("ann", "ben", "cid")}
+        for name, person in people.items():
+            person.name = name
+        start(people["cid"])      # else the large one would start: alone
+        people["ann"].get("/hub/home")
+        assert people["ann"].api("PATCH", "/hub/api/users/ann/server", {"user_options": {"profile": "huge"}}).status == 200
+        run(p, "group-add", "class")
+        run(p, "group-join", "class", "ann", "ben")
+        run(p, "start-ahead", "--group", "class", "--hours", "1")
+        wait_for(lambda: server(people["ben"]).get("ready"), 60)
+        assert not server(people["ann"])
 
 
 def test_later_and_by_program(room):

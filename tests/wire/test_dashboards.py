@@ -212,6 +212,16 @@ def test_guests(platform, admin, ada):
     wait_for(lambda: request("GET", ada.link, headers={**NAVIGATION, "Cookie": cookie}).status == 302, 10)
     assert request("GET", entry, headers=NAVIGATION).status == 403
     assert tab.go(ada.link).status == 403
+    # By a group that a provider names, as into the server.
+    assert admin.api("POST", "/hub/api/groups/ocean").status == 201
+    assert ada.person.api("POST", "/hub/api/shares/ada/", {"group": "ocean"}).status == 200
+    assert tab.go(ada.link).status == 403
+    with contextlib.closing(sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10)) as db, db:
+        db.execute("INSERT INTO identities (id, issuer, subject, user_id, provider, shown, email, created_ms, last_ms) SELECT 1, 'https://x.test', '1', id, 'x', '', '', 0, 0 "
+                   "FROM users WHERE name = 'gil'")
+        db.execute("INSERT INTO memberships (identity_id, name) VALUES (1, 'ocean')")
+    assert is_dashboard(tab.go(ada.link))
+    assert ada.person.api("DELETE", "/hub/api/shares/ada/").status == 204
 
 
 @pytest.mark.parametrize("cookie", ["", f"{COOKIE}=", f"{COOKIE}=0", f"{COOKIE}={'0' * 64}", f"{COOKIE}=%2e"])

@@ -7,6 +7,7 @@ import os
 import pwd
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,17 @@ def test_two_kernels_share_nothing_secret(lab, kernel):
     lab.run(kernel, "kept = 'mine'")
     assert evaluate(lab, other, "'kept' in globals()") is False
     lab.api("DELETE", f"kernels/{other}")
+
+
+def test_versions_of_an_environment_by_its_folders(tmp_path):
+    """As conda lays it, with a link that is called as an old Python is; and with what an upgrade that was cut off has left. The hub finds the same."""
+    for package in ("dask-2026.8.0", "dask-2026.10.0", "dask-labextension-3000.0.0", "dask_gateway-2026.3.0", "distributed-2026.10.0"):
+        (tmp_path / f"lib/python3.11/site-packages/{package}.dist-info").mkdir(parents=True)
+    (tmp_path / "lib/python3.1").symlink_to("python3.11")
+    (tmp_path / "lib/python3.9/site-packages").mkdir(parents=True)
+    code = "import craton_start, sys; print(craton_start.software_of(sys.argv[1]))"
+    said = subprocess.run([PREFIX / "env/current/bin/python3", "-c", code, tmp_path / "bin/python3"], check=True, capture_output=True, text=True).stdout
+    assert said == "3.11,2026.10.0,2026.10.0\n"
 
 
 def test_the_gateway_is_told_of_another_environment(platform, lab):

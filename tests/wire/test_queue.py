@@ -1,4 +1,5 @@
 """Starts that wait for memory or for their turn, and starts that are cancelled: at every phase, and over kills of the hub."""
+import contextlib
 import http.client
 import json
 import os
@@ -73,6 +74,30 @@ def test_cleaning_up_waits_over_a_kill():
         assert ben.post("/hub/stop", {}, "/hub/home").status == 303
         wait_for(lambda: server(ann).get("ready"), 120)
         assert "It runs for cleaning up" in ann.get("/hub/home").text
+
+
+def test_a_stop_that_could_not_be_saved():
+    """Another program held the database when the server ended. Who then waits has a place, also over a kill."""
+    with running("--room", "512M", "--guarantee", "512M") as p:
+        admin = p.administrator()
+        ann, ben = (p.add_person(admin, name) for name in ("ann", "ben"))
+        ann.name, ben.name = "ann", "ben"
+        start(ann)
+        with contextlib.closing(sqlite3.connect(p.folder / "state/hub/hub.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for folder in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    if folder.stat().st_uid == pwd.getpwnam(p.accounts + "ann").pw_uid:
+                        os.kill(int(folder.name), signal.SIGKILL)
+            wait_for(lambda: "noting a stop" in p.log.read_text(), 30)
+            other.execute("ROLLBACK")
+        start(ben)
+        press_start(ann)
+        wait_for(lambda: "all memory for servers is in use" in message(ann), 20)
+        kill_hub(p)
+        wait_for(lambda: "all memory for servers is in use" in message(ann) and server(ben).get("ready"), 30)
+        assert ben.post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: server(ann).get("ready"), 120)
 
 
 @pytest.fixture(scope="module")

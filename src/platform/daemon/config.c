@@ -421,10 +421,15 @@ static cr_status check_acme(const cr_config *c, cr_err *err) {
         return CR_FAIL(err, CR_DENIED, "--acme needs root: whoever asks for certificates has a user id of its own");
     if (strlen(c->domain) > 180)
         return CR_FAIL(err, CR_LIMIT, "domain: too long for names of accounts below it in a certificate");
-    if (c->gateway_port && ((c->gateway_port >= c->port && c->gateway_port <= c->port + 2) || (c->acme[0] && c->gateway_port == c->acme_port)))
-        return CR_FAIL(err, CR_INVALID, "gateway-port: %d is one of the three ports from %d on, or that of acme-port", (int)c->gateway_port, (int)c->port);
     if (c->acme_port >= c->port && c->acme_port <= c->port + 2)
         return CR_FAIL(err, CR_INVALID, "acme-port: %d is one of the three ports from %d on", (int)c->acme_port, (int)c->port);
+    return CR_OK;
+}
+
+static cr_status check_gateway_port(const cr_config *c, cr_err *err) {
+    const bool is_acme = c->acme[0] && c->gateway_port == c->acme_port;
+    if (c->gateway_port && (is_acme || (c->gateway_port >= c->port && c->gateway_port <= c->port + 2)))
+        return CR_FAIL(err, CR_INVALID, "gateway-port: %d is one of the three ports from %d on, or that of acme-port", (int)c->gateway_port, (int)c->port);
     return CR_OK;
 }
 
@@ -483,6 +488,7 @@ cr_status cr_config_check(const cr_config *c, cr_err *err) {
     if (!c->tls_cert[0] != !c->tls_key[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --tls-key go together");
     CR_TRY(check_acme(c, err));
+    CR_TRY(check_gateway_port(c, err));
     CR_TRY(check_smtp(c, err));
     if (c->tls_cert[0] && c->trusted_proxies[0])
         return CR_FAIL(err, CR_INVALID, "--tls and --behind-proxy exclude each other");

@@ -509,7 +509,7 @@ static void put_api_frontend(const cr_config *c, const names *n, cr_buf *out) {
                 "    http-request set-header X-Craton-Entry api\n"
                 "    http-request del-header " CR_SOFTWARE_HEADER "\n"
                 "    http-request set-header " CR_SOFTWARE_HEADER " %[path,field(5,/)] if { path_beg " CR_GATEWAY_WITH " }\n"
-                "    http-request replace-path " CR_GATEWAY_WITH "[^/]*/(.*) " CR_GATEWAY_PATH "/\\1\n"
+                "    http-request replace-path ^" CR_GATEWAY_WITH "[^/]*/(.*) " CR_GATEWAY_PATH "/\\1\n"
                 "    http-request del-header X-Craton-At\n"
                 "    acl at path_reg ^/hub/api/at/[0-9]{1,19}(/|$)\n"
                 "    http-request set-header X-Craton-At %[path,field(5,/)] if at\n"

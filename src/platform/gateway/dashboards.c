@@ -17,11 +17,13 @@ enum {
     WAIT_MS = 3 * 1000,           /* for HAProxy to take a cookie; then the browser is sent on, and asks again when it is not there */
 };
 
-/* Somebody with whom a server of the owner's is shared, to be used: who may run programs there may see what these show anyway. Whether it is so is
- * asked when a code is made, when it is used, and as long as the cookie is there. */
-#define IS_GUEST(owner, guest) "EXISTS (SELECT 1 FROM shares h JOIN servers r ON r.id = h.server_id WHERE r.user_id = " owner " AND h.hash IS NULL AND " \
+/* Somebody with whom a server of the owner's is shared, to be used: who may run programs there may see what these show anyway; also by a group, an
+ * administrator's or one that a provider names (identity/share.c). Whether it is so is asked when a code is made, when it is used, and as long as
+ * the cookie is there. The order is that of the owner's servers: an index of hashes would lead through everybody's shares. */
+#define IS_GUEST(owner, guest) "EXISTS (SELECT 1 FROM servers r CROSS JOIN shares h ON h.server_id = r.id WHERE r.user_id = " owner " AND +h.hash IS NULL AND " \
     "EXISTS (SELECT 1 FROM json_each(h.scopes) WHERE value = 'access:servers') AND (h.user_id = " guest " OR h.group_id IN " \
-    "(SELECT group_id FROM group_members WHERE user_id = " guest ")))"
+    "(SELECT group_id FROM group_members WHERE user_id = " guest " UNION SELECT n.id FROM identities i CROSS JOIN memberships m ON " \
+    "m.identity_id = i.id CROSS JOIN groups n ON n.name = m.name WHERE i.user_id = " guest ")))"
 /* k: the key, s: the sign-in, u: who has signed in, o: the owner when that is somebody else. */
 #define KEYS "dashboard_keys k JOIN sessions s ON s.id = k.session_id JOIN users u ON u.id = s.user_id LEFT JOIN users o ON o.id = k.owner_id"
 #define MAY "u.disabled = 0 AND (k.owner_id IS NULL OR (o.disabled = 0 AND " IS_GUEST("k.owner_id", "s.user_id") "))"

@@ -90,6 +90,18 @@ static bool works(cr_hub *hub, int64_t user_id) {
 
 static void on_signed_out(cr_hub *hub) { cr_dashboards_refresh(cr_gateway_of(hub)); }
 
+/* What somebody keeps for four hours is kept for four hours. */
+static void on_clock_set(cr_hub *hub, int64_t by_ms) {
+    cr_err err = CR_ERR_INIT;
+    for (cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
+        if (!c->kept_until_ms)
+            continue;
+        c->kept_until_ms = CR_MAX(c->kept_until_ms + by_ms, (int64_t)1);
+        if (cr_cluster_rows_keep(c, &err) != CR_OK)
+            cr_log_err(CR_LOG_WARN, "moving until when a cluster is kept", &err);
+    }
+}
+
 static void add_clusters(cr_hub *hub, json_t *rows) {
     char time[32];
     for (const cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next)
@@ -118,6 +130,7 @@ const cr_hub_feature cr_gateway_feature = {
     .works = works,
     .release = cr_gateway_release,
     .signed_out = on_signed_out,
+    .clock_set = on_clock_set,
     .clusters = add_clusters,
     .stop_cluster = stop_cluster,
 };

@@ -217,4 +217,3 @@ void cr_workers_note(cr_cluster *c, const cr_beat *b) {
             cr_worker_stop(w, CR_CLUSTER_GRACE_MS);
     }
 }
-

@@ -102,9 +102,9 @@ static cr_status read_keyword(reader *r, const char *s, const char *end, cr_err 
     int at = keyword(s, end, &s);
     if (at < 0)
         return CR_FAIL(err, CR_FORMAT, "line %d: neither a comment nor msgctxt, msgid, msgid_plural or msgstr", r->line);
-    if (at == CONTEXT || (at == ID && r->has_id))
+    if (r->has_id && (at == CONTEXT || at == ID))
         CR_TRY(give(r, err));
-    bool right = at == CONTEXT ? true : at == ID ? r->e.n == 0 : at == PLURAL ? r->has_id && r->e.n == 0 && r->texts[PLURAL].len == 0
+    bool right = at == CONTEXT ? r->texts[CONTEXT].len == 0 : at == ID ? r->e.n == 0 : at == PLURAL ? r->has_id && r->e.n == 0 && r->texts[PLURAL].len == 0
                  : r->has_id && at - FORMS == r->e.n;
     if (!right)
         return CR_FAIL(err, CR_FORMAT, "line %d: this does not follow what stands before it", r->line);

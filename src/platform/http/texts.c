@@ -13,7 +13,7 @@
 enum { PATTERNS_MAX = 4096, DEPTH_MAX = 3, LOOKS_MAX = 64 };
 
 typedef struct message {
-    char *id;
+    char *id, *plural;        /* plural: "" when there is none */
     char *forms[CR_PO_FORMS_MAX];
     int n;
     bool c_format;
@@ -69,6 +69,7 @@ static void message_free(message *m) {
     if (!m)
         return;
     free(m->id);
+    free(m->plural);
     for (int i = 0; i < CR_PO_FORMS_MAX; i++)
         free(m->forms[i]);
     free(m);
@@ -158,7 +159,7 @@ static cr_status add_message(cr_texts *t, const cr_po_entry *e, cr_err *err) {
     if (m)
         return fill(m, e, err);
     m = calloc(1, sizeof *m);
-    cr_status status = m && (m->id = strdup(e->id)) ? fill(m, e, err) : CR_FAIL(err, CR_MEMORY, "no memory for texts");
+    cr_status status = m && (m->id = strdup(e->id)) && (m->plural = strdup(e->plural)) ? fill(m, e, err) : CR_FAIL(err, CR_MEMORY, "no memory for texts");
     if (status == CR_OK)
         status = cr_map_set(&t->by_id, e->id, m, err);
     if (status != CR_OK) {
@@ -172,23 +173,29 @@ static cr_status add_message(cr_texts *t, const cr_po_entry *e, cr_err *err) {
     return CR_OK;
 }
 
-static cr_status on_entry(void *user, const cr_po_entry *e, cr_err *err) {
+/* What kind of message it is, and what its plural, says the hub and not the file: a translation is compared with that. */
+static cr_status on_entry(void *user, const cr_po_entry *given, cr_err *err) {
     adding *a = user;
+    cr_po_entry e = *given;
     char why[300];
-    if (!e->id[0])
-        return e->context[0] || a->ids_only ? CR_OK : read_header(a->t, e->form[0], err);
+    if (!e.id[0])
+        return e.context[0] || a->ids_only ? CR_OK : read_header(a->t, e.form[0], err);
     if (a->ids_only)
-        return add_message(a->t, e, err);
-    if (!cr_po_is_translated(e))
+        return add_message(a->t, &e, err);
+    if (!cr_po_is_translated(&e))
         return CR_OK;
-    if (a->known && !cr_map_get(&a->known->by_id, e->id))
-        tell(a, e->line, "this hub has no such text");
-    else if (e->plural[0] && e->n != a->t->n_forms)
-        tell(a, e->line, "it has not as many forms as the header says");
-    else if (!cr_texts_entry_fits(e, why, sizeof why))
-        tell(a, e->line, why);
+    const message *m = a->known ? cr_map_get(&a->known->by_id, e.id) : NULL;
+    e.c_format = m ? m->c_format : e.c_format;
+    if (a->known && !m)
+        tell(a, e.line, "this hub has no such text");
+    else if (m && strcmp(m->plural, e.plural) != 0)
+        tell(a, e.line, "this text has another plural, or none");
+    else if (e.plural[0] && e.n != a->t->n_forms)
+        tell(a, e.line, "it has not as many forms as the header says");
+    else if (!cr_texts_entry_fits(&e, why, sizeof why))
+        tell(a, e.line, why);
     else
-        return add_message(a->t, e, err);
+        return add_message(a->t, &e, err);
     return CR_OK;
 }
 
@@ -200,17 +207,15 @@ static int heaviest_first(const void *x, const void *y) {
 static cr_status add(adding *a, const char *po, size_t n, cr_err *err) {
     cr_texts *t = a->t;
     cr_status status = cr_po_read(po, n, on_entry, a, err);
-    if (status != CR_OK) {
+    if (status != CR_OK)
         cr_err_context(err, "%s", a->file);
-        return status;
-    }
     if (t->n_patterns)
         qsort(t->patterns, t->n_patterns, sizeof *t->patterns, heaviest_first);
     const char *number = cr_texts_get(t, CR_TEXTS_NUMBER);
     snprintf(t->comma, sizeof t->comma, "%.*s", (int)(sizeof t->comma - 1), number[0] == '1' && number[strlen(number) - 1] == '5' ? number + 1 : ".5");
     t->comma[strlen(t->comma) - 1] = 0;
-    t->day = cr_texts_get(t, CR_TEXTS_DAY);
-    return CR_OK;
+    t->day = cr_texts_get(t, CR_TEXTS_DAY);      /* also after a failure: the one of before may be gone */
+    return status;
 }
 
 cr_status cr_texts_add(cr_texts *t, const char *file, const char *po, size_t n, const cr_texts *known, cr_texts_problem problem, void *user, cr_err *err) {

@@ -31,7 +31,8 @@ cr_status cr_texts_new(const char *language, cr_texts **ret_texts, cr_err *err) 
 void cr_texts_free(cr_texts *texts);
 /* Told of each message that is left out: "FILE:LINE: why". */
 typedef void (*cr_texts_problem)(void *user, const char *what);
-/* A catalogue. CR_FORMAT, CR_LIMIT: nothing of it is used. known: messages that are none of its ids are problems; NULL: all are taken. */
+/* A catalogue. CR_FORMAT, CR_LIMIT: nothing of it is used. known: messages that are none of its ids are problems, and what kind each is (c-format, its
+ * plural) is asked there; NULL: all are taken, as the file says. */
 cr_status cr_texts_add(cr_texts *texts, const char *file, const char *po, size_t n, const cr_texts *known, cr_texts_problem problem, void *user,
                        cr_err *err) CR_MUST_USE;
 /* The same for a catalogue without translations, whose ids are then known. */

@@ -33,14 +33,6 @@ bool cr_texts_place_at(const char *p, cr_texts_place *ret) {
     return true;
 }
 
-int cr_texts_places(const char *text) {
-    cr_texts_place place;
-    int n = 0;
-    for (const char *p = text; *p; p += cr_texts_place_at(p, &place) ? place.len : 1)
-        n += cr_texts_place_at(p, &place) && place.kind != '%';
-    return n;
-}
-
 size_t cr_texts_weight(const char *text) {
     cr_texts_place place;
     size_t n = 0;
@@ -155,13 +147,13 @@ typedef struct tag {
     bool used;
 } tag;
 
-/* What is no text: {{tags}}, <markup>. -1: too much, or one without end. */
+/* What is no text: {{tags}}, <markup>. -1: too much, or one without end; or a sign that could become one beside what stands around the message. */
 static int read_tags(const char *text, tag tags[TAGS_MAX]) {
     int n = 0;
     for (const char *p = text; *p;) {
         bool braces = p[0] == '{' && p[1] == '{';
         if (!braces && *p != '<') {
-            if (*p == '>' || *p == '"' || (*p == '}' && p[1] == '}') || (*p == '[' && p[1] == '[') || (*p == ']' && p[1] == ']'))
+            if (*p == '>' || *p == '"' || *p == '{' || *p == '}' || (*p == '[' && p[1] == '[') || (*p == ']' && p[1] == ']'))
                 return -1;
             p++;
             continue;
@@ -236,12 +228,20 @@ static bool words_fit(const char *id, const char *text, char *why, size_t size) 
     return true;
 }
 
+/* {hub} and not {{hub}}, which is a piece of a page. */
+static bool is_of_mail(const char *id) {
+    for (const char *p = id; (p = strstr(p, "{hub}")); p++)
+        if (p == id || p[-1] != '{')
+            return true;
+    return false;
+}
+
 bool cr_texts_entry_fits(const cr_po_entry *e, char *why, size_t size) {
     for (int i = 0; i < e->n; i++) {
         const char *id = e->plural[0] ? e->plural : e->id;
         if (strchr(e->form[i], '|') && e->plural[0] && !e->c_format)
             return say_why(why, size, "a form of a plural cannot have this sign", "|", 1);
-        bool mail = !e->c_format && strstr(id, "{hub}");
+        bool mail = !e->c_format && is_of_mail(id);
         if (e->c_format ? !places_fit(id, e->form[i], e->plural[0], why, size) : mail ? !words_fit(id, e->form[i], why, size)
                         : !tags_fit(id, e->form[i], e->plural[0], why, size))
             return false;

@@ -18,7 +18,6 @@ typedef struct cr_texts_place {
 } cr_texts_place;
 /* Does a place begin here? */
 bool cr_texts_place_at(const char *p, cr_texts_place *ret_place);
-int cr_texts_places(const char *text);        /* without those for the sign itself */
 size_t cr_texts_weight(const char *text);     /* bytes outside of places */
 
 typedef struct cr_texts_value {

@@ -183,8 +183,8 @@ static bool start(cr_hub *hub, const one *o) {
     cr_runner_start now = {0};
     s->cleaning = false;
     cr_status status = cr_choice_for_start(s, &now, &err);      /* what it will take, and not what its last start took */
-    if (status == CR_OK && !cr_lab_queue_admits(s))
-        return false;
+    if (status == CR_OK && !cr_lab_queue_admits(s))      /* what is larger than all the room starts alone, and nobody waits for that */
+        return hub->config->room_bytes && cr_lab_guarantee(s) > hub->config->room_bytes;
     if (status == CR_OK)
         status = cr_lab_start(s, &err);
     if (status == CR_OK) {

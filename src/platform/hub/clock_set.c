@@ -51,4 +51,6 @@ void cr_clock_look(cr_hub *hub) {
         status = cr_db_end(hub->db, move_rows(hub, by_ms, &err), &err);
     if (status != CR_OK)
         cr_log_err(CR_LOG_WARN, "moving times in the database", &err);
+    if (hub->feature)
+        hub->feature->clock_set(hub, by_ms);
 }

@@ -3,7 +3,7 @@
  * Deadlines run on the monotonic clock and do not notice. What is measured from records in wall time would: after a step forward every server
  * looks unused for hours and all would be stopped at once, after a step back none would for as long. So when wall time has moved against
  * monotonic time by more than CR_CLOCK_STEP_MS, the times of what goes on move along, in memory and in the database: of servers that run or wait,
- * removals, mails. What others were told as a date (ends of sessions, tokens, links, announcements) stays that date.
+ * clusters that are kept, removals, mails. What others were told as a date (ends of sessions, tokens, links, announcements) stays that date.
  *
  * Threads: the hub's loop.
  */

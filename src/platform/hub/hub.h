@@ -48,6 +48,7 @@ typedef struct cr_hub_feature {
     /* Ends what runs for the person. false: something still does; cr_people_continue_removals() follows when it has ended. */
     bool (*release)(struct cr_hub *hub, int64_t user_id);
     void (*signed_out)(struct cr_hub *hub);                  /* a session or a share has ended: what it opened is closed */
+    void (*clock_set)(struct cr_hub *hub, int64_t by_ms);    /* see clock_set.h */
 } cr_hub_feature;
 
 typedef struct cr_hub {

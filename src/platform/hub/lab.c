@@ -445,7 +445,6 @@ void cr_labs_event(void *user, const cr_runner_event *e) {
     }
 }
 
-
 void cr_lab_note_activity(cr_lab *s, int64_t wall_ms) {
     if (wall_ms > s->last_activity_ms) {
         s->last_activity_ms = wall_ms;

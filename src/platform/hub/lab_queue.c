@@ -136,7 +136,10 @@ static void tell_places(cr_hub *hub) {
 
 cr_status cr_lab_queue_add(cr_lab *s, cr_err *err) {
     int64_t now = cr_wall_ms();
-    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ?, "
+    /* Else its row went on saying that it runs, and whoever reads that looks for the server and not for its place. */
+    if (s->unsaved)
+        cr_labs_write_stops(s->hub);
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET running = 0, waiting_ms = ?, stop_reason = NULL, stop_text = NULL, memory_bytes = ?, cpu_milli = ?, guarantee_bytes = ?, "
                      "cleaning = ? WHERE id = ?",
                      "iiiiii", now, (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->guarantee_bytes, (int64_t)s->cleaning, s->id));
     s->stop_reason[0] = s->stop_text[0] = 0;

@@ -466,7 +466,7 @@ static void decide(job *j) {
         fail_err(j, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, N_("membership missing"), "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
     cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, N_("membership missing"));
     cr_refused_page(j->req, p, &who);
     job_free(j);

@@ -48,7 +48,7 @@ static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
     return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
-                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, N_("running"), others || (has && s->state != CR_LAB_STOPPED),
+                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", others || (has && s->state != CR_LAB_STOPPED),
                      "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
                      "remove_problem", removal.problem, "address", address);
 }

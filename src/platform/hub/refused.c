@@ -58,8 +58,8 @@ static const char *explain(const cr_provider *p, const cr_oidc_who *who, char *b
         return N_("No group at all was received for you. Either you are a member of none, or your application still waits for approval.");
     if (who->n_groups == 0)
         return N_("You are a member of no group yet. If you have applied, your application still waits for approval.");
-    return "You are a member of other groups only. If you have applied for this one, your application still waits for approval; it may also have gone to "
-           "another group by mistake.";
+    return N_("You are a member of other groups only. If you have applied for this one, your application still waits for approval; it may also have gone to "
+              "another group by mistake.");
 }
 
 void cr_refused_page(cr_request *req, const cr_provider *p, const cr_oidc_who *who) {

@@ -152,9 +152,10 @@ static void add_base64(cr_buf *out, const char *s, size_t n) {
     }
 }
 
-/* One line; another one from a catalogue would be a header of its own. As encoded words of at most 75 bytes, none of which cuts a letter. */
+/* One line; another one from a catalogue would be a header of its own. As encoded words, none of which cuts a letter, in lines of at most 76 bytes, the
+ * first with the name of the field. */
 static void add_subject(const cr_mail_words *w, const char *subject, cr_buf *out) {
-    enum { PIECE = 42 };
+    enum { PIECE = 39 };
     cr_auto_buf cr_buf line;
     cr_buf_init(&line, 2 * CR_MAIL_URL_MAX);
     expand(w, subject, &line);

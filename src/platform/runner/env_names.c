@@ -13,6 +13,7 @@ static const struct {
 } table[] = {
     /* who it is, and where programs are looked for */
     {"PATH", NOBODY}, {"HOME", NOBODY}, {"USER", NOBODY}, {"LOGNAME", NOBODY}, {"SHELL", NOBODY}, {"VIRTUAL_ENV", NOBODY},
+    {"CONDA_PREFIX", NOBODY},
     /* where the loader, the C library and shells take code from */
     {"LD_*", NOBODY}, {"GCONV_*", NOBODY}, {"LOCPATH", NOBODY}, {"GLIBC_TUNABLES", NOBODY}, {"BASH_ENV", NOBODY}, {"BASH_FUNC_*", NOBODY},
     {"ENV", NOBODY}, {"IFS", NOBODY},

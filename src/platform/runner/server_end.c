@@ -52,8 +52,10 @@ static void explain(cr_server *v) {
     case CR_STOP_EXITED:
         if (v->r.detail == 0)
             snprintf(t, n, N_("The %s ended by itself."), noun_of(v));
+        else if (words[0])
+            snprintf(t, n, N_("The %s ended with exit code %d: %s"), noun_of(v), (int)v->r.detail, words);
         else
-            snprintf(t, n, N_("The %s ended with exit code %d%s%s"), noun_of(v), (int)v->r.detail, words[0] ? ": " : ".", words);
+            snprintf(t, n, N_("The %s ended with exit code %d."), noun_of(v), (int)v->r.detail);
         break;
     case CR_STOP_SIGNAL:
         snprintf(t, n, N_("The %s was ended by signal %d (%s)."), noun_of(v), (int)v->r.detail, strsignal((int)v->r.detail));

@@ -147,13 +147,26 @@ static cr_status check_hub(const char *prefix, const char *python, cr_err *err) 
     return check_program(prefix, "jupyterhub-singleuser", "", err);
 }
 
+/* Where programs and modules lie: who may add one runs it as the person. Modules are missing where there is no package, which is said later. */
+static cr_status check_contents(const char *prefix, const char *python, cr_err *err) {
+    char path[PATH_MAX + 64];
+    snprintf(path, sizeof path, "%s/bin", prefix);
+    CR_TRY(check_way(path, 0, err));
+    snprintf(path, sizeof path, "%s/lib/python%s", prefix, python);
+    CR_TRY(check_way(path, 0, err));
+    strcat(path, "/site-packages");
+    return access(path, F_OK) == 0 ? check_way(path, 0, err) : CR_OK;
+}
+
 static cr_status look_at(const cr_software *w, char *prefix, char python[CR_VERSION_MAX], cr_err *err) {
     CR_TRY(check_way(w->prefix, 0, err));
     if (!realpath(w->prefix, prefix))
         return CR_FAIL_ERRNO(err, "cannot look at %s", w->prefix);
     CR_TRY(check_program(prefix, "python3", ": it is neither a venv nor a conda environment", err));
     cr_software_python(prefix, python);
-    return python[0] ? CR_OK : CR_FAIL(err, CR_NO_FILE, "there is no %s/lib/python3...", prefix);
+    if (!python[0])
+        return CR_FAIL(err, CR_NO_FILE, "there is no %s/lib/python3...", prefix);
+    return check_contents(prefix, python, err);
 }
 
 static cr_status say_which(const cr_software *w, cr_status status, cr_err *err) {

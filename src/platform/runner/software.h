@@ -1,8 +1,8 @@
 /* software.h - software environments of the operator's (profile.h): can they be used, what is in them, and the kernel that is made for one.
  *
  * The helper runs nothing of an environment to learn about it: it looks at names of folders. What it starts from one runs as the person.
- * All that leads to the programs must be root's (without root: one's own) and writable by nobody else: otherwise whoever may write
- * there would run programs as everybody who chooses the profile.
+ * All that leads to the programs, and the folders of programs and modules, must be root's (without root: one's own) and writable by nobody else:
+ * otherwise whoever may write there would run programs as everybody who chooses the profile. What lies in these folders is not looked at one by one.
  *
  * Files and folders only; any thread. Paths have PATH_MAX bytes.
  */

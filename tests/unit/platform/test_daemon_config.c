@@ -94,6 +94,20 @@ START_TEST(file_mistakes_name_file_and_line) {
 }
 END_TEST
 
+START_TEST(the_port_of_schedulers_is_its_own) {
+    static const char *const taken[] = {"9000", "9001", "9002"};
+    cr_config c;
+    write_config("port = 9000\n", 0600);
+    for (size_t i = 0; i < CR_ARRAY_LEN(taken); i++) {
+        cr_err err = CR_ERR_INIT;
+        ck_assert_fails(load(&c, &err, "--gateway-port", taken[i], NULL, NULL), CR_INVALID);
+        ck_assert_msg(strstr(err.message, "one of the three ports from 9000 on"), "%s", err.message);
+    }
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(load(&c, &err, "--gateway-port", "9003", NULL, NULL));
+}
+END_TEST
+
 START_TEST(file_that_others_can_write_is_refused) {
     cr_err err = CR_ERR_INIT;
     cr_config c;
@@ -314,6 +328,7 @@ static Suite *suite(void) {
     tcase_add_test(files, argv_wins_over_file_over_default);
     tcase_add_test(files, room_is_made_from_memory_and_machine);
     tcase_add_test(files, file_mistakes_name_file_and_line);
+    tcase_add_test(files, the_port_of_schedulers_is_its_own);
     tcase_add_test(files, file_that_others_can_write_is_refused);
     tcase_add_test(values, values_are_checked);
     tcase_add_test(values, a_public_address_needs_tls_and_a_domain);

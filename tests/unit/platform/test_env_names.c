@@ -1,6 +1,10 @@
 /* Who may set which environment variable: the table, and that what is set at the start of a process keeps to it. */
 #include "../check_main.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "base/text.h"
 #include "platform/runner/env_names.h"
 #include "platform/runner/launch.h"
@@ -18,7 +22,7 @@ START_TEST(each_name_has_its_givers) {
         bool by_operator, by_person;
     } rows[] = {
         {"OMP_NUM_THREADS", true, true}, {"PATHS", true, true}, {"LD", true, true}, {"path", true, true}, {"GDAL_CACHEMAX", true, true},
-        {"PATH", false, false}, {"LD_PRELOAD", false, false}, {"LD_", false, false}, {"LOCPATH", false, false}, {"GCONV_PATH", false, false},
+        {"PATH", false, false}, {"VIRTUAL_ENV", false, false}, {"CONDA_PREFIX", false, false}, {"LD_PRELOAD", false, false}, {"LD_", false, false}, {"LOCPATH", false, false}, {"GCONV_PATH", false, false},
         {"GLIBC_TUNABLES", false, false}, {"BASH_FUNC_x", false, false}, {"PYTHONPATH", false, false}, {"PYTHONSTARTUP", false, false},
         {"MEM_LIMIT", false, false}, {"MEM_GUARANTEE", false, false}, {"CPU_LIMIT", false, false}, {"CPU_GUARANTEE", false, false},
         {"CRATON_SERVER", false, false}, {"JUPYTERHUB_USER", false, false}, {"DASK_GATEWAY_CLUSTER_NAME", false, false},
@@ -93,6 +97,20 @@ START_TEST(what_the_platform_sets_is_kept) {
     nothing_is_said_twice(&l, CR_ENV_PERSON, defaults);
     start.dask.role = CR_ROLE_WORKER;
     nothing_is_said_twice(&l, CR_ENV_PERSON, defaults);
+    /* From an environment of conda, and with a kernel of another one. */
+    static const cr_software geo = {"geo", "Geo", "/envs/geo", false};
+    char conda[] = "/tmp/craton-conda-XXXXXX", meta[64];
+    ck_assert_ptr_nonnull(mkdtemp(conda));
+    snprintf(meta, sizeof meta, "%s/conda-meta", conda);
+    ck_assert_int_eq(mkdir(meta, 0755), 0);
+    l.environment = conda;
+    l.software = "labs";
+    nothing_is_said_twice(&l, CR_ENV_PERSON, defaults);
+    start.dask.role = 0;
+    l.kernel = &geo;
+    l.jupyter_path = "/run/software/geo";
+    nothing_is_said_twice(&l, CR_ENV_OPERATOR, passed_on);
+    ck_assert(rmdir(meta) == 0 && rmdir(conda) == 0);
 }
 END_TEST
 

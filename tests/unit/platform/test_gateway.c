@@ -3,13 +3,17 @@
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/clock.h"
+#include "platform/db/schema.h"
 #include "platform/gateway/basic.h"
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/dashboards.h"
+#include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
 #include "platform/gateway/versions.h"
+#include "platform/hub/clock_set.h"
 #include "platform/runner/protocol.h"
 
 #define good(call) ck_assert_int_eq((call), CR_OK)
@@ -375,6 +379,32 @@ START_TEST(when_a_cluster_without_work_ends) {
 }
 END_TEST
 
+START_TEST(what_is_kept_moves_with_the_clock) {
+    cr_config k = config();
+    cr_hub *hub = calloc(1, sizeof *hub);
+    cr_gateway g = {.hub = hub};
+    cr_cluster never = {.gateway = &g, .id = 2}, c = {.gateway = &g, .id = 1, .next = &never, .kept_until_ms = cr_wall_ms() + 3600000};
+    cr_err err = CR_ERR_INIT;
+    char dir[] = "/tmp/craton-test-gateway-XXXXXX", path[64], command[128];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/db", dir);
+    k.gateway_idle_s = 100;
+    g.clusters = &c;
+    hub->config = &k;
+    hub->feature = &cr_gateway_feature;
+    hub->feature_state = &g;
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &hub->db, &err));
+    hub->clock_ahead_ms = cr_wall_ms() - cr_now_ms() - 5 * 3600000;      /* as it stood before it was set forward */
+    cr_clock_look(hub);
+    ck_assert(cr_cluster_idle_left_ms(&c, 1000000) > 21000000 && cr_cluster_idle_left_ms(&c, 1000000) <= 21600000);
+    ck_assert_int_eq(never.kept_until_ms, 0);
+    cr_db_close(hub->db);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    ck_assert_int_eq(system(command), 0);
+    free(hub);
+}
+END_TEST
+
 START_TEST(limits_of_a_group_are_shared) {
     cr_config k = config();
     cr_hub *hub = calloc(1, sizeof *hub);
@@ -582,6 +612,7 @@ static Suite *suite(void) {
     tcase_add_test(t, limits_of_one_person);
     tcase_add_test(t, limits_of_one_cluster);
     tcase_add_test(t, when_a_cluster_without_work_ends);
+    tcase_add_test(t, what_is_kept_moves_with_the_clock);
     tcase_add_test(t, limits_of_a_group_are_shared);
     tcase_add_test(t, a_wrong_limit_of_a_group_is_refused);
     tcase_add_test(t, who_is_going_takes_a_place);

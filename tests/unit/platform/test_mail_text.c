@@ -103,6 +103,11 @@ START_TEST(in_another_language) {
         ck_assert((unsigned char)*p < 0x7F);
     ck_assert(strstr(out.data, "\r\nSubject: =?UTF-8?B?UHLDvGZ1bmcgZsO8ciBodHRwczovL2h1Yi"));
     ck_assert(!strstr(out.data, "\nBcc") && strstr(out.data, "?=\r\n =?UTF-8?B?"));
+    /* RFC 2047 2: lines with encoded words have 76 bytes at most. */
+    for (const char *line = out.data, *end; (end = strstr(line, "\r\n")); line = end + 2) {
+        const char *word = strstr(line, "=?");
+        ck_assert(!word || word > end || end - line <= 76);
+    }
     /* The body's braces do not fit their message, so it is the English one. */
     ck_assert(strstr(out.data, "Content-Language: de\r\nContent-Type: text/plain; charset=us-ascii\r\n") && strstr(out.data, "\r\n\r\nHello,\r\n"));
     cr_texts_free(t);

@@ -109,9 +109,9 @@ START_TEST(what_it_must_have) {
 }
 END_TEST
 
-/* Whatever leads to the programs: the folder, one above the interpreter, the interpreter behind its link, a link to the whole. */
+/* Whatever leads to the programs: the folder, one above the interpreter, the interpreter behind its link, a link to the whole; and where modules lie. */
 START_TEST(who_may_write) {
-    static const char *const parts[] = {"env", "env/bin", "base", "base/python3.11", ""};
+    static const char *const parts[] = {"env", "env/bin", "base", "base/python3.11", "", "env/lib", "env/lib/python3.11", "env/lib/python3.11/site-packages"};
     char prefix[PATH_MAX];
     for (size_t i = 0; i < CR_ARRAY_LEN(parts); i++) {
         ck_assert_int_eq(chmod(at("%s", parts[i]), 0757), 0);
@@ -128,6 +128,13 @@ START_TEST(who_may_write) {
         ck_assert_msg(open_as(false, prefix) == CR_DENIED, "taken: %s", parts[i]);
         ck_assert_int_eq(chmod(at("%s", parts[i]), 0755), 0);
         ck_assert_int_eq(chown(at("%s", parts[i]), 0, 0), 0);
+    }
+    /* Nor is it enough there that nobody can exchange what others have made, as in /tmp. */
+    static const char *const folders[] = {"env/bin", "env/lib/python3.11/site-packages"};
+    for (size_t i = 0; i < CR_ARRAY_LEN(folders); i++) {
+        ck_assert_int_eq(chmod(at("%s", folders[i]), 01777), 0);
+        ck_assert_msg(open_as(false, prefix) == CR_DENIED, "taken: %s", folders[i]);
+        ck_assert_int_eq(chmod(at("%s", folders[i]), 0755), 0);
     }
     ck_assert_int_eq(rename(at("env"), at("env-2")), 0);
     ck_assert_int_eq(symlink("env-2", at("env")), 0);

@@ -6,6 +6,7 @@
 #include "platform/http/plural.h"
 #include "platform/http/po.h"
 #include "platform/http/template.h"
+#include "platform/http/texts_fit.h"
 #include "platform/hub/languages.h"
 
 #define HEADER(forms) "msgid \"\"\nmsgstr \"\"\n\"Language: xx\\n\"\n\"Plural-Forms: " forms "\\n\"\n\n"
@@ -37,11 +38,12 @@ static void check_said(const cr_texts *t, const char *english, const char *want)
 
 START_TEST(a_catalogue_as_tools_write_it) {
     cr_texts *t = texts_of(TWO "# a translator\n#. for\n#: src/a.c:1\n#, c-format\nmsgid \"%s\\n\"\n\"runs\"\nmsgstr \"läuft: \"\n\"%s\\t\\\"\\\\\"\n\n"
-                           "#, fuzzy\nmsgid \"old\"\nmsgstr \"alt\"\n\n#~ msgid \"gone\"\n#~ msgstr \"weg\"\n\nmsgid \"empty\"\nmsgstr \"\"\n\n"
+                           "#, fuzzy\nmsgid \"old\"\nmsgstr \"alt\"\n\n#, fuzzy\nmsgctxt \"menu\"\nmsgid \"guess\"\nmsgstr \"Ahnung\"\n\n#~ msgid \"gone\"\n#~ msgstr \"weg\"\n\nmsgid \"empty\"\nmsgstr \"\"\n\n"
                            "msgid \"one\"\nmsgid_plural \"many\"\nmsgstr[0] \"eins\"\nmsgstr[1] \"viele\"\n");
     ck_assert_str_eq(problems, "");
     check_said(t, "una\nruns", "läuft: una\t\"\\");
     ck_assert_str_eq(cr_texts_get(t, "old"), "old");
+    ck_assert_str_eq(cr_texts_get(t, "guess"), "guess");
     ck_assert_str_eq(cr_texts_get(t, "gone"), "gone");
     ck_assert_str_eq(cr_texts_get(t, "empty"), "empty");
     ck_assert_str_eq(cr_texts_form(t, "one", 1), "viele");
@@ -57,6 +59,7 @@ START_TEST(what_is_wrong_in_a_file_is_said_with_its_line) {
         {"msgid \"a\"\nmsgstr \"\\x\"\n", "line 2: only"},
         {"msgid \"a\"\nmsgstr \"b\" c\n", "line 2: something stands behind"},
         {"msgstr \"b\"\n", "line 1: this does not follow"},
+        {"msgctxt \"a\"\nmsgctxt \"b\"\n", "line 2: this does not follow"},
         {"msgid \"a\"\nmsgstr[1] \"b\"\n", "line 2: this does not follow"},
         {"msgid \"a\"\nmsgstr[9] \"b\"\n", "line 2: neither"},
         {"\"b\"\n", "line 1: a text without a keyword"},
@@ -191,12 +194,15 @@ START_TEST(a_translation_adds_nothing_but_words) {
         {"msgid \"a {{x}}\"\nmsgstr \"{{x}} {{x}}\"\n", "no such tag"},
         {"msgid \"a {{x}}\"\nmsgstr \"{{csrf}} {{x}}\"\n", "no such tag"},
         {"msgid \"a\"\nmsgstr \"<script>\"\n", "no such tag"},
+        {"msgid \"at {{hub}}\"\nmsgstr \"{{hub}}<script>\"\n", "no such tag"},      /* no mail */
         {"msgid \"a <b>c</b>\"\nmsgstr \"<b>c</b> <img src=x>\"\n", "no such tag"},
         {"msgid \"a <b>c</b>\"\nmsgstr \"</b>c<b>\"\n", "order"},
         {"msgid \"{{#x}}a{{/x}} {{^y}}b{{/y}}\"\nmsgstr \"{{#x}}a{{^y}}{{/x}}b{{/y}}\"\n", "order"},
         {"msgid \"a\"\nmsgstr \"b\\\" onclick=\\\"x\"\n", "quotation mark"},
         {"msgid \"a\"\nmsgstr \"b>\"\n", "quotation mark"},
         {"msgid \"a\"\nmsgstr \"b [[c]]\"\n", "quotation mark"},
+        {"msgid \"a\"\nmsgstr \"b {\"\n", "brace"},         /* before {{x}} the page could not be read any more */
+        {"msgid \"a {{x}}\"\nmsgstr \"{{x}}}\"\n", "brace"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b\"\n", "leaves out a place"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b %d\"\n", "a place that the message has not"},
         {"#, c-format\nmsgid \"a %s\"\nmsgstr \"b %2$s\"\n", "a place that the message has not"},
@@ -218,6 +224,36 @@ START_TEST(a_translation_adds_nothing_but_words) {
                            "msgid \"Hello{name}, {hub}, {link}\"\nmsgstr \"\\\"Guten Tag\\\" {link}\"\n");
     ck_assert_str_eq(problems, "");      /* a form may be without its number, a mail without names, and mails have quotation marks */
     cr_texts_free(t);
+}
+END_TEST
+
+/* A flag or a plural of its own would have it compared with something else than the message. */
+START_TEST(the_hub_says_what_a_message_is) {
+    static const char ids[] = "msgid \"Sign in\"\nmsgstr \"\"\n\n#, c-format\nmsgid \"%s runs\"\nmsgstr \"\"\n\n"
+                              "msgid \"one {{n}}\"\nmsgid_plural \"many {{n}}\"\nmsgstr[0] \"\"\nmsgstr[1] \"\"\n";
+    static const struct { const char *entry, *says; } bad[] = {
+        {"#, c-format\nmsgid \"Sign in\"\nmsgstr \"<script>\"\n", "no such tag"},
+        {"msgid \"Sign in\"\nmsgid_plural \"<script>\"\nmsgstr[0] \"<script>\"\nmsgstr[1] \"<script>\"\n", "another plural"},
+        {"msgid \"one {{n}}\"\nmsgid_plural \"many {{csrf}}\"\nmsgstr[0] \"{{csrf}}\"\nmsgstr[1] \"{{csrf}}\"\n", "another plural"},
+        {"msgid \"%s runs\"\nmsgstr \"läuft\"\n", "leaves out a place"},
+    };
+    cr_texts *known, *t;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_texts_new("en", &known, &err));
+    ck_assert_ok(cr_texts_add_ids(known, "ids.pot", ids, sizeof ids - 1, &err));
+    for (size_t i = 0; i < CR_ARRAY_LEN(bad); i++) {
+        char po[1000];
+        problems[0] = 0;
+        snprintf(po, sizeof po, "%s%s\nmsgid \"Sign in\"\nmsgstr \"Anmelden\"\n\nmsgid \"%%s runs\"\nmsgstr \"%%s läuft\"\n", TWO, bad[i].entry);
+        ck_assert_ok(cr_texts_new("xx", &t, &err));
+        ck_assert_ok(cr_texts_add(t, "xx.po", po, strlen(po), known, note, NULL, &err));
+        ck_assert_msg(strstr(problems, bad[i].says), "%s: %s", bad[i].entry, problems);
+        ck_assert_str_eq(cr_texts_get(t, "Sign in"), "Anmelden");
+        ck_assert_str_eq(cr_texts_get(t, "one {{n}}"), "one {{n}}");
+        check_said(t, "una runs", "una läuft");      /* its flag has been lost on the way, and that changes nothing */
+        cr_texts_free(t);
+    }
+    cr_texts_free(known);
 }
 END_TEST
 
@@ -256,6 +292,27 @@ END_TEST
 
 static const char *root(void) { return getenv("CRATON_SOURCE") ? getenv("CRATON_SOURCE") : "."; }
 
+/* Each sentence, with something in its places, is one that is recognised. */
+static cr_status is_recognised(void *user, const cr_po_entry *e, cr_err *err) {
+    cr_auto_buf cr_buf sentence, said;
+    cr_texts_place place;
+    cr_buf_init(&sentence, CR_PO_TEXT_MAX);
+    cr_buf_init(&said, 4 * CR_PO_TEXT_MAX);
+    for (const char *p = e->id; e->c_format && *p;) {
+        bool is = cr_texts_place_at(p, &place);
+        if (is)
+            cr_buf_adds(&sentence, place.kind == 's' ? "Zq" : place.kind == 'd' ? "7" : place.kind == 'f' ? "1.5" : "%");
+        else
+            cr_buf_addc(&sentence, *p);
+        p += is ? place.len : 1;
+    }
+    if (!e->c_format || strcmp(e->id, e->form[0]) == 0)
+        return CR_OK;
+    cr_texts_say(user, cr_buf_str(&sentence), &said);
+    ck_assert_msg(strcmp(cr_buf_str(&sentence), cr_buf_str(&said)) != 0, "stays English: %s", e->id);
+    return CR_OK;
+}
+
 START_TEST(what_is_shipped_fits_its_messages) {
     static cr_languages all;
     char path[1200];
@@ -273,6 +330,7 @@ START_TEST(what_is_shipped_fits_its_messages) {
         ck_assert_ok(cr_file_read(path, &po, &err));
         ck_assert_ok(cr_texts_new(all.at[i].code, &again, &err));
         ck_assert_ok(cr_texts_add(again, path, po.data, po.len, NULL, note, NULL, &err));
+        ck_assert_ok(cr_po_read(po.data, po.len, is_recognised, again, &err));
         cr_texts_free(again);
     }
     ck_assert_str_eq(problems, "");
@@ -311,6 +369,7 @@ static Suite *suite(void) {
     tcase_add_test(t, sentences_are_recognised_and_their_values_kept);
     tcase_add_test(t, no_sentence_takes_long);
     tcase_add_test(t, a_translation_adds_nothing_but_words);
+    tcase_add_test(t, the_hub_says_what_a_message_is);
     tcase_add_test(t, templates_in_a_language);
     tcase_add_test(t, what_is_shipped_fits_its_messages);
     tcase_add_test(t, codes);
