@@ -258,7 +258,7 @@ def _compute(cluster, nodes, dtypes, progress):
     with _Run(cluster, progress) as run:
         results, tasks, rest = [None] * len(nodes), [], []
         for group in independent(nodes):
-            cut = parts.reductions_in_boxes([nodes[i] for i in group], run.wanted, run.workers)
+            cut = parts.reductions_in_boxes(context(), [nodes[i] for i in group], run.wanted, run.workers)
             for box in cut or []:
                 boxed, *places = zip(*(parts.reduced_box(nodes[i], box) for i in group))
                 tasks.append((group, list(zip(*places)), run.submit(run_graph, sending.encode(boxed, _ANY))))
