@@ -111,7 +111,8 @@ def _about():
 
 
 def check_workers(client):
-    """The number of workers, and whether all are reached from here as they are from the scheduler: on this machine. RuntimeError when there is none, or one that could not compute what is sent; says both versions."""
+    """The number of workers, and whether all are reached from here as they are from the scheduler: on this machine. RuntimeError when there is none, or one
+    that could not compute what is sent; says both versions."""
     if getattr(client, "status", None) in ("closed", "closing"):  # distributed would raise an AttributeError, which xarray takes for its own
         raise RuntimeError("craton: the client of the cluster is closed; make another, or craton.set_cluster(None) to compute here")
     mine = _about()()
