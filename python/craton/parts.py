@@ -210,8 +210,8 @@ def reductions_in_boxes(context, nodes, wanted, workers):
         return None
     cut = [dict(zip(pieces, box)) for box in itertools.product(*pieces.values())]
     try:
-        order = _fold_order(context, nodes)
-        alike = 0 not in order and all(_fold_order(context, as_there([reduced_box(n, box)[0] for n in nodes])) == order for box in cut)
+        order, there = _fold_order(context, nodes), as_there([reduced_box(n, box)[0] for box in cut for n in nodes])  # files are opened once
+        alike = 0 not in order and all(_fold_order(context, there[i : i + len(nodes)]) == order for i in range(0, len(there), len(nodes)))
     except OSError:  # a file that cannot be read here
         return None
     return cut if alike else None
