@@ -28,6 +28,7 @@ typedef struct cr_part_cut {          /* of the scan that computes an array */
     int64_t n_parts;                  /* near the wanted number; 1: this reduction cannot be cut */
     uint64_t state_bytes;             /* of all parts of this array together */
     double cost_ns;                   /* predicted, of the whole scan, with one thread */
+    uint64_t fold_order;              /* two reductions alike, one of a slice along axes that both keep, have the same bits there when this is equal; 0: scan is -1 */
 } cr_part_cut;
 
 /* How n arrays would be cut into about `wanted` (1..CR_PARTS_MOST) parts; ret_cuts has n entries. Reductions that are not made of other

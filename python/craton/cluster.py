@@ -111,7 +111,8 @@ def _about():
 
 
 def check_workers(client):
-    """The number of workers, and whether all are reached from here as they are from the scheduler: on this machine. RuntimeError when there is none, or one that could not compute what is sent; says both versions."""
+    """The number of workers, and whether all are reached from here as they are from the scheduler: on this machine. RuntimeError when there is none, or one
+    that could not compute what is sent; says both versions."""
     if getattr(client, "status", None) in ("closed", "closing"):  # distributed would raise an AttributeError, which xarray takes for its own
         raise RuntimeError("craton: the client of the cluster is closed; make another, or craton.set_cluster(None) to compute here")
     mine = _about()()
@@ -258,7 +259,7 @@ def _compute(cluster, nodes, dtypes, progress):
     with _Run(cluster, progress) as run:
         results, tasks, rest = [None] * len(nodes), [], []
         for group in independent(nodes):
-            cut = parts.reductions_in_boxes([nodes[i] for i in group], run.wanted, run.workers)
+            cut = parts.reductions_in_boxes(context(), [nodes[i] for i in group], run.wanted, run.workers)
             for box in cut or []:
                 boxed, *places = zip(*(parts.reduced_box(nodes[i], box) for i in group))
                 tasks.append((group, list(zip(*places)), run.submit(run_graph, sending.encode(boxed, _ANY))))

@@ -51,6 +51,8 @@ def _hook_groups():
         return
     if "_obj" not in vars(GroupBy) or "group_indices" not in getattr(EncodedGroups, "__dataclass_fields__", ()):
         return
+    if not isinstance(vars(EncodedGroups).get("group_indices", property()), property):  # a default: no property may take its place
+        return
     members.lists_when_asked_for(EncodedGroups)
     members.stacked_when_asked_for(GroupBy)
     _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: members.members_of_groups)

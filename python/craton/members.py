@@ -103,6 +103,7 @@ def one_dimension_or(function):
     def ensure_1d(group, obj):
         if getattr(group, "ndim", 1) < 2 or group.size < _MANY or not _is_ours(obj):
             return function(group, obj)
+        obj = obj.copy(deep=False)  # variables that are put into it until then do not belong to it
         corner = obj.isel({d: slice(0, 1) for d in obj.dims})
         group1d, corner, stacked, inserted = function(group, corner)
         return group1d, _Later(lambda: function(group, obj)[1], corner), stacked, inserted

@@ -79,13 +79,13 @@ def _as_sent(nodes):
 def _worth(context, nodes, wanted):
     """Those reductions of one scan in as many parts as they are worth, or None."""
     targets = _as_sent(nodes)
-    _, _, _, cost = _craton.part_look(context, targets, 1)[0]
+    _, _, _, cost, _ = _craton.part_look(context, targets, 1)[0]
     wanted = min(wanted, int(cost / PART_NS))
     while wanted > 1:
         looks = _craton.part_look(context, targets, wanted)
         if len({scan for scan, *_ in looks}) > 1 or looks[0][1] < 2:
             return None
-        states = sum(bytes for _, _, bytes, _ in looks)
+        states = sum(bytes for _, _, bytes, *_ in looks)
         if states <= STATES_BYTES:
             return Reductions(nodes, targets, wanted, looks[0][1], states)
         wanted //= 2
@@ -191,9 +191,10 @@ def _cut(ends, k):
     return [(a, b - a) for a, b in zip(cuts, cuts[1:])]
 
 
-def reductions_in_boxes(nodes, wanted, workers):
+def reductions_in_boxes(context, nodes, wanted, workers):
     """[{axis of what is reduced: (start, count)}]: pieces of these reductions along axes that all of them keep, at the borders of what is stored. None: they
-    are none that can be cut so, or into fewer pieces than there are workers. Of such a piece values come back, and not states."""
+    are none that can be cut so, or into fewer pieces than there are workers, or would have other bits. Of such a piece values come back, and not
+    states."""
     wanted = min(wanted, int(cost_ns(nodes) / PART_NS))
     kept, wholes = [_kept_by_reduction(n) for n in nodes], [n.recipe[1][0] if n.recipe[1] else n for n in nodes]
     if wanted < 2 or None in kept or len({w.shape for w in wholes}) > 1:
@@ -207,7 +208,18 @@ def reductions_in_boxes(nodes, wanted, workers):
             pieces[axis], n = _cut(ends, k), n * k
     if n < max(2, workers):
         return None
-    return [dict(zip(pieces, box)) for box in itertools.product(*pieces.values())]
+    cut = [dict(zip(pieces, box)) for box in itertools.product(*pieces.values())]
+    try:
+        order, there = _fold_order(context, nodes), as_there([reduced_box(n, box)[0] for box in cut for n in nodes])  # files are opened once
+        alike = 0 not in order and all(_fold_order(context, there[i : i + len(nodes)]) == order for i in range(0, len(there), len(nodes)))
+    except OSError:  # a file that cannot be read here
+        return None
+    return cut if alike else None
+
+
+def _fold_order(context, nodes):
+    """By which elements are put together, per node: small chunks several at once, which goes by the length of all axes."""
+    return [order for *_, order in _craton.part_look(context, tuple(nodes), 1)]
 
 
 def reduced_box(node, box):

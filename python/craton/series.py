@@ -195,7 +195,6 @@ class Series:
             apart = np.concatenate(apart)
             _expect(bool(np.all((apart == together) | (apart != apart) & (together != together))))
 
-
     def sort(self):
         """Puts the files in the order of the one coordinate in which they differ, and returns its name."""
         found = []

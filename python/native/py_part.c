@@ -46,7 +46,7 @@ static cr_status run_look(void *data, cr_context *c, cr_err *err) {
     return cr_part_look(c, j->n, j->arrays, j->wanted, j->cuts, err);
 }
 
-/* part_look(context, nodes, wanted): per node (scan, parts, bytes of states, nanoseconds). */
+/* part_look(context, nodes, wanted): per node (scan, parts, bytes of states, nanoseconds, order of folding). */
 static PyObject *part_look(PyObject *module, PyObject *args) {
     PyObject *context, *nodes, *result = NULL;
     long long wanted;
@@ -60,7 +60,8 @@ static PyObject *part_look(PyObject *module, PyObject *args) {
         result = PyList_New(j.n);
     for (int i = 0; i < j.n && result; i++) {
         const cr_part_cut *c = &j.cuts[i];
-        PyObject *item = Py_BuildValue("(iLKd)", (int)c->scan, (long long)c->n_parts, (unsigned long long)c->state_bytes, c->cost_ns);
+        PyObject *item = Py_BuildValue("(iLKdK)", (int)c->scan, (long long)c->n_parts, (unsigned long long)c->state_bytes, c->cost_ns,
+                                       (unsigned long long)c->fold_order);
         if (!item || PyList_SetItem(result, i, item) < 0) {
             Py_DECREF(result);
             result = NULL;
@@ -163,7 +164,7 @@ static PyObject *part_combine(PyObject *module, PyObject *args) {
 }
 
 PyMethodDef part_functions[] = {
-    {"part_look", part_look, METH_VARARGS, "part_look(context, nodes, wanted): per node (scan, parts, bytes of all states, nanoseconds of the scan)"},
+    {"part_look", part_look, METH_VARARGS, "part_look(context, nodes, wanted): per node (scan, parts, bytes of all states, nanoseconds of the scan, order of folding)"},
     {"part_compute", part_compute, METH_VARARGS, "part_compute(context, nodes, wanted, part, progress=None): the bytes of one part"},
     {"part_combine", part_combine, METH_VARARGS, "part_combine(context, nodes, wanted, parts, buffers): the values of the nodes from all parts"},
     {NULL, NULL, 0, NULL},

@@ -3,6 +3,7 @@
 import numpy as np
 import programs
 import pytest
+import xarray as xr
 
 import craton
 from craton import _craton, parts as cutting
@@ -33,13 +34,13 @@ def in_parts(nodes, wanted, n_parts):
 def check(nodes, what):
     """The number of cuts that were seen, of reductions that can be cut."""
     by_scan, cuts = {}, 0
-    for node, (scan, _, _, _) in zip(nodes, _craton.part_look(CONTEXTS[0], tuple(nodes), 1)):
+    for node, (scan, *_) in zip(nodes, _craton.part_look(CONTEXTS[0], tuple(nodes), 1)):
         by_scan.setdefault(scan, []).append(node)
     by_scan.pop(-1, None)
     for together in by_scan.values():
         here = whole(together)
         for wanted in (1, 2, 3, 8, 50):
-            _, n_parts, state_bytes, cost = _craton.part_look(CONTEXTS[0], tuple(together), wanted)[0]
+            _, n_parts, state_bytes, cost, _ = _craton.part_look(CONTEXTS[0], tuple(together), wanted)[0]
             assert n_parts <= 2 * wanted and cost > 0
             values, parts = in_parts(together, wanted, n_parts)
             assert values == here, f"{what}: {wanted} parts wanted, {n_parts} made"
@@ -102,7 +103,7 @@ def test_several_of_one_scan_over_different_axes():
 
 def test_kept_axes_are_cut_first():
     a = data((64, 256, 256), (16, 128, 128))
-    (_, n, states, _), = _craton.part_look(CONTEXTS[0], (np.mean(a, 0)._node,), 16)
+    (_, n, states, *_), = _craton.part_look(CONTEXTS[0], (np.mean(a, 0)._node,), 16)
     assert n >= 2 and states < 256 * 256 * 16 + n * 64      # one state per element: nothing has to be merged
     assert check([np.mean(a, 0)._node], "kept") == 4
 
@@ -152,6 +153,33 @@ def test_parts_of_something_else_are_refused():
 
 
 # ---- boxes ----
+
+
+@pytest.mark.parametrize(("shape", "chunks", "least"), [
+    ((46, 200, 200), (46, 50, 50), 4), ((500, 200, 200), (100, 100, 100), 4), ((2000, 40, 40), (10, 10, 10), 0), ((120, 45, 45), (1, 10, 10), 0),
+    ((64, 8, 600), (2, 8, 300), 0),
+])  # fmt: skip
+def test_reductions_in_boxes_of_what_they_keep(shape, chunks, least, tmp_path, monkeypatch):
+    """Of small chunks several are one cell, how many depends on the length of all axes: there the fold tree of a piece is another one."""
+    monkeypatch.setattr(cutting, "PART_NS", 1.0)
+    values = np.random.default_rng(6).normal(size=shape)
+    xr.Dataset({"v": (("t", "y", "x"), values)}).craton.to_zarr(tmp_path / "s", encoding={"v": {"chunks": chunks}})
+    with xr.open_dataset(tmp_path / "s", engine="craton", chunks={}, chunked_array_type="craton") as ds:
+        for axes in (0, (0, 1), 2):
+            nodes = [function(ds.v.data, axes)._node for function in (np.sum, np.std, np.max)]
+            cut = cutting.reductions_in_boxes(CONTEXTS[0], nodes, 6, 2)
+            if least and axes == 0:
+                assert len(cut) >= least
+            if cut is None:
+                continue
+            for node, bits in zip(nodes, whole(nodes)):
+                result = np.empty(node.shape, node.dtype)
+                for k, box in enumerate(cut):
+                    piece, start, count = cutting.reduced_box(node, box)
+                    value = np.empty(piece.shape, piece.dtype)
+                    CONTEXTS[k % 3].compute((piece,), (value,))
+                    result[tuple(slice(a, a + n) for a, n in zip(start, count))] = value
+                assert result.tobytes() == bits, (axes, len(cut))
 
 
 def in_boxes(node, wanted, monkeypatch, n_least=2):

@@ -237,3 +237,13 @@ def test_what_reductions_do_not_look_at_is_made_when_it_is_asked_for(monkeypatch
             assert a == b
             xr.testing.assert_identical(x.compute(), y)
         assert stacked == [1, 300, 300]
+
+
+def test_what_is_grouped_is_as_it_was_when_it_was_grouped():
+    labels = xr.DataArray(np.arange(90000).reshape(300, 300) % 7, dims=("y", "x"), name="region")
+    ds = xr.Dataset({"v": (("y", "x"), np.ones((300, 300)))})
+    lazy = ds.chunk(y=100, chunked_array_type="craton")
+    grouped = lazy.groupby(labels)
+    lazy["v"] = lazy.v + 1
+    lazy["w"] = lazy.v
+    assert {name: float(v.sum()) for name, v in dict(iter(grouped))[0].data_vars.items()} == {"v": 90000 // 7 + 1.0}

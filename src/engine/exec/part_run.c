@@ -203,6 +203,20 @@ static bool makes_others(const cr_plan *plan) {
     return false;
 }
 
+/* What the bits depend on: which elements make up cells along the reduced axes, and which cells make up blocks. Both go by the sizes of kept axes
+ * too. */
+static uint64_t fold_order(const cr_scan *s, const cr_sink_plan *k) {
+    uint64_t order = k->by_index ? 1 : 3;
+    for (int d = 0; d < s->program.ndim && !k->by_index; d++) {
+        if (!(k->reduced & (1u << d)))
+            continue;
+        uint64_t axis[] = {order, (uint64_t)d, (uint64_t)k->blocks[d],
+                           cr_graph_sum((const char *)s->cells.ends[d], (size_t)s->cells.n[d] * sizeof s->cells.ends[d][0])};
+        order = cr_graph_sum((const char *)axis, sizeof axis) | 1;
+    }
+    return order;
+}
+
 static cr_status look_scan(const cr_plan *plan, int scan, int64_t wanted, cr_part_cut *cuts) {
     const cr_scan *s = &plan->scans[scan];
     cr_parts parts;
@@ -224,7 +238,8 @@ static cr_status look_scan(const cr_plan *plan, int scan, int64_t wanted, cr_par
                 cr_parts_of_sink(s, &s->sinks[k], &parts, &box, &sink);
                 bytes += (uint64_t)sink.n_states * (uint64_t)sink.state_bytes;
             }
-            cuts[i] = (cr_part_cut){.scan = scan, .n_parts = parts.n_parts, .state_bytes = bytes, .cost_ns = cost};
+            cuts[i] = (cr_part_cut){.scan = scan, .n_parts = parts.n_parts, .state_bytes = bytes, .cost_ns = cost,
+                                    .fold_order = fold_order(s, &s->sinks[k])};
         }
     return CR_OK;
 }

@@ -123,7 +123,7 @@ cr_status cr_json_parse(const char *text, size_t n, size_t max_values, json_t **
     json_error_t why;
     ran_out = false;
     json_t *j = json_loadb(cr_buf_str(&clean), clean.len, JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
-    if (ran_out || (!j && why.line < 0)) {
+    if (ran_out || (!j && (why.line < 0 || json_error_code(&why) == json_error_out_of_memory))) {
         json_decref(j);
         return CR_FAIL(err, CR_MEMORY, "no memory for %zu bytes of JSON", n);
     }

@@ -2,19 +2,19 @@
  * them). */
 #include "engine/plan/plan.h"
 
-bool cr_columns_lists(cr_plan *plan, const cr_program *p, cr_leaf *l, cr_idtable *made) {
+bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) {
     const cr_access *x = l->access;
     l->spans = NULL;
     for (int a = 0; a < x->ndim; a++) {
         if (x->axis[a].dim < 0 || x->axis[a].index == NULL)
             continue;
         if (l->spans == NULL)
-            l->spans = cr_arena_calloc(&plan->arena, (size_t)x->ndim, sizeof *l->spans);
+            l->spans = cr_arena_calloc(arena, (size_t)x->ndim, sizeof *l->spans);
         if (l->spans == NULL)
             return false;
         uint64_t list = (uint64_t)(uintptr_t)x->axis[a].index;
         int64_t n = p->shape[x->axis[a].dim], known = cr_idtable_get(made, list, (uint64_t)n);
-        const cr_index_span *s = known >= 0 ? (const cr_index_span *)(uintptr_t)known : cr_index_span_make(&plan->arena, x->axis[a].index, n);
+        const cr_index_span *s = known >= 0 ? (const cr_index_span *)(uintptr_t)known : cr_index_span_make(arena, x->axis[a].index, n);
         if (s == NULL || (known < 0 && cr_idtable_put(made, list, (uint64_t)n, (int64_t)(uintptr_t)s, NULL) != CR_OK))
             return false;
         l->spans[a] = s;

@@ -17,6 +17,7 @@
 #define MOST_COLUMNS ((int64_t)1 << 16)
 #define MOST_STEPS ((int64_t)1 << 22)    /* columns times leaves that are looked at while planning */
 #define UNITS_ALONG 4096
+#define SPANS_BYTES ((uint64_t)128 << 20)
 
 typedef struct family {           /* while it is tried */
     cr_plan *plan;
@@ -151,7 +152,7 @@ static bool mark_leaves(family *f, const cr_idtable *numbers) {
         cr_program *p = &f->scans[f->g->scans[i]].program;
         for (int32_t k = 0; k < p->n_leaves; k++, f->leaves++) {
             p->leaves[k].kept = (int32_t)cr_idtable_get(numbers, (uint64_t)(uintptr_t)p->leaves[k].node, 1) + 1;
-            room = room && (p->leaves[k].kept == 0 || cr_columns_lists(f->plan, p, &p->leaves[k], &made));
+            room = room && (p->leaves[k].kept == 0 || cr_columns_lists(&f->g->spans, p, &p->leaves[k], &made));
         }
     }
     cr_idtable_done(&made);
@@ -408,7 +409,7 @@ static cr_status copy_sinks(family *f, cr_err *err) {
 /* The others, although some results now stay longer. */
 static bool others_fit(const family *f) {
     const cr_plan *plan = f->plan;
-    uint64_t own = cr_plan_own_bytes(plan), late = cr_plan_results_bytes(plan, 0, true);
+    uint64_t own = cr_plan_own_bytes(plan) + f->g->spans.used_bytes, late = cr_plan_results_bytes(plan, 0, true);
     for (int32_t i = 0; i < plan->n_scans; i++) {
         const cr_scan *s = &plan->scans[i];
         if (s->columns == 0 && !is_member(f, &f->scans[i]) &&
@@ -436,7 +437,7 @@ static cr_status try_family(family *f, const int32_t *maker, bool *ret_adopted, 
     cr_idtable_done(&numbers);
     if (status != CR_OK || f->g->n_sources == 0)
         return status;
-    uint64_t held = cr_plan_own_bytes(f->plan) + cr_plan_results_bytes(f->plan, 0, true);
+    uint64_t held = cr_plan_own_bytes(f->plan) + f->g->spans.used_bytes + cr_plan_results_bytes(f->plan, 0, true);
     f->room = f->plan->limit_bytes - CR_MIN(held, f->plan->limit_bytes);
     find_axes(f, maker);
     *ret_adopted = others_fit(f) && try_columns(f, boxes);
@@ -542,6 +543,7 @@ typedef struct attempt {          /* what cr_columns_make works with */
 static void undo(attempt *a, cr_columns *g) {
     free(g->scans);
     free(g->sources);
+    cr_arena_done(&g->spans);
     memcpy(a->plan->results, a->results, (size_t)a->plan->n_results * sizeof *a->results);
     for (int32_t i = 0; i < a->plan->n_scans; i++)
         if (!a->plan->scans[i].columns)
@@ -551,6 +553,7 @@ static void undo(attempt *a, cr_columns *g) {
 static cr_status try_root(attempt *a, int32_t root, cr_err *err) {
     cr_plan *plan = a->plan;
     cr_columns g = {.scans = malloc((size_t)plan->n_scans * sizeof *g.scans)};
+    cr_arena_init(&g.spans, (size_t)CR_MIN(plan->limit_bytes, SPANS_BYTES));
     family f = {.plan = plan, .g = &g, .scans = a->scans, .threads = a->threads};
     int32_t n = 0;
     bool adopted = false;

@@ -57,6 +57,8 @@ uint64_t cr_plan_own_bytes(const cr_plan *plan) {
                      24 * (plan->by_address.cap + plan->by_hash.cap + plan->composed.cap + plan->interned.cap);
     if (plan->owned != NULL) /* nodes that the user has not made */
         bytes += (uint64_t)plan->n_nodes * NODE_BYTES;
+    for (int32_t i = 0; i < plan->n_columns; i++)
+        bytes += plan->columns[i].spans.used_bytes;
     for (int32_t i = 0; i < plan->n_scans; i++) {
         const cr_program *p = &plan->scans[i].program;
         bytes += (uint64_t)p->cap_values * sizeof(cr_value) + (uint64_t)p->cap_leaves * sizeof(cr_leaf) +
@@ -239,6 +241,7 @@ void cr_plan_done(cr_plan *plan) {
     for (int32_t i = 0; i < plan->n_columns; i++) {
         free(plan->columns[i].scans);
         free(plan->columns[i].sources);
+        cr_arena_done(&plan->columns[i].spans);
     }
     free(plan->columns);
     free(plan->scans);

@@ -281,6 +281,7 @@ typedef struct cr_columns {
     uint64_t keep_bytes;          /* decoded chunks of the largest column ... */
     int64_t keep_chunks;          /* ... and of the one that has most */
     uint64_t bytes;               /* all that running it takes, beside results */
+    cr_arena spans;               /* of its leaves; gone when it is not used */
 } cr_columns;
 
 typedef struct cr_output_spec {   /* where the user's array goes */
@@ -377,8 +378,8 @@ uint64_t cr_plan_peak(const cr_plan *plan);
 /* columns.c: puts scans together, where what they keep fits. After all are fitted. */
 cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
 /* column_boxes.c. Of a kept leaf: what its lists look at, in l->spans; made: lists that are done, which many leaves may have in common. false:
- * the plan's arena has no room. */
-bool cr_columns_lists(cr_plan *plan, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;
+ * the arena has no room. */
+bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;
 int cr_columns_axis(const cr_columns *g, int d);   /* which of the column axes d is; -1: none */
 int64_t cr_columns_count(const cr_columns *g, const cr_scan *s);
 /* Column number `column`: its units of scan s, and the chunks of the kept sources in it; ret_boxes[n_sources]. */

@@ -89,6 +89,7 @@ static void cut(int n, cr_array *const *arrays, int64_t wanted, cut_up *u) {
     for (int i = 0; i < n; i++) {
         ck_assert_int_eq(looked[i].scan, 0);
         ck_assert_int_eq(looked[i].n_parts, looked[0].n_parts);
+        ck_assert_uint_ne(looked[i].fold_order, 0);
         states += looked[i].state_bytes;
     }
     *u = (cut_up){.wanted = wanted, .n_parts = looked[0].n_parts};
