@@ -172,7 +172,11 @@ static cr_status start_scheduler(cr_cluster *c, cr_err *err) {
     snprintf(s.dask.key, sizeof s.dask.key, "%s", c->certificate.key);
     memcpy(s.dask.environment, c->choice.environment, sizeof s.dask.environment);
     memcpy(s.dask.software, c->choice.software, sizeof s.dask.software);
+    cr_disk disk = {0};
     cr_status status = cr_folders_of(hub->db, c->user_id, &hub->folders, &s.folders, err);
+    if (status == CR_OK)
+        status = cr_disk_of(hub, c->user_id, &disk, err);
+    s.disk_bytes = disk.limit_bytes;
     if (status == CR_OK)
         status = hub->runner->ops->start(hub->runner, &s, err);
     explicit_bzero(&s, sizeof s);

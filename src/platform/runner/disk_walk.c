@@ -157,16 +157,22 @@ static void read_folder(walk *w, int fd, int depth, const char *from);
 /* What cannot be marked is said once a while, and does not hold the rest up. */
 static void mark(const walk *w, int fd, const struct stat *st) {
     cr_err err = CR_ERR_INIT;
-    if (w->project && st->st_uid == w->project && cr_quota_mark(fd, w->project, S_ISDIR(st->st_mode), &err) != CR_OK)
+    if (w->project && st->st_uid == w->project && cr_quota_mark(fd, w->project, S_ISDIR(st->st_mode), &err) != CR_OK) {
+        w->use->left_out = true;
         cr_log_often(CR_LOG_WARN, "marking a home", "error=\"%s\"", err.message);
+    }
 }
 
-/* As enter, of a file. */
+/* As enter, of a file. One with a lease does not open: it stays as it is, and the home is not marked to its end. */
 static void mark_file(const walk *w, int dir, const char *name, const struct stat *st) {
     struct stat now;
-    cr_auto_fd int fd = w->project && st->st_uid == w->project ? openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    if (!w->project || st->st_uid != w->project)
+        return;
+    cr_auto_fd int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &now) == 0 && S_ISREG(now.st_mode) && now.st_dev == st->st_dev && now.st_ino == st->st_ino)
         mark(w, fd, &now);
+    else
+        w->use->left_out = true;
 }
 
 /* It is opened as what was looked at, or not at all: whoever swaps it meanwhile gains nothing. */
@@ -178,9 +184,12 @@ static void enter(walk *w, int dir, const char *name, const struct stat *st, int
         return;
     }
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        w->use->left_out = true;
         return;
+    }
     if (fstat(fd, &now) != 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino) {
+        w->use->left_out = true;
         close(fd);
         return;
     }

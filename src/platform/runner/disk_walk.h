@@ -25,6 +25,7 @@ typedef struct cr_disk_use {
     uint64_t part_bytes;              /* of the entry of the first level that is not counted to its end */
     int64_t took_ms;
     bool complete, cut;
+    bool left_out;                    /* something of the account could not be put into the project */
     char cursor[CR_DISK_CURSOR_MAX];  /* where the next slice goes on, relative; "" : at the beginning */
 } cr_disk_use;
 
@@ -32,7 +33,8 @@ typedef struct cr_disk_use {
  * error. CR_NOT_FOUND: there is no such directory. */
 cr_status cr_disk_walk(const char *path, int64_t slice_ms, cr_disk_use *use, cr_err *err) CR_MUST_USE;
 /* The same, and each folder and file of that user id is put into the project of this number (quota.h), a folder before what is in it. To that
- * end files are opened, as what they were when they were looked at, and nothing else. */
+ * end files are opened, as what they were when they were looked at, and nothing else. Whoever can rename folders between two slices can keep some from
+ * it; within one slice nobody can, for nothing is moved into a folder of another project (EXDEV), as one that was not marked yet would be. */
 cr_status cr_disk_walk_marking(const char *path, int64_t slice_ms, uint32_t project, cr_disk_use *use, cr_err *err) CR_MUST_USE;
 
 /* The largest of the first level as lines "BYTES NAME" for people: at most size bytes, whole lines, names cleaned. */

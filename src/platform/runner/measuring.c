@@ -25,6 +25,7 @@ struct cr_measuring {
     bool lives;                   /* something of it ran at the last look */
     bool wanted;                  /* to be measured once more, whatever runs */
     bool under_way;               /* a job runs */
+    bool alone;                   /* nothing of it ran since the walk began */
     int64_t due_ms, last_ms;      /* monotonic; last: when a whole measurement ended, 0: never */
     cr_disk_use *use;             /* shared with the job; NULL: no memory, and nothing is measured */
 };
@@ -75,6 +76,19 @@ static void drop(cr_measuring *m) {
     free(m);
 }
 
+static bool runs(const cr_measuring *m) {
+    for (const cr_server *v = m->table->first; v; v = v->next)
+        if (v->r.state != CR_SERVER_ENDED && strcmp(v->r.id.account, m->account) == 0)
+            return true;
+    return false;
+}
+
+void cr_measuring_disturb(cr_servers *s, const char *account) {
+    cr_measuring *m = find(s, account);
+    if (m)
+        m->alone = false;
+}
+
 /* ---- one measurement ---- */
 
 /* What the kernel counts. A home that it does not count yet is walked once and marked; one that is nearly full is walked to say what is large. */
@@ -91,12 +105,8 @@ static cr_status by_quota(const order *o, cr_err *err) {
         return CR_OK;
     }
     CR_TRY(cr_disk_walk_marking(o->path, SLICE_MS, marked ? 0 : o->project, o->use, err));
-    if (!o->use->complete)
+    if (!o->use->complete || !marked)     /* the kernel may not count all of it: as where there are no quotas */
         return CR_OK;
-    if (!marked && o->use->cut)       /* the kernel does not count all of it: as where there are no quotas */
-        return CR_OK;
-    if (!marked)
-        CR_TRY(cr_quota_home_note(home, o->project, err));
     CR_TRY(cr_quota_read(o->base, o->project, &q, err));
     o->use->bytes = q.bytes;
     o->use->cut = false;
@@ -122,6 +132,17 @@ static void tell(const cr_measuring *m) {
     m->table->setup.on_event(m->table->setup.user, &e);
 }
 
+/* What was walked is all in the project, if nothing kept it from it: the kernel counts it from now on. */
+static void note(const cr_measuring *m) {
+    cr_account u;
+    cr_err err = CR_ERR_INIT;
+    if (!m->table->has_quotas || !m->alone || m->use->left_out || m->use->cut || cr_account_find(m->table->accounts, m->account, &u, NULL) != CR_OK)
+        return;
+    cr_auto_fd int home = open(u.home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (home >= 0 && !cr_quota_home_is_marked(home, u.uid) && cr_quota_home_note(home, u.uid, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "measuring a home", &err);
+}
+
 static void on_end(void *user, const cr_err *result) {
     cr_measuring *m = user;
     const int64_t now = cr_now_ms(), period = m->table->setup.config->disk_period_s * 1000;
@@ -130,10 +151,12 @@ static void on_end(void *user, const cr_err *result) {
         m->due_ms = now + REST_MS;
         return;
     }
-    if (result->status == CR_OK)
+    if (result->status == CR_OK) {
+        note(m);
         tell(m);
-    else if (result->status != CR_NOT_FOUND)
+    } else if (result->status != CR_NOT_FOUND) {
         cr_log_err(CR_LOG_WARN, "measuring a home", result);
+    }
     m->last_ms = now;
     m->due_ms = now + CR_MAX(period, PER_COST * m->use->took_ms);
     memset(m->use, 0, sizeof *m->use);
@@ -160,8 +183,10 @@ static void begin(cr_measuring *m) {
         return;
     }
     m->under_way = true;
-    if (first)
+    if (first) {
         m->wanted = false;        /* what is asked for from now on is not in this one */
+        m->alone = !runs(m);
+    }
 }
 
 /* ---- when ---- */
@@ -182,9 +207,7 @@ void cr_measuring_tick(cr_servers *s) {
         return;
     for (cr_measuring *m = s->measurings; m; m = m->next) {
         bool lived = m->lives;
-        m->lives = false;
-        for (const cr_server *v = s->first; v && !m->lives; v = v->next)
-            m->lives = v->r.state != CR_SERVER_ENDED && strcmp(v->r.id.account, m->account) == 0;
+        m->lives = runs(m);
         if (lived && !m->lives) {
             m->wanted = true;
             m->due_ms = now;

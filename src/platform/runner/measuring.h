@@ -17,6 +17,8 @@ typedef struct cr_measuring cr_measuring;
 void cr_measuring_tick(cr_servers *s);
 /* The hub asks. At most once in a few seconds for each account. */
 void cr_measuring_ask(cr_servers *s, const char *account);
+/* Something of the account begins to run: what is walked just now may be moved. */
+void cr_measuring_disturb(cr_servers *s, const char *account);
 void cr_measuring_free(cr_servers *s);
 
 #endif

@@ -148,8 +148,8 @@ static cr_status check_start(const cr_msg_start *m, cr_err *err) {
     if (m->limits.memory_bytes > INT64_MAX || m->limits.cpu_milli > 4096000 || m->limits.pids > 1 << 22)
         return CR_FAIL(err, CR_RANGE, "a limit is out of range");
     CR_TRY(check_profile(&m->profile, m->dask.role, err));
-    if (m->disk_bytes > INT64_MAX / 2 || (m->dask.role != CR_ROLE_LAB && m->disk_bytes))
-        return CR_FAIL(err, CR_RANGE, "the limit of a home is out of range, or a cluster's");
+    if (m->disk_bytes > INT64_MAX / 2 || (m->dask.role == CR_ROLE_WORKER && m->disk_bytes))
+        return CR_FAIL(err, CR_RANGE, "the limit of a home is out of range, or a worker's");
     if (m->folders >> CR_FOLDERS_MAX)
         return CR_FAIL(err, CR_RANGE, "folders that there cannot be");
     if (m->cleaning > (m->dask.role == CR_ROLE_LAB))

@@ -59,7 +59,7 @@ typedef struct cr_msg_start {
     cr_server_id id;
     cr_server_limits limits;      /* of a person's server: what the hub believes; the helper takes no more than the profile gives */
     cr_profile_asked profile;     /* zeroes for a cluster's process */
-    uint64_t disk_bytes;          /* limit of the person's home, for file systems that enforce it; 0: none. Zero for a cluster's process, which changes nothing */
+    uint64_t disk_bytes;          /* limit of the person's home, for file systems that enforce it; 0: none. Zero for a worker, which changes nothing */
     char user[256];
     char token[CR_RUNNER_TOKEN_LEN + 1];
     uint32_t folders;             /* the person's common folders: a bit for each place in the setting group-folders */

@@ -65,8 +65,10 @@ cr_status cr_quota_mark(int fd, uint32_t project, bool is_folder, cr_err *err) {
 
 bool cr_quota_home_is_marked(int home, uint32_t project) {
     char value[16] = "";
+    struct fsxattr a;
     ssize_t n = fgetxattr(home, mark_name, value, sizeof value - 1);
-    return n > 0 && strtoul(value, NULL, 10) == project;
+    return n > 0 && strtoul(value, NULL, 10) == project && cr_quota_kernel.get(home, &a) == 0 && a.fsx_projid == project &&
+           (a.fsx_xflags & FS_XFLAG_PROJINHERIT);
 }
 
 cr_status cr_quota_home_note(int home, uint32_t project, cr_err *err) {

@@ -6,7 +6,9 @@
  *
  * The owner of a file could give it to another project. User processes cannot: the system-call filter refuses what changes it (confine_filter.c).
  *
- * A home that was there before the file system had quotas is marked by a walk, and has the extended attribute trusted.craton.project when that is done.
+ * A home that was there before the file system had quotas is marked by a walk, and has the extended attribute trusted.craton.project when that is done:
+ * when a walk went through and nothing of the account ran meanwhile (measuring.c). What ran could have moved folders between the slices of the walk. The
+ * attribute of a copy says nothing: backups keep it, and not the projects of files. So it counts only where the home itself is in the project.
  *
  * Threads: none of its own; calls of the helper and its jobs, as root. Paths are of folders of root's.
  */
@@ -39,7 +41,7 @@ uint64_t cr_quota_hard(uint64_t limit_bytes);
 
 /* The file or folder belongs to the project, and what is made in the folder will. */
 cr_status cr_quota_mark(int fd, uint32_t project, bool is_folder, cr_err *err) CR_MUST_USE;
-/* Was all of the home marked for this project? */
+/* Was all of the home marked for this project, and is it the home that was? */
 bool cr_quota_home_is_marked(int home, uint32_t project);
 cr_status cr_quota_home_note(int home, uint32_t project, cr_err *err) CR_MUST_USE;
 

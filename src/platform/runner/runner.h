@@ -99,7 +99,7 @@ typedef struct cr_runner_start {
     char user[256];               /* the user's name as in URLs and JUPYTERHUB_USER; validated: no control characters, no '/' */
     char token[CR_RUNNER_TOKEN_LEN + 1];    /* the server's API token, hexadecimal; of a scheduler, that of its cluster */
     uint32_t folders;             /* see identity/folders.h */
-    uint64_t disk_bytes;          /* limit of the person's home, 0: none; of a person's server */
+    uint64_t disk_bytes;          /* limit of the person's home, 0: none; of a person's server or a scheduler */
     bool cleaning;                /* for freeing space only: terminals and files, no kernels */
     char display[128];            /* shown to the user only */
     cr_dask_start dask;

@@ -114,7 +114,7 @@ static void set_quota(const cr_servers *s, const cr_msg_start *m, const cr_accou
     char base[600];
     cr_err err = CR_ERR_INIT;
     snprintf(base, sizeof base, "%s/home", s->setup.config->state_dir);
-    if (s->has_quotas && !m->dask.role && cr_quota_limit(base, u->uid, m->disk_bytes, &err) != CR_OK)
+    if (s->has_quotas && m->dask.role != CR_ROLE_WORKER && cr_quota_limit(base, u->uid, m->disk_bytes, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "limit of a home not set", &err);
 }
 
@@ -160,6 +160,7 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     CR_TRY(cr_group_folders_show(&s->folders, s->jobs, m->id.account, &u, m->folders, err));
     cr_owner_rules_admit(s->rules, u.uid);
     set_quota(s, m, &u);
+    cr_measuring_disturb(s, m->id.account);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
     CR_TRY(write_secrets(v, m, &u, err));

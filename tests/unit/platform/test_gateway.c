@@ -518,6 +518,7 @@ START_TEST(a_schedulers_start_is_checked) {
     m = scheduler(); strcpy(d->environment, "A=b\n");          good(check(&m));
     m = scheduler(); strcpy(d->environment, "PATH=/tmp\n");    ck_assert_int_ne(check(&m), CR_OK);
     m = scheduler(); d->environment[sizeof d->environment - 1] = 1; ck_assert_int_ne(check(&m), CR_OK);
+    m = scheduler(); m.as_cr_msg_start.disk_bytes = 1 << 30;   good(check(&m));       /* whoever has clusters and no server has a limit too */
 }
 END_TEST
 
@@ -539,6 +540,7 @@ START_TEST(a_workers_start_is_checked) {
     m = right; d->scheduler_port = 65536;  ck_assert_int_ne(check(&m), CR_OK);
     m = right; d->key[0] = 'x';            ck_assert_int_ne(check(&m), CR_OK);
     m = right; d->role = CR_ROLE_LAB;      ck_assert_int_ne(check(&m), CR_OK);
+    m = right; m.as_cr_msg_start.disk_bytes = 1;   ck_assert_int_ne(check(&m), CR_OK);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* test_quota.c - homes as projects of their file system: what is asked of the kernel, which here is a table of numbers of files (the kernel at hand
- * may have no quotas; tests/wire/test_quota.py is with a real one). */
+ * may have no quotas; test_quota_kernel.c and tests/wire/test_quota.py are with real ones). */
 #include "../check_main.h"
 
 #include <fcntl.h>
@@ -181,9 +181,13 @@ START_TEST(what_is_noted) {
         return;
     ck_assert(!cr_quota_home_is_marked(fd, PROJECT));
     ck_assert_ok(cr_quota_home_note(fd, PROJECT, &err));
+    ck_assert(!cr_quota_home_is_marked(fd, PROJECT));       /* of a copy: the note came along, and the project did not */
+    ck_assert_ok(cr_quota_mark(fd, PROJECT, false, &err));
+    ck_assert(!cr_quota_home_is_marked(fd, PROJECT));       /* what is made in it would not be counted */
+    ck_assert_ok(cr_quota_mark(fd, PROJECT, true, &err));
     ck_assert(cr_quota_home_is_marked(fd, PROJECT) && !cr_quota_home_is_marked(fd, PROJECT + 1));
     refuse = EOPNOTSUPP;
-    ck_assert(cr_quota_mark(fd, PROJECT, true, &err) != CR_OK);
+    ck_assert(cr_quota_mark(fd, PROJECT + 1, true, &err) != CR_OK);
 }
 END_TEST
 
