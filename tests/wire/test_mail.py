@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from hub_client import BUILD, Person, Platform, free_ports, running, wait_for
+from hub_client import BUILD, PREFIX, Person, Platform, free_ports, running, wait_for
 from smtp_world import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")      # a server without TLS is meant
@@ -257,7 +257,7 @@ def test_settings(tmp_path):
         if password is not None:
             path.write_text(password)
             path.chmod(mode)
-        answer = subprocess.run([BUILD / "src/platform/cratond", "--state", state, "--run", "/tmp/craton-none", *options, "--check"], capture_output=True, text=True,
+        answer = subprocess.run([BUILD / "src/platform/cratond", "--prefix", PREFIX, "--state", state, "--run", "/tmp/craton-none", *options, "--check"], capture_output=True, text=True,
                                 timeout=30)
         return answer.returncode, answer.stdout + answer.stderr
     code, text = check(*good, "--smtp-user", "hub", password="p w\n")
