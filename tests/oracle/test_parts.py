@@ -156,7 +156,7 @@ def test_parts_of_something_else_are_refused():
 
 
 @pytest.mark.parametrize(("shape", "chunks", "least"), [
-    ((46, 200, 200), (46, 50, 50), 4), ((500, 200, 200), (100, 100, 100), 4), ((2000, 40, 40), (10, 10, 10), 0), ((120, 45, 45), (1, 10, 10), 0),
+    ((46, 200, 200), (46, 50, 50), 4), ((200, 100, 100), (100, 50, 50), 4), ((400, 40, 40), (10, 10, 10), 0), ((40, 45, 45), (1, 10, 10), 0),
     ((64, 8, 600), (2, 8, 300), 0),
 ])  # fmt: skip
 def test_reductions_in_boxes_of_what_they_keep(shape, chunks, least, tmp_path, monkeypatch):
