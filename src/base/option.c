@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include "base/text.h"
 
-enum { MAX_ROWS = 64, LONG_BASE = 1000 };
+enum { MAX_ROWS = 256, LONG_BASE = 1000 };
 
 static cr_status store(const cr_option *row, const char *text, cr_err *err) {
     cr_status s = CR_OK;
@@ -26,7 +26,9 @@ cr_status cr_option_parse(const cr_option *rows, int argc, char **argv, int *ret
     char shorts[2 * MAX_ROWS + 2] = ":";
     size_t k = 1;
     int n = 0;
-    for (; rows[n].name && n < MAX_ROWS; n++) {
+    for (; rows[n].name; n++) {
+        if (n == MAX_ROWS)   /* those behind would be unknown without a word */
+            return CR_FAIL(err, CR_INTERNAL, "a table of options has more than %d rows", MAX_ROWS);
         longs[n] = (struct option){rows[n].name, rows[n].value ? required_argument : no_argument, NULL, LONG_BASE + n};
         if (rows[n].letter) {
             shorts[k++] = rows[n].letter;

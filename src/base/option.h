@@ -22,7 +22,7 @@ typedef struct cr_option {
     void *target;             /* bool *, const char **, int64_t * or uint64_t * */
 } cr_option;
 
-/* Fills the targets; *ret_first is the index in argv of the first operand (argv is permuted). */
+/* Fills the targets, of 256 rows at most (CR_INTERNAL with more); *ret_first is the index in argv of the first operand (argv is permuted). */
 cr_status cr_option_parse(const cr_option *rows, int argc, char **argv, int *ret_first, cr_err *err) CR_MUST_USE;
 void cr_option_help(const cr_option *rows, FILE *out);
 

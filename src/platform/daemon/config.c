@@ -566,8 +566,11 @@ cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, c
     int n = 0;
     for (; n < ROWS; n++)
         table[n] = (cr_option){0, rows[n].key, rows[n].value_name, rows[n].help, CR_OPTION_TEXT, &given[n]};
-    for (int i = 0; actions && actions[i].name && i < MOST; i++)
+    for (int i = 0; actions && actions[i].name; i++) {
+        if (i == MOST)
+            return CR_FAIL(err, CR_INTERNAL, "more than %d actions", MOST);
         table[n++] = actions[i];
+    }
     int first;
     CR_TRY(cr_option_parse(table, argc, argv, &first, err));
     if (first < argc)
