@@ -355,6 +355,8 @@ static bool is_copy(const cr_lab *s) {
         return false;
     if (s->name[0] && ordinary && ordinary->routed)      /* its path is parked: see lab_routes.h */
         return false;
+    if (cr_breaker_left(&s->breaker, cr_now_ms()))       /* breaker-pause may be a day */
+        return false;
     return (!s->was_ready && !s->failed && !s->breaker.n) || cr_wall_ms() - s->stopped_ms > LATELY_MS;
 }
 
