@@ -77,7 +77,7 @@ def test_disk_space_and_starts_ahead(hub, page):  # noqa: F811
     for group in ("class", "tides"):
         assert "error" not in hub.ask(command="admin", do="group-add", args=[group])
     sign_in(page, hub, "chief")
-    home = "INSERT OR REPLACE INTO disk_use SELECT id, ?, ?, ? FROM users WHERE name = ?"
+    home = "INSERT OR REPLACE INTO disk_use (user_id, bytes, at_ms, top) SELECT id, ?, ?, ? FROM users WHERE name = ?"
     with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
         db.execute(home, (5 << 30, int(time.time() * 1000), "4000000000 data\n900000000 .cache\n", "ida"))
         db.execute(home, (1 << 20, int(time.time() * 1000), "", "chief"))
@@ -113,7 +113,7 @@ def test_a_full_home(page):  # noqa: F811
         p.administrator("boss")
         sign_in(page, p, "boss")
         with sqlite3.connect(p.folder / "state/hub/hub.sqlite", timeout=10) as db:
-            db.execute("INSERT INTO disk_use SELECT id, ?, ?, ? FROM users", (3 << 20, int(time.time() * 1000), "2000000 " + "long-name-" * 12 + "\n900000 .cache\n"))
+            db.execute("INSERT INTO disk_use (user_id, bytes, at_ms, top) SELECT id, ?, ?, ? FROM users", (3 << 20, int(time.time() * 1000), "2000000 " + "long-name-" * 12 + "\n900000 .cache\n"))
         page.goto(p.hub + "/hub/home")
         expect(page.get_by_role("alert")).to_contain_text("Your disk space is used up")
         inspect(page, "home-full")
