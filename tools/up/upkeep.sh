@@ -229,7 +229,9 @@ processes_of() {
     local uid directory
     uid=$(id -u "$1")
     for directory in /proc/[0-9]*; do
-        if [ "$(stat -c %u "$directory" 2>/dev/null)" = "$uid" ]; then echo "${directory#/proc/}"; fi
+        if [ "$(stat -c %u "$directory" 2>/dev/null)" != "$uid" ]; then continue; fi
+        # One that has ended, and only waits for its parent to notice, is beyond every signal.
+        if ! grep -q '^State:[[:space:]]*Z' "$directory/status" 2>/dev/null; then echo "${directory#/proc/}"; fi
     done
 }
 
