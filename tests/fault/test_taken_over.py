@@ -22,9 +22,9 @@ class Start(ctypes.Structure):
 
     _fields_ = [("account", ctypes.c_char * 33), ("server", ctypes.c_char * 33), ("generation", ctypes.c_uint64),
                 ("memory", ctypes.c_uint64), ("cpu", ctypes.c_uint32), ("pids", ctypes.c_uint32),
-                ("profile", ctypes.c_char * 33), ("answers", ctypes.c_char * 1297),
+                ("profile", ctypes.c_char * 33), ("answers", ctypes.c_char * 1297), ("disk", ctypes.c_uint64),
                 ("user", ctypes.c_char * 256), ("token", ctypes.c_char * 65), ("folders", ctypes.c_uint32), ("cleaning", ctypes.c_uint32),
-                ("cluster", ctypes.c_uint64), ("numbers", ctypes.c_uint32 * 5),
+                ("cluster", ctypes.c_uint64), ("numbers", ctypes.c_uint32 * 5), ("software", ctypes.c_char * 33),
                 ("name", ctypes.c_char * 33), ("environment", ctypes.c_char * 8192), ("cert", ctypes.c_char * 2048), ("key", ctypes.c_char * 512)]
 
 
