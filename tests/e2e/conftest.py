@@ -70,7 +70,7 @@ class Platform:
         name = 2166136261
         for byte in str(self.run).encode():
             name = (name ^ byte) * 16777619 & 0xFFFFFFFF
-        return [str(d) for d in Path("/sys/fs/cgroup").rglob("*") if d.is_dir() and f"/craton-{name:08x}" in str(d)]
+        return [d for d, _, _ in os.walk("/sys/fs/cgroup") if f"/craton-{name:08x}" in d]   # passes over what goes away meanwhile
 
     def helper_pid(self):
         return int((self.run / "cratond.pid").read_text())
