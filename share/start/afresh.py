@@ -191,6 +191,13 @@ def build_nothing(module):
         module._yarn_config = lambda logger: {"yarn config": {}, "npm config": {}}
 
 
+def see_proxy(module):
+    """JupyterLab's extension manager looks for a proxy when it is imported."""
+    if any(os.environ.get(name) for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "ALL_PROXY")):
+        importlib.reload(module)
+        sys.modules["jupyterlab.extensions"].PyPIExtensionManager = module.PyPIExtensionManager
+
+
 def trim_memory():
     """The C library reads it when a process begins."""
     threshold = os.environ.get("MALLOC_TRIM_THRESHOLD_", "")
@@ -231,6 +238,7 @@ PARTS = {
     "jupyter_client.session": name_session,
     "jupyterlab.labapp": find_lab_folders,
     "jupyterlab.commands": build_nothing,
+    "jupyterlab.extensions.pypi": see_proxy,
     "dask.config": reread_dask,
     "fsspec.config": reread_fsspec,
     "zarr.core.config": reread_zarr,

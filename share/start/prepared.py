@@ -68,6 +68,7 @@ def prepare(path):
             except Exception:  # a package may raise anything
                 pass
     afresh.set_by_imports = {key: value for key, value in os.environ.items() if before.get(key) != value}
+    remembered.remember_imported()
     tainted = sorted(TAINTED[os.path.basename(path)] & sys.modules.keys())
     if tainted:
         sys.exit(f"prepared parent: {', '.join(tainted)} must not be imported before the user is known")
@@ -181,10 +182,10 @@ def serve(home, arguments, environment):
 
 def main():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)   # intermediates are not waited for
     libc.prctl(PR_SET_NAME, b"craton-start", 0, 0, 0)
     gc.disable()
     prepare(sys.argv[1])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)   # intermediates are not waited for; programs that ran until now were
     control = socket.socket(fileno=CONTROL_FD)
     control.send(b"ready")
     while (start := receive_start(control)) is not None:

@@ -1,15 +1,35 @@
-"""What the software environment alone decides, found out once in the parent instead of in every fork of it.
+"""What the software environment and the machine alone decide, found out once in the parent instead of in every fork of it.
 
 Answers of functions that are asked again and again at each start and say the same to everybody: nothing here depends on the user, the home
-or the environment variables. Each is asked anew when what it was read from has changed.
+or the environment variables; where they could matter, the fork asks itself. Each is asked anew when what it was read from has changed.
 """
 import functools
 import os
+import platform
+import shutil
+import subprocess
 import sys
+
+NO_HOME = "/nonexistent"
+R_PATIENCE_S = 30
+R_FILES = ".Renviron", ".Rprofile"     # of the home or the folder in which R begins: they may name other libraries
 
 
 def remember():
+    """Before the parent imports what servers import."""
+    platform.processor()     # keeps what it has learnt; servers would run uname for it
     remember_entry_points()
+
+
+def remember_imported():
+    """After it has: of packages that are in memory. One that is no longer as it is known here is left as it is, and only slower."""
+    for package, part in (("jupyter_lsp.specs.r_languageserver", remember_language_server_of_r), ("jupyter_events.schema_registry", remember_event_schemas),
+                          ("httpx", remember_authorities)):
+        if package in sys.modules:
+            try:
+                part()
+            except Exception as e:  # a package may raise anything
+                print(f"prepared parent: {part.__name__}: {e!r}", file=sys.stderr, flush=True)
 
 
 def as_of(folders):
@@ -34,3 +54,69 @@ def remember_entry_points():
         return known[now].select(**wanted) if wanted else ask()
 
     importlib.metadata.entry_points = entry_points
+
+
+def remember_language_server_of_r():
+    """Where there is R, jupyter_lsp runs it in every server to learn whether its package `languageserver` is installed, which takes as much CPU as
+    all else of a start. Here R is asked once, for that and for its libraries; a server of somebody who has a library or settings of R asks itself."""
+    from jupyter_lsp.specs.r_languageserver import RLanguageServer
+
+    path = f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin"     # as servers have it
+    program = shutil.which(RLanguageServer.cmd, path=path)
+    if not program:
+        return
+    question = f"writeLines(c(system.file(package='{RLanguageServer.package}'), Sys.getenv('R_LIBS_USER'), .libPaths()))"
+    said = subprocess.run([program, "-e", question], env={"PATH": path, "HOME": NO_HOME, "LANG": "C.UTF-8"}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, text=True, check=True, timeout=R_PATIENCE_S)
+    found, of_user, *libraries = said.stdout.splitlines()
+    then, ask = as_of(libraries), RLanguageServer.is_installed
+
+    def is_for_everybody():
+        home = os.path.expanduser("~")
+        own = [library.replace(NO_HOME, home) for library in of_user.split(":") if library]
+        own += [os.path.join(folder, name) for folder in (home, os.getcwd()) for name in R_FILES]
+        return not any(name.startswith("R_") for name in os.environ) and not any(map(os.path.lexists, own)) and as_of(libraries) == then
+
+    @functools.wraps(ask)
+    def is_installed(self, mgr):
+        if self.solve() == program and is_for_everybody():
+            return found != ""
+        return ask(self, mgr)
+
+    RLanguageServer.is_installed = is_installed
+
+
+def remember_event_schemas():
+    """Jupyter Server reads three files, checks them by the schema of schemas and makes validators, which are the same for everybody."""
+    from jupyter_events.schema import EventSchema
+    from jupyter_events.schema_registry import SchemaRegistry
+    from jupyter_server import DEFAULT_EVENTS_SCHEMA_PATH
+
+    register = SchemaRegistry.register
+    known = {path: (as_of([path]), EventSchema(path)) for path in DEFAULT_EVENTS_SCHEMA_PATH.glob("*/*.yaml")}
+
+    @functools.wraps(register)
+    def register_known(self, schema):
+        then, ready = known.get(schema, (None, None)) if isinstance(schema, os.PathLike) else (None, None)
+        return register(self, ready if ready and as_of([schema]) == then else schema)
+
+    SchemaRegistry.register = register_known
+
+
+def remember_authorities():
+    """JupyterLab's extension manager makes a client of httpx, which reads all authorities that certifi lists. The first client of a fork that
+    wants just these gets the context that is ready; one context is given once, as whoever gets it may change it."""
+    import certifi
+    import httpx._transports.default as transports
+
+    create, then = transports.create_ssl_context, as_of([certifi.where()])
+    ready = [create(trust_env=False)]
+
+    @functools.wraps(create)
+    def create_ssl_context(verify=True, cert=None, trust_env=True):
+        own = trust_env and any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"))
+        if verify is True and not cert and not own and ready and as_of([certifi.where()]) == then:
+            return ready.pop()
+        return create(verify=verify, cert=cert, trust_env=trust_env)
+
+    transports.create_ssl_context = create_ssl_context
