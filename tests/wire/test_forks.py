@@ -1,9 +1,10 @@
-"""What a prepared parent hands on to its forks: what the environment alone decides is found out once, and a fork that is given a variable for which
-the parent's modules have looked in vain is started instead. Without a platform: the test is the parent's cratond."""
+"""What a prepared parent hands on to its forks: what the environment and the machine alone decide is found out once, and a fork that is given a
+variable for which the parent's modules have looked in vain is started instead. Without a platform: the test is the parent's cratond."""
 import array
 import contextlib
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -107,6 +108,150 @@ print("right")
 def test_entry_points_are_remembered_as_long_as_they_are_right(tmp_path):
     program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + ENTRY_POINTS
     answer = subprocess.run([PYTHON, "-B", "-W", "ignore::DeprecationWarning", "-c", program], capture_output=True, text=True)
+    assert answer.stdout == "right\n", answer.stderr
+
+
+LANGUAGE_SERVER = """
+import os, shutil, subprocess, sys
+sys.path.insert(0, START)
+import jupyter_lsp.specs.utils as utils
+import remembered
+from jupyter_lsp.specs.r_languageserver import RLanguageServer
+
+os.environ.update(HOME=FOLDER, PATH="/usr/local/bin:/usr/bin:/bin")
+for name in [name for name in os.environ if name.startswith("R_")]:
+    del os.environ[name]
+os.chdir(FOLDER)
+runs, run, of_everybody = [], utils.check_output, remembered.as_of
+utils.check_output = lambda *arguments: runs.append(arguments) or run(*arguments)
+
+def asked():
+    runs.clear()
+    return RLanguageServer().is_installed(None), len(runs)
+
+plain, once = asked()
+assert once == 1
+remembered.remember_imported()
+assert asked() == (plain, 0)
+
+def install(library):
+    os.makedirs(f"{library}/languageserver")
+    with open(f"{library}/languageserver/DESCRIPTION", "w") as f:
+        f.write("Package: languageserver\\nVersion: 0.0.1\\n")
+
+# Somebody's own library, where R looks for it by itself; then settings that lead to another.
+own = subprocess.run(["Rscript", "-e", "cat(Sys.getenv('R_LIBS_USER'))"], capture_output=True, text=True, check=True).stdout
+assert own.startswith(FOLDER), own
+install(own)
+assert asked() == (True, 1)
+shutil.rmtree(own)
+assert asked() == (plain, 0)
+install(FOLDER + "/other")
+with open(".Rprofile", "w") as f:
+    f.write(f".libPaths('{FOLDER}/other')\\n")
+assert asked() == (True, 1)
+os.unlink(".Rprofile")
+os.environ["R_LIBS"] = FOLDER + "/other"
+assert asked() == (True, 1)
+del os.environ["R_LIBS"]
+assert asked() == (plain, 0)
+# The operator installs something for everybody.
+remembered.as_of = lambda folders: of_everybody([*folders, FOLDER])
+assert asked() == (plain, 1)
+print("right")
+"""
+
+
+@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
+def test_language_server_of_r_is_asked_for_once(tmp_path):
+    program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + LANGUAGE_SERVER
+    answer = subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, text=True)
+    assert answer.stdout == "right\n", answer.stderr
+
+
+SCHEMAS_AND_AUTHORITIES = """
+import os, ssl, sys
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]     # a client with proxies has a context for each
+for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE"):
+    os.environ.pop(name, None)
+sys.path.insert(0, START)
+import httpx, jupyter_events.schema, remembered
+import httpx._transports.default as transports
+from jupyter_events.schema_registry import SchemaRegistry
+from jupyter_server import DEFAULT_EVENTS_SCHEMA_PATH
+
+plain_context, plain_schema = transports.create_ssl_context(), jupyter_events.schema.EventSchema
+remembered.remember_imported()
+
+paths = sorted(DEFAULT_EVENTS_SCHEMA_PATH.glob("*/*.yaml"))
+assert len(paths) > 1
+for path in paths:
+    ours, again, fresh = SchemaRegistry().register(path), SchemaRegistry().register(path), plain_schema(path)
+    assert ours is again and (ours.id, ours.version, ours._schema) == (fresh.id, fresh.version, fresh._schema)
+    assert SchemaRegistry().register(path.read_text()) is not ours       # a text is a schema of somebody's
+with open(FOLDER + "/own.yaml", "w") as f:
+    f.write(paths[0].read_text())
+assert SchemaRegistry().register(type(paths[0])(FOLDER + "/own.yaml")).id == plain_schema(paths[0]).id
+remember = remembered.as_of
+remembered.as_of = lambda paths: "changed"
+assert SchemaRegistry().register(paths[0]) is not SchemaRegistry().register(paths[0])
+remembered.as_of = remember
+
+def authorities(context):
+    return {one["serialNumber"] for one in context.get_ca_certs()}
+
+made, make = [], ssl.create_default_context
+ssl.create_default_context = lambda *arguments, **more: made.append(1) or make(*arguments, **more)
+os.environ["SSL_CERT_FILE"] = FOLDER + "/one.pem"
+with open(FOLDER + "/one.pem", "w") as f:
+    f.write(ssl.DER_cert_to_PEM_cert(plain_context.get_ca_certs(binary_form=True)[0]))
+assert len(authorities(transports.create_ssl_context())) == 1 and len(made) == 1      # whose authorities are others
+del os.environ["SSL_CERT_FILE"]
+assert transports.create_ssl_context(verify=False).verify_mode == ssl.CERT_NONE and len(made) == 1
+first = httpx.AsyncClient()._transport._pool._ssl_context
+assert len(made) == 1
+second = httpx.AsyncClient()._transport._pool._ssl_context
+assert len(made) == 2 and first is not second
+assert authorities(first) == authorities(second) == authorities(plain_context) and len(authorities(first)) > 50
+for context in (first, second):
+    assert context.verify_mode == ssl.CERT_REQUIRED and context.check_hostname
+    assert (context.options, context.minimum_version) == (plain_context.options, plain_context.minimum_version)
+print("right")
+"""
+
+
+def test_schemas_and_authorities_are_those_of_a_plain_start(tmp_path):
+    program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + SCHEMAS_AND_AUTHORITIES
+    answer = subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, text=True)
+    assert answer.stdout == "right\n", answer.stderr
+
+
+PROXY = """
+import os, sys
+for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[name]
+sys.path.insert(0, START)
+import jupyterlab.extensions, jupyterlab.extensions.pypi as pypi
+import afresh
+
+def proxies():
+    client = jupyterlab.extensions.get_pypi_manager(dict(app_dir=FOLDER))._httpx_client
+    return {str(at._pool._proxy_url.host, "ascii") for at in client._mounts.values() if at is not None}
+
+assert proxies() == set()
+afresh.forget_the_parent()
+assert proxies() == set() and pypi.xmlrpc_transport_override is None
+os.environ["https_proxy"] = os.environ["http_proxy"] = "http://proxy.example.org:3128"
+afresh.forget_the_parent()
+assert proxies() == {"proxy.example.org"} and pypi.xmlrpc_transport_override.proxy == ("proxy.example.org", "3128")
+print("right")
+"""
+
+
+def test_extension_manager_sees_the_proxy_of_the_server(tmp_path):
+    program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + PROXY
+    answer = subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, text=True)
     assert answer.stdout == "right\n", answer.stderr
 
 

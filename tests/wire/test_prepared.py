@@ -63,6 +63,16 @@ def test_servers_are_forked(prepared, pair):
         assert line[1].endswith(b"/bin/jupyterhub-singleuser") and b"prepared.py" not in b" ".join(line)
 
 
+def test_a_start_runs_no_program(prepared, pair):
+    """Neither R to look for its language server, nor node, nor uname: each costs thirty people at once as much as a good part of their servers (0041).
+    A kernel is another process's child."""
+    for lab in pair:
+        log = prepared.folder / f"state/log/{lab.person.name}.log"
+        wait_for(lambda: "Skipped non-installed server(s)" in log.read_text())
+        fields = Path(f"/proc/{server_pid(prepared, lab.person.name)}/stat").read_text().rpartition(")")[2].split()
+        assert fields[8] == "0", f"page faults of programs that {lab.person.name}'s server has run"
+
+
 def test_rights_of_a_server(prepared, pair):
     for lab in pair:
         pid = server_pid(prepared, lab.person.name)
