@@ -4,6 +4,7 @@ Answers of functions that are asked again and again at each start and say the sa
 or the environment variables; where they could matter, the fork asks itself. Each is asked anew when what it was read from has changed.
 """
 import functools
+import json
 import os
 import platform
 import shutil
@@ -23,8 +24,9 @@ def remember():
 
 def remember_imported():
     """After it has: of packages that are in memory. One that is no longer as it is known here is left as it is, and only slower."""
-    for package, part in (("jupyter_lsp.specs.r_languageserver", remember_language_server_of_r), ("jupyter_events.schema_registry", remember_event_schemas),
-                          ("httpx", remember_authorities)):
+    for package, part in (("jupyter_lsp.specs.r_languageserver", remember_language_server_of_r), ("jupyter_lsp.manager", remember_right_language_servers),
+                          ("jupyter_events.schema_registry", remember_event_schemas), ("httpx", remember_authorities),
+                          ("traitlets.config.application", remember_no_arguments)):
         if package in sys.modules:
             try:
                 part()
@@ -84,6 +86,52 @@ def remember_language_server_of_r():
         return ask(self, mgr)
 
     RLanguageServer.is_installed = is_installed
+
+
+class Remembering:
+    """A validator that does not check again what was right."""
+
+    def __init__(self, validator):
+        self.validator, self.right, self.learning = validator, set(), True
+
+    def __getattr__(self, name):
+        return getattr(self.validator, name)
+
+    def iter_errors(self, document):
+        text = json.dumps(document, sort_keys=True)
+        if text in self.right:
+            return []
+        errors = list(self.validator.iter_errors(document))
+        if self.learning and not errors:
+            self.right.add(text)
+        return errors
+
+
+def remember_right_language_servers():
+    """jupyter_lsp checks what it knows of each language server by a schema. Only what it says itself is learnt here; what somebody has configured
+    comes another way, and what is said otherwise in a server, such as the path of a program, is checked there."""
+    from jupyter_lsp import manager
+
+    manager.LANGUAGE_SERVER_SPEC_MAP = validator = Remembering(manager.LANGUAGE_SERVER_SPEC_MAP)
+    list(manager.LanguageServerManager(node_roots=[])._autodetect_language_servers(only_installed=False))
+    validator.learning = False
+
+
+def remember_no_arguments():
+    """Traitlets makes a parser of all options of all classes to read a command line; most applications of a server have none to read."""
+    from traitlets.config.application import Application
+    from traitlets.config.loader import Config
+
+    parse = Application.parse_command_line
+
+    @functools.wraps(parse)
+    def parse_command_line(self, argv=None):
+        if (sys.argv[1:] if argv is None else argv) or "_ARGCOMPLETE" in os.environ:
+            return parse(self, argv)
+        self.argv, self.extra_args, self.cli_config = [], [], Config()
+        self.update_config(self.cli_config)
+
+    Application.parse_command_line = parse_command_line
 
 
 def remember_event_schemas():

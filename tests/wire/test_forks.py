@@ -227,6 +227,61 @@ def test_schemas_and_authorities_are_those_of_a_plain_start(tmp_path):
     assert answer.stdout == "right\n", answer.stderr
 
 
+LANGUAGE_SERVERS_AND_ARGUMENTS = """
+import os, sys
+sys.path.insert(0, START)
+import remembered
+from jupyter_lsp import manager
+from jupyterlab.labapp import LabApp
+from jupyter_server.serverapp import ServerApp
+
+os.environ["PATH"] = f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin"
+os.chdir(FOLDER)
+sys.argv = ["server"]
+
+def found():
+    servers = manager.LanguageServerManager(node_roots=[])
+    servers.initialize()
+    return servers.language_servers, servers.all_language_servers
+
+def parsed(kind, *arguments):
+    one = kind()
+    one.parse_command_line(*arguments)
+    return type(one), one.argv, one.extra_args, one.cli_config, one.config, getattr(one, "port", None)
+
+lines = [(ServerApp,), (ServerApp, []), (LabApp, []), (LabApp, ["--LabApp.app_dir=/x", "--debug"]), (ServerApp, ["--ServerApp.port=17"])]
+plain_found, plain_parsed = found(), [parsed(*line) for line in lines]
+remembered.remember_imported()
+assert found() == plain_found and len(plain_found[1]) > 2
+assert [parsed(*line) for line in lines] == plain_parsed and plain_parsed[-1][-1] == 17
+assert plain_parsed[3][4]["LabApp"]["app_dir"] == "/x"
+
+# What is right is not checked again; what is wrong, or was not seen in the parent, is.
+validator = manager.LANGUAGE_SERVER_SPEC_MAP
+checks, check = [], type(validator.validator).iter_errors
+
+def noting(self, document, *more):
+    checks.extend(key for key, value in document.items() if "argv" in value) if isinstance(document, dict) else None
+    return check(self, document, *more)
+
+type(validator.validator).iter_errors = noting
+found()
+assert not checks, checks
+one = {"mine": {**next(iter(plain_found[1].values())), "display_name": "mine"}}
+assert list(validator.iter_errors(one)) == [] and checks
+checks.clear()
+assert list(validator.iter_errors(one)) == [] and checks
+assert validator.iter_errors({"mine": {**one["mine"], "languages": "r"}})
+print("right")
+"""
+
+
+def test_language_servers_and_arguments_are_those_of_a_plain_start(tmp_path):
+    program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + LANGUAGE_SERVERS_AND_ARGUMENTS
+    answer = subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, text=True)
+    assert answer.stdout == "right\n", answer.stderr
+
+
 PROXY = """
 import os, sys
 for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
