@@ -1,10 +1,8 @@
 """Servers that are started ahead of a training: within the room, one after the other, behind those who press Start, kept until it ends."""
 import datetime
-import os
 import re
 import sqlite3
 import time
-from pathlib import Path
 
 import pytest
 from hub_client import running, wait_for, with_profiles
@@ -84,10 +82,7 @@ def test_what_does_not_fit_comes_later_and_over_a_kill(room):
     # ben's and cid's run, one more fits, and one waits without a place in the queue.
     wait_for(lambda: plan(platform)["ready"] == 3, 120)
     assert plan(platform)["waiting"] == 1 and plan(platform)["state"] == "starting"
-    pid = platform.hub_pid()
-    os.kill(pid, 9)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), 20)
-    platform.wait_ready()
+    platform.kill_hub()
     stop(people["ben"])
     wait_for(lambda: plan(platform)["ready"] == 4, 120)
     assert not server(people["ben"]) and plan(platform)["state"] == "started"
@@ -97,7 +92,7 @@ def test_what_does_not_fit_comes_later_and_over_a_kill(room):
 
 def test_who_needs_more_than_the_room_holds_nobody_up():
     profiles = "profiles:\n- {slug: usual}\n- {slug: huge, memory: 2G, guarantee: 1G}\n"
-    with running("--room", "512M", "--guarantee", "64M", kind=with_profiles(profiles)) as p:
+    with running("--room", "512M", "--guarantee", "64M", prepared=False, kind=with_profiles(profiles)) as p:
         admin = p.administrator()
         people = {name: p.add_person(admin, name) for name in ("ann", "ben", "cid")}
         for name, person in people.items():
