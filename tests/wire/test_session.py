@@ -348,8 +348,7 @@ def test_kill_of_the_hub_beside_a_busy_server(platform, ada, lab, kernel):
     pid = server_pid(platform, "ada")
     os.kill(pid, signal.SIGSTOP)
     try:
-        os.kill(platform.hub_pid(), signal.SIGKILL)
-        platform.wait_ready()
+        platform.kill_hub()
         wait_for(lambda: server(ada).get("ready"), 30)
     finally:
         os.kill(pid, signal.SIGCONT)
