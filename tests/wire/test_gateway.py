@@ -68,6 +68,18 @@ def test_compute_as_its_person(platform, client, ada):
     assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
 
 
+def test_a_plan_of_craton(client, cluster):
+    """On the client, and on the cluster itself, of which Craton makes a client with the cluster's certificates: the bits of a run here."""
+    values = xr.DataArray(np.random.default_rng(5).normal(280, 20, (365, 12, 16)).astype("f4"), {"time": xr.date_range("2001-01-01", periods=365)},
+                          ("time", "lat", "lon")).chunk(time=30, chunked_array_type="craton")  # fmt: skip
+    anomaly = values.groupby("time.month") - values.groupby("time.month").mean()
+    for lazy in (values.std("time"), values.quantile(0.9, "time"), anomaly.mean(("lat", "lon"))):
+        here = lazy.compute()
+        for where in (client, cluster):
+            there = lazy.compute(cluster=where)
+            assert there.dtype == here.dtype and there.values.tobytes() == here.values.tobytes()
+
+
 def test_nothing_lies_where_others_may_have_been_before(platform, client):
     """What a worker writes down for itself it reads as programs: that is not in a folder of /tmp, where the first one who comes owns it."""
     home = pwd.getpwnam(platform.accounts + "ada").pw_dir
