@@ -153,6 +153,19 @@ def test_hub_killed_during_the_deletion(platform, worker):
     assert "being removed" not in platform.admin.get("/hub/admin").text
 
 
+def test_killed_before_the_server_was_asked_to_stop(platform, worker):
+    """The promise is in the database, and the hub that gave it was killed at once: the next one stops the server, which else would run on for ever."""
+    start(worker)
+    platform.process.kill()
+    platform.process.wait(30)
+    with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=30) as db:
+        db.execute("UPDATE users SET disabled = 1 WHERE name = ?", (worker.name,))
+        db.execute("INSERT INTO removals (user_id) SELECT id FROM users WHERE name = ?", (worker.name,))
+    db.close()
+    platform.start()
+    gone(platform, worker)
+
+
 def test_what_cannot_be_deleted_is_shown_and_tried_again(platform, worker):
     """Root has put something into the home that its owner cannot delete."""
     fill(worker)

@@ -222,7 +222,7 @@ def ask(data, fds=(1, 2), wait=True):
 good = dict(argv=[os.path.join(__import__('sys').prefix, 'bin/python'), '-m', 'ipykernel_launcher', '-f', 'x'], env={}, cwd='/')
 def changed(**more): return json.dumps({**good, **more}).encode()
 answers = [ask(b"{"), ask(b"[]"), ask(b"\xff"), ask(changed(argv=["/bin/sh", "-c", "id", "x"])), ask(changed(argv=good["argv"][:2])), ask(changed(env={"a": 1})),
-           ask(changed(env={"a": "b\0c"})), ask(changed(cwd=7)), ask(changed(), ()), ask(changed(), (1,)), ask(changed(), (1, 2, 0, 1)), ask(b"x" * 190000),
+           ask(changed(env={"a": "b\0c"})), ask(changed(cwd=7)), ask(changed(), ()), ask(changed(), (1,)), ask(changed(), (1, 2, 0, 1)), ask(b"x" * 190000), ask(b"[" * 90000),
            ask(b"", wait=False), ask(changed(argv=["/usr/bin/python3", *good["argv"][1:]])), ask(changed(env={"LD_PRELOAD": "x"}))]
 """
 

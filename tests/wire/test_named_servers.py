@@ -149,7 +149,7 @@ def test_names_and_numbers(platform, admin):
     for bad in ("Lab", "a_b", "-a", "a-", "a%2Fb", "x" * 33, "lab", "api", "tree", "git-pull", "dask-1", "7up", "%20", "a..b"):
         answer = ann.api("PUT", url + bad, {})
         assert answer.status in (400, 404), (bad, answer.text)
-    for title in ("x" * 121, "a\nb", "\u0007"):
+    for title in ("x" * 121, "a\nb", "\u0007", "\u009b2J", "a\u202eb"):
         assert ann.api("PUT", url + "good", {"display_name": title}).status == 400
     assert ann.api("PUT", url + "good", {"user_options": {"x": "y" * 100000}}).status >= 400
     wait_for(lambda: "good" not in names(ann), 10)      # what was refused is not there and does not count

@@ -341,6 +341,21 @@ def test_kill_of_the_hub(platform, ada, lab, kernel):
     assert lab.open().status == 200
 
 
+def test_kill_of_the_hub_beside_a_busy_server(platform, ada, lab, kernel):
+    """JupyterLab cannot answer just now. What was ready is ready again all the same, and is not ended for that."""
+    lab.run(kernel, "x = 'kept'")
+    pid = server_pid(platform, "ada")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        os.kill(platform.hub_pid(), signal.SIGKILL)
+        platform.wait_ready()
+        wait_for(lambda: server(ada).get("ready"), 30)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert server_pid(platform, "ada") == pid
+    kernel_still_knows(lab, kernel)
+
+
 def proxy_pid(platform):
     return platform.ask(command="status")["proxy"]["pid"]
 

@@ -641,6 +641,15 @@ def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
     assert entered == [("server-entered", "done", "bob", "ada", "")], entered
     with sqlite3.connect(f"file:{hub.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
         assert db.execute("SELECT via FROM audit WHERE kind = 'server-entered' ORDER BY id DESC").fetchone() == (f"token {tokens['bob']['id']}",)
+    # The number of a token that is gone is given again: it is another token all the same.
+    ids = []
+    for _ in range(2):
+        made = bob.api("POST", "/hub/api/users/bob/tokens", {}).json()
+        ids.append(made["id"])
+        first = len(audit(hub, 100000))
+        assert request("GET", url, headers={"Authorization": f"token {made['token']}"}).status == 200
+        assert [row[:4] for row in audit(hub, len(audit(hub, 100000)) - first)] == [("server-entered", "done", "bob", "ada")], ids
+        assert bob.api("DELETE", f"/hub/api/users/bob/tokens/{made['id']}").status == 204
     # Nobody says by a header which server asks, and no number makes the hub stumble.
     for at in ("0", "-1", "99999999999999999999", "1/../2", "x"):
         answer = request("GET", f"http://127.0.0.1:{hub.port + 2}/hub/api/at/{at}/user", headers={"Authorization": f"token {tokens['eve']['token']}", "X-Craton-At": "1"})
