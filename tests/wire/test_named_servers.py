@@ -193,6 +193,43 @@ def test_kill_of_the_hub(platform, admin):
     wait_for(lambda: "two" not in names(person), 60)
 
 
+def test_lists_say_what_each_says(platform, admin):
+    """Lists read what they show for all people of a page at once: servers that run or not, groups, names."""
+    lea, leo = make(platform, admin, "lea"), make(platform, admin, "leo")
+    for group, people in (("z", ["leo", "lea"]), ("a", ["lea"])):
+        assert admin.api("POST", f"/hub/api/groups/{group}", {"users": people}).status == 201
+    assert leo.api("POST", "/hub/api/users/leo/server", {}).status == 202
+    start(lea, "zwei"), start(lea, "eins")
+    wait_for(lambda: leo.api("GET", "/hub/api/users/leo").json()["server"], 120)
+    assert leo.api("POST", "/hub/api/users/leo/servers/rest", {}).status in (201, 202)
+    wait_for(lambda: model(leo, "rest").get("ready"), 120)
+    assert leo.api("DELETE", "/hub/api/users/leo/servers/rest").status in (202, 204)
+    wait_for(lambda: "rest" not in leo.api("GET", "/hub/api/users/leo").json()["servers"], 60)
+    for more in ("", "include_stopped_servers=1"):
+        for order in ("name", "-id"):
+            listed = admin.api("GET", f"/hub/api/users?sort={order}&{more}").json()
+            assert len(listed) > 2
+            for each in listed:
+                alone = admin.api("GET", f"/hub/api/users/{each['name']}?{more}").json()
+                for some in (each, alone):         # that goes on while we look
+                    some.pop("last_activity")
+                    for one in some["servers"].values():
+                        one.pop("last_activity")
+                assert each == alone
+    by_name = {each["name"]: each for each in listed}
+    assert by_name["lea"]["groups"] == ["a", "z"] and list(by_name["lea"]["servers"]) == ["", "eins", "zwei"] and by_name["lea"]["server"] is None
+    assert list(by_name["leo"]["servers"]) == ["", "rest"] and by_name["leo"]["server"] == "/user/leo/" and by_name["leo"]["groups"] == ["z"]
+    page = admin.get("/hub/admin").text
+    rows = {name: re.search(rf"<h2>{name}.*?</p>", page, re.S).group(0) for name in ("lea", "leo")}
+    assert "Server stopped, and 2 further running" in rows["lea"] and "Server running, last active" in rows["leo"]
+    lines = {row["name"]: row for row in platform.ask(command="admin", do="people")["rows"]}
+    assert lines["lea"]["server"] == "" and lines["leo"]["server"] == "running"
+    for person in (lea, leo):
+        assert admin.api("DELETE", f"/hub/api/users/{person.name}").status in (202, 204)
+    for group in "az":
+        assert admin.api("DELETE", f"/hub/api/groups/{group}").status == 204
+
+
 def test_what_was_refused_is_not_there(platform, admin):
     """A start of a new server with a choice that does not fit leaves none; and one that is being removed is gone after its person was renamed."""
     person = make(platform, admin, "rosa")

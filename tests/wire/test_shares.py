@@ -531,6 +531,11 @@ def test_what_guests_have_given_ends_with_them(people, ada):
     assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
     assert shared_with(eve) == [] and refused(eve, ada)
     assert accept(bob, code).status == 404 and refused(bob, ada)    # nor has he kept a way back
+    assert people["root1"].api("POST", "/hub/api/groups/team", {"users": ["bob"]}).status == 201      # and with a group
+    give(ada, group="team", scopes=["access:servers", "shares"])
+    assert bob.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200 and len(shared_with(eve)) == 1
+    assert people["root1"].api("DELETE", "/hub/api/groups/team").status == 204
+    assert shared_with(eve) == [] and refused(eve, ada)
 
 
 def test_pages(people, ada):
@@ -557,13 +562,20 @@ def test_shares_are_kept_over_a_kill(hub, people, ada):
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
 
 
-def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada):
+@pytest.mark.parametrize("how", ["share", "group"])
+def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada, how):
     """The time of the cut is kept with the deed: a hub that is killed before it leaves it to the next one."""
-    give(ada, user="bob")
+    root = people["root1"]
+    if how == "group":
+        assert root.api("POST", "/hub/api/groups/crew", {"users": ["bob"]}).status == 201
+    give(ada, **({"user": "bob"} if how == "share" else {"group": "crew"}))
     lab = enter(people["bob"], ada)
     kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
     open_still = lab.connect(kernel)
-    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    if how == "share":
+        assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    else:
+        assert root.api("DELETE", "/hub/api/groups/crew").status == 204
     with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
         when = db.execute("SELECT guests_out_ms FROM servers s JOIN users u ON u.id = s.user_id WHERE u.name = 'ada'").fetchone()[0]
         assert 30 < when / 1000 - time.time() < 66
@@ -575,6 +587,30 @@ def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada):
         assert wait_for(lambda: db.execute("SELECT max(guests_out_ms) FROM servers").fetchone() == (0,), 20)
     assert Lab(ada).open().status == 200      # hers goes on
     assert ada_deletes(ada, kernel)
+
+
+def test_nothing_is_taken_away_whose_guests_cannot_be_put_out(hub, people, ada):
+    """That guests are cut is a part of the deed: where it cannot be written, they stay, and whoever did it is told."""
+    root, bob = people["root1"], people["bob"]
+    assert root.api("POST", "/hub/api/groups/crew", {"users": ["bob"]}).status == 201
+    give(ada, user="bob"), give(ada, group="crew")
+    enter(bob, ada)
+    database = hub.folder / "state/hub/hub.sqlite"
+    with sqlite3.connect(database, timeout=10) as db:
+        db.execute("CREATE TRIGGER broken BEFORE UPDATE OF guests_out_ms ON servers WHEN new.guests_out_ms > 0 BEGIN SELECT RAISE(ABORT, 'for a test'); END")
+    try:
+        for person, method, path, body in (
+                (ada, "PATCH", "/hub/api/shares/ada/", {"user": "bob"}), (ada, "DELETE", "/hub/api/shares/ada/", None),
+                (ada, "PATCH", "/hub/api/shares/ada/", {"user": "bob", "scopes": ["access:servers!server=ada/"]}),
+                (bob, "DELETE", "/hub/api/users/bob/shared/ada/", None), (root, "DELETE", "/hub/api/groups/crew", None),
+                (root, "DELETE", "/hub/api/groups/crew/users", {"users": ["bob"]}), (root, "DELETE", "/hub/api/users/bob", None)):
+            assert person.api(method, path, body).status >= 400, (method, path)
+        assert len(shared_with(bob)) == 2 and root.api("GET", "/hub/api/groups/crew").json()["users"] == ["bob"]
+    finally:
+        with sqlite3.connect(database, timeout=10) as db:
+            db.execute("DROP TRIGGER broken")
+    assert enter(bob, ada)
+    assert root.api("DELETE", "/hub/api/groups/crew").status == 204 and len(shared_with(bob)) == 1
 
 
 def ada_deletes(ada, kernel):

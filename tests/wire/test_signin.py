@@ -274,6 +274,19 @@ def test_sign_ins_under_way_do_not_survive_a_change_of_password(platform, person
         assert other.get("/hub/home").status == 303
 
 
+def memory(platform, field):
+    lines = Path(f"/proc/{platform.hub_pid()}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field + ":")) / 1024
+
+
+def test_memory_of_passwords_is_given_back(platform, person):
+    """64 MiB for a hash, as long as it takes: the hub holds none of it afterwards."""
+    with ThreadPoolExecutor(4) as four:
+        assert {a.status for a in four.map(lambda _: Person(platform).sign_in(person.name), range(6))} == {303}
+    assert memory(platform, "VmHWM") > 64
+    assert memory(platform, "VmRSS") < 40
+
+
 def test_a_disabled_person_gets_no_server(platform, admin, person):
     for action in ("disable", "enable"):
         assert admin.post("/hub/admin/act", {"user": person.name, "action": action}, "/hub/admin").status == 303

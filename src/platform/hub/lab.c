@@ -189,17 +189,23 @@ static void on_guests(void *user) {
         return;          /* what begins anew cuts nothing, see start_rows() */
     cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
     cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
-    cr_lab_rows_guests(s, again ? cr_wall_ms() + GUESTS_MS : 0);
+    int64_t next_ms = again ? cr_wall_ms() + GUESTS_MS : 0;
+    cr_err err = CR_ERR_INIT;
+    if (cr_lab_rows_guests(s, next_ms, &err) != CR_OK) {
+        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
+        s->guests_out_ms = next_ms;      /* the row says earlier: a next hub cuts too soon or in vain, and never too late */
+    }
     wait_for_guests(s);
 }
 
 /* Who takes a link and gives it back all the time holds up nobody's end. */
-void cr_lab_put_guests_out(cr_lab *s) {
+cr_status cr_lab_put_guests_out(cr_lab *s, cr_err *err) {
     if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_WAITING)
-        return;
+        return CR_OK;
+    CR_TRY(cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS, err));
     s->guests_again = cr_timer_running(&s->guests);
-    cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS);
     wait_for_guests(s);
+    return CR_OK;
 }
 
 static void on_routed(void *user) {
@@ -370,13 +376,11 @@ static void on_snapshot(cr_hub *hub, const cr_runner_event *e) {
     if (!hub->recovering || s->state != CR_LAB_STARTING)
         return;
     hub->recovery_seen++;
-    if (e->socket_ready && s->was_ready)
-        take_up(s);
-    else if (e->socket_ready)
-        check(s);
+    s->listens = e->socket_ready;
 }
 
-/* What should run and was not in the list has ended while nobody watched. */
+/* What should run and was not in the list has ended while nobody watched. The others are asked whether they answer now and not before: a thousand
+ * that wake up at once take the processor from the list, for which everybody waits. */
 static void on_snapshot_end(cr_hub *hub) {
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
@@ -385,6 +389,10 @@ static void on_snapshot_end(cr_hub *hub) {
                                       : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
         if (unsure && !s->seen && (hub->recovering || s->state == CR_LAB_STOPPING))
             on_stopped(s, "lost", N_("It ended while the hub was not looking, for example because the machine was restarted."));
+        else if (hub->recovering && s->state == CR_LAB_STARTING && s->listens && s->was_ready)
+            take_up(s);
+        else if (hub->recovering && s->state == CR_LAB_STARTING && s->listens)
+            check(s);
         else if (hub->recovering && s->state == CR_LAB_STARTING)
             resume_deadline(s);
         s->seen = true;

@@ -52,6 +52,7 @@ struct cr_lab {
     bool was_ready;           /* in this generation; also in a hub before this one */
     bool start_again;         /* after the stop that is under way */
     bool seen;                /* in the runner's list */
+    bool listens;             /* and there with its socket */
     bool activity_changed;    /* not written yet */
     bool unsaved;             /* its row could not be written: memory knows better */
     int percent;              /* of the start */
@@ -111,10 +112,13 @@ bool cr_lab_begin_waiting(cr_lab *server);
 void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
 /* Somebody may not be a guest here any more: when the server believes that too (it remembers for a minute what the hub said), what is open
  * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. Called before the right is
- * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain. */
-void cr_lab_put_guests_out(cr_lab *server);
+ * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain.
+ * When it cannot be written the right must not be taken away: nobody would put them out. */
+cr_status cr_lab_put_guests_out(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* The same at all servers of others that this person has entered; before the person's tokens go. */
-void cr_lab_put_person_out(cr_hub *hub, int64_t user_id);
+cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
+/* The same at all servers that are shared with this group, or that its people have entered; before the group goes. */
+cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) CR_MUST_USE;
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

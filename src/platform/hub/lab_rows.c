@@ -226,11 +226,10 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     return CR_OK;
 }
 
-void cr_lab_rows_guests(cr_lab *s, int64_t out_ms) {
-    cr_err err = CR_ERR_INIT;
+cr_status cr_lab_rows_guests(cr_lab *s, int64_t out_ms, cr_err *err) {
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id));
     s->guests_out_ms = out_ms;
-    if (cr_db_run(s->hub->db, &err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
+    return CR_OK;
 }
 
 void cr_lab_rows_ready(cr_lab *s) {
@@ -317,24 +316,43 @@ void cr_labs_write_activity(cr_hub *hub) {
         ((cr_lab *)value)->activity_changed = false;
 }
 
-enum { VISITS_MOST = 100 };
+/* ---- guests who may not be there any more ---- */
 
-void cr_lab_put_person_out(cr_hub *hub, int64_t user_id) {
-    int64_t ids[VISITS_MOST];
-    int n = 0;
-    cr_err err = CR_ERR_INIT;
-    {
+enum { VISITS_AT_ONCE = 100 };
+
+/* Of the servers that the statement finds for ?1, from id ?2 on, at most ?3. */
+static cr_status put_out_of(cr_hub *hub, const char *sql, int64_t of, cr_err *err) {
+    int64_t ids[VISITS_AT_ONCE], last = 0;
+    int n;
+    do {
         cr_auto_query cr_query q = CR_QUERY_INIT;
-        if (cr_query_open(hub->db, &q, &err, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id "
-                          "WHERE t.user_id = ? AND t.kind = 'oauth'", "i", user_id) == CR_OK)
-            while (n < VISITS_MOST && cr_query_next(&q))
-                ids[n++] = cr_query_int(&q, 0);
-    }
-    for (int i = 0; i < n; i++) {
-        cr_lab *s;
-        if (cr_lab_find_by_id(hub, ids[i], &s, &err) == CR_OK)
-            cr_lab_put_guests_out(s);
-    }
+        n = 0;
+        CR_TRY(cr_query_open(hub->db, &q, err, sql, "iii", of, last, (int64_t)VISITS_AT_ONCE));
+        while (n < VISITS_AT_ONCE && cr_query_next(&q))
+            ids[n++] = cr_query_int(&q, 0);
+        CR_TRY(cr_query_end(&q, err));
+        for (int i = 0; i < n; i++) {
+            cr_lab *s;
+            last = ids[i];
+            CR_TRY(cr_lab_find_by_id(hub, last, &s, err));
+            CR_TRY(cr_lab_put_guests_out(s, err));
+        }
+    } while (n == VISITS_AT_ONCE);
+    return CR_OK;
+}
+
+cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) {
+    return put_out_of(hub, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id AND s.running = 1 "
+                      "WHERE t.user_id = ?1 AND t.kind = 'oauth' AND +t.server_id > ?2 ORDER BY 1 LIMIT ?3", user_id, err);
+}
+
+/* Those that are shared with it, and those that its people have entered, by whatever right: a role may be the group's, too. */
+cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) {
+    return put_out_of(hub, "SELECT s.id FROM (SELECT server_id FROM shares WHERE group_id = ?1 UNION "
+                      "SELECT t.server_id FROM group_members gm CROSS JOIN tokens t ON t.user_id = gm.user_id AND t.kind = 'oauth' WHERE gm.group_id = ?1 UNION "
+                      "SELECT t.server_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id "
+                      "CROSS JOIN tokens t ON t.user_id = i.user_id AND t.kind = 'oauth' WHERE g.id = ?1) x "
+                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", group_id, err);
 }
 
 static void free_server(cr_lab *s) {

@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/memory_left.h"
 #include "base/setting.h"
 #include "base/text.h"
 #ifdef __SANITIZE_ADDRESS__
@@ -299,6 +300,40 @@ START_TEST(log_of_what_comes_often) {
 }
 END_TEST
 
+/* Files as the kernel has them, in a folder. */
+static void write_below(const char *root, const char *path, const char *text) {
+    char whole[256], folder[256];
+    cr_err err = CR_ERR_INIT;
+    snprintf(whole, sizeof whole, "%s/%s", root, path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(whole, '/') - whole), whole);
+    ck_assert_ok(cr_make_dirs(folder, 0700, &err));
+    ck_assert_ok(cr_file_replace(whole, text, strlen(text), 0600, &err));
+}
+
+START_TEST(memory_that_is_left) {
+    char root[] = "/tmp/craton-test-memory-XXXXXX", command[64];
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
+    write_below(root, "proc/meminfo", "MemTotal:       4000000 kB\nMemAvailable:   1000 kB\n");
+    ck_assert_uint_eq(cr_memory_left(root), 1000 * 1024);
+    write_below(root, "proc/self/cgroup", "1:name=systemd:/x\n0::/a/b\n");
+    ck_assert_uint_eq(cr_memory_left(root), 1000 * 1024);
+    write_below(root, "sys/fs/cgroup/a/b/memory.max", "max\n");
+    write_below(root, "sys/fs/cgroup/a/b/memory.current", "5000\n");
+    write_below(root, "sys/fs/cgroup/a/memory.max", "65536\n");
+    write_below(root, "sys/fs/cgroup/a/memory.current", "60000\n");
+    ck_assert_uint_eq(cr_memory_left(root), 5536);
+    write_below(root, "sys/fs/cgroup/a/memory.current", "70000\n");
+    ck_assert_uint_eq(cr_memory_left(root), 0);
+    write_below(root, "sys/fs/cgroup/a/memory.max", "nonsense");
+    write_below(root, "proc/meminfo", "MemTotal: 1 kB\n");
+    ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
+    ck_assert_uint_gt(cr_memory_left(""), 0);      /* of this machine */
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* A line of a person's program is shown to root at a terminal, and to administrators beside the words of the hub. */
 START_TEST(text_on_its_way_to_people) {
     static const struct { const char *from, *to; } cases[] = {
@@ -339,6 +374,7 @@ static Suite *suite(void) {
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
     tcase_add_test(t, log_of_what_comes_often);
+    tcase_add_test(t, memory_that_is_left);
     tcase_add_test(t, text_on_its_way_to_people);
     suite_add_tcase(s, t);
     return s;
