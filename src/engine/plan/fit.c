@@ -11,6 +11,7 @@
 
 #define REFINE_MOST 4096
 #define STATE_ALIGN 64
+#define STORAGE_PANELS ((uint64_t)64 << 20) /* more is not spent on reading in the order of the file: then all panels are open at once */
 #define IN_PLACE_FROM 1024        /* elements of a contiguous series from which it is better ranked where it lies */
 
 static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
@@ -182,6 +183,29 @@ static int64_t count_panels(const cr_scan *s, cr_sink_plan *k) {
     return CR_MIN(k->n_kept, cuts > 1 ? kept_in_window(s, k, k->n_kept) : sat_mul(s->workers, open));
 }
 
+/* Cells go through the sieves from a box of the worker's, all kept positions of a row side by side. Not worth it where there are too few, or
+ * where series lie contiguously. */
+static void measure_sieves(const cr_scan *s, cr_sink_plan *k) {
+    int64_t item = (int64_t)cr_dtype_size(k->rank.in), positions = 1, rows = 1;
+    int last = s->program.ndim - 1;
+    while (last > 0 && s->program.shape[last] == 1)
+        last--;
+    for (int d = 0; d < s->program.ndim; d++) {
+        bool reduced = k->reduced & (1u << d);
+        positions = reduced ? positions : sat_mul(positions, s->cells.most[d]);
+        rows = reduced ? sat_mul(rows, s->cells.most[d]) : rows;
+    }
+    k->sifts = k->can_sift && last >= 0 && !(k->reduced & (1u << last)) && positions >= cr_rank_lanes(k->rank.in);
+    if (!k->sifts)
+        return;
+    k->lanes = cr_rank_lanes(k->rank.in);
+    k->in_place = k->side_by_side = false;
+    k->sieve_bytes = (int64_t)(k->sift.room + 1) * CR_RANK_ROW_BYTES + ((int64_t)sizeof(cr_rank_sieve) + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+    k->panel_bytes = sat_mul((positions + k->lanes - 1) / k->lanes, k->sieve_bytes);
+    k->box_bytes = sat_mul(sat_mul(positions, rows), item);
+    k->ranking_bytes = (uint64_t)k->box_bytes + STATE_ALIGN;
+}
+
 /* Panels lie as the domain does. Series are taken out of them `lanes` at a time, side by side, unless they can be ranked where they lie. */
 static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *k) {
     int64_t item = (int64_t)plan->nodes[plan->nodes[k->node].inputs[0]].node->itemsize, n = 1, most = 1;
@@ -213,6 +237,7 @@ static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *
     k->lanes = k->side_by_side ? cr_rank_lanes(k->rank.in) : CR_MIN(k->lanes, 64);
     k->ranking_bytes = (k->in_place ? 0 : (uint64_t)sat_mul(series, k->lanes)) + CR_RANK_MOST_LANES * sizeof(int64_t) +
                        (uint64_t)cr_rank_places(&k->rank) * (sizeof(cr_rank_place) + 2 * sizeof(int64_t)) + 256;
+    measure_sieves(s, k);
 }
 
 /* How many states of sink k can exist at once; current ones of workers, early ones that wait, and those that hold what is merged. */
@@ -370,6 +395,13 @@ static bool reduces_any(const cr_scan *s) {
     return false;
 }
 
+static bool ranks_any(const cr_scan *s) {
+    for (int i = 0; i < s->n_sinks; i++)
+        if (s->sinks[i].ranks)
+            return true;
+    return false;
+}
+
 static bool goes_along(const cr_scan *s) {
     for (int32_t i = 0; i < s->program.n_leaves; i++)
         if (s->program.leaves[i].kind == CR_LEAF_ALONG)
@@ -384,7 +416,7 @@ static bool try_workers(const cr_plan *plan, cr_scan *s, int workers, uint64_t r
         if (!reduces_any(s) && ways[i] != HOW_ALL)
             continue;
         cut_units(plan, s, ways[i], workers);
-        uint64_t limit = i == 0 && reduces_any(s) ? room / 4 : room;
+        uint64_t limit = i == 0 && ranks_any(s) ? CR_MIN(room / 4, STORAGE_PANELS) : i == 0 && reduces_any(s) ? room / 4 : room;
         bool busy = s->n_units >= 2 * workers || ways[i] == HOW_ALL || (i == 3);
         if (cr_scan_bytes(s) <= limit && busy)
             return true;
