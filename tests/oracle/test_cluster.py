@@ -431,7 +431,7 @@ def test_large_states_are_combined_on_a_worker(client, long_store, finely, monke
     assert seen.count("run_combine") == 1 and seen.count("run_part") >= 4
 
 
-@pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES, 8))
+@pytest.mark.parametrize("seed", range(programs.SEED, programs.SEED + programs.CASES, 16))
 def test_random_programs_in_parts_and_boxes(client, finely, seed):
     lazy = [v.lazy for v in programs.run_program(seed, length=8)]
     here = craton.compute(*lazy)

@@ -299,10 +299,7 @@ def test_a_heartbeat_cannot_hoard(platform, eve):
 def test_kill_of_the_hub_with_a_task_in_flight(platform, cluster, client):
     future = client.submit(lambda: time.sleep(8) or "done", pure=False)
     time.sleep(1)
-    before = platform.hub_pid()
-    os.kill(before, signal.SIGKILL)
-    platform.wait_ready()
-    assert platform.hub_pid() != before
+    platform.kill_hub()
     assert future.result(60) == "done"
     cluster.scale(2)
     client.wait_for_workers(2, timeout=90)
@@ -341,7 +338,7 @@ def test_kill_of_the_proxy(platform, ada, cluster, client):
 
 
 def kill_the_proxy(platform, ada, cluster):
-    os.kill(int((platform.run / "haproxy.pid").read_text().split()[0]), signal.SIGKILL)
+    platform.kill_haproxy()
 
     def listed():
         try:
@@ -392,11 +389,9 @@ def test_a_disabled_persons_cluster_ends_also_after_a_kill(platform, admin):
     with kim.gateway() as gateway:
         gateway.submit(**SMALL)
     wait_for(kim.processes, 30)
-    hub = platform.hub_pid()
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
         db.execute("UPDATE users SET disabled = 1 WHERE name = 'kim'")
-    os.kill(hub, signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: not kim.processes(), 40)
 
 
