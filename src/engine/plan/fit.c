@@ -11,7 +11,6 @@
 
 #define REFINE_MOST 4096
 #define STATE_ALIGN 64
-#define STORAGE_PANELS ((uint64_t)64 << 20) /* more is not spent on reading in the order of the file: then all panels are open at once */
 #define IN_PLACE_FROM 1024        /* elements of a contiguous series from which it is better ranked where it lies */
 
 static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
@@ -395,13 +394,6 @@ static bool reduces_any(const cr_scan *s) {
     return false;
 }
 
-static bool ranks_any(const cr_scan *s) {
-    for (int i = 0; i < s->n_sinks; i++)
-        if (s->sinks[i].ranks)
-            return true;
-    return false;
-}
-
 static bool goes_along(const cr_scan *s) {
     for (int32_t i = 0; i < s->program.n_leaves; i++)
         if (s->program.leaves[i].kind == CR_LEAF_ALONG)
@@ -416,7 +408,7 @@ static bool try_workers(const cr_plan *plan, cr_scan *s, int workers, uint64_t r
         if (!reduces_any(s) && ways[i] != HOW_ALL)
             continue;
         cut_units(plan, s, ways[i], workers);
-        uint64_t limit = i == 0 && ranks_any(s) ? CR_MIN(room / 4, STORAGE_PANELS) : i == 0 && reduces_any(s) ? room / 4 : room;
+        uint64_t limit = i == 0 && reduces_any(s) ? room / 4 : room;
         bool busy = s->n_units >= 2 * workers || ways[i] == HOW_ALL || (i == 3);
         if (cr_scan_bytes(s) <= limit && busy)
             return true;
