@@ -68,7 +68,10 @@ static void explain_sinks(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
             break;
         }
         cr_buf_addf(b, "    makes %s %s %s", cr_array_op(a), cr_dtype_name(a->dtype), cr_shape_text(a->ndim, a->shape, shape, sizeof shape));
-        if (s->ranks && !scan->empty)
+        if (s->ranks && s->sifts && !scan->empty)
+            cr_buf_addf(b, ", of each series the %d %s values at hand, in %lld panels of %s", (int)s->sift.wanted, s->sift.largest ? "largest" : "smallest",
+                        (long long)s->n_kept, cr_text_bytes((uint64_t)s->panel_bytes, bytes, sizeof bytes));
+        else if (s->ranks && !scan->empty)
             cr_buf_addf(b, ", ranked in %lld panels of %s", (long long)s->n_kept, cr_text_bytes((uint64_t)s->panel_bytes, bytes, sizeof bytes));
         else if (s->reduces && !scan->empty)
             cr_buf_addf(b, ", folded in %lld blocks, states of %s", (long long)s->n_blocks,

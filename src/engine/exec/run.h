@@ -2,7 +2,8 @@
  *
  * A worker claims a unit, walks its cells in row-major order, and for each cell: loads what the active leaves show there (load.c), runs
  * the program strip by strip (strip.c), and hands strips to the sinks: the user's memory or chunk (deliver.c), or states (fold
- * loops in strip.c, order and merging in combine.c, states of a part in part_run.c), or panels (panel.c). All memory is taken before the first unit; nothing is
+ * loops in strip.c, order and merging in combine.c, states of a part in part_run.c), or panels (panel.c, and sieve.c where they keep only
+ * a part of each series). All memory is taken before the first unit; nothing is
  * acquired while running.
  *
  * Invariants
@@ -116,7 +117,7 @@ typedef struct cr_place {         /* of one worker and sink, for the current cel
     char *out;
     int64_t out_stride[CR_MAX_DIMS];
     bool out_flat;
-    char *box;                    /* the cell's values, for a user's sink */
+    char *box;                    /* the cell's values, for a user's sink or a sieve */
     /* REDUCE */
     cr_state *state;
     int64_t run_total;            /* elements of a run: the trailing reduced axes */
@@ -130,6 +131,8 @@ typedef struct cr_place {         /* of one worker and sink, for the current cel
     /* ranks: elements go to `out` as above; work space for ranking */
     char *ranking;
 } cr_place;
+
+#define CR_SIEVE_LOCKS 8          /* of a panel: each is for an eighth of its sieves */
 
 typedef struct cr_run cr_run;
 typedef struct cr_kept cr_kept;   /* decoded chunks of a column (columns_run.c) */
@@ -216,6 +219,13 @@ cr_status cr_panel_cell_done(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
 struct cr_panel *cr_panel_to_help(cr_run *r);                                                     /* NULL: none; under the run's lock */
 void cr_panel_help(cr_worker *w, struct cr_panel *at);                                            /* ranks some of a full panel */
 void cr_panel_nothing(cr_sink_run *s);
+/* sieve.c: of the panel of a kept cell. Where the current cell goes; the cell through the sieves, with others at the same time; results of
+ * piece `piece`, to s->out. */
+void cr_sieve_open(const cr_sink_plan *k, char *panel);
+void cr_sieve_begin(const cr_worker *w, const cr_sink_plan *k, cr_place *place);
+void cr_sieve_take(const cr_worker *w, const cr_sink_plan *k, const cr_place *place, char *panel, pthread_mutex_t *locks);
+int64_t cr_sieve_pieces(const cr_program *p, const cr_sink_plan *k, const int64_t *n);
+void cr_sieve_rank(const cr_run *r, const cr_sink_run *s, int64_t q_stride, char *panel, const int64_t *lo, const int64_t *n, int64_t piece);
 /* deliver.c */
 cr_status cr_deliver_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
 void cr_deliver_done(cr_run *r, cr_sink_run *s);

@@ -44,7 +44,9 @@ static void lay_out(cr_run *r, cr_worker *w, char **at) {
     for (int i = 0; i < scan->n_sinks; i++) {
         const cr_sink_run *s = &r->sinks[i];
         cr_place place = {0};
-        if (s->plan->ranks) {
+        if (s->plan->ranks && s->plan->sifts) {
+            place.box = carve(at, (uint64_t)s->plan->box_bytes);
+        } else if (s->plan->ranks) {
             place.ranking = carve(at, s->plan->ranking_bytes);
         } else if (s->plan->reduces) {
             place.pending_bytes = carve(at, 8 * CR_FOLD_SEGMENT);

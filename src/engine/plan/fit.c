@@ -182,6 +182,29 @@ static int64_t count_panels(const cr_scan *s, cr_sink_plan *k) {
     return CR_MIN(k->n_kept, cuts > 1 ? kept_in_window(s, k, k->n_kept) : sat_mul(s->workers, open));
 }
 
+/* Cells go through the sieves from a box of the worker's, all kept positions of a row side by side. Not worth it where there are too few, or
+ * where series lie contiguously. */
+static void measure_sieves(const cr_scan *s, cr_sink_plan *k) {
+    int64_t item = (int64_t)cr_dtype_size(k->rank.in), positions = 1, rows = 1;
+    int last = s->program.ndim - 1;
+    while (last > 0 && s->program.shape[last] == 1)
+        last--;
+    for (int d = 0; d < s->program.ndim; d++) {
+        bool reduced = k->reduced & (1u << d);
+        positions = reduced ? positions : sat_mul(positions, s->cells.most[d]);
+        rows = reduced ? sat_mul(rows, s->cells.most[d]) : rows;
+    }
+    k->sifts = k->can_sift && last >= 0 && !(k->reduced & (1u << last)) && positions >= cr_rank_lanes(k->rank.in);
+    if (!k->sifts)
+        return;
+    k->lanes = cr_rank_lanes(k->rank.in);
+    k->in_place = k->side_by_side = false;
+    k->sieve_bytes = (int64_t)(k->sift.room + 1) * CR_RANK_ROW_BYTES + ((int64_t)sizeof(cr_rank_sieve) + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+    k->panel_bytes = sat_mul((positions + k->lanes - 1) / k->lanes, k->sieve_bytes);
+    k->box_bytes = sat_mul(sat_mul(positions, rows), item);
+    k->ranking_bytes = (uint64_t)k->box_bytes + STATE_ALIGN;
+}
+
 /* Panels lie as the domain does. Series are taken out of them `lanes` at a time, side by side, unless they can be ranked where they lie. */
 static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *k) {
     int64_t item = (int64_t)plan->nodes[plan->nodes[k->node].inputs[0]].node->itemsize, n = 1, most = 1;
@@ -213,6 +236,7 @@ static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *
     k->lanes = k->side_by_side ? cr_rank_lanes(k->rank.in) : CR_MIN(k->lanes, 64);
     k->ranking_bytes = (k->in_place ? 0 : (uint64_t)sat_mul(series, k->lanes)) + CR_RANK_MOST_LANES * sizeof(int64_t) +
                        (uint64_t)cr_rank_places(&k->rank) * (sizeof(cr_rank_place) + 2 * sizeof(int64_t)) + 256;
+    measure_sieves(s, k);
 }
 
 /* How many states of sink k can exist at once; current ones of workers, early ones that wait, and those that hold what is merged. */

@@ -18,7 +18,8 @@
  *   cell     the piece of the domain that is loaded and computed at once
  *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
  *   unit     what a worker claims: whole blocks of every sink
- *   panel    all elements of a kept cell, for order statistics: what is ranked at once
+ *   panel    all elements of a kept cell, for order statistics: what is ranked at once. Or of each series only those that the wanted ranks can
+ *            need, where these are near an end (a sieve, kernel/rank.h)
  *   column   a box of the axes that no scan of a family needs whole before the next can begin: all of them are run over it, one after
  *            the other, while its decoded chunks are kept
  *
@@ -199,6 +200,10 @@ typedef struct cr_sink_plan {
     int64_t lanes;
     bool in_place;                /* series lie contiguously, so that the panel itself can be reordered */
     bool side_by_side;            /* series are ranked a row of them at a time (rank.h), without being taken apart */
+    bool can_sift;                /* `sift` says how: from quantiles and the length of the series */
+    cr_rank_sift sift;
+    bool sifts;                   /* panels are sieves, one for each `lanes` of the kept positions in a row, of sieve_bytes; rows first */
+    int64_t sieve_bytes, box_bytes;       /* box: of a worker, where a cell lies before it goes through them */
     uint64_t ranking_bytes;       /* work space of a worker */
     int64_t n_chunks;             /* compute_to: chunks of the user's grid that can be open at once, ... */
     int64_t chunk_bytes;          /* ... and their size */

@@ -71,6 +71,11 @@ static cr_status describe_ranks(cr_sink_plan *s, const cr_array *a, const cr_arr
     const cr_quantile_params *p = s->quantiles;
     s->rank = (cr_rank){.in = in->dtype, .out = a->dtype, .method = (cr_quantile_method)p->method, .skipna = p->skipna,
                         .own_type = p->own_type, .n_q = p->n_q, .q = p->q, .ascending = cr_quantile_ascending(p)};
+    int64_t n = 1;
+    for (int i = 0; i < in->ndim; i++)
+        if (p->axes_mask & (1u << i))
+            n = __builtin_mul_overflow(n, in->shape[i], &n) ? INT64_MAX : n;
+    s->can_sift = !p->grouped && cr_rank_sift_of(&s->rank, n, &s->sift);
     return CR_OK;
 }
 
