@@ -43,6 +43,7 @@
 #define CR_FOLD_MAX_BLOCKS 64
 #define CR_FOLD_SECTION 8                 /* blocks in a section */
 #define CR_FOLD_SLOT_ELEMENTS 16          /* that a slot of a block's state should see */
+#define CR_FOLD_FEW_PIECES 16             /* blocks times kept cells that suffice where a slot sees fewer than these in all */
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
