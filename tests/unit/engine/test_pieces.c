@@ -257,6 +257,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("pieces");
     TCase *t = tcase_create("pieces");
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, same_bits_whatever_the_memory, 0, (int)CR_ARRAY_LEN(programs));
     tcase_add_test(t, nothing_is_left_out_and_nothing_comes_twice);
     tcase_add_test(t, a_chunk_that_cannot_be_read_is_named);
