@@ -3,7 +3,6 @@ links with a code; the pages for both."""
 import html
 import os
 import re
-import signal
 import sqlite3
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -552,16 +551,9 @@ def test_pages(people, ada):
     assert "JupyterLab of ada" not in bob.get("/hub/home").text
 
 
-def kill_the_hub(hub):
-    pid = hub.hub_pid()
-    os.kill(pid, signal.SIGKILL)
-    time.sleep(0.2)
-    hub.wait_ready()
-
-
 def test_shares_are_kept_over_a_kill(hub, people, ada):
     give(ada, user="bob")
-    kill_the_hub(hub)
+    hub.kill_hub()
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
 
 
@@ -577,7 +569,7 @@ def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada):
         assert 30 < when / 1000 - time.time() < 66
         db.execute("UPDATE servers SET guests_out_ms = ? WHERE guests_out_ms = ?", (when - 63000, when))     # a minute of waiting is left out
     assert not is_cut(open_still)
-    kill_the_hub(hub)
+    hub.kill_hub()
     wait_for(lambda: is_cut(open_still), 60)
     with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
         assert wait_for(lambda: db.execute("SELECT max(guests_out_ms) FROM servers").fetchone() == (0,), 20)
@@ -605,6 +597,15 @@ def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
     assert entered == [("server-entered", "done", "bob", "ada", "")], entered
     with sqlite3.connect(f"file:{hub.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
         assert db.execute("SELECT via FROM audit WHERE kind = 'server-entered' ORDER BY id DESC").fetchone() == (f"token {tokens['bob']['id']}",)
+    # The number of a token that is gone is given again: it is another token all the same.
+    ids = []
+    for _ in range(2):
+        made = bob.api("POST", "/hub/api/users/bob/tokens", {}).json()
+        ids.append(made["id"])
+        first = len(audit(hub, 100000))
+        assert request("GET", url, headers={"Authorization": f"token {made['token']}"}).status == 200
+        assert [row[:4] for row in audit(hub, len(audit(hub, 100000)) - first)] == [("server-entered", "done", "bob", "ada")], ids
+        assert bob.api("DELETE", f"/hub/api/users/bob/tokens/{made['id']}").status == 204
     # Nobody says by a header which server asks, and no number makes the hub stumble.
     for at in ("0", "-1", "99999999999999999999", "1/../2", "x"):
         answer = request("GET", f"http://127.0.0.1:{hub.port + 2}/hub/api/at/{at}/user", headers={"Authorization": f"token {tokens['eve']['token']}", "X-Craton-At": "1"})
@@ -626,11 +627,11 @@ def test_what_tutors_gave_ends_with_the_role(hub, people, ada):
         assert request("POST", hub_api(ada) + "shares/ada/", '{"user": "eve"}', head).status == 200     # with ada's right, by eve's
         own = eve.api("POST", "/hub/api/shares/eve/", {"user": "bob"})
         assert own.status == 200
-        kill_the_hub(hub)
+        hub.kill_hub()
         assert len(shared_with(bob)) == 2 and len(shared_with(eve)) == 1 and bob.get(code).status == 200
         assert request("GET", hub_api(ada) + "user", headers=head).json()["name"] == "ada"
         assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
-        kill_the_hub(hub)
+        hub.kill_hub()
         assert [s["server"]["user"]["name"] for s in shared_with(bob)] == ["eve"] and shared_with(eve) == []   # what is hers she goes on sharing
         assert bob.get(code).status == 404 and request("GET", hub_api(ada) + "user", headers=head).status == 403
         ended = [row for row in audit(hub, 10) if row[2] == "hub"]

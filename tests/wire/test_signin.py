@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from hub_client import PASSWORD, Person, request
+from hub_client import PASSWORD, Person, request, wait_for
 
 
 def test_pages_have_the_headers(platform):
@@ -338,9 +338,8 @@ def test_new_password_link_and_removal(platform, admin, person):
     assert a.status == 400
     a = admin.post("/hub/admin/act", {"user": person.name, "action": "remove", "confirm": person.name}, "/hub/admin")
     assert a.status == 303
-    time.sleep(0.5)
     assert other.get("/hub/home").status == 303
-    assert person.name + "<" not in admin.get("/hub/admin").text
+    wait_for(lambda: person.name + "<" not in admin.get("/hub/admin").text)
 
 
 def test_last_administrator_cannot_go(platform, admin):

@@ -2,7 +2,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 
 import pytest
@@ -116,8 +115,7 @@ def test_a_whole_server_of_another_environment_and_its_cluster(platform, environ
         lines = wait_for(lambda: sonia.of_cluster(cluster.name), 60)
         assert all(f" {labs}/bin/dask " in f" {line}" for line in lines.values()), lines
         # Workers that a later hub starts are of the same: it is kept with the cluster.
-        os.kill(platform.hub_pid(), signal.SIGKILL)
-        platform.wait_ready()
+        platform.kill_hub()
         cluster.scale(1)
         with cluster.get_client() as client:
             client.wait_for_workers(1, timeout=90)
@@ -136,7 +134,8 @@ def test_r_from_packages(platform, sonia):
     assert specs["default"] == "ir" and set(specs["kernelspecs"]) == {"ir", "python3"}
     kernel = lab.api("POST", "kernels", {"name": "ir"}).json()["id"]
     lab.run(kernel, 'writeLines(format(sum(c(40, 2))), "from-r.txt")')
-    wait_for(lambda: (platform.folder / "state/home/sonia/from-r.txt").read_text() == "42\n", 30)
+    made = platform.folder / "state/home/sonia/from-r.txt"
+    wait_for(lambda: made.exists() and made.read_text() == "42\n", 30)
     stop(sonia.person)
 
 
@@ -156,7 +155,7 @@ def test_an_environment_that_others_may_write_to_is_not_used(platform, environme
 
 def test_what_is_not_open_is_no_option(platform, environments):
     """The platform of whoever has no profile with software is as it was."""
-    with running(kind=with_profiles(f"software: {{geo: {{prefix: {environments.folder}/geo}}}}\nprofiles:\n  - slug: a\n  - {{slug: b, software: geo, groups: [few]}}\n")) as p:
+    with running(prepared=False, kind=with_profiles(f"software: {{geo: {{prefix: {environments.folder}/geo}}}}\nprofiles:\n  - slug: a\n  - {{slug: b, software: geo, groups: [few]}}\n")) as p:
         admin = p.administrator()
         una = Member(p, admin, "una")
         assert "software" not in [o["field"] for o in una.ask("GET", "/v1/options").json()["cluster_options"]]

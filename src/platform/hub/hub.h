@@ -99,7 +99,10 @@ typedef struct cr_hub {
     char tls_problem[256];
     struct { int64_t id, ms; } token_uses[CR_TOKEN_USES_MAX];      /* not written yet, see rest_tokens.c */
     int n_token_uses;
-    struct { int64_t who, server_id, ms; } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
+    struct {
+        int64_t who, server_id, ms;
+        unsigned char hash[CR_HASH_BYTES];    /* of the token: numbers are given again */
+    } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
     int next_visit;
     int exit_code;
     int64_t started_ms;       /* wall */

@@ -50,7 +50,8 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     s->waiting_ms = cr_query_int(q, 14);
     s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : s->waiting_ms ? CR_LAB_WAITING : CR_LAB_STOPPED;
     s->started_ms = cr_query_int(q, 7);
-    s->ready_after_ms = cr_query_int(q, 8);
+    s->ready_after_ms = llabs(cr_query_int(q, 8));
+    s->was_ready = s->state == CR_LAB_STARTING && cr_query_int(q, 8) > 0;
     s->last_activity_ms = cr_query_int(q, 9);
     s->stopped_ms = cr_query_int(q, 10);
     copy(s->stop_reason, sizeof s->stop_reason, cr_query_text(q, 11));
@@ -203,8 +204,8 @@ cr_status cr_next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) {
 static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
-    CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
+    CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, ready_after_ms = -abs(ready_after_ms), stopped_ms = NULL, "
+                     "stop_reason = NULL, stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
                      (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning,
                      (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
@@ -374,11 +375,38 @@ void cr_labs_trim(void *user) {
     hub->servers_most = hub->servers.len + SPARE;
 }
 
+enum { UNWANTED_MOST = 100 };
+
+/* Of people who may not use the hub any more. Their servers are asked to end when that is decided; a hub that was killed just then, or a helper that
+ * did not take it, leaves that to the next look. */
+static void stop_unwanted(cr_hub *hub) {
+    int64_t ids[UNWANTED_MOST];
+    int n = 0;
+    cr_err err = CR_ERR_INIT;
+    {
+        cr_auto_query cr_query q = CR_QUERY_INIT;
+        cr_status status = cr_query_open(hub->db, &q, &err, "SELECT s.id FROM servers s CROSS JOIN users u ON u.id = s.user_id "
+                                         "WHERE s.running = 1 AND u.disabled = 1 LIMIT ?", "i", (int64_t)UNWANTED_MOST);
+        while (status == CR_OK && n < UNWANTED_MOST && cr_query_next(&q))
+            ids[n++] = cr_query_int(&q, 0);
+    }
+    for (int i = 0; i < n; i++) {
+        cr_lab *s;
+        cr_status status = cr_lab_find_by_id(hub, ids[i], &s, &err);
+        if (status == CR_OK && s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING)
+            status = cr_lab_stop(s, N_("The administrator disabled this user."), &err);
+        if (status != CR_OK)
+            cr_log_err(CR_LOG_WARN, "stopping a server of somebody who may not use the hub", &err);
+    }
+}
+
 void cr_labs_sweep(void *user) {
     cr_hub *hub = user;
     const char *key;
     void *value;
     cr_err err = CR_ERR_INIT;
+    if (!hub->recovering)
+        stop_unwanted(hub);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
         cr_lab *s = value;
         if (!s->removing)

@@ -299,6 +299,32 @@ START_TEST(log_of_what_comes_often) {
 }
 END_TEST
 
+/* A line of a person's program is shown to root at a terminal, and to administrators beside the words of the hub. */
+START_TEST(text_on_its_way_to_people) {
+    static const struct { const char *from, *to; } cases[] = {
+        {"na\xC3\xAFve caf\xC3\xA9, 25 \xC2\xB0\x43", "na\xC3\xAFve caf\xC3\xA9, 25 \xC2\xB0\x43"}, {"a\nb\tc\x7F\x1B[2J", "a b c  [2J"},
+        {"a\xC2\x9B" "2Jb\xC2\x85\xC2\x80\xC2\x9F", "a  2Jb      "}, {"\xC2\xA0\xC3\x80", "\xC2\xA0\xC3\x80"},      /* U+00A0 is a blank that holds words together */
+        {"x\xE2\x80\xA8y\xE2\x80\xAEz\xE2\x81\xA6\xE2\x81\xA9", "x   y   z      "}, {"\xE2\x80\xA7\xE2\x80\xAF\xE2\x81\xA5\xE2\x81\xAA", "\xE2\x80\xA7\xE2\x80\xAF\xE2\x81\xA5\xE2\x81\xAA"},
+        {"cut \xC2", "cut ?"}, {"\xC2\x9B and \xFF", "?? and ?"}, {"", ""},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(cases); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i].from);
+        cr_text_clean(text);
+        ck_assert_str_eq(text, cases[i].to);
+    }
+    FILE *f = tmpfile();
+    char line[256] = "";
+    ck_assert_ptr_nonnull(f);
+    cr_log_setup("test", CR_LOG_INFO, fileno(f));
+    cr_log(CR_LOG_INFO, "ended", "text=%s", "a\nb\xC2\x9B" "2J\xE2\x80\xA8");
+    cr_log_setup("craton", CR_LOG_INFO, 2);
+    ck_assert_int_gt(pread(fileno(f), line, sizeof line - 1, 0), 0);
+    fclose(f);
+    ck_assert_ptr_nonnull(strstr(line, "info test: ended text=a?b  2J   \n"));
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
@@ -313,6 +339,7 @@ static Suite *suite(void) {
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
     tcase_add_test(t, log_of_what_comes_often);
+    tcase_add_test(t, text_on_its_way_to_people);
     suite_add_tcase(s, t);
     return s;
 }
