@@ -93,6 +93,9 @@ static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
     cr_buf_addf(b, "  scan over %s in %lld cells, %lld units, %d workers, strips of %u elements, %d steps\n",
                 cr_shape_text(scan->program.ndim, scan->program.shape, shape, sizeof shape), (long long)cells, (long long)scan->n_units,
                 scan->workers, scan->program.strip, scan->program.n_values);
+    if (scan->stay_bytes > 0)
+        cr_buf_addf(b, "    cells are pieces of chunks, so that what is folded stays in cache; each worker keeps up to %s of decoded chunks meanwhile\n",
+                    cr_text_bytes(scan->stay_bytes, bytes, sizeof bytes));
     explain_leaves(scan, b);
     explain_sinks(plan, scan, b);
     if (scan->columns > 0)

@@ -53,8 +53,11 @@ typedef struct cr_view {
     const int64_t *index[CR_MAX_DIMS];
 } cr_view;
 
-/* How a leaf is read along the flattened inner axes of a cell. */
-typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK } cr_read_mode;
+/* How a leaf is read along the flattened inner axes of a cell: as it lies, one element for all, gathered, or one element for each row. */
+typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK, CR_READ_ROWS } cr_read_mode;
+
+/* What a value is in the current strip: one element, an element each, or one for every row that the strip touches. */
+enum { CR_STEP_SAME, CR_STEP_EACH, CR_STEP_ROWS };
 
 typedef struct cr_leaf_state {    /* of one worker */
     cr_view view;
@@ -63,6 +66,9 @@ typedef struct cr_leaf_state {    /* of one worker */
     char *chunk, *tile;           /* in the worker's load memory */
     int64_t held[CR_MAX_DIMS];    /* which chunk `chunk` holds; held[0] = -1: none */
     bool holds;
+    char *stay;                   /* in the worker's block: chunks that stay decoded until the unit ends, ... */
+    int64_t *stay_at;             /* ... the place of each, ndim numbers, ... */
+    int64_t n_stay, stay_next;    /* ... how many there are, and which one is likely asked for next */
     const char *row;              /* address at the current row */
 } cr_leaf_state;
 
@@ -142,9 +148,9 @@ typedef struct cr_worker {
     int id;
     char *block;                  /* everything below lies in it */
     uint64_t block_bytes;
-    char *regs, *load;
+    char *regs, *load, *stay;
     const void **ptr;             /* per value */
-    uint8_t *step, *in_reg;
+    uint8_t *step, *in_reg;       /* CR_STEP_... */
     char **dst;                   /* per value: write here instead of to the register; NULL: register */
     int32_t *chosen;              /* per value: SELECT's part in this cell */
     uint8_t *scope_on;
@@ -161,6 +167,7 @@ typedef struct cr_worker {
     int64_t cell[CR_MAX_DIMS], lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
     int inner;                    /* first of the flattened axes */
     int64_t inner_n;
+    int64_t row_n;                /* elements of a row, for CR_READ_ROWS */
     int64_t row[CR_MAX_DIMS];     /* coordinates of the current row, outer axes */
     /* the current unit, in cells */
     int64_t unit_lo[CR_MAX_DIMS], unit_hi[CR_MAX_DIMS];

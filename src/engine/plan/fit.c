@@ -14,6 +14,8 @@
 #define IN_PLACE_FROM 1024        /* elements of a contiguous series from which it is better ranked where it lies */
 
 static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
+    if (a->begins != NULL)
+        return a->begins[i];
     return a->reduced ? cr_block_begin(n_cells, a->n, i) : CR_MIN(n_cells, i * a->merge);
 }
 
@@ -110,9 +112,9 @@ static int64_t sat_mul(int64_t a, int64_t b) {
 static int64_t most_cells(const cr_scan *s, int d) {
     const cr_atoms *a = &s->atoms[d];
     int64_t most = 0, per_unit = (a->count + s->unit_n[d] - 1) / s->unit_n[d];
-    if (!a->reduced)
+    if (!a->reduced && a->begins == NULL)
         return CR_MIN(s->cells.n[d], per_unit * a->merge);
-    for (int64_t i = 0; i < s->unit_n[d]; i++) /* at most 64 */
+    for (int64_t i = 0; i < s->unit_n[d]; i++) /* at most 64, or as many as there are cells before they are cut into pieces */
         most = CR_MAX(most, cr_unit_begin(s, d, i + 1) - cr_unit_begin(s, d, i));
     return most;
 }
@@ -243,7 +245,8 @@ static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *
 static int64_t count_states(const cr_scan *s, cr_sink_plan *k) {
     int64_t ku = 1, bu = 1, open = 1, cuts = 1, total_kc = 1;
     bool counting = false;
-    for (int d = 0; d < s->program.ndim; d++) {
+    for (int i = 0; i < s->program.ndim; i++) {
+        int d = s->kept_first ? s->unit_order[i] : i;
         bool reduced = k->reduced & (1u << d);
         int64_t pieces = reduced ? most_blocks(s, k, d) : most_cells(s, d);
         if (counting)
@@ -261,7 +264,7 @@ static int64_t count_states(const cr_scan *s, cr_sink_plan *k) {
     k->n_open = sat_mul(ku, bu);
     k->n_kept = total_kc;
     int64_t levels = k->n_blocks == 1 ? 0 : k->n_blocks <= CR_FOLD_SECTION ? 1 : 2;
-    int64_t pending = 0, open_kc = sat_mul(s->workers, ku);
+    int64_t pending = 0, open_kc = s->kept_first ? s->workers : sat_mul(s->workers, ku);
     if (cuts > 1) {
         open_kc = kept_in_window(s, k, total_kc);
         pending = blocks_in_order(s, k) ? sat_mul(sat_mul(s->window - 1, ku), bu) : sat_mul(open_kc, k->n_blocks);
@@ -352,7 +355,7 @@ void cr_fit_count(const cr_plan *plan, cr_scan *s) {
     s->state_bytes = states;
     s->sink_bytes = sinks;
     per_worker += cr_scan_fixed_bytes(s);
-    s->worker_bytes = per_worker + s->load_bytes + s->scratch_bytes;
+    s->worker_bytes = per_worker + s->load_bytes + s->scratch_bytes + s->stay_bytes;
 }
 
 uint64_t cr_scan_bytes(const cr_scan *s) {
@@ -429,6 +432,8 @@ static cr_status refine(cr_plan *plan, cr_scan *s, bool *ret_done, cr_err *err) 
     int64_t *ends = cr_arena_calloc(&plan->arena, 2 * (size_t)c->n[pick], sizeof *ends), n = 0;
     if (ends == NULL)
         return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: %lld pieces along one axis", (long long)c->n[pick]);
+    if (s->refine <= 1)
+        s->whole = *c;
     c->most[pick] = 0;
     for (int64_t i = 0; i < c->n[pick]; i++) {
         int64_t lo = cr_cells_begin(c, pick, i), hi = c->ends[pick][i], mid = lo + (hi - lo + 1) / 2;
