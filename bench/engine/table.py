@@ -31,6 +31,8 @@ ROWS = {
     ("w3-conservative", "craton"): ("the same, conservative", "the same", OTHERS),
     ("w4", "craton"): ("rechunk to Zarr, from xarray", "the same", OTHERS),
     ("w4", "craton-rechunk"): ("rechunk to Zarr, `craton rechunk`", "the same", OTHERS),
+    ("w4-default", "craton"): ("rechunk to Zarr, each with its default codec", "the same", OTHERS),
+    ("w4-default", "craton-rechunk"): ("the same, `craton rechunk`", "the same", OTHERS),
     ("w5", "craton"): ("90th percentile over time", "the same", OTHERS),
     ("w5-rolling", "craton"): ("highest mean of 30 days", "the same", OTHERS),
     ("w6", "craton"): ("zonal statistics", "the same", OTHERS),

@@ -42,4 +42,4 @@ def w4(path):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"w2": w2, "c-climatology": climatology, "w4": w4}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps({"w2": w2, "c-climatology": climatology, "w4": w4, "w4-default": w4}[sys.argv[1]](*sys.argv[2:])))

@@ -172,6 +172,11 @@ CR_API cr_status cr_array_reduce(cr_reduction r, cr_array *a, int n_axes, const 
  * without members are missing: NaN for floating results, 0 for sum/count/any of integers and bools (fill_value is for the caller). */
 CR_API cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
                                 const cr_reduce_options *options, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* The same without a copy of the codes, which several reductions may share: they stay as they are until release(owner) is called (once, from any
+ * thread). On failure it is not called. */
+CR_API cr_status cr_array_group_shared(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                                       const cr_reduce_options *options, void (*release)(void *owner), void *owner, cr_array **ret_array,
+                                       cr_err *err) CR_MUST_USE;
 
 /* ---- running ---------------------------------------------------------------------------------------------------- */
 

@@ -114,8 +114,9 @@ typedef struct cr_write_variable {
     const cr_attr *attrs;
     int n_attrs;
     const void *fill;             /* one item or NULL */
-    /* "zstd", "lz4", "deflate" (NetCDF-4 and Zarr), "none"; NULL: the format's default. Zarr: also what cr_variable.compression says of another
-     * variable, "blosc zstd 5 bitshuffle", whose levels and shuffling then hold instead of the two below. */
+    /* "zstd", "lz4", "deflate" (NetCDF-4 and Zarr), "none"; NULL: the format's default (of Zarr, for numbers: "blosc zstd 1 shuffle").
+     * Zarr: also what cr_variable.compression says of another variable, "blosc zstd 5 bitshuffle", whose levels and shuffling then hold
+     * instead of the two below. */
     const char *codec;
     int level;                    /* 0: the codec's default */
     bool shuffle;

@@ -1,7 +1,8 @@
 /* quantile.h - order statistics of lazy arrays: quantiles and medians, exact, plain or by group.
  *
  * A quantile is found by ordering all values of a series (the elements along the reduced axes), not by merging summaries of parts, so
- * the answer does not depend on chunks. What is held in memory is all values of as many series as fit the memory limit; when
+ * the answer does not depend on chunks. What is held in memory is all values of as many series as fit the memory limit, or, where all
+ * quantiles lie near one end, those that can still be in their place; when
  * not even one series fits, its values are counted digit by digit in several passes over the source. The bits are the same
  * either way, for any number of threads.
  *

@@ -41,7 +41,8 @@ typedef struct cr_rechunk_options {
     int n_variables;
     const char *const *variables;
     const char *format;           /* as cr_write_options */
-    const char *codec;            /* as cr_write_variable, for every variable of numbers; NULL: that of the source where the format has it */
+    const char *codec;            /* as cr_write_variable, for every variable of numbers; NULL: that of the source where the format has it; deflate of
+                                   * NetCDF becomes the default of Zarr */
     int level;
     bool shuffle;                 /* only looked at with a codec */
     bool overwrite;

@@ -258,25 +258,25 @@ def compute_on(cluster, nodes, dtypes, progress=None):
 def _compute(cluster, nodes, dtypes, progress):
     with _Run(cluster, progress) as run:
         results, tasks, rest = [None] * len(nodes), [], []
-        for group in independent(nodes):
-            cut = parts.reductions_in_boxes(context(), [nodes[i] for i in group], run.wanted, run.workers)
+        for group, wanted in _shared_out(run, nodes):
+            chosen = tuple(nodes[i] for i in group)
+            cut = parts.reductions_in_boxes(context(), chosen, wanted, min(run.workers, wanted))
             for box in cut or []:
-                boxed, *places = zip(*(parts.reduced_box(nodes[i], box) for i in group))
+                boxed, *places = zip(*(parts.reduced_box(n, box) for n in chosen))
                 tasks.append((group, list(zip(*places)), run.submit(run_graph, sending.encode(boxed, _ANY))))
             if not cut:
-                rest += group
-        before = tuple(nodes[i] for i in rest)
-        left = _settle(run, before)
-        for group in independent(left):
-            chosen, group = tuple(left[i] for i in group), [rest[i] for i in group]
-            if left is not before and parts.is_light(chosen):
-                for i, value in zip(group, compute_nodes(chosen, [dtypes[i] for i in group])):
-                    results[i] = value
-                continue
-            # One task for what one scan serves, unless its results are worth cutting.
-            for start, count in parts.boxes(chosen, run.wanted) or [(None, None)]:
-                boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
-                tasks.append((group, [(start, count)] * len(group), run.submit(run_graph, sending.encode(boxed, _ANY))))
+                rest.append((group, chosen, wanted))
+        for (whole, before, wanted), left in zip(rest, _settle(run, [(chosen, wanted) for _, chosen, wanted in rest])):
+            for group in independent(left):
+                chosen, group = tuple(left[i] for i in group), [whole[i] for i in group]
+                if left is not before and parts.is_light(chosen):
+                    for i, value in zip(group, compute_nodes(chosen, [dtypes[i] for i in group])):
+                        results[i] = value
+                    continue
+                # One task for what one scan serves, unless its results are worth cutting.
+                for start, count in parts.boxes(chosen, wanted) or [(None, None)]:
+                    boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
+                    tasks.append((group, [(start, count)] * len(group), run.submit(run_graph, sending.encode(boxed, _ANY))))
         sent = {i for group, _, _ in tasks for i in group}
         answers = run.gather([t[-1] for t in tasks], sum(math.prod(nodes[i].shape) * dtypes[i].itemsize for i in sent))
         for (group, places, _), answer in zip(tasks, answers):
@@ -292,33 +292,41 @@ def _compute(cluster, nodes, dtypes, progress):
     return [r if r.flags.writeable else r.copy() for r in results]
 
 
-def _settle(run, nodes):
-    """The nodes with values in place of those reductions and quantiles that were worth computing in parts: round by round, what is made of the
-    values of one round may be reduced in the next."""
+def _shared_out(run, nodes):
+    """[(indices of nodes that one scan serves, into how many pieces it should be cut)]"""
+    groups = independent(nodes)
+    return list(zip(groups, parts.shares([[nodes[i] for i in group] for group in groups], run.wanted)))
+
+
+def _settle(run, groups):
+    """Of each group, (nodes, pieces): its nodes with values in place of those reductions and quantiles that were worth computing in parts. Round by round, what
+    is made of the values of one round may be reduced in the next; a round is of all groups. Where no group has such they are the same tuples."""
+    lefts = [nodes for nodes, _ in groups]
     while True:
-        found, ranked = parts.reductions_in_parts(context(), nodes, run.wanted), parts.quantiles_in_boxes(nodes, run.wanted)
+        found = [(g, r) for g, (_, wanted) in enumerate(groups) for r in parts.reductions_in_parts(context(), lefts[g], wanted)]
+        ranked = [(g, r) for g, (_, wanted) in enumerate(groups) for r in parts.quantiles_in_boxes(lefts[g], wanted)]
         if not found and not ranked:
-            return nodes
-        boxes = [[run.submit(run_graph, sending.encode((parts.box_of(r.node, *box),), _ANY)) for box in r.boxes] for r in ranked]
-        graphs = [sending.encode(r.targets, _ANY) for r in found]
-        shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for r, graph in zip(found, graphs)]
+            return lefts
+        boxes = [[run.submit(run_graph, sending.encode((parts.box_of(r.node, *box),), _ANY)) for box in r.boxes] for _, r in ranked]
+        graphs = [sending.encode(r.targets, _ANY) for _, r in found]
+        shares = [[run.submit(run_part, graph, r.wanted, i) for i in range(r.n_parts)] for (_, r), graph in zip(found, graphs)]
         # States that are large go from worker to worker; only the values come here.
         there = [run.submit(run_combine, graph, r.wanted, *futures) if r.state_bytes > STATES_HERE else None
-                 for r, graph, futures in zip(found, graphs, shares)]  # fmt: skip
-        reductions, values = [], []
-        for r, futures, combined in zip(found, shares, there):
-            reductions += r.nodes
+                 for (_, r), graph, futures in zip(found, graphs, shares)]  # fmt: skip
+        reductions, values = [[] for _ in groups], [[] for _ in groups]
+        for (g, r), futures, combined in zip(found, shares, there):
+            reductions[g] += r.nodes
             if combined is not None:
                 answer = run.gather([combined])[0]
-                values += [np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(answer, r.targets)]
+                values[g] += [np.frombuffer(v, n.dtype).reshape(n.shape) for v, n in zip(answer, r.targets)]
             else:
-                values += _combined(context(), r.targets, r.wanted, run.gather(futures))
+                values[g] += _combined(context(), r.targets, r.wanted, run.gather(futures))
             run.drop(futures)
-        for r, futures in zip(ranked, boxes):
-            reductions.append(r.node)
-            values.append(_assembled(r.node, r.boxes, [answer[0] for answer in run.gather(futures)]))
+        for (g, r), futures in zip(ranked, boxes):
+            reductions[g].append(r.node)
+            values[g].append(_assembled(r.node, r.boxes, [answer[0] for answer in run.gather(futures)]))
             run.drop(futures)
-        nodes = parts.settled(nodes, reductions, values)
+        lefts = [parts.settled(*known) for known in zip(lefts, reductions, values)]
 
 
 def _assembled(node, boxes, answers):
@@ -349,18 +357,19 @@ def _write(cluster, path, names, all_nodes, progress):
     here, futures = [], []
     try:
         with _Staging(path), _Run(cluster, progress) as run:
-            left = _settle(run, all_nodes)
-            for group in independent(left):
-                chosen = tuple(left[i] for i in group)
-                if parts.is_light(chosen):
-                    here += [(names[i], left[i], (0,) * len(left[i].shape)) for i in group]
-                    continue
-                grids = {tuple(max(1, c) for c in chunks[names[i]]) for i in group}
-                cut = parts.boxes(chosen, run.wanted, next(iter(grids))) if len(grids) == 1 else None
-                for start, count in cut or [(None, None)]:
-                    boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
-                    places = [(names[i], (0,) * len(left[i].shape) if start is None else start) for i in group]
-                    futures.append(run.submit(run_write, sending.encode(boxed, _ANY), path, places))
+            shared = [([names[i] for i in group], tuple(all_nodes[i] for i in group), wanted) for group, wanted in _shared_out(run, all_nodes)]
+            for (called, _, wanted), left in zip(shared, _settle(run, [(chosen, wanted) for _, chosen, wanted in shared])):
+                for group in independent(left):
+                    chosen = tuple(left[i] for i in group)
+                    if parts.is_light(chosen):
+                        here += [(called[i], left[i], (0,) * len(left[i].shape)) for i in group]
+                        continue
+                    grids = {tuple(max(1, c) for c in chunks[called[i]]) for i in group}
+                    cut = parts.boxes(chosen, wanted, next(iter(grids))) if len(grids) == 1 else None
+                    for start, count in cut or [(None, None)]:
+                        boxed = chosen if start is None else tuple(parts.box_of(n, start, count) for n in chosen)
+                        places = [(called[i], (0,) * len(left[i].shape) if start is None else start) for i in group]
+                        futures.append(run.submit(run_write, sending.encode(boxed, _ANY), path, places))
             if here:
                 _craton.update(context(), path, here, None)
             run.gather(futures)

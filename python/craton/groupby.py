@@ -21,6 +21,7 @@ from .graph import make
 from .conversion import astype
 from .elementwise import where
 from .functions import unsupported
+from .labelmap import counts, shared
 from .quantiles import grouped
 from .reductions import reduction
 
@@ -62,7 +63,8 @@ def _codes(by, expected, isbin):
         expected = pd.IntervalIndex.from_breaks(np.asarray(expected))
     index = expected if isinstance(expected, pd.Index) else pd.Index(np.asarray(expected))
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1 and by.dtype.kind in "iu":
-        return np.where((by >= 0) & (by < len(index)), by, -1), index.values
+        inside = by.size == 0 or by.min() >= -1 and by.max() < len(index)
+        return by if inside else np.where((by >= 0) & (by < len(index)), by, -1), index.values
     return index.get_indexer(by.ravel()).reshape(by.shape), index.values
 
 
@@ -160,7 +162,7 @@ def groupby_reduce(
 
 
 def _seen(codes, n_groups):
-    return np.bincount(codes[codes >= 0], minlength=n_groups) > 0
+    return counts(codes, n_groups) > 0
 
 
 def _fill_empty(result, codes, n_groups, fill_value):
@@ -201,13 +203,13 @@ def _code_of_each(name, array, codes):
 def _elements(array, codes, n_groups):
     """How many each group has, missing ones too."""
     repeated = math.prod(array.shape[array.ndim - codes.ndim :]) // codes.size
-    return np.bincount(codes[codes >= 0], minlength=n_groups) * float(repeated)
+    return counts(codes, n_groups) * float(repeated)
 
 
 def _grouped(name, array, axes, codes, n_groups, skipna, ddof):
     if array.dtype.kind not in "biuf":
         raise unsupported(f"groupby().{name} of {array.dtype}")
-    codes = np.ascontiguousarray(codes, np.int32)
+    codes = shared(codes)
     node = make("group", (array._node,), name, axes, codes, n_groups, skipna and array.dtype.kind == "f", ddof, 0, None)
     return wrap(node)
 

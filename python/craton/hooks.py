@@ -6,7 +6,8 @@ through untouched, and what another version of xarray does not have is left out.
 * .dt of times that are no index, block by block.
 * ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
-* groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py).
+* groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py). Its labels are numbered once, and by a
+  table (labelmap.py).
 * open_mfdataset joins like files before they are decoded (series.py).
 * map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
 """
@@ -17,7 +18,7 @@ import threading
 
 import numpy as np
 
-from . import bynumpy, members
+from . import bynumpy, labelmap, members
 from .array import Array
 from .pythonnode import python_node
 from .series import series_or
@@ -46,7 +47,7 @@ def _hook_groups():
     """Only where both places that look at what is made later are as they are known."""
     try:
         from xarray.core.groupby import GroupBy
-        from xarray.groupers import EncodedGroups
+        from xarray.groupers import EncodedGroups, UniqueGrouper
     except ImportError:
         return
     if "_obj" not in vars(GroupBy) or "group_indices" not in getattr(EncodedGroups, "__dataclass_fields__", ()):
@@ -57,6 +58,9 @@ def _hook_groups():
     members.stacked_when_asked_for(GroupBy)
     _wrap("xarray.core.groupby", "_codes_to_group_indices", lambda f: members.members_of_groups)
     _wrap("xarray.core.groupby", "_ensure_1d", members.one_dimension_or)
+    if not hasattr(UniqueGrouper.factorize, "_of_craton"):
+        UniqueGrouper.factorize = functools.wraps(UniqueGrouper.factorize)(labelmap.groups_of_labels_or(UniqueGrouper.factorize))
+        UniqueGrouper.factorize._of_craton = True
 
 
 def _wrap(module, name, make):

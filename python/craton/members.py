@@ -11,8 +11,7 @@ import threading
 import numpy as np
 
 from .array import Array
-
-_MANY = 1 << 16     # fewer pixels are not worth it
+from .labelmap import MANY, counts
 
 
 class _Lists:
@@ -20,7 +19,7 @@ class _Lists:
 
     def __init__(self, codes, n_groups):
         self._codes, self._n_groups, self._made, self._lock = codes, n_groups, None, threading.Lock()
-        self.counts = np.bincount(codes[codes >= 0], minlength=n_groups)
+        self.counts = counts(codes, n_groups)
 
     def lists(self):
         with self._lock:
@@ -46,7 +45,7 @@ class _Members:
 def members_of_groups(codes, n_groups):
     """xarray's _codes_to_group_indices, sorted rather than in a loop over the elements."""
     of = _Lists(codes, n_groups)
-    return tuple(of.lists()) if len(codes) < _MANY else tuple(_Members(of, k) for k in range(n_groups))
+    return tuple(of.lists()) if len(codes) < MANY else tuple(_Members(of, k) for k in range(n_groups))
 
 
 def _resolved(groups):
@@ -101,7 +100,7 @@ def one_dimension_or(function):
     """xarray's _ensure_1d. What it says of the labels does not depend on the sizes of the object, so a corner of it is stacked at first."""
 
     def ensure_1d(group, obj):
-        if getattr(group, "ndim", 1) < 2 or group.size < _MANY or not _is_ours(obj):
+        if getattr(group, "ndim", 1) < 2 or group.size < MANY or not _is_ours(obj):
             return function(group, obj)
         obj = obj.copy(deep=False)  # variables that are put into it until then do not belong to it
         corner = obj.isel({d: slice(0, 1) for d in obj.dims})

@@ -21,6 +21,8 @@ LIGHT_NS = 100e6             # what is less, and has nothing to read, is compute
 STATES_BYTES = 256 << 20     # of all parts of one scan
 SETTLED_BYTES = 64 << 20     # values of a reduction that are sent along to compute what is made of them
 
+SLACK = 0.05                 # of a piece that is not worth another one
+
 RANK_NS = 4                  # per element that is ranked
 FUNCTION_NS = 10             # per element that Python makes
 
@@ -94,6 +96,8 @@ def _worth(context, nodes, wanted):
 
 def reductions_in_parts(context, nodes, wanted):
     """[Reductions]: what of these nodes is worth computing in parts before the rest, per scan."""
+    if wanted < 2:
+        return []
     outputs = set(map(id, nodes))
     first = [n for n in first_reductions(nodes) if n.recipe[0] in _RUNNING or
              all(map(grids.is_regular, n.chunks)) and (id(n) in outputs or _bytes(n) <= SETTLED_BYTES)]  # fmt: skip
@@ -153,6 +157,14 @@ def cost_ns(nodes):
         if operation == "quantile":
             cost += RANK_NS * math.prod(inputs[0].shape)
     return cost
+
+
+def shares(groups, wanted):
+    """How many pieces each of these groups, which share nothing, should have, so that all together have about as many as are wanted: by cost. One of many is
+    not cut at all: then nothing is read twice, and no states travel (docs/decisions/0036-pieces-of-independent-results.md)."""
+    costs = [cost_ns(nodes) for nodes in groups]
+    total = max(1, sum(costs))
+    return [max(1, math.ceil(wanted * cost / total - SLACK)) for cost in costs]
 
 
 def is_light(nodes):

@@ -141,7 +141,9 @@ def codec_of(name, storage, format, itemsize):
     for key in ("compressors", "compressor"):
         if zarr and key in asked and not _is_default(storage[key]):
             return _codec_text(name, key, storage[key]), 0, False
-    level = int(storage.get("level", storage.get("complevel")) or 0)
+    # Levels and shuffling that a variable brings along from NetCDF are those of its deflate.
+    own = {k: storage[k] for k in ("level", "complevel", "shuffle") if k in storage and (not zarr or k in asked)}
+    level = int(own.get("level", own.get("complevel")) or 0)
     codec = storage.get("codec")
     if "codec" not in asked and codec is not None and (" " in codec or not zarr and codec not in ("deflate", "none")):
         codec = None
@@ -151,7 +153,7 @@ def codec_of(name, storage, format, itemsize):
         text = _inherited(storage)
         if text is not None:
             return text, 0, False
-    shuffle = storage.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4"))
+    shuffle = own.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4"))
     return codec, level, bool(shuffle and itemsize > 1)
 
 

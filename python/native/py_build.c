@@ -380,7 +380,7 @@ static PyObject *build_reduce(PyObject *module, PyObject *args) {
     BUILD(cr_array_reduce(reduction, a, n, n ? axes : NULL, &options, &made, &err));
 }
 
-/* codes: contiguous 32-bit integers, as many as the product of the extents of axes. */
+/* codes: contiguous 32-bit integers, as many as the product of the extents of axes. Of memory that cannot be written no copy is made. */
 static PyObject *build_group(PyObject *module, PyObject *args) {
     const char *name, *dtype_code;
     PyObject *node, *axes_object, *codes;
@@ -406,12 +406,20 @@ static PyObject *build_group(PyObject *module, PyObject *args) {
     cr_status status = cr_reduction_find(name, &reduction, &err);
     if (status != CR_OK)
         return raise_error(status, &err);
-    Py_buffer view;
-    if (args_bytes(codes, "codes", (Py_ssize_t)(needed * (int64_t)sizeof(int32_t)), &view) < 0)
+    Py_buffer *view = PyMem_Malloc(sizeof *view);
+    if (!view)
+        return PyErr_NoMemory();
+    if (args_bytes(codes, "codes", (Py_ssize_t)(needed * (int64_t)sizeof(int32_t)), view) < 0) {
+        PyMem_Free(view);
         return NULL;
+    }
     cr_array *made = NULL;
-    status = cr_array_group(reduction, a, n, axes, view.buf, n_groups, &options, &made, &err);
-    PyBuffer_Release(&view);
+    status = view->readonly ? cr_array_group_shared(reduction, a, n, axes, view->buf, n_groups, &options, release_buffer, view, &made, &err)
+                            : cr_array_group(reduction, a, n, axes, view->buf, n_groups, &options, &made, &err);
+    if (status != CR_OK || !view->readonly) {
+        PyBuffer_Release(view);
+        PyMem_Free(view);
+    }
     return status == CR_OK ? node_wrap(made) : raise_error(status, &err);
 }
 

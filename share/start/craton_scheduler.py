@@ -15,6 +15,7 @@ from distributed.metrics import time
 
 logger = logging.getLogger("distributed.craton")
 COMPARED = ("python", "dask", "distributed")
+VERSION_MOST = 40  # characters that a log and a message show of what a client says
 
 
 def compared(told):
@@ -22,7 +23,7 @@ def compared(told):
     packages = told.get("packages") if isinstance(told, dict) else None
     if not isinstance(packages, dict):
         return None
-    found = {name: str(packages.get(name)) for name in COMPARED}
+    found = {name: str(packages.get(name))[:VERSION_MOST] for name in COMPARED}
     found["python"] = ".".join(found["python"].split(".")[:2])
     return found
 

@@ -105,7 +105,7 @@ class Kernels:
                 connection.send(json.dumps({"refused": why}).encode())
             else:
                 self.fork(connection, wanted, fds)
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RecursionError) as e:  # the last: lists in lists without end
             print(f"kernels: a request is not served: {e}", file=sys.stderr, flush=True)
         finally:
             for fd in fds:

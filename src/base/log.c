@@ -32,6 +32,8 @@ static void write_line(cr_log_level level, const char *event, const char *detail
         for (size_t i = 0; i < len; i++)
             if ((unsigned char)line[i] >= 0x80)
                 line[i] = '?';
+    line[len] = 0;
+    cr_text_clean(line);     /* logs are read at terminals, and C1 of UTF-8 steers them, too */
     line[len++] = '\n';
     ssize_t done = write(sink.fd, line, len);
     (void)done;   /* a full disk under the log must not stop the service */

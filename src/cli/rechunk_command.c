@@ -101,7 +101,7 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool convert
         {0, "shards", "DIM=N,...", "Zarr 3: whole chunks in one file each, elements along dimensions; -1: the whole dimension", CR_OPTION_TEXT, &shards},
         {'v', "variables", "NAME,...", "only these, with their coordinates", CR_OPTION_TEXT, &variables},
         {'f', "format", "netcdf4|zarr3|zarr2", convert ? "where the name does not say it" : "zarr3 if it is not said", CR_OPTION_TEXT, &options.format},
-        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as in the source", CR_OPTION_TEXT, &options.codec},
+        {0, "codec", "zstd|lz4|deflate|none", "how values are compressed; else as in the source, but for deflate from NetCDF to Zarr", CR_OPTION_TEXT, &options.codec},
         {0, "level", "N", "of the codec", CR_OPTION_INT, &level},
         {0, "shuffle", NULL, "shuffle bytes before the codec named", CR_OPTION_FLAG, &options.shuffle},
         {'g', "group", "PATH", "group of the source, for instance a/b", CR_OPTION_TEXT, &options.group},

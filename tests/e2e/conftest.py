@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,25 +14,12 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(SOURCE / "share/demo"))
+sys.path[:0] = [str(SOURCE / "share/demo"), str(SOURCE / "tests/wire")]
 from browser import Browser, Refused, forms  # noqa: E402
+from hub_client import free_ports  # noqa: E402
 from kernel import Server  # noqa: E402
 
 UID_FIRST = 45001  # away from an installed Craton's
-
-
-def free_ports(count=3):
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            first = s.getsockname()[1]
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as s:
-                    s.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
 
 
 class Platform:
@@ -135,7 +121,7 @@ class Person:
         assert f"/user/{self.name}/lab" in lab.url
         return Server(self.browser, lab.url[: lab.url.index("/lab") + 1])
 
-    def stop_server(self, seconds=30):
+    def stop_server(self, seconds=120):
         self.send(self.home(), "stop")
         end = time.monotonic() + seconds
         while not any("spawn" in f.action for f in forms(self.home().text)):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 @pytest.fixture(scope="module")
 def hub():
-    with running() as p:
+    with running(prepared=False) as p:
         yield p
 
 
@@ -109,7 +109,7 @@ def test_disk_space_and_starts_ahead(hub, page):  # noqa: F811
 
 
 def test_a_full_home(page):  # noqa: F811
-    with running("--disk", "1M", "--disk-period", "0") as p:
+    with running("--disk", "1M", "--disk-period", "0", prepared=False) as p:
         p.administrator("boss")
         sign_in(page, p, "boss")
         with sqlite3.connect(p.folder / "state/hub/hub.sqlite", timeout=10) as db:

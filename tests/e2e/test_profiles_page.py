@@ -40,7 +40,7 @@ profiles:
 
 @pytest.fixture(scope="module")
 def hub():
-    with running(kind=with_profiles(PROFILES)) as p:
+    with running(prepared=False, kind=with_profiles(PROFILES)) as p:
         p.administrator("hypatia")
         yield p
 

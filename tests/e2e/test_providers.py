@@ -21,6 +21,7 @@ def hub():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.provider = Programmable()
     try:
         write_provider(p, "egi", ["preset = egi", f"issuer = {p.provider.issuer}", "client-id = craton-hub", f"allow = {MEMBER}", f"admin = {MANAGER}",
@@ -49,6 +50,7 @@ def test_member_with_the_keyboard_alone(hub, page):  # noqa: F811
     cookies = {c["name"]: c for c in page.context.cookies()}
     assert "__Host-craton-signin" not in cookies and cookies["__Host-craton-login"]["httpOnly"]
     page.get_by_role("button", name=re.compile("Sign out")).click()
+    page.get_by_text("You are signed out").wait_for()
     page.goto(hub.hub + "/hub/home")
     assert "/hub/login" in page.url
 
@@ -78,7 +80,7 @@ def test_the_administrator_sees_who_was_turned_away(hub, page):  # noqa: F811
     assert "Turned away" in page.inner_text("main") and "Eve Waiting" in page.inner_text("main")
     inspect(page, "people-refused")
     page.get_by_role("button", name=re.compile("^Take 6+@egi.eu off")).click()
-    assert "Eve Waiting" not in page.inner_text("main")
+    playwright.expect(page.locator("main")).not_to_contain_text("Eve Waiting", timeout=30000)
 
 
 def test_page_of_connections(hub, page):  # noqa: F811
@@ -87,6 +89,7 @@ def test_page_of_connections(hub, page):  # noqa: F811
     page.fill("#password", PASSWORD)
     page.fill("#password_again", PASSWORD)
     page.click("text=Go on")
+    page.wait_for_url(hub.hub + "/hub/home")
     page.goto(hub.hub + "/hub/password")
     hub.provider.claims["sub"] = "hypatia-there"
     page.fill("#link-egi", PASSWORD)
@@ -94,8 +97,8 @@ def test_page_of_connections(hub, page):  # noqa: F811
     page.wait_for_selector("text=Go on to EGI Check-in")
     inspect(page, "connect")
     page.click("text=Go on to EGI Check-in")
-    page.wait_for_url(hub.hub + "/hub/password")
-    assert "hypatia-there" in page.inner_text("main")
+    playwright.expect(page.locator("main")).to_contain_text("hypatia-there", timeout=30000)
+    playwright.expect(page).to_have_url(hub.hub + "/hub/password")
     inspect(page, "password-connected")
 
 

@@ -23,7 +23,7 @@ class WithBoth(WithServices):
 
 @pytest.fixture(scope="module")
 def hub():
-    with running(kind=WithBoth) as p:
+    with running(prepared=False, kind=WithBoth) as p:
         p.admin = p.administrator("boss")
         yield p
 

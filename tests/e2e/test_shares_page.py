@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 @pytest.fixture(scope="module")
 def hub():
-    with running(kind=Sharing) as p:
+    with running(prepared=False, kind=Sharing) as p:
         yield p
 
 

@@ -1,5 +1,6 @@
 """What is killed, who starts it again, and the people meanwhile: some come, sign in, start a server, open a kernel and compute with it until
 the end; others start and stop without end."""
+import contextlib
 import http.client
 import os
 import pwd
@@ -229,7 +230,11 @@ def database(platform):
 
 def forked(platform):
     """How many of the servers that run were forked from the prepared parent."""
-    return sum("\npreimported 1\n" in record.read_text() for record in (platform.folder / "state/runner/servers").iterdir())
+    count = 0
+    for record in (platform.folder / "state/runner/servers").iterdir():
+        with contextlib.suppress(FileNotFoundError):       # of one that has just ended
+            count += "\npreimported 1\n" in record.read_text()
+    return count
 
 
 def ask_proxy(platform, command):

@@ -16,6 +16,7 @@ def small(request):
     if os.geteuid() != 0:
         pytest.skip("needs root: a file system of its own")
     p = Platform()
+    p.preimport = False
     p.options = getattr(request, "param", ("--reserve", "0", "--disk-free", "0"))
     state = p.folder / "state"
     state.mkdir()

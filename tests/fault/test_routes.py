@@ -90,7 +90,7 @@ def kill_hub(platform):
 
 
 def kill_proxy(platform):
-    os.kill(int((platform.run / "haproxy.pid").read_text().split()[0]), signal.SIGKILL)
+    platform.kill_haproxy()
 
 
 def kill_helper(platform):

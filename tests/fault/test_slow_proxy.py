@@ -23,7 +23,7 @@ class SlowProxy(Platform):
 
 
 def test_a_proxy_that_starts_slowly_gets_more_time():
-    with running(kind=SlowProxy) as platform:
+    with running(prepared=False, kind=SlowProxy) as platform:
         log = platform.log.read_text()
         assert log.count("haproxy does not answer; ending it") == 1, log
         assert wait_for(lambda: platform.log.read_text().count("haproxy answers") == 1)

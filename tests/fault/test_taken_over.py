@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hub_client import running, wait_for
+from hub_client import control_groups, running, wait_for
 from test_session import server_pid, start, stop
 
 HEADER = (Path(__file__).resolve().parents[2] / "src/platform/runner/protocol.h").read_text()
@@ -119,7 +119,7 @@ def test_more_than_the_operator_gives(platform):
         wait_for(lambda: server_pid_or_none(platform), 30)
         record = dict(line.split(" ", 1) for line in (platform.folder / f"state/runner/servers/ada.{generation + 2}").read_text().split("\n") if " " in line)
         assert record["memory_bytes"] == str(1 << 30) and record["pids"] == "1024", record
-        for path in Path("/sys/fs/cgroup").glob(f"**/ada.{generation + 2}"):
+        for path in control_groups(f"/ada.{generation + 2}"):
             for name, most in (("memory.limit_in_bytes", 1 << 30), ("memory.max", 1 << 30), ("pids.max", 1024)):
                 assert not (path / name).exists() or int((path / name).read_text()) == most
         s.send(packet(STOP, struct.pack("<I4x", 0) + server_id(b"ada", generation + 2)))

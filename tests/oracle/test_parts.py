@@ -289,3 +289,12 @@ def test_what_blocks_leave_is_checked():
     assert whole([other]) != whole([node])
     (again,) = _craton.decode_graph(_craton.encode_graph((other,), 1 << 20))
     assert whole([again]) == whole([other])
+
+
+def test_groups_share_pieces_by_cost():
+    def cost(n):
+        return (np.sin(as_array(np.zeros((n, 1000)), chunks=(10, 1000)))._node,)
+
+    assert cutting.shares([cost(900), cost(20)], 6) == [6, 1]
+    assert [cutting.shares([cost(10)] * n, 6) for n in (0, 1, 2, 5, 25)] == [[], [6], [3] * 2, [2] * 5, [1] * 25]
+    assert cutting.shares([(as_array(np.zeros(3))._node,)], 6) == [1]  # nothing to do

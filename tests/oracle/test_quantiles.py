@@ -170,6 +170,7 @@ def test_bits_do_not_depend_on_threads_or_memory(seed):
     axes = tuple(sorted(int(i) for i in rng.permutation(3)[: int(rng.integers(1, 3))]))
     codes = rng.integers(-1, 4, [shape[i] for i in axes]).astype(np.int32)
     arrays += [ranked(lazy, None, axes, "linear", True, codes=codes, n_groups=5), ranked(lazy, [0.2, 0.7], axes, "hazen", False, codes=codes, n_groups=4)]
+    arrays.append(np.nanquantile(lazy, [0.95, 0.9], axis=axis, method="hazen"))
     arrays = pickle.loads(pickle.dumps(arrays))
     reference = None
     for threads, memory in ((1, None), (2, None), (7, None), (1, "3 MiB"), (2, "4 MiB"), (7, "6 MiB"), (2, "2 MiB")):
@@ -211,6 +212,29 @@ def test_difficult_orders(dtype):
         for q in ([0, 0.001, 0.25, 0.5, 0.75, 0.9, 0.999, 1], [0.25, 0.9], [1], [0.001]):
             same(np.quantile(as_array(table, chunks=(max(1, n // 3), 3)), q, axis=0).compute(), np.quantile(table, q, axis=0), f"{n} of {dtype}")
             same(np.quantile(as_array(wide, chunks=(max(1, n // 2), 40)), q, axis=0).compute(), np.quantile(wide, q, axis=0), f"{n} of {dtype}")
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i2", "u4", "i8"])
+def test_near_an_end(dtype):
+    """Of each series only the largest or smallest values are held. Length, places beside it and chunks vary; other axes are reduced with it, or lie outside."""
+    rng = np.random.default_rng([5, ord(dtype[0]), int(dtype[1])])
+    for case in range(10):
+        n, y, x = int(rng.integers(256, 1200)), int(rng.integers(1, 4)), int(rng.integers(64, 100))
+        values = values_of(rng, (n, y, x), dtype)
+        axis = [0, (0, 1), 0][case % 3]
+        chunks = (int(rng.integers(1, n // 2)), int(rng.integers(1, y + 1)), x)
+        if case % 3 == 2:
+            values, axis, chunks = values.transpose(1, 0, 2), 1, (chunks[1], chunks[0], x)
+        q = [0.95, [0.9, 0.99], 0.03, [0, 0.1], 1.0][case % 5]
+        name, method = ["quantile", "nanquantile"][int(rng.integers(0, 2))], str(rng.choice(METHODS))
+        what = f"case {case}: {name} {q} by {method} of {dtype}{values.shape} along {axis}, chunks {chunks}"
+        answer = getattr(np, name)(as_array(values, chunks=chunks), q, axis=axis, method=method)
+        assert "values at hand" in craton.explain(answer), what
+        expected = np.asarray(quiet(getattr(np, name), values.copy(), q, axis=axis, method=method))
+        if answer.dtype == expected.dtype:
+            same(quiet(answer.compute), expected, what)
+        else:  # numpy.nanquantile of several quantiles, where the first series is all missing
+            np.testing.assert_allclose(quiet(answer.compute), expected, rtol=1e-6, err_msg=what)
 
 
 def test_many_quantiles():

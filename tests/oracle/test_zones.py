@@ -15,6 +15,7 @@ from xarray.core import groupby
 from xarray.groupers import BinGrouper, UniqueGrouper
 
 import craton
+from craton.groupby import groupby_reduce
 
 craton.enable()
 
@@ -237,6 +238,75 @@ def test_what_reductions_do_not_look_at_is_made_when_it_is_asked_for(monkeypatch
             assert a == b
             xr.testing.assert_identical(x.compute(), y)
         assert stacked == [1, 300, 300]
+
+
+def map_of(rng, kind, shape=(300, 400)):
+    """Labels as they come: few or far apart, below zero, at the end of what the type holds; or of a kind that is numbered by xarray."""
+    values = rng.integers(0, 7, shape)
+    values[0, :7] = np.arange(7)
+    types = {"u8": "u1", "negative": "i8", "end": "u8", "far": "i4", "float": "f8", "big-endian": ">i2", "sorted": "i2", "word": "U2", "bool": "?"}
+    if kind == "negative":
+        values = values * 1000 - 3000
+    elif kind == "end":
+        return values.astype("u8") + np.uint64(2**64 - 10)
+    elif kind == "far":
+        values = np.array([-2_000_000_000, -3, 0, 1, 5, 17, 2_000_000_000])[values]
+    elif kind == "float":
+        values = np.where(values == 0, np.nan, values / 2)
+    elif kind == "sorted":
+        values = np.sort(values, axis=None).reshape(shape)
+    return values.astype(types[kind])
+
+
+@pytest.mark.parametrize("kind", ["u8", "negative", "end", "far", "float", "big-endian", "sorted", "word", "bool"])
+def test_large_maps(kind):
+    """As xarray numbers them: groups, their type, members, and what is made of them; with values in memory too."""
+    rng = np.random.default_rng(11)
+    labels = xr.DataArray(map_of(rng, kind), dims=("y", "x"), name="region", attrs={"source": "a map"}, coords={"y": np.arange(300.0)})
+    for data in (labels, labels.transpose("x", "y"), labels[::-1]):
+        plain = xr.DataArray(rng.integers(-9, 9, (2, 300, 400)).astype("f8"), dims=("t", "y", "x"), coords={"y": data.y}, name="v")
+        factorize = UniqueGrouper.factorize.__wrapped__(UniqueGrouper(), data)
+        ours = UniqueGrouper().factorize(data)
+        xr.testing.assert_identical(ours.unique_coord, factorize.unique_coord)
+        xr.testing.assert_identical(ours.coords.to_dataset(), factorize.coords.to_dataset())
+        pd.testing.assert_index_equal(ours.full_index, factorize.full_index)
+        xr.testing.assert_identical(ours.codes.astype("i8"), factorize.codes.astype("i8"))
+        assert ours.group_indices == factorize.group_indices
+        lazy, theirs = plain.chunk(t=1, y=100, chunked_array_type="craton").groupby(data), plain.groupby(data)
+        same(lazy.mean(), theirs.mean(), kind)
+        if kind == "float":
+            continue     # xarray's arithmetic does not know pixels of no group
+        anomaly = plain.groupby(data) - theirs.mean(("y", "x"))
+        xr.testing.assert_allclose(anomaly.groupby(data).sum(("y", "x")), theirs.mean(("y", "x")) * 0, atol=1e-9)
+
+
+def test_reductions_by_the_same_map_share_it():
+    rng = np.random.default_rng(12)
+    labels = xr.DataArray(rng.integers(0, 9, (300, 400)), dims=("y", "x"), name="region")
+    lazy = xr.DataArray(np.ones((300, 400)), dims=("y", "x")).chunk(y=100, chunked_array_type="craton")
+
+    def codes_of(result):
+        nodes = [result.data._node]
+        while nodes:
+            operation, inputs, parameters = (node := nodes.pop()).recipe
+            if operation == "group":
+                return parameters[2], node
+            nodes.extend(inputs)
+
+    before = labels.copy(deep=True)
+    found = [codes_of(getattr(lazy.groupby(b), f)())[0] for f, b in (("mean", labels), ("max", labels.copy(deep=True)), ("sum", labels + 5))]
+    assert all(np.shares_memory(found[0], other) for other in found) and not found[0].flags.writeable
+    xr.testing.assert_identical(labels, before)
+    kept = lazy.groupby(labels).count().compute()
+    changed = lazy.groupby(labels)
+    labels[0] = 8
+    assert not np.shares_memory(codes_of(lazy.groupby(labels).mean())[0], found[0])
+    xr.testing.assert_identical(changed.count().compute(), kept)
+    own = rng.integers(0, 9, (300, 400), dtype="i4")          # codes that are the caller's: they stay the caller's
+    array, _ = groupby_reduce(lazy.data, own, func="count", expected_groups=(pd.RangeIndex(9),), axis=(0, 1))
+    counts = np.bincount(own.ravel())
+    own[...] = 0
+    np.testing.assert_array_equal(array.compute(), counts)
 
 
 def test_what_is_grouped_is_as_it_was_when_it_was_grouped():

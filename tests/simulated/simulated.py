@@ -22,10 +22,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
-from hub_client import BUILD, PREFIX, Person, Platform, running, wait_for  # noqa: E402
+from hub_client import BUILD, PREFIX, OwnEtc, Person, running, wait_for  # noqa: E402
 
 WEEK_MS = 7 * 86400 * 1000
-OWN_ETC = 'mount --bind "$0" /etc && exec "$@"'
 CONTROL = ("--preimport", "no", "--room", "1000G", "--guarantee", "1M", "--starts", "100", "--disk-period", "0")
 
 
@@ -33,7 +32,7 @@ def sha256(text):
     return hashlib.sha256(text.encode()).digest()
 
 
-class Simulated(Platform):
+class Simulated(OwnEtc):
     def __init__(self, period_s=300):
         super().__init__()
         prefix, environment = self.folder / "prefix", self.folder / "prefix/env/current"
@@ -44,16 +43,9 @@ class Simulated(Platform):
         shutil.copy(BUILD / "tests/simulated_singleuser", environment / "bin/python3")
         (environment / "simulated.conf").write_text(f"{period_s}\n")
         self.common[self.common.index("--prefix") + 1] = str(prefix)
-        self.etc = self.folder / "etc"
-        # Lock files of account tools may go while they are copied; the lists themselves are replaced whole.
-        subprocess.run(["cp", "-a", "/etc/.", str(self.etc)], check=False, stderr=subprocess.DEVNULL)
-        assert all((self.etc / file).stat().st_size for file in ("passwd", "group", "shadow", "gshadow"))
         self.token, self.session = secrets.token_hex(32), secrets.token_hex(32)
         self.admin_name = "root1"
         self.first = 200000 + self.port % 500 * 20000     # of the user ids, which no other platform of the tests has
-
-    def cratond(self, *more):
-        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", OWN_ETC, str(self.etc), *super().cratond(*more)]
 
     def start(self, *more):
         super().start(*CONTROL, "--uid-first", str(self.first), *more)

@@ -22,6 +22,9 @@ import pytest
 BUILD = Path(os.environ.get("CRATON_BUILD", Path(__file__).resolve().parents[2] / "build"))
 PREFIX = Path(os.environ.get("CRATON_PREFIX", "/opt/craton"))
 PASSWORD = "rivers and stones"
+# Suites that ./check runs at the same time have ports of their own, and user ids by these.
+LANE, PORTS, PORTS_OF_A_LANE = int(os.environ.get("CRATON_LANE", "0")), 20000, 2600
+PATIENCE = 3        # times what a test says
 
 
 def is_free(port):
@@ -42,7 +45,7 @@ def free_ports():
     """Three ports in a row. Below those that the kernel gives to clients: one of these, of whatever loopback address, is in the way of who listens on all
     addresses, also for a minute after its end."""
     while True:
-        first = 20000 + secrets.randbelow(12000)
+        first = PORTS + LANE * PORTS_OF_A_LANE + secrets.randbelow(PORTS_OF_A_LANE - 2)
         if all(is_free(port) for port in range(first, first + 3)):
             return first
 
@@ -179,8 +182,10 @@ class Platform:
         self.domain = "localhost"  # people are at NAME.domain
         self.to = "127.0.0.1"  # where it listens
         self.options = ()
+        self.preimport = True  # for few starts what they are forked from is not worth its making
         self.log = self.folder / "log"
         self.process = None
+        self.starts = 0
         self.common = ["--state", str(self.folder / "state"), "--run", str(self.run), "--prefix", str(PREFIX),
                        "--account-prefix", self.accounts]
 
@@ -190,12 +195,14 @@ class Platform:
     def start(self, *more):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.cratond("--port", str(self.port), "--uid-first", str(50000 + self.port % 1000 * 10), "--memory", "1G", *self.options, *more),
+                self.cratond("--port", str(self.port), "--uid-first", str(70000 + (self.port - PORTS) * 10), "--memory", "1G",
+                             *(() if self.preimport else ("--preimport", "no")), *self.options, *more),
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.starts += 1
         self.wait_ready()
 
     def wait_ready(self, seconds=20):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < end:
             try:
                 if not request("GET", self.door + self.base + "/hub/health", headers={"Host": urlsplit(self.hub).netloc}, to=self.to).json().get("recovering", True):
@@ -207,9 +214,9 @@ class Platform:
             time.sleep(0.05)
         raise RuntimeError("cratond is not ready:\n" + self.log.read_text()[-3000:])
 
-    def wait_prepared(self, seconds=60, times=1):
-        """Until the prepared parent has said so `times` times since the platform's first start."""
-        wait_for(lambda: self.log.read_text().count("prepared parent is ready of=servers") >= times, seconds)
+    def wait_prepared(self, seconds=60, times=None):
+        """Until the prepared parent has said so `times` times since the platform's first start; without a number once for each start."""
+        wait_for(lambda: self.log.read_text().count("prepared parent is ready of=servers") >= (times or self.starts), seconds)
 
     def ask(self, **question):
         with socket.socket(socket.AF_UNIX) as s:
@@ -221,6 +228,24 @@ class Platform:
 
     def hub_pid(self):
         return self.ask(command="status")["pid"]
+
+    def kill_hub(self):
+        """With -9; back when the next one is ready."""
+        pid = self.hub_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: has_ended(pid))    # what would be asked before that may be nobody's to answer
+        self.wait_ready()
+        assert self.hub_pid() != pid
+
+    def haproxy_pid(self):
+        """0: it is just being started."""
+        try:
+            return int((self.run / "haproxy.pid").read_text().split()[0])
+        except (OSError, IndexError):
+            return 0
+
+    def kill_haproxy(self):
+        os.kill(wait_for(self.haproxy_pid), signal.SIGKILL)
 
     def administrator(self, name="root1"):
         person = Person(self)
@@ -263,6 +288,20 @@ def with_profiles(text):
     return WithProfiles
 
 
+class OwnEtc(Platform):
+    """Its accounts are in a copy of /etc that only it sees (a mount namespace), so that a lock of these files is nobody else's."""
+
+    def __init__(self):
+        super().__init__()
+        self.etc = self.folder / "etc"
+        # Lock files of account tools may go while they are copied; the lists themselves are replaced whole.
+        subprocess.run(["cp", "-a", "/etc/.", str(self.etc)], check=False, stderr=subprocess.DEVNULL)
+        assert all((self.etc / file).stat().st_size for file in ("passwd", "group", "shadow", "gshadow"))
+
+    def cratond(self, *more):
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(self.etc), *super().cratond(*more)]
+
+
 class Visitor(Person):
     """Comes through the front proxy, which says from where."""
 
@@ -275,11 +314,13 @@ class Visitor(Person):
 
 
 @contextlib.contextmanager
-def running(*options, prepared=False, kind=Platform):
-    """A platform of one's own: started with these options, at the end stopped and every trace of it removed."""
+def running(*options, prepared=None, kind=Platform):
+    """A platform of one's own: started with these options, at the end stopped and every trace of it removed. prepared: what servers are forked from is
+    waited for (True), made while the test goes on (None), or not made (False)."""
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = kind()
+    p.preimport = prepared is not False
     try:
         p.start(*options)
         if prepared:
@@ -291,10 +332,31 @@ def running(*options, prepared=False, kind=Platform):
 
 
 def wait_for(condition, seconds=60, pause=0.1):
-    end = time.monotonic() + seconds
+    """seconds: what is enough on a machine with nothing else to do. Others are waited for longer, which costs time only where something is wrong."""
+    end = time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(pause)
-    raise AssertionError(f"not true after {seconds} s: {condition}")
+    raise AssertionError(f"not true after {PATIENCE * seconds} s: {condition}")
+
+
+def has_ended(pid):
+    """Also when its parent has not taken it away yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def targets(pid):
+    """What its descriptors lead to; some may be closed while somebody looks."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(descriptor)
+
+
+def control_groups(words):
+    """Those whose path has these words; others go away meanwhile."""
+    return [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup") if words in folder]

@@ -1,4 +1,7 @@
-"""Software environments for tests: real venvs, whose packages are links to those of the installed environment."""
+"""Software environments for tests: real venvs, whose packages are links to those of the installed environment; and a disk that hangs."""
+import contextlib
+import ctypes
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +13,7 @@ from packaging.requirements import Requirement
 from hub_client import PREFIX
 
 CURRENT = (PREFIX / "env/current").resolve()
+MS_NOSUID, MS_NODEV, MNT_DETACH = 2, 4, 2
 
 
 def site_of(prefix):
@@ -37,6 +41,21 @@ def parts(distribution):
     for file in distribution.files or ():
         if file.parts[0] not in ("..", "__pycache__"):
             yield file.parts[0]
+
+
+@contextlib.contextmanager
+def hanging(folder):
+    """A file system at this folder whose other side never answers, as that of a network disk without its network: nobody reads what the kernel asks."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fuse = os.open("/dev/fuse", os.O_RDWR)
+    try:
+        options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0,allow_other"
+        if libc.mount(b"craton-test", os.fsencode(folder), b"fuse", MS_NOSUID | MS_NODEV, options.encode()) != 0:
+            raise OSError(ctypes.get_errno(), "mounting a file system that hangs")
+        yield
+    finally:
+        os.close(fuse)        # whoever waits is told that it is gone
+        libc.umount2(os.fsencode(folder), MNT_DETACH)
 
 
 class Environments:

@@ -65,13 +65,13 @@ def test_names_appear_under_an_open_websocket(platform):
     kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
     ws = lab.connect(kernel)
     assert lab.run(kernel, "kept = 6 * 7; kept", ws) == "42"
-    pid = int((platform.run / "haproxy.pid").read_text().split()[0])
+    pid = platform.haproxy_pid()
     start(person(platform, "bea"))
     platform.wait_for_names(DOMAIN, f"ada.{DOMAIN}", f"bea.{DOMAIN}")
     assert platform.served(f"bea.{DOMAIN}", platform.port + 1) == {DOMAIN, f"ada.{DOMAIN}", f"bea.{DOMAIN}"}
     assert lab.run(kernel, "kept", ws) == "42"
     ws.close()
-    assert int((platform.run / "haproxy.pid").read_text().split()[0]) == pid
+    assert platform.haproxy_pid() == pid
     assert "certificate exchanged" in platform.log.read_text()
 
 

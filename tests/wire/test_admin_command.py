@@ -12,7 +12,7 @@ from hub_client import BUILD, PASSWORD, Person, request, running, wait_for
 
 @pytest.fixture(scope="module")
 def own():
-    with running() as p:
+    with running(prepared=False) as p:
         p.admin = p.administrator()
         yield p
 

@@ -26,7 +26,7 @@ def own():
             write_provider(self, "odd", [f"issuer = {odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement",
                                          f"allow = {MEMBER}", f"admin = {MANAGER}"], "a:secret & more")
     try:
-        with running(kind=WithProvider) as p:
+        with running(prepared=False, kind=WithProvider) as p:
             p.admin = p.administrator()
             p.admin.proves = False
             yield p

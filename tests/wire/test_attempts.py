@@ -390,7 +390,7 @@ def test_slow_clients(platform, pair):
             begin = time.monotonic()
             assert victim.person.get("/hub/home").status == 200
             assert SECRET in victim.api("GET", "contents/secret.txt").text
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 8
         held[0].settimeout(30)
         assert held[0].recv(100).startswith(b"HTTP/1.1 408")
         held[200].settimeout(30)
@@ -421,7 +421,7 @@ def test_answers_that_nobody_reads(platform, pair):
             begin = time.monotonic()
             assert victim.person.get("/hub/home").status == 200
             assert SECRET in victim.api("GET", "contents/secret.txt").text
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 8
         assert held[0].recv(15) == b"HTTP/1.1 200 OK"      # the control: they were answered
     finally:
         for s in held:
@@ -470,8 +470,9 @@ def test_a_link_in_place_of_the_socket(platform, admin, pair, target):
         os.chown(path, owner.st_uid, owner.st_gid)
     assert person.post("/hub/spawn", {}, "/hub/home").status == 303
     try:
-        end = time.monotonic() + 25
-        while time.monotonic() < end and server(person):
+        end, looks = time.monotonic() + 60, 0
+        while time.monotonic() < end and looks < 20 and server(person):
+            looks += any(p.is_symlink() for p in (platform.run / "u").glob("*/*"))     # its program has come so far
             assert not server(person).get("ready")
             answer = request("GET", f"http://{person.name}.localhost:{platform.port + 1}/user/{person.name}/api")
             assert answer.status in (424, 503), (answer.status, answer.text[:200])

@@ -4,7 +4,6 @@ import html
 import json
 import os
 import re
-import signal
 import sqlite3
 
 import pytest
@@ -13,7 +12,7 @@ from hub_client import PASSWORD, Person, request, running, wait_for
 
 @pytest.fixture(scope="module")
 def own():
-    with running() as p:
+    with running(prepared=False) as p:
         p.admin = p.administrator()
         yield p
 
@@ -202,8 +201,6 @@ def test_it_survives_kill_9(own):
     answer = own.admin.post("/hub/admin/invite", {"username": "late"}, "/hub/admin")
     assert answer.status == 200
     before = rows(own)
-    pid = own.hub_pid()
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: request("GET", own.hub + "/hub/health").status == 200 and own.hub_pid() != pid, 30)
+    own.kill_hub()
     after = rows(own)
     assert after[len(after) - len(before):] == before and before[0]["kind"] == "link-made" and before[0]["whom"] == "late"

@@ -2,7 +2,6 @@
 import importlib.metadata
 import os
 import re
-import signal
 import sqlite3
 import sys
 import time
@@ -43,9 +42,7 @@ def test_a_cluster_goes_with_its_server(platform, ada):
     with ada.gateway() as gateway:
         personal = gateway.submit(**SMALL)
         wait_for(lambda: all(ada.of_cluster(n) for n in (bound, kept, personal)), 40)
-        before = platform.hub_pid()
-        os.kill(before, 9)
-        platform.wait_ready()
+        platform.kill_hub()
         assert {status(gateway, n) for n in (bound, kept, personal)} <= {"PENDING", "RUNNING"}
         ada.stop_server()
         wait_for(lambda: status(gateway, bound) == "STOPPED", 40)
@@ -145,10 +142,7 @@ def test_a_server_older_than_an_upgrade_is_refused(package):
         answer = ask()
         assert answer.status == 201, answer.text
         platform.upgrade(package, "2099.1.0")
-        pid = platform.hub_pid()
-        os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: platform.hub_pid() not in (0, pid), 20)
-        platform.wait_ready()
+        platform.kill_hub()
         answer = ask()
         now = {**has, package: "2099.1.0"}
         assert answer.status == 409, answer.text
@@ -289,4 +283,4 @@ def test_a_long_history(platform, admin):
     page = admin.get("/hub/admin/clusters").text
     assert page.count('<li class="card">') == 200
     assert re.findall(r"wasted: ([\d.]+)\.", page) == [f"{hours}.00" for hours in range(999, 799, -1)]
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 10

@@ -15,7 +15,7 @@ MANY = 1500
 @pytest.fixture(scope="module")
 def own():
     """Not everybody's platform: its database is changed by hand."""
-    with running() as p:
+    with running(prepared=False) as p:
         p.administrator()
         yield p
 

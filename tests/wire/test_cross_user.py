@@ -50,7 +50,7 @@ class Sharing(Platform):
 
 @pytest.fixture(scope="module")
 def hub():
-    with running("--named-servers", "2", kind=Sharing) as p:
+    with running("--named-servers", "2", prepared=False, kind=Sharing) as p:
         root = p.administrator()
         p.people = {"root1": root, **{name: p.add_person(root, name) for name in ("victim", "friend", "eve")}}
         for name, person in p.people.items():

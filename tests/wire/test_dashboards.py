@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import websocket
 from gateway_client import SMALL, Member
-from hub_client import Person, request, running, wait_for
+from hub_client import Person, has_ended, request, running, wait_for
 from test_shares import Sharing
 
 NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "cross-site"}
@@ -346,11 +346,13 @@ def test_kills(platform, ada):
             return is_dashboard(ada.tab.ask(ada.link))
         except OSError:
             return False
-    os.kill(platform.hub_pid(), signal.SIGKILL)
+    hub = platform.hub_pid()
+    os.kill(hub, signal.SIGKILL)
     assert still()  # HAProxy knows
+    wait_for(lambda: has_ended(hub))
     platform.wait_ready()
     assert still()
-    os.kill(int((platform.run / "haproxy.pid").read_text().split()[0]), signal.SIGKILL)
+    platform.kill_haproxy()
     wait_for(still, 40)
 
 

@@ -4,7 +4,6 @@ import pwd
 import re
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 from hub_client import request, running, wait_for
@@ -161,10 +160,7 @@ def test_kill_of_the_hub_and_of_all(small):
     assert ben.post("/hub/spawn", {}, "/hub/home").status == 409
     assert ben.post("/hub/spawn", {"cleaning": "yes"}, "/hub/home").location == "/hub/spawn-pending/ben"
     wait_for(lambda: server(ben).get("ready"), 120)
-    pid = platform.hub_pid()
-    os.kill(pid, 9)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), 20)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: server(ben).get("ready"), 30)
     assert "It runs for cleaning up" in home(ben)
     stop(ben)

@@ -77,7 +77,7 @@ def test_half_requests_of_one_address(platform, face, text):
         for _ in range(5):
             begin = time.monotonic()
             assert ask(platform.port, "/hub/login", Host=host)[0] == 200
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < 8
     assert request("GET", platform.hub + "/hub/health").status == 200
 
 
@@ -124,7 +124,7 @@ def test_half_body_ends(platform):
         s.sendall(half_post(f"127.0.0.1:{platform.port}"))
         begin = time.monotonic()
         assert s.recv(100).startswith(b"HTTP/1.1 408")
-        assert time.monotonic() - begin < 8
+        assert time.monotonic() - begin < 15
 
 
 def http_2(port, fields, body):

@@ -68,6 +68,18 @@ def test_compute_as_its_person(platform, client, ada):
     assert (uid, folder, threads) == (entry.pw_uid, entry.pw_dir, "1")
 
 
+def test_a_plan_of_craton(client, cluster):
+    """On the client, and on the cluster itself, of which Craton makes a client with the cluster's certificates: the bits of a run here."""
+    values = xr.DataArray(np.random.default_rng(5).normal(280, 20, (365, 12, 16)).astype("f4"), {"time": xr.date_range("2001-01-01", periods=365)},
+                          ("time", "lat", "lon")).chunk(time=30, chunked_array_type="craton")  # fmt: skip
+    anomaly = values.groupby("time.month") - values.groupby("time.month").mean()
+    for lazy in (values.std("time"), values.quantile(0.9, "time"), anomaly.mean(("lat", "lon"))):
+        here = lazy.compute()
+        for where in (client, cluster):
+            there = lazy.compute(cluster=where)
+            assert there.dtype == here.dtype and there.values.tobytes() == here.values.tobytes()
+
+
 def test_nothing_lies_where_others_may_have_been_before(platform, client):
     """What a worker writes down for itself it reads as programs: that is not in a folder of /tmp, where the first one who comes owns it."""
     home = pwd.getpwnam(platform.accounts + "ada").pw_dir
@@ -299,10 +311,7 @@ def test_a_heartbeat_cannot_hoard(platform, eve):
 def test_kill_of_the_hub_with_a_task_in_flight(platform, cluster, client):
     future = client.submit(lambda: time.sleep(8) or "done", pure=False)
     time.sleep(1)
-    before = platform.hub_pid()
-    os.kill(before, signal.SIGKILL)
-    platform.wait_ready()
-    assert platform.hub_pid() != before
+    platform.kill_hub()
     assert future.result(60) == "done"
     cluster.scale(2)
     client.wait_for_workers(2, timeout=90)
@@ -341,7 +350,7 @@ def test_kill_of_the_proxy(platform, ada, cluster, client):
 
 
 def kill_the_proxy(platform, ada, cluster):
-    os.kill(int((platform.run / "haproxy.pid").read_text().split()[0]), signal.SIGKILL)
+    platform.kill_haproxy()
 
     def listed():
         try:
@@ -392,11 +401,9 @@ def test_a_disabled_persons_cluster_ends_also_after_a_kill(platform, admin):
     with kim.gateway() as gateway:
         gateway.submit(**SMALL)
     wait_for(kim.processes, 30)
-    hub = platform.hub_pid()
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
         db.execute("UPDATE users SET disabled = 1 WHERE name = 'kim'")
-    os.kill(hub, signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: not kim.processes(), 40)
 
 

@@ -14,18 +14,19 @@ import pytest
 from dask_gateway import Gateway, GatewayClusterError, GatewayWarning
 from dask_gateway.auth import BasicAuth
 from gateway_client import SMALL, Member
-from hub_client import free_ports, request, running, wait_for
+from hub_client import free_ports, has_ended, request, running, wait_for
 
+SILENT_S = 21       # three heartbeats
 ENDS = {"DASK_DISTRIBUTED__SCHEDULER__BANDWIDTH": "nonsense"}
-REMOTE_PORT = free_ports()
 
 
 @pytest.fixture(scope="module")
 def platform():
     """A scheduler sends a heartbeat every seven seconds; one that has nothing to do lives for twenty-four."""
-    with running("--preimport", "no", "--gateway-memory", "10G", "--gateway-clusters", "8", "--gateway-heartbeat-timeout", "14", "--gateway-idle", "24",
-                 "--gateway-keep", "3600", "--gateway-cluster-workers", "1", "--gateway-port", str(REMOTE_PORT)) as p:
-        p.admin = p.administrator()
+    remote = free_ports()
+    with running("--preimport", "no", "--gateway-memory", "10G", "--gateway-clusters", "8", "--gateway-heartbeat-timeout", str(SILENT_S), "--gateway-idle", "24",
+                 "--gateway-keep", "3600", "--gateway-cluster-workers", "1", "--gateway-port", str(remote)) as p:
+        p.admin, p.remote = p.administrator(), remote
         yield p
 
 
@@ -131,8 +132,7 @@ def test_clusters_without_work(platform, ada):
     assert ada.person.post("/hub/clusters/keep", {"cluster": kept, "_csrf": "0" * 64}).status == 403
     assert ada.person.post("/hub/clusters/keep", {"cluster": kept}, "/hub/clusters").status == 303
     assert re.search("Kept for (60 minutes|1 hour) more", card(ada, kept))
-    os.kill(platform.hub_pid(), signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: report(ada, name)["status"] == "STOPPED", 60)
     assert "It had nothing to do for 24 seconds." in card(ada, name)
     wait_for(lambda: not ada.of_cluster(name), 30)
@@ -141,8 +141,7 @@ def test_clusters_without_work(platform, ada):
     # Its time is over: the next heartbeat ends it.
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
         db.execute("UPDATE clusters SET kept_until_ms = 1 WHERE name = ?", (kept,))
-    os.kill(platform.hub_pid(), signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: report(ada, kept)["status"] == "STOPPED", 40)
 
 
@@ -156,7 +155,7 @@ def test_a_scheduler_that_is_silent(ada):
         for pid in ada.of_cluster(cluster.name):
             os.kill(pid, signal.SIGSTOP)
         wait_for(lambda: report(ada, cluster.name)["status"] == "FAILED", 60)
-        assert "The scheduler has not been heard of for 14 seconds." in card(ada, cluster.name)
+        assert f"The scheduler has not been heard of for {SILENT_S} seconds." in card(ada, cluster.name)
         assert not ada.of_cluster(cluster.name)
 
 
@@ -165,11 +164,9 @@ def test_processes_that_nobody_knows_are_ended(platform, ada):
     name = submit(ada)
     wait_for(lambda: report(ada, name)["status"] == "RUNNING", 60)
     (pid,) = ada.of_cluster(name)
-    hub = platform.hub_pid()
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=10) as db:
         db.execute("DELETE FROM clusters WHERE name = ?", (name,))
-    os.kill(hub, signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: pid not in ada.processes(), 40)
     assert "a cluster's process runs that nobody knows: stopping it" in platform.log.read_text()
     assert report(ada, name)["error"] == f"Cluster {name} not found"
@@ -195,7 +192,7 @@ def test_tokens_that_end(ada):
     name = ada.ask("POST", "/v1/clusters/", {"cluster_options": SMALL}, token=lent).json()["name"]
     listed = {t["id"] for t in ada.person.api("GET", "/hub/api/users/ada/tokens").json()["api_tokens"]}
     assert ada.ask("GET", f"/v1/clusters/{name}", token=lent).status == 200
-    for number in sorted(listed)[-2:-1]:
+    for number in sorted(listed, key=lambda t: int(t[1:]))[-2:-1]:
         assert ada.person.api("DELETE", f"/hub/api/users/ada/tokens/{number}").status == 204
     wait_for(lambda: ada.ask("GET", "/v1/options", token=short).status == 401, 20)
     for method, path in (("GET", ""), ("POST", "/scale"), ("DELETE", "")):
@@ -208,14 +205,14 @@ def test_tokens_that_end(ada):
 def test_from_another_machine(platform, ada):
     """REST at the hub's public address, the scheduler at a public port of its own, which leads to nothing else."""
     name = submit(ada)
-    with Gateway(platform.hub + "/services/dask-gateway", proxy_address=REMOTE_PORT, auth=BasicAuth("ada", ada.token)) as gateway:
+    with Gateway(platform.hub + "/services/dask-gateway", proxy_address=platform.remote, auth=BasicAuth("ada", ada.token)) as gateway:
         with gateway.connect(name) as cluster, cluster.get_client(set_as_default=False) as client:
             cluster.scale(1)
             assert client.submit(sum, [1, 2, 4]).result(90) == 7
     with pytest.raises(OSError):
-        request("GET", f"http://127.0.0.1:{REMOTE_PORT}/hub/health", timeout=10)
+        request("GET", f"http://127.0.0.1:{platform.remote}/hub/health", timeout=10)
     with pytest.raises(OSError):
-        request("GET", f"https://127.0.0.1:{REMOTE_PORT}/hub/health", timeout=10)
+        request("GET", f"https://127.0.0.1:{platform.remote}/hub/health", timeout=10)
     assert ada.ask("DELETE", f"/v1/clusters/{name}").status == 204
 
 
@@ -258,7 +255,7 @@ def test_kills_while_it_scales(platform, ada):
                 time.sleep(0.004 * turn)
                 os.kill(before, signal.SIGKILL)
                 assert asked.result() in (0, 200, 409, 502, 503, 504)
-            wait_for(lambda: platform.hub_pid() not in (0, before), 20)
+            wait_for(lambda: has_ended(before))
             platform.wait_ready()
         wait_for(lambda: scale(1) == 200, 30)
         with cluster.get_client(set_as_default=False) as client:

@@ -93,6 +93,7 @@ def platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.github = GitHub()
     try:
         write_provider(p, "github", ["preset = github", f"issuer = {p.github.issuer}", "client-id = Iv1.0123", "allow = pangeo-data", "allow-email = @example.com",

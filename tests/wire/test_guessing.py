@@ -98,8 +98,9 @@ def test_a_known_browser_is_limited_too(platform, victim):
     copy = victim.jar[DEVICE]
     assert victim.post("/hub/logout", {}, "/hub/home").status == 303
     assert victim.sign_in(victim.name).status == 303
+    begin = time.monotonic()
     seen, _ = guess_at_once(platform, victim.name, ["127.0.10.1"] * 20, known=copy)
-    assert seen[403] <= 7 and seen[403] + seen[429] == 20, seen
+    assert seen[403] <= 7 + int(time.monotonic() - begin) // 4 and seen[403] + seen[429] == 20, seen
     assert victim.post("/hub/logout", {}, "/hub/home").status == 303
     assert victim.sign_in(victim.name).status == 303
 

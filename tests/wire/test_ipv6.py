@@ -23,7 +23,7 @@ class Loopback(Platform):
 
 
 def test_the_loopback():
-    with running(kind=Loopback) as p:
+    with running(prepared=False, kind=Loopback) as p:
         link = p.ask(command="admin-link")["url"]
         assert link.startswith(f"http://[::1]:{p.port}/hub/join/")
         root = Person(p)
@@ -53,7 +53,7 @@ class Everywhere(Platform):
 
 def test_both_families_with_tls():
     """Each comes as what it is: an address of IPv4 is not one of a network of IPv6 that all others are in, too."""
-    with running(kind=Everywhere) as p:
+    with running(prepared=False, kind=Everywhere) as p:
         root = Person(p)
         root.to = "::1"
         assert root.join(p.ask(command="admin-link")["url"], "root1").status == 303
@@ -79,7 +79,7 @@ class Behind(Platform):
 
 @pytest.fixture(scope="module")
 def behind():
-    with running(kind=Behind) as p:
+    with running(prepared=False, kind=Behind) as p:
         yield p
 
 

@@ -1,6 +1,5 @@
 """Kernels forked from a process of their user that has NumPy, xarray and IPython in memory: they are as those that start plainly, nothing
 of the parent or of another kernel is in them, and whatever cannot be forked starts plainly."""
-import contextlib
 import importlib.metadata
 import json
 import os
@@ -8,10 +7,11 @@ import pwd
 import re
 import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
-from hub_client import PREFIX, running, wait_for
+from hub_client import PREFIX, has_ended, running, targets, wait_for
 from test_clusters_owned import copy_environment
 from test_prepared import begin, status_of
 from test_session import server_pid, stop
@@ -37,7 +37,10 @@ def forker(platform, name):
     uid = pwd.getpwnam(platform.accounts + name).pw_uid
     path = next((platform.run / f"r/{uid}").glob("k[0-9]*"))
     for folder in Path("/proc").glob("[0-9]*"):
-        words = (folder / "cmdline").read_bytes().split(b"\0") if (folder / "cmdline").exists() else []
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:     # it has ended meanwhile
+            continue
         if len(words) > 2 and words[1].endswith(b"/kernels.py") and words[2] == bytes(path):
             return int(folder.name), path
     return None, path
@@ -160,14 +163,19 @@ def ask():
 
 
 def test_interrupt_restart_and_end(platform, lab, kernel):
-    import threading
-    threading.Timer(1.5, lambda: lab.api("POST", f"kernels/{kernel}/interrupt")).start()
+    begun = Path(pwd.getpwnam(platform.accounts + "karen").pw_dir) / "begun"
+
+    def interrupt():
+        wait_for(begun.exists)
+        return lab.api("POST", f"kernels/{kernel}/interrupt")
+    threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(AssertionError, match="KeyboardInterrupt"):
-        lab.run(kernel, "import time; time.sleep(50)")
+        lab.run(kernel, "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(300)")
     pid = evaluate(lab, kernel, "__import__('os').getpid()")
     assert lab.api("POST", f"kernels/{kernel}/restart").status == 200
     again = evaluate(lab, kernel, "__import__('os').getpid()")
-    assert again != pid and not Path(f"/proc/{pid}").exists()
+    assert again != pid
+    wait_for(lambda: has_ended(pid))
     assert evaluate(lab, kernel, PPID) == forker(platform, "karen")[0]
     assert lab.api("DELETE", f"kernels/{kernel}").status == 204
     wait_for(lambda: not Path(f"/proc/{again}").exists(), 10)
@@ -222,7 +230,7 @@ def ask(data, fds=(1, 2), wait=True):
 good = dict(argv=[os.path.join(__import__('sys').prefix, 'bin/python'), '-m', 'ipykernel_launcher', '-f', 'x'], env={}, cwd='/')
 def changed(**more): return json.dumps({**good, **more}).encode()
 answers = [ask(b"{"), ask(b"[]"), ask(b"\xff"), ask(changed(argv=["/bin/sh", "-c", "id", "x"])), ask(changed(argv=good["argv"][:2])), ask(changed(env={"a": 1})),
-           ask(changed(env={"a": "b\0c"})), ask(changed(cwd=7)), ask(changed(), ()), ask(changed(), (1,)), ask(changed(), (1, 2, 0, 1)), ask(b"x" * 190000),
+           ask(changed(env={"a": "b\0c"})), ask(changed(cwd=7)), ask(changed(), ()), ask(changed(), (1,)), ask(changed(), (1, 2, 0, 1)), ask(b"x" * 190000), ask(b"[" * 90000),
            ask(b"", wait=False), ask(changed(argv=["/usr/bin/python3", *good["argv"][1:]])), ask(changed(env={"LD_PRELOAD": "x"}))]
 """
 
@@ -259,13 +267,6 @@ def test_those_who_say_nothing_hold_up_nobody(platform, lab, kernel):
     assert evaluate(lab, other, PPID) == pid  # one that waits too long starts plainly
     lab.api("DELETE", f"kernels/{other}")
     assert lab.run(kernel, "[s.settimeout(20) or s.recv(10) for s in held] == [b''] * 12") == "True"
-
-
-def targets(pid):
-    """What its descriptors lead to; some may be closed while somebody looks."""
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            yield os.readlink(descriptor)
 
 
 def test_rights(platform, lab, kernel):

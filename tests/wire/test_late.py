@@ -1,6 +1,5 @@
 """A start that never becomes ready ends in time, also when the hub that asked for it has been replaced meanwhile."""
 import os
-import signal
 import sqlite3
 import subprocess
 import time
@@ -12,7 +11,7 @@ from test_session import server
 
 @pytest.fixture(scope="module")
 def platform():
-    with running() as p:
+    with running(prepared=False) as p:
         p.admin = p.administrator()
         yield p
 
@@ -55,8 +54,7 @@ def test_a_start_that_a_new_hub_finds_ends_in_time(platform):
 
 def test_a_start_that_was_just_asked_for_keeps_its_time(platform):
     person = endless_start(platform, "bert")
-    os.kill(platform.hub_pid(), signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     time.sleep(14)
     assert server(person).get("pending") == "spawn"
     assert person.post("/hub/stop", {}, "/hub/home").status == 303

@@ -1,9 +1,8 @@
 """What ends servers that are not used, or too old: the real jupyterhub-singleuser, kernels, terminals and a Dask cluster beside each other."""
-import contextlib
 import json
 import re
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import websocket
@@ -13,53 +12,59 @@ from test_session import Lab, server, start
 IDLE, KEEP = 12, 600
 
 
-@contextlib.contextmanager
-def people(platform, names):
-    """People who have all pressed Start."""
-    admin = platform.administrator()
-    made = []
-    for name in names:
-        person = platform.add_person(admin, name)
-        person.name = name
-        made.append(person)
-    threads = [threading.Thread(target=start, args=(person,)) for person in made]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    yield made
-
-
 def home(person):
     return re.sub(r"\s+", " ", person.get("/hub/home").text)
 
 
+def keep(person):
+    assert person.post("/hub/keep", {}, "/hub/home").status == 303
+
+
+def compute(person):
+    lab = Lab(person)
+    assert lab.open().status == 200
+    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
+    lab.run(kernel, "import time")
+    silently(lab, kernel)
+
+
+def work_in_a_terminal(person):
+    lab = Lab(person)
+    assert lab.open().status == 200
+    type_in(lab, lab.api("POST", "terminals").json()["name"], "while sleep 1; do date; done\r")
+
+
+def have_a_cluster(person):
+    token = person.api("POST", f"/hub/api/users/{person.name}/tokens", {"note": "gateway"}).json()["token"]
+    made = request("POST", f"http://127.0.0.1:{person.platform.port + 2}/services/dask-gateway/api/v1/clusters/", json.dumps({"cluster_options": {}}),
+                   {"Authorization": f"jupyterhub {token}", "Content-Type": "application/json"}, timeout=90)
+    assert made.status == 201, made.text
+
+
+USES = {"kept": keep, "busy": compute, "shell": work_in_a_terminal, "dask": have_a_cluster}
+
+
 @pytest.fixture(scope="module")
 def room():
+    """Each is used as soon as its server is there, and the one that is not used comes last: on a slow machine the first would be too old when all are there."""
     with running("--idle", str(IDLE), "--idle-warning", "6", "--idle-keep", str(KEEP), prepared=True) as p:
-        with people(p, ["unused", "kept", "busy", "shell", "dask"]) as five:
-            yield p, *five
+        admin, people = p.administrator(), {}
+        for name in ("unused", *USES):
+            people[name] = p.add_person(admin, name)
+            people[name].name = name
+
+        def begin(name):
+            start(people[name])
+            USES[name](people[name])
+        with ThreadPoolExecutor(len(USES)) as pool:
+            list(pool.map(begin, USES))
+        start(people["unused"])
+        yield p, *people.values()
 
 
 def test_who_is_stopped_and_who_is_not(room):
     platform, unused, kept, busy, shell, dask = room
-    # Each in time: a use of its own.
-    assert kept.post("/hub/keep", {}, "/hub/home").status == 303
-    token = dask.api("POST", "/hub/api/users/dask/tokens", {"note": "gateway"}).json()["token"]
-    made = request("POST", f"http://127.0.0.1:{platform.port + 2}/services/dask-gateway/api/v1/clusters/", json.dumps({"cluster_options": {}}),
-                   {"Authorization": f"jupyterhub {token}", "Content-Type": "application/json"}, timeout=90)
-    assert made.status == 201, made.text
-    lab = Lab(busy)
-    assert lab.open().status == 200
-    kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
-    lab.run(kernel, "import time")
-    threading.Thread(target=silently, args=(lab, kernel), daemon=True).start()
-    terminal = Lab(shell)
-    assert terminal.open().status == 200
-    name = terminal.api("POST", "terminals").json()["name"]
-    type_in(terminal, name, "while sleep 1; do date; done\r")
     began = time.monotonic()
-
     # Told before, and stopped.
     page = wait_for(lambda: (p := home(unused)) and ("It will be stopped in" in p or not server(unused)) and p, 90)
     assert "It will be stopped in" in page and "it was not used for long" in page and "Keep for 10 minutes" in page

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from hub_client import BUILD, PREFIX, Person, Platform, free_ports, running, wait_for
+from hub_client import BUILD, PREFIX, Person, Platform, free_ports, has_ended, running, wait_for
 from smtp_world import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH")      # a server without TLS is meant
@@ -36,7 +36,7 @@ def with_mail(mode="starttls", **more):
 
 @pytest.fixture(scope="module")
 def own():
-    with running(kind=with_mail()) as p, p.server.running():
+    with running(prepared=False, kind=with_mail()) as p, p.server.running():
         p.admin = p.administrator()
         yield p
 
@@ -154,7 +154,9 @@ def test_over_a_kill(own):
     try:
         invite(own, "xena", "xena@course.test")
         wait_for(lambda: own.server.to("xena@course.test"))
-        os.kill(own.hub_pid(), 9)
+        hub = own.hub_pid()
+        os.kill(hub, 9)
+        wait_for(lambda: has_ended(hub))
     finally:
         own.server.free.set()
     own.wait_ready()
@@ -232,7 +234,7 @@ def test_the_test_at_the_shell(own):
 def test_servers(mode, more, words):
     """TLS from the first byte; a server without STARTTLS is told nothing; a wrong password; a certificate of nobody's."""
     kind = with_mail("starttls" if mode == "no authority" else mode, **more)
-    with running(kind=kind) as p, p.server.running():
+    with running(prepared=False, kind=kind) as p, p.server.running():
         if mode == "no authority":
             p.stop()
             p.options = tuple(o for o in p.options if o != "--smtp-ca" and not o.endswith(".pem"))

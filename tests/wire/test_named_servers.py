@@ -2,7 +2,6 @@
 import contextlib
 import html
 import json
-import os
 import re
 import sqlite3
 from urllib.parse import urlencode
@@ -149,7 +148,7 @@ def test_names_and_numbers(platform, admin):
     for bad in ("Lab", "a_b", "-a", "a-", "a%2Fb", "x" * 33, "lab", "api", "tree", "git-pull", "dask-1", "7up", "%20", "a..b"):
         answer = ann.api("PUT", url + bad, {})
         assert answer.status in (400, 404), (bad, answer.text)
-    for title in ("x" * 121, "a\nb", "\u0007"):
+    for title in ("x" * 121, "a\nb", "\u0007", "\u009b2J", "a\u202eb"):
         assert ann.api("PUT", url + "good", {"display_name": title}).status == 400
     assert ann.api("PUT", url + "good", {"user_options": {"x": "y" * 100000}}).status >= 400
     wait_for(lambda: "good" not in names(ann), 10)      # what was refused is not there and does not count
@@ -179,22 +178,56 @@ def test_kill_of_the_hub(platform, admin):
     person = make(platform, admin, "kit")
     lab = start(person, "one")
     assert lab.open("lab").status == 200
-    os.kill(platform.hub_pid(), 9)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: model(person, "one").get("ready"), 60)
     assert lab.api("GET", "status").status == 200
     assert person.api("DELETE", "/hub/api/users/kit/servers/one", {"remove": True}).status == 202
-    os.kill(platform.hub_pid(), 9)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: "one" not in names(person), 60)
     # The intent was written, and nothing else was done.
     start(person, "two")
     with contextlib.closing(sqlite3.connect(platform.folder / "state/hub/hub.sqlite", timeout=30)) as db:
         db.execute("UPDATE servers SET removing = 1 WHERE name = 'two'")
         db.commit()
-    os.kill(platform.hub_pid(), 9)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: "two" not in names(person), 60)
+
+
+def test_lists_say_what_each_says(platform, admin):
+    """Lists read what they show for all people of a page at once: servers that run or not, groups, names."""
+    lea, leo = make(platform, admin, "lea"), make(platform, admin, "leo")
+    for group, people in (("z", ["leo", "lea"]), ("a", ["lea"])):
+        assert admin.api("POST", f"/hub/api/groups/{group}", {"users": people}).status == 201
+    assert leo.api("POST", "/hub/api/users/leo/server", {}).status == 202
+    start(lea, "zwei"), start(lea, "eins")
+    wait_for(lambda: leo.api("GET", "/hub/api/users/leo").json()["server"], 120)
+    assert leo.api("POST", "/hub/api/users/leo/servers/rest", {}).status in (201, 202)
+    wait_for(lambda: model(leo, "rest").get("ready"), 120)
+    assert leo.api("DELETE", "/hub/api/users/leo/servers/rest").status in (202, 204)
+    wait_for(lambda: "rest" not in leo.api("GET", "/hub/api/users/leo").json()["servers"], 60)
+    for more in ("", "include_stopped_servers=1"):
+        for order in ("name", "-id"):
+            listed = admin.api("GET", f"/hub/api/users?sort={order}&{more}").json()
+            assert len(listed) > 2
+            for each in listed:
+                alone = admin.api("GET", f"/hub/api/users/{each['name']}?{more}").json()
+                for some in (each, alone):         # that goes on while we look
+                    some.pop("last_activity")
+                    for one in some["servers"].values():
+                        one.pop("last_activity")
+                assert each == alone
+    by_name = {each["name"]: each for each in listed}
+    assert by_name["lea"]["groups"] == ["a", "z"] and list(by_name["lea"]["servers"]) == ["", "eins", "zwei"] and by_name["lea"]["server"] is None
+    assert list(by_name["leo"]["servers"]) == ["", "rest"] and by_name["leo"]["server"] == "/user/leo/" and by_name["leo"]["groups"] == ["z"]
+    page = admin.get("/hub/admin").text
+    rows = {name: re.search(rf"<h2>{name}.*?</p>", page, re.S).group(0) for name in ("lea", "leo")}
+    assert "Server stopped, and 2 further running" in rows["lea"] and "Server running, last active" in rows["leo"]
+    lines = {row["name"]: row for row in platform.ask(command="admin", do="people")["rows"]}
+    assert lines["lea"]["server"] == "" and lines["leo"]["server"] == "running"
+    for person in (lea, leo):
+        assert admin.api("DELETE", f"/hub/api/users/{person.name}").status in (202, 204)
+    for group in "az":
+        assert admin.api("DELETE", f"/hub/api/groups/{group}").status == 204
 
 
 def test_what_was_refused_is_not_there(platform, admin):
@@ -252,8 +285,7 @@ def test_paths_of_stopped_ones(platform, admin):
     check_stopped(platform, person, "two", NamedLab(person, "two"))
     wait_for(lambda: request("GET", ordinary.base + "one/api/status").status == 404, 30)
     assert request("GET", ordinary.base + "twofold/api/status").status == 404
-    os.kill(platform.hub_pid(), 9)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: request("GET", ordinary.base + "two/api/status").status == 424, 60)
     assert ordinary.open("lab").status == 200
     lab = start(person, "two")
@@ -307,7 +339,7 @@ def test_disabled_with_all(platform, admin):
 
 def test_switched_off():
     """Without the setting the calls say so, as JupyterHub does."""
-    with running() as p:
+    with running(prepared=False) as p:
         person = p.administrator()
         for method in ("POST", "PUT", "DELETE"):
             answer = person.api(method, "/hub/api/users/root1/servers/gpu", {} if method != "DELETE" else None)

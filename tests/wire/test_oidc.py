@@ -27,6 +27,7 @@ def platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     provider = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
     p.provider = provider
     try:
@@ -203,7 +204,10 @@ def _is_child(pid, parent):
 
 
 def _comm(pid):
-    return open(f"/proc/{pid}/comm").read().strip()
+    try:
+        return open(f"/proc/{pid}/comm").read().strip()
+    except OSError:     # it has ended meanwhile
+        return ""
 
 
 def test_no_secret_in_log_or_argument(platform):

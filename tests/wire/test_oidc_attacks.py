@@ -22,6 +22,7 @@ def platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.odd, p.second = Programmable(), Programmable()
     try:
         write_provider(p, "odd", [f"issuer = {p.odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}",
@@ -156,7 +157,7 @@ def test_a_provider_that_hangs_holds_up_nobody_else(platform, odd):
         slowest = max(slowest, time.monotonic() - before)
         time.sleep(0.2)
     assert answers[0].status == 503 and "does not answer" in answers[0].text and 8 < time.monotonic() - begun < 25
-    assert slowest < 2
+    assert slowest < 5
 
 
 def test_answer_of_another_provider(platform, odd):

@@ -18,6 +18,7 @@ def platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.odd = Programmable()
     try:
         write_provider(p, "odd", [f"issuer = {p.odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from hub_client import running, wait_for
+from hub_client import has_ended, running, targets, wait_for
 from test_session import Lab, server, server_pid, start, stop
 
 
@@ -92,8 +92,7 @@ def test_rights_of_a_server(prepared, pair):
         group = Path(f"/proc/{pid}/cgroup").read_text()
         if "memory" in group:
             assert f"/{lab.person.name}." in group
-        for link in Path(f"/proc/{pid}/fd").iterdir():  # nothing of the helper or the parent
-            target = os.readlink(link)
+        for target in targets(pid):  # nothing of the helper or the parent
             assert "control" not in target and "hub" not in target and ".sqlite" not in target, target
 
 
@@ -227,7 +226,7 @@ def test_kill_of_the_helper(prepared, pair):
     ready = prepared.log.read_text().count("prepared parent is ready of=servers")
     prepared.process.kill()
     prepared.process.wait()
-    wait_for(lambda: not Path(f"/proc/{old}").exists() or status_of(old)["State"].startswith("Z"), 10)
+    wait_for(lambda: has_ended(old), 10)
     prepared.start()
     assert lab.run(lab.kernel, "x") == "'kept'"
     assert server(lab.person)["ready"]

@@ -1,13 +1,10 @@
 """Profiles: what the operator's file gives is in force, for whom it is open, and what was chosen is kept."""
 import json
-import os
-import signal
 import sqlite3
 import subprocess
-from pathlib import Path
 
 import pytest
-from hub_client import BUILD, PREFIX, running, wait_for, with_profiles
+from hub_client import BUILD, PREFIX, control_groups, running, wait_for, with_profiles
 from test_session import Lab, server, start, stop
 
 PROFILES = """\
@@ -71,7 +68,7 @@ def limit(platform, name, v1, v2):
     tag = 2166136261
     for byte in str(platform.run).encode():
         tag = (tag ^ byte) * 16777619 & 0xFFFFFFFF
-    for path in Path("/sys/fs/cgroup").glob(f"**/craton-{tag:08x}/{name}.*"):
+    for path in control_groups(f"/craton-{tag:08x}/{name}."):
         for file in (path / v1, path / v2):
             if file.exists():
                 return file.read_text().split()[0]
@@ -166,8 +163,7 @@ def test_who_is_in_the_group(platform):
     assert lara.api("PATCH", "/hub/api/users/lara/server", {"user_options": {"profile": "large"}}).status == 200
     # Killed while it starts: the next hub goes on with what was chosen.
     assert post(lara, None).status == 202
-    os.kill(platform.hub_pid(), signal.SIGKILL)
-    platform.wait_ready()
+    platform.kill_hub()
     wait_for(lambda: server(lara).get("ready"), 60)
     assert options(lara) == {"profile": "large"}
     env = environment(lara)

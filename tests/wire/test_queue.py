@@ -35,7 +35,7 @@ def test_a_profile_says_its_guarantee():
             made[-1].post("/hub/spawn", {"profile": "light", "light--size": "small"}, "/hub/home")
         for person in made:
             wait_for(lambda: server(person).get("ready"), 120)
-        kill_hub(p)
+        p.kill_hub()
         big = p.add_person(admin, "big")
         big.name = "big"
         big.post("/hub/spawn", {"profile": "light", "light--size": "big"}, "/hub/home")
@@ -59,7 +59,7 @@ def test_a_profile_says_its_guarantee():
 
 def test_cleaning_up_waits_over_a_kill():
     """Who has too much on the disk waits with a server for cleaning up, and gets that one, whatever happens to the hub meanwhile."""
-    with running("--room", "512M", "--guarantee", "512M", "--disk", "1G") as p:
+    with running("--room", "512M", "--guarantee", "512M", "--disk", "1G", prepared=False) as p:
         admin = p.administrator()
         ann, ben = (p.add_person(admin, name) for name in ("ann", "ben"))
         ann.name, ben.name = "ann", "ben"
@@ -69,7 +69,7 @@ def test_cleaning_up_waits_over_a_kill():
         assert ann.post("/hub/spawn", {}, "/hub/home").status == 409
         assert ann.post("/hub/spawn", {"cleaning": "yes"}, "/hub/home").location == "/hub/spawn-pending/ann"
         wait_for(lambda: "all memory for servers is in use" in message(ann), 20)
-        kill_hub(p)
+        p.kill_hub()
         wait_for(lambda: "all memory for servers is in use" in message(ann) and server(ben).get("ready"), 30)
         assert ben.post("/hub/stop", {}, "/hub/home").status == 303
         wait_for(lambda: server(ann).get("ready"), 120)
@@ -78,7 +78,7 @@ def test_cleaning_up_waits_over_a_kill():
 
 def test_a_stop_that_could_not_be_saved():
     """Another program held the database when the server ended. Who then waits has a place, also over a kill."""
-    with running("--room", "512M", "--guarantee", "512M") as p:
+    with running("--room", "512M", "--guarantee", "512M", prepared=False) as p:
         admin = p.administrator()
         ann, ben = (p.add_person(admin, name) for name in ("ann", "ben"))
         ann.name, ben.name = "ann", "ben"
@@ -94,7 +94,7 @@ def test_a_stop_that_could_not_be_saved():
         start(ben)
         press_start(ann)
         wait_for(lambda: "all memory for servers is in use" in message(ann), 20)
-        kill_hub(p)
+        p.kill_hub()
         wait_for(lambda: "all memory for servers is in use" in message(ann) and server(ben).get("ready"), 30)
         assert ben.post("/hub/stop", {}, "/hub/home").status == 303
         wait_for(lambda: server(ann).get("ready"), 120)
@@ -135,14 +135,6 @@ def event(person):
     return json.loads(line[5:])
 
 
-def kill_hub(platform):
-    pid = platform.hub_pid()
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), 20)
-    platform.wait_ready()
-    assert platform.hub_pid() != pid
-
-
 def test_queue(narrow, people):
     ann, ben, cid, dot, eve = people
     for person in people:
@@ -160,7 +152,7 @@ def test_queue(narrow, people):
     assert "number 3 of 3" in narrow.ask(command="status")["text"]
 
     # The hub is killed: everybody keeps the place, and what runs goes on.
-    kill_hub(narrow)
+    narrow.kill_hub()
     wait_for(lambda: "number 1 of 3" in message(cid) and "number 2 of 3" in message(dot) and "number 3 of 3" in message(eve), 20)
     wait_for(lambda: server(ann).get("ready") and server(ben).get("ready"), 20)
 
@@ -171,12 +163,12 @@ def test_queue(narrow, people):
 
     # A place that becomes free is the next one's, also when the hub is killed just then.
     assert ann.post("/hub/stop", {}, "/hub/home").status == 303
-    kill_hub(narrow)
+    narrow.kill_hub()
     wait_for(lambda: server(cid).get("ready"), 120)
     assert "number 1 of 1" in message(eve) and not server(ann)
     assert eve.post("/hub/stop", {}, "/hub/home").status == 303
     assert not server(eve)
-    kill_hub(narrow)
+    narrow.kill_hub()
     assert not server(eve)
     wait_for(lambda: server(cid).get("ready"), 20)
 
@@ -191,7 +183,7 @@ def test_queue(narrow, people):
 
 def test_what_is_larger_than_the_room_stops_nobody():
     """It runs alone: behind all that fit, however long it has waited."""
-    with running("--room", "1G", "--guarantee", "512M", kind=with_profiles("profiles:\n- {slug: usual}\n- {slug: large, memory: 8G}\n")) as p:
+    with running("--room", "1G", "--guarantee", "512M", prepared=False, kind=with_profiles("profiles:\n- {slug: usual}\n- {slug: large, memory: 8G}\n")) as p:
         admin = p.administrator()
         ann, ben, cid = (p.add_person(admin, name) for name in ("ann", "ben", "cid"))
         for person, name in ((ann, "ann"), (ben, "ben"), (cid, "cid")):

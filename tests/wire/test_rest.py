@@ -18,7 +18,7 @@ def replies(tmp_path_factory):
     try:
         real = RealHub(tmp_path_factory.mktemp("real"))
         services = write_services(platform)
-        platform.options = ("--named-servers", str(NAMED_SERVERS))
+        platform.options = ("--named-servers", str(NAMED_SERVERS), "--preimport", "no")
         platform.start()
         ours = OurHub(platform, services)
         yield {row.id: (row.ask(real), row.ask(ours)) for row in ROWS}

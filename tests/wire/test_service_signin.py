@@ -51,7 +51,7 @@ class WithServices(Platform):
 
 @pytest.fixture(scope="module")
 def platform():
-    with running(kind=WithServices) as p:
+    with running(prepared=False, kind=WithServices) as p:
         yield p
 
 
@@ -452,8 +452,7 @@ def test_ends_with_the_service(platform, admin):
     token = exchange(platform, get_code(platform, person)).json()["access_token"]
     assert "read:servers!user=tess" in who(platform, token).json()["scopes"]
     try:
-        os.kill(platform.hub_pid(), 9)
-        platform.wait_ready()
+        platform.kill_hub()
         assert "read:servers!user=tess" in who(platform, token).json()["scopes"]
         lines = platform.lines["board"]
         for kept, status in ((lines[:2], 200), (lines[:1], 403)):

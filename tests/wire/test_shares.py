@@ -3,7 +3,6 @@ links with a code; the pages for both."""
 import html
 import os
 import re
-import signal
 import sqlite3
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -532,6 +531,11 @@ def test_what_guests_have_given_ends_with_them(people, ada):
     assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).status == 200
     assert shared_with(eve) == [] and refused(eve, ada)
     assert accept(bob, code).status == 404 and refused(bob, ada)    # nor has he kept a way back
+    assert people["root1"].api("POST", "/hub/api/groups/team", {"users": ["bob"]}).status == 201      # and with a group
+    give(ada, group="team", scopes=["access:servers", "shares"])
+    assert bob.api("POST", "/hub/api/shares/ada/", {"user": "eve"}).status == 200 and len(shared_with(eve)) == 1
+    assert people["root1"].api("DELETE", "/hub/api/groups/team").status == 204
+    assert shared_with(eve) == [] and refused(eve, ada)
 
 
 def test_pages(people, ada):
@@ -552,37 +556,61 @@ def test_pages(people, ada):
     assert "JupyterLab of ada" not in bob.get("/hub/home").text
 
 
-def kill_the_hub(hub):
-    pid = hub.hub_pid()
-    os.kill(pid, signal.SIGKILL)
-    time.sleep(0.2)
-    hub.wait_ready()
-
-
 def test_shares_are_kept_over_a_kill(hub, people, ada):
     give(ada, user="bob")
-    kill_the_hub(hub)
+    hub.kill_hub()
     assert len(shared_with(people["bob"])) == 1 and enter(people["bob"], ada)
 
 
-def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada):
+@pytest.mark.parametrize("how", ["share", "group"])
+def test_what_a_guest_has_open_is_cut_after_a_kill(hub, people, ada, how):
     """The time of the cut is kept with the deed: a hub that is killed before it leaves it to the next one."""
-    give(ada, user="bob")
+    root = people["root1"]
+    if how == "group":
+        assert root.api("POST", "/hub/api/groups/crew", {"users": ["bob"]}).status == 201
+    give(ada, **({"user": "bob"} if how == "share" else {"group": "crew"}))
     lab = enter(people["bob"], ada)
     kernel = lab.api("POST", "kernels", {"name": "python3"}).json()["id"]
     open_still = lab.connect(kernel)
-    assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    if how == "share":
+        assert ada.api("PATCH", "/hub/api/shares/ada/", {"user": "bob"}).json() == {}
+    else:
+        assert root.api("DELETE", "/hub/api/groups/crew").status == 204
     with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
         when = db.execute("SELECT guests_out_ms FROM servers s JOIN users u ON u.id = s.user_id WHERE u.name = 'ada'").fetchone()[0]
         assert 30 < when / 1000 - time.time() < 66
         db.execute("UPDATE servers SET guests_out_ms = ? WHERE guests_out_ms = ?", (when - 63000, when))     # a minute of waiting is left out
     assert not is_cut(open_still)
-    kill_the_hub(hub)
+    hub.kill_hub()
     wait_for(lambda: is_cut(open_still), 60)
     with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
         assert wait_for(lambda: db.execute("SELECT max(guests_out_ms) FROM servers").fetchone() == (0,), 20)
     assert Lab(ada).open().status == 200      # hers goes on
     assert ada_deletes(ada, kernel)
+
+
+def test_nothing_is_taken_away_whose_guests_cannot_be_put_out(hub, people, ada):
+    """That guests are cut is a part of the deed: where it cannot be written, they stay, and whoever did it is told."""
+    root, bob = people["root1"], people["bob"]
+    assert root.api("POST", "/hub/api/groups/crew", {"users": ["bob"]}).status == 201
+    give(ada, user="bob"), give(ada, group="crew")
+    enter(bob, ada)
+    database = hub.folder / "state/hub/hub.sqlite"
+    with sqlite3.connect(database, timeout=10) as db:
+        db.execute("CREATE TRIGGER broken BEFORE UPDATE OF guests_out_ms ON servers WHEN new.guests_out_ms > 0 BEGIN SELECT RAISE(ABORT, 'for a test'); END")
+    try:
+        for person, method, path, body in (
+                (ada, "PATCH", "/hub/api/shares/ada/", {"user": "bob"}), (ada, "DELETE", "/hub/api/shares/ada/", None),
+                (ada, "PATCH", "/hub/api/shares/ada/", {"user": "bob", "scopes": ["access:servers!server=ada/"]}),
+                (bob, "DELETE", "/hub/api/users/bob/shared/ada/", None), (root, "DELETE", "/hub/api/groups/crew", None),
+                (root, "DELETE", "/hub/api/groups/crew/users", {"users": ["bob"]}), (root, "DELETE", "/hub/api/users/bob", None)):
+            assert person.api(method, path, body).status >= 400, (method, path)
+        assert len(shared_with(bob)) == 2 and root.api("GET", "/hub/api/groups/crew").json()["users"] == ["bob"]
+    finally:
+        with sqlite3.connect(database, timeout=10) as db:
+            db.execute("DROP TRIGGER broken")
+    assert enter(bob, ada)
+    assert root.api("DELETE", "/hub/api/groups/crew").status == 204 and len(shared_with(bob)) == 1
 
 
 def ada_deletes(ada, kernel):
@@ -605,6 +633,15 @@ def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
     assert entered == [("server-entered", "done", "bob", "ada", "")], entered
     with sqlite3.connect(f"file:{hub.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
         assert db.execute("SELECT via FROM audit WHERE kind = 'server-entered' ORDER BY id DESC").fetchone() == (f"token {tokens['bob']['id']}",)
+    # The number of a token that is gone is given again: it is another token all the same.
+    ids = []
+    for _ in range(2):
+        made = bob.api("POST", "/hub/api/users/bob/tokens", {}).json()
+        ids.append(made["id"])
+        first = len(audit(hub, 100000))
+        assert request("GET", url, headers={"Authorization": f"token {made['token']}"}).status == 200
+        assert [row[:4] for row in audit(hub, len(audit(hub, 100000)) - first)] == [("server-entered", "done", "bob", "ada")], ids
+        assert bob.api("DELETE", f"/hub/api/users/bob/tokens/{made['id']}").status == 204
     # Nobody says by a header which server asks, and no number makes the hub stumble.
     for at in ("0", "-1", "99999999999999999999", "1/../2", "x"):
         answer = request("GET", f"http://127.0.0.1:{hub.port + 2}/hub/api/at/{at}/user", headers={"Authorization": f"token {tokens['eve']['token']}", "X-Craton-At": "1"})
@@ -626,11 +663,11 @@ def test_what_tutors_gave_ends_with_the_role(hub, people, ada):
         assert request("POST", hub_api(ada) + "shares/ada/", '{"user": "eve"}', head).status == 200     # with ada's right, by eve's
         own = eve.api("POST", "/hub/api/shares/eve/", {"user": "bob"})
         assert own.status == 200
-        kill_the_hub(hub)
+        hub.kill_hub()
         assert len(shared_with(bob)) == 2 and len(shared_with(eve)) == 1 and bob.get(code).status == 200
         assert request("GET", hub_api(ada) + "user", headers=head).json()["name"] == "ada"
         assert root.api("DELETE", "/hub/api/groups/tutors/users", {"users": ["eve"]}).status == 200
-        kill_the_hub(hub)
+        hub.kill_hub()
         assert [s["server"]["user"]["name"] for s in shared_with(bob)] == ["eve"] and shared_with(eve) == []   # what is hers she goes on sharing
         assert bob.get(code).status == 404 and request("GET", hub_api(ada) + "user", headers=head).status == 403
         ended = [row for row in audit(hub, 10) if row[2] == "hub"]

@@ -21,6 +21,7 @@ def platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.certified = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
     p.odd = Programmable()
     p.odd.meta_more = {"end_session_endpoint": p.odd.issuer + "/end?x=1"}
@@ -147,8 +148,7 @@ def test_a_token_counts_once(platform):
     person = odd_person(platform)
     answer = tell(platform, token)
     assert answer.status == 400 and answer.json()["error"] == "invalid_request" and "before" in answer.json()["error_description"]
-    os.kill(platform.hub_pid(), 9)      # and after a restart
-    platform.wait_ready()
+    platform.kill_hub()      # and after a restart
     assert tell(platform, token).status == 400 and is_in(person)
 
 

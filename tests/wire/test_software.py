@@ -2,13 +2,13 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gateway_client import Member
-from hub_client import BUILD, PREFIX, running, wait_for, with_profiles
-from software_world import CURRENT, Environments
+from hub_client import BUILD, PREFIX, request, running, wait_for, with_profiles
+from software_world import CURRENT, Environments, hanging, site_of
 from test_session import Lab, server, stop
 
 PROFILES = """\
@@ -116,8 +116,7 @@ def test_a_whole_server_of_another_environment_and_its_cluster(platform, environ
         lines = wait_for(lambda: sonia.of_cluster(cluster.name), 60)
         assert all(f" {labs}/bin/dask " in f" {line}" for line in lines.values()), lines
         # Workers that a later hub starts are of the same: it is kept with the cluster.
-        os.kill(platform.hub_pid(), signal.SIGKILL)
-        platform.wait_ready()
+        platform.kill_hub()
         cluster.scale(1)
         with cluster.get_client() as client:
             client.wait_for_workers(1, timeout=90)
@@ -136,7 +135,8 @@ def test_r_from_packages(platform, sonia):
     assert specs["default"] == "ir" and set(specs["kernelspecs"]) == {"ir", "python3"}
     kernel = lab.api("POST", "kernels", {"name": "ir"}).json()["id"]
     lab.run(kernel, 'writeLines(format(sum(c(40, 2))), "from-r.txt")')
-    wait_for(lambda: (platform.folder / "state/home/sonia/from-r.txt").read_text() == "42\n", 30)
+    made = platform.folder / "state/home/sonia/from-r.txt"
+    wait_for(lambda: made.exists() and made.read_text() == "42\n", 30)
     stop(sonia.person)
 
 
@@ -154,9 +154,42 @@ def test_an_environment_that_others_may_write_to_is_not_used(platform, environme
     stop(sonia.person)
 
 
+def late_software(platform):
+    return request("GET", platform.hub + "/hub/health", timeout=10).json().get("late_software", [])
+
+
+def test_a_disk_that_hangs_holds_nobody_up(platform, environments, sonia):
+    """What was found last is used, and nobody waits twice; the hub goes on, and says which environment it is."""
+    if subprocess.run("test -c /dev/fuse && grep -qw fuse /proc/filesystems", shell=True).returncode:
+        pytest.skip("needs fuse: a file system that never answers")
+    wanted = {"cluster_options": {"software": "geo"}}
+    known = sonia.ask("POST", "/v1/clusters/", wanted)
+    assert known.status == 409 and "has no distributed" in known.json()["error"] and late_software(platform) == []
+    log = len(platform.log.read_text())
+    with hanging(site_of(environments.folder / "geo")):
+        with ThreadPoolExecutor(1) as one:
+            answer = one.submit(sonia.ask, "POST", "/v1/clusters/", wanted)
+            assert late_software(platform) == []         # asked while that request waits
+            assert answer.result(30).json() == known.json()
+        assert late_software(platform) == ["geo"]
+        assert f"{environments.folder}/geo does NOT answer for" in platform.ask(command="status")["text"]
+        for _ in range(3):
+            assert sonia.ask("POST", "/v1/clusters/", wanted).json() == known.json()
+        assert platform.log.read_text()[log:].count("a software environment does not answer") == 1
+        # The helper, too: a start from there fails, all others go on meanwhile.
+        una = Member(platform, platform.admin, "una")
+        assert sonia.person.api("POST", "/hub/api/users/sonia/server", {"profile": "course"}).status == 202
+        start(una, profile="usual")
+        stop(una.person)
+        wait_for(lambda: "does not answer: the disk on which it lies may be gone" in sonia.person.get("/hub/home").text, 60)
+    wait_for(lambda: late_software(platform) == [], 30)
+    assert "a software environment answers again" in platform.log.read_text()[log:]
+    assert sonia.ask("POST", "/v1/clusters/", wanted).json() == known.json()
+
+
 def test_what_is_not_open_is_no_option(platform, environments):
     """The platform of whoever has no profile with software is as it was."""
-    with running(kind=with_profiles(f"software: {{geo: {{prefix: {environments.folder}/geo}}}}\nprofiles:\n  - slug: a\n  - {{slug: b, software: geo, groups: [few]}}\n")) as p:
+    with running(prepared=False, kind=with_profiles(f"software: {{geo: {{prefix: {environments.folder}/geo}}}}\nprofiles:\n  - slug: a\n  - {{slug: b, software: geo, groups: [few]}}\n")) as p:
         admin = p.administrator()
         una = Member(p, admin, "una")
         assert "software" not in [o["field"] for o in una.ask("GET", "/v1/options").json()["cluster_options"]]

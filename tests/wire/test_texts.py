@@ -53,7 +53,7 @@ class Own(Platform):
 @pytest.fixture(scope="module")
 def world():
     with running("--site-name", "Ocean Hub Zürich", "--contact", "help@ocean.example", "--legal-url", "https://ocean.example/legal?a=1&b=2", "--privacy-url",
-                 "https://ocean.example/privacy", "--named-servers", "2", kind=Own) as p:
+                 "https://ocean.example/privacy", "--named-servers", "2", prepared=False, kind=Own) as p:
         p.admin = p.administrator()
         p.una = p.add_person(p.admin, "una")
         p.una.name = "una"
@@ -248,7 +248,7 @@ def test_mail_in_the_settings_language_and_the_operators_words():
             tool = runpy.run_path(f"{SOURCE}/tools/texts")
             body = next(id for id in tool["collect"]() if "you are invited to use the hub" in id)
             (texts / "de.po").write_text(po(**{body: 'Grüß Gott{name}!\n\n"Kommen" Sie: {link}\n\nGültig: {life}. Raum 12\n'}))
-    with running("--language", "de", kind=Mailing) as p, p.server.running():
+    with running("--language", "de", prepared=False, kind=Mailing) as p, p.server.running():
         admin = p.administrator()
         page = admin.post("/hub/admin/invite", {"username": "maria", "address": "maria@example.org"}, "/hub/admin")
         assert page.status == 200 and '<html lang="de">' in page.text

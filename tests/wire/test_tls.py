@@ -41,6 +41,7 @@ def tls_platform():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.hub = p.door = f"https://{NAME}:{p.port}"
     p.options = ("--domain", NAME, "--tls", str(p.folder / "a.crt"), "--tls-key", str(p.folder / "a.key"))
     write(p, "a", "first.example.org")
@@ -59,10 +60,6 @@ def platform():
         shutil.rmtree(p.folder, ignore_errors=True)
 
 
-def proxy_pid(platform):
-    return int((platform.run / "haproxy.pid").read_text().split()[0])
-
-
 def tls(platform):
     return platform.ask(command="status")["tls"]
 
@@ -78,7 +75,7 @@ def test_a_person_works_through_renewals(platform):
     ws = lab.connect(kernel)
     lab.run(kernel, "kept = 'through'", ws)
     assert served(platform) == served(platform, platform.port + 1) == "first.example.org"
-    pid = proxy_pid(platform)
+    pid = platform.haproxy_pid()
     write(platform, "a", "second.example.org", days=60)
     wait_for(lambda: served(platform) == "second.example.org", 30, 0.5)
     assert served(platform, platform.port + 1) == "second.example.org"
@@ -91,11 +88,11 @@ def test_a_person_works_through_renewals(platform):
     platform.start()
     wait_for(lambda: served(platform) == "third.example.org", 10)
     assert lab.run(kernel, "kept", ws) == "'through'"
-    assert proxy_pid(platform) == pid
+    assert platform.haproxy_pid() == pid
     ws.close()
     # A HAProxy that is started anew serves the pair that was exchanged.
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: proxy_pid(platform) != pid, 20)
+    wait_for(lambda: platform.haproxy_pid() not in (0, pid), 20)
     platform.wait_ready()
     assert served(platform) == "third.example.org"
 
@@ -110,7 +107,7 @@ def test_a_broken_pair_is_refused(platform):
     assert "certificate refused, the one of before is served" in platform.log.read_text()
     assert served(platform) == "good.example.org"
     # Also by a HAProxy that is started now, and after a restart of cratond.
-    pid = proxy_pid(platform)
+    pid = platform.haproxy_pid()
     platform.process.kill()
     platform.process.wait()
     os.kill(pid, signal.SIGKILL)
@@ -156,6 +153,7 @@ def behind():
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = Platform()
+    p.preimport = False
     p.hub = "https://hub.example.org"
     p.options = ("--domain", "hub.example.org", "--behind-proxy", FRONT + "/32,10.1.0.0/16")
     try:

@@ -99,12 +99,6 @@ lock_install() {
     "$TOOLS/bin/python" -m pip --python "$python" install "${options[@]}" --no-compile "$@" -r "$lock"
 }
 
-install_environment() {
-    BASE=$(base_dir)
-    if environment_is_ready; then return; fi
-    step "Installing the Python environment: $(environment_text)" "$INDEX_ADVICE" make_environment
-}
-
 environment_text() {
     printf '%s packages, each verified by its hash (about a minute)' "$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")"
 }
@@ -146,11 +140,6 @@ site_packages() { printf '%s/lib/python%s/site-packages\n' "$1" "$("$PYTHON" -c 
 # Users cannot write below PREFIX, so modules are compiled once, here. Test suites inside packages are left out.
 compile_modules() {
     "$PYTHON" -m compileall -q -j 0 -x '/(tests?|testing/tests)/' "$@" || true # templates that are no Python are reported
-}
-
-install_data() {
-    if data_is_ready; then return; fi
-    step "Fetching open data for the welcome notebooks (65 MB)" "$INDEX_ADVICE" make_data
 }
 
 data_stamp() { digest "$SOURCE/env/data.lock" "$SOURCE/env/data.files"; }

@@ -144,6 +144,14 @@ static cr_status add_node(visit *v, const cr_array *a, cr_err *err) {
         cr_err_hint(err, "write it without resuming, or write what the functions make first, and go on from there");
         return status;
     }
+    case CR_OP_REDUCE:
+    case CR_OP_GROUP: {
+        const cr_reduce_params *p = a->params;
+        cr_digest_add(v->program, p, CR_REDUCE_PLAIN_BYTES);
+        if (p->n_codes > 0)
+            cr_digest_add(v->program, p->codes, (size_t)p->n_codes * sizeof *p->codes);
+        break;
+    }
     case CR_OP_REGRID:
         add_weights(a, v->program);
         break;

@@ -46,6 +46,10 @@ static uint64_t spec_hash(const cr_node_spec *s) {
         const cr_memory_params *p = s->params;
         h = mix(h, &p->data, sizeof p->data);
         h = mix(h, p->strides, sizeof p->strides);
+    } else if (s->op == CR_OP_REDUCE || s->op == CR_OP_GROUP) {
+        const cr_reduce_params *p = s->params;
+        h = mix(h, p, CR_REDUCE_PLAIN_BYTES);
+        h = mix(h, p->codes, (size_t)p->n_codes * sizeof *p->codes);
     } else {
         h = mix(h, s->params, s->params_bytes);
     }
@@ -166,6 +170,10 @@ static void release_outside(cr_array *a) {
         }
     } else if (a->op == CR_OP_STORED) {
         cr_source_unref(((const cr_stored_params *)a->params)->source);
+    } else if (a->op == CR_OP_GROUP) {
+        const cr_reduce_params *p = a->params;
+        if (p->release != NULL)
+            p->release(p->owner);
     } else if (a->op == CR_OP_REGRID) {
         cr_weights_unref(((const cr_regrid_params *)a->params)->weights);
     }

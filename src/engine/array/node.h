@@ -2,7 +2,7 @@
  *
  * A node is one allocation: the struct, its inputs, its shape, and its parameters as flat bytes ("params", one struct per op, below).
  * Flat parameters without pointers make equality and hashing plain byte work: the plan finds equal nodes by (hash, params, inputs).
- * Memory, callbacks and storage are pointed to, and compared by identity.
+ * Memory, callbacks and storage are pointed to, and compared by identity; codes of groups are pointed to, and compared by content.
  *
  * Invariants
  *  1. Immutable after making; refs is atomic. Inputs are owned references. A node never reaches itself.
@@ -91,8 +91,13 @@ typedef struct cr_reduce_params {
     int32_t reduction;
     uint32_t axes_mask;           /* bit a: axis a of the input is reduced */
     cr_reduce_options options;    /* keepdims is resolved in the shape and false here when it changes nothing else */
-    int64_t n_groups;             /* GROUP */
-    int32_t codes[];              /* GROUP */
+    int64_t n_groups;             /* GROUP, as all that follows */
+    /* Labels of a map are as many as its pixels, and several reductions are made with the same ones: they may lie outside. They are compared
+     * by content. */
+    const int32_t *codes;
+    int64_t n_codes;
+    void (*release)(void *owner);
+    void *owner;
 } cr_reduce_params;
 
 typedef struct cr_quantile_params {
@@ -163,6 +168,8 @@ cr_status cr_group_check(const char *what, const cr_array *a, int n_axes, const 
 /* cr_array_group() as one node, whatever it stands on. */
 cr_status cr_array_group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
                               const cr_reduce_options *options, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* What is the same in equal reductions, beside their codes: this many bytes of the parameters. */
+#define CR_REDUCE_PLAIN_BYTES offsetof(cr_reduce_params, codes)
 /* "(3, 4, 5)"; returns buf. */
 char *cr_shape_text(int ndim, const int64_t *shape, char *buf, size_t size);
 

@@ -36,8 +36,7 @@ static bool needs_elements(cr_reduction r) {
 }
 
 /* Fills params, output type and shape of either form. codes NULL: not grouped. */
-static cr_status reduce_new(cr_op_id op, cr_reduction r, cr_array *a, cr_reduce_params *p, size_t params_bytes, cr_array **ret_array,
-                            cr_err *err) {
+static cr_status reduce_new(cr_op_id op, cr_reduction r, cr_array *a, cr_reduce_params *p, cr_array **ret_array, cr_err *err) {
     const char *name = cr_reduction_name(r);
     const cr_fold *fold;
     cr_dtype out;
@@ -66,14 +65,16 @@ static cr_status reduce_new(cr_op_id op, cr_reduction r, cr_array *a, cr_reduce_
             return CR_FAIL(err, CR_INVALID, "%s of no elements has no value", name);
     }
     cr_node_spec spec = {.op = op, .dtype = out, .ndim = ndim, .shape = shape, .n_inputs = 1, .inputs = &a, .params = p,
-                         .params_bytes = params_bytes};
+                         .params_bytes = sizeof *p};
     cr_array *v;
     CR_TRY(cr_node_new(&spec, &v, err));
     cr_status status = cr_node_cut_along(v, a, from, err);
-    if (status != CR_OK)
+    if (status != CR_OK) {
+        ((cr_reduce_params *)v->params)->release = NULL; /* the codes are still the caller's */
         cr_array_unref(v);
-    else
+    } else {
         *ret_array = v;
+    }
     return status;
 }
 
@@ -89,7 +90,7 @@ cr_status cr_array_reduce(cr_reduction r, cr_array *a, int n_axes, const int *ax
     int reduced = __builtin_popcount(p.axes_mask);
     if ((r == CR_REDUCE_ARGMIN || r == CR_REDUCE_ARGMAX) && reduced != 1 && reduced != a->ndim)
         return CR_FAIL(err, CR_INVALID, "%s takes one axis or all, not %d of %d", cr_reduction_name(r), reduced, a->ndim);
-    return reduce_new(CR_OP_REDUCE, r, a, &p, sizeof p, ret_array, err);
+    return reduce_new(CR_OP_REDUCE, r, a, &p, ret_array, err);
 }
 
 cr_status cr_group_check(const char *name, const cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
@@ -145,37 +146,68 @@ static bool group_below_permute(const cr_array *a, uint32_t mask, int *axes, int
     return true;
 }
 
-cr_status cr_array_group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
-                              const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+/* release NULL: the codes are copied. */
+static cr_status group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                            const cr_reduce_options *options, void (*release)(void *owner), void *owner, cr_array **ret_array, cr_err *err) {
     if ((unsigned)r >= CR_REDUCTION_COUNT)
         return CR_FAIL(err, CR_INVALID, "there is no reduction number %d", (int)r);
     const char *name = cr_reduction_name(r);
     uint32_t mask;
     int64_t n;
     CR_TRY(cr_group_check(name, a, n_axes, axes, codes, n_groups, &mask, &n, err));
-    size_t bytes = sizeof(cr_reduce_params) + (size_t)n * sizeof(int32_t);
-    cr_auto_free cr_reduce_params *p = calloc(1, bytes);
-    if (p == NULL)
-        return CR_FAIL(err, CR_MEMORY, "no memory for %lld group codes", (long long)n);
-    p->reduction = (int32_t)r;
-    p->axes_mask = mask;
-    p->n_groups = n_groups;
-    copy_options(&p->options, options);
-    if (n > 0)
-        memcpy(p->codes, codes, (size_t)n * sizeof *codes);
-    return reduce_new(CR_OP_GROUP, r, a, p, bytes, ret_array, err);
+    cr_auto_free int32_t *copy = NULL;
+    if (release == NULL) {
+        copy = malloc(((size_t)n + 1) * sizeof *copy);
+        if (copy == NULL)
+            return CR_FAIL(err, CR_MEMORY, "no memory for %lld group codes", (long long)n);
+        if (n > 0)
+            memcpy(copy, codes, (size_t)n * sizeof *codes);
+    }
+    cr_reduce_params p;
+    memset(&p, 0, sizeof p);
+    p.reduction = (int32_t)r;
+    p.axes_mask = mask;
+    p.n_groups = n_groups;
+    copy_options(&p.options, options);
+    p.codes = copy != NULL ? copy : codes;
+    p.n_codes = n;
+    p.release = release != NULL ? release : free;
+    p.owner = release != NULL ? owner : copy;
+    cr_status status = reduce_new(CR_OP_GROUP, r, a, &p, ret_array, err);
+    if (status == CR_OK)
+        copy = NULL;
+    return status;
 }
 
-cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
-                         const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+cr_status cr_array_group_node(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                              const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+    return group_node(r, a, n_axes, axes, codes, n_groups, options, NULL, NULL, ret_array, err);
+}
+
+static cr_status group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                       const cr_reduce_options *options, void (*release)(void *owner), void *owner, cr_array **ret_array, cr_err *err) {
     int inner_axes[CR_MAX_DIMS], order[CR_MAX_DIMS];
     uint32_t mask;
     if (a->op != CR_OP_PERMUTE || n_axes < 1 || cr_axes_mask("", a->ndim, n_axes, axes, &mask, NULL) != CR_OK ||
         !group_below_permute(a, mask, inner_axes, &n_axes, order))
-        return cr_array_group_node(r, a, n_axes, axes, codes, n_groups, options, ret_array, err);
+        return group_node(r, a, n_axes, axes, codes, n_groups, options, release, owner, ret_array, err);
     cr_array *below;
-    CR_TRY(cr_array_group_node(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, &below, err));
+    CR_TRY(group_node(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, release, owner, &below, err));
     cr_status status = cr_array_permute(below, order, ret_array, err);
+    if (status != CR_OK && release != NULL)
+        ((cr_reduce_params *)below->params)->release = NULL;
     cr_array_unref(below);
     return status;
+}
+
+cr_status cr_array_group(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                         const cr_reduce_options *options, cr_array **ret_array, cr_err *err) {
+    return group(r, a, n_axes, axes, codes, n_groups, options, NULL, NULL, ret_array, err);
+}
+
+cr_status cr_array_group_shared(cr_reduction r, cr_array *a, int n_axes, const int *axes, const int32_t *codes, int64_t n_groups,
+                                const cr_reduce_options *options, void (*release)(void *owner), void *owner, cr_array **ret_array, cr_err *err) {
+    if (release == NULL)
+        return CR_FAIL(err, CR_INVALID, "%s by group: shared codes need a function that releases them", cr_reduction_name(r));
+    return group(r, a, n_axes, axes, codes, n_groups, options, release, owner, ret_array, err);
 }

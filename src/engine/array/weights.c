@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "engine/kernel/sparse.h"
 
-#define BLOCK_PLACES 4096         /* 256 KiB of 16 lanes of float32: half of a usual second-level cache */
+#define BLOCK_PLACES 4096         /* 128 KiB of 8 lanes of float32: what a small second-level cache holds beside what is written */
 #define BLOCK_ROWS 8192
 #define BUFFER_BYTES (2 << 20)
 
@@ -86,7 +86,7 @@ cr_source_box cr_weights_most(const cr_weights *w, int64_t ny, int64_t nx) {
 int cr_weights_lanes(const cr_weights *w) {
     int lanes = CR_SPARSE_LANES_MOST;
     while (lanes > 1 && (int64_t)w->most_places * lanes * 8 > BUFFER_BYTES)
-        lanes /= 4;
+        lanes /= 2;
     return lanes;
 }
 
@@ -101,6 +101,7 @@ typedef struct maker {
     cr_weights *w;
     const int32_t *col;
     int32_t *seen;                /* per source cell: the block it was last met in, from 1 on */
+    int32_t *at;                  /* per source cell of the block: its place there */
     int32_t *found;               /* cells of the block */
     int64_t n_found, cap_found, cap_runs, cap_blocks;
 } maker;
@@ -117,12 +118,27 @@ static cr_status grow(void **items, int64_t n, int64_t *cap, size_t item, cr_err
     return CR_OK;
 }
 
-/* Rows [from, to) become a block. seen is used for places here: the next block's number is larger than any. */
-static cr_status close_block(maker *m, int64_t from, int64_t to, cr_err *err) {
+/* Cells of a stretch of rows mostly lie close together: then looking for those that were met puts them in order. */
+static void sort_found(maker *m, int32_t number) {
+    int32_t lo = INT32_MAX, hi = -1;
+    for (int64_t i = 0; i < m->n_found; i++) {
+        lo = CR_MIN(lo, m->found[i]);
+        hi = CR_MAX(hi, m->found[i]);
+    }
+    if ((int64_t)hi - lo > 16 * m->n_found) {
+        qsort(m->found, (size_t)m->n_found, sizeof *m->found, compare_columns);
+        return;
+    }
+    for (int64_t c = lo, n = 0; c <= hi; c++)
+        if (m->seen[c] == number)
+            m->found[n++] = (int32_t)c;
+}
+
+/* Rows [from, to) become block `number`. */
+static cr_status close_block(maker *m, int64_t from, int64_t to, int32_t number, cr_err *err) {
     cr_weights *w = m->w;
     int64_t nx = w->src_shape[1];
-    if (m->n_found > 0)
-        qsort(m->found, (size_t)m->n_found, sizeof *m->found, compare_columns);
+    sort_found(m, number);
     for (int64_t i = 0; i < m->n_found; i++) {
         int32_t c = m->found[i];
         bool goes_on = i > 0 && c == m->found[i - 1] + 1 && c % nx != 0;
@@ -131,12 +147,10 @@ static cr_status close_block(maker *m, int64_t from, int64_t to, cr_err *err) {
             w->runs[w->n_runs++] = (cr_weight_run){.first = c, .length = 0, .place = (int32_t)i};
         }
         w->runs[w->n_runs - 1].length++;
+        m->at[c] = (int32_t)i;
     }
-    for (int64_t r = from; r < to; r++) /* a row is sorted, and so are the cells: the place is found by bisection */
-        for (int64_t k = w->begin[r]; k < w->begin[r + 1]; k++) {
-            const int32_t *at = bsearch(&m->col[k], m->found, (size_t)m->n_found, sizeof *m->found, compare_columns);
-            w->place[k] = (int32_t)(at - m->found);
-        }
+    for (int64_t k = w->begin[from]; k < w->begin[to]; k++)
+        w->place[k] = m->at[m->col[k]];
     CR_TRY(grow((void **)&w->blocks, w->n_blocks, &m->cap_blocks, sizeof *w->blocks, err));
     w->blocks[w->n_blocks++] = (cr_weight_block){.row_end = to, .run_end = w->n_runs, .n_places = (int32_t)m->n_found};
     w->most_places = (int32_t)CR_MAX(w->most_places, m->n_found);
@@ -153,7 +167,7 @@ static cr_status make_blocks(maker *m, cr_err *err) {
         for (int64_t k = w->begin[r]; k < w->begin[r + 1]; k++)
             fresh += m->seen[m->col[k]] != number;
         if (r > from && (m->n_found + fresh > BLOCK_PLACES || r - from >= BLOCK_ROWS)) {
-            CR_TRY(close_block(m, from, r, err));
+            CR_TRY(close_block(m, from, r, number, err));
             from = r;
             number++;
         }
@@ -165,7 +179,7 @@ static cr_status make_blocks(maker *m, cr_err *err) {
             m->found[m->n_found++] = m->col[k];
         }
     }
-    return from < w->n_dst ? close_block(m, from, w->n_dst, err) : CR_OK;
+    return from < w->n_dst ? close_block(m, from, w->n_dst, number, err) : CR_OK;
 }
 
 static void note_spans(cr_weights *w, const int32_t *col) {
@@ -213,8 +227,9 @@ cr_status cr_weights_new(int src_ndim, const int64_t *src_shape, int dst_ndim, c
     w->col_y = calloc((size_t)w->dst_shape[1], sizeof(cr_span));
     w->col_x = calloc((size_t)w->dst_shape[1], sizeof(cr_span));
     m.seen = calloc((size_t)w->n_src, sizeof *m.seen);
+    m.at = malloc((size_t)w->n_src * sizeof *m.at);
     if (w->begin == NULL || w->place == NULL || w->weight == NULL || w->sum == NULL || w->row_y == NULL || w->row_x == NULL ||
-        w->col_y == NULL || w->col_x == NULL || m.seen == NULL) {
+        w->col_y == NULL || w->col_x == NULL || m.seen == NULL || m.at == NULL) {
         status = CR_FAIL(err, CR_MEMORY, "no memory for %lld regridding weights", (long long)n);
         goto out;
     }
@@ -230,6 +245,7 @@ cr_status cr_weights_new(int src_ndim, const int64_t *src_shape, int dst_ndim, c
     status = make_blocks(&m, err);
 out:
     free(m.seen);
+    free(m.at);
     free(m.found);
     if (status == CR_OK)
         *ret_weights = w;

@@ -1,5 +1,6 @@
 /* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel, through an intermediate store when
  * that reads less. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "engine/exec/run.h"
 
 enum { TRIES = 6, MOST_BOXES = 32 };
+#define STAGE_CHUNK_BYTES ((double)(2 << 20))
+#define STAGE_CHUNKS 8192.0
 
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases) {
     cr_rechunk_run *r = user;
@@ -124,6 +127,36 @@ static cr_status write_directly(cr_rechunk_run *r, cr_context *c, cr_panels *p, 
     }
 }
 
+/* How often what is stored is read in all, by way of an intermediate store in these chunks. */
+static double staged_reads(const cr_panels *p, uint64_t budget, const int64_t *chunk) {
+    cr_panels first = *p, second = *p;
+    memcpy(first.chunk, chunk, sizeof first.chunk);
+    memcpy(second.source, chunk, sizeof second.source);
+    cr_panels_choose(&first, budget);
+    cr_panels_choose(&second, budget);
+    return cr_panels_reads(&first) + cr_panels_reads(&second);
+}
+
+/* The largest chunks of the intermediate store fill the memory, and what is decoded of one would go through memory three times until it lies in those of
+ * the destination. Smaller ones stay in a cache meanwhile; not such as are read more often, nor very many. */
+static void cut_between(const cr_panels *p, uint64_t budget, int64_t *chunk) {
+    double before = staged_reads(p, budget, chunk), most = (double)p->itemsize / STAGE_CHUNKS;
+    for (int i = 0; i < p->ndim; i++)
+        most *= (double)p->shape[i];
+    most = CR_MAX(most, STAGE_CHUNK_BYTES);
+    for (int i = 0; i < p->ndim; i++) {
+        double bytes = (double)p->itemsize;
+        for (int k = 0; k < p->ndim; k++)
+            bytes *= (double)chunk[k];
+        int64_t old = chunk[i], n = (int64_t)CR_MIN(ceil(bytes / most), (double)old);
+        if (n <= 1)
+            continue;
+        chunk[i] = (old + n - 1) / n;
+        if (staged_reads(p, budget, chunk) > before * (1 + 1e-9))
+            chunk[i] = old;
+    }
+}
+
 /* Nobody looks at the intermediate store but us: one variable, no dimension names to keep. */
 static cr_status write_stage(cr_rechunk_run *r, cr_context *c, const cr_panels *p, const cr_write_item *item, const char *path, bool resume,
                              cr_err *err) {
@@ -148,6 +181,7 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
     cr_file *file = NULL;
     cr_array *values = NULL;
     cr_panels_between(p, budget, first.chunk);
+    cut_between(p, budget, first.chunk);
     if (asprintf(&path, "%s/stage-%d", r->scratch, r->n_begun) < 0) {
         path = NULL;
         return CR_FAIL(err, CR_MEMORY, "no memory");
@@ -192,13 +226,9 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
         share *= (double)p.shape[i];
     cr_panels_choose(&p, budget);
     /* An intermediate costs a writing and a reading more. A quarter: both sides of its chunks have to fit with what reading needs. */
-    cr_panels between = p, last = p;
-    cr_panels_between(&p, budget / 2, between.chunk);
-    memcpy(last.source, between.chunk, sizeof last.source);
-    cr_panels_choose(&between, budget / 2);
-    cr_panels_choose(&last, budget / 2);
-    bool staged = r->scratch && cr_panels_reads(&p) > CR_RECHUNK_MOST_READS &&
-                  cr_panels_reads(&between) + cr_panels_reads(&last) + 1 < cr_panels_reads(&p);
+    int64_t between[CR_MAX_DIMS] = {0};
+    cr_panels_between(&p, budget / 2, between);
+    bool staged = r->scratch && cr_panels_reads(&p) > CR_RECHUNK_MOST_READS && staged_reads(&p, budget / 2, between) + 1 < cr_panels_reads(&p);
     return staged ? write_staged(r, c, &p, budget / 2, item, sink, share, err)
                   : write_directly(r, c, &p, budget, item, item->values, sink, share * (r->is_stage ? 0.5 : 1), err);
 }

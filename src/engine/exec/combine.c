@@ -28,14 +28,10 @@ cr_status cr_combine_place(cr_run *r, cr_sink_run *s, cr_err *err) {
     s->out = r->plan->results[k->result].data;
     result_strides(r, s);
     if (s->node->op == CR_OP_GROUP) {
-        int64_t n = 1;
         s->has_members = calloc((size_t)k->n_groups + 1, 1);
         if (s->has_members == NULL)
             return CR_FAIL(err, CR_MEMORY, "no memory for %lld groups", (long long)k->n_groups);
-        for (int i = 0; i < s->node->inputs[0]->ndim; i++)
-            if (k->params->axes_mask & (1u << i))
-                n *= s->node->inputs[0]->shape[i];
-        for (int64_t i = 0; i < n; i++)
+        for (int64_t i = 0; i < k->params->n_codes; i++)
             if (k->params->codes[i] >= 0)
                 s->has_members[k->params->codes[i]] = 1;
     }

@@ -68,7 +68,10 @@ static void explain_sinks(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
             break;
         }
         cr_buf_addf(b, "    makes %s %s %s", cr_array_op(a), cr_dtype_name(a->dtype), cr_shape_text(a->ndim, a->shape, shape, sizeof shape));
-        if (s->ranks && !scan->empty)
+        if (s->ranks && s->sifts && !scan->empty)
+            cr_buf_addf(b, ", of each series the %d %s values at hand, in %lld panels of %s", (int)s->sift.wanted, s->sift.largest ? "largest" : "smallest",
+                        (long long)s->n_kept, cr_text_bytes((uint64_t)s->panel_bytes, bytes, sizeof bytes));
+        else if (s->ranks && !scan->empty)
             cr_buf_addf(b, ", ranked in %lld panels of %s", (long long)s->n_kept, cr_text_bytes((uint64_t)s->panel_bytes, bytes, sizeof bytes));
         else if (s->reduces && !scan->empty)
             cr_buf_addf(b, ", folded in %lld blocks, states of %s", (long long)s->n_blocks,
@@ -90,6 +93,9 @@ static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
     cr_buf_addf(b, "  scan over %s in %lld cells, %lld units, %d workers, strips of %u elements, %d steps\n",
                 cr_shape_text(scan->program.ndim, scan->program.shape, shape, sizeof shape), (long long)cells, (long long)scan->n_units,
                 scan->workers, scan->program.strip, scan->program.n_values);
+    if (scan->stay_bytes > 0)
+        cr_buf_addf(b, "    cells are pieces of chunks, so that what is folded stays in cache; each worker keeps up to %s of decoded chunks meanwhile\n",
+                    cr_text_bytes(scan->stay_bytes, bytes, sizeof bytes));
     explain_leaves(scan, b);
     explain_sinks(plan, scan, b);
     if (scan->columns > 0)

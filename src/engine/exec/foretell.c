@@ -115,6 +115,8 @@ static cr_status rates_of(cr_context *c, cr_rates *ret_rates, cr_err *err) {
  * are cells like others; only below a concat, where positions mean little, the number of cuts has to do. */
 double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) {
     double touched = 1, chunks = 1;
+    if (l->stays > 0) /* cells are pieces of what is decoded once */
+        return 1;
     if (scan->program.n_scopes > 0)
         return (double)CR_MAX(1, scan->refine);
     for (int a = 0; a < l->access->ndim; a++) {

@@ -151,6 +151,29 @@ static cr_status get_kept(cr_worker *w, const cr_leaf *l, const int64_t *at, con
     return CR_OK;
 }
 
+/* A chunk that stays until the unit ends. They are mostly asked for in the order in which they came. NULL: there are more than were planned, which
+ * costs time alone. */
+static cr_status get_staying(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *at, const char **ret_bytes, cr_err *err) {
+    size_t ndim = (size_t)l->node->ndim;
+    *ret_bytes = NULL;
+    for (int64_t i = 0, k = s->stay_next; i < s->n_stay; i++, k++) {
+        k = k < s->n_stay ? k : 0;
+        if (memcmp(s->stay_at + (size_t)k * ndim, at, ndim * sizeof *at) == 0) {
+            s->stay_next = k + 1;
+            *ret_bytes = s->stay + (size_t)k * l->chunk_bytes;
+            return CR_OK;
+        }
+    }
+    if (s->n_stay == l->stays)
+        return CR_OK;
+    char *place = s->stay + (size_t)s->n_stay * l->chunk_bytes;
+    CR_TRY(read_chunk(w, l, at, place, err));
+    memcpy(s->stay_at + (size_t)s->n_stay * ndim, at, ndim * sizeof *at);
+    s->n_stay++;
+    *ret_bytes = place;
+    return CR_OK;
+}
+
 /* The decoded chunk `at`: here already, in the buffer of another leaf of the same source, or read now. Another leaf's buffer may be written over
  * when that leaf is loaded later for this cell; fixed: only such as stay. */
 static cr_status get_chunk(cr_worker *w, int32_t number, const int64_t *at, bool fixed, const char **ret_bytes, cr_err *err) {
@@ -160,6 +183,11 @@ static cr_status get_chunk(cr_worker *w, int32_t number, const int64_t *at, bool
     int ndim = l->node->ndim;
     if (w->run->kept != NULL && l->kept > 0) {
         CR_TRY(get_kept(w, l, at, ret_bytes, err));
+        if (*ret_bytes != NULL)
+            return CR_OK;
+    }
+    if (l->stays > 0) {
+        CR_TRY(get_staying(w, l, s, at, ret_bytes, err));
         if (*ret_bytes != NULL)
             return CR_OK;
     }
@@ -333,7 +361,7 @@ static cr_status load_tile(cr_worker *w, int32_t number, cr_err *err) {
             origin[a] = at[a] * cs[a];
             place += g[a].begin * tile_stride[a];
         }
-        bool kept = w->run->kept != NULL && l->kept > 0;
+        bool kept = l->stays > 0 || (w->run->kept != NULL && l->kept > 0);
         if (!kept && !holds(s, n, at) && fits_in_place(l, g, at, cs)) {
             CR_TRY(read_chunk(w, l, at, place, err));
         } else {

@@ -4,6 +4,8 @@
  * result in memory, each its own part. Whoever brings the last part ranks the series and gives the panel back; workers that have nothing
  * better to do help with it, a piece at a time (a few series side by side). fit.c has counted how many can be open at once, and so nobody
  * opens another before the one he filled is given back.
+ *
+ * Where the quantiles are near an end, a panel keeps less than all elements: what goes into it and how it is ranked is then in sieve.c.
  */
 #include <stdlib.h>
 
@@ -19,6 +21,7 @@ typedef struct cr_panel {
     atomic_int_fast64_t next_piece;
     int64_t pieces_left;          /* under the run's lock, as are the helpers, without whom it is not given back */
     int helpers;
+    pthread_mutex_t locks[CR_SIEVE_LOCKS];
 } panel;
 
 struct cr_panels {
@@ -100,6 +103,8 @@ cr_status cr_panel_init(cr_run *r, cr_sink_run *s, cr_err *err) {
     CR_TRY(cr_slab_take(&r->context->slab, p->memory_bytes, &block, err));
     p->memory = block;
     for (int64_t i = k->n_panels - 1; i >= 0; i--) {
+        for (int l = 0; k->sifts && l < CR_SIEVE_LOCKS; l++)
+            pthread_mutex_init(&p->entries[i].locks[l], NULL);
         p->entries[i].bytes = p->memory + i * k->panel_bytes;
         p->entries[i].next = p->unused;
         p->unused = &p->entries[i];
@@ -111,6 +116,9 @@ void cr_panel_done(cr_run *r, cr_sink_run *s) {
     struct cr_panels *p = s->panels;
     if (p == NULL)
         return;
+    for (int64_t i = 0; p->memory != NULL && s->plan->sifts && i < s->plan->n_panels; i++)
+        for (int l = 0; l < CR_SIEVE_LOCKS; l++)
+            pthread_mutex_destroy(&p->entries[i].locks[l]);
     cr_slab_give(&r->context->slab, p->memory, p->memory_bytes);
     free(p->open);
     free(p->entries);
@@ -144,11 +152,17 @@ cr_status cr_panel_begin(cr_worker *w, int sink, cr_err *err) {
         at->missing = 1;
         for (int d = 0; d < w->run->scan->program.ndim; d++)
             at->missing *= (k->reduced & (1u << d)) ? w->run->scan->program.shape[d] : w->n[d];
+        if (k->sifts)
+            cr_sieve_open(k, at->bytes);
     }
     pthread_mutex_unlock(&p->lock);
     if (at == NULL)
         return CR_FAIL(err, CR_INTERNAL, "%s needs more than the %lld panels that were planned", cr_array_op(s->node), (long long)k->n_panels);
     cr_place *place = &w->places[sink];
+    if (k->sifts) {
+        cr_sieve_begin(w, k, place);
+        return CR_OK;
+    }
     place->out = at->bytes;
     for (int d = 0; d < w->run->scan->program.ndim; d++) {
         place->out_stride[d] = k->panel_stride[d];
@@ -244,15 +258,21 @@ static void rank_lanes(ranking *g, char *src, char *out, int n_lanes) {
 
 static int64_t count_pieces(const cr_program *program, const cr_sink_plan *k, const int64_t *n) {
     int64_t pieces = 1;
+    if (k->sifts)
+        return cr_sieve_pieces(program, k, n);
     for (int d = 0; d < program->ndim; d++)
         if (!(k->reduced & (1u << d)))
             pieces *= d == k->lane_axis ? (n[d] + k->lanes - 1) / k->lanes : n[d];
     return pieces;
 }
 
-static void rank_piece(ranking *g, const panel *at, int64_t piece) {
-    const cr_sink_run *s = g->s;
+static void rank_piece(const cr_run *r, ranking *g, const panel *at, int64_t piece) {
+    const cr_sink_run *s = &r->sinks[at->sink];
     const cr_sink_plan *k = s->plan;
+    if (k->sifts) {
+        cr_sieve_rank(r, s, s->panels->q_stride, at->bytes, at->lo, at->n, piece);
+        return;
+    }
     char *src = at->bytes, *out = s->out;
     int64_t n = 1;
     for (int d = g->program->ndim - 1; d >= 0; d--) {
@@ -272,11 +292,12 @@ static void rank_piece(ranking *g, const panel *at, int64_t piece) {
 static void rank_pieces(cr_worker *w, panel *at, bool helping) {
     cr_run *r = w->run;
     int64_t done = 0, piece;
-    ranking g;
-    begin_ranking(w, &r->sinks[at->sink], w->places[at->sink].ranking, &g);
+    ranking g = {0};
+    if (!r->sinks[at->sink].plan->sifts)
+        begin_ranking(w, &r->sinks[at->sink], w->places[at->sink].ranking, &g);
     for (; (piece = atomic_fetch_add(&at->next_piece, 1)) < at->n_pieces; done++)
         if (!cr_context_cancelled(r->context))
-            rank_piece(&g, at, piece);
+            rank_piece(r, &g, at, piece);
     pthread_mutex_lock(&r->lock);
     for (panel **link = &r->ranking; *link != NULL; link = &(*link)->next)
         if (*link == at) { /* nothing to help with any more */
@@ -326,6 +347,10 @@ cr_status cr_panel_cell_done(cr_worker *w, int sink, cr_err *err) {
         elements *= w->n[d];
     pthread_mutex_lock(&p->lock);
     panel *at = p->open[kept];
+    pthread_mutex_unlock(&p->lock);
+    if (s->plan->sifts)
+        cr_sieve_take(w, s->plan, &w->places[sink], at->bytes, at->locks);
+    pthread_mutex_lock(&p->lock);
     at->missing -= elements;
     bool full = at->missing == 0;
     if (full)

@@ -2,7 +2,8 @@
  *
  * A worker claims a unit, walks its cells in row-major order, and for each cell: loads what the active leaves show there (load.c), runs
  * the program strip by strip (strip.c), and hands strips to the sinks: the user's memory or chunk (deliver.c), or states (fold
- * loops in strip.c, order and merging in combine.c, states of a part in part_run.c), or panels (panel.c). All memory is taken before the first unit; nothing is
+ * loops in strip.c, order and merging in combine.c, states of a part in part_run.c), or panels (panel.c, and sieve.c where they keep only
+ * a part of each series). All memory is taken before the first unit; nothing is
  * acquired while running.
  *
  * Invariants
@@ -52,8 +53,11 @@ typedef struct cr_view {
     const int64_t *index[CR_MAX_DIMS];
 } cr_view;
 
-/* How a leaf is read along the flattened inner axes of a cell. */
-typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK } cr_read_mode;
+/* How a leaf is read along the flattened inner axes of a cell: as it lies, one element for all, gathered, or one element for each row. */
+typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK, CR_READ_ROWS } cr_read_mode;
+
+/* What a value is in the current strip: one element, an element each, or one for every row that the strip touches. */
+enum { CR_STEP_SAME, CR_STEP_EACH, CR_STEP_ROWS };
 
 typedef struct cr_leaf_state {    /* of one worker */
     cr_view view;
@@ -62,6 +66,9 @@ typedef struct cr_leaf_state {    /* of one worker */
     char *chunk, *tile;           /* in the worker's load memory */
     int64_t held[CR_MAX_DIMS];    /* which chunk `chunk` holds; held[0] = -1: none */
     bool holds;
+    char *stay;                   /* in the worker's block: chunks that stay decoded until the unit ends, ... */
+    int64_t *stay_at;             /* ... the place of each, ndim numbers, ... */
+    int64_t n_stay, stay_next;    /* ... how many there are, and which one is likely asked for next */
     const char *row;              /* address at the current row */
 } cr_leaf_state;
 
@@ -116,7 +123,7 @@ typedef struct cr_place {         /* of one worker and sink, for the current cel
     char *out;
     int64_t out_stride[CR_MAX_DIMS];
     bool out_flat;
-    char *box;                    /* the cell's values, for a user's sink */
+    char *box;                    /* the cell's values, for a user's sink or a sieve */
     /* REDUCE */
     cr_state *state;
     int64_t run_total;            /* elements of a run: the trailing reduced axes */
@@ -131,6 +138,8 @@ typedef struct cr_place {         /* of one worker and sink, for the current cel
     char *ranking;
 } cr_place;
 
+#define CR_SIEVE_LOCKS 8          /* of a panel: each is for an eighth of its sieves */
+
 typedef struct cr_run cr_run;
 typedef struct cr_kept cr_kept;   /* decoded chunks of a column (columns_run.c) */
 
@@ -139,9 +148,9 @@ typedef struct cr_worker {
     int id;
     char *block;                  /* everything below lies in it */
     uint64_t block_bytes;
-    char *regs, *load;
+    char *regs, *load, *stay;
     const void **ptr;             /* per value */
-    uint8_t *step, *in_reg;
+    uint8_t *step, *in_reg;       /* CR_STEP_... */
     char **dst;                   /* per value: write here instead of to the register; NULL: register */
     int32_t *chosen;              /* per value: SELECT's part in this cell */
     uint8_t *scope_on;
@@ -158,6 +167,7 @@ typedef struct cr_worker {
     int64_t cell[CR_MAX_DIMS], lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
     int inner;                    /* first of the flattened axes */
     int64_t inner_n;
+    int64_t row_n;                /* elements of a row, for CR_READ_ROWS */
     int64_t row[CR_MAX_DIMS];     /* coordinates of the current row, outer axes */
     /* the current unit, in cells */
     int64_t unit_lo[CR_MAX_DIMS], unit_hi[CR_MAX_DIMS];
@@ -216,6 +226,13 @@ cr_status cr_panel_cell_done(cr_worker *w, int sink, cr_err *err) CR_MUST_USE;
 struct cr_panel *cr_panel_to_help(cr_run *r);                                                     /* NULL: none; under the run's lock */
 void cr_panel_help(cr_worker *w, struct cr_panel *at);                                            /* ranks some of a full panel */
 void cr_panel_nothing(cr_sink_run *s);
+/* sieve.c: of the panel of a kept cell. Where the current cell goes; the cell through the sieves, with others at the same time; results of
+ * piece `piece`, to s->out. */
+void cr_sieve_open(const cr_sink_plan *k, char *panel);
+void cr_sieve_begin(const cr_worker *w, const cr_sink_plan *k, cr_place *place);
+void cr_sieve_take(const cr_worker *w, const cr_sink_plan *k, const cr_place *place, char *panel, pthread_mutex_t *locks);
+int64_t cr_sieve_pieces(const cr_program *p, const cr_sink_plan *k, const int64_t *n);
+void cr_sieve_rank(const cr_run *r, const cr_sink_run *s, int64_t q_stride, char *panel, const int64_t *lo, const int64_t *n, int64_t piece);
 /* deliver.c */
 cr_status cr_deliver_init(cr_run *r, cr_sink_run *s, cr_err *err) CR_MUST_USE;
 void cr_deliver_done(cr_run *r, cr_sink_run *s);

@@ -41,10 +41,13 @@ static void lay_out(cr_run *r, cr_worker *w, char **at) {
         most += (uint64_t)scan->cells.most[d];
     w->order = carve(at, most * sizeof *w->order);
     w->load = carve(at, scan->load_bytes);
+    w->stay = carve(at, scan->stay_bytes);
     for (int i = 0; i < scan->n_sinks; i++) {
         const cr_sink_run *s = &r->sinks[i];
         cr_place place = {0};
-        if (s->plan->ranks) {
+        if (s->plan->ranks && s->plan->sifts) {
+            place.box = carve(at, (uint64_t)s->plan->box_bytes);
+        } else if (s->plan->ranks) {
             place.ranking = carve(at, s->plan->ranking_bytes);
         } else if (s->plan->reduces) {
             place.pending_bytes = carve(at, 8 * CR_FOLD_SEGMENT);
@@ -68,6 +71,12 @@ void cr_worker_ready(cr_worker *w, char *block) {
     w->block = block;
     lay_out(w->run, w, &at);
     memset(w->leaves, 0, (size_t)p->n_leaves * sizeof *w->leaves);
+    at = w->stay;
+    for (int32_t i = 0; i < p->n_leaves; i++) {
+        const cr_leaf *l = &p->leaves[i];
+        w->leaves[i].stay = carve(&at, (uint64_t)l->stays * l->chunk_bytes);
+        w->leaves[i].stay_at = carve(&at, (uint64_t)l->stays * (uint64_t)l->node->ndim * sizeof(int64_t));
+    }
     for (int32_t i = 0; i < p->n_values; i++) {
         w->dst[i] = NULL;
         w->in_reg[i] = 0;
@@ -223,12 +232,18 @@ static cr_status run_unit(cr_worker *w, int64_t unit, cr_err *err) {
         w->cell[d] = w->unit_lo[d] = cr_unit_begin(scan, d, k);
         w->unit_hi[d] = cr_unit_begin(scan, d, k + 1);
     }
+    for (int32_t i = 0; i < scan->program.n_leaves; i++)
+        w->leaves[i].n_stay = w->leaves[i].stay_next = 0;
     for (;;) {
         CR_TRY(run_cell(w, err));
-        int d = ndim - 1;
-        for (; d >= 0 && ++w->cell[d] == w->unit_hi[d]; d--)
+        int i = ndim - 1;
+        for (; i >= 0; i--) {
+            int d = scan->kept_first ? scan->unit_order[i] : i;
+            if (++w->cell[d] < w->unit_hi[d])
+                break;
             w->cell[d] = w->unit_lo[d];
-        if (d < 0)
+        }
+        if (i < 0)
             return CR_OK;
     }
 }

@@ -3,10 +3,15 @@
  * The innermost axes are flattened as far as the leaves lie contiguously and every sink treats them alike; what remains are rows. Where
  * all reductions keep the flattened axes, rows run inside strips: the states of a strip stay in cache while all rows are
  * folded onto them. Otherwise rows run outside.
+ *
+ * Calling a kernel costs as much as it takes for some hundred elements, so short rows are flattened even where something must be gathered for that. A leaf that
+ * does not change along a row (weights of latitudes) stays one element for each row, and so does what is computed of such leaves alone: it is
+ * written out where it meets values that do change.
  */
 #include "engine/exec/run.h"
 
-#define SHORT_ROW 64              /* rows shorter than this are flattened further even if elements must be gathered */
+#define SHORT_ROW 512             /* rows shorter than this are flattened further even if elements must be gathered */
+#define LEAST_ROW 8               /* shorter ones are written out at once */
 
 /* ---- how the cell is flattened ---- */
 
@@ -32,7 +37,17 @@ static bool continues(cr_read_mode *mode, int64_t s, bool index, int64_t n, size
         *mode = index ? CR_READ_PACK : s == (int64_t)item ? CR_READ_FLAT : s == 0 ? CR_READ_SAME : CR_READ_PACK;
         return *mode != CR_READ_PACK;
     }
+    if (*mode == CR_READ_ROWS)
+        return true;
     return *mode != CR_READ_PACK && !index && s == (*mode == CR_READ_FLAT ? n * (int64_t)item : 0);
+}
+
+/* A leaf cannot go on as it was after n elements: from here on it is gathered, or read once for every n elements. */
+static cr_read_mode broken(cr_worker *w, cr_read_mode mode, int64_t n) {
+    if (mode != CR_READ_SAME || n < LEAST_ROW)
+        return CR_READ_PACK;
+    w->row_n = w->row_n > 0 ? w->row_n : n; /* rows of another leaf are shorter, or as long */
+    return CR_READ_ROWS;
 }
 
 static void choose_inner(cr_worker *w) {
@@ -40,6 +55,7 @@ static void choose_inner(cr_worker *w) {
     const cr_program *p = &scan->program;
     int least = inner_least(w), j = p->ndim;
     int64_t n = 1;
+    w->row_n = 0;
     cr_read_mode out_mode[64];
     int n_out = CR_MIN(scan->n_sinks, 64);
     for (int32_t i = 0; i < w->n_active_leaves; i++)
@@ -59,7 +75,7 @@ static void choose_inner(cr_worker *w) {
                 if (pass == 0)
                     all = all && ok;
                 else
-                    l->mode = ok ? mode : CR_READ_PACK;
+                    l->mode = ok ? mode : broken(w, l->mode, n);
             }
             for (int i = 0; i < n_out; i++) {
                 if (cr_sink_folds(&scan->sinks[i]))
@@ -150,8 +166,52 @@ static void pack(const cr_worker *w, const cr_view *v, const char *row, int64_t 
 }
 
 static void fill(char *dst, const char *value, int64_t n, size_t item) {
-    for (int64_t i = 0; i < n; i++)
-        memcpy(dst + (size_t)i * item, value, item);
+#define FILL(type)                                \
+    do {                                          \
+        const type one = *(const type *)value;    \
+        for (int64_t i = 0; i < n; i++)           \
+            ((type *)dst)[i] = one;               \
+    } while (0)
+    switch (item) {
+    case 1: memset(dst, *(const uint8_t *)value, (size_t)n); break;
+    case 2: FILL(uint16_t); break;
+    case 4: FILL(uint32_t); break;
+    case 8: FILL(uint64_t); break;
+    default:
+        for (int64_t i = 0; i < n; i++)
+            memcpy(dst + (size_t)i * item, value, item);
+    }
+#undef FILL
+}
+
+/* Rows that the strip touches, the first and the last of them maybe in part. */
+static int64_t rows_in(const cr_worker *w, int64_t at, int64_t n) { return (at + n - 1) / w->row_n - at / w->row_n + 1; }
+
+static void pack_rows(const cr_worker *w, const cr_view *v, const char *row, int64_t at, int64_t n, size_t item, char *dst) {
+    int64_t c[CR_MAX_DIMS], first = at / w->row_n, m = rows_in(w, at, n);
+    for (int64_t r = 0; r < m; r++) {
+        const char *src = row;
+        inner_coords(w, (first + r) * w->row_n, c);
+        for (int d = w->inner; d < w->run->scan->program.ndim; d++)
+            src += view_offset(v, d, c[d]);
+        memcpy(dst + (size_t)r * item, src, item);
+    }
+}
+
+/* Writes out a value that has one element for each row. It lies in its register; from the end on, what is still to be read is not written over. */
+static void write_out(cr_worker *w, int32_t i, int64_t at, int64_t n) {
+    if (w->step[i] != CR_STEP_ROWS)
+        return;
+    const cr_value *v = &w->run->scan->program.values[i];
+    char *reg = w->regs + (size_t)v->reg * w->run->scan->program.reg_bytes;
+    size_t item = v->itemsize;
+    int64_t first = at / w->row_n, end = n;
+    for (int64_t r = rows_in(w, at, n) - 1; r >= 0; r--) {
+        int64_t begin = CR_MAX(0, (first + r) * w->row_n - at);
+        fill(reg + (size_t)begin * item, reg + (size_t)r * item, end - begin, item);
+        end = begin;
+    }
+    w->step[i] = CR_STEP_EACH;
 }
 
 /* n elements (or one, repeated) to their places in a result. */
@@ -164,6 +224,13 @@ static void unpack(const cr_worker *w, const int64_t *stride, char *row, int64_t
         char *dst = row;
         for (int d = w->inner; d <= last; d++)
             dst += c[d] * stride[d];
+        if (!same && stride[last] == (int64_t)item) {
+            memcpy(dst, src, (size_t)m * item);
+            src += (size_t)m * item;
+            n -= m;
+            advance_coords(w, c);
+            continue;
+        }
 #define UNPACK(type)                                                            \
     for (int64_t i = 0; i < m; i++)                                             \
         *(type *)(dst + i * stride[last]) = ((const type *)src)[same ? 0 : i]
@@ -305,7 +372,10 @@ static void fold_strip(cr_worker *w, int sink, int64_t at, int64_t n) {
     const cr_value *v = &w->run->scan->program.values[s->value];
     cr_place *p = &w->places[sink];
     const char *x = w->ptr[s->value];
-    if (w->step[s->value] == 0 && n > 1) {
+    write_out(w, s->value, at, n);
+    if (s->codes >= 0)
+        write_out(w, s->codes, at, n);
+    if (w->step[s->value] == CR_STEP_SAME && n > 1) {
         fill(p->expanded, x, n, v->itemsize);
         x = p->expanded;
     }
@@ -336,9 +406,10 @@ static void store_strip(cr_worker *w, int sink, int64_t at, int64_t n) {
     size_t item = w->run->scan->program.values[s->value].itemsize;
     const char *x = w->ptr[s->value];
     char *row = out_row(w, p);
+    write_out(w, s->value, at, n);
     if (!p->out_flat)
-        unpack(w, p->out_stride, row, at, n, item, x, w->step[s->value] == 0);
-    else if (w->step[s->value] == 0)
+        unpack(w, p->out_stride, row, at, n, item, x, w->step[s->value] == CR_STEP_SAME);
+    else if (w->step[s->value] == CR_STEP_SAME)
         fill(row + (size_t)at * item, x, n, item);
     else if (x != row + (size_t)at * item)
         memcpy(row + (size_t)at * item, x, (size_t)n * item);
@@ -347,16 +418,16 @@ static void store_strip(cr_worker *w, int sink, int64_t at, int64_t n) {
 static void load_value(cr_worker *w, int32_t i, int64_t at, int64_t n) {
     const cr_value *v = &w->run->scan->program.values[i];
     const cr_leaf_state *l = &w->leaves[v->leaf];
-    if (l->mode == CR_READ_PACK) {
+    if (l->mode == CR_READ_PACK || l->mode == CR_READ_ROWS) {
         char *reg = w->regs + (size_t)v->reg * w->run->scan->program.reg_bytes;
-        pack(w, &l->view, l->row, at, n, v->itemsize, reg);
+        (l->mode == CR_READ_PACK ? pack : pack_rows)(w, &l->view, l->row, at, n, v->itemsize, reg);
         w->ptr[i] = reg;
         w->in_reg[i] = 1;
-        w->step[i] = 1;
+        w->step[i] = l->mode == CR_READ_PACK ? CR_STEP_EACH : CR_STEP_ROWS;
     } else {
         w->ptr[i] = l->mode == CR_READ_FLAT ? l->row + (size_t)at * v->itemsize : l->row;
         w->in_reg[i] = 0;
-        w->step[i] = l->mode == CR_READ_FLAT;
+        w->step[i] = l->mode == CR_READ_FLAT ? CR_STEP_EACH : CR_STEP_SAME;
     }
 }
 
@@ -364,25 +435,32 @@ static void call_value(cr_worker *w, int32_t i, int64_t at, int64_t n) {
     const cr_program *p = &w->run->scan->program;
     const cr_value *v = &p->values[i];
     const void *args[3];
-    int64_t steps[3], any = 0;
+    int64_t steps[3];
+    bool each = false, rows = false;
     for (int k = 0; k < v->n_args; k++) {
+        each = each || w->step[v->args[k]] == CR_STEP_EACH;
+        rows = rows || w->step[v->args[k]] == CR_STEP_ROWS;
+    }
+    for (int k = 0; k < v->n_args; k++) {
+        if (each)
+            write_out(w, v->args[k], at, n);
         args[k] = w->ptr[v->args[k]];
-        steps[k] = w->step[v->args[k]];
-        any |= steps[k];
+        steps[k] = w->step[v->args[k]] != CR_STEP_SAME;
     }
     char *to = w->regs + (size_t)v->reg * p->reg_bytes;
     w->in_reg[i] = 1;
-    if (w->dst[i] != NULL && any) {
+    if (w->dst[i] != NULL && each) {
         to = w->dst[i] + (size_t)at * v->itemsize; /* straight into the result, set per row */
         w->in_reg[i] = 0;
     }
-    v->kernel(any ? n : 1, to, args, steps, v->data);
+    int64_t count = each ? n : rows ? rows_in(w, at, n) : 1;
+    v->kernel(count, to, args, steps, v->data);
     w->ptr[i] = to;
-    w->step[i] = (uint8_t)any;
+    w->step[i] = each ? CR_STEP_EACH : rows ? CR_STEP_ROWS : CR_STEP_SAME;
 }
 
 /* The part of a concat that is active here; its register may be used again after the select, so what lies in one is moved. */
-static void select_value(cr_worker *w, int32_t i, int64_t n) {
+static void select_value(cr_worker *w, int32_t i, int64_t at, int64_t n) {
     const cr_program *p = &w->run->scan->program;
     const cr_value *v = &p->values[i];
     int32_t from = w->chosen[i];
@@ -391,7 +469,8 @@ static void select_value(cr_worker *w, int32_t i, int64_t n) {
     w->in_reg[i] = w->in_reg[from];
     if (w->in_reg[from]) {
         char *to = w->regs + (size_t)v->reg * p->reg_bytes;
-        memcpy(to, w->ptr[from], (size_t)(w->step[from] ? n : 1) * v->itemsize);
+        int64_t count = w->step[from] == CR_STEP_EACH ? n : w->step[from] == CR_STEP_ROWS ? rows_in(w, at, n) : 1;
+        memcpy(to, w->ptr[from], (size_t)count * v->itemsize);
         w->ptr[i] = to;
     }
 }
@@ -403,7 +482,7 @@ static void run_strip(cr_worker *w, int64_t at, int64_t n) {
         switch (scan->program.values[i].kind) {
         case CR_VALUE_LOAD: load_value(w, i, at, n); break;
         case CR_VALUE_CALL: call_value(w, i, at, n); break;
-        case CR_VALUE_SELECT: select_value(w, i, n); break;
+        case CR_VALUE_SELECT: select_value(w, i, at, n); break;
         default: break; /* constants are set once */
         }
     }

@@ -105,16 +105,17 @@ void cr_codec_text_keep(const char *compression, bool from_zarr, const char *for
     bool netcdf = format && strcmp(format, "netcdf4") == 0;
     if (!compression || cr_codec_text_parse(compression, &w, NULL) != CR_OK)
         return;
-    bool none = strcmp(w.name, "none") == 0;
+    bool none = strcmp(w.name, "none") == 0, deflate = strcmp(w.name, "deflate") == 0 || strcmp(w.name, "gzip") == 0;
     if (none && from_zarr)
         v->codec = "none";
     if (none)
         return;
     if (!netcdf) {
-        v->codec = compression;
+        if (from_zarr || !deflate)
+            v->codec = compression;
         return;
     }
-    if ((strcmp(w.name, "deflate") != 0 && strcmp(w.name, "gzip") != 0 && strcmp(w.inner, "zlib") != 0) || !w.has_level || w.level < 1 || w.level > 9)
+    if ((!deflate && strcmp(w.inner, "zlib") != 0) || !w.has_level || w.level < 1 || w.level > 9)
         return;
     v->codec = "deflate";
     v->level = w.level;

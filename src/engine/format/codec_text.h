@@ -21,7 +21,8 @@ typedef struct cr_codec_words {
 /* CR_UNSUPPORTED names the codec that no format is written with; CR_INVALID for what is none of these. */
 cr_status cr_codec_text_parse(const char *text, cr_codec_words *ret_words, cr_err *err) CR_MUST_USE;
 /* Sets codec, level and shuffle of v so that it is compressed as a variable of another file, as far as the format has that; else they
- * stay as they are. v borrows the text. from_zarr: without a compressor it is meant to have none. */
+ * stay as they are. v borrows the text. from_zarr: without a compressor it is meant to have none. From another format to Zarr, deflate is not kept:
+ * it is what there is in NetCDF, and was not chosen over what Zarr has (docs/decisions/0039). */
 void cr_codec_text_keep(const char *compression, bool from_zarr, const char *format, cr_write_variable *v);
 
 #endif

@@ -11,7 +11,7 @@
 #include "engine/format/zarr_put.h"
 #include "engine/format/zarr_writer.h"
 
-enum { ZSTD_LEVEL = 3, LZ4_LEVEL = 5, DEFLATE_LEVEL = 4, BLOSC_LEVEL = 5, BLOSC_LIMIT_BYTES = BLOSC_MAX_BUFFERSIZE };
+enum { DEFAULT_LEVEL = 1, ZSTD_LEVEL = 3, LZ4_LEVEL = 5, DEFLATE_LEVEL = 4, BLOSC_LEVEL = 5, BLOSC_LIMIT_BYTES = BLOSC_MAX_BUFFERSIZE };
 
 static const char *const numpy_codes[CR_DTYPE_COUNT] = {
 #define X(name, numpy, bytes, kind) [CR_##name] = numpy,
@@ -33,7 +33,8 @@ static cr_status check_level(const char *codec, int level, int least, int most, 
     return level < least || level > most ? CR_FAIL(err, CR_INVALID, "%s level %d; it goes from %d to %d", codec, level, least, most) : CR_OK;
 }
 
-/* Shuffling is Blosc's in both versions (and a filter for deflate in version 2): codecs that every reader has. */
+/* Shuffling is Blosc's in both versions (and a filter for deflate in version 2): codecs that every reader has. Numbers for which nothing is said:
+ * bytes of one weight side by side, then Zstandard at its quickest (docs/decisions/0039). */
 static cr_status choose_codecs(cr_zarr_output *o, int version, cr_err *err) {
     const cr_write_variable *v = o->v;
     size_t itemsize = cr_dtype_size(v->dtype);
@@ -42,10 +43,12 @@ static cr_status choose_codecs(cr_zarr_output *o, int version, cr_err *err) {
     if (v->level < 0 || v->level > 22)
         return CR_FAIL(err, CR_INVALID, "compression level %d", v->level);
     CR_TRY(cr_codec_text_parse(v->codec ? v->codec : "zstd", &w, err));
-    bool shuffle = (v->shuffle || !v->codec || w.shuffle) && itemsize > 1, is_gzip = strcmp(w.name, "gzip") == 0;
+    bool shuffle = (v->shuffle || w.shuffle) && itemsize > 1, is_gzip = strcmp(w.name, "gzip") == 0;
     int level = w.has_level ? w.level : v->level;
     bool chosen = w.has_level || v->level;
-    if (strcmp(w.name, "blosc") == 0) {
+    if (!v->codec && itemsize > 1) {
+        add(chain, blosc_of("zstd", chosen ? CR_MIN(level, 9) : DEFAULT_LEVEL, BLOSC_SHUFFLE, itemsize));
+    } else if (strcmp(w.name, "blosc") == 0) {
         CR_TRY(check_level("blosc", chosen ? level : BLOSC_LEVEL, 0, 9, err));
         add(chain, blosc_of(w.inner, chosen ? level : BLOSC_LEVEL, w.shuffle, itemsize));
     } else if (strcmp(w.name, "zstd") == 0) {

@@ -379,11 +379,15 @@ bool cr_rank_side_by_side(const cr_rank *o, int64_t n) {
     return o->n_q <= (n > 2048 ? 1 : 3) && n <= CR_MIN(most[__builtin_ctz((unsigned)cr_dtype_size(o->in))], 16384);
 }
 
+static void describe_source(cr_dtype in, cr_rank_source *from) {
+    from->is_unsigned = in == CR_BOOL || cr_dtype_kind(in) == 'u';
+    from->infinity = in == CR_F16 ? 0x7C00 : in == CR_F32 ? 0x7F800000 : in == CR_F64 ? 0x7FF0000000000000 : 0;
+}
+
 void cr_rank_gather_rows(cr_dtype in, int simd, void *rows, int64_t *counts, const char *src, int64_t lane_step, int n_lanes, int64_t step,
                          const int64_t *offsets, int64_t n) {
     cr_rank_source from = {.src = src, .lane_step = lane_step, .step = step, .offsets = offsets, .n_lanes = n_lanes};
-    from.is_unsigned = in == CR_BOOL || cr_dtype_kind(in) == 'u';
-    from.infinity = in == CR_F16 ? 0x7C00 : in == CR_F32 ? 0x7F800000 : in == CR_F64 ? 0x7FF0000000000000 : 0;
+    describe_source(in, &from);
     rank_table(simd)->rows[__builtin_ctz((unsigned)cr_dtype_size(in))](rows, counts, &from, n);
 }
 
@@ -412,6 +416,80 @@ void cr_rank_rows(const cr_rank *o, int simd, const void *rows, int64_t n, const
                 cr_fold_put_missing(o->out, to, 1);
             else
                 cr_rank_between(o, &places[l], low, places[l].above > places[l].below ? high : low, to);
+        }
+    }
+}
+
+/* ---- near an end ------------------------------------------------------------------------------------------------ */
+
+enum { SIEVE_FROM = 256, SIEVE_LEAST_FREE = 64, SIEVE_QUANTILES = 8 };
+
+/* Missing values make a series shorter, and move its ranks: all lengths are asked. */
+static int64_t wanted_of(const cr_rank *o, int64_t n, bool largest) {
+    int64_t wanted = 0;
+    for (int64_t m = 1; m <= n && wanted <= n / 2; m++)
+        for (int i = 0; i < cr_rank_places(o); i++) {
+            cr_rank_place p;
+            cr_rank_place_at(o, m, i, &p);
+            wanted = CR_MAX(wanted, largest ? m - p.below : CR_MAX(p.below, p.above) + 1);
+        }
+    return wanted;
+}
+
+bool cr_rank_sift_of(const cr_rank *o, int64_t n, cr_rank_sift *ret_how) {
+    if (n < SIEVE_FROM || n > CR_RANK_SIEVE_LONGEST || o->n_q < 1 || o->n_q > SIEVE_QUANTILES || cr_dtype_size(o->in) < 2)
+        return false;
+    int64_t smallest = wanted_of(o, n, false), largest = wanted_of(o, n, true), wanted = CR_MIN(smallest, largest);
+    int64_t room = wanted + CR_MAX(wanted / 2, SIEVE_LEAST_FREE); /* so that all narrowing together takes no more than linear time */
+    if (room > n / 2 || room > CR_RANK_SIEVE_MOST)
+        return false;
+    *ret_how = (cr_rank_sift){.wanted = (int32_t)wanted, .room = (int32_t)room, .largest = largest < smallest,
+                              .floats = cr_dtype_kind(o->in) == 'f'};
+    return true;
+}
+
+void cr_rank_sift_rows(const cr_rank *o, int simd, const cr_rank_sift *how, cr_rank_sieve *s, void *rows, const char *src, int n_lanes, int64_t step,
+                       int64_t n) {
+    cr_rank_source from = {.src = src, .lane_step = (int64_t)cr_dtype_size(o->in), .step = step, .n_lanes = n_lanes};
+    describe_source(o->in, &from);
+    rank_table(simd)->sift[__builtin_ctz((unsigned)cr_dtype_size(o->in))](s, rows, &from, n, how);
+}
+
+/* Keys of the largest values are inverted, and so is their order. */
+static void turn_back(void *keys, bool inverted) {
+    uint64_t *k = keys;
+    for (int i = 0; i < CR_RANK_ROW_BYTES / 8 && inverted; i++)
+        k[i] = ~k[i];
+}
+
+void cr_rank_sifted(const cr_rank *o, int simd, const cr_rank_sift *how, const cr_rank_sieve *s, const void *rows, int64_t n, int n_lanes,
+                    char *const *out, int64_t out_step) {
+    uint64_t first[CR_RANK_ROW_BYTES / 8], second[CR_RANK_ROW_BYTES / 8] = {0};
+    int64_t ranks[CR_RANK_MOST_LANES] = {0}, n_rows = how->wanted;
+    cr_rank_place places[CR_RANK_MOST_LANES];
+    size_t item = cr_dtype_size(o->in);
+    bool two = !cr_rank_discrete(o);
+    for (int l = 0; l < n_lanes; l++)
+        n_rows = CR_MAX(n_rows, s->kept[l]);
+    for (int i = 0; i < cr_rank_places(o); i++) {
+        for (int l = 0; l < n_lanes; l++) {
+            if (l > 0 && s->seen[l] == s->seen[l - 1])
+                places[l] = places[l - 1];
+            else if (s->seen[l] > 0)
+                cr_rank_place_at(o, s->seen[l], i, &places[l]);
+            ranks[l] = s->seen[l] == 0 ? 0 : how->largest ? s->seen[l] - 1 - places[l].above : places[l].below;
+        }
+        rank_table(simd)->lanes[__builtin_ctz((unsigned)item)](rows, n_rows, how->floats, ranks, first, two ? second : NULL);
+        turn_back(first, how->largest);
+        turn_back(second, how->largest && two);
+        for (int l = 0; l < n_lanes; l++) {
+            char *to = out[l] + i * out_step;
+            const char *a = (const char *)first + (size_t)l * item, *b = (const char *)second + (size_t)l * item;
+            bool apart = s->seen[l] > 0 && places[l].above > places[l].below;
+            if (s->seen[l] == 0 || (s->seen[l] < n && !o->skipna))
+                cr_fold_put_missing(o->out, to, 1);
+            else
+                cr_rank_between(o, &places[l], how->largest && apart ? b : a, how->largest || !apart ? a : b, to);
         }
     }
 }

@@ -71,11 +71,29 @@ typedef struct cr_rank_source {    /* where the elements of rows lie, see cr_ran
     int64_t infinity;             /* its bits, for floats; 0: there is nothing missing */
 } cr_rank_source;
 
+/* A rank near an end of the order needs only the smallest values of a series, or the largest: whatever else comes, the others cannot get there. A sieve
+ * keeps those of as many series as a row has, in keys of which always the smallest are wanted (those of the largest values are inverted), in
+ * any order: no more than `room` of each, and when one is full, all are narrowed to the `wanted` smallest. What lies behind is the largest
+ * key, as what is missing. */
+typedef struct cr_rank_sift {     /* how; the same for all sieves of a panel */
+    int32_t wanted, room;         /* 0 < wanted < room <= CR_RANK_SIEVE_MOST */
+    bool largest, floats;
+} cr_rank_sift;
+
+typedef struct cr_rank_sieve {    /* beside its rows: room + 1 of CR_RANK_ROW_BYTES */
+    int64_t begun;                /* 0: neither this nor the rows have been written */
+    unsigned char bound[CR_RANK_ROW_BYTES];       /* keys: what is not smaller cannot be wanted any more */
+    int32_t kept[CR_RANK_MOST_LANES];
+    int32_t seen[CR_RANK_MOST_LANES];             /* elements that are no NaN */
+} cr_rank_sieve;
+
 typedef struct cr_rank_table {    /* of a SIMD level, by the logarithm of the key's size */
     /* Of the n rows: per lane the key of rank ranks[lane], and of the rank after it (above NULL: not wanted; nor at the last rank), as
      * unsigned keys. missing: some keys stand for missing values, and are larger than any. */
     void (*rows[4])(void *rows, int64_t *counts, const struct cr_rank_source *from, int64_t n);
     void (*lanes[4])(const void *rows, int64_t n, bool missing, const int64_t *ranks, void *below, void *above);
+    /* n elements of each series through the sieve; offsets are not looked at, and lanes lie side by side. */
+    void (*sift[4])(cr_rank_sieve *s, void *rows, const struct cr_rank_source *from, int64_t n, const cr_rank_sift *how);
 } cr_rank_table;
 
 static inline int cr_rank_lanes(cr_dtype in) { return CR_RANK_ROW_BYTES / (int)cr_dtype_size(in); }
@@ -88,6 +106,18 @@ void cr_rank_gather_rows(cr_dtype in, int simd, void *rows, int64_t *counts, con
 /* As cr_rank_series, for n_lanes series of n elements; those of lane l go to out + l * lane_out + i * out_step. */
 void cr_rank_rows(const cr_rank *o, int simd, const void *rows, int64_t n, const int64_t *counts, int n_lanes, char *out, int64_t lane_out,
                   int64_t out_step);
+
+#define CR_RANK_SIEVE_MOST 16384
+#define CR_RANK_SIEVE_LONGEST (1 << 18)
+
+/* How a sieve would be for series of n elements; false: it would not keep much less than all of them. */
+bool cr_rank_sift_of(const cr_rank *o, int64_t n, cr_rank_sift *ret_how);
+/* Element i of lane l lies at src + i * step + l * item size. */
+void cr_rank_sift_rows(const cr_rank *o, int simd, const cr_rank_sift *how, cr_rank_sieve *s, void *rows, const char *src, int n_lanes, int64_t step,
+                       int64_t n);
+/* Results of n_lanes series of n elements, which the sieve has seen; those of lane l go to out[l] + i * out_step. */
+void cr_rank_sifted(const cr_rank *o, int simd, const cr_rank_sift *how, const cr_rank_sieve *s, const void *rows, int64_t n, int n_lanes,
+                    char *const *out, int64_t out_step);
 
 /* Counting digits as a fold (fold.h): one plane, slot = digit * kept elements + kept index; scatter() is what folds: codes are the digits. */
 extern const cr_fold cr_fold_digits;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include "craton/dtype.h"
 
-enum { CR_SPARSE_WIDTHS = 3, CR_SPARSE_LANES_MOST = 16 };
+enum { CR_SPARSE_WIDTHS = 3, CR_SPARSE_LANES_MOST = 8 };
 
 typedef struct cr_sparse_rows {
     int64_t n;

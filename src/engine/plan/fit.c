@@ -14,6 +14,8 @@
 #define IN_PLACE_FROM 1024        /* elements of a contiguous series from which it is better ranked where it lies */
 
 static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
+    if (a->begins != NULL)
+        return a->begins[i];
     return a->reduced ? cr_block_begin(n_cells, a->n, i) : CR_MIN(n_cells, i * a->merge);
 }
 
@@ -110,9 +112,9 @@ static int64_t sat_mul(int64_t a, int64_t b) {
 static int64_t most_cells(const cr_scan *s, int d) {
     const cr_atoms *a = &s->atoms[d];
     int64_t most = 0, per_unit = (a->count + s->unit_n[d] - 1) / s->unit_n[d];
-    if (!a->reduced)
+    if (!a->reduced && a->begins == NULL)
         return CR_MIN(s->cells.n[d], per_unit * a->merge);
-    for (int64_t i = 0; i < s->unit_n[d]; i++) /* at most 64 */
+    for (int64_t i = 0; i < s->unit_n[d]; i++) /* at most 64, or as many as there are cells before they are cut into pieces */
         most = CR_MAX(most, cr_unit_begin(s, d, i + 1) - cr_unit_begin(s, d, i));
     return most;
 }
@@ -182,6 +184,29 @@ static int64_t count_panels(const cr_scan *s, cr_sink_plan *k) {
     return CR_MIN(k->n_kept, cuts > 1 ? kept_in_window(s, k, k->n_kept) : sat_mul(s->workers, open));
 }
 
+/* Cells go through the sieves from a box of the worker's, all kept positions of a row side by side. Not worth it where there are too few, or
+ * where series lie contiguously. */
+static void measure_sieves(const cr_scan *s, cr_sink_plan *k) {
+    int64_t item = (int64_t)cr_dtype_size(k->rank.in), positions = 1, rows = 1;
+    int last = s->program.ndim - 1;
+    while (last > 0 && s->program.shape[last] == 1)
+        last--;
+    for (int d = 0; d < s->program.ndim; d++) {
+        bool reduced = k->reduced & (1u << d);
+        positions = reduced ? positions : sat_mul(positions, s->cells.most[d]);
+        rows = reduced ? sat_mul(rows, s->cells.most[d]) : rows;
+    }
+    k->sifts = k->can_sift && last >= 0 && !(k->reduced & (1u << last)) && positions >= cr_rank_lanes(k->rank.in);
+    if (!k->sifts)
+        return;
+    k->lanes = cr_rank_lanes(k->rank.in);
+    k->in_place = k->side_by_side = false;
+    k->sieve_bytes = (int64_t)(k->sift.room + 1) * CR_RANK_ROW_BYTES + ((int64_t)sizeof(cr_rank_sieve) + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+    k->panel_bytes = sat_mul((positions + k->lanes - 1) / k->lanes, k->sieve_bytes);
+    k->box_bytes = sat_mul(sat_mul(positions, rows), item);
+    k->ranking_bytes = (uint64_t)k->box_bytes + STATE_ALIGN;
+}
+
 /* Panels lie as the domain does. Series are taken out of them `lanes` at a time, side by side, unless they can be ranked where they lie. */
 static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *k) {
     int64_t item = (int64_t)plan->nodes[plan->nodes[k->node].inputs[0]].node->itemsize, n = 1, most = 1;
@@ -213,13 +238,15 @@ static void measure_panels(const cr_plan *plan, const cr_scan *s, cr_sink_plan *
     k->lanes = k->side_by_side ? cr_rank_lanes(k->rank.in) : CR_MIN(k->lanes, 64);
     k->ranking_bytes = (k->in_place ? 0 : (uint64_t)sat_mul(series, k->lanes)) + CR_RANK_MOST_LANES * sizeof(int64_t) +
                        (uint64_t)cr_rank_places(&k->rank) * (sizeof(cr_rank_place) + 2 * sizeof(int64_t)) + 256;
+    measure_sieves(s, k);
 }
 
 /* How many states of sink k can exist at once; current ones of workers, early ones that wait, and those that hold what is merged. */
 static int64_t count_states(const cr_scan *s, cr_sink_plan *k) {
     int64_t ku = 1, bu = 1, open = 1, cuts = 1, total_kc = 1;
     bool counting = false;
-    for (int d = 0; d < s->program.ndim; d++) {
+    for (int i = 0; i < s->program.ndim; i++) {
+        int d = s->kept_first ? s->unit_order[i] : i;
         bool reduced = k->reduced & (1u << d);
         int64_t pieces = reduced ? most_blocks(s, k, d) : most_cells(s, d);
         if (counting)
@@ -237,7 +264,7 @@ static int64_t count_states(const cr_scan *s, cr_sink_plan *k) {
     k->n_open = sat_mul(ku, bu);
     k->n_kept = total_kc;
     int64_t levels = k->n_blocks == 1 ? 0 : k->n_blocks <= CR_FOLD_SECTION ? 1 : 2;
-    int64_t pending = 0, open_kc = sat_mul(s->workers, ku);
+    int64_t pending = 0, open_kc = s->kept_first ? s->workers : sat_mul(s->workers, ku);
     if (cuts > 1) {
         open_kc = kept_in_window(s, k, total_kc);
         pending = blocks_in_order(s, k) ? sat_mul(sat_mul(s->window - 1, ku), bu) : sat_mul(open_kc, k->n_blocks);
@@ -328,7 +355,7 @@ void cr_fit_count(const cr_plan *plan, cr_scan *s) {
     s->state_bytes = states;
     s->sink_bytes = sinks;
     per_worker += cr_scan_fixed_bytes(s);
-    s->worker_bytes = per_worker + s->load_bytes + s->scratch_bytes;
+    s->worker_bytes = per_worker + s->load_bytes + s->scratch_bytes + s->stay_bytes;
 }
 
 uint64_t cr_scan_bytes(const cr_scan *s) {
@@ -405,6 +432,8 @@ static cr_status refine(cr_plan *plan, cr_scan *s, bool *ret_done, cr_err *err) 
     int64_t *ends = cr_arena_calloc(&plan->arena, 2 * (size_t)c->n[pick], sizeof *ends), n = 0;
     if (ends == NULL)
         return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: %lld pieces along one axis", (long long)c->n[pick]);
+    if (s->refine <= 1)
+        s->whole = *c;
     c->most[pick] = 0;
     for (int64_t i = 0; i < c->n[pick]; i++) {
         int64_t lo = cr_cells_begin(c, pick, i), hi = c->ends[pick][i], mid = lo + (hi - lo + 1) / 2;

@@ -15,6 +15,11 @@ static bool same_leaf(const cr_array *a, const cr_array *b) {
         return s == t || ((s->identity[0] | s->identity[1]) != 0 && s->identity[0] == t->identity[0] &&
                           s->identity[1] == t->identity[1] && s->path != NULL && t->path != NULL && strcmp(s->path, t->path) == 0);
     }
+    if (a->op == CR_OP_REDUCE || a->op == CR_OP_GROUP) {
+        const cr_reduce_params *p = a->params, *q = b->params;
+        return memcmp(p, q, CR_REDUCE_PLAIN_BYTES) == 0 && p->n_codes == q->n_codes &&
+               (p->codes == q->codes || memcmp(p->codes, q->codes, (size_t)p->n_codes * sizeof *p->codes) == 0);
+    }
     return a->params_bytes == b->params_bytes && memcmp(a->params, b->params, a->params_bytes) == 0;
 }
 

@@ -151,6 +151,8 @@ static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, c
     if (status == CR_OK && !o->only_cells)
         status = cr_columns_make(plan, o->threads, err);
     if (status == CR_OK && !o->only_cells)
+        status = cr_pieces_make(plan, o->threads, err);
+    if (status == CR_OK && !o->only_cells)
         plan->peak_bytes = cr_plan_peak(plan);
     return status;
 }

@@ -6,7 +6,7 @@
  * cut the domain into cells along the chunks of the source with most bytes. (scan.c) put sinks of one phase over the same cells
  * and sources into one scan. (fit.c) cut the cells into units of work and prove that a number of workers fits the memory limit. (digits.c)
  * quantiles that do not fit are put in other terms, and all begins again. (columns.c) scans of several phases that read the same chunks
- * go through them together, column by column. (parts.c) A plan for a part of a scan walks over a box of its cells.
+ * go through them together, column by column. (pieces.c) cells whose states are larger than a cache are cut into pieces. (parts.c) A plan for a part of a scan walks over a box of its cells.
  *
  * Vocabulary
  *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
@@ -18,7 +18,10 @@
  *   cell     the piece of the domain that is loaded and computed at once
  *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
  *   unit     what a worker claims: whole blocks of every sink
- *   panel    all elements of a kept cell, for order statistics: what is ranked at once
+ *   panel    all elements of a kept cell, for order statistics: what is ranked at once. Or of each series only those that the wanted ranks can
+ *            need, where these are near an end (a sieve, kernel/rank.h)
+ *   piece    a part of a cell along a kept axis, so small that its states stay in cache; a worker goes over all cells of a unit that lie under
+ *            one piece before it begins the next, while the unit's decoded chunks stay
  *   column   a box of the axes that no scan of a family needs whole before the next can begin: all of them are run over it, one after
  *            the other, while its decoded chunks are kept
  *
@@ -42,6 +45,7 @@
 #define CR_FOLD_MAX_BLOCKS 64
 #define CR_FOLD_SECTION 8                 /* blocks in a section */
 #define CR_FOLD_SLOT_ELEMENTS 16          /* that a slot of a block's state should see */
+#define CR_FOLD_FEW_PIECES 16             /* blocks times kept cells that suffice where a slot sees fewer than these in all */
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
@@ -99,6 +103,7 @@ typedef struct cr_leaf {
     struct cr_scan *inner;        /* what the node's input is computed by, box by box; its cells are the borders that boxes may not cross */
     int32_t kept;                 /* STORED: its number among the kept sources of the scan's family (cr_columns), plus one; 0: none */
     const cr_index_span **spans;  /* of a kept one: of the lists in access, one per axis, NULL where there is none; NULL: it has no lists */
+    int64_t stays;                /* STORED: chunks of it that a worker keeps decoded while it is in one unit (pieces.c); 0: one at a time */
     uint64_t raw_bytes, state_bytes, inner_bytes; /* shares of chunk_bytes: a box of the input, state or work of the loops, the inner worker */
 } cr_leaf;
 
@@ -199,6 +204,10 @@ typedef struct cr_sink_plan {
     int64_t lanes;
     bool in_place;                /* series lie contiguously, so that the panel itself can be reordered */
     bool side_by_side;            /* series are ranked a row of them at a time (rank.h), without being taken apart */
+    bool can_sift;                /* `sift` says how: from quantiles and the length of the series */
+    cr_rank_sift sift;
+    bool sifts;                   /* panels are sieves, one for each `lanes` of the kept positions in a row, of sieve_bytes; rows first */
+    int64_t sieve_bytes, box_bytes;       /* box: of a worker, where a cell lies before it goes through them */
     uint64_t ranking_bytes;       /* work space of a worker */
     int64_t n_chunks;             /* compute_to: chunks of the user's grid that can be open at once, ... */
     int64_t chunk_bytes;          /* ... and their size */
@@ -209,6 +218,7 @@ typedef struct cr_atoms {         /* along an axis, where units may be cut */
     int64_t first, count;         /* those that are walked over: all, or those of a part */
     bool reduced;                 /* by some sink: at the borders of n blocks; else every `merge` cells */
     int64_t merge;
+    const int64_t *begins;        /* pieces.c: of the n atoms the first cell, and the end of the last; NULL: as above */
 } cr_atoms;
 
 /* ---- parts (parts.c): boxes of the domain, cut where no sink has a section cut in two ---- */
@@ -243,6 +253,8 @@ typedef struct cr_scan {
     bool empty;                   /* the domain has no elements */
     uint64_t load_bytes;          /* chunks and tiles of a cell, per worker */
     uint64_t scratch_bytes;       /* codecs, per worker */
+    uint64_t stay_bytes;          /* chunks that stay decoded within a unit, per worker; 0: cells are not cut into pieces */
+    bool kept_first;              /* cells of a unit are walked over as units are: the kept axes outside, the reduced ones inside */
     bool nested;                  /* the inner scan of a leaf */
     const cr_part_box *part;      /* NULL: all of it */
     int32_t columns;              /* number of the family that it is run with, plus one; 0: by itself */
@@ -254,6 +266,7 @@ typedef struct cr_scan {
     int unit_order[CR_MAX_DIMS];          /* axes, outermost of the walk over units first */
     int64_t n_units;
     int64_t refine;               /* kept axes were cut finer than chunks: chunks are decoded up to this many times */
+    cr_cells whole;               /* refine > 1: cells as they were before that */
     uint64_t worker_bytes;        /* one worker */
     uint64_t state_bytes, sink_bytes;
 } cr_scan;
@@ -377,6 +390,8 @@ uint64_t cr_plan_own_bytes(const cr_plan *plan);
 uint64_t cr_plan_peak(const cr_plan *plan);
 /* columns.c: puts scans together, where what they keep fits. After all are fitted. */
 cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
+/* pieces.c: cuts cells into pieces where that saves more than it costs. After columns, which need cells as they are. */
+cr_status cr_pieces_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
 /* column_boxes.c. Of a kept leaf: what its lists look at, in l->spans; made: lists that are done, which many leaves may have in common. false:
  * the arena has no room. */
 bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;

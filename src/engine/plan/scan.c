@@ -39,7 +39,8 @@ static int64_t power_of_two_below(int64_t n) {
 }
 
 /* How many blocks are worth their states, which are made and merged: every slot should see several elements, or else there are too few
- * kept cells to keep many workers busy. A power of two. */
+ * kept cells to keep many workers busy. Where a slot sees few in all, as of the members of an ensemble, states are most of what goes through memory,
+ * and a few pieces of work have to do. A power of two. */
 static int64_t worthwhile_blocks(const cr_sink_plan *s, const cr_cells *c, const int64_t *shape, int ndim) {
     int64_t kept = 1, elements = 1, blocks = 1;
     for (int d = 0; d < ndim; d++)
@@ -47,7 +48,8 @@ static int64_t worthwhile_blocks(const cr_sink_plan *s, const cr_cells *c, const
             elements = __builtin_mul_overflow(elements, shape[d], &elements) ? INT64_MAX : elements;
         else
             kept = CR_MIN(kept * c->n[d], CR_FOLD_MAX_BLOCKS);
-    int64_t most = CR_MAX(elements / (CR_FOLD_SLOT_ELEMENTS * s->n_groups), (CR_FOLD_MAX_BLOCKS + kept - 1) / CR_MAX(kept, 1));
+    int64_t for_slots = elements / (CR_FOLD_SLOT_ELEMENTS * s->n_groups), pieces = for_slots > 0 ? CR_FOLD_MAX_BLOCKS : CR_FOLD_FEW_PIECES;
+    int64_t most = CR_MAX(for_slots, (pieces + kept - 1) / CR_MAX(kept, 1));
     while (blocks < most && blocks < CR_FOLD_MAX_BLOCKS)
         blocks *= 2;
     return blocks;
@@ -71,6 +73,11 @@ static cr_status describe_ranks(cr_sink_plan *s, const cr_array *a, const cr_arr
     const cr_quantile_params *p = s->quantiles;
     s->rank = (cr_rank){.in = in->dtype, .out = a->dtype, .method = (cr_quantile_method)p->method, .skipna = p->skipna,
                         .own_type = p->own_type, .n_q = p->n_q, .q = p->q, .ascending = cr_quantile_ascending(p)};
+    int64_t n = 1;
+    for (int i = 0; i < in->ndim; i++)
+        if (p->axes_mask & (1u << i))
+            n = __builtin_mul_overflow(n, in->shape[i], &n) ? INT64_MAX : n;
+    s->can_sift = !p->grouped && cr_rank_sift_of(&s->rank, n, &s->sift);
     return CR_OK;
 }
 

@@ -132,13 +132,6 @@ static void put_codes(writer *w, const int32_t *codes, int64_t n) {
     cr_buf_add(&w->out, codes, (size_t)n * sizeof *codes);
 }
 
-static int64_t grouped_size(const cr_array *in, uint32_t mask) {
-    int64_t n = 1;
-    for (int i = 0; i < in->ndim; i++)
-        n *= mask >> i & 1 ? in->shape[i] : 1;
-    return n;
-}
-
 static cr_status put_reduce(writer *w, const cr_array *a, cr_err *err) {
     const cr_reduce_params *p = a->params;
     CR_TRY(put_name(w, cr_reduction_name((cr_reduction)p->reduction), err));
@@ -150,7 +143,7 @@ static cr_status put_reduce(writer *w, const cr_array *a, cr_err *err) {
     CR_TRY(put_name(w, p->options.has_dtype ? cr_dtype_name(p->options.dtype) : "", err));
     if (a->op == CR_OP_GROUP) {
         put_i64(w, p->n_groups);
-        put_codes(w, p->codes, grouped_size(a->inputs[0], p->axes_mask));
+        put_codes(w, p->codes, p->n_codes);
     }
     return CR_OK;
 }

@@ -19,7 +19,7 @@
 #include "platform/runner/confine.h"
 #include "platform/runner/process.h"
 
-enum { QUEUE_MAX = 4 << 20, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 10000, SETTLED_MS = 30000, END_PATIENCE_MS = 8000,
+enum { QUEUE_MAX = 64 << 20, BACKOFF_FIRST_MS = 100, BACKOFF_MOST_MS = 10000, SETTLED_MS = 30000, END_PATIENCE_MS = 8000,
        SOCKET_BUFFER = 1 << 20, HUB_FILES = 8192 };
 
 struct cr_hub_process {
@@ -36,8 +36,9 @@ struct cr_hub_process {
     int fd, pidfd;
     pid_t pid;
     cr_watch_source *fd_source, *pid_source;
-    cr_buf queue;                 /* whole cr_msg_event records */
-    int64_t started_ms, backoff_ms;
+    cr_buf queue;                 /* whole cr_msg_event records; a list of what runs can be thousands */
+    size_t sent;                  /* bytes of the queue */
+    int64_t started_ms, backoff_ms;         /* backoff: before the next start, should this one end soon */
 };
 
 static void launch_again(void *user, uint32_t events);
@@ -82,8 +83,10 @@ static void forget(cr_hub_process *h) {
     h->fd = h->pidfd = -1;
     h->pid = 0;
     cr_buf_clear(&h->queue);
+    h->sent = 0;
 }
 
+/* Everybody waits for the hub: one that ends is started again at once, one that ends again soon after growing pauses. */
 static void on_end(void *user, uint32_t events) {
     cr_hub_process *h = user;
     (void)events;
@@ -91,9 +94,10 @@ static void on_end(void *user, uint32_t events) {
     cr_log(CR_LOG_WARN, "hub ended", "pid=%d code=%d signal=%d", (int)h->pid, e.code, e.signal);
     forget(h);
     bool settled = cr_now_ms() - h->started_ms > SETTLED_MS;
-    h->backoff_ms = settled ? BACKOFF_FIRST_MS : CR_MIN(h->backoff_ms * 2, (int64_t)BACKOFF_MOST_MS);
+    int64_t pause_ms = settled ? 0 : h->backoff_ms;
+    h->backoff_ms = pause_ms ? CR_MIN(pause_ms * 2, (int64_t)BACKOFF_MOST_MS) : BACKOFF_FIRST_MS;
     cr_err err;
-    if (cr_watch_after(h->watch, h->backoff_ms, launch_again, h, &err) != CR_OK)
+    if (cr_watch_after(h->watch, pause_ms, launch_again, h, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "hub will not be restarted", &err);
 }
 
@@ -112,21 +116,18 @@ static void lose_patience(void *user, uint32_t events) {
 static void flush(cr_hub_process *h) {
     enum { RECORD = sizeof(cr_msg_event) };
     cr_err err;
-    size_t done = 0;
-    while (done < h->queue.len) {
+    while (h->sent < h->queue.len) {
         cr_msg m;
-        memset(&m, 0, sizeof m);
-        memcpy(&m, h->queue.data + done, RECORD);
+        memcpy(&m, h->queue.data + h->sent, RECORD);
         cr_status status = cr_msg_send(h->fd, &m, &err);
         if (status == CR_BUSY)
             break;
-        if (status != CR_OK) {   /* closing: its end will be noticed */
-            done = h->queue.len;
-            break;
-        }
-        done += RECORD;
+        h->sent = status == CR_OK ? h->sent + RECORD : h->queue.len;   /* closing: its end will be noticed */
     }
-    cr_buf_consume(&h->queue, done);
+    if (h->sent > h->queue.len / 2) {   /* and not each time, which would move what waits by one record after the other */
+        cr_buf_consume(&h->queue, h->sent);
+        h->sent = 0;
+    }
     if (h->fd_source && cr_watch_change(h->watch, h->fd_source, EPOLLIN | (h->queue.len ? (uint32_t)EPOLLOUT : 0), &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "hub socket", &err);
 }
@@ -244,7 +245,7 @@ cr_status cr_hub_process_start(const cr_config *c, const cr_provider_set *provid
     if (!h)
         return CR_FAIL(err, CR_MEMORY, "no memory for the hub's record");
     *h = (cr_hub_process){.config = c, .providers = providers, .services = services, .roles = roles, .profiles = profiles, .ground = g, .watch = w,
-                          .on_message = on_message, .user = user, .fd = -1, .pidfd = -1, .backoff_ms = BACKOFF_FIRST_MS};
+                          .on_message = on_message, .user = user, .fd = -1, .pidfd = -1};
     cr_buf_init(&h->queue, QUEUE_MAX);
     h->binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     cr_status status = h->binary_fd < 0 ? CR_FAIL_ERRNO(err, "cannot open this program's file") : launch(h, err);

@@ -42,7 +42,7 @@ const cr_migration cr_schema[] = {
      "  generation INTEGER NOT NULL,"
      "  running INTEGER NOT NULL CHECK (running IN (0, 1)),"           /* asked of the runner and not known to have ended */
      "  started_ms INTEGER,"
-     "  ready_after_ms INTEGER,"                  /* how long the last good start took */
+     "  ready_after_ms INTEGER,"                  /* how long the last good start took; below 0: the start in the row is not ready so far */
      "  last_activity_ms INTEGER,"
      "  stopped_ms INTEGER,"
      "  stop_reason TEXT,"

@@ -111,6 +111,7 @@ struct cr_gateway {
     struct cr_dashboard_view *views;      /* see dashboards.h */
     struct cr_dashboard_entry *entries;
     cr_timer servers;         /* to look for the servers of clusters */
+    struct cr_installed *installed;       /* see installed.h */
 };
 
 static inline cr_gateway *cr_gateway_of(const cr_hub *hub) { return hub->feature_state; }

@@ -98,9 +98,14 @@ static cr_status add_view(cr_gateway *g, const char *key, const char *account, c
     snprintf(v->account, sizeof v->account, "%s", account);
     v->gateway = g;
     v->seen = true;
+    cr_status status = cr_proxy_map_set(g->map, key, account, on_known, v, err);
+    if (status != CR_OK) {        /* else it counted as one that the proxy has */
+        free(v);
+        return status;
+    }
     v->next = g->views;
     g->views = v;
-    return cr_proxy_map_set(g->map, key, account, on_known, v, err);
+    return CR_OK;
 }
 
 static cr_status look(cr_gateway *g, cr_err *err) {

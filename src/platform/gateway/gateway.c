@@ -6,6 +6,7 @@
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
+#include "platform/gateway/installed.h"
 #include "platform/hub/figures.h"
 
 /* Who is in which group may change while clusters run. */
@@ -27,6 +28,7 @@ static cr_status open_gateway(cr_hub *hub, cr_err *err) {
     cr_run_path(hub->config, CR_RUN_SCHEDULERS, g->schedulers_socket, sizeof g->schedulers_socket);
     CR_TRY(cr_proxy_map_new(hub->loop, cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket),
                             cr_run_path(hub->config, CR_RUN_CLUSTER_MAP, map, sizeof map), &g->map, err));
+    CR_TRY(cr_installed_new(hub, &g->installed, err));
     CR_TRY(cr_group_limits_read(hub->config->gateway_groups, g->limits, &g->n_limits, err));
     CR_TRY(cr_cluster_rows_load(g, err));
     look_up_groups(g);
@@ -39,6 +41,7 @@ static void close_gateway(cr_hub *hub) {
     if (!g)
         return;
     cr_timer_stop(&g->servers);
+    cr_installed_free(g->installed);
     cr_gateway_drop_calls(g);
     cr_dashboards_close(g);
     while (g->clusters)
@@ -49,6 +52,7 @@ static void close_gateway(cr_hub *hub) {
 }
 
 static void on_minute(cr_hub *hub) {
+    cr_installed_look(cr_gateway_of(hub)->installed);
     look_up_groups(cr_gateway_of(hub));
     cr_dashboards_refresh(cr_gateway_of(hub));
     for (cr_cluster *c = cr_gateway_of(hub)->clusters; c; c = c->next) {
@@ -67,7 +71,10 @@ static void add_status(cr_hub *hub, cr_buf *out) {
     }
     if (clusters)
         cr_buf_addf(out, "  dask:    %lld clusters, %lld workers\n", (long long)clusters, (long long)workers);
+    cr_installed_status(cr_gateway_of(hub)->installed, out);
 }
+
+static void add_late(const cr_hub *hub, json_t *late) { cr_installed_health(cr_gateway_of(hub)->installed, late); }
 
 static void note_figures(cr_hub *hub) {
     double n[CR_CLUSTER_STATUSES] = {0}, workers = 0;
@@ -126,6 +133,7 @@ const cr_hub_feature cr_gateway_feature = {
     .event = cr_gateway_event,
     .minute = on_minute,
     .status = add_status,
+    .health = add_late,
     .figures = note_figures,
     .works = works,
     .release = cr_gateway_release,

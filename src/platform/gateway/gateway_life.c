@@ -10,7 +10,6 @@
 #include "platform/gateway/dashboards.h"
 #include "platform/gateway/gateway.h"
 #include "platform/gateway/listener.h"
-#include "platform/hub/clock_set.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/lab.h"
 #include "platform/runner/protocol.h"
@@ -125,7 +124,6 @@ void cr_cluster_end(cr_cluster *c, cr_cluster_status outcome, const char *reason
 
 void cr_cluster_end_idle(cr_cluster *c) {
     char reason[sizeof c->reason], span[24];
-    cr_clock_look(c->gateway->hub);
     if (c->kept_until_ms > cr_wall_ms())
         return;
     snprintf(reason, sizeof reason, N_("It had nothing to do for %s."), cr_text_span(c->gateway->hub->config->gateway_idle_s * 1000, span, sizeof span));

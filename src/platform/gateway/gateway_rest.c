@@ -14,6 +14,7 @@
 #include "platform/gateway/cluster.h"
 #include "platform/gateway/cluster_software.h"
 #include "platform/gateway/dashboards.h"
+#include "platform/gateway/installed.h"
 #include "platform/hub/rest.h"
 
 /* Of the protocol; what get_versions() shows. */
@@ -275,79 +276,33 @@ static void on_list(cr_request *req) {
     }
 }
 
-/* false: replied. */
-static bool kernel_fits(cr_request *req, const cr_versions *kernel, const cr_versions *ours) {
-    if (!ours->python[0] || (strcmp(kernel->python, ours->python) == 0 && strcmp(kernel->dask, ours->dask) == 0 &&
-                             strcmp(kernel->distributed, ours->distributed) == 0))
-        return true;
-    reply(req, 409, "This kernel has Python %s, dask %s and distributed %s, and clusters run Python %s, dask %s and distributed %s: what the one sends the other "
-          "may not read. Use a kernel of the environment that is installed here, or install the same versions in the kernel's.", kernel->python, kernel->dask,
-          kernel->distributed, ours->python, ours->dask, ours->distributed);
-    return false;
-}
-
-/* false: replied. theirs: what the person's server was started with; NULL: not known. */
-static bool versions_fit(cr_request *req, const char *software, const cr_versions *theirs, const char *their_software) {
-    cr_versions ours, kernel;
-    char python[CR_VERSION_MAX];
-    const char *of = software[0] ? " of " : "";
-    cr_cluster_software_versions(cr_hub_of(req), software, &ours);
-    if (software[0] && (!ours.distributed[0] || !ours.gateway[0])) {
-        reply(req, 409, "The software %s has no %s, without which no Dask cluster runs from it: tell who looks after it, or ask for software=\"" CR_SOFTWARE_OWN
-              "\" from a kernel of that.", software, !ours.python[0] ? "Python" : !ours.distributed[0] ? "distributed" : "dask-gateway");
-        return false;
-    }
-    if (ours.python[0] && cr_version_of_agent(cr_request_header(req, "User-Agent"), python) && strcmp(python, ours.python) != 0) {
-        reply(req, 409, "This program runs in Python %s, and clusters%s%s run Python %s with distributed %s: what the one sends the other cannot read. Use a notebook "
-              "of the environment that is installed here; restart your server when it is older than that.", python, of, software, ours.python, ours.distributed);
-        return false;
-    }
-    if (cr_versions_of_address(cr_request_header(req, CR_SOFTWARE_HEADER), &kernel))       /* whatever its server has */
-        return kernel_fits(req, &kernel, &ours);
-    /* A kernel of another environment than its server's says which by what it asks for; the versions of its server say nothing of it. */
-    if (!theirs || (software[0] && strcmp(software, their_software) != 0) ||
-        (strcmp(theirs->dask, ours.dask) == 0 && strcmp(theirs->distributed, ours.distributed) == 0))
-        return true;
-    reply(req, 409, "Your server was started with dask %s and distributed %s, and clusters%s%s run dask %s and distributed %s: what the one sends the other may not "
-          "read. %s", theirs->dask, theirs->distributed, of, software, ours.dask, ours.distributed, strcmp(software, their_software) == 0
-          ? "Save your work and restart your server; it then has what clusters have." : "Ask for a cluster of the software that your server runs from.");
-    return false;
-}
-
-static void on_submit(cr_request *req) {
-    cr_hub *hub = cr_hub_of(req);
+/* What is asked for, while somebody looks at the software; in the arena of the request. */
+typedef struct submit {
+    cr_request *req;
     cr_person person;
     int64_t server_id;
+    cr_software_asked asked;
+    bool is_option;
+    const json_t *given;
+} submit;
+
+static void begin_cluster(const submit *s) {
+    cr_request *req = s->req;
+    cr_hub *hub = cr_hub_of(req);
     cr_cluster_options choice;
     cr_cluster *c;
-    cr_versions theirs;
-    char their_software[CR_PROFILE_SLUG_MAX + 1] = "", software[CR_PROFILE_SLUG_MAX + 1] = "";
-    bool is_option = false;
     json_t *all = NULL;
     cr_err err = CR_ERR_INIT;
-    if (!needs_caller(req, &person, &server_id))
-        return;
-    bool known = server_id && cr_versions_of_server(hub->db, server_id, &theirs, their_software);
-    json_t *given = json_object_get(req->json, "cluster_options");
-    given = json_is_null(given) ? NULL : given;
-    cr_status status = cr_cluster_software_take(hub, person.id, json_is_object(given) ? given : NULL, their_software, software, &is_option, &err);
-    if (status == CR_OK && !versions_fit(req, software, known ? &theirs : NULL, their_software))
-        return;
-    if (!json_is_object(req->json)) {
-        reply(req, 422, "The body must be an object with cluster_options");
-        return;
-    }
-    if (status == CR_OK)
-        status = cr_options_read(hub->config, given, &choice, &all, &err);
+    cr_status status = cr_options_read(hub->config, s->given, &choice, &all, &err);
     if (status != CR_OK) {
         reply(req, status == CR_INVALID ? 422 : 507, "%s", err.message);
         return;
     }
     memset(choice.software, 0, sizeof choice.software);
-    snprintf(choice.software, sizeof choice.software, "%s", software);
-    if (is_option || software[0])
-        json_object_set_new(all, "software", json_string(software[0] ? software : CR_SOFTWARE_OWN));
-    status = cr_cluster_begin(gateway_of(req), &person, server_id, &choice, all, &c, &err);
+    snprintf(choice.software, sizeof choice.software, "%s", s->asked.software);
+    if (s->is_option || s->asked.software[0])
+        json_object_set_new(all, "software", json_string(s->asked.software[0] ? s->asked.software : CR_SOFTWARE_OWN));
+    status = cr_cluster_begin(gateway_of(req), &s->person, s->server_id, &choice, all, &c, &err);
     json_decref(all);
     if (status == CR_OK)
         cr_reply_json(req, 201, json_pack("{s:s}", "name", c->name));
@@ -355,6 +310,54 @@ static void on_submit(cr_request *req) {
         reply(req, 409, "%s", err.message);
     else
         cr_reply_err(req, &err);
+}
+
+/* Looking may have taken a while: who was disabled or removed meanwhile begins nothing. */
+static void on_looked(void *user, const cr_versions *installed, bool late) {
+    submit *s = user;
+    char why[CR_SOFTWARE_WHY_MAX];
+    cr_person now;
+    cr_removal_row removal = {0};
+    int http;
+    cr_err err = CR_ERR_INIT;
+    cr_status status = cr_person_get(cr_hub_of(s->req)->db, s->person.id, &now, &err);
+    if (status == CR_OK)
+        status = cr_removal_find(cr_hub_of(s->req), now.id, &removal, &err);
+    if (status != CR_OK)
+        cr_reply_err(s->req, &err);
+    else if (now.disabled || removal.wanted)
+        reply(s->req, 403, "%s is disabled.", now.name);
+    else if ((http = cr_cluster_software_check(s->req, &s->asked, installed, late, why)))
+        reply(s->req, http, "%s", why);
+    else
+        begin_cluster(s);
+}
+
+static void on_submit(cr_request *req) {
+    cr_hub *hub = cr_hub_of(req);
+    cr_err err = CR_ERR_INIT;
+    submit *s = cr_arena_alloc(&req->arena, sizeof *s);
+    if (!s) {
+        reply(req, 507, "no memory for a cluster");
+        return;
+    }
+    s->req = req;
+    if (!needs_caller(req, &s->person, &s->server_id))
+        return;
+    cr_software_asked *asked = &s->asked;
+    asked->known = s->server_id && cr_versions_of_server(hub->db, s->server_id, &asked->theirs, asked->their_software);
+    json_t *given = json_object_get(req->json, "cluster_options");
+    s->given = given = json_is_null(given) ? NULL : given;
+    cr_status status = cr_cluster_software_take(hub, s->person.id, json_is_object(given) ? given : NULL, asked->their_software, asked->software,
+                                                 &s->is_option, &err);
+    if (!json_is_object(req->json))
+        reply(req, 422, "The body must be an object with cluster_options");
+    else if (status != CR_OK)
+        reply(req, status == CR_INVALID ? 422 : 507, "%s", err.message);
+    else if (cr_installed_ask(gateway_of(req)->installed, asked->software, on_looked, NULL, s, &err) != CR_OK)
+        cr_reply_err(req, &err);
+    else
+        cr_request_suspend(req);
 }
 
 /* ?wait, or ?wait= a whole number that is not 0. */

@@ -63,6 +63,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
     if (!req)
         return;
     *con_cls = NULL;
+    cr_timer_stop(&req->timer);
     if (req->prev)
         req->prev->next = req->next;
     else

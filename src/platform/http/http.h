@@ -53,6 +53,7 @@ struct cr_request {
     int status;               /* of the answer, when there is one */
     void *caller;             /* the gate's: who is calling */
     void *app;                /* the application given to cr_http_new */
+    cr_timer timer;           /* for who replies later; stopped when the request ends, also with the hub */
 
     /* private to http.c */
     struct MHD_Connection *connection;

@@ -30,6 +30,8 @@ struct cr_loop {
     cr_loop_source *wake;
     int64_t (*before_wait)(void *user);
     void *before_user;
+    cr_loop_fn after_wait;
+    void *after_user;
     pthread_mutex_t lock;
     post *first_post, **last_post;
     bool stop;                /* under lock */
@@ -138,6 +140,11 @@ void cr_loop_before_wait(cr_loop *loop, int64_t (*fn)(void *user), void *user) {
     loop->before_user = user;
 }
 
+void cr_loop_after_wait(cr_loop *loop, cr_loop_fn fn, void *user) {
+    loop->after_wait = fn;
+    loop->after_user = user;
+}
+
 static void run_timers(cr_loop *loop) {
     int64_t now = cr_now_ms();
     while (loop->timers.next != &loop->timers && loop->timers.next->due_ms <= now) {
@@ -166,6 +173,8 @@ cr_status cr_loop_run(cr_loop *loop, cr_err *err) {
         int n = epoll_wait(loop->epoll_fd, events, CR_ARRAY_LEN(events), wait_ms(loop));
         if (n < 0 && errno != EINTR)
             return CR_FAIL_ERRNO(err, "waiting for events");
+        if (loop->after_wait)
+            loop->after_wait(loop->after_user);
         for (int i = 0; i < n; i++) {
             cr_loop_source *w = events[i].data.ptr;
             if (!w->dead)

@@ -33,6 +33,8 @@ cr_status cr_loop_run(cr_loop *loop, cr_err *err) CR_MUST_USE;      /* until cr_
 void cr_loop_stop(cr_loop *loop);
 /* Called before every wait; answers the longest wait in ms that its owner allows (-1: no limit). */
 void cr_loop_before_wait(cr_loop *loop, int64_t (*fn)(void *user), void *user);
+/* Called after every wait, before anything that has come is looked at. */
+void cr_loop_after_wait(cr_loop *loop, cr_loop_fn fn, void *user);
 
 cr_status cr_loop_watch(cr_loop *loop, int fd, uint32_t epoll_events, cr_loop_source_fn fn, void *user, cr_loop_source **ret_watch,
                         cr_err *err) CR_MUST_USE;

@@ -125,6 +125,7 @@ static void begin_plans(cr_hub *hub, int64_t now) {
 
 typedef struct one {
     int64_t plan, user_id, until_ms;
+    bool ready;               /* and noted as that */
 } one;
 
 /* state, whose rows: at most AT_ONCE, after a place. */
@@ -132,11 +133,11 @@ static int read_rows(cr_hub *hub, const char *state, int64_t plan, int64_t user,
     int n = 0;
     cr_err err = CR_ERR_INIT;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    if (cr_query_open(hub->db, &q, &err, "SELECT p.ahead_id, p.user_id, a.until_ms FROM ahead_people p JOIN ahead a ON a.id = p.ahead_id "
+    if (cr_query_open(hub->db, &q, &err, "SELECT p.ahead_id, p.user_id, a.until_ms, p.state = 'ready' FROM ahead_people p JOIN ahead a ON a.id = p.ahead_id "
                       "WHERE p.state IN (?1, iif(?1 = 'asked', 'ready', ?1)) AND a.until_ms > ?2 AND (p.ahead_id, p.user_id) > (?3, ?4) "
                       "ORDER BY p.ahead_id, p.user_id LIMIT ?5", "tiiii", state, now, plan, user, (int64_t)AT_ONCE) == CR_OK)
         while (n < AT_ONCE && cr_query_next(&q))
-            list[n++] = (one){cr_query_int(&q, 0), cr_query_int(&q, 1), cr_query_int(&q, 2)};
+            list[n++] = (one){cr_query_int(&q, 0), cr_query_int(&q, 1), cr_query_int(&q, 2), cr_query_int(&q, 3)};
     return n;
 }
 
@@ -229,7 +230,7 @@ static void look_after(cr_hub *hub, int64_t now) {
             continue;
         if (runs(s))
             keep(s, list[i].until_ms);
-        if (s->state == CR_LAB_READY)
+        if (s->state == CR_LAB_READY && !list[i].ready)        /* once: this is looked at every second for as long as the plan goes on */
             set_state(hub, &list[i], "ready", "");
         else if (s->state == CR_LAB_STOPPED && s->failed)
             set_state(hub, &list[i], "failed", s->stop_text[0] ? s->stop_text : N_("The start failed."));

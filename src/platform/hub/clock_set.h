@@ -14,7 +14,7 @@
 
 enum { CR_CLOCK_STEP_MS = 60 * 1000 };
 
-/* Before anything is decided by how long ago something was; the first time only notes how the clocks stand. */
+/* After every wait of the hub's loop: so nothing is noted or decided between a step and here. The first time only notes how the clocks stand. */
 void cr_clock_look(cr_hub *hub);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "platform/hub/lab.h"
 #include "platform/identity/groups.h"
+#include "platform/identity/share.h"
 
 /* ---- people ---- */
 
@@ -71,14 +72,18 @@ static cr_status none_is_good(cr_status status, cr_err *err) {
     return status == CR_NOT_FOUND ? CR_OK : status;
 }
 
+static cr_status set_disabled(cr_hub *hub, const cr_person *person, bool disabled, cr_err *err) {
+    if (disabled)
+        CR_TRY(cr_lab_put_person_out(hub, person->id, err));
+    return cr_person_set_disabled(hub->db, person->id, disabled, err);
+}
+
 cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *person, bool disabled, cr_err *err) {
     if (disabled && who->id == person->id)
         return CR_FAIL(err, CR_CONFLICT, "You cannot disable or remove yourself.");
     CR_TRY(check_stays(hub, person->id, person->name, err));
-    if (disabled)
-        cr_lab_put_person_out(hub, person->id);
     CR_TRY(cr_db_begin(hub->db, err));
-    CR_TRY(cr_audit_end(hub, who, cr_person_set_disabled(hub->db, person->id, disabled, err),
+    CR_TRY(cr_audit_end(hub, who, set_disabled(hub, person, disabled, err),
                         disabled ? CR_AUDIT_PERSON_DISABLED : CR_AUDIT_PERSON_ENABLED, person->name, "", err));
     if (!disabled)
         return CR_OK;
@@ -87,12 +92,19 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
     return none_is_good(stop_server(hub, person, N_("The administrator disabled this user."), err), err);
 }
 
+/* An administrator may be in others' servers. */
+static cr_status set_admin(cr_hub *hub, const cr_person *person, bool admin, cr_err *err) {
+    if (!admin)
+        CR_TRY(cr_lab_put_person_out(hub, person->id, err));
+    return cr_person_set_admin(hub->db, person->id, admin, err);
+}
+
 cr_status cr_deed_set_admin(cr_hub *hub, const cr_actor *who, const cr_person *person, bool admin, cr_err *err) {
     CR_TRY(check_stays(hub, person->id, person->name, err));
     if (person->admin == admin)
         return CR_OK;
     CR_TRY(cr_db_begin(hub->db, err));
-    return cr_audit_end(hub, who, cr_person_set_admin(hub->db, person->id, admin, err), admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN,
+    return cr_audit_end(hub, who, set_admin(hub, person, admin, err), admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN,
                         person->name, "", err);
 }
 
@@ -117,16 +129,32 @@ cr_status cr_deed_add_group(cr_hub *hub, const cr_actor *who, const char *name, 
     return cr_audit_end(hub, who, cr_group_add(hub->db, name, ret_id, err), CR_AUDIT_GROUP_MADE, name, "", err);
 }
 
+/* What was shared with the group goes as if each share were taken away: with what its people have given on, and with whoever is in by it. */
+static cr_status remove_group(cr_hub *hub, int64_t id, cr_err *err) {
+    const cr_share_filter given = {.group_id = id};
+    int64_t n;
+    CR_TRY(cr_group_check_removable(hub->db, id, err));
+    CR_TRY(cr_lab_put_group_out(hub, id, err));
+    CR_TRY(cr_share_remove(hub->db, &given, &n, err));
+    return cr_group_remove(hub->db, id, err);
+}
+
 cr_status cr_deed_remove_group(cr_hub *hub, const cr_actor *who, int64_t id, const char *name, cr_err *err) {
     CR_TRY(cr_db_begin(hub->db, err));
-    return cr_audit_end(hub, who, cr_group_remove(hub->db, id, err), CR_AUDIT_GROUP_REMOVED, name, "", err);
+    CR_TRY(cr_audit_end(hub, who, remove_group(hub, id, err), CR_AUDIT_GROUP_REMOVED, name, "", err));
+    if (hub->feature)
+        hub->feature->signed_out(hub);
+    return CR_OK;
+}
+
+static cr_status take_out(cr_hub *hub, int64_t group, const cr_person *person, cr_err *err) {
+    CR_TRY(cr_lab_put_person_out(hub, person->id, err));
+    return cr_group_take_out(hub->db, group, person->id, err);
 }
 
 cr_status cr_deed_membership(cr_hub *hub, const cr_actor *who, int64_t group, const char *name, const cr_person *person, bool join, cr_err *err) {
-    if (!join)
-        cr_lab_put_person_out(hub, person->id);
     CR_TRY(cr_db_begin(hub->db, err));
-    cr_status status = join ? cr_group_put_in(hub->db, group, person->id, err) : cr_group_take_out(hub->db, group, person->id, err);
+    cr_status status = join ? cr_group_put_in(hub->db, group, person->id, err) : take_out(hub, group, person, err);
     return cr_audit_end(hub, who, status, join ? CR_AUDIT_GROUP_JOINED : CR_AUDIT_GROUP_LEFT, person->name, name, err);
 }
 

@@ -38,7 +38,6 @@ static void on_minute(void *user) {
     cr_hub *hub = user;
     cr_err err = CR_ERR_INIT;
     cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
-    cr_clock_look(hub);
     cr_labs_write_stops(hub);
     cr_labs_write_activity(hub);
     cr_tokens_write_uses(hub);
@@ -57,6 +56,8 @@ static void on_minute(void *user) {
         cr_again_sweep(hub->db, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "sweeping what has expired", &err);
 }
+
+static void after_wait(void *user) { cr_clock_look(user); }
 
 static void on_keep_alive(void *user) {
     cr_hub *hub = user;
@@ -241,6 +242,7 @@ int cr_hub_main(const cr_config *config, const cr_provider_set *providers, const
     if (status == CR_OK)
         status = open_services(hub, api_fd, control_fd, &err);
     if (status == CR_OK) {
+        cr_loop_after_wait(hub->loop, after_wait, hub);
         cr_timer_start(hub->loop, &hub->minute, MINUTE_MS, on_minute, hub);
         cr_timer_start(hub->loop, &hub->keep_alive, KEEP_ALIVE_MS, on_keep_alive, hub);
         cr_log(CR_LOG_INFO, "hub is ready", "url=%s", hub->hub_url);

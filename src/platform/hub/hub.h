@@ -40,6 +40,7 @@ typedef struct cr_hub_feature {
     bool (*event)(struct cr_hub *hub, const cr_runner_event *event);    /* before the hub sees it; true: it is the feature's alone */
     void (*minute)(struct cr_hub *hub);
     void (*status)(struct cr_hub *hub, cr_buf *out);         /* lines for cratond --status */
+    void (*health)(const struct cr_hub *hub, json_t *late);  /* adds names of software environments that do not answer */
     void (*figures)(struct cr_hub *hub);                     /* notes its own, see figures.h */
     bool (*works)(struct cr_hub *hub, int64_t user_id);      /* does something of the person's run? It is use of the person's server */
     void (*clusters)(struct cr_hub *hub, json_t *rows);      /* adds one for each that runs, for craton admin */
@@ -99,7 +100,10 @@ typedef struct cr_hub {
     char tls_problem[256];
     struct { int64_t id, ms; } token_uses[CR_TOKEN_USES_MAX];      /* not written yet, see rest_tokens.c */
     int n_token_uses;
-    struct { int64_t who, server_id, ms; } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
+    struct {
+        int64_t who, server_id, ms;
+        unsigned char hash[CR_HASH_BYTES];    /* of the token: numbers are given again */
+    } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
     int next_visit;
     int exit_code;
     int64_t started_ms;       /* wall */

@@ -7,7 +7,6 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/hub/clock_set.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/idle.h"
 
@@ -82,7 +81,6 @@ static void stop(cr_lab *s, cr_idle_why why) {
 
 static void on_answer(void *user, bool answered, bool refused, int64_t used_ms, bool busy) {
     cr_lab *s = user;
-    cr_clock_look(s->hub);
     cr_idle_drop(s);
     /* A refusal says that it lives and not what it does; floods at the API's port cause them, and must not end what computes. */
     s->idle.unanswered = answered ? 0 : s->idle.unanswered + !refused;
@@ -128,7 +126,6 @@ static void look_at(cr_lab *s) {
 static void on_time(void *user) {
     cr_idle_watch *w = user;
     void *value;
-    cr_clock_look(w->hub);
     cr_timer_start(w->hub->loop, &w->timer, w->period_ms, on_time, w);
     for (size_t i = 0; (i = cr_map_next(&w->hub->servers, i, NULL, &value));)
         if (((cr_lab *)value)->state == CR_LAB_READY)

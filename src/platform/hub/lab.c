@@ -150,12 +150,20 @@ cr_status cr_lab_start(cr_lab *s, cr_err *err) {
 static void on_start_late(void *user) {
     cr_lab *s = user;
     cr_err err = CR_ERR_INIT;
+    if (s->was_ready && s->state == CR_LAB_ROUTING) {      /* somebody works there, and it is the proxy that is missing */
+        cr_log(CR_LOG_WARN, "a server that was ready waits for its route", "user=%s server=%s", s->user, s->name);
+        cr_timer_start(s->hub->loop, &s->deadline, START_MS, on_start_late, s);
+        return;
+    }
     s->failed = true;
-    if (cr_lab_stop(s, N_("It was not ready after two and a half minutes and was stopped."), &err) != CR_OK)
-        cr_log_err(CR_LOG_ERROR, "stopping a late server", &err);
+    if (cr_lab_stop(s, N_("It was not ready after two and a half minutes and was stopped."), &err) == CR_OK)
+        return;
+    cr_log_err(CR_LOG_ERROR, "stopping a late server", &err);
+    cr_timer_start(s->hub->loop, &s->deadline, FORCE_MS, on_start_late, s);      /* the helper did not take it; without this nobody would ask again */
 }
 
-/* A new hub has found it starting: what is left of its time, which the hub of before has counted. */
+/* A new hub has found it starting: what is left of its time, which the hub of before has counted. However often hubs are killed, a start does not
+ * get its whole time again. */
 static void resume_deadline(cr_lab *s) {
     int64_t left = START_MS - (cr_wall_ms() - s->started_ms);
     cr_timer_start(s->hub->loop, &s->deadline, CR_MIN(CR_MAX(left, (int64_t)RESUMED_MS), (int64_t)START_MS), on_start_late, s);
@@ -181,17 +189,23 @@ static void on_guests(void *user) {
         return;          /* what begins anew cuts nothing, see start_rows() */
     cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
     cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
-    cr_lab_rows_guests(s, again ? cr_wall_ms() + GUESTS_MS : 0);
+    int64_t next_ms = again ? cr_wall_ms() + GUESTS_MS : 0;
+    cr_err err = CR_ERR_INIT;
+    if (cr_lab_rows_guests(s, next_ms, &err) != CR_OK) {
+        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
+        s->guests_out_ms = next_ms;      /* the row says earlier: a next hub cuts too soon or in vain, and never too late */
+    }
     wait_for_guests(s);
 }
 
 /* Who takes a link and gives it back all the time holds up nobody's end. */
-void cr_lab_put_guests_out(cr_lab *s) {
+cr_status cr_lab_put_guests_out(cr_lab *s, cr_err *err) {
     if (s->state == CR_LAB_STOPPED || s->state == CR_LAB_WAITING)
-        return;
+        return CR_OK;
+    CR_TRY(cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS, err));
     s->guests_again = cr_timer_running(&s->guests);
-    cr_lab_rows_guests(s, cr_wall_ms() + GUESTS_MS);
     wait_for_guests(s);
+    return CR_OK;
 }
 
 static void on_routed(void *user) {
@@ -205,7 +219,7 @@ static void on_routed(void *user) {
     if (fresh) {
         cr_breaker_close(&s->breaker);
         cr_breaker_close(&s->hub->breaker[cr_choice_place(s, NULL)]);
-        s->ready_after_ms = cr_now_ms() - s->began_ms;
+        s->ready_after_ms = CR_MAX(cr_now_ms() - s->began_ms, (int64_t)1);
         cr_figures_start(s, "");
         cr_lab_rows_ready(s);
         cr_log(CR_LOG_INFO, "server ready", "user=%s server=%s after_ms=%lld", s->user, s->name, (long long)s->ready_after_ms);
@@ -215,14 +229,25 @@ static void on_routed(void *user) {
     cr_lab_queue_go_on(s->hub);
 }
 
+static void route(cr_lab *s, const char *message) {
+    cr_err err = CR_ERR_INIT;
+    set_state(s, CR_LAB_ROUTING, 90, message);
+    if (cr_lab_route_add(s, on_routed, &err) != CR_OK)
+        cr_log_err(CR_LOG_ERROR, "making a route", &err);       /* the deadline stops the server */
+}
+
 static void on_answered(void *user) {
     cr_lab *s = user;
     cr_probe_free(s->probe);
     s->probe = NULL;
-    set_state(s, CR_LAB_ROUTING, 90, N_("JupyterLab answers; connecting it to your address."));
-    cr_err err = CR_ERR_INIT;
-    if (cr_lab_route_add(s, on_routed, &err) != CR_OK)
-        cr_log_err(CR_LOG_ERROR, "making a route", &err);       /* the deadline stops the server */
+    route(s, N_("JupyterLab answers; connecting it to your address."));
+}
+
+/* A hub of before had it ready: it is again when the proxy has its route. A kernel that keeps JupyterLab from answering just now, or a proxy that is
+ * away, are no reason to end what the hub of before would have left alone. */
+static void take_up(cr_lab *s) {
+    cr_timer_start(s->hub->loop, &s->deadline, START_MS, on_start_late, s);
+    route(s, N_("The hub looks for your server."));
 }
 
 static void check(cr_lab *s) {
@@ -236,8 +261,9 @@ static void check(cr_lab *s) {
     cr_err err = CR_ERR_INIT;
     if (cr_probe_new(s->hub->loop, path, url, on_answered, s, &s->probe, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "checking a server", &err);
+    s->was_ready = false;
     if (!cr_timer_running(&s->deadline))
-        cr_timer_start(s->hub->loop, &s->deadline, START_MS, on_start_late, s);
+        resume_deadline(s);
     set_state(s, CR_LAB_CHECKING, 60, N_("JupyterLab is loading its parts."));
 }
 
@@ -350,11 +376,11 @@ static void on_snapshot(cr_hub *hub, const cr_runner_event *e) {
     if (!hub->recovering || s->state != CR_LAB_STARTING)
         return;
     hub->recovery_seen++;
-    if (e->socket_ready)
-        check(s);
+    s->listens = e->socket_ready;
 }
 
-/* What should run and was not in the list has ended while nobody watched. */
+/* What should run and was not in the list has ended while nobody watched. The others are asked whether they answer now and not before: a thousand
+ * that wake up at once take the processor from the list, for which everybody waits. */
 static void on_snapshot_end(cr_hub *hub) {
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
@@ -363,6 +389,10 @@ static void on_snapshot_end(cr_hub *hub) {
                                       : s->state == CR_LAB_STOPPING && cr_timer_running(&s->deadline);
         if (unsure && !s->seen && (hub->recovering || s->state == CR_LAB_STOPPING))
             on_stopped(s, "lost", N_("It ended while the hub was not looking, for example because the machine was restarted."));
+        else if (hub->recovering && s->state == CR_LAB_STARTING && s->listens && s->was_ready)
+            take_up(s);
+        else if (hub->recovering && s->state == CR_LAB_STARTING && s->listens)
+            check(s);
         else if (hub->recovering && s->state == CR_LAB_STARTING)
             resume_deadline(s);
         s->seen = true;

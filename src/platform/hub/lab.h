@@ -3,8 +3,9 @@
  *   STOPPED -> WAITING (in the queue, lab_queue.h; or at once) -> STARTING (asked of the runner)
  *           -> CHECKING (its socket exists; is JupyterLab there?) -> ROUTING (HAProxy) -> READY
  *   any of these -> STOPPING (asked to end) -> STOPPED; an exit at any time -> STOPPED
- * Every state but STOPPED, WAITING and READY has a deadline, also after a restart of the hub. A start that is too late is stopped; a stop that
- * is too late is repeated with force and compared with the runner's list, so no state lasts for ever.
+ * Every state but STOPPED, WAITING and READY has a deadline, also after a restart of the hub. A start that is too late is stopped, and has what is left of
+ * its time when a new hub finds it; a stop that is too late is repeated with force and compared with the runner's list, so no state lasts for ever. One that
+ * was ready is not ended by a restart of the hub: it waits for its route for as long as that takes.
  *
  * Owner: the hub's map `servers`; a cr_lab lives from its first use until it has been stopped for a while, or its person is removed. What a handler
  * has found is there until the handler returns; who needs it longer listens to it, or finds it again.
@@ -48,9 +49,10 @@ struct cr_lab {
     cr_lab_state state;
     bool removing;            /* its row goes when it has stopped, whatever is killed in between */
     bool routed;              /* the proxy was told a way to it, see lab_routes.h */
-    bool was_ready;           /* in this generation */
+    bool was_ready;           /* in this generation; also in a hub before this one */
     bool start_again;         /* after the stop that is under way */
     bool seen;                /* in the runner's list */
+    bool listens;             /* and there with its socket */
     bool activity_changed;    /* not written yet */
     bool unsaved;             /* its row could not be written: memory knows better */
     int percent;              /* of the start */
@@ -102,7 +104,7 @@ cr_status cr_lab_remove(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* Of a stopped one; the name is free (asked before). */
 cr_status cr_lab_rename(cr_lab *server, const char *name, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_set_title(cr_lab *server, const char *title, cr_err *err) CR_MUST_USE;
-/* Takes away what was to be removed, when it has stopped; stops the rest. */
+/* Takes away what was to be removed, when it has stopped; stops the rest, and what runs of people who are disabled. */
 void cr_labs_sweep(void *hub);
 /* For lab_queue.c: a waiting server begins, or its start fails and is over; false: the database does not answer, it keeps its place. And a
  * state is told to who listens. */
@@ -110,10 +112,13 @@ bool cr_lab_begin_waiting(cr_lab *server);
 void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const char *message);
 /* Somebody may not be a guest here any more: when the server believes that too (it remembers for a minute what the hub said), what is open
  * to it is cut. JupyterLab of those who may connects again by itself; of the others it cannot. Called before the right is
- * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain. */
-void cr_lab_put_guests_out(cr_lab *server);
+ * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain.
+ * When it cannot be written the right must not be taken away: nobody would put them out. */
+cr_status cr_lab_put_guests_out(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* The same at all servers of others that this person has entered; before the person's tokens go. */
-void cr_lab_put_person_out(cr_hub *hub, int64_t user_id);
+cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
+/* The same at all servers that are shared with this group, or that its people have entered; before the group goes. */
+cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) CR_MUST_USE;
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

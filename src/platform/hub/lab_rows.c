@@ -50,7 +50,8 @@ static cr_status take_row(cr_hub *hub, const cr_query *q, cr_lab **ret_server, c
     s->waiting_ms = cr_query_int(q, 14);
     s->state = cr_query_int(q, 6) ? CR_LAB_STARTING : s->waiting_ms ? CR_LAB_WAITING : CR_LAB_STOPPED;
     s->started_ms = cr_query_int(q, 7);
-    s->ready_after_ms = cr_query_int(q, 8);
+    s->ready_after_ms = llabs(cr_query_int(q, 8));
+    s->was_ready = s->state == CR_LAB_STARTING && cr_query_int(q, 8) > 0;
     s->last_activity_ms = cr_query_int(q, 9);
     s->stopped_ms = cr_query_int(q, 10);
     copy(s->stop_reason, sizeof s->stop_reason, cr_query_text(q, 11));
@@ -203,8 +204,8 @@ cr_status cr_next_generation(cr_db *db, uint64_t *ret_generation, cr_err *err) {
 static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     cr_db *db = s->hub->db;
     CR_TRY(cr_next_generation(db, generation, err));
-    CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, stopped_ms = NULL, stop_reason = NULL, "
-                     "stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
+    CR_TRY(cr_db_run(db, err, "UPDATE servers SET generation = ?, running = 1, started_ms = ?, ready_after_ms = -abs(ready_after_ms), stopped_ms = NULL, "
+                     "stop_reason = NULL, stop_text = NULL, keep_until_ms = 0, waiting_ms = 0, guests_out_ms = 0, memory_bytes = ?, cpu_milli = ?, cleaning = ?, guarantee_bytes = ? WHERE id = ?", "iiiiiii",
                      (int64_t)*generation, cr_wall_ms(), (int64_t)s->memory_bytes, (int64_t)s->cpu_milli, (int64_t)s->cleaning,
                      (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
@@ -225,11 +226,10 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     return CR_OK;
 }
 
-void cr_lab_rows_guests(cr_lab *s, int64_t out_ms) {
-    cr_err err = CR_ERR_INIT;
+cr_status cr_lab_rows_guests(cr_lab *s, int64_t out_ms, cr_err *err) {
+    CR_TRY(cr_db_run(s->hub->db, err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id));
     s->guests_out_ms = out_ms;
-    if (cr_db_run(s->hub->db, &err, "UPDATE servers SET guests_out_ms = ? WHERE id = ?", "ii", out_ms, s->id) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
+    return CR_OK;
 }
 
 void cr_lab_rows_ready(cr_lab *s) {
@@ -316,24 +316,43 @@ void cr_labs_write_activity(cr_hub *hub) {
         ((cr_lab *)value)->activity_changed = false;
 }
 
-enum { VISITS_MOST = 100 };
+/* ---- guests who may not be there any more ---- */
 
-void cr_lab_put_person_out(cr_hub *hub, int64_t user_id) {
-    int64_t ids[VISITS_MOST];
-    int n = 0;
-    cr_err err = CR_ERR_INIT;
-    {
+enum { VISITS_AT_ONCE = 100 };
+
+/* Of the servers that the statement finds for ?1, from id ?2 on, at most ?3. */
+static cr_status put_out_of(cr_hub *hub, const char *sql, int64_t of, cr_err *err) {
+    int64_t ids[VISITS_AT_ONCE], last = 0;
+    int n;
+    do {
         cr_auto_query cr_query q = CR_QUERY_INIT;
-        if (cr_query_open(hub->db, &q, &err, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id "
-                          "WHERE t.user_id = ? AND t.kind = 'oauth'", "i", user_id) == CR_OK)
-            while (n < VISITS_MOST && cr_query_next(&q))
-                ids[n++] = cr_query_int(&q, 0);
-    }
-    for (int i = 0; i < n; i++) {
-        cr_lab *s;
-        if (cr_lab_find_by_id(hub, ids[i], &s, &err) == CR_OK)
-            cr_lab_put_guests_out(s);
-    }
+        n = 0;
+        CR_TRY(cr_query_open(hub->db, &q, err, sql, "iii", of, last, (int64_t)VISITS_AT_ONCE));
+        while (n < VISITS_AT_ONCE && cr_query_next(&q))
+            ids[n++] = cr_query_int(&q, 0);
+        CR_TRY(cr_query_end(&q, err));
+        for (int i = 0; i < n; i++) {
+            cr_lab *s;
+            last = ids[i];
+            CR_TRY(cr_lab_find_by_id(hub, last, &s, err));
+            CR_TRY(cr_lab_put_guests_out(s, err));
+        }
+    } while (n == VISITS_AT_ONCE);
+    return CR_OK;
+}
+
+cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) {
+    return put_out_of(hub, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id AND s.running = 1 "
+                      "WHERE t.user_id = ?1 AND t.kind = 'oauth' AND +t.server_id > ?2 ORDER BY 1 LIMIT ?3", user_id, err);
+}
+
+/* Those that are shared with it, and those that its people have entered, by whatever right: a role may be the group's, too. */
+cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) {
+    return put_out_of(hub, "SELECT s.id FROM (SELECT server_id FROM shares WHERE group_id = ?1 UNION "
+                      "SELECT t.server_id FROM group_members gm CROSS JOIN tokens t ON t.user_id = gm.user_id AND t.kind = 'oauth' WHERE gm.group_id = ?1 UNION "
+                      "SELECT t.server_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id "
+                      "CROSS JOIN tokens t ON t.user_id = i.user_id AND t.kind = 'oauth' WHERE g.id = ?1) x "
+                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", group_id, err);
 }
 
 static void free_server(cr_lab *s) {
@@ -374,11 +393,38 @@ void cr_labs_trim(void *user) {
     hub->servers_most = hub->servers.len + SPARE;
 }
 
+enum { UNWANTED_MOST = 100 };
+
+/* Of people who may not use the hub any more. Their servers are asked to end when that is decided; a hub that was killed just then, or a helper that
+ * did not take it, leaves that to the next look. */
+static void stop_unwanted(cr_hub *hub) {
+    int64_t ids[UNWANTED_MOST];
+    int n = 0;
+    cr_err err = CR_ERR_INIT;
+    {
+        cr_auto_query cr_query q = CR_QUERY_INIT;
+        cr_status status = cr_query_open(hub->db, &q, &err, "SELECT s.id FROM servers s CROSS JOIN users u ON u.id = s.user_id "
+                                         "WHERE s.running = 1 AND u.disabled = 1 LIMIT ?", "i", (int64_t)UNWANTED_MOST);
+        while (status == CR_OK && n < UNWANTED_MOST && cr_query_next(&q))
+            ids[n++] = cr_query_int(&q, 0);
+    }
+    for (int i = 0; i < n; i++) {
+        cr_lab *s;
+        cr_status status = cr_lab_find_by_id(hub, ids[i], &s, &err);
+        if (status == CR_OK && s->state != CR_LAB_STOPPED && s->state != CR_LAB_STOPPING)
+            status = cr_lab_stop(s, N_("The administrator disabled this user."), &err);
+        if (status != CR_OK)
+            cr_log_err(CR_LOG_WARN, "stopping a server of somebody who may not use the hub", &err);
+    }
+}
+
 void cr_labs_sweep(void *user) {
     cr_hub *hub = user;
     const char *key;
     void *value;
     cr_err err = CR_ERR_INIT;
+    if (!hub->recovering)
+        stop_unwanted(hub);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, &key, &value));) {
         cr_lab *s = value;
         if (!s->removing)

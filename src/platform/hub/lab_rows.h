@@ -9,8 +9,8 @@ cr_lab *cr_lab_ordinary(const cr_lab *s);
 /* New generation, running = 1, old tokens gone, a new server token: one transaction. */
 cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 void cr_lab_rows_ready(cr_lab *s);
-/* When guests are put out; 0: not at all. In the transaction of the caller or alone. */
-void cr_lab_rows_guests(cr_lab *s, int64_t out_ms);
+/* When guests are put out; 0: not at all. In the transaction of the caller or alone. Memory is changed when the row is. */
+cr_status cr_lab_rows_guests(cr_lab *s, int64_t out_ms, cr_err *err) CR_MUST_USE;
 /* Keeps the short name and the text of a stop that the hub itself has begun (why_word, why). */
 void cr_lab_rows_stopping(cr_lab *s);
 /* running = 0 with the reason, tokens gone. A failure to write is logged: the next start of the hub asks the runner again. */

@@ -23,11 +23,12 @@ bool cr_named_name_is_right(const char *name) {
 
 /* One line of text; the parser of JSON and forms has seen to it that it is UTF-8. */
 bool cr_named_title_is_right(const char *title) {
-    size_t n = strlen(title);
-    for (const unsigned char *p = (const unsigned char *)title; *p; p++)
-        if (*p < 0x20 || *p == 0x7F)
-            return false;
-    return n > 0 && n <= CR_LAB_TITLE_MAX;
+    char clean[CR_LAB_TITLE_MAX + 1];
+    if (!title[0] || strlen(title) > CR_LAB_TITLE_MAX)
+        return false;
+    strcpy(clean, title);
+    cr_text_clean(clean);
+    return strcmp(clean, title) == 0;
 }
 
 int cr_named_limit(cr_hub *hub, const cr_person *person) {

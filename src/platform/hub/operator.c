@@ -12,6 +12,7 @@
 #include "platform/hub/notices.h"
 #include "platform/hub/rest.h"
 #include "platform/hub/rest_time.h"
+#include "platform/hub/roster.h"
 #include "platform/identity/groups.h"
 
 enum { ROWS_AT_ONCE = 500, ARGUMENTS_MAX = 64 };
@@ -54,31 +55,31 @@ static cr_status find(const task *t, const char *typed, cr_person *ret_person) {
 
 /* ---- people ---- */
 
-static const char *state_of(cr_hub *hub, const cr_person *p) {
-    cr_lab *s;
-    cr_err err = CR_ERR_INIT;
-    if (cr_lab_find(hub, p, "", false, &s, &err) != CR_OK || s->state == CR_LAB_STOPPED)
+static const char *state_of(const cr_lab *s) {
+    if (!s)
         return "";
     return s->state == CR_LAB_READY ? "running" : s->state == CR_LAB_STOPPING ? "stopping" : s->state == CR_LAB_WAITING ? "waiting" : "starting";
 }
 
 static cr_status people(task *t) {
     cr_person page[ROWS_AT_ONCE];
+    bool removing[ROWS_AT_ONCE];
+    cr_auto_roster cr_roster roster = {0};
     int n = 0;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(t->hub->db, &q, t->err, "SELECT " CR_PERSON_COLUMNS " FROM users u WHERE u.name > ? ORDER BY u.name LIMIT ?", "ti", option(t, "from"),
-                         (int64_t)ROWS_AT_ONCE));
-    while (n < ROWS_AT_ONCE && cr_query_next(&q))
-        cr_person_read(&q, &page[n++]);
-    CR_TRY(cr_query_end(&q, t->err));
-    for (int i = 0; i < n; i++) {
-        cr_removal_row removal = {0};
-        CR_TRY(cr_removal_find(t->hub, page[i].id, &removal, t->err));
-        json_array_append_new(t->rows, json_pack("{s:s, s:b, s:s, s:s, s:o, s:o}", "name", page[i].name, "admin", page[i].admin, "state",
-                                                 removal.wanted ? "being removed" : page[i].disabled ? "disabled" : "", "server",
-                                                 state_of(t->hub, &page[i]), "made", cr_rest_time(page[i].created_ms), "active",
-                                                 cr_rest_time(page[i].last_activity_ms)));
+    CR_TRY(cr_query_open(t->hub->db, &q, t->err, "SELECT " CR_PERSON_COLUMNS ", EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id) FROM users u "
+                         "WHERE u.name > ? ORDER BY u.name LIMIT ?", "ti", option(t, "from"), (int64_t)ROWS_AT_ONCE));
+    for (; n < ROWS_AT_ONCE && cr_query_next(&q); n++) {
+        cr_person_read(&q, &page[n]);
+        removing[n] = cr_query_int(&q, CR_PERSON_N_COLUMNS);
     }
+    CR_TRY(cr_query_end(&q, t->err));
+    CR_TRY(cr_roster_read(t->hub, page, n, CR_ROSTER_SERVERS, &roster, t->err));
+    for (int i = 0; i < n; i++)
+        json_array_append_new(t->rows, json_pack("{s:s, s:b, s:s, s:s, s:o, s:o}", "name", page[i].name, "admin", page[i].admin, "state",
+                                                 removing[i] ? "being removed" : page[i].disabled ? "disabled" : "", "server",
+                                                 state_of(cr_roster_ordinary(&roster.rows[i])), "made", cr_rest_time(page[i].created_ms), "active",
+                                                 cr_rest_time(page[i].last_activity_ms)));
     if (n == ROWS_AT_ONCE)
         json_object_set_new(t->answer, "next", json_string(page[n - 1].name));
     return CR_OK;

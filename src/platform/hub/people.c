@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/disk.h"
-#include "platform/hub/lab.h"
 #include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
+#include "platform/hub/roster.h"
 #include "platform/identity/identities.h"
 
 enum { PAGE_ROWS = 100 };
@@ -19,53 +19,58 @@ static const char *server_word(cr_lab_state state) {
            : state == CR_LAB_STOPPING ? N_("stopping") : N_("starting");
 }
 
-/* How many named servers of the person are not stopped; none when it cannot be read. */
-static int further(const cr_hub *hub, int64_t user_id) {
-    int n = 0;
-    cr_err err = CR_ERR_INIT;
-    cr_auto_query cr_query q = CR_QUERY_INIT;
-    if (cr_query_open(hub->db, &q, &err, "SELECT count(*) FROM servers WHERE user_id = ? AND name > '' AND (running = 1 OR waiting_ms > 0)", "i", user_id) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "counting servers", &err);
-    else if (cr_query_next(&q))
-        n = (int)cr_query_int(&q, 0);
-    return n;
-}
+/* What the list itself says beside the person's row. */
+typedef struct beside {
+    cr_removal_row removal;
+    int64_t active_ms;        /* wall; of the default server, stopped or not */
+} beside;
 
-static json_t *person_row(cr_hub *hub, const cr_person *p, int64_t me) {
-    char ago[24], account[sizeof p->account + sizeof hub->config->account_prefix];
-    cr_lab *s = NULL;
-    cr_err err;
+static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b, const cr_roster_row *more, int64_t me) {
+    char ago[24], state[64], account[sizeof p->account + sizeof hub->config->account_prefix];
+    const cr_lab *s = cr_roster_ordinary(more);
+    int others = 0;
     snprintf(account, sizeof account, "%s%s", hub->config->as_root ? hub->config->account_prefix : "", p->account);
-    cr_removal_row removal = {0};
-    if (cr_removal_find(hub, p->id, &removal, &err) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "looking for a removal", &err);
-    bool has = cr_lab_find(hub, p, "", false, &s, &err) == CR_OK;
-    char state[64], address[CR_OIDC_SUBJECT_MAX + 1] = "";
-    if (cr_mailing_is_on(hub) && cr_identity_address(hub->db, p->id, address, &err) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "looking for an address", &err);
-    int others = further(hub, p->id), n = snprintf(state, sizeof state, "%s", !has ? N_("stopped") : server_word(s->state));
+    for (const cr_roster_server *one = more->servers; one; one = one->next)
+        others += one->server != s;
+    int n = snprintf(state, sizeof state, "%s", server_word(s ? s->state : CR_LAB_STOPPED));
     if (others)
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
-    int64_t seen = CR_MAX(p->last_activity_ms, has ? s->last_activity_ms : 0);
+    int64_t seen = CR_MAX(p->last_activity_ms, CR_MAX(b->active_ms, s ? s->last_activity_ms : 0));
     return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
-                     "admin", p->admin, "disabled", p->disabled, "removing", removal.wanted, "self", p->id == me, "running", others || (has && s->state != CR_LAB_STOPPED),
+                     "admin", p->admin, "disabled", p->disabled, "removing", b->removal.wanted, "self", p->id == me, "running", others || s,
                      "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
-                     "remove_problem", removal.problem, "address", address);
+                     "remove_problem", b->removal.problem, "address", more->address);
 }
 
+static void read_beside(const cr_query *q, beside *b) {
+    const char *problem = cr_query_text(q, CR_PERSON_N_COLUMNS + 1);
+    b->removal.wanted = cr_query_int(q, CR_PERSON_N_COLUMNS);
+    snprintf(b->removal.problem, sizeof b->removal.problem, "%s", problem ? problem : "");
+    b->active_ms = cr_query_int(q, CR_PERSON_N_COLUMNS + 2);
+}
+
+/* Subqueries are run for what is shown only, and not for all before it. */
 static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool *ret_more, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     cr_person page[PAGE_ROWS + 1];
+    beside besides[PAGE_ROWS + 1];
+    cr_auto_roster cr_roster roster = {0};
     int n = 0;
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS " FROM users u ORDER BY u.name LIMIT ? OFFSET ?", "ii",
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id), "
+                         "(SELECT r.problem FROM removals r WHERE r.user_id = u.id), "
+                         "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = '') FROM users u ORDER BY u.name LIMIT ? OFFSET ?", "ii",
                          (int64_t)CR_ARRAY_LEN(page), offset));
-    while (n < (int)CR_ARRAY_LEN(page) && cr_query_next(&q))
-        cr_person_read(&q, &page[n++]);
+    for (; n < (int)CR_ARRAY_LEN(page) && cr_query_next(&q); n++) {
+        cr_person_read(&q, &page[n]);
+        read_beside(&q, &besides[n]);
+    }
     CR_TRY(cr_query_end(&q, err));
     *ret_more = n > PAGE_ROWS;
-    for (int i = 0; i < CR_MIN(n, PAGE_ROWS); i++)
-        json_array_append_new(rows, person_row(hub, &page[i], cr_caller_of(req)->person.id));
+    n = CR_MIN(n, (int)PAGE_ROWS);
+    CR_TRY(cr_roster_read(hub, page, n, cr_mailing_is_on(hub) ? CR_ROSTER_IDENTITIES : CR_ROSTER_SERVERS, &roster, err));
+    for (int i = 0; i < n; i++)
+        json_array_append_new(rows, person_row(hub, &page[i], &besides[i], &roster.rows[i], cr_caller_of(req)->person.id));
     return CR_OK;
 }
 

@@ -121,7 +121,9 @@ void cr_people_continue_removals(cr_hub *hub) {
 
 cr_status cr_people_remove(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) {
     CR_TRY(cr_db_begin(hub->db, err));
-    cr_status status = cr_person_set_disabled(hub->db, person->id, true, err);
+    cr_status status = cr_lab_put_person_out(hub, person->id, err);
+    if (status == CR_OK)
+        status = cr_person_set_disabled(hub->db, person->id, true, err);
     if (status == CR_OK)
         status = cr_db_run(hub->db, err, "INSERT INTO removals (user_id) VALUES (?) ON CONFLICT DO UPDATE SET next_ms = 0", "i", person->id);
     CR_TRY(cr_audit_end(hub, who, status, CR_AUDIT_PERSON_REMOVE, person->name, "", err));

@@ -14,7 +14,13 @@ void cr_api_health(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_proxy_state proxy;
     cr_proxy_get_state(hub->proxy, &proxy);
-    cr_reply_json(req, 200, json_pack("{s:s, s:b, s:b}", "status", "ok", "proxy", proxy.connected, "recovering", hub->recovering));
+    json_t *answer = json_pack("{s:s, s:b, s:b}", "status", "ok", "proxy", proxy.connected, "recovering", hub->recovering), *late = json_array();
+    if (hub->feature)
+        hub->feature->health(hub, late);
+    if (json_array_size(late))
+        json_object_set(answer, "late_software", late);
+    json_decref(late);
+    cr_reply_json(req, 200, answer);
 }
 
 void cr_api_info(cr_request *req) {

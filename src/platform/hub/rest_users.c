@@ -6,7 +6,7 @@
 #include <strings.h>
 #include "base/log.h"
 #include "base/text.h"
-#include "platform/hub/lab.h"
+#include "platform/hub/roster.h"
 #include "platform/hub/visits.h"
 #include "platform/identity/groups.h"
 
@@ -35,12 +35,14 @@ static json_t *groups_of(cr_hub *hub, const cr_person *p) {
 }
 
 /* What JupyterLab shows of the person. */
-static json_t *user_info(cr_hub *hub, const cr_person *p) {
-    char shown[CR_OIDC_SUBJECT_MAX + 1];
+static json_t *user_info(cr_hub *hub, const cr_person *p, const cr_roster_row *row) {
+    char shown[CR_OIDC_SUBJECT_MAX + 1] = "";
     cr_err err = CR_ERR_INIT;
-    if (cr_identity_shown(hub->db, p->id, shown, &err) != CR_OK || !shown[0])
-        snprintf(shown, sizeof shown, "%s", p->name);
-    return json_pack("{s:s, s:s}", "name", p->name, "display_name", shown);
+    if (row)
+        snprintf(shown, sizeof shown, "%s", row->shown);
+    else if (cr_identity_shown(hub->db, p->id, shown, &err) != CR_OK)
+        shown[0] = 0;
+    return json_pack("{s:s, s:s}", "name", p->name, "display_name", shown[0] ? shown : p->name);
 }
 
 static bool not_asked(void *arg, const char *group, const char *user) {
@@ -84,28 +86,39 @@ static void add_server(void *user, cr_lab *s) {
         json_object_set_new(m->servers, s->name, cr_rest_server_model(m->req, s));
 }
 
-static json_t *full_model(cr_request *req, const cr_person *p) {
+/* All servers of the person are looked at where stopped ones are wanted, or nobody has looked for those that are not. Returns the default one. */
+static const cr_lab *add_servers(cr_request *req, const cr_person *p, const cr_roster_row *row, json_t *servers) {
+    shown m = {req, servers};
+    cr_lab *s = NULL;
+    cr_err err = CR_ERR_INIT;
+    if (row && !wants_stopped(req)) {
+        for (const cr_roster_server *one = row->servers; one; one = one->next)
+            add_server(&m, one->server);
+        return cr_roster_ordinary(row);
+    }
+    if (cr_lab_each(cr_hub_of(req), p->id, add_server, &m, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "reading the servers of a person", &err);
+    return cr_lab_find(cr_hub_of(req), p, "", false, &s, &err) == CR_OK ? s : NULL;
+}
+
+static json_t *full_model(cr_request *req, const cr_person *p, const cr_roster_row *row) {
     cr_hub *hub = cr_hub_of(req);
     json_t *servers = json_object();
     const char *pending = NULL, *url = NULL;
     char prefix[CR_URL_MAX];
-    cr_lab *s;
-    cr_err err = CR_ERR_INIT;
-    if (cr_lab_each(hub, p->id, add_server, &(shown){req, servers}, &err) != CR_OK)
-        cr_log_err(CR_LOG_WARN, "reading the servers of a person", &err);
-    if (cr_lab_find(hub, p, "", false, &s, &err) == CR_OK) {
-        if (s->state != CR_LAB_STOPPED)
-            pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
-        if (s->state == CR_LAB_READY)
-            url = cr_url_prefix(hub->config, s->user, "", prefix, sizeof prefix);
-    }
+    const cr_lab *s = add_servers(req, p, row, servers);
+    if (s && s->state != CR_LAB_STOPPED)
+        pending = s->state == CR_LAB_READY ? NULL : s->state == CR_LAB_STOPPING ? "stop" : "spawn";
+    if (s && s->state == CR_LAB_READY)
+        url = cr_url_prefix(hub->config, s->user, "", prefix, sizeof prefix);
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o, s:o, s:n}", "kind", "user", "name", p->name, "admin", p->admin,
-                     "roles", roles_of(hub, p), "user_info", user_info(hub, p), "groups", groups_of(hub, p), "server", url, "pending", pending,
+                     "roles", roles_of(hub, p), "user_info", user_info(hub, p, row), "groups", row ? json_incref(row->groups) : groups_of(hub, p), "server", url, "pending", pending,
                      "created", cr_rest_time(p->created_ms), "last_activity", cr_rest_time(p->last_activity_ms), "servers", servers, "auth_state");
 }
 
-json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
-    json_t *full = full_model(req, p), *seen = json_object();
+/* row: what was read for the whole list; NULL: it is read now. */
+static json_t *seen_model(cr_request *req, const cr_person *p, const cr_roster_row *row) {
+    json_t *full = full_model(req, p, row), *seen = json_object();
     for (size_t i = 0; i < CR_ARRAY_LEN(visible); i++) {
         if (!cr_rest_may(req, visible[i].scope, CR_SCOPE_USER, p->name))
             continue;
@@ -122,6 +135,8 @@ json_t *cr_rest_user_model(cr_request *req, const cr_person *p) {
     json_decref(full);
     return seen;
 }
+
+json_t *cr_rest_user_model(cr_request *req, const cr_person *p) { return seen_model(req, p, NULL); }
 
 /* GET /hub/api/user: who holds this token? 403 for an unknown one comes from the gate (never 401: clients sign out on 403 only). */
 void cr_api_user(cr_request *req) {
@@ -257,6 +272,7 @@ static bool read_listing(cr_request *req, listing *l) {
 void cr_api_users(cr_request *req) {
     listing l;
     cr_person page[CR_REST_LIST_MAX];
+    cr_auto_roster cr_roster roster = {0};
     int n = 0;
     int64_t total = 0;
     cr_err err = CR_ERR_INIT;
@@ -271,13 +287,15 @@ void cr_api_users(cr_request *req) {
         !cr_rest_filter(req, CR_SCOPE_LIST_USERS, CR_SCOPE_GROUP, &l.groups))
         return;
     cr_status status = read_listed(cr_hub_of(req)->db, sql, &l, page, &n, &total, &err);
+    if (status == CR_OK)
+        status = cr_roster_read(cr_hub_of(req), page, n, CR_ROSTER_IDENTITIES | CR_ROSTER_GROUPS, &roster, &err);
     if (status != CR_OK) {
         cr_reply_err(req, &err);
         return;
     }
     json_t *items = json_array();
     for (int i = 0; i < n; i++)
-        json_array_append_new(items, cr_rest_user_model(req, &page[i]));
+        json_array_append_new(items, seen_model(req, &page[i], &roster.rows[i]));
     cr_rest_reply_page(req, &l.page, items, total);
 }
 

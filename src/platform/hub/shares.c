@@ -179,14 +179,14 @@ static void add_taken(void *user, const cr_share *row) {
         snprintf(t->detail, sizeof t->detail, "server %s/%s, %s", row->owner, row->server, row->scopes);
 }
 
-/* Not a part of the deed: when it fails, those who are in stay until they go. */
-static void put_guests_out(cr_hub *hub, int64_t server_id) {
+/* A part of the deed: a share that is gone from the list while its guests stay in would be believed to be gone. */
+static cr_status put_guests_out(cr_hub *hub, int64_t server_id, cr_err *err) {
     cr_lab *s;
-    cr_err err = CR_ERR_INIT;
-    if (cr_lab_find_by_id(hub, server_id, &s, &err) == CR_OK)
-        cr_lab_put_guests_out(s);
+    CR_TRY(cr_lab_find_by_id(hub, server_id, &s, err));
+    CR_TRY(cr_lab_put_guests_out(s, err));
     if (hub->feature)
         hub->feature->signed_out(hub);
+    return CR_OK;
 }
 
 bool cr_shares_reach(cr_db *db, const cr_lab *s, int64_t user_id) {
@@ -207,7 +207,7 @@ cr_status cr_shares_remove(cr_request *req, const cr_share_filter *which, int64_
     if (status != CR_OK || t.n == 0)
         return cr_db_end(hub->db, status, err);
     if (!which->codes)
-        put_guests_out(hub, t.server_id);
+        status = put_guests_out(hub, t.server_id, err);
     return cr_audit_end(hub, &who, status, which->codes ? CR_AUDIT_SHARE_LINK_ENDED : CR_AUDIT_SHARE_TAKEN,
                         strcmp(who.name, t.guest) == 0 ? t.owner : t.guest, t.detail, err);
 }
@@ -231,7 +231,7 @@ cr_status cr_shares_take(cr_request *req, const cr_lab *s, int64_t user_id, int6
         return cr_db_end(db, status, err);
     snprintf(t.detail, sizeof t.detail, "server %s/%s, %s", s->user, s->name, names);
     if (status == CR_OK)
-        put_guests_out(cr_hub_of(req), s->id);
+        status = put_guests_out(cr_hub_of(req), s->id, err);
     return cr_audit_end(cr_hub_of(req), &who, status, CR_AUDIT_SHARE_TAKEN, t.guest, t.detail, err);
 }
 

@@ -39,8 +39,8 @@ static void job_free(hash_job *j) {
 static void job_run(void *user) {
     hash_job *j = user;
     if (j->wants_verify)
-        j->right = cr_password_verify(j->verify, j->has_stored ? j->stored : NULL);
-    if (j->make[0] && (!j->wants_verify || j->right))
+        j->status = cr_password_verify(j->verify, j->has_stored ? j->stored : NULL, &j->right, &j->err);
+    if (j->status == CR_OK && j->make[0] && (!j->wants_verify || j->right))
         j->status = cr_password_hash(j->make, j->made, &j->err);
 }
 

@@ -29,7 +29,6 @@ void cr_user_redirect(cr_request *req) {
 enum { REPAIR_MS = 250 };
 
 typedef struct later {
-    cr_timer timer;
     cr_request *req;
     char url[CR_HTTP_TARGET_MAX + CR_URL_MAX];
 } later;
@@ -48,7 +47,7 @@ static void redirect_later(cr_request *req, const char *url) {
     }
     l->req = req;
     snprintf(l->url, sizeof l->url, "%s", url);
-    cr_timer_start(cr_hub_of(req)->loop, &l->timer, REPAIR_MS, redirect_now, l);
+    cr_timer_start(cr_hub_of(req)->loop, &req->timer, REPAIR_MS, redirect_now, l);
     cr_request_suspend(req);
 }
 

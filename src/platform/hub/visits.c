@@ -24,10 +24,11 @@ static const cr_lab *asking(cr_request *req) {
 /* Services have no numbers for their tokens: each has its place in the table below zero. */
 static int64_t visitor(const cr_caller *c) { return c->service ? c->person.id : c->token.id; }
 
-static bool is_noted(cr_hub *hub, int64_t who, int64_t server_id) {
+static bool is_noted(cr_hub *hub, const cr_caller *c, int64_t server_id) {
     const int64_t now = cr_now_ms();
     for (int i = 0; i < CR_VISITS_MAX; i++)
-        if (hub->visits[i].who == who && hub->visits[i].server_id == server_id && now - hub->visits[i].ms < CR_VISIT_PAUSE_MS)
+        if (hub->visits[i].who == visitor(c) && hub->visits[i].server_id == server_id && now - hub->visits[i].ms < CR_VISIT_PAUSE_MS &&
+            memcmp(hub->visits[i].hash, c->token.hash, sizeof c->token.hash) == 0)
             return true;
     return false;
 }
@@ -41,7 +42,7 @@ bool cr_visits_note(cr_request *req) {
     if (!c->by_token || c->token.kind == CR_TOKEN_SERVER || (c->token.kind == CR_TOKEN_OAUTH && !c->token.client[0]))
         return true;
     const cr_lab *s = asking(req);
-    if (!s || s->user_id == c->person.id || is_noted(hub, visitor(c), s->id) || !cr_shares_may(req, CR_SCOPE_ACCESS_SERVERS, s))
+    if (!s || s->user_id == c->person.id || is_noted(hub, c, s->id) || !cr_shares_may(req, CR_SCOPE_ACCESS_SERVERS, s))
         return true;
     cr_actor_of(req, &who);
     if (cr_audit_write(hub, &who, CR_AUDIT_SERVER_ENTERED, s->user, s->name, &err) != CR_OK) {
@@ -51,6 +52,7 @@ bool cr_visits_note(cr_request *req) {
     hub->visits[hub->next_visit].who = visitor(c);
     hub->visits[hub->next_visit].server_id = s->id;
     hub->visits[hub->next_visit].ms = cr_now_ms();
+    memcpy(hub->visits[hub->next_visit].hash, c->token.hash, sizeof c->token.hash);
     hub->next_visit = (hub->next_visit + 1) % CR_VISITS_MAX;
     return true;
 }

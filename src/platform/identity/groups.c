@@ -44,8 +44,10 @@ static cr_status check_provider(cr_db *db, int64_t id, int64_t user_id, cr_err *
     return cr_query_end(&q, err);
 }
 
+cr_status cr_group_check_removable(cr_db *db, int64_t id, cr_err *err) { return check_provider(db, id, 0, err); }
+
 cr_status cr_group_remove(cr_db *db, int64_t id, cr_err *err) {
-    CR_TRY(check_provider(db, id, 0, err));
+    CR_TRY(cr_group_check_removable(db, id, err));
     return cr_db_run(db, err, "DELETE FROM groups WHERE id = ?", "i", id);
 }
 
@@ -107,6 +109,17 @@ cr_status cr_groups_of(cr_db *db, int64_t user_id, void (*each)(void *user, cons
                          "UNION SELECT g.name FROM group_members gm CROSS JOIN groups g ON g.id = gm.group_id WHERE gm.user_id = ?1 ORDER BY 1",
                          "i", user_id));
     return each_text(&q, each, user, err);
+}
+
+cr_status cr_groups_of_several(cr_db *db, const char *ids, void (*each)(void *user, int64_t place, const char *group), void *user, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT j.key, m.name FROM json_each(?1) j CROSS JOIN identities i ON i.user_id = j.value CROSS JOIN memberships m ON m.identity_id = i.id "
+                         "UNION SELECT j.key, g.name FROM json_each(?1) j CROSS JOIN group_members gm ON gm.user_id = j.value "
+                         "CROSS JOIN groups g ON g.id = gm.group_id ORDER BY 1, 2", "t", ids));
+    while (cr_query_next(&q))
+        each(user, cr_query_int(&q, 0), cr_query_text(&q, 1));
+    return cr_query_end(&q, err);
 }
 
 cr_status cr_group_has(cr_db *db, const char *group, const char *user, bool *ret_has, cr_err *err) {

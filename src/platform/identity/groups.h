@@ -26,6 +26,8 @@ cr_status cr_group_find(cr_db *db, const char *name, int64_t *ret_id, cr_err *er
 /* CR_EXISTS: the name is taken. */
 cr_status cr_group_add(cr_db *db, const char *name, int64_t *ret_id, cr_err *err) CR_MUST_USE;
 cr_status cr_group_remove(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
+/* CR_CONFLICT: a provider's members are in it, as cr_group_remove() would say. */
+cr_status cr_group_check_removable(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 cr_status cr_group_set_properties(cr_db *db, int64_t id, const char *json, cr_err *err) CR_MUST_USE;
 /* Being in already, or not at all, is CR_OK. */
 cr_status cr_group_put_in(cr_db *db, int64_t id, int64_t user_id, cr_err *err) CR_MUST_USE;
@@ -38,6 +40,8 @@ cr_status cr_group_count(cr_db *db, const char *names, int64_t *ret_n, cr_err *e
 /* Names of a group's people, and of a person's groups, sorted. */
 cr_status cr_group_people(cr_db *db, int64_t id, void (*each)(void *user, const char *name), void *user, cr_err *err) CR_MUST_USE;
 cr_status cr_groups_of(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) CR_MUST_USE;
+/* The same for several: ids is a JSON list of numbers; of each name the person's place in it. */
+cr_status cr_groups_of_several(cr_db *db, const char *ids, void (*each)(void *user, int64_t place, const char *group), void *user, cr_err *err) CR_MUST_USE;
 cr_status cr_group_has(cr_db *db, const char *group, const char *user, bool *ret_has, cr_err *err) CR_MUST_USE;
 
 #endif

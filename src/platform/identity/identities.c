@@ -204,6 +204,16 @@ cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, con
     return cr_query_end(&q, err);
 }
 
+cr_status cr_identities_of(cr_db *db, const char *ids, void (*each)(void *user, int64_t place, const char *shown, const char *address), void *user,
+                           cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT j.key, i.shown, CASE WHEN i.email_verified = 1 THEN i.email ELSE '' END FROM json_each(?) j "
+                         "CROSS JOIN identities i ON i.user_id = j.value ORDER BY j.key, i.last_ms DESC", "t", ids));
+    while (cr_query_next(&q))
+        each(user, cr_query_int(&q, 0), cr_query_text(&q, 1), cr_query_text(&q, 2));
+    return cr_query_end(&q, err);
+}
+
 cr_status cr_identity_address(cr_db *db, int64_t user_id, char ret_address[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT email FROM identities WHERE user_id = ? AND email_verified = 1 AND email <> '' ORDER BY last_ms DESC LIMIT 1", "i",

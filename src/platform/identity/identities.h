@@ -45,6 +45,10 @@ typedef struct cr_refusal {
 } cr_refusal;
 /* Newest first. */
 cr_status cr_refusal_list(cr_db *db, int64_t limit, void (*each)(void *user, const cr_refusal *r), void *user, cr_err *err) CR_MUST_USE;
+/* Of several people: ids is a JSON list of numbers. For each identity the person's place in it, the latest sign-in first: the name that it showed
+ * and the address that it has verified ("" : none). */
+cr_status cr_identities_of(cr_db *db, const char *ids, void (*each)(void *user, int64_t place, const char *shown, const char *address), void *user,
+                           cr_err *err) CR_MUST_USE;
 /* The address that a provider has verified, of the latest sign-in; "" when there is none. */
 cr_status cr_identity_address(cr_db *db, int64_t user_id, char ret_address[CR_OIDC_SUBJECT_MAX + 1], cr_err *err) CR_MUST_USE;
 /* The name by which a provider showed the person last; "" when there is none. */

@@ -15,6 +15,7 @@ typedef struct route {
     cr_loop_fn done;
     void *user;
     bool seen;                /* in the map, by the comparison that runs */
+    bool there;               /* in the map and led to a server that is on, by a comparison over this connection */
 } route;
 
 /* A server that is to disappear from HAProxy. */
@@ -33,7 +34,7 @@ struct cr_proxy {
     cr_map routes;            /* key -> route */
     retired *retired;
     cr_timer sync_timer;
-    bool syncing;
+    bool syncing, telling;    /* telling: tell_there() was posted */
     int64_t pid, repairs;
 };
 
@@ -73,7 +74,8 @@ static void on_added(void *user, const char *key, const char *reply) {
 
 static bool is_parked(const route *r) { return !r->address[0]; }
 
-static void send_route(cr_proxy *p, const route *r) {
+static void send_route(cr_proxy *p, route *r) {
+    r->there = false;
     if (!is_parked(r)) {
         cr_proxy_link_send(p->link, on_added, p, r->key, "add server %s/%s %s weight 0", p->backend, r->server, r->address);
         cr_proxy_link_send(p->link, NULL, NULL, "", "enable server %s/%s", p->backend, r->server);
@@ -81,11 +83,33 @@ static void send_route(cr_proxy *p, const route *r) {
     cr_proxy_link_send(p->link, on_mapped, p, r->key, "set map %s %s %s", p->map, r->key, r->server);
 }
 
+/* Those who asked for what was there already, not before their call has returned. */
+static void tell_there(void *user) {
+    cr_proxy *p = user;
+    void *value;
+    p->telling = false;
+    for (size_t i = 0; (i = cr_map_next(&p->routes, i, NULL, &value));)
+        if (((route *)value)->there)
+            tell_done(value);
+}
+
+/* A new hub wants what the one before it has made: HAProxy is not told three times for each of a thousand servers. */
+static bool is_there(cr_proxy *p, const route *r, const char *server, const char *address) {
+    if (!r->there || strcmp(r->server, server) != 0 || strcmp(r->address, address) != 0)
+        return false;
+    return p->telling || (p->telling = cr_loop_post(p->loop, tell_there, p));
+}
+
 static cr_status want(cr_proxy *p, const char *key, const char *server, const char *address, cr_loop_fn done, void *user, cr_err *err) {
     if (strlen(key) > CR_PROXY_KEY_MAX || strlen(server) > CR_PROXY_SERVER_MAX || strlen(address) > CR_PROXY_ADDRESS_MAX ||
         !*key || key[strcspn(key, " ;\n\r\t\\\"'#")] || server[strcspn(server, " ;\n\r\t\\\"'#/")])
         return CR_FAIL(err, CR_INVALID, "the route %s is not one that the proxy can hold", key);
     route *r = cr_map_get(&p->routes, key);
+    if (r && is_there(p, r, server, address)) {
+        r->done = done;
+        r->user = user;
+        return CR_OK;
+    }
     if (r) {
         if (!is_parked(r) && strcmp(r->server, server) != 0)
             retire(p, r->server);
@@ -258,6 +282,7 @@ static void on_servers(void *user, const char *arg, const char *reply) {
             p->repairs++;
             send_route(p, r);
         } else if (r->seen) {
+            r->there = true;
             tell_done(r);     /* it was there already: the hub was restarted, not the proxy */
         }
     }
@@ -283,7 +308,10 @@ static void on_sync_timer(void *user) {
 
 static void on_link(void *user) {
     cr_proxy *p = user;
+    void *value;
     p->syncing = false;
+    for (size_t i = 0; (i = cr_map_next(&p->routes, i, NULL, &value));)
+        ((route *)value)->there = false;
     cr_proxy_sync(p);
 }
 

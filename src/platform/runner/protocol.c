@@ -20,7 +20,7 @@ static const struct {
 const char *cr_msg_name(uint32_t kind) { return kind < CR_MSG_COUNT ? kinds[kind].name : "?"; }
 
 void cr_msg_init(cr_msg *msg, cr_msg_kind kind) {
-    memset(msg, 0, sizeof *msg);
+    memset(msg, 0, kinds[kind].size);      /* a union, of which the largest is many times the others */
     msg->head = (cr_msg_head){CR_MSG_MAGIC, kind};
 }
 
@@ -245,8 +245,7 @@ cr_status cr_msg_receive(int fd, bool from_hub, cr_msg *ret_msg, cr_err *err) {
     if (n == 0)
         return CR_FAIL(err, CR_NO_FILE, "the other side has closed");
     CR_TRY(cr_msg_check(&m, (size_t)n, from_hub, err));
-    memset((char *)&m + n, 0, sizeof m - (size_t)n);
-    *ret_msg = m;
+    memcpy(ret_msg, &m, (size_t)n);
     return CR_OK;
 }
 

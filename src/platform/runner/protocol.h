@@ -80,7 +80,7 @@ typedef union cr_msg {
 } cr_msg;
 
 const char *cr_msg_name(uint32_t kind);                   /* "START"; "?" outside the table */
-/* Zeroes *msg (also its padding) and sets the head. */
+/* Zeroes what is sent of this kind (also its padding) and sets the head. */
 void cr_msg_init(cr_msg *msg, cr_msg_kind kind);
 size_t cr_msg_size(const cr_msg *msg);
 
@@ -92,7 +92,7 @@ bool cr_account_is_valid(const char *account);
 /* The same pattern, or "". */
 bool cr_server_name_is_valid(const char *server);
 
-/* Receives and checks one packet. *ret_msg gets the whole record. CR_NO_FILE: the other side has closed. */
+/* Receives and checks one packet. *ret_msg gets the whole record of its kind, and nothing behind it. CR_NO_FILE: the other side has closed. */
 cr_status cr_msg_receive(int fd, bool from_hub, cr_msg *ret_msg, cr_err *err) CR_MUST_USE;
 /* Sends without waiting; CR_BUSY when the socket is full. */
 cr_status cr_msg_send(int fd, const cr_msg *msg, cr_err *err) CR_MUST_USE;

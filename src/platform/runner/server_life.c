@@ -100,6 +100,7 @@ void cr_server_drop_wait(cr_server *v) {
         explicit_bzero(v->waits, sizeof *v->waits);   /* it has the token */
     free(v->waits);
     v->waits = NULL;
+    v->looked_at = false;
 }
 
 void cr_server_let_go(cr_server *v) {

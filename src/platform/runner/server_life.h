@@ -7,6 +7,7 @@
 #include "platform/runner/cgroup.h"
 #include "platform/runner/group_folder.h"
 #include "platform/runner/jobs.h"
+#include "platform/runner/looking.h"
 #include "platform/runner/making.h"
 #include "platform/runner/measuring.h"
 #include "platform/runner/owner_rules.h"
@@ -25,7 +26,8 @@ struct cr_server {
     int64_t wait_since_ms;        /* for the socket, or for the last process to go */
     uint64_t oom_seen;            /* OOM kills of the group at the last look */
     int64_t oom_noticed_ms;       /* when that look found a new one (monotonic); 0: none yet */
-    cr_msg_start *waits;          /* for its account to be made; NULL: does not */
+    cr_msg_start *waits;          /* for its account to be made, or its software to be looked at; NULL: does not */
+    bool looked_at;               /* waits for the latter */
     bool kernels_asked;           /* the process that forks its kernels was started, or found, or could not be */
     cr_exit exit;
 };
@@ -44,6 +46,7 @@ struct cr_servers {
     cr_prepared *clusters;        /* parent of schedulers and workers, from the first cluster on; NULL: switched off */
     cr_jobs *jobs;
     cr_making *makings;
+    cr_looking *lookings;
     cr_removal *removals;
     cr_measuring *measurings;
     cr_server *first;
@@ -56,6 +59,7 @@ struct cr_servers {
 cr_status cr_server_environment(const cr_config *c, char *out, cr_err *err) CR_MUST_USE;
 void cr_server_start(cr_servers *s, const cr_msg_start *m);      /* every outcome becomes an event */
 void cr_server_go_on(cr_server *v, const cr_err *made);          /* the account it has waited for is made, or cannot be */
+void cr_server_looked(cr_server *v, const cr_err *found);        /* the software that it has waited for can be used, or cannot */
 void cr_server_adopt(cr_servers *s, const cr_record *r);
 void cr_server_stop(cr_server *v, uint32_t grace_ms);
 void cr_server_look_after(cr_server *v);                         /* regularly: OOM count, size of the log */

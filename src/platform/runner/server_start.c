@@ -219,6 +219,40 @@ static void begin(cr_server *v, const cr_msg_start *m) {
     cr_server_tell(v, CR_RUNNER_STARTED);
 }
 
+static cr_status wait_with(cr_server *v, const cr_msg_start *m, cr_err *err) {
+    v->waits = malloc(sizeof *m);
+    if (!v->waits)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a start that waits");
+    *v->waits = *m;
+    return CR_OK;
+}
+
+/* The environment of the operator's from which something will run; NULL: none, or what is said when it begins. */
+static const cr_software *software_of(const cr_servers *s, const cr_msg_start *m) {
+    cr_profile_given given = {0};
+    cr_auto_arena cr_arena arena;
+    cr_arena_init(&arena, GIVEN_MOST);
+    if (m->dask.software[0])
+        return s->setup.profiles ? cr_profile_software(s->setup.profiles, m->dask.software) : NULL;
+    return !m->cleaning && look_up(s, m, &arena, &given, NULL) == CR_OK ? given.software : NULL;
+}
+
+/* Its account is there. */
+static void begin_with_software(cr_server *v, const cr_msg_start *m) {
+    const cr_software *w = software_of(v->table, m);
+    cr_err err = CR_ERR_INIT;
+    if (!w) {
+        begin(v, m);
+        return;
+    }
+    cr_status status = wait_with(v, m, &err);
+    if (status == CR_OK && (status = cr_looking_begin(v->table, m->id.generation, w, m->dask.role != 0, &err)) != CR_OK)
+        cr_server_drop_wait(v);
+    v->looked_at = status == CR_OK;
+    if (status != CR_OK)
+        fail_start(v, &err);
+}
+
 /* *ret_made: its account is there. Otherwise it waits for it. */
 static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_made, cr_err *err) {
     cr_servers *s = v->table;
@@ -231,10 +265,7 @@ static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_mad
     *ret_made = !cr_making_is_under_way(s, m->id.account) && cr_account_is_made(s->accounts, &u);
     if (*ret_made)
         return CR_OK;
-    v->waits = malloc(sizeof *m);
-    if (!v->waits)
-        return CR_FAIL(err, CR_MEMORY, "no memory to wait for an account");
-    *v->waits = *m;
+    CR_TRY(wait_with(v, m, err));
     cr_status status = cr_making_begin(s, &work, err);
     if (status != CR_OK)
         cr_server_drop_wait(v);
@@ -266,7 +297,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     else if (need_account(v, m, &made, &err) != CR_OK)
         fail_start(v, &err);
     else if (made)
-        begin(v, m);
+        begin_with_software(v, m);
     explicit_bzero(&bounded, sizeof bounded);   /* it has the token */
 }
 
@@ -274,8 +305,20 @@ void cr_server_go_on(cr_server *v, const cr_err *made) {
     cr_msg_start m = *v->waits;
     cr_server_drop_wait(v);
     if (made->status == CR_OK)
-        begin(v, &m);
+        begin_with_software(v, &m);
     else
         fail_start(v, made);
+    explicit_bzero(&m, sizeof m);
+}
+
+void cr_server_looked(cr_server *v, const cr_err *found) {
+    if (!v->waits || !v->looked_at)       /* it was stopped */
+        return;
+    cr_msg_start m = *v->waits;
+    cr_server_drop_wait(v);
+    if (found->status == CR_OK)
+        begin(v, &m);
+    else
+        fail_start(v, found);
     explicit_bzero(&m, sizeof m);
 }

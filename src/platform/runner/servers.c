@@ -289,6 +289,7 @@ void cr_servers_close(cr_servers *s) {
     cr_measuring_free(s);
     cr_removals_free(s);
     cr_makings_free(s);
+    cr_lookings_free(s);
     cr_prepared_free(s->prepared);
     cr_prepared_free(s->kernels);
     cr_prepared_free(s->clusters);

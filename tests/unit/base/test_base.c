@@ -13,6 +13,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/memory_left.h"
 #include "base/setting.h"
 #include "base/text.h"
 #ifdef __SANITIZE_ADDRESS__
@@ -299,6 +300,66 @@ START_TEST(log_of_what_comes_often) {
 }
 END_TEST
 
+/* Files as the kernel has them, in a folder. */
+static void write_below(const char *root, const char *path, const char *text) {
+    char whole[256], folder[256];
+    cr_err err = CR_ERR_INIT;
+    snprintf(whole, sizeof whole, "%s/%s", root, path);
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(whole, '/') - whole), whole);
+    ck_assert_ok(cr_make_dirs(folder, 0700, &err));
+    ck_assert_ok(cr_file_replace(whole, text, strlen(text), 0600, &err));
+}
+
+START_TEST(memory_that_is_left) {
+    char root[] = "/tmp/craton-test-memory-XXXXXX", command[64];
+    ck_assert_ptr_nonnull(mkdtemp(root));
+    ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
+    write_below(root, "proc/meminfo", "MemTotal:       4000000 kB\nMemAvailable:   1000 kB\n");
+    ck_assert_uint_eq(cr_memory_left(root), 1000 * 1024);
+    write_below(root, "proc/self/cgroup", "1:name=systemd:/x\n0::/a/b\n");
+    ck_assert_uint_eq(cr_memory_left(root), 1000 * 1024);
+    write_below(root, "sys/fs/cgroup/a/b/memory.max", "max\n");
+    write_below(root, "sys/fs/cgroup/a/b/memory.current", "5000\n");
+    write_below(root, "sys/fs/cgroup/a/memory.max", "65536\n");
+    write_below(root, "sys/fs/cgroup/a/memory.current", "60000\n");
+    ck_assert_uint_eq(cr_memory_left(root), 5536);
+    write_below(root, "sys/fs/cgroup/a/memory.current", "70000\n");
+    ck_assert_uint_eq(cr_memory_left(root), 0);
+    write_below(root, "sys/fs/cgroup/a/memory.max", "nonsense");
+    write_below(root, "proc/meminfo", "MemTotal: 1 kB\n");
+    ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
+    ck_assert_uint_gt(cr_memory_left(""), 0);      /* of this machine */
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+/* A line of a person's program is shown to root at a terminal, and to administrators beside the words of the hub. */
+START_TEST(text_on_its_way_to_people) {
+    static const struct { const char *from, *to; } cases[] = {
+        {"na\xC3\xAFve caf\xC3\xA9, 25 \xC2\xB0\x43", "na\xC3\xAFve caf\xC3\xA9, 25 \xC2\xB0\x43"}, {"a\nb\tc\x7F\x1B[2J", "a b c  [2J"},
+        {"a\xC2\x9B" "2Jb\xC2\x85\xC2\x80\xC2\x9F", "a  2Jb      "}, {"\xC2\xA0\xC3\x80", "\xC2\xA0\xC3\x80"},      /* U+00A0 is a blank that holds words together */
+        {"x\xE2\x80\xA8y\xE2\x80\xAEz\xE2\x81\xA6\xE2\x81\xA9", "x   y   z      "}, {"\xE2\x80\xA7\xE2\x80\xAF\xE2\x81\xA5\xE2\x81\xAA", "\xE2\x80\xA7\xE2\x80\xAF\xE2\x81\xA5\xE2\x81\xAA"},
+        {"cut \xC2", "cut ?"}, {"\xC2\x9B and \xFF", "?? and ?"}, {"", ""},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(cases); i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i].from);
+        cr_text_clean(text);
+        ck_assert_str_eq(text, cases[i].to);
+    }
+    FILE *f = tmpfile();
+    char line[256] = "";
+    ck_assert_ptr_nonnull(f);
+    cr_log_setup("test", CR_LOG_INFO, fileno(f));
+    cr_log(CR_LOG_INFO, "ended", "text=%s", "a\nb\xC2\x9B" "2J\xE2\x80\xA8");
+    cr_log_setup("craton", CR_LOG_INFO, 2);
+    ck_assert_int_gt(pread(fileno(f), line, sizeof line - 1, 0), 0);
+    fclose(f);
+    ck_assert_ptr_nonnull(strstr(line, "info test: ended text=a?b  2J   \n"));
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
@@ -313,6 +374,8 @@ static Suite *suite(void) {
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
     tcase_add_test(t, log_of_what_comes_often);
+    tcase_add_test(t, memory_that_is_left);
+    tcase_add_test(t, text_on_its_way_to_people);
     suite_add_tcase(s, t);
     return s;
 }

@@ -2,6 +2,7 @@
 #include "../check_main.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -320,6 +321,127 @@ START_TEST(ways_and_levels_agree) {
 }
 END_TEST
 
+/* ---- near an end, where only a part of each series is held ---- */
+
+enum { DAYS = 700, ROWS_NEAR = 10, COLUMNS_NEAR = 23, PLACES = ROWS_NEAR * COLUMNS_NEAR };
+
+/* Any bits, many of them those of the largest and the least number, of infinities and zeros; or rising or falling along the days, so that every value, or none, is
+ * among the largest when it comes. */
+static void fill_days(char *values, size_t item, int kind, bool floats, uint32_t *state) {
+    static const uint64_t special[] = {0, ~0ull, 1ull << 63, ~0ull >> 1, 0x7FF0000000000000, 0xFFF0000000000000, 1};
+    for (int64_t i = 0; i < (int64_t)DAYS * PLACES; i++) {
+        uint64_t bits = (uint64_t)(noise(state) * 0xFFFFFFFF);
+        bits ^= (uint64_t)*state << 32;
+        if (noise(state) < 0.2)
+            bits = special[(int)(noise(state) * 7)];
+        if (kind > 0) {
+            int64_t day = i / PLACES;
+            bits = (uint64_t)(kind == 1 ? day : DAYS - day) << (floats ? 52 : 54);
+        }
+        bits >>= 8 * (8 - item);
+        memcpy(values + (size_t)i * item, &bits, item);
+    }
+}
+
+static cr_array *near_an_end(cr_array *a, int n_q, const double *q, const cr_quantile_options *o, bool grouped) {
+    static const int32_t one_group[DAYS];
+    const int axis = 0;
+    cr_err err = CR_ERR_INIT;
+    cr_array *v;
+    if (grouped)
+        ck_assert_ok(cr_array_quantile_group(a, 1, &axis, one_group, 1, n_q, q, o, &v, &err));
+    else
+        ck_assert_ok(cr_array_quantile(a, 1, &axis, n_q, q, o, &v, &err));
+    return v;
+}
+
+static bool is_sifted(cr_context *c, cr_array *v, const char *which) {
+    char *text, wanted[64];
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_explain(c, 1, &v, &text, &err));
+    snprintf(wanted, sizeof wanted, "%s values at hand", which);
+    bool found = strstr(text, wanted) != NULL;
+    cr_free(text);
+    return found;
+}
+
+/* The bits of ranking whole series (one group of all days, which is never done in parts), for all types and methods, at every SIMD level, for several workers and
+ * units. */
+START_TEST(a_part_of_each_series) {
+    static const cr_dtype types[] = {CR_I16, CR_U16, CR_F16, CR_I32, CR_U32, CR_F32, CR_I64, CR_U64, CR_F64};
+    static const double q[4][2] = {{0.9, 0.9}, {0.02, 0.17}, {1, 0.95}, {0, 0}};
+    const int64_t shape[] = {DAYS, ROWS_NEAR, COLUMNS_NEAR}, chunks[] = {37, 6, COLUMNS_NEAR};
+    static char values[DAYS * PLACES * 8], part[2 * PLACES * 8], whole[2 * PLACES * 8];
+    uint32_t state = 3;
+    int method = 0;
+    cr_err err = CR_ERR_INIT;
+    for (size_t t = 0; t < CR_ARRAY_LEN(types); t++)
+        for (int kind = 0; kind < 3; kind++) {
+            cr_array *a;
+            fill_days(values, cr_dtype_size(types[t]), kind, cr_dtype_kind(types[t]) == 'f', &state);
+            ck_assert_ok(cr_array_from_memory(types[t], 0, 3, shape, NULL, chunks, values, NULL, NULL, &a, &err));
+            for (int i = 0; i < 4; i++) {
+                cr_quantile_options o;
+                memset(&o, 0, sizeof o);
+                o.skipna = (kind + i) % 3 != 0;
+                o.own_type = i == 2;
+                o.method = (cr_quantile_method)(method++ % CR_QUANTILE_METHOD_COUNT);
+                cr_array *sifted = near_an_end(a, 1 + i % 2, q[i], &o, false), *all = near_an_end(a, 1 + i % 2, q[i], &o, true);
+                size_t bytes = (size_t)(1 + i % 2) * PLACES * cr_array_itemsize(sifted);
+                cr_context *c = context_at(1 + i % 3, i == 3 ? 4 << 20 : 0, (i + kind) % 2);
+                void *to[] = {part, whole};
+                ck_assert_msg(is_sifted(c, sifted, i % 2 ? "smallest" : "largest") && !is_sifted(c, all, ""), "%s, %g", cr_dtype_name(types[t]), q[i][0]);
+                ck_assert_ok(cr_compute(c, 1, &sifted, &to[0], &err));
+                ck_assert_ok(cr_compute(c, 1, &all, &to[1], &err));
+                ck_assert_msg(memcmp(part, whole, bytes) == 0, "%s, %s, quantile %g, values of kind %d", cr_dtype_name(types[t]),
+                              cr_quantile_method_name(o.method), q[i][0], kind);
+                cr_context_free(c);
+                cr_array_unref(sifted);
+                cr_array_unref(all);
+            }
+            cr_array_unref(a);
+        }
+}
+END_TEST
+
+/* Against sorting, over several axes and with places that are no multiple of a row; and what it is for: less memory than the values take. */
+START_TEST(a_part_takes_less_memory) {
+    enum { LONG = 3000, WIDE = 300 };
+    const int64_t shape[] = {LONG / 3, 3, WIDE}, chunks[] = {20, 2, WIDE};
+    const int axes[] = {0, 1};
+    static const double q[] = {0.9, 0.99};
+    static float values[LONG][WIDE];
+    static double out[2][WIDE], sorted[LONG];
+    uint32_t state = 9;
+    cr_err err = CR_ERR_INIT;
+    cr_array *a, *v;
+    for (int i = 0; i < LONG; i++)
+        for (int k = 0; k < WIDE; k++)
+            values[i][k] = noise(&state) < (k == 7 ? 1.0 : k * 0.002) ? NAN : (float)floor(noise(&state) * 500);
+    ck_assert_ok(cr_array_from_memory(CR_F32, 0, 3, shape, NULL, chunks, values, NULL, NULL, &a, &err));
+    cr_quantile_options o;
+    memset(&o, 0, sizeof o);
+    o.skipna = true;
+    ck_assert_ok(cr_array_quantile(a, 2, axes, 2, q, &o, &v, &err));
+    cr_context *c = context(2, 0);
+    void *to = out;
+    ck_assert_ok(cr_compute(c, 1, &v, &to, &err));
+    ck_assert_uint_le(cr_context_peak_bytes(c), sizeof values / 2);
+    for (int k = 0; k < WIDE; k++) {
+        int n = 0;
+        for (int i = 0; i < LONG; i++)
+            if (values[i][k] == values[i][k])
+                sorted[n++] = (double)values[i][k];
+        qsort(sorted, (size_t)n, sizeof *sorted, ascending);
+        for (int i = 0; i < 2; i++)
+            same(out[i][k], linear(sorted, n, q[i]));
+    }
+    cr_context_free(c);
+    cr_array_unref(v);
+    cr_array_unref(a);
+}
+END_TEST
+
 START_TEST(refusals) {
     const double bad = 1.5, nan_q = NAN, good = 0.5;
     const int axis = 3, zero = 0;
@@ -356,6 +478,8 @@ static Suite *suite(void) {
     tcase_add_test(t, a_series_longer_than_memory);
     tcase_add_test(t, memory_changes_no_bit);
     tcase_add_test(t, ways_and_levels_agree);
+    tcase_add_test(t, a_part_of_each_series);
+    tcase_add_test(t, a_part_takes_less_memory);
     tcase_add_test(t, refusals);
     suite_add_tcase(s, t);
     return s;

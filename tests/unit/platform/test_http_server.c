@@ -66,12 +66,24 @@ static void hold(cr_request *req) {
 
 static void forget(cr_request *req) { (void)req; }
 
+static int woken;
+static void wake_up(void *user) { woken++; }
+static void stop_loop(void *user) { cr_loop_stop(user); }
+
+/* Would answer in a moment; the hub ends before. */
+static void doze(cr_request *req) {
+    cr_timer_start(loop, &req->timer, 10, wake_up, req);
+    cr_request_suspend(req);
+    cr_loop_stop(loop);
+}
+
 static const cr_route routes[] = {
     {CR_GET, "/hello/:name", CR_ROUTE_API_OPEN, CR_CSRF_NONE, hello},
     {CR_POST, "/echo", CR_ROUTE_API_OPEN, CR_CSRF_NONE, echo},
     {CR_GET, "/late", CR_ROUTE_API_OPEN, CR_CSRF_NONE, late},
     {CR_GET, "/events", CR_ROUTE_API_OPEN, CR_CSRF_NONE, events},
     {CR_GET, "/hold/:person/:session", CR_ROUTE_API_OPEN, CR_CSRF_NONE, hold},
+    {CR_GET, "/doze", CR_ROUTE_API_OPEN, CR_CSRF_NONE, doze},
     {CR_GET, "/forget", CR_ROUTE_API_OPEN, CR_CSRF_NONE, forget},
     {CR_GET, "/page", CR_ROUTE_PAGE_OPEN, CR_CSRF_NONE, hello},
     {0},
@@ -307,6 +319,26 @@ START_TEST(streams_of_one_person_are_limited) {
 }
 END_TEST
 
+START_TEST(a_request_takes_its_timer_along) {
+    static exchange x = {.request = "GET /doze" END "\r\n"};
+    cr_err err = CR_ERR_INIT;
+    cr_timer stop = {0};
+    pthread_t t;
+    x.len = strlen(x.request);
+    ck_assert_int_eq(pthread_create(&t, NULL, client, &x), 0);
+    ck_assert_ok(cr_loop_run(loop, &err));
+    cr_http_free(http);
+    http = NULL;
+    pthread_join(t, NULL);
+    ck_status(x.answer, 503);
+    ck_assert_ok(cr_loop_run(loop, &err));      /* the client has asked for its end */
+    cr_timer_start(loop, &stop, 50, stop_loop, loop);
+    ck_assert_ok(cr_loop_run(loop, &err));
+    ck_assert_int_eq(woken, 0);
+    cr_timer_stop(&stop);
+}
+END_TEST
+
 static int order[8], n_order;
 static void note(void *user) { order[n_order++] = (int)(intptr_t)user; if (n_order == 3) cr_loop_stop(loop); }
 
@@ -348,6 +380,7 @@ static Suite *suite(void) {
     tcase_add_test(t, late_reply_is_not_delayed);
     tcase_add_test(t, events_flow);
     tcase_add_test(t, streams_of_one_person_are_limited);
+    tcase_add_test(t, a_request_takes_its_timer_along);
     tcase_add_test(t, timers_keep_their_order);
     tcase_add_test(t, full_queue_is_said);
     suite_add_tcase(s, t);

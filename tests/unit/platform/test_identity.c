@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "platform/db/schema.h"
@@ -124,6 +125,13 @@ START_TEST(last_administrator_stays) {
 }
 END_TEST
 
+static bool is_right(const char *password, const char *hash) {
+    bool right = true;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_password_verify(password, hash, &right, &err));
+    return right;
+}
+
 START_TEST(passwords) {
     char hash[CR_PASSWORD_HASH_BYTES];
     cr_err err = CR_ERR_INIT;
@@ -138,10 +146,35 @@ START_TEST(passwords) {
     ck_assert_ok(cr_password_check("rivers and stones", "ada", &err));
     ck_assert_ok(cr_password_hash("rivers and stones", hash, &err));
     ck_assert_ptr_nonnull(strstr(hash, "$argon2id$"));
-    ck_assert(cr_password_verify("rivers and stones", hash));
-    ck_assert(!cr_password_verify("rivers and stone", hash));
-    ck_assert(!cr_password_verify("", hash));
-    ck_assert(!cr_password_verify("x", NULL));
+    ck_assert(is_right("rivers and stones", hash));
+    ck_assert(!is_right("rivers and stone", hash));
+    ck_assert(!is_right("", hash));
+    ck_assert(!is_right("x", NULL));
+}
+END_TEST
+
+START_TEST(passwords_without_memory) {
+    cr_err err = CR_ERR_INIT;
+    char hash[CR_PASSWORD_HASH_BYTES], other[CR_PASSWORD_HASH_BYTES];
+    bool right;
+    unsigned long pages = 0;
+    ck_assert_ok(cr_password_hash("rivers and stones", hash, &err));
+    FILE *f = fopen("/proc/self/statm", "r");
+    ck_assert(f && fscanf(f, "%lu", &pages) == 1);
+    fclose(f);
+    struct rlimit all, little;
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &all), 0);
+    little = (struct rlimit){pages * (rlim_t)sysconf(_SC_PAGESIZE) + (32 << 20), all.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &little), 0);
+    cr_status known = cr_password_verify("rivers and stones", hash, &right, &err), unknown = cr_password_verify("rivers and stones", NULL, &right, &err);
+    cr_status made = cr_password_hash("rivers and stones", other, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+    /* Nobody is told that the right password is wrong, nor by this whether there is such a person. */
+    ck_assert_int_eq(known, CR_BUSY);
+    ck_assert_int_eq(unknown, CR_BUSY);
+    ck_assert_int_eq(made, CR_BUSY);
+    ck_assert_ptr_nonnull(strstr(err.message, "not enough memory"));
+    ck_assert(is_right("rivers and stones", hash));
 }
 END_TEST
 
@@ -731,6 +764,7 @@ static Suite *suite(void) {
     tcase_add_test(t, colliding_accounts);
     tcase_add_test(t, last_administrator_stays);
     tcase_add_test(t, passwords);
+    tcase_add_test(t, passwords_without_memory);
     tcase_add_test(t, throttle_grows_and_fades);
     tcase_add_test(t, throttle_counts_at_arrival);
     tcase_add_test(t, throttle_lets_a_class_in);
