@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-NO_HOME = "/nonexistent"
+NO_HOME = "/no-home"
 R_PATIENCE_S = 30
 R_FILES = ".Renviron", ".Rprofile"     # of the home or the folder in which R begins: they may name other libraries
 
