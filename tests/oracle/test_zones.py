@@ -244,7 +244,7 @@ def map_of(rng, kind, shape=(300, 400)):
     """Labels as they come: few or far apart, below zero, at the end of what the type holds; or of a kind that is numbered by xarray."""
     values = rng.integers(0, 7, shape)
     values[0, :7] = np.arange(7)
-    types = {"u8": "u1", "negative": "i8", "end": "u8", "far": "i4", "float": "f8", "big-endian": ">i2", "sorted": "i2", "word": "U2", "bool": "?"}
+    types = {"u8": "u1", "negative": "i8", "end": "u8", "far": "i4", "float": "f8", "sorted": "i2", "word": "U2", "bool": "?"}
     if kind == "negative":
         values = values * 1000 - 3000
     elif kind == "end":
@@ -258,7 +258,7 @@ def map_of(rng, kind, shape=(300, 400)):
     return values.astype(types[kind])
 
 
-@pytest.mark.parametrize("kind", ["u8", "negative", "end", "far", "float", "big-endian", "sorted", "word", "bool"])
+@pytest.mark.parametrize("kind", ["u8", "negative", "end", "far", "float", "sorted", "word", "bool"])
 def test_large_maps(kind):
     """As xarray numbers them: groups, their type, members, and what is made of them; with values in memory too."""
     rng = np.random.default_rng(11)
@@ -277,7 +277,7 @@ def test_large_maps(kind):
         if kind == "float":
             continue     # xarray's arithmetic does not know pixels of no group
         anomaly = plain.groupby(data) - theirs.mean(("y", "x"))
-        xr.testing.assert_allclose(anomaly.groupby(data).sum(("y", "x")), theirs.mean(("y", "x")) * 0, atol=1e-9)
+        xr.testing.assert_allclose(anomaly.groupby(data).mean(("y", "x")), theirs.mean(("y", "x")) * 0, atol=1e-12)
 
 
 def test_reductions_by_the_same_map_share_it():

@@ -158,7 +158,8 @@ static void on_end(void *user, const cr_err *result) {
         cr_log_err(CR_LOG_WARN, "measuring a home", result);
     }
     m->last_ms = now;
-    m->due_ms = now + CR_MAX(period, PER_COST * m->use->took_ms);
+    /* Wanted while the walk went on: it may not have seen what was removed, and nobody measures a home again of which nothing runs. */
+    m->due_ms = now + (m->wanted ? ASKED_AGAIN_MS : CR_MAX(period, PER_COST * m->use->took_ms));
     memset(m->use, 0, sizeof *m->use);
 }
 
