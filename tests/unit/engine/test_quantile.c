@@ -69,10 +69,12 @@ static int series(int y, int x, const int32_t *codes, int g, double *out) {
 }
 
 static double linear(const double *sorted, int n, double q) {
+    if (n == 0)
+        return NAN;
     double at = (n - 1) * q;
     int below = (int)floor(at), above = below + 1 < n ? below + 1 : below;
     double t = at - below, d = sorted[above] - sorted[below];
-    return n == 0 ? NAN : t >= 0.5 ? sorted[above] - d * (1 - t) : sorted[below] + d * t;
+    return t >= 0.5 ? sorted[above] - d * (1 - t) : sorted[below] + d * t;
 }
 
 static void same(double answer, double expected) {
