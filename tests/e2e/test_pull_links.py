@@ -99,3 +99,4 @@ def test_a_link_leads_to_jupyterlab_with_the_files(page, tmp_path):  # noqa: F81
         page.goto(link)
         wait_for(lambda: (home / "course/second.md").exists(), 90)
         assert (home / "course/mine.txt").read_text() == "mine"
+        page.goto("about:blank")    # before its server ends

@@ -18,7 +18,7 @@ import pytest
 CRATON = Path(os.environ["CRATON_BUILD"]) / "src/cli/craton"
 LONG = "t + 0.5" + " | sin | cos" * 40 + " | mean lat lon"
 SHORT = "t + 0.5" + " | sin | cos" * 4 + " | mean lat lon"
-BAR = r"\r\[(#*) *\] +(\d+) %  (\?|[0-9a-z ]+) left"
+BAR = r"\r\[(#*) *\] +(\d+) %  (\?|[0-9a-z. ]+) left"
 
 
 @pytest.fixture
