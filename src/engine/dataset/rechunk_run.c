@@ -298,7 +298,7 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     bool begun = false;
     *ret_done = false;
     /* What is small goes as it is, at once. */
-    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= DIRECT_BYTES)
+    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_memory_limit(c) / 4))
         return CR_OK;
     if (!choose_streamed(c, &p, item->values, pieces, box))
         return CR_OK;
