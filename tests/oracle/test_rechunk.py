@@ -251,7 +251,7 @@ def test_pieces_that_end_half_way(tmp_path, time, begins):
     else:
         raise AssertionError("it was never killed half-way")
     said = rechunk(tmp_path / "maps.nc", tmp_path / "killed.zarr", *way, "--resume")
-    assert time == "-1" or "were finished before" in said, said
+    assert time == "-1" or int(said.split(" of ")[0]) >= 4, said  # one of the four has nothing but fill
     assert files(tmp_path / "killed.zarr") == files(tmp_path / "whole.zarr")
     with open(tmp_path / "maps.nc", "r+b") as f:
         f.seek(os.path.getsize(tmp_path / "maps.nc") // 2)
