@@ -59,7 +59,8 @@ typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK, CR_READ_RO
 /* What a value is in the current strip: one element, an element each, or one for every row that the strip touches. */
 enum { CR_STEP_SAME, CR_STEP_EACH, CR_STEP_ROWS };
 
-typedef struct cr_leaf_state {    /* of one worker */
+typedef struct cr_leaf_state cr_leaf_state;
+struct cr_leaf_state {            /* of one worker */
     cr_view view;
     cr_read_mode mode;
     bool active;
@@ -69,8 +70,9 @@ typedef struct cr_leaf_state {    /* of one worker */
     char *stay;                   /* in the worker's block: chunks that stay decoded until the unit ends, ... */
     int64_t *stay_at;             /* ... the place of each, ndim numbers, ... */
     int64_t n_stay, stay_next;    /* ... how many there are, and which one is likely asked for next */
+    cr_leaf_state *lender;        /* of a nested worker: the outer leaf, which has the chunks that stay; NULL: it has its own */
     const char *row;              /* address at the current row */
-} cr_leaf_state;
+};
 
 /* ---- states (combine.c) ---- */
 

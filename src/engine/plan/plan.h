@@ -392,6 +392,8 @@ uint64_t cr_plan_peak(const cr_plan *plan);
 cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
 /* pieces.c: cuts cells into pieces where that saves more than it costs. After columns, which need cells as they are. */
 cr_status cr_pieces_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
+/* The leaf whose chunks stay in a unit: this one, or what it is regridded from. NULL: none stay. */
+const cr_leaf *cr_leaf_that_stays(const cr_leaf *l);
 /* column_boxes.c. Of a kept leaf: what its lists look at, in l->spans; made: lists that are done, which many leaves may have in common. false:
  * the arena has no room. */
 bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;
