@@ -28,7 +28,7 @@ typedef struct cr_rates {         /* foretell.c */
 
 struct cr_context {
     int threads, simd;
-    uint64_t memory_limit_bytes, peak_bytes;
+    uint64_t memory_limit_bytes, keep_bytes, peak_bytes;
     cr_progress_fn progress;
     void *progress_user;
     atomic_bool cancelled;
@@ -253,7 +253,7 @@ double cr_scan_weight(const cr_scan *scan);
 double cr_scan_cells(const cr_scan *scan);
 /* columns_run.c */
 cr_status cr_run_columns(cr_context *c, const cr_plan *plan, const cr_columns *g, double *done, double total, cr_err *err) CR_MUST_USE;
-/* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's. */
+/* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's, or none of those that are kept. */
 enum { CR_KEPT_NOTHING, CR_KEPT_COMING, CR_KEPT_HERE };
 char *cr_kept_chunk(const cr_kept *k, const cr_leaf *l, const int64_t *at, atomic_uchar **ret_state);
 
