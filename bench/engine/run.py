@@ -5,7 +5,7 @@ with start-up, alternating.
     bench/engine/run.py --data FOLDER [--build BUILD] [--small] [--pairs 5] [w1 w1-zarr w2 w4 w4-default w5 w5-rolling w6 w7-maps w7-series c-w1 c-w2 c-climatology]
 
 Every variant of a peer (program.py; native/ for the workloads c-...; CDO, NCO and nccopy where they are installed) is tried once, and the one
-with least wall time is the peer of the pairs. BUILD is where meson built Craton with its tests; without it the workloads in C are left out. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
+with least wall time is the peer of the pairs (of two hand-written loops, that which has as much memory: PEER_OF). BUILD is where meson built Craton with its tests; without it the workloads in C are left out. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
 pessimistic quartile of the ratios. Run it on a machine that does nothing else, in the environment of the notebooks.
 """
 import argparse
@@ -38,13 +38,16 @@ WORKLOADS = {
     "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
     "c-w1": (["w1"], ["c-craton", "c-craton-lean"], ["c-hand"]),
-    "c-w2": (["w2"], ["c-craton", "c-craton-lean"], ["c-hand", "c-hand-keep"]),
+    "c-w2": (["w2"], ["c-craton", "c-craton-lean", "c-craton-keep"], ["c-hand", "c-hand-keep"]),
     "c-climatology": (["records"], ["c-craton"], ["nco", "cdo"]),
 }
 TOOLS = {"cdo": "cdo", "nco": "ncra", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
-# Programs of native/: their arguments but for the file. lean: the memory limit that the contract of w2 asks for.
+# Of two loops each is for those who have as much memory: who keeps the decoded chunks of all times, or decodes them again.
+PEER_OF = {("c-w2", "c-craton"): "c-hand", ("c-w2", "c-craton-lean"): "c-hand", ("c-w2", "c-craton-keep"): "c-hand-keep"}
+# Programs of native/: their arguments but for the file. lean: a memory limit; keep: as much of decoded chunks as the loop that keeps them.
 NATIVE = {"c-w1": ("ndvi", []), "c-w2": ("climate", ["anomalies"]), "c-climatology": ("climate", ["climatology"])}
-NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
+NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-craton-keep": ("craton", ["--keep"]),
+                  "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
 # What the limit of a workload decodes: variables of its first file. None: only some chunks of it, which are not worth speaking of.
 DECODED = {"w1": "red,nir", "w2": "tas", "w4": "tas", "w4-default": "tas", "w5": "tas", "w5-rolling": "tas", "w6": "red,nir", "w7-maps": "tas", "w7-series": None}
 # How w4 compresses. Its limit has the moving and the compressing in it: each chunk decoded once and encoded once, with all of it in memory.
@@ -161,9 +164,9 @@ def main():
     about = {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "xarray": importlib.metadata.version("xarray"),
              "dask": importlib.metadata.version("dask"), "small": o.small, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
-    def keep(role, result):
+    def keep(role, result, **more):
         with o.output.open("a") as f:
-            f.write(json.dumps({**about, "role": role, **result}) + "\n")
+            f.write(json.dumps({**about, "role": role, **more, **result}) + "\n")
         print(f"  {result['variant']:14} wall {result['wall_s']:7.2f} s   CPU {result['cpu_s']:7.2f} s   peak {result['peak_mib']:6.0f} MiB", flush=True)
         return result
 
@@ -179,19 +182,21 @@ def main():
         paths, scratch = [made(name) for name in data], os.path.join(o.data, "scratch")
         print(workload, f"({stored_bytes(paths[0]) >> 20} MiB)", flush=True)
         peer = best_peer(workload, peers, paths, scratch, o.build, keep)
+        peer_of = {variant: PEER_OF.get((workload, variant), peer) for variant in ours}
         if peer is None:
             print("  no peer: only Craton is run")
         limit(workload, paths, scratch, o.build, keep)
         rounds = []
         for _ in range(o.pairs):
-            row = {variant: keep("pair", run(workload, variant, paths, scratch, o.build)) for variant in [*ours, *([peer] if peer else [])]}
+            row = {variant: keep("pair", run(workload, variant, paths, scratch, o.build), **({"peer": peer_of[variant]} if variant in ours else {}))
+                   for variant in [*ours, *sorted(set(peer_of.values()) if peer else [])]}
             for variant in ours if peer else []:
-                same(row[variant]["result"], row[peer]["result"])
+                same(row[variant]["result"], row[peer_of[variant]]["result"])
             rounds.append(row)
         for variant in ours if peer else []:
             for what in ("wall_s", "cpu_s", "peak_mib"):
-                ratios = [row[peer][what] / row[variant][what] for row in rounds]
-                print(f"  {what:9} {peer} / {variant}: {statistics.median(ratios):.2f} ({quartile(ratios):.2f})")
+                ratios = [row[peer_of[variant]][what] / row[variant][what] for row in rounds]
+                print(f"  {what:9} {peer_of[variant]} / {variant}: {statistics.median(ratios):.2f} ({quartile(ratios):.2f})")
 
 
 if __name__ == "__main__":
