@@ -40,16 +40,17 @@ WORKLOADS = {
     "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
     "c-w1": (["w1"], ["c-craton", "c-craton-lean"], ["c-hand"]),
-    "c-w2": (["w2"], ["c-craton", "c-craton-lean"], ["c-hand", "c-hand-keep"]),
+    "c-w2": (["w2"], ["c-craton", "c-craton-lean", "c-craton-keep"], ["c-hand", "c-hand-keep"]),
     "c-climatology": (["records"], ["c-craton"], ["nco", "cdo"]),
 }
 TOOLS = {"cdo": "cdo", "nco": "ncra", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
-# Peers that are not measured by one another: what is asked of w2 is about the same program on dask; and a loop that keeps all chunks is none for
-# who has to do with 128 MiB.
+# Peers that are not measured by one another: what is asked of w2 is about the same program on dask; and of two loops each is for those who have as
+# much memory, who keep the decoded chunks of all times or decode them again.
 KIND = {"w2": lambda peer: "tool" if peer in TOOLS else "dask", "c-w2": lambda peer: peer}
-# Programs of native/: their arguments but for the file. lean: the memory limit that the contract of w2 asks for.
+# Programs of native/: their arguments but for the file. lean: a memory limit; keep: as much of decoded chunks as the loop that keeps them.
 NATIVE = {"c-w1": ("ndvi", []), "c-w2": ("climate", ["anomalies"]), "c-climatology": ("climate", ["climatology"])}
-NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
+NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-craton-keep": ("craton", ["--keep"]),
+                  "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
 # What the limit of a workload decodes: variables of its first file. None: only some chunks of it, which are not worth speaking of.
 DECODED = {"w1": "red,nir", "w2": "tas", "w4": "tas", "w4-default": "tas", "w5": "tas", "w5-rolling": "tas", "w6": "red,nir", "w7-maps": "tas", "w7-series": None}
 # How w4 compresses. Its limit has the moving and the compressing in it: each chunk decoded once and encoded once, with all of it in memory.
@@ -169,9 +170,9 @@ def main():
     about = {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "xarray": importlib.metadata.version("xarray"),
              "dask": importlib.metadata.version("dask"), "small": o.small, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
-    def keep(role, result):
+    def keep(role, result, **more):
         with o.output.open("a") as f:
-            f.write(json.dumps({**about, "role": role, **result}) + "\n")
+            f.write(json.dumps({**about, "role": role, **more, **result}) + "\n")
         print(f"  {result['variant']:14} wall {result['wall_s']:7.2f} s   CPU {result['cpu_s']:7.2f} s   peak {result['peak_mib']:6.0f} MiB", flush=True)
         return result
 

@@ -21,6 +21,9 @@ OPTIONS = {
     "implicit_compute": "raise",
 }
 
+# Decoded chunks that a computation keeps to read them again. Somebody waits at a prompt, beside whose Python and xarray this is not much.
+KEPT_BYTES = 512 << 20
+
 _lock = threading.Lock()
 _context = None
 _here = threading.local()
@@ -49,7 +52,7 @@ def context():
         return _here.context
     with _lock:
         if _context is None:
-            _context = _craton.Context(threads=OPTIONS["threads"], memory_limit=OPTIONS["memory_limit"])
+            _context = _craton.Context(threads=OPTIONS["threads"], memory_limit=OPTIONS["memory_limit"], keep=KEPT_BYTES)
         return _context
 
 

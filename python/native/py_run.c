@@ -167,12 +167,12 @@ static PyObject *context_run_here(Context *self, cr_status (*function)(void *dat
 /* ---- the type --------------------------------------------------------------------------------------------------- */
 
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"threads", "memory_limit", "simd_level", NULL};
+    static char *keywords[] = {"threads", "memory_limit", "simd_level", "keep", NULL};
     int threads = 0, simd_level = -1;
-    unsigned long long memory_limit = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iKi:Context", keywords, &threads, &memory_limit, &simd_level))
+    unsigned long long memory_limit = 0, keep = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iKiK:Context", keywords, &threads, &memory_limit, &simd_level, &keep))
         return NULL;
-    cr_context_options options = {.threads = threads, .memory_limit_bytes = memory_limit, .simd_level = simd_level};
+    cr_context_options options = {.threads = threads, .memory_limit_bytes = memory_limit, .simd_level = simd_level, .keep_bytes = keep};
     cr_context *context = NULL;
     cr_err err = CR_ERR_INIT;
     cr_status status;

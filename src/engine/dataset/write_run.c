@@ -14,7 +14,7 @@
 
 /* true: computing these together would hold too many open chunks, or does not fit, and panels may help. */
 static bool lies_across(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
     cr_plan plan;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, NULL);
     uint64_t open = 0;

@@ -156,6 +156,7 @@ static cr_status get_kept(cr_worker *w, const cr_leaf *l, const int64_t *at, con
 static cr_status get_staying(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *at, const char **ret_bytes, cr_err *err) {
     size_t ndim = (size_t)l->node->ndim;
     *ret_bytes = NULL;
+    s = s->lender != NULL ? s->lender : s;
     for (int64_t i = 0, k = s->stay_next; i < s->n_stay; i++, k++) {
         k = k < s->n_stay ? k : 0;
         if (memcmp(s->stay_at + (size_t)k * ndim, at, ndim * sizeof *at) == 0) {

@@ -37,6 +37,8 @@ cr_status cr_nested_begin(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_e
     if (n->worker.block_bytes > l->inner_bytes)
         return CR_FAIL(err, CR_INTERNAL, "%s needs %llu bytes to be computed, planned were %llu", cr_array_op(l->node),
                        (unsigned long long)n->worker.block_bytes, (unsigned long long)l->inner_bytes);
+    for (int32_t i = 0; i < l->inner->program.n_leaves; i++)
+        n->worker.leaves[i].lender = s;
     return CR_OK;
 }
 

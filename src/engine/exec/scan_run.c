@@ -72,8 +72,10 @@ void cr_worker_ready(cr_worker *w, char *block) {
     lay_out(w->run, w, &at);
     memset(w->leaves, 0, (size_t)p->n_leaves * sizeof *w->leaves);
     at = w->stay;
-    for (int32_t i = 0; i < p->n_leaves; i++) {
-        const cr_leaf *l = &p->leaves[i];
+    for (int32_t i = 0; i < p->n_leaves && w->run->scan->stay_bytes > 0; i++) {
+        const cr_leaf *l = cr_leaf_that_stays(&p->leaves[i]);
+        if (l == NULL)
+            continue;
         w->leaves[i].stay = carve(&at, (uint64_t)l->stays * l->chunk_bytes);
         w->leaves[i].stay_at = carve(&at, (uint64_t)l->stays * (uint64_t)l->node->ndim * sizeof(int64_t));
     }
