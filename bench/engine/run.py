@@ -24,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from measuring import Failed, measured  # noqa: E402
+from measuring import Failed, compile_modules, measured  # noqa: E402
 
 DASK = ["dask-native", "dask-auto"]
 # Workload: its data (make_data.py), ours, the peers.
@@ -165,6 +165,7 @@ def main():
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / f"engine-{time.strftime('%Y-%m-%d')}.jsonl")
     o = parser.parse_args()
     os.makedirs(o.data, exist_ok=True)
+    compile_modules(o.data)
     os.environ["PATH"] += f":{os.path.dirname(sys.executable)}/../../../bin"  # PREFIX/bin, where the command is
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     about = {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "xarray": importlib.metadata.version("xarray"),
