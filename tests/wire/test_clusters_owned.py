@@ -2,6 +2,7 @@
 import importlib.metadata
 import os
 import re
+import signal
 import sqlite3
 import sys
 import time
@@ -250,7 +251,14 @@ def test_pages(platform, admin, ada):
         name = gateway.submit(**SMALL)
         row, = (r for r in platform.ask(command="admin", do="clusters")["rows"] if r["name"] == name)
         assert row["user"] == "eva" and row["status"] in ("PENDING", "RUNNING")
+        pids = wait_for(lambda: eve.of_cluster(name), 40)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)         # so that it takes a while
         assert platform.ask(command="admin", do="stop-cluster", args=[name])["text"] == f"the cluster {name} of eva is stopped"
+        card, = (c for c in eve.person.get("/hub/clusters").text.split('<li class="card">') if name in c)
+        assert "STOPPING" in card and "Keep for" not in card and "/hub/clusters/stop" not in card
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
         wait_for(lambda: status(gateway, name) == "STOPPED", 40)
         assert "The operator stopped it." in eve.person.get("/hub/clusters").text
         noted = platform.ask(command="admin", do="audit", kind="cluster-stopped")["rows"][0]

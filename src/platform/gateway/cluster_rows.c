@@ -305,8 +305,10 @@ static json_t *shown(cr_gateway *g, const cr_query *q, bool own) {
                             "made", ago(cr_query_int(q, 6)), "ended", stopped ? ago(stopped) : json_null(), "bound", cr_query_int(q, 10) != 0);
     if (row)
         json_object_set_new(row, "user", json_string(cr_query_text(q, 11)));
-    if (row && c && c->status != CR_CLUSTER_STOPPING)
+    if (row && c && c->status != CR_CLUSTER_STOPPING) {
+        json_object_set_new(row, "may_stop", json_true());
         add_idle(row, c, own);
+    }
     /* The hub's own address, which leads on to the person's. */
     if (row && own && c && c->status == CR_CLUSTER_RUNNING && c->ports[2])
         json_object_set_new(row, "dashboard", json_sprintf("/hub/dashboard" CR_GATEWAY_PATH "/clusters/%s/status", c->name));
