@@ -52,32 +52,32 @@ static bool still_may(const makers *m, const given *g) {
 
 #define COLUMNS_OF_SHARE "SELECT w.id, 0, h.id, o.id, o.name, s.name, s.id "
 #define COLUMNS_OF_TOKEN "SELECT w.id, 1, t.id, o.id, o.name, '', 0 "
-#define LASTS "(h.expires_ms IS NULL OR h.expires_ms > ?2)"      /* of codes; the others are swept */
+#define LASTS "(h.expires_ms IS NULL OR h.expires_ms > ?1)"      /* of codes; the others are swept */
 #define MAKER "CROSS JOIN users w ON w.id = m.user_id AND w.admin = 0 "
 
-/* ?1 is of the other one. */
 static const char of_everybody[] =
     COLUMNS_OF_SHARE "FROM share_makers m JOIN users w ON w.id = m.user_id AND w.admin = 0 JOIN shares h ON "
     "h.id = m.share_id AND " LASTS " JOIN servers s ON s.id = h.server_id JOIN users o ON o.id = s.user_id AND o.id <> w.id UNION ALL "
     COLUMNS_OF_TOKEN "FROM token_makers m JOIN users w ON w.id = m.user_id AND w.admin = 0 JOIN tokens t ON "
     "t.id = m.token_id JOIN users o ON o.id = t.user_id AND o.id <> w.id ORDER BY 1";
 
-/* What ?1 has made, and what was made by others for ?1. */
+/* What ?2 has made, and what was made by others for ?2. */
 static const char of_person[] =
     COLUMNS_OF_SHARE "FROM share_makers m " MAKER "CROSS JOIN shares h ON h.id = m.share_id AND " LASTS " CROSS JOIN servers s ON s.id = h.server_id "
-    "CROSS JOIN users o ON o.id = s.user_id AND o.id <> w.id WHERE m.user_id = ?1 UNION ALL "
+    "CROSS JOIN users o ON o.id = s.user_id AND o.id <> w.id WHERE m.user_id = ?2 UNION ALL "
     COLUMNS_OF_SHARE "FROM servers s CROSS JOIN shares h ON h.server_id = s.id AND " LASTS " CROSS JOIN share_makers m ON m.share_id = h.id " MAKER
-    "CROSS JOIN users o ON o.id = s.user_id AND o.id <> w.id WHERE s.user_id = ?1 UNION ALL "
+    "CROSS JOIN users o ON o.id = s.user_id AND o.id <> w.id WHERE s.user_id = ?2 UNION ALL "
     COLUMNS_OF_TOKEN "FROM token_makers m " MAKER "CROSS JOIN tokens t ON t.id = m.token_id "
-    "CROSS JOIN users o ON o.id = t.user_id AND o.id <> w.id WHERE m.user_id = ?1 UNION ALL "
+    "CROSS JOIN users o ON o.id = t.user_id AND o.id <> w.id WHERE m.user_id = ?2 UNION ALL "
     COLUMNS_OF_TOKEN "FROM tokens t CROSS JOIN token_makers m ON m.token_id = t.id " MAKER
-    "CROSS JOIN users o ON o.id = t.user_id AND o.id <> w.id WHERE t.user_id = ?1 ORDER BY 1";
+    "CROSS JOIN users o ON o.id = t.user_id AND o.id <> w.id WHERE t.user_id = ?2 ORDER BY 1";
 
 /* The first of them. person 0: of everybody's. */
 static cr_status find_ends(makers *m, int64_t person, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     m->n = 0;
-    CR_TRY(cr_query_open(m->hub->db, &q, err, person ? of_person : of_everybody, "ii", person, cr_wall_ms()));
+    CR_TRY(person ? cr_query_open(m->hub->db, &q, err, of_person, "ii", cr_wall_ms(), person)
+                  : cr_query_open(m->hub->db, &q, err, of_everybody, "i", cr_wall_ms()));
     while (m->n < ENDS_AT_ONCE && cr_query_next(&q)) {
         given *g = &m->ends[m->n];
         *g = (given){.is_token = cr_query_int(&q, 1), .id = cr_query_int(&q, 2), .owner_id = cr_query_int(&q, 3), .server_id = cr_query_int(&q, 6)};
