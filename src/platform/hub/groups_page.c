@@ -6,7 +6,7 @@
 #include "platform/identity/groups.h"
 #include "platform/identity/people_list.h"
 
-enum { GROUPS_SHOWN = 100, PEOPLE_SHOWN = 500 };
+enum { GROUPS_SHOWN = 100, PEOPLE_SHOWN = 300 };
 
 /* ---- what is shown ---- */
 
@@ -60,7 +60,8 @@ static cr_status add_people(cr_request *req, const char *group, json_t *values, 
     json_object_set_new(values, "group", json_string(group));
     json_object_set_new(values, "has_people", json_boolean(l.n > 0));
     json_object_set_new(values, "n", json_integer(l.n));
-    json_object_set_new(values, "more", json_integer(CR_MAX(l.n - PEOPLE_SHOWN, (int64_t)0)));
+    if (l.n > PEOPLE_SHOWN)
+        json_object_set_new(values, "more", json_integer(l.n - PEOPLE_SHOWN));
     return CR_OK;
 }
 
