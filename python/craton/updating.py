@@ -23,7 +23,7 @@ from .array import Array, wrap
 from .backend import attribute_value
 from .beside import own_directory
 from .graph import memory
-from .runtime import context, progress_callback, warn_of_unreadable
+from .runtime import computation_ended, context, progress_callback, warn_of_unreadable
 
 
 def update(ds, path, mode, append_dim, region, safe_chunks, encoding):
@@ -129,6 +129,7 @@ def _run(path, parts):
         _craton.update(context(), path, parts, bar)
         warn_of_unreadable()
     finally:
+        computation_ended()
         if bar is not None:
             bar.close()
 
