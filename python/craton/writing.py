@@ -162,7 +162,7 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
         variable.encoding, storage[name] = storing.split(name, variable.encoding, encoding.get(name, {}), format)
     unlimited = _unlimited(ds, unlimited_dims) if format == "netcdf4" else ()
     variables, attrs = conventions.encode_dataset_coordinates(ds)
-    encoded = {name: conventions.encode_cf_variable(v, name=name) for name, v in variables.items()}
+    encoded = {name: encode(name, v, format) for name, v in variables.items()}
     writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume, unlimited=unlimited)
     writer.attrs(_attributes(attrs, "the dataset"))
     nodes = declare(writer, encoded, storage, shards, format)
@@ -212,6 +212,15 @@ def _unlimited(ds, asked):
             raise ValueError(text)
         warnings.warn(text, UserWarning, stacklevel=5)
     return tuple(str(d) for d in wanted if d in ds.dims)
+
+
+def encode(name, variable, format):
+    """As xarray's coders have it. Zarr has booleans of its own, NetCDF has them as bytes with an attribute."""
+    from xarray import conventions
+
+    if not format.startswith("zarr") or variable.dtype != bool:
+        return conventions.encode_cf_variable(variable, name=name)
+    return conventions.encode_cf_variable(variable, name=name, coders=[c for c in conventions.DEFAULT_CODERS if type(c).__name__ != "BooleanCoder"])
 
 
 def declare(writer, encoded, storage, shards, format):

@@ -424,6 +424,14 @@ def test_mixing_with_dask_is_refused_clearly():
         dask.base.tokenize(ours.data)
 
 
+def test_a_lazy_mask_says_what_to_write():
+    da = xr.DataArray(np.arange(12.0), dims="x", coords={"x": np.arange(12)}).chunk(x=5)
+    for select in (lambda: da.where(da > 3, drop=True), lambda: da[da > 3]):
+        with pytest.raises(NotImplementedError, match=r"mask\.compute\(\)"):
+            select()
+    assert da.where((da > 3).compute(), drop=True).sum().compute() == 60
+
+
 # ---- frequencies of 2022 ------------------------------------------------------------------------------------------------------
 
 

@@ -185,3 +185,23 @@ def test_what_is_no_path_here(tmp_path, monkeypatch):
     dataset().craton.to_zarr(store=f"file://{tmp_path}/x.zarr", mode="w")
     with xr.open_zarr(tmp_path / "x.zarr", chunks=None) as ds:
         xr.testing.assert_identical(ds.load(), dataset())
+
+
+@VERSIONS
+def test_booleans_are_zarrs_own(tmp_path, version):
+    ds = xr.Dataset({"b": ("x", np.arange(7) % 3 == 0)})
+    ds.chunk(x=3).craton.to_zarr(tmp_path / "x", zarr_format=version)
+    ds.chunk(x=3).rename(b="c").craton.to_zarr(tmp_path / "x", mode="a")
+    ds.to_zarr(tmp_path / "theirs", zarr_format=version)
+    group, theirs = zarr.open_group(tmp_path / "x", mode="r"), zarr.open_group(tmp_path / "theirs", mode="r")
+    for name in "bc":
+        assert group[name].dtype == theirs["b"].dtype == bool and dict(group[name].attrs) == dict(theirs["b"].attrs)
+    for engine in ("zarr", "craton"):
+        with xr.open_dataset(tmp_path / "x", engine=engine) as back:
+            xr.testing.assert_identical(back.load(), ds.assign(c=ds.b))
+    ds.rename(b="c").assign(b=ds.b).craton.to_zarr(tmp_path / "x", append_dim="x", mode="a")
+    with xr.open_zarr(tmp_path / "x", chunks=None) as back:
+        assert back.c.values.tolist() == 2 * ds.b.values.tolist() and back.c.dtype == bool
+    ds.chunk(x=3).craton.to_netcdf(tmp_path / "x.nc")
+    with xr.open_dataset(tmp_path / "x.nc", engine="netcdf4") as back:
+        xr.testing.assert_identical(back.load(), ds)
