@@ -9,6 +9,7 @@ NumPy's own functions called on an Array (`__array_function__`). The modules tha
     conversion     values of every kind as lazy arrays; other types of elements
     shapes         axes moved, added, taken away; arrays joined, repeated
     making         new arrays
+    rolling        what xarray's rolling() makes, as one operation
     elementwise    ufuncs, and functions made of them
     moving         moving windows made and reduced
     reductions     sums, means, extremes, spreads
