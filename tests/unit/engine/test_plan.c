@@ -179,6 +179,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, cancel_before_anything_runs);
     tcase_add_test(t, explain_counts_decoding);
     tcase_add_test(t, nothing_is_said_of_decoding_once);
