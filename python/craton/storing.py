@@ -173,6 +173,8 @@ def codec_of(name, storage, format, itemsize):
         text = _inherited(storage)
         if text is not None:
             return text, 0, False
+    if codec is None and zarr and not own.get("shuffle", True):
+        return "zstd", level or 1, False      # the default (0039) without what is not wanted of it
     shuffle = own.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4"))
     return codec, level, bool(shuffle and itemsize > 1)
 

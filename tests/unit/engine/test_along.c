@@ -268,6 +268,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("along");
     TCase *t = tcase_create("along");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, sums_run_on);
     tcase_add_test(t, gaps_are_filled);
     tcase_add_test(t, windows_move);
