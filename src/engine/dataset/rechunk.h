@@ -9,6 +9,8 @@ typedef struct cr_rechunk_run {
     const char *scratch;              /* a directory for intermediate stores; NULL: none are made */
     bool is_stage;                    /* it is an intermediate store that is written */
     int n_begun;                      /* variables of numbers */
+    int n_settled;                    /* values of variables that are written as others of the same bits (write_run.c) */
+    cr_array *const *unsettled, *const *settled;
     cr_rechunk_report report;
     /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
     double done_bytes, total_bytes, panel_bytes, shown;

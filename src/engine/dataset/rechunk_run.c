@@ -343,7 +343,11 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
 
 cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
     cr_rechunk_run *r = user;
-    cr_status status = move_values(r, c, item, sink, pieces, err);
+    cr_write_item own = *item;
+    for (int i = 0; i < r->n_settled; i++)
+        if (r->unsettled[i] == item->values)
+            own.values = r->settled[i];
+    cr_status status = move_values(r, c, &own, sink, pieces, err);
     if (status == CR_MEMORY && err && (!err->hint[0] || item->v.shards)) {
         char limit[16];
         err->hint[0] = 0;
