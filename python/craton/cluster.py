@@ -94,7 +94,8 @@ def about():
     import os, sys
     from importlib import import_module, metadata
     try:
-        place = open("/proc/sys/kernel/random/boot_id").read() + os.readlink("/proc/self/ns/net")
+        with open("/proc/sys/kernel/random/boot_id") as machine:
+            place = machine.read() + os.readlink("/proc/self/ns/net")
     except OSError:
         place = ""
     try:

@@ -86,14 +86,14 @@ static bool wait_a_little(job *self) {
     return finished;
 }
 
+/* Cancels under the lock: when this job has ended in the meantime, it would be the next one that is cancelled. */
 static void stop(job *self) {
     pthread_mutex_lock(&self->context->mutex);
-    bool started = self->started;
     self->abandoned = true;
+    if (self->started && !self->finished)
+        cr_context_cancel(self->context->context);
     pthread_cond_broadcast(&self->context->changed);
     pthread_mutex_unlock(&self->context->mutex);
-    if (started)
-        cr_context_cancel(self->context->context);
 }
 
 /* Calls progress(done, total, phase, n_phases) when there is news. -1 with an exception. */

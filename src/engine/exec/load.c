@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/poison.h"
 #include "engine/exec/run.h"
 
 /* Buffers are dealt to the leaves that are active; which these are changes only with the parts of concats. */
 cr_status cr_load_assign(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;
     char *at = w->load;
+    cr_unpoison(at, w->run->scan->load_bytes); /* workers inside of what was loaded before */
     for (int32_t i = 0; i < w->n_active_leaves; i++) {
         const cr_leaf *l = &p->leaves[w->active_leaves[i]];
         cr_leaf_state *s = &w->leaves[w->active_leaves[i]];

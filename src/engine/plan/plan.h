@@ -349,6 +349,11 @@ cr_status cr_digits_instead(const cr_plan *plan, const bool *replace, uint64_t r
                             cr_err *err) CR_MUST_USE;
 
 cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err *err) CR_MUST_USE;
+/* The node with other inputs of the same shapes and types. */
+cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* The outputs of a plan that was made, with others[id] in place of the nodes for which it is not NULL: of their shapes, types and cuts. ret_arrays: one for
+ * each output, to be unreferenced. */
+cr_status cr_graph_replaced(const cr_plan *plan, cr_array *const *others, cr_array **ret_arrays, cr_err *err) CR_MUST_USE;
 cr_status cr_access_identity(cr_plan *plan, int ndim, const int *dims, cr_access **ret_access, cr_err *err) CR_MUST_USE;
 /* The access of a view's input, given the access of the view (any VIEW but concat), or of input number `input` of a MAP. shape is the domain's. */
 cr_status cr_access_through(cr_plan *plan, const int64_t *domain, int32_t view, int input, const cr_access *a, const cr_access **ret_access,

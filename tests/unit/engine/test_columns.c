@@ -440,6 +440,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("columns");
     TCase *t = tcase_create("columns");
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, same_bits_whatever_the_memory, 0, (int)CR_ARRAY_LEN(programs));
     tcase_add_test(t, the_same_bits_whatever_is_kept);
     tcase_add_test(t, the_same_error);
