@@ -364,3 +364,15 @@ def test_explain_names_the_window():
     a = as_array(np.arange(60.0).reshape(20, 3), chunks=(5, 3))
     text = craton.explain(np.sum(xp.sliding_window_view(a, 4, 0), axis=-1))
     assert "along axis 0: window of 4 elements" in text and "scan over (17, 3)" in text, text
+
+
+def test_padding_leaves_the_other_axes_in_their_chunks():
+    """A moving mean over a map in pieces would otherwise hold whole maps."""
+    values = np.arange(4800.0).reshape(40, 10, 12)
+    a = as_array(values, chunks=(8, 5, 4))
+    padded = xp.pad(a, ((29, 2), (0, 0), (0, 0)), constant_values=np.nan)
+    assert padded.chunks[1:] == a.chunks[1:]
+    np.testing.assert_array_equal(padded.compute(), np.pad(values, ((29, 2), (0, 0), (0, 0)), constant_values=np.nan))
+    sums = np.nansum(xp.sliding_window_view(padded, 30, 0), axis=-1)
+    assert sums.chunks[1:] == a.chunks[1:]
+    np.testing.assert_array_equal(sums.compute(), np.nansum(sliding_window_view(np.pad(values, ((29, 2), (0, 0), (0, 0)), constant_values=np.nan), 30, 0), -1))

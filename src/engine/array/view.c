@@ -254,12 +254,15 @@ cr_status cr_array_concat(int n, cr_array *const *arrays, int axis, cr_array **r
         cr_node_spec spec = {.op = CR_OP_CONCAT, .dtype = type, .itemsize = first->dtype == CR_BYTES ? first->itemsize : 0,
                              .ndim = first->ndim, .shape = shape, .n_inputs = m, .inputs = inputs, .params = &axis,
                              .params_bytes = sizeof axis};
+        int longest = 0; /* not what is put before or behind it */
+        for (int i = 1; i < m; i++)
+            longest = inputs[i]->shape[axis] > inputs[longest]->shape[axis] ? i : longest;
         status = cr_node_new(&spec, &v, err);
         for (int d = 0; d < first->ndim && status == CR_OK; d++) {
             if (d == axis)
                 status = concat_cuts(m, inputs, axis, &v->cuts[d], err);
             else
-                v->cuts[d] = cr_cuts_ref(inputs[0]->cuts[d]);
+                v->cuts[d] = cr_cuts_ref(inputs[longest]->cuts[d]);
         }
     }
     for (int i = 0; i < m; i++)

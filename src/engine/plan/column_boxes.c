@@ -2,6 +2,9 @@
  * them). */
 #include "engine/plan/plan.h"
 
+#define MOST_COLUMNS ((int64_t)1 << 16)
+#define MOST_STEPS ((int64_t)1 << 22)    /* columns times leaves that are looked at while planning */
+
 bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) {
     const cr_access *x = l->access;
     l->spans = NULL;
@@ -107,4 +110,28 @@ void cr_columns_chunks(const cr_columns *g, const cr_scan *scans, int64_t column
             if (s->program.leaves[k].kept > 0)
                 widen(&s->program.leaves[k], lo, hi, &ret_boxes[s->program.leaves[k].kept - 1]);
     }
+}
+
+bool cr_columns_measure(cr_columns *g, const cr_scan *scans, int64_t leaves, cr_chunk_box *boxes) {
+    g->n_columns = cr_columns_count(g, &scans[g->scans[0]]);
+    if (g->n_columns > MOST_COLUMNS || g->n_columns > MOST_STEPS / leaves)
+        return false;
+    g->wanted_bytes = 0;
+    g->wanted_chunks = 0;
+    for (int64_t c = 0; c < g->n_columns; c++) {
+        uint64_t bytes = 0;
+        int64_t chunks = 0;
+        cr_columns_chunks(g, scans, c, boxes);
+        for (int32_t i = 0; i < g->n_sources; i++) {
+            int64_t n = cr_chunk_box_count(&boxes[i], g->sources[i].node->ndim);
+            uint64_t more;
+            if (__builtin_mul_overflow((uint64_t)n, g->sources[i].slot_bytes, &more) || more > UINT64_MAX / 4 - bytes)
+                more = UINT64_MAX / 4 - bytes;
+            bytes += more;
+            chunks += n;
+        }
+        g->wanted_bytes = CR_MAX(g->wanted_bytes, bytes);
+        g->wanted_chunks = CR_MAX(g->wanted_chunks, chunks);
+    }
+    return true;
 }

@@ -17,8 +17,6 @@
 #define ONCE_BYTES ((uint64_t)128 << 20) /* kept when there is only one column: fresh memory costs as much as decoding again */
 #define LEAST_SHARE 4                    /* less than one part in so many is not kept: states of columns wait, which take memory too */
 #define LEAST_BLOCK_BYTES ((uint64_t)64 << 10) /* of slab.h */
-#define MOST_COLUMNS ((int64_t)1 << 16)
-#define MOST_STEPS ((int64_t)1 << 22)    /* columns times leaves that are looked at while planning */
 #define UNITS_ALONG 4096
 #define SPANS_BYTES ((uint64_t)128 << 20)
 
@@ -232,34 +230,6 @@ static void find_axes(family *f, const int32_t *maker) {
     }
 }
 
-/* ---- columns: what they keep ---- */
-
-/* What the largest columns look at. false: there are too many to look at. */
-static bool measure_columns(family *f, cr_chunk_box *boxes) {
-    cr_columns *g = f->g;
-    g->n_columns = cr_columns_count(g, &f->scans[g->scans[0]]);
-    if (g->n_columns > MOST_COLUMNS || g->n_columns > MOST_STEPS / f->leaves)
-        return false;
-    g->wanted_bytes = 0;
-    g->wanted_chunks = 0;
-    for (int64_t c = 0; c < g->n_columns; c++) {
-        uint64_t bytes = 0;
-        int64_t chunks = 0;
-        cr_columns_chunks(g, f->scans, c, boxes);
-        for (int32_t i = 0; i < g->n_sources; i++) {
-            int64_t n = cr_chunk_box_count(&boxes[i], g->sources[i].node->ndim);
-            uint64_t more;
-            if (__builtin_mul_overflow((uint64_t)n, g->sources[i].slot_bytes, &more) || more > UINT64_MAX / 4 - bytes)
-                more = UINT64_MAX / 4 - bytes;
-            bytes += more;
-            chunks += n;
-        }
-        g->wanted_bytes = CR_MAX(g->wanted_bytes, bytes);
-        g->wanted_chunks = CR_MAX(g->wanted_chunks, chunks);
-    }
-    return true;
-}
-
 /* ---- fitting ---- */
 
 static bool kept_by_all(const cr_scan *s, int d) {
@@ -331,7 +301,7 @@ static uint64_t rounding(const family *f) {
 static bool fits(family *f, bool all, cr_chunk_box *boxes) {
     cr_columns *g = f->g;
     uint64_t slot = 0;
-    if (!measure_columns(f, boxes))
+    if (!cr_columns_measure(g, f->scans, f->leaves, boxes))
         return false;
     for (int32_t i = 0; i < g->n_sources; i++)
         slot = CR_MAX(slot, g->sources[i].slot_bytes);

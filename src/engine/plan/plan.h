@@ -408,6 +408,9 @@ int64_t cr_columns_count(const cr_columns *g, const cr_scan *s);
 /* Column number `column`: its units of scan s, and the chunks of the kept sources in it; ret_boxes[n_sources]. */
 void cr_columns_units(const cr_columns *g, const cr_scan *s, int64_t column, int64_t *ret_first, int64_t *ret_end);
 void cr_columns_chunks(const cr_columns *g, const cr_scan *scans, int64_t column, cr_chunk_box *ret_boxes);
+/* How many columns there are, and what the largest look at (wanted_...), of so many leaves in all; boxes[n_sources] is work space. false: there are
+ * too many to look at. */
+bool cr_columns_measure(cr_columns *g, const cr_scan *scans, int64_t leaves, cr_chunk_box *boxes) CR_MUST_USE;
 static inline int64_t cr_chunk_box_count(const cr_chunk_box *b, int ndim) {
     int64_t n = 1;
     for (int a = 0; a < ndim; a++)
