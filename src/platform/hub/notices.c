@@ -118,17 +118,20 @@ void cr_notices_post(cr_request *req) {
     cr_reply_redirect(req, 303, "/hub/admin");
 }
 
-void cr_breaker_post(cr_request *req) {
-    cr_hub *hub = cr_hub_of(req);
+void cr_notices_try_starts(cr_hub *hub, const cr_actor *who) {
     void *value;
-    cr_actor who;
-    cr_actor_of(req, &who);
     for (int i = 0; i < CR_PROFILES_MAX; i++)
         cr_breaker_close(&hub->breaker[i]);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         cr_breaker_close(&((cr_lab *)value)->breaker);
-    cr_audit_note(hub, &who, CR_AUDIT_BREAKER, "", "");
-    cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", cr_caller_of(req)->person.name);
+    cr_audit_note(hub, who, CR_AUDIT_BREAKER, "", "");
+    cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", who->name);
+}
+
+void cr_breaker_post(cr_request *req) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_notices_try_starts(cr_hub_of(req), &who);
     cr_reply_redirect(req, 303, "/hub/admin");
 }
 

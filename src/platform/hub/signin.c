@@ -274,10 +274,11 @@ void cr_logout(cr_request *req) {
 
 static void show_join(cr_request *req, int status, const cr_onetime *what, const char *name, const char *problem, const char *hint) {
     cr_site_page(req, status, "join",
-                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "link", req->param[0], "for_admin", what->kind == CR_ONETIME_ADMIN,
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "link", req->param[0], "for_admin", what->kind == CR_ONETIME_ADMIN,
                            "for_invite", what->kind == CR_ONETIME_INVITE, "for_password", what->kind == CR_ONETIME_PASSWORD,
                            "name_is_set", what->kind == CR_ONETIME_PASSWORD || (what->kind == CR_ONETIME_INVITE && what->name[0] != 0),
-                           "username", name, "problem", problem, "hint", hint));
+                           "may_sign_in", cr_seat_leads_in(what) && !cr_caller_of(req)->signed_in, "username", name, "problem", problem, "hint",
+                           hint));
 }
 
 /* The link and the name that it fixes; false: replied. */
@@ -297,7 +298,7 @@ static bool find_link(cr_request *req, cr_onetime *what) {
 
 void cr_join_form(cr_request *req) {
     cr_onetime what;
-    if (find_link(req, &what))
+    if (find_link(req, &what) && !cr_seat_page(req, &what))
         show_join(req, 200, &what, what.name, "", "");
 }
 
