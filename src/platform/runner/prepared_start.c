@@ -84,7 +84,10 @@ static cr_status send_descriptors(int control, int talk, int log, cr_err *err) {
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(sizeof fds);
     memcpy(CMSG_DATA(c), fds, sizeof fds);
-    return sendmsg(control, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 5 ? CR_OK : CR_FAIL_ERRNO(err, "the prepared parent does not take a start");
+    if (sendmsg(control, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 5)
+        return CR_OK;
+    return errno == EAGAIN ? CR_FAIL(err, CR_BUSY, "too many starts wait for the prepared parent")
+                           : CR_FAIL_ERRNO(err, "the prepared parent does not take a start");
 }
 
 /* One letter, and who sent it according to the kernel. CR_BUSY: it has not come. */
@@ -198,7 +201,10 @@ static cr_status open_talk(cr_prepared_start *t, int log, cr_err *err) {
         return CR_FAIL_ERRNO(err, "cannot prepare a socket");
     CR_TRY(cr_watch_add(t->watch, t->talk, EPOLLIN, on_talk, t, &t->source, err));
     CR_TRY(cr_watch_after(t->watch, PATIENCE_MS, too_late, t, err));
-    return send_descriptors(t->parent->control, other, log, err);
+    cr_status status = send_descriptors(t->parent->control, other, log, err);
+    if (status != CR_OK && status != CR_BUSY)
+        cr_prepared_give_up(t->parent, t->parent_pid);
+    return status;
 }
 
 cr_status cr_prepared_begin(cr_prepared *p, const cr_launch *l, cr_prepared_fn fn, void *user, cr_prepared_start **ret_start, cr_err *err) {
@@ -209,8 +215,8 @@ cr_status cr_prepared_begin(cr_prepared *p, const cr_launch *l, cr_prepared_fn f
     snprintf(t->group, sizeof t->group, "%s", l->group);
     cr_buf_init(&t->request, REQUEST_MOST + 64);
     cr_status status = cr_prepared_request(l, &t->request, err);
-    if (status == CR_OK && (status = open_talk(t, l->log_fd, err)) != CR_OK)
-        cr_prepared_give_up(p, p->pid);
+    if (status == CR_OK)
+        status = open_talk(t, l->log_fd, err);
     if (status != CR_OK) {
         cr_prepared_cancel(&t);
         return status;
