@@ -93,6 +93,19 @@ def test_workers_that_hang():
         wait_for(lambda: not ada.of_cluster(cluster.name), 40)
 
 
+def test_workers_that_never_come(ada):
+    """They end before they reach the scheduler, which hears nothing of them: the third end is the cluster's, and who asks anything of it is told why."""
+    with ada.gateway() as gateway:
+        cluster = gateway.new_cluster(environment={"DASK_DISTRIBUTED__WORKER__LIFETIME__DURATION": "nonsense"}, **SMALL)
+        cluster.scale(1)
+        wait_for(lambda: report(ada, cluster.name)["status"] == "FAILED", 60)
+        why = "Three workers in a row did not start. The worker ended with exit code 1: .*nonsense"
+        assert re.search(why, card(ada, cluster.name))
+        with pytest.raises(GatewayClusterError, match="is not running: " + why):
+            cluster.scale(2)
+    wait_for(lambda: not ada.of_cluster(cluster.name), 40)
+
+
 # ---- ends ----
 
 VANISHES = """

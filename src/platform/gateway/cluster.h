@@ -53,6 +53,9 @@ typedef struct cr_cluster_worker {
     cr_timer deadline;        /* to be met; to be gone */
 } cr_cluster_worker;
 
+/* So many workers in a row that never came to the scheduler, and the cluster is given up. */
+enum { CR_CLUSTER_FAILURES_MOST = 3 };
+
 /* A request that waits for the end of PENDING. */
 typedef struct cr_cluster_waiter {
     struct cr_cluster_waiter *next;
@@ -83,7 +86,10 @@ typedef struct cr_cluster {
     int64_t ports[3];         /* scheduler, api, dashboard; 0: none */
     int64_t count;            /* workers wanted, within the limits */
     uint32_t last_worker;
-    int failures;             /* workers that ended before they were met, in a row */
+    int failures;             /* workers that ended, as far as is known, before the scheduler met them, in a row */
+    uint32_t unmet[CR_CLUSTER_FAILURES_MOST];     /* their numbers; 0: of one that never came so far as to end */
+    int64_t unmet_ms;         /* when the last of them ended, monotonic, */
+    char unmet_how[320];      /* and how */
     int short_lives;          /* workers that ended unasked soon after their start, in a row */
     int64_t pause_until_ms;   /* monotonic; no worker is started before */
     int64_t starts_left, starts_ms;    /* of workers, and since when (monotonic) that is counted; 0: not yet */
@@ -157,6 +163,8 @@ cr_status cr_cluster_rows_report(cr_gateway *g, int64_t user_id, unsigned status
                                  cr_err *err) CR_MUST_USE;
 /* Why this cluster failed, in the arena; NULL when it did not. */
 const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *arena);
+/* Why it has ended, or is ending; "" when it does neither, NULL when it is not known. */
+const char *cr_cluster_rows_reason(cr_gateway *g, const char *name, cr_arena *arena);
 void cr_cluster_rows_sweep(cr_gateway *g);
 /* Until when its person keeps it. */
 cr_status cr_cluster_rows_keep(const cr_cluster *c, cr_err *err) CR_MUST_USE;

@@ -207,6 +207,13 @@ const char *cr_cluster_rows_failure(cr_gateway *g, const char *name, cr_arena *a
     return cr_arena_strdup(arena, cr_query_text(&q, 0));
 }
 
+const char *cr_cluster_rows_reason(cr_gateway *g, const char *name, cr_arena *arena) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    if (cr_query_open(g->hub->db, &q, NULL, "SELECT coalesce(reason, '') FROM clusters WHERE name = ?", "t", name) != CR_OK || !cr_query_next(&q))
+        return NULL;
+    return cr_arena_strdup(arena, cr_query_text(&q, 0));
+}
+
 /* ---- how processes ended ---- */
 
 /* Lines of a program on their way to people: each cleaned, newlines kept. In place. */
@@ -298,8 +305,10 @@ static json_t *shown(cr_gateway *g, const cr_query *q, bool own) {
                             "made", ago(cr_query_int(q, 6)), "ended", stopped ? ago(stopped) : json_null(), "bound", cr_query_int(q, 10) != 0);
     if (row)
         json_object_set_new(row, "user", json_string(cr_query_text(q, 11)));
-    if (row && c && lives)
+    if (row && c && c->status != CR_CLUSTER_STOPPING) {
+        json_object_set_new(row, "may_stop", json_true());
         add_idle(row, c, own);
+    }
     /* The hub's own address, which leads on to the person's. */
     if (row && own && c && c->status == CR_CLUSTER_RUNNING && c->ports[2])
         json_object_set_new(row, "dashboard", json_sprintf("/hub/dashboard" CR_GATEWAY_PATH "/clusters/%s/status", c->name));

@@ -483,7 +483,11 @@ static cr_cluster *needs_running(cr_request *req) {
     cr_cluster *c = cr_cluster_find(gateway_of(req), req->param[0]);
     if (c && c->status == CR_CLUSTER_RUNNING)
         return c;
-    reply(req, 409, "cluster %.64s is not running", req->param[0]);
+    const char *why = cr_cluster_rows_reason(gateway_of(req), req->param[0], &req->arena);
+    if (c && c->status == CR_CLUSTER_PENDING)
+        reply(req, 409, "cluster %.64s is not running yet: its scheduler is being started", req->param[0]);
+    else
+        reply(req, 409, "cluster %.64s is not running%s%s", req->param[0], why && *why ? ": " : "", why ? why : "");
     return NULL;
 }
 

@@ -9,7 +9,7 @@
 
 enum {
     CLOSING_MS = 60 * 1000,       /* for a worker that the scheduler sent away */
-    FAILURES_MOST = 3,
+    TOLD_MS = 2 * 1000,           /* what a scheduler says so long after a worker's end says whether it had met it: it hears of the end at once */
     SHORT_LIFE_MS = 60 * 1000,    /* a worker that ends before that, unasked, delays the start of others */
     PAUSE_MS = 1000, PAUSE_MOST_MS = 60 * 1000,    /* from the second such one on, doubled for each */
     REFILL_MS = 5 * 1000,         /* whatever the reason: this often one worker more may be started, */
@@ -40,13 +40,29 @@ void cr_worker_stop(cr_cluster_worker *w, uint32_t grace_ms) {
 
 /* ---- workers ---- */
 
+/* A worker may end, for example by what it computes, before a heartbeat tells that it was there. Whether it was, the heartbeats after that say. */
+static void note_unmet(cr_cluster *c, uint32_t number) {
+    if (c->failures < CR_CLUSTER_FAILURES_MOST)
+        c->unmet[c->failures++] = number;
+    c->unmet_ms = cr_now_ms();
+}
+
+static void forget_unmet(cr_cluster *c, uint32_t number) {
+    int left = 0;
+    for (int i = 0; i < c->failures; i++)
+        if (c->unmet[i] != number)
+            c->unmet[left++] = c->unmet[i];
+    c->failures = left;
+}
+
 static void on_worker_late(void *user) {
     cr_cluster_worker *w = user;
     cr_cluster *c = w->cluster;
     cr_log(CR_LOG_WARN, "worker did not join its cluster in time", "cluster=%s worker=w%u", c->name, w->number);
     char reason[sizeof c->reason], span[24];
     cr_worker_stop(w, 0);
-    if (++c->failures < FAILURES_MOST) {
+    note_unmet(c, 0);
+    if (c->failures < CR_CLUSTER_FAILURES_MOST) {
         cr_workers_balance(c);
         return;
     }
@@ -154,7 +170,7 @@ void cr_workers_balance(cr_cluster *c) {
     if (c->status != CR_CLUSTER_RUNNING || c->gateway->hub->recovering)
         return;
     int64_t live = cr_cluster_live_workers(c), room = cr_cluster_room(c);
-    for (; live < c->count && room > 0 && may_start(c); live++, room--) {
+    for (; live < c->count && room > 0 && c->failures < CR_CLUSTER_FAILURES_MOST && may_start(c); live++, room--) {
         if (start_worker(c, &err) != CR_OK) {
             cr_log_err(CR_LOG_ERROR, "starting a worker", &err);
             return;               /* the next heartbeat tries again */
@@ -170,7 +186,7 @@ void cr_workers_balance(cr_cluster *c) {
 
 void cr_worker_exit(cr_cluster_worker *w, const char *text, const char *tail) {
     cr_cluster *c = w->cluster;
-    char reason[sizeof c->reason];
+    uint32_t number = w->number;
     bool was_starting = w->state == CR_WORKER_STARTING, expected = w->state == CR_WORKER_CLOSING;
     cr_log(expected ? CR_LOG_INFO : CR_LOG_WARN, "worker ended", "cluster=%s worker=w%u text=\"%s\"", c->name, w->number, text);
     cr_cluster_count(c);
@@ -185,12 +201,13 @@ void cr_worker_exit(cr_cluster_worker *w, const char *text, const char *tail) {
     free(w);
     if (c->status == CR_CLUSTER_STOPPING) {
         cr_cluster_settle(c);
-    } else if (was_starting && ++c->failures >= FAILURES_MOST) {
-        snprintf(reason, sizeof reason, N_("Three workers in a row did not start. %s"), text);
-        cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
-    } else {
-        cr_workers_balance(c);               /* also when it was expected: another may have waited for its place */
+        return;
     }
+    if (was_starting) {
+        note_unmet(c, number);
+        snprintf(c->unmet_how, sizeof c->unmet_how, "%s", text);
+    }
+    cr_workers_balance(c);               /* also when it was expected: another may have waited for its place */
 }
 
 void cr_workers_note(cr_cluster *c, const cr_beat *b) {
@@ -215,5 +232,11 @@ void cr_workers_note(cr_cluster *c, const cr_beat *b) {
         cr_cluster_worker *w = cr_cluster_worker_find(c, b->closed.number[i]);
         if (w && w->state == CR_WORKER_JOINED)
             cr_worker_stop(w, CR_CLUSTER_GRACE_MS);
+        forget_unmet(c, b->closed.number[i]);
+    }
+    if (c->failures >= CR_CLUSTER_FAILURES_MOST && cr_now_ms() - c->unmet_ms >= TOLD_MS) {
+        char reason[sizeof c->reason];
+        snprintf(reason, sizeof reason, N_("Three workers in a row did not start. %s"), c->unmet_how);
+        cr_cluster_end(c, CR_CLUSTER_FAILED, reason);
     }
 }

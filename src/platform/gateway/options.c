@@ -2,10 +2,12 @@
 #include "platform/gateway/options.h"
 
 #include <math.h>
+#include <stdio.h>
 
 typedef enum kind { INT, FLOAT, BOOL, MAPPING } kind;
 typedef struct row {
     const char *field, *label;
+    const char *unit;                      /* of numbers, as refusals say it */
     kind kind;
     double min, standard;                  /* numbers */
     double (*max)(const cr_config *c);
@@ -25,10 +27,10 @@ static double most_memory(const cr_config *c) {
 
 enum { CORES, MEMORY, ENVIRONMENT, KEEP, ROWS };
 static const row rows[ROWS] = {
-    [CORES] = {"worker_cores", "Worker Cores", INT, 1, 1, most_cores},
-    [MEMORY] = {"worker_memory", "Worker Memory (GiB)", FLOAT, 0.25, 2, most_memory},
-    [ENVIRONMENT] = {"environment", "Environment Variables", MAPPING, 0, 0, NULL},
-    [KEEP] = {"keep_after_server", "Keep It When My Server Stops", BOOL, 0, 0, NULL},
+    [CORES] = {"worker_cores", "Worker Cores", "", INT, 1, 1, most_cores},
+    [MEMORY] = {"worker_memory", "Worker Memory (GiB)", " GiB", FLOAT, 0.25, 2, most_memory},
+    [ENVIRONMENT] = {"environment", "Environment Variables", "", MAPPING, 0, 0, NULL},
+    [KEEP] = {"keep_after_server", "Keep It When My Server Stops", "", BOOL, 0, 0, NULL},
 };
 
 static json_t *number(const row *r, double v) { return r->kind == INT ? json_integer((json_int_t)v) : json_real(v); }
@@ -68,13 +70,22 @@ static const row *find(const char *field) {
 
 static cr_status read_number(const row *r, const cr_config *c, const json_t *given, cr_err *err) {
     if (r->kind == INT ? !json_is_integer(given) : !json_is_number(given))
-        return CR_FAIL(err, CR_INVALID, "%s must be %s", r->field, r->kind == INT ? "an integer" : "a number");
+        return CR_FAIL(err, CR_INVALID, "%s must be %s%s%s, such as %g", r->field, r->kind == INT ? "an integer" : "a number", *r->unit ? " of" : "",
+                       r->unit, standard(r, c));
     double v = json_number_value(given);
     if (!(v >= r->min))
-        return CR_FAIL(err, CR_INVALID, "%s must be >= %g, got %g", r->field, r->min, v);
+        return CR_FAIL(err, CR_INVALID, "%s must be >= %g%s, got %g", r->field, r->min, r->unit, v);
     if (!(v <= r->max(c)))
-        return CR_FAIL(err, CR_INVALID, "%s must be <= %g, got %g", r->field, r->max(c), v);
+        return CR_FAIL(err, CR_INVALID, "%s must be <= %g%s, got %g", r->field, r->max(c), r->unit, v);
     return CR_OK;
+}
+
+/* dask-gateway-server's words, and what there is instead: people come with the options of another platform. */
+static cr_status refuse_unknown(const char *field, cr_err *err) {
+    char list[128] = "";
+    for (int i = 0, n = 0; i < ROWS && n < (int)sizeof list; i++)
+        n += snprintf(list + n, sizeof list - (size_t)n, "%s%s", i ? ", " : "", rows[i].field);
+    return CR_FAIL(err, CR_INVALID, "Unknown fields ['%.80s']. There are %s; Gateway().cluster_options() shows what they may be", field, list);
 }
 
 cr_status cr_options_environment(const json_t *given, char out[CR_DASK_ENV_MAX + 1], cr_err *err) {
@@ -119,7 +130,7 @@ cr_status cr_options_read(const cr_config *c, const json_t *given, cr_cluster_op
     json_object_foreach((json_t *)(uintptr_t)given, field, one) {
         const row *r = find(field);
         if (!r)
-            return CR_FAIL(err, CR_INVALID, "Unknown fields ['%.80s']", field);
+            return refuse_unknown(field, err);
         CR_TRY(read_one(r, c, one, ret_options, err));
     }
     json_t *all = json_object();

@@ -17,8 +17,8 @@ cr_status cr_notices_open(cr_hub *hub, cr_err *err) CR_MUST_USE;
 void cr_notices_close(cr_hub *hub);
 /* For every page: adds "announcement" and "maintenance" to its values. */
 void cr_notices_add(const cr_hub *hub, json_t *values);
-/* For the administrator's page. */
-json_t *cr_notices_values(const cr_hub *hub);
+/* For the administrator's page, titles of profiles in this language. */
+json_t *cr_notices_values(const cr_hub *hub, const char *language);
 /* Announcement and maintenance anew, for the audit log by whom. */
 struct cr_actor;
 cr_status cr_notices_set(cr_hub *hub, const struct cr_actor *who, const cr_notices *notices, cr_err *err) CR_MUST_USE;

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/provider_word.h"
 #include "platform/hub/signin_cookie.h"
 
 enum { JOBS_MAX = 512 };
@@ -269,38 +270,11 @@ static int64_t proved_ms(const job *j) {
     return s > 0 && s < now / 1000 ? s * 1000 : s > 0 ? now : 0;
 }
 
-/* What the provider's word changed of the person is in the audit log, in one transaction. */
-static cr_status note_sign_in(job *j, const cr_person *before, bool was_there, const cr_person *person, cr_err *err) {
-    char detail[CR_PROVIDER_NAME_MAX + 16];
-    cr_actor who;
-    cr_actor_person(j->req, person, &who);
-    snprintf(detail, sizeof detail, N_("provider %s"), cr_issuer_settings(j->issuer)->name);
-    if (!was_there)
-        CR_TRY(cr_audit_write(j->hub, &who, CR_AUDIT_PERSON_MADE, person->name, detail, err));
-    if (person->admin == (was_there && before->admin))
-        return CR_OK;
-    return cr_audit_write(j->hub, &who, person->admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN, person->name, detail, err);
-}
-
-/* CR_DENIED: the account is disabled; person is filled. */
-static cr_status sign_in_rows(job *j, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) {
-    const cr_provider *p = cr_issuer_settings(j->issuer);
-    cr_person before;
-    CR_TRY(cr_db_begin(j->hub->db, err));
-    cr_status found = cr_identity_find(j->hub->db, p, who->subject, &before, err);
-    cr_status status = found == CR_OK || found == CR_NOT_FOUND ? cr_identity_sign_in(j->hub->db, p, who, ret_person, err) : found;
-    bool denied = status == CR_DENIED;
-    if (status == CR_OK || denied)
-        status = note_sign_in(j, &before, found == CR_OK, ret_person, err);
-    CR_TRY(cr_db_end(j->hub->db, status, err));
-    return denied ? CR_FAIL(err, CR_DENIED, "the account %s is disabled here", ret_person->name) : CR_OK;
-}
-
 static void come_in(job *j, const cr_oidc_who *who) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_person person;
     cr_err err = CR_ERR_INIT;
-    cr_status status = sign_in_rows(j, who, &person, &err);
+    cr_status status = cr_word_sign_in(j->req, p, who, &person, &err);
     if (status == CR_DENIED) {
         cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, person.name, "disabled");
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s provider=%s from=%s", person.name, p->name, j->req->source);
@@ -392,20 +366,17 @@ static void decide(job *j) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_oidc_who who;
     cr_err err = CR_ERR_INIT;
-    int64_t user_id;
-    cr_person had = {0};
+    cr_person had;
     cr_oidc_read_who(p, j->claims, &who);
     if (who.allowed) {
         (j->begun.aim == CR_AIM_PROVE ? prove : j->begun.aim == CR_AIM_LINK ? link_identity : come_in)(j, &who);
         return;
     }
-    (void)!cr_identity_find(j->hub->db, p, who.subject, &had, &err);
-    err = (cr_err)CR_ERR_INIT;
-    if (cr_identity_refuse(j->hub->db, p, &who, &user_id, &err) != CR_OK) {
+    if (cr_word_refuse(j->hub, p, &who, &had, &err) != CR_OK) {
         fail_err(j, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, had.id != 0);
     cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, N_("membership missing"));
     cr_refused_page(j->req, p, &who);
     job_free(j);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/disk.h"
+#include "platform/hub/language.h"
 #include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/roster.h"
@@ -144,7 +145,7 @@ static void show_page(cr_request *req, int status, const char *problem, const ch
         cr_reply_err(req, &err);
         return;
     }
-    json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req)), "problem",
+    json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req), cr_language_code(req)), "problem",
                                problem, "link", link, "link_for", link_for, "refused", what.offset == 0 && !what.part ? cr_refused_rows(cr_hub_of(req)) : NULL);
     add_tls(cr_hub_of(req), values);
     add_mail(req, mailed, values);

@@ -66,6 +66,29 @@ START_TEST(what_is_not_an_option_is_refused) {
 }
 END_TEST
 
+/* With what is right instead, and in which unit. */
+START_TEST(a_refusal_says_what_would_do) {
+    static const char *const said[][2] = {
+        {"{\"image\": \"a\"}", "Unknown fields ['image']. There are worker_cores, worker_memory, environment, keep_after_server; Gateway().cluster_options() "
+                                   "shows what they may be"},
+        {"{\"worker_memory\": \"4GiB\"}", "worker_memory must be a number of GiB, such as 2"},
+        {"{\"worker_memory\": 4294967296}", "worker_memory must be <= 9 GiB, got 4.29497e+09"},
+        {"{\"worker_cores\": 2.5}", "worker_cores must be an integer, such as 1"},
+        {"{\"worker_cores\": 9}", "worker_cores must be <= 8, got 9"},
+    };
+    const cr_config c = config();
+    cr_cluster_options o;
+    json_t *all;
+    for (size_t i = 0; i < CR_ARRAY_LEN(said); i++) {
+        cr_err err = CR_ERR_INIT;
+        json_t *given = json_loads(said[i][0], 0, NULL);
+        ck_assert_int_eq(cr_options_read(&c, given, &o, &all, &err), CR_INVALID);
+        ck_assert_str_eq(err.message, said[i][1]);
+        json_decref(given);
+    }
+}
+END_TEST
+
 START_TEST(an_environment_becomes_lines) {
     cr_cluster_options o;
     json_t *all, *many = json_object();
@@ -601,6 +624,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("gateway");
     tcase_add_test(t, options_are_completed);
     tcase_add_test(t, what_is_not_an_option_is_refused);
+    tcase_add_test(t, a_refusal_says_what_would_do);
     tcase_add_test(t, an_environment_becomes_lines);
     tcase_add_test(t, the_helper_believes_no_environment);
     tcase_add_test(t, defaults_are_within_the_bounds);
