@@ -40,6 +40,8 @@ def test_a_group_from_first_to_last(own):
     assert groups(own) == {name: ["ann", "ben"]}
     page = own.admin.get(answer.location).text
     assert "<code>ann</code> <code>ben</code>" in page and "2 people" in page and not re.search(r"and \d+ more", page)
+    for field in ("/hub/admin/invitations", "/hub/admin/ahead"):            # where a group is typed, those that are there are proposed
+        assert f'<option value="{html.escape(name)}">' in own.admin.get(field).text
     page = own.admin.get(PAGE).text
     assert f'href="{answer.location}"'.replace("&", "&amp;") in page and "2 people" in page and html.escape(name) in page
     assert f"Groups: {html.escape(name)}." in own.admin.get("/hub/admin?name=ann").text and "Groups:" not in own.admin.get("/hub/admin?name=cora").text

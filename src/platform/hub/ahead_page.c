@@ -24,9 +24,11 @@ static void show(cr_request *req, int status, const char *problem) {
         json_object_set_new(row, "has_failed", json_boolean(json_array_size(json_object_get(row, "failed")) > 0));
         json_object_set_new(row, "has_begun", json_boolean(json_integer_value(json_object_get(row, "people")) > 0));
     }
-    cr_site_page(req, status, "ahead", json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:s, s:s%}", "plans", rows, "problem", problem, "hint", "", "moving",
-                                                 moving && !*problem, "group", cr_request_field(req, "group"), "at", cr_request_field(req, "at"), "hours",
-                                                 cr_request_field(req, "hours"), "now", cr_iso8601(cr_wall_ms(), now, sizeof now), sizeof "2026-11-24T08:30" - 1));
+    json_t *values = json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:s, s:s%}", "plans", rows, "problem", problem, "hint", "", "moving",
+                               moving && !*problem, "group", cr_request_field(req, "group"), "at", cr_request_field(req, "at"), "hours",
+                               cr_request_field(req, "hours"), "now", cr_iso8601(cr_wall_ms(), now, sizeof now), sizeof "2026-11-24T08:30" - 1);
+    cr_groups_add_names(cr_hub_of(req), values);
+    cr_site_page(req, status, "ahead", values);
 }
 
 void cr_ahead_page(cr_request *req) { show(req, 200, ""); }

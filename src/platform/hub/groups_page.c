@@ -2,6 +2,7 @@
 #include "platform/hub/deeds.h"
 
 #include <stdio.h>
+#include "base/log.h"
 #include "base/text.h"
 #include "platform/identity/groups.h"
 #include "platform/identity/people_list.h"
@@ -63,6 +64,17 @@ static cr_status add_people(cr_request *req, const char *group, json_t *values, 
     if (l.n > PEOPLE_SHOWN)
         json_object_set_new(values, "more", json_integer(l.n - PEOPLE_SHOWN));
     return CR_OK;
+}
+
+static void add_proposal(void *user, const cr_group *g) { json_array_append_new(user, json_pack("{s:s}", "name", g->name)); }
+
+/* Without them the field is a field still. */
+void cr_groups_add_names(cr_hub *hub, json_t *values) {
+    json_t *names = json_array();
+    cr_err err = CR_ERR_INIT;
+    if (cr_group_list(hub->db, 0, NULL, GROUPS_SHOWN, 0, add_proposal, names, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "groups are not proposed", &err);
+    json_object_set_new(values, "group_names", names);
 }
 
 /* One group, or all; what was typed comes back with a problem. */

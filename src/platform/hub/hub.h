@@ -244,6 +244,8 @@ void cr_seat_post(cr_request *req);
 /* groups_page.c */
 void cr_groups_page(cr_request *req);
 void cr_groups_post(cr_request *req);
+/* Sets "group_names", [{name}], for a field that takes a group; the oldest hundred. */
+void cr_groups_add_names(cr_hub *hub, json_t *values);
 
 /* removals.c */
 typedef struct cr_removal_row {

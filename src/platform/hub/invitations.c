@@ -24,6 +24,7 @@ static void show(cr_request *req, int status, const cr_err *problem, json_t *mor
     json_object_set_new(values, "unused", unused);
     json_object_set_new(values, "mail", json_boolean(cr_mailing_is_on(cr_hub_of(req))));
     json_object_set_new(values, "mail_typed", json_boolean(strcmp(cr_request_field(req, "mail"), "yes") == 0));
+    cr_groups_add_names(cr_hub_of(req), values);
     if (more)
         json_object_update(values, more);
     json_decref(more);
