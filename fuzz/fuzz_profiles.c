@@ -23,6 +23,26 @@ static void check_software(const cr_profile_set *set) {
     }
 }
 
+static void check_words(const cr_profile_words *w, bool may_be_empty) {
+    fuzz_must(w->text && (may_be_empty || w->text[0]) && w->n >= 0 && w->n <= CR_PROFILE_LANGUAGES_MAX);
+    for (int i = 0; i < w->n; i++)
+        fuzz_must(w->in[i].text[0] && cr_profile_words_in(w, w->in[i].language) == w->in[i].text);
+    fuzz_must(cr_profile_words_in(w, NULL) == w->text);
+}
+
+static void check_said(const cr_profile *p) {
+    check_words(&p->title, false);
+    check_words(&p->description, true);
+    for (int i = 0; i < p->n_options; i++) {
+        check_words(&p->options[i].title, false);
+        check_words(&p->options[i].description, true);
+        for (int k = 0; k < p->options[i].n_choices; k++) {
+            check_words(&p->options[i].choices[k].title, false);
+            check_words(&p->options[i].choices[k].description, true);
+        }
+    }
+}
+
 static void check_given(const cr_profile_given *g) {
     fuzz_must(g->memory_bytes >= (uint64_t)63 << 20 && g->cpu_milli <= 4096000 && g->n_env <= CR_PROFILE_ENV_ALL_MAX);
     for (int i = 0; i < g->n_env; i++)
@@ -46,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (int i = 0; i < set.n; i++) {
             cr_profile_asked asked = {0};
             check_gives(&set.at[i].gives);
+            check_said(&set.at[i]);
             snprintf(asked.profile, sizeof asked.profile, "%s", set.at[i].slug);
             fuzz_must(cr_profile_apply(&set, &asked, (uint64_t)1 << 30, 0, &arena, &given, NULL) == CR_OK);   /* the defaults always fit */
             check_given(&given);

@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from measuring import measured  # noqa: E402
+from measuring import compile_modules, measured  # noqa: E402
 
 GRIDS = [(96, 144), (90, 144), (128, 256), (145, 192), (160, 320), (64, 128), (143, 144), (192, 288), (96, 192), (80, 96)]
 
@@ -139,6 +139,7 @@ def main():
     if not o.data:
         parser.error("--data FOLDER is needed")
     os.makedirs(o.data, exist_ok=True)
+    compile_modules(o.data)
     paths = make(o.data, 12 if o.small else 144)
 
     def keep(role, method, variant):

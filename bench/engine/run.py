@@ -5,11 +5,13 @@ with start-up, alternating.
     bench/engine/run.py --data FOLDER [--build BUILD] [--small] [--pairs 5] [w1 w1-zarr w2 w4 w4-default w5 w5-rolling w6 w7-maps w7-series c-w1 c-w2 c-climatology]
 
 Every variant of a peer (program.py; native/ for the workloads c-...; CDO, NCO and nccopy where they are installed) is tried once, and the one
-with least wall time is the peer of the pairs. BUILD is where meson built Craton with its tests; without it the workloads in C are left out. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
+with least wall time is the peer of the pairs (of each kind, see KIND). BUILD is where meson built Craton with its tests; without it the workloads
+in C are left out. Results of both sides are compared. One JSON line per run goes to bench/results/; the table gives medians and, in brackets, the
 pessimistic quartile of the ratios. Run it on a machine that does nothing else, in the environment of the notebooks.
 """
 import argparse
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -22,7 +24,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from measuring import Failed, measured  # noqa: E402
+from measuring import Failed, compile_modules, measured  # noqa: E402
 
 DASK = ["dask-native", "dask-auto"]
 # Workload: its data (make_data.py), ours, the peers.
@@ -38,13 +40,17 @@ WORKLOADS = {
     "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
     "c-w1": (["w1"], ["c-craton", "c-craton-lean"], ["c-hand"]),
-    "c-w2": (["w2"], ["c-craton", "c-craton-lean"], ["c-hand", "c-hand-keep"]),
+    "c-w2": (["w2"], ["c-craton", "c-craton-lean", "c-craton-keep"], ["c-hand", "c-hand-keep"]),
     "c-climatology": (["records"], ["c-craton"], ["nco", "cdo"]),
 }
 TOOLS = {"cdo": "cdo", "nco": "ncra", "nccopy": "nccopy", "craton-rechunk": "craton"}  # variants that are no Python program
-# Programs of native/: their arguments but for the file. lean: the memory limit that the contract of w2 asks for.
+# Peers that are not measured by one another: what is asked of w2 is about the same program on dask; and of two loops each is for those who have as
+# much memory, who keep the decoded chunks of all times or decode them again.
+KIND = {"w2": lambda peer: "tool" if peer in TOOLS else "dask", "c-w2": lambda peer: peer}
+# Programs of native/: their arguments but for the file. lean: a memory limit; keep: as much of decoded chunks as the loop that keeps them.
 NATIVE = {"c-w1": ("ndvi", []), "c-w2": ("climate", ["anomalies"]), "c-climatology": ("climate", ["climatology"])}
-NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
+NATIVE_OPTIONS = {"c-craton": ("craton", []), "c-craton-lean": ("craton", ["--memory", "100"]), "c-craton-keep": ("craton", ["--keep"]),
+                  "c-hand": ("hand", []), "c-hand-keep": ("hand", ["--keep"])}
 # What the limit of a workload decodes: variables of its first file. None: only some chunks of it, which are not worth speaking of.
 DECODED = {"w1": "red,nir", "w2": "tas", "w4": "tas", "w4-default": "tas", "w5": "tas", "w5-rolling": "tas", "w6": "red,nir", "w7-maps": "tas", "w7-series": None}
 # How w4 compresses. Its limit has the moving and the compressing in it: each chunk decoded once and encoded once, with all of it in memory.
@@ -130,8 +136,8 @@ def stored_bytes(path):
     return sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
 
 
-def best_peer(workload, peers, paths, scratch, build, keep):
-    """Each peer is tried once; who fails, or needs more than half an hour, is left out and said."""
+def best_peers(workload, peers, paths, scratch, build, keep):
+    """Each peer is tried once; who fails, or needs more than half an hour, is left out and said. The fastest of each kind (KIND)."""
     tried = []
     for peer in peers:
         if peer in TOOLS and not shutil.which(TOOLS[peer]):
@@ -143,7 +149,10 @@ def best_peer(workload, peers, paths, scratch, build, keep):
             print(f"  {peer:14} {error}", flush=True)
     for other in tried[1:]:
         same(tried[0]["result"], other["result"])
-    return min(tried, key=lambda r: r["wall_s"])["variant"] if tried else None
+    kinds = {}
+    for row in tried:
+        kinds.setdefault(KIND.get(workload, lambda peer: "any")(row["variant"]), []).append(row)
+    return [min(kind, key=lambda r: r["wall_s"])["variant"] for kind in kinds.values()]
 
 
 def main():
@@ -156,14 +165,15 @@ def main():
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / f"engine-{time.strftime('%Y-%m-%d')}.jsonl")
     o = parser.parse_args()
     os.makedirs(o.data, exist_ok=True)
+    compile_modules(o.data)
     os.environ["PATH"] += f":{os.path.dirname(sys.executable)}/../../../bin"  # PREFIX/bin, where the command is
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     about = {"cpus": os.cpu_count(), "cpu": model, "python": platform.python_version(), "xarray": importlib.metadata.version("xarray"),
              "dask": importlib.metadata.version("dask"), "small": o.small, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
-    def keep(role, result):
+    def keep(role, result, **more):
         with o.output.open("a") as f:
-            f.write(json.dumps({**about, "role": role, **result}) + "\n")
+            f.write(json.dumps({**about, "role": role, **more, **result}) + "\n")
         print(f"  {result['variant']:14} wall {result['wall_s']:7.2f} s   CPU {result['cpu_s']:7.2f} s   peak {result['peak_mib']:6.0f} MiB", flush=True)
         return result
 
@@ -178,17 +188,17 @@ def main():
             continue
         paths, scratch = [made(name) for name in data], os.path.join(o.data, "scratch")
         print(workload, f"({stored_bytes(paths[0]) >> 20} MiB)", flush=True)
-        peer = best_peer(workload, peers, paths, scratch, o.build, keep)
-        if peer is None:
+        best = best_peers(workload, peers, paths, scratch, o.build, keep)
+        if not best:
             print("  no peer: only Craton is run")
         limit(workload, paths, scratch, o.build, keep)
         rounds = []
         for _ in range(o.pairs):
-            row = {variant: keep("pair", run(workload, variant, paths, scratch, o.build)) for variant in [*ours, *([peer] if peer else [])]}
-            for variant in ours if peer else []:
-                same(row[variant]["result"], row[peer]["result"])
+            row = {variant: keep("pair", run(workload, variant, paths, scratch, o.build)) for variant in [*ours, *best]}
+            for variant in ours if best else []:
+                same(row[variant]["result"], row[best[0]]["result"])
             rounds.append(row)
-        for variant in ours if peer else []:
+        for variant, peer in itertools.product(ours, best):
             for what in ("wall_s", "cpu_s", "peak_mib"):
                 ratios = [row[peer][what] / row[variant][what] for row in rounds]
                 print(f"  {what:9} {peer} / {variant}: {statistics.median(ratios):.2f} ({quartile(ratios):.2f})")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from measuring import Failed, measured  # noqa: E402
+from measuring import Failed, compile_modules, measured  # noqa: E402
 
 PEERS = {"w8": ["dask"], "w9": ["netcdf4", "h5netcdf", "netcdf4-parallel", "h5netcdf-parallel"]}
 LEAST = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override", "combine": "nested", "concat_dim": "time"}
@@ -112,6 +112,7 @@ def main():
     if not o.data:
         parser.error("--data FOLDER is needed")
     os.makedirs(o.data, exist_ok=True)
+    compile_modules(o.data)
     for workload in o.workloads or ["w8", "w9"]:
         paths = {"w8": make_w8, "w9": make_w9}[workload](o.data, o.small)
 

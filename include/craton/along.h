@@ -48,11 +48,12 @@ CR_API cr_status cr_window_find(const char *name, cr_window_op *ret_op, cr_err *
 typedef struct cr_window_options {
     bool skipna;                  /* NaN is missing: left out; a window of nothing else gives 0 (sum), 1 (prod) or NaN. false: it gives NaN */
     int ddof;                     /* var, std */
+    int64_t min_count;            /* floats: a window of fewer valid elements gives NaN; 0 to `window`; without skipna all are valid */
 } cr_window_options;
 
 /* Element i is the reduction of elements i to i + window - 1; the axis is shorter by window - 1 (CR_RANGE when it would be less than 0).
  * Any window costs the same: elements are combined in blocks whose borders are multiples of `window` counted from the beginning of the axis.
- * Types as those of reductions; integers have no mean, var and std here, and uint64 no min and max (CR_TYPE: cast first). */
+ * min_count out of its range is CR_RANGE. Types as those of reductions; integers have no mean, var and std here, and uint64 no min and max (CR_TYPE: cast first). */
 CR_API cr_status cr_array_window(cr_window_op op, cr_array *a, int axis, int64_t window, const cr_window_options *options,
                                  cr_array **ret_array, cr_err *err) CR_MUST_USE;
 

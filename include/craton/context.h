@@ -29,6 +29,8 @@ typedef struct cr_context_options {
     int simd_level;               /* -1: best of this CPU; 0 baseline, 1 x86-64-v3. Bits do not depend on it */
     bool cancel_stays;            /* a cancel is for all that is done in this context from then on (a program with one task), not only for
                                      what runs at that moment */
+    uint64_t keep_bytes;          /* of decoded chunks, within the memory limit, that are kept for those who read them again in the same computation, as
+                                     an anomaly does; the others are decoded again. 0: 64 MiB */
 } cr_context_options;
 
 CR_API cr_status cr_context_new(const cr_context_options *options /* NULL: defaults */, cr_context **ret_context, cr_err *err) CR_MUST_USE;

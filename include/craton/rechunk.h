@@ -3,8 +3,9 @@
  * Every variable of the source goes over as it is stored: packed values, fill values and attributes are copied, nothing is decoded
  * or encoded in between. Text of fixed width in NetCDF (characters) becomes text of variable length, its last dimension goes.
  *
- * The destination is written in panels: boxes of whole chunks that fit into the context's memory limit, chosen so that each chunk of
- * the source is read as few times as possible. Where it would still be read more than CR_RECHUNK_MOST_READS times, the variable goes through an
+ * Chunks of Zarr that are compressed in blocks (Blosc with Zstandard, the default) and are longer than those of the source are made block by block, all of
+ * those that lie side by side at once. Else the destination is written in panels: boxes of whole chunks that fit into the context's memory limit, chosen so
+ * that each chunk of the source is read as few times as possible. Where it would still be read more than CR_RECHUNK_MOST_READS times, the variable goes through an
  * intermediate store beside the destination, as large as the variable at most (compressed with lz4), which is removed at the end. When
  * not even one chunk fits: CR_MEMORY with advice, before that variable is written.
  *

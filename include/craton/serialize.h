@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-#define CR_GRAPH_VERSION 2            /* of the form; another one is CR_UNSUPPORTED */
+#define CR_GRAPH_VERSION 3            /* of the form; another one is CR_UNSUPPORTED */
 #define CR_GRAPH_MOST_NODES 1000000
 #define CR_GRAPH_MOST_OUTPUTS 65536
 

@@ -16,10 +16,10 @@ from .array import Array
 from .explaining import explain
 from .options import enable, progress, set_options
 from .runtime import UnreadableWarning, unreadable
-from .writing import compute, to_netcdf, to_zarr
+from .writing import PendingWrite, compute, to_netcdf, to_zarr
 
 __all__ = [
-    "Array", "FormatError", "LimitError", "UnreadableWarning", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_cluster",
+    "Array", "FormatError", "LimitError", "PendingWrite", "UnreadableWarning", "compute", "enable", "explain", "open_weights", "progress", "regrid_weights", "set_cluster",
     "set_options", "to_netcdf", "to_zarr", "unreadable",
 ]
 

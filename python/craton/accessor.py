@@ -10,9 +10,11 @@ class _Accessor:
     def __init__(self, obj):
         self._obj = obj
 
-    def to_zarr(self, path, **options):
-        """Writes a Zarr store (format="zarr3", or "zarr2"), see craton.to_zarr."""
-        return writing.to_zarr(self._obj, path, **options)
+    def to_zarr(self, path=None, *, store=None, **options):
+        """Writes a Zarr store (zarr_format=3, or 2), see craton.to_zarr. store: what xarray calls the path."""
+        if (path is None) == (store is None):
+            raise TypeError("craton: to_zarr needs the path of a store, once")
+        return writing.to_zarr(self._obj, store if path is None else path, **options)
 
     def to_netcdf(self, path, **options):
         """Writes a NetCDF-4 file, see craton.to_netcdf."""
@@ -32,6 +34,12 @@ class _Accessor:
         from .regridding import regrid
 
         return regrid(self._obj, target, method, norm=norm, poles=poles, skipna=skipna, na_thres=na_thres, weights=weights)
+
+    def map_blocks(self, func, args=(), kwargs=None, template=None):
+        """func(block, *args, **kwargs) for every block of it, lazily; see craton.mapblocks.map_blocks. What xarray's map_blocks does after craton.enable()."""
+        from .mapblocks import map_blocks
+
+        return map_blocks(func, self._obj, args, kwargs, template)
 
     def compute(self, cluster=None):
         """The same with its values. cluster: a distributed.Client or a Dask cluster to compute on, see craton.set_cluster; None: what

@@ -52,7 +52,7 @@ _HIDDEN_COMPUTE = (
 )
 
 
-def _check_hidden_compute():
+def _check_hidden_compute(array):
     """Refuses (or reports) a conversion to NumPy that some library makes on its own account."""
     from .runtime import OPTIONS
 
@@ -65,6 +65,10 @@ def _check_hidden_compute():
     module = frame.f_globals.get("__name__", "") if frame is not None else ""
     if not module.startswith(_HIDDEN_COMPUTE):
         return
+    if array.dtype == bool and module.startswith("pandas.core.indexes"):
+        raise NotImplementedError(
+            "craton: how many labels a lazy mask leaves is known only when it is computed: write mask.compute(), as in where(mask.compute(), drop=True)"
+        )
     text = (
         f"craton: {module}.{frame.f_code.co_name} works on NumPy arrays only and would load this whole lazy array. "
         "Call .compute() on it first if it fits into memory"
@@ -223,7 +227,7 @@ class Array(ExplicitlyIndexed):
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("craton: a lazy array has no memory to share; call .compute()")
-        _check_hidden_compute()
+        _check_hidden_compute(self)
         values = self.compute()
         return values if dtype is None else values.astype(dtype, copy=False)
 

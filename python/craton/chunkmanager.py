@@ -9,6 +9,7 @@ from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 from . import chunks as grids
 from . import namespace
 from .array import Array
+from .bynumpy import say
 from .decoding import from_xarray
 from .dtypes import can_hold
 from .conversion import as_array
@@ -91,9 +92,10 @@ class CratonManager(ChunkManagerEntrypoint):
         )
 
     def store(self, sources, targets, *, lock=None, compute=True, flush=True, regions=None, **kwargs):
-        """Computes all sources together and writes them block by block, in the chunks of their targets."""
+        """Computes all sources together and writes them block by block, in the chunks of their targets. compute=False: when dask is told to, since
+        xarray makes its answer of an object of dask.delayed."""
         if not compute:
-            raise unsupported("writing with compute=False", "Write with compute=True, or open the dataset with dask.")
+            return _later(sources, targets, regions)
         if isinstance(sources, Array):
             sources, targets = [sources], [targets]
         regions = regions if isinstance(regions, (list, tuple)) and regions and not isinstance(regions[0], slice) else [regions] * len(sources)
@@ -118,6 +120,8 @@ class CratonManager(ChunkManagerEntrypoint):
             raise unsupported("map_blocks that changes the shape", "Use xarray.apply_ufunc(..., dask='parallelized').")
         arrays = [a for a in args if isinstance(a, Array)]
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
+        if getattr(func, "__module__", "") == "xarray.core.accessor_dt":
+            say(".dt of lazy times")
         if dtype is None or np.dtype(dtype).kind == "O":  # objects: said of texts whose length only the function knows
             dtype = np.asarray(func(*[np.ones((1,) * a.ndim, a.dtype) if isinstance(a, Array) else a for a in args], **kwargs)).dtype
         if getattr(func, "__module__", "") == "xarray.coding.times" and np.dtype(dtype).kind in "iu":
@@ -240,6 +244,24 @@ def _target_chunks(target, source):
     return tuple(max(1, min(n, extent)) for n, extent in zip(sizes, source.shape))
 
 
+class _Store:
+    """One call of store(), for later."""
+
+    def __init__(self, sources, targets, regions):
+        self.sources, self.targets, self.regions = sources, targets, regions
+
+    def __call__(self):
+        CratonManager().store(self.sources, self.targets, regions=self.regions)
+
+
+def _later(sources, targets, regions):
+    try:
+        import dask
+    except ImportError:
+        raise unsupported("writing with compute=False where dask is not installed", "ds.craton.to_zarr(path, compute=False) needs no dask.") from None
+    return dask.delayed(_Store(sources, targets, regions), pure=False)()
+
+
 class _BlockWriter:
     def __init__(self, target, offset, dtype):
         self.target, self.offset, self.dtype = target, offset, dtype
@@ -258,7 +280,7 @@ class _BlockCall:
     def __call__(self, inputs, start, count):
         blocks = (read_box(node, start, count, dtype) for node, dtype in zip(inputs, self.dtypes))
         args = [next(blocks) if constant is None else constant[0] for constant in self.constants]
-        return _kept(np.asarray(self.func(*args, **self.kwargs)), self.dtype, repr(self))
+        return kept_type(np.asarray(self.func(*args, **self.kwargs)), self.dtype, repr(self))
 
     def __repr__(self):
         return f"map_blocks({getattr(self.func, '__name__', self.func)})"
@@ -284,7 +306,7 @@ class _GufuncCall:
         result = self.func(*args, **self.kwargs)
         result = np.asarray(result if self.output is None else result[self.output])
         core = tuple(slice(s, s + n) for s, n in zip(start[self.n_loop :], count[self.n_loop :]))
-        return _kept(result[(Ellipsis, *core)], self.dtype, repr(self))
+        return kept_type(result[(Ellipsis, *core)], self.dtype, repr(self))
 
     def __repr__(self):
         return f"apply_ufunc({getattr(self.func, '__name__', self.func)})"
@@ -308,7 +330,7 @@ def _is_interpolation(func):
     return getattr(func, "__module__", "") == "xarray.core.missing" and getattr(func, "__name__", "") == "_interpnd"
 
 
-def _kept(values, dtype, what):
+def kept_type(values, dtype, what):
     """Values in the type that was promised; an error where that would lose something without a word."""
     if values.dtype == dtype:
         return values

@@ -19,7 +19,7 @@ import numpy as np
 from . import _craton, parts, sending
 from .chunks import parse_bytes
 from .graph import flatten
-from .runtime import compute_nodes, context
+from .runtime import KEPT_BYTES, compute_nodes, context
 
 MEMORY_BYTES = 16 << 20      # arrays of this process that are sent along
 RESULT_BYTES = 1 << 30       # that come back
@@ -439,7 +439,7 @@ _contexts = {}
 def _context(threads, memory):
     if (threads, memory) not in _contexts:
         _contexts.clear()
-        _contexts[threads, memory] = _craton.Context(threads=threads, memory_limit=memory)
+        _contexts[threads, memory] = _craton.Context(threads=threads, memory_limit=memory, keep=KEPT_BYTES)
     return _contexts[threads, memory]
 
 

@@ -9,7 +9,7 @@ from numbers import Number
 
 import numpy as np
 
-from . import _craton, windows
+from . import _craton, rolling, windows
 from .array import Array, wrap
 from .conversion import as_array, astype, operands, same_grid, weak_scalar
 from .dtypes import NAT, is_time, result_type
@@ -64,7 +64,8 @@ def elementwise(name, *values):
     if isinstance(values, Array):
         return values
     nodes, _ = operands(values)
-    return same_grid(wrap(make("map", tuple(nodes), name)), values)
+    mean = rolling.mean_of_valid(*nodes) if name == "divide" else None
+    return same_grid(wrap(mean if mean is not None else make("map", tuple(nodes), name)), values)
 
 
 def _is_python_time(value):
@@ -124,7 +125,8 @@ def where(condition, x=np._NoValue, y=np._NoValue):
     if any(d is not None and d.kind in "mMSU" for d in dtypes):
         return _where_opaque(condition, x, y)
     nodes, _ = operands([condition, x, y])
-    return same_grid(wrap(make("map", tuple(nodes), "where")), [x, y, condition])
+    moving = rolling.of_valid(nodes)
+    return same_grid(wrap(moving if moving is not None else make("map", tuple(nodes), "where")), [x, y, condition])
 
 
 def _where_opaque(condition, x, y):

@@ -32,8 +32,8 @@ def normal(group):
     return names
 
 
-def make_parents(root, names, version):
-    """Makes the groups above, as far as they are not there."""
+def make_parents(root, names, version, consolidated=True):
+    """Makes the groups above, as far as they are not there; consolidated: of a new root."""
     if os.path.lexists(root) and not os.path.isdir(root):
         raise FileExistsError(errno.EEXIST, "craton: it is no Zarr store", root)
     for depth in range(len(names)):
@@ -47,7 +47,7 @@ def make_parents(root, names, version):
             raise ValueError(f"craton: {path} is an array, so {'/'.join(names)!r} cannot be a group below it")
         os.makedirs(path, exist_ok=True)
         if found is None or _is_begun(path, found):
-            _make_group(path, version, depth == 0)
+            _make_group(path, version, depth == 0 and consolidated)
 
 
 def _is_of_others(path):
@@ -73,14 +73,14 @@ def _is_array(path, version):
         version == 3 and _read(os.path.join(path, "zarr.json")).get("node_type") == "array"  # fmt: skip
 
 
-def _make_group(path, version, is_root):
-    """Several writers may do so at once; one file wins. A new root has consolidated metadata from its beginning."""
+def _make_group(path, version, consolidated):
+    """Several writers may do so at once; one file wins. A new root has consolidated metadata from its beginning, unless it is to have none."""
     if version == 3:
         document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
-        if is_root:
+        if consolidated:
             document["consolidated_metadata"] = _EMPTY
         return _create(os.path.join(path, "zarr.json"), document)
-    if is_root:
+    if consolidated:
         _create(os.path.join(path, ".zmetadata"), {"zarr_consolidated_format": 1, "metadata": {".zgroup": {"zarr_format": 2}, ".zattrs": {}}})
     _create(os.path.join(path, ".zattrs"), {})
     return _create(os.path.join(path, ".zgroup"), {"zarr_format": 2})
@@ -141,6 +141,13 @@ def _above(root, names, version):
         metadata = (metadata or {}).get("metadata")
         if metadata is not None:
             yield document, metadata, where, above, below
+
+
+def drop_consolidated(root):
+    """Of a store that was just written: what is in them is in the metadata of its arrays too."""
+    version = version_of(root)
+    with locked(root, version):
+        _drop_own(root, version)
 
 
 def _drop_own(path, version):

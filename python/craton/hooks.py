@@ -9,22 +9,22 @@ through untouched, and what another version of xarray does not have is left out.
 * groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py). Its labels are numbered once, and by a
   table (labelmap.py).
 * open_mfdataset joins like files before they are decoded (series.py).
-* map_blocks gives the function the lazy object as a whole: a function that would load it is stopped.
+* map_blocks calls the function with blocks of xarray objects (mapblocks.py).
+* resample understands frequencies as they were spelled in 2022 (frequencies.py).
 """
 
 import functools
 import importlib
-import threading
 
 import numpy as np
 
 from . import bynumpy, labelmap, members
 from .array import Array
+from .frequencies import understand_old_frequencies
 from .pythonnode import python_node
 from .series import series_or
 
 _DASK_TOO = ("xarray.core.accessor_dt", "xarray.computation.weighted", "xarray.computation.fit")
-_here = threading.local()
 
 
 def hook_xarray():
@@ -41,6 +41,7 @@ def hook_xarray():
         _wrap(name, "open_mfdataset", series_or)
     for name in ("xarray.core.duck_array_ops", "xarray.core.missing"):
         _wrap(name, "push", _push_or)
+    understand_old_frequencies()
 
 
 def _hook_groups():
@@ -182,22 +183,10 @@ def _lazy(obj):
 
 def _map_blocks_or(function):
     def map_blocks(func, obj, args=(), kwargs=None, template=None):
-        if not _lazy(obj):
+        if not any(map(_lazy, (obj, *args) if isinstance(args, (list, tuple)) else (obj,))):
             return function(func, obj, args, kwargs, template)
-        _here.inside = getattr(_here, "inside", 0) + 1
-        try:
-            return function(func, obj, args, kwargs, template)
-        finally:
-            _here.inside -= 1
+        from .mapblocks import map_blocks as block_by_block
+
+        return block_by_block(func, obj, args, kwargs, template)
 
     return map_blocks
-
-
-def refuse_inside_map_blocks():
-    """Called before a lazy array is computed: the function of map_blocks believes that it holds one block."""
-    if getattr(_here, "inside", 0):
-        raise NotImplementedError(
-            "craton: the function given to map_blocks asks for values, and would get the whole array and not one block. Write "
-            "xr.apply_ufunc(function, obj, dask='parallelized', output_dtypes=[...]), which works block by block, or .compute() "
-            "the object first."
-        )

@@ -82,6 +82,7 @@ def numbered(labels):
     if codes is None:
         codes, names = _number(labels, least, most)
         codes = _shared(codes, others=False)
+        names.flags.writeable = False     # they become coordinates of several results
         with _lock:
             _numbered[key] = weakref.ref(codes), names
     return codes, names

@@ -31,8 +31,10 @@ def write(path, group, mode, overwrite, write_part):
     from xarray.backends.netCDF4_ import NETCDF4_PYTHON_LOCK           # its library is for one thread at a time, and xarray's may use it now
 
     path, names = os.path.abspath(os.fspath(path)), grouping.normal(group)
-    if mode == "a" and os.path.islink(path):
-        path = os.path.realpath(path)  # what is added to is the file; the link, and who else comes by it, stays with it
+    if os.path.islink(path):
+        path = os.path.realpath(path)  # what is written is the file; the link, and who else comes by it, stays with it
+        if os.path.islink(path):
+            raise OSError(errno.ELOOP, "craton: links that lead to each other, and to no file", path)
     there = mode == "a" and os.path.lexists(path)
     if os.path.lexists(path) and not (there or overwrite or mode == "w"):
         raise FileExistsError(errno.EEXIST, "craton: the file exists; overwrite=True or mode='w' replaces it, mode='a' adds to it", path)

@@ -7,14 +7,16 @@ NumPy's own functions called on an Array (`__array_function__`). The modules tha
     functions      the table itself, and the words of a refusal
     windows        views of moving windows, which know what they are a view of
     conversion     values of every kind as lazy arrays; other types of elements
-    shapes         axes moved, added, taken away; arrays joined, repeated, padded
+    shapes         axes moved, added, taken away; arrays joined, repeated
     making         new arrays
+    rolling        what xarray's rolling() makes, as one operation
     elementwise    ufuncs, and functions made of them
     moving         moving windows made and reduced
     reductions     sums, means, extremes, spreads
     products       einsum and its relatives
     along          in order along one axis: running sums, differences, filling of gaps
     quantiles      quantiles and medians
+    padding        more elements before and behind
 
 times (datetime64, timedelta64) and bynumpy (text, and what the engine has not) are imported when they are needed.
 """
@@ -23,7 +25,7 @@ from importlib import import_module
 
 from .functions import FUNCTIONS, unsupported
 
-for _name in ("shapes", "making", "elementwise", "moving", "reductions", "products", "along", "quantiles"):
+for _name in ("shapes", "making", "elementwise", "moving", "reductions", "products", "along", "quantiles", "padding"):
     import_module(f"craton.{_name}")
 
 # What needs more than the engine has today: the reason, and what to write instead.

@@ -21,6 +21,9 @@ OPTIONS = {
     "implicit_compute": "raise",
 }
 
+# Decoded chunks that a computation keeps to read them again. Somebody waits at a prompt, beside whose Python and xarray this is not much.
+KEPT_BYTES = 512 << 20
+
 _lock = threading.Lock()
 _context = None
 _here = threading.local()
@@ -49,7 +52,7 @@ def context():
         return _here.context
     with _lock:
         if _context is None:
-            _context = _craton.Context(threads=OPTIONS["threads"], memory_limit=OPTIONS["memory_limit"])
+            _context = _craton.Context(threads=OPTIONS["threads"], memory_limit=OPTIONS["memory_limit"], keep=KEPT_BYTES)
         return _context
 
 
@@ -71,8 +74,6 @@ def progress_callback(nodes):
 def compute_nodes(nodes, dtypes):
     """Computes nodes together; the results are NumPy arrays of these types."""
     nodes = tuple(nodes)
-    if nodes and not getattr(_here, "depth", 0):
-        refuse_inside_map_blocks()
     results = [np.empty(node.shape, dtype) for node, dtype in zip(nodes, dtypes)]
     if not nodes:
         return results
@@ -82,6 +83,7 @@ def compute_nodes(nodes, dtypes):
     try:
         context().compute(nodes, buffers, bar)
     finally:
+        computation_ended()
         if bar is not None:
             bar.close()
     warn_of_unreadable()
@@ -92,7 +94,6 @@ def compute_short(node, dtype):
     """The same for one node of a file that is read within a moment: no thread is started, and Ctrl-C waits for it."""
     if getattr(_here, "depth", 0) or OPTIONS["progress"]:
         return compute_nodes([node], [dtype])[0]
-    refuse_inside_map_blocks()
     values = np.empty(node.shape, dtype)
     context().compute((node,), (values.view(node_code(dtype)),), None, True)
     warn_of_unreadable()
@@ -133,6 +134,7 @@ def compute_to(nodes, functions, chunks):
     try:
         context().compute_to(nodes, tuple(functions), tuple(chunks), bar)
     finally:
+        computation_ended()
         if bar is not None:
             bar.close()
     warn_of_unreadable()
@@ -167,10 +169,11 @@ def unreadable():
     return texts + (["others that are not listed"] if more else [])
 
 
-def refuse_inside_map_blocks():
-    hooks = sys.modules.get("craton.hooks")
-    if hooks is not None:
-        hooks.refuse_inside_map_blocks()
+def computation_ended():
+    """What map_blocks keeps for the time of a computation goes; not when one inside of it ends."""
+    blocks = sys.modules.get("craton.mapblocks")
+    if blocks is not None and not getattr(_here, "depth", 0):
+        blocks.forget()
 
 
 class called_back:

@@ -1,4 +1,4 @@
-"""Elements at other places: axes moved, added and taken away, arrays joined, turned, repeated and padded."""
+"""Elements at other places: axes moved, added and taken away, arrays joined, turned and repeated."""
 
 import math
 from numbers import Number
@@ -221,28 +221,3 @@ def repeat(a, repeats, axis=None):
         a, axis = ravel(a), 0
     axis = sorted_axes(axis, a.ndim)[0]
     return take(a, np.repeat(np.arange(a.shape[axis]), repeats), axis)
-
-
-@function()
-def pad(array, pad_width, mode="constant", *, constant_values=0, reflect_type="even", **kwargs):
-    array = as_array(array)
-    refuse("pad", **kwargs)
-    if callable(mode) or mode not in ("constant", "edge", "wrap", "reflect", "symmetric") or reflect_type != "even":
-        raise unsupported(f"pad with mode {mode!r}", "Modes constant, edge, wrap, reflect and symmetric are available.")
-    if isinstance(pad_width, dict):
-        pad_width = [pad_width.get(i, (0, 0)) for i in range(array.ndim)]
-    widths = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    values = np.broadcast_to(np.asarray(constant_values), (array.ndim, 2))
-    for axis, (before, after) in enumerate(widths):
-        if not before and not after:
-            continue
-        if mode != "constant":
-            array = take(array, np.pad(np.arange(array.shape[axis]), (before, after), mode=mode), axis)
-            continue
-        parts = [array]
-        for n, value, at in ((before, values[axis, 0], 0), (after, values[axis, 1], len(parts) + 1)):
-            if n:
-                shape = array.shape[:axis] + (n,) + array.shape[axis + 1 :]
-                parts.insert(at, constant(shape, np.asarray(value, array.dtype)))
-        array = concatenate(parts, axis)
-    return array

@@ -3,8 +3,10 @@
 What was asked for in this call is done or refused. What a variable brings along from the file that it was read from is kept where it fits.
 """
 
+import difflib
 import math
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -18,6 +20,12 @@ FOREIGN_KEYS = (
     "filters", "serializer", "write_empty_chunks",
 )  # fmt: skip
 STORAGE_KEYS = ("chunks", "chunksizes", "shards", "codec", "compressors", "compressor", "level", "complevel", "shuffle", "zlib")
+# What xarray's coders understand.
+CF_KEYS = (
+    "dtype", "scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned", "units", "calendar", "_Encoding", "char_dim_name", "coordinates",
+    "bounds", "grid_mapping", "climatology", "geometry", "node_coordinates", "node_count", "part_node_count", "interior_ring", "cell_measures",
+    "formula_terms",
+)  # fmt: skip
 # What may be asked for and changes nothing, and what it may be.
 _NEUTRAL = {
     "filters": lambda v: _is_nothing(v),
@@ -25,17 +33,29 @@ _NEUTRAL = {
     "write_empty_chunks": lambda v: v in (False, None),
     "fill_value": lambda v: v is None,
     "contiguous": lambda v: not v,
-    "fletcher32": lambda v: not v,
+    **dict.fromkeys(("fletcher32", "szip", "zstd", "bzip2", "blosc", "compression"), lambda v: not v),
 }
 _MOST = 2**40
+# In NetCDF-4, of other writers, or of Zarr.
+_NOT_NETCDF = ("shards", "compressors", "compressor", "fletcher32", "szip", "zstd", "bzip2", "blosc", "compression", "compression_opts", "filters",
+               "serializer", "least_significant_digit", "quantize_mode", "significant_digits")  # fmt: skip
 _QUIET = ("source", "original_shape", "preferred_chunks", "object_codec", "endian")
 
 
 def split(name, inherited, asked, format):
     """Takes what is about storage out of encodings: (the rest, storage). asked: the encoding of the call, refused where it cannot be done."""
     zarr = format.startswith("zarr")
+    if not isinstance(asked, Mapping):
+        raise ValueError(f"craton: encoding of {name!r} must be castable to dict: {{'dtype': 'i2', ...}}, not {asked!r}")
+    if unknown := sorted(str(k) for k in asked if k not in (*FOREIGN_KEYS, *STORAGE_KEYS, *CF_KEYS)):
+        near = {k: n[0] for k in unknown if (n := difflib.get_close_matches(k, (*STORAGE_KEYS, *CF_KEYS), 1))}
+        hint = f"; did you mean {', '.join(map(repr, near.values()))}?" if near else f". {', '.join((*STORAGE_KEYS, *CF_KEYS[:8]))} are understood"
+        raise ValueError(f"craton: encoding of {name!r}: unexpected encoding parameters {', '.join(map(repr, unknown))}{hint}")
+    if not zarr and asked.get("compression") in ("zlib", "gzip"):  # deflate, as netCDF4-python and h5netcdf call it
+        asked = {"zlib": True, **({"complevel": asked["compression_opts"]} if asked.get("compression_opts") is not None else {}), **asked}
+        asked = {k: v for k, v in asked.items() if k not in ("compression", "compression_opts")}
     for key, value in asked.items():
-        foreign = key in FOREIGN_KEYS and key not in _QUIET if zarr else key in ("shards", "compressors", "compressor")
+        foreign = key in FOREIGN_KEYS and key not in _QUIET if zarr else key in _NOT_NETCDF
         if foreign and value is not None and not _NEUTRAL.get(key, lambda v: False)(value):
             where = "Zarr" if zarr else "NetCDF-4"
             raise ValueError(f"craton: encoding of {name!r}: {key}={value!r} has no meaning in {where}, or not yet; leave it out")
@@ -153,6 +173,8 @@ def codec_of(name, storage, format, itemsize):
         text = _inherited(storage)
         if text is not None:
             return text, 0, False
+    if codec is None and zarr and not own.get("shuffle", True):
+        return "zstd", level or 1, False      # the default (0039) without what is not wanted of it
     shuffle = own.get("shuffle", codec is None or codec in ("deflate", "zstd", "lz4"))
     return codec, level, bool(shuffle and itemsize > 1)
 

@@ -23,7 +23,7 @@ from .array import Array, wrap
 from .backend import attribute_value
 from .beside import own_directory
 from .graph import memory
-from .runtime import context, progress_callback, warn_of_unreadable
+from .runtime import computation_ended, context, progress_callback, warn_of_unreadable
 
 
 def update(ds, path, mode, append_dim, region, safe_chunks, encoding):
@@ -56,6 +56,8 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     import xarray as xr
     from xarray import conventions
 
+    from .writing import encode
+
     there = xr.open_dataset(path, engine="craton", chunks=None)
     stored = {v["name"]: v for v in _craton.File(path).variables}
     _check_consolidated(path, stored)
@@ -87,7 +89,7 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     for name, variable in variables.items():
         variable.encoding = dict(there.variables[name].encoding)
     named, attrs = conventions.encode_dataset_coordinates(ds)
-    added = {n: conventions.encode_cf_variable(named[n], name=n) for n in new}
+    added = {n: encode(n, named[n], f"zarr{version}") for n in new}
     told = append_dim is not None or region is None and mode != "r+"
     if told:
         attrs = _json_attributes(attrs)
@@ -129,6 +131,7 @@ def _run(path, parts):
         _craton.update(context(), path, parts, bar)
         warn_of_unreadable()
     finally:
+        computation_ended()
         if bar is not None:
             bar.close()
 

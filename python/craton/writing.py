@@ -2,17 +2,18 @@
 store or file, or the new one, never a part."""
 
 import os
+import warnings
 
 import numpy as np
 
 from . import _craton, grouping, storing
 from .array import Array
 from .graph import memory
-from .runtime import cluster_for_user, compute_for_user, context, progress_callback, warn_of_unreadable
+from .runtime import cluster_for_user, computation_ended, compute_for_user, context, progress_callback, warn_of_unreadable
 
 
 def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, safe_chunks=True, zarr_format=None, format=None, overwrite=False,
-            encoding=None, shards=None, resume=False, cluster=None):  # fmt: skip
+            encoding=None, shards=None, resume=False, cluster=None, compute=True, consolidated=None, write_empty_chunks=None):  # fmt: skip
     """Writes a Dataset or DataArray as a Zarr store.
 
     group       "a/b": into this group of the store, which is made with those above it. mode, append_dim and region speak of the group then:
@@ -36,11 +37,17 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
                 Returns (chunks, of these finished before).
     cluster     a distributed.Client or a Dask cluster whose workers compute and write a new store, which they reach by the same path; None:
                 what craton.set_cluster named, else this process. What is written into a store that is there, or with resume, is written here
+    compute     False: a new store is made with everything but the values of lazy arrays, which read as missing or fill until they are written, by
+                .compute() of what is returned (a PendingWrite), or part by part with region=, also by several processes
+    consolidated  False: a new store gets no consolidated metadata. A store that is there keeps what it has
+    write_empty_chunks  as xarray: chunks of nothing but the fill value are never stored, so it can only be None or False
     """
+    if write_empty_chunks:
+        raise ValueError("craton: chunks of nothing but the fill value are not stored, and read the same; leave write_empty_chunks out")
     if mode not in (None, "w", "w-", "a", "a-", "r+"):
         raise ValueError(f"craton: mode is 'w', 'w-', 'a', 'a-' or 'r+', not {mode!r}")
     names = grouping.normal(group)
-    root = os.path.abspath(os.fspath(path))
+    root = path = _place(path)
     path = os.path.join(root, *names) if names else path
     there = mode in ("a", "a-", "r+") and os.path.lexists(path)
     if append_dim is not None or region is not None or there or mode == "r+":
@@ -50,8 +57,12 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
             raise ValueError("craton: a store that is there keeps its shards; shards= is for new ones")
         if resume or overwrite or mode in ("w", "w-"):
             raise ValueError("craton: a store that is there is written into without overwrite, resume and mode 'w' or 'w-'")
-        update(_as_dataset(obj), os.path.abspath(os.fspath(path)), mode, append_dim, region, safe_chunks, encoding or {})
+        if not compute:
+            raise ValueError("craton: compute=False makes a new store; into one that is there write with region=, part by part")
+        update(_as_dataset(obj), path, mode, append_dim, region, safe_chunks, encoding or {})
         return grouping.tell(root, names, False) if names else None
+    if not compute and resume:
+        raise ValueError("craton: compute=False leaves nothing behind that resume could go on with; use one of them")
     overwrite = overwrite or mode == "w"
     if zarr_format not in (None, 2, 3) or (zarr_format and format and format != f"zarr{zarr_format}"):
         raise ValueError(f"craton: zarr_format={zarr_format!r} with format={format!r}; it is 2 or 3")
@@ -59,16 +70,39 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
     if format not in ("zarr2", "zarr3"):
         raise ValueError("craton: format is 'zarr3' or 'zarr2'")
     if names:
-        grouping.make_parents(root, names, int(format[-1]))
+        grouping.make_parents(root, names, int(format[-1]), consolidated is not False)
     replaces = names and not resume and os.path.lexists(path)
     written = _write(obj, path, format, overwrite, encoding, resume=resume, shards=shards, cluster=None if resume else cluster_for_user(cluster),
-                     before=(lambda: grouping.forget(root, names)) if replaces else None)  # fmt: skip
+                     before=(lambda: grouping.forget(root, names)) if replaces else None, compute=compute)  # fmt: skip
     if names:
         grouping.tell(root, names, True)
+    elif consolidated is False:
+        grouping.drop_consolidated(root)
     return written
 
 
-def to_netcdf(obj, path, *, group=None, mode=None, overwrite=False, encoding=None, unlimited_dims=None):
+class PendingWrite:
+    """What to_zarr(..., compute=False) returns: the values of lazy arrays that are still to be written."""
+
+    def __init__(self, path, nodes):
+        self._path, self._nodes = path, nodes
+
+    def compute(self):
+        """Computes the values and writes them into the store, which must still be as it was made; again is the same again."""
+        bar = progress_callback([node for _, node, _ in self._nodes])
+        try:
+            _craton.update(context(), self._path, self._nodes, bar)
+            warn_of_unreadable()
+        finally:
+            computation_ended()
+            if bar is not None:
+                bar.close()
+
+    def __repr__(self):
+        return f"<craton.PendingWrite of {len(self._nodes)} variables into {self._path}: .compute() writes them>"
+
+
+def to_netcdf(obj, path, *, group=None, mode=None, overwrite=False, encoding=None, unlimited_dims=None, format=None):
     """Writes a Dataset or DataArray as a NetCDF-4 file. encoding as in to_zarr; chunksizes, zlib and complevel are understood.
 
     group       "a/b": into this group of the file, which is made with those above it
@@ -76,16 +110,33 @@ def to_netcdf(obj, path, *, group=None, mode=None, overwrite=False, encoding=Non
                 those of variables that are there, which must be of the same shape, type and packing. The file is copied for that, and the copy
                 takes its place at the end
     overwrite   mode="w"
+    unlimited_dims  dimensions that can grow later, in other programs; those that a dataset was read with stay unlimited
+    format      "NETCDF4", which is the only one
     """
+    if format not in (None, "NETCDF4"):
+        raise ValueError(f"craton: to_netcdf writes NETCDF4, not {format!r}; xarray's own to_netcdf writes the others")
     if mode not in (None, "w", "a"):
         raise ValueError(f"craton: mode is 'w' or 'a', not {mode!r}")
     if mode == "a" and overwrite:
         raise ValueError("craton: mode='a' adds to a file, overwrite=True replaces it: one of both")
+    path = _place(path)
     if not grouping.normal(group) and (mode != "a" or not os.path.lexists(path)):
         return _write(obj, path, "netcdf4", overwrite or mode == "w", encoding, unlimited_dims)
     from .netcdfgroup import write
 
     write(path, group, mode, overwrite, lambda part: _write(obj, part, "netcdf4", False, encoding, unlimited_dims))
+
+
+def _place(path):
+    """The absolute path that is written to."""
+    try:
+        path = os.fspath(path)
+    except TypeError:
+        raise TypeError(f"craton: a path on this machine is written to, not {type(path).__name__} objects; xarray's own to_zarr and to_netcdf do that") from None
+    path = os.fsdecode(path)
+    if "://" in path and not path.startswith("file://"):
+        raise NotImplementedError(f"craton: {path!r} is not on this machine. Remote stores cannot be written yet; xarray's own to_zarr does that.")
+    return os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
 
 
 def _as_dataset(obj):
@@ -94,11 +145,13 @@ def _as_dataset(obj):
     return obj
 
 
-def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None, before=None):
-    """before: called when all values are written, before they become visible; Zarr without resume."""
+def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=False, shards=None, cluster=None, before=None, compute=True):
+    """before: called when all values are written, before they become visible; Zarr without resume. compute: False leaves values of lazy arrays to the
+    PendingWrite that is returned."""
     from xarray import conventions
 
     ds = _as_dataset(obj).copy(deep=False)
+    _check_names(ds)
     shards = storing.check_shards(shards, ds, format)
     encoding = dict(encoding or {})
     unknown = set(encoding) - set(ds.variables)
@@ -107,41 +160,76 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     storage = {}
     for name, variable in ds.variables.items():
         variable.encoding, storage[name] = storing.split(name, variable.encoding, encoding.get(name, {}), format)
-    if unlimited_dims is None:
-        unlimited_dims = ds.encoding.get("unlimited_dims", ())
-    unlimited_dims = [unlimited_dims] if isinstance(unlimited_dims, str) else list(unlimited_dims)
+    unlimited = _unlimited(ds, unlimited_dims) if format == "netcdf4" else ()
     variables, attrs = conventions.encode_dataset_coordinates(ds)
-    encoded = {name: conventions.encode_cf_variable(v, name=name) for name, v in variables.items()}
-    writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume,
-                            unlimited=tuple(d for d in unlimited_dims if d in ds.dims) if format == "netcdf4" else ())  # fmt: skip
+    encoded = {name: encode(name, v, format) for name, v in variables.items()}
+    writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume, unlimited=unlimited)
     writer.attrs(_attributes(attrs, "the dataset"))
     nodes = declare(writer, encoded, storage, shards, format)
-    bar = progress_callback(list(nodes.values()))
+    placed = {name: (name, node, (0,) * len(node.shape)) for name, node in nodes.items() if 0 not in node.shape}
+    later = [] if compute else [place for name, variable in encoded.items() if isinstance(variable._data, Array) and (place := placed.get(stored_name(name)))]
+    bar = progress_callback(list(nodes.values())) if compute else None
     try:
-        if cluster is not None:
+        if not compute:
+            _craton.update(context(), writer.begin(), [p for p in placed.values() if p not in later], None)
+        elif cluster is not None:
             _write_there(cluster, writer.begin(), nodes, bar)
         elif before is not None:
-            filled = [(name, node, (0,) * len(node.shape)) for name, node in nodes.items() if 0 not in node.shape]
-            _craton.update(context(), writer.begin(), filled, bar)
+            _craton.update(context(), writer.begin(), list(placed.values()), bar)
         if before is not None:
             before()
         writer.finish(context(), bar if cluster is None and before is None else None)
         warn_of_unreadable()
-        return writer.chunks() if resume else None
+        return writer.chunks() if resume else None if compute else PendingWrite(path, later)
     finally:
+        computation_ended()
         # What was written goes with the writer, now: a notebook keeps the frames of an error, and the disk may be full.
         del writer
         if bar is not None:
             bar.close()
 
 
+def _check_names(ds):
+    """As xarray: names of variables are text; one that has none is stored under a name that is read as none again."""
+    for name in ds.variables:
+        if isinstance(name, str) and not name:
+            raise ValueError(f"craton: the variable {name!r} cannot be written: string must be length 1 or greater")
+        if not isinstance(name, str) and name is not None:
+            raise TypeError(f"craton: the variable {name!r} cannot be written: its name must be a string or None, not {type(name).__name__}")
+
+
+def stored_name(name):
+    return "__values__" if name is None else str(name)
+
+
+def _unlimited(ds, asked):
+    """What was asked for in this call must be there; what the dataset was read with is left out where it is not, with a warning."""
+    wanted, where = (ds.encoding.get("unlimited_dims", ()), "dataset.encoding") if asked is None else (asked, "unlimited_dims-kwarg")
+    wanted = [wanted] if isinstance(wanted, str) else list(wanted)
+    if missing := [d for d in wanted if d not in ds.dims]:
+        text = f"craton: Unlimited dimension(s) {missing} declared in '{where}', but not part of the dataset, which has {list(ds.dims)}"
+        if asked is not None:
+            raise ValueError(text)
+        warnings.warn(text, UserWarning, stacklevel=5)
+    return tuple(str(d) for d in wanted if d in ds.dims)
+
+
+def encode(name, variable, format):
+    """As xarray's coders have it. Zarr has booleans of its own, NetCDF has them as bytes with an attribute."""
+    from xarray import conventions
+
+    if not format.startswith("zarr") or variable.dtype != bool:
+        return conventions.encode_cf_variable(variable, name=name)
+    return conventions.encode_cf_variable(variable, name=name, coders=[c for c in conventions.DEFAULT_CODERS if type(c).__name__ != "BooleanCoder"])
+
+
 def declare(writer, encoded, storage, shards, format):
     """All variables, as they are encoded; returns the nodes of those of numbers."""
     nodes = {}
     for name, variable in encoded.items():
-        node = _add(writer, str(name), variable, storage.get(name, {"asked": set()}), shards, format)
+        node = _add(writer, stored_name(name), variable, storage.get(name, {"asked": set()}), shards, format)
         if node is not None:
-            nodes[str(name)] = node
+            nodes[stored_name(name)] = node
     return nodes
 
 

@@ -472,8 +472,8 @@ static PyObject *build_window(PyObject *module, PyObject *args) {
     const char *name;
     PyObject *node;
     int axis, skipna, ddof;
-    long long window;
-    if (!PyArg_ParseTuple(args, "sOiLpi:window", &name, &node, &axis, &window, &skipna, &ddof))
+    long long window, min_count = 0;
+    if (!PyArg_ParseTuple(args, "sOiLpi|L:window", &name, &node, &axis, &window, &skipna, &ddof, &min_count))
         return NULL;
     cr_array *a = node_array(node);
     cr_window_op op;
@@ -483,7 +483,7 @@ static PyObject *build_window(PyObject *module, PyObject *args) {
     cr_status found = cr_window_find(name, &op, &what);
     if (found != CR_OK)
         return raise_error(found, &what);
-    cr_window_options options = {.skipna = skipna, .ddof = ddof};
+    cr_window_options options = {.skipna = skipna, .ddof = ddof, .min_count = min_count};
     BUILD(cr_array_window(op, a, axis, window, &options, &made, &err));
 }
 
@@ -564,7 +564,7 @@ PyMethodDef build_functions[] = {
     {"fill_forward", build_fill_forward, METH_VARARGS, "fill_forward(node, axis, limit); limit 0: none"},
     {"carries", build_carries, METH_O, "carries(node): what the blocks of a running sum or fill leave, as a node without a recipe; None: it is one block"},
     {"with_carries", build_with_carries, METH_VARARGS, "with_carries(node, carries): the running sum or fill, beginning from these values"},
-    {"window", build_window, METH_VARARGS, "window(name, node, axis, window, skipna, ddof)"},
+    {"window", build_window, METH_VARARGS, "window(name, node, axis, window, skipna, ddof, min_count=0)"},
     {"quantile", build_quantile, METH_VARARGS, "quantile(node, axes, q, method, skipna, keepdims, own_type, codes, n_groups); q None: the median"},
     {NULL, NULL, 0, NULL},
 };

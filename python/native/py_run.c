@@ -86,14 +86,14 @@ static bool wait_a_little(job *self) {
     return finished;
 }
 
+/* Cancels under the lock: when this job has ended in the meantime, it would be the next one that is cancelled. */
 static void stop(job *self) {
     pthread_mutex_lock(&self->context->mutex);
-    bool started = self->started;
     self->abandoned = true;
+    if (self->started && !self->finished)
+        cr_context_cancel(self->context->context);
     pthread_cond_broadcast(&self->context->changed);
     pthread_mutex_unlock(&self->context->mutex);
-    if (started)
-        cr_context_cancel(self->context->context);
 }
 
 /* Calls progress(done, total, phase, n_phases) when there is news. -1 with an exception. */
@@ -167,12 +167,12 @@ static PyObject *context_run_here(Context *self, cr_status (*function)(void *dat
 /* ---- the type --------------------------------------------------------------------------------------------------- */
 
 static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"threads", "memory_limit", "simd_level", NULL};
+    static char *keywords[] = {"threads", "memory_limit", "simd_level", "keep", NULL};
     int threads = 0, simd_level = -1;
-    unsigned long long memory_limit = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iKi:Context", keywords, &threads, &memory_limit, &simd_level))
+    unsigned long long memory_limit = 0, keep = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iKiK:Context", keywords, &threads, &memory_limit, &simd_level, &keep))
         return NULL;
-    cr_context_options options = {.threads = threads, .memory_limit_bytes = memory_limit, .simd_level = simd_level};
+    cr_context_options options = {.threads = threads, .memory_limit_bytes = memory_limit, .simd_level = simd_level, .keep_bytes = keep};
     cr_context *context = NULL;
     cr_err err = CR_ERR_INIT;
     cr_status status;

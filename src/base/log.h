@@ -2,7 +2,11 @@
  *
  * cr_log(CR_LOG_INFO, "server started", "user=%s pid=%d", name, pid) writes
  *   2026-11-24T03:48:13.250Z info hub: server started user=ada pid=77
- * Values are escaped by the writer so that text from outside cannot forge a line. Secrets are never passed here.
+ * What follows the event are fields as logfmt has them, so that each line can be read by a program, whatever text came from outside: a value with
+ * a space, '=', a quotation mark, a control character or one beyond ASCII stands in quotation marks, and in these `"` and `\` have a `\` before them, line breaks and
+ * tabs are \n, \r, \t, other control characters \u001b. A value that is too long is cut, and its marks closed. A value is therefore
+ * one conversion, which stands behind its '=' or in quotation marks of the format; of conversions there are %s (%.200s), %d, %u, %x with l, ll, z.
+ * A format that is "%s" and no more is written as it is. Secrets are never passed here.
  * Threads: any; a line is one write(2).
  */
 #ifndef CR_BASE_LOG_H

@@ -115,6 +115,14 @@ bool cr_text_is_utf8(const char *s, size_t n) {
     return true;
 }
 
+size_t cr_text_fit(const char *s, size_t n, size_t most) {
+    if (n <= most)
+        return n;
+    while (most && ((unsigned char)s[most] & 0xC0) == 0x80)
+        most--;
+    return most;
+}
+
 bool cr_starts_with(const char *s, const char *prefix) {
     return strncmp(s, prefix, strlen(prefix)) == 0;
 }

@@ -23,6 +23,8 @@ cr_status cr_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret_
 /* strtod with a point whatever the locale of the program says: for what files and users wrote. */
 double cr_parse_real(const char *text, char **ret_end);
 bool cr_text_is_utf8(const char *s, size_t n);
+/* How many of n bytes fit where at most `most` are: no half of a character, which a page could not hold. */
+size_t cr_text_fit(const char *s, size_t n, size_t most);
 /* Text from elsewhere on its way to people: one line of UTF-8 without control characters, and without what turns its direction, in place. */
 void cr_text_clean(char *s);
 bool cr_starts_with(const char *s, const char *prefix);

@@ -20,6 +20,11 @@ static const struct { const char *name, *operands, *help; } actions[] = {
     {"make-admin", "NAME", "make an administrator"},
     {"unmake-admin", "NAME", "an administrator no more"},
     {"remove", "NAME --yes", "the account with all files"},
+    {"invite", "NAME...", "links for several people; who has an account is put into --group"},
+    {"room", "--seats N", "one link for a room of so many; also --group, --hours, --note"},
+    {"rooms", "", "such links, and how many seats are taken"},
+    {"room-close", "ID", "end one"},
+    {"turned-away", "", "who came by a provider and is no member"},
     {"groups", "", "groups and who is in them"},
     {"group-add", "GROUP", "make a group"},
     {"group-remove", "GROUP", "take it away; people stay"},
@@ -33,6 +38,7 @@ static const struct { const char *name, *operands, *help; } actions[] = {
     {"stop-cluster", "CLUSTER", "stop one"},
     {"announce", "[TEXT]", "on every page; nothing: take it away"},
     {"maintenance", "on|off", "on: only administrators start servers"},
+    {"try-starts", "", "end the pauses of starts that failed for several people"},
     {"disk", "", "what homes take of the disk, the largest first"},
     {"start-ahead", "--group G --hours N", "servers of a group are started at --at TIME, or now, and kept"},
     {"ahead", "", "such plans, and how far they are"},
@@ -42,7 +48,7 @@ static const struct { const char *name, *operands, *help; } actions[] = {
 };
 
 typedef struct request {
-    const char *run, *person, *kind, *since, *until, *hours, *group, *at;
+    const char *run, *person, *kind, *since, *until, *hours, *group, *at, *seats, *note;
     bool admin, yes, json;
     int64_t limit;            /* rows; 0: all */
 } request;
@@ -84,9 +90,9 @@ static json_t *question(const request *r, const char *action, int n, char **oper
     json_t *args = json_array();
     for (int i = 0; i < n; i++)
         json_array_append_new(args, json_string(operands[i]));
-    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "command", "admin", "do", action, "args", args, "admin", r->admin, "yes",
+    return json_pack("{s:s, s:s, s:o, s:b, s:b, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*}", "command", "admin", "do", action, "args", args, "admin", r->admin, "yes",
                      r->yes, "person", r->person, "kind", r->kind, "since", r->since, "until", r->until, "hours", r->hours, "group",
-                     r->group, "at", r->at);
+                     r->group, "at", r->at, "seats", r->seats, "note", r->note);
 }
 
 static cr_status read_answer(const cr_buf *text, json_t **ret_answer, cr_err *err) {
@@ -141,10 +147,13 @@ static void cell(cr_buf *b, const json_t *value, size_t most, bool utf8) {
     }
 }
 
-static size_t width_of(const json_t *value, bool utf8) {
+/* A link that is cut leads nowhere. */
+static size_t most_of(const char *column) { return strcmp(column, "link") == 0 ? 0 : CELL_MOST; }
+
+static size_t width_of(const json_t *value, size_t most, bool utf8) {
     cr_auto_buf cr_buf b;
     cr_buf_init(&b, CR_CLI_OUTPUT_MAX);
-    cell(&b, value, CELL_MOST, utf8);
+    cell(&b, value, most, utf8);
     return cr_cli_columns(&b, 0);
 }
 
@@ -161,7 +170,7 @@ static void print_table(const json_t *rows, cr_buf *out) {
     for (size_t c = 0; c < n; c++) {
         widths[c] = strlen(names[c]);
         for (size_t i = 0; i < json_array_size(rows); i++)
-            widths[c] = CR_MAX(widths[c], width_of(json_object_get(json_array_get(rows, i), names[c]), screen.utf8));
+            widths[c] = CR_MAX(widths[c], width_of(json_object_get(json_array_get(rows, i), names[c]), most_of(names[c]), screen.utf8));
     }
     for (size_t i = 0; n && i <= json_array_size(rows); i++) {
         for (size_t c = 0; c < n; c++) {
@@ -169,7 +178,7 @@ static void print_table(const json_t *rows, cr_buf *out) {
             if (i == 0)
                 cr_buf_adds(out, names[c]);
             else
-                cell(out, json_object_get(json_array_get(rows, i - 1), names[c]), CELL_MOST, screen.utf8);
+                cell(out, json_object_get(json_array_get(rows, i - 1), names[c]), most_of(names[c]), screen.utf8);
             size_t used = cr_cli_columns(out, begin);
             if (c + 1 < n)
                 cr_buf_addf(out, "%*s", (int)(widths[c] - CR_MIN(used, widths[c]) + 2), "");
@@ -251,9 +260,11 @@ int cr_cli_admin(const cr_cli_command *self, int argc, char **argv) {
         {0, "json", NULL, "an object a line", CR_OPTION_FLAG, &r.json},
         {0, "admin", NULL, "add: an administrator", CR_OPTION_FLAG, &r.admin},
         {0, "yes", NULL, "remove: that is meant", CR_OPTION_FLAG, &r.yes},
-        {0, "hours", "N", "announce: it ends after so many hours; start-ahead: servers are kept so long", CR_OPTION_TEXT, &r.hours},
-        {0, "group", "GROUP", "start-ahead: whose people", CR_OPTION_TEXT, &r.group},
+        {0, "hours", "N", "announce: it ends after so many hours; invite (168), room (4): links work so long; start-ahead: servers are kept so long", CR_OPTION_TEXT, &r.hours},
+        {0, "group", "GROUP", "start-ahead: whose people; invite, room: into which they are put", CR_OPTION_TEXT, &r.group},
         {0, "at", "TIME", "start-ahead: when starts begin (UTC), such as 2026-11-24T08:30", CR_OPTION_TEXT, &r.at},
+        {0, "seats", "N", "room: for so many people", CR_OPTION_TEXT, &r.seats},
+        {0, "note", "TEXT", "room: for the list of links", CR_OPTION_TEXT, &r.note},
         {0, "person", "NAME", "audit: by whom or to whom; also a group", CR_OPTION_TEXT, &r.person},
         {0, "kind", "KIND", "audit: such as sign-in, person-disabled", CR_OPTION_TEXT, &r.kind},
         {0, "since", "TIME", "audit: from this day or time on (UTC), such as 2026-11-24", CR_OPTION_TEXT, &r.since},

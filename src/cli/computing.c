@@ -9,6 +9,7 @@
 #include "base/text.h"
 
 enum { QUIET_MS = 700, BAR = 30, MOST_SHOWN = 20 };
+#define KEEP_BYTES ((uint64_t)512 << 20)  /* decoded chunks for who reads them again: somebody waits, and the program has the process for itself */
 
 static cr_context *running;
 static cr_unreadable *unreadable;
@@ -90,7 +91,7 @@ cr_status cr_session_begin(const cr_session_options *options, cr_context **ret_c
     if (options->threads < 0 || options->threads > 1024)
         return CR_FAIL(err, CR_INVALID, "threads are 0 to 1024");
     cr_context_options limits = {.threads = (int)options->threads, .memory_limit_bytes = options->memory_bytes, .simd_level = -1,
-                                 .cancel_stays = true};
+                                 .cancel_stays = true, .keep_bytes = KEEP_BYTES};
     limits.progress = !options->quiet && isatty(STDERR_FILENO) ? show_progress : NULL;
     CR_TRY(begin_list(options->unreadable, err));
     CR_TRY(cr_context_new(&limits, ret_context, err));

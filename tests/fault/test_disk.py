@@ -1,7 +1,12 @@
 """A state directory whose file system is full: what was committed stays, the hub says what is wrong, and goes on when there is space."""
+import http.client
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
+import threading
+from urllib.parse import urlsplit
 
 import pytest
 from hub_client import Person, Platform, wait_for
@@ -175,3 +180,53 @@ def test_state_of_a_newer_version(small):
         assert db.execute("PRAGMA user_version").fetchone()[0] == version + 100  # left as it was
         db.execute(f"PRAGMA user_version = {version}")
     small.start()
+
+
+def counted(platform):
+    """Links for one person; seats that are taken; people in the group of the room."""
+    with sqlite3.connect(f"file:{platform.folder}/state/hub/hub.sqlite?mode=ro", uri=True, timeout=30) as db:
+        return db.execute("SELECT (SELECT count(*) FROM links WHERE seats = 1), (SELECT sum(used) FROM links WHERE seats > 1), "
+                          "(SELECT count(*) FROM group_members gm JOIN groups g ON g.id = gm.group_id WHERE g.name = 'room')").fetchone()
+
+
+def test_a_course_on_a_full_disk_and_over_kills(small):
+    """Lists are invited whole or not at all, and nobody takes a seat without the group, or the group without a seat."""
+    admin = small.administrator()
+    page = admin.post("/hub/admin/invitations/room", {"seats": "30", "hours": "1", "group": "room", "note": ""}, "/hub/admin/invitations").text
+    path = urlsplit(re.search(r'id="link"[^>]*value="([^"]*)"', page).group(1)).path
+    people = [small.add_person(admin, f"p{i}") for i in range(12)]
+    tokens = [p.csrf("/hub/home") for p in people]
+
+    def click(i):
+        try:
+            return people[i].send(path + "/seat", {"_csrf": tokens[i]}).status
+        except (OSError, http.client.HTTPException):
+            return 0          # the hub was killed under it
+
+    def invite(letter):
+        form = {"people": "\n".join(f"{letter}{i}" for i in range(150)), "hours": "1", "group": "list-" + letter}
+        return admin.post("/hub/admin/invitations/several", form, "/hub/admin/invitations").status
+    links = counted(small)[0]
+    ballast = fill(small)
+    refused = 0
+    for letter in "abcdefgh":
+        status = invite(letter)
+        links += 150 * (status == 200)
+        refused += status == 507
+        assert status in (200, 507) and counted(small)[0] == links
+    assert refused, "the disk was not full"
+    for i in range(4):
+        assert click(i) in (200, 507)
+        assert counted(small)[1] == counted(small)[2] <= i + 1
+    ballast.unlink()
+    # Killed with -9 while everybody clicks, and clicked once more afterwards: each has one seat.
+    threads = [threading.Thread(target=click, args=(i,)) for i in range(12)]
+    for t in threads:
+        t.start()
+    small.kill_hub()
+    for t in threads:
+        t.join()
+    assert counted(small)[1] == counted(small)[2]
+    assert [wait_for(lambda n=i: click(n)) for i in range(12)] == [200] * 12
+    assert counted(small)[1:] == (12, 12)
+    assert invite("z") == 200

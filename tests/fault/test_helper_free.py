@@ -1,7 +1,9 @@
-"""The helper has one thread. While a home is being deleted, or the machine's account files are locked by somebody, it goes on: servers
-start and stop, HAProxy is started again, and the end of the platform is not kept waiting."""
+"""The helper has one thread. While a home is being deleted, the machine's account files are locked by somebody, or the packet filter's program does not
+come back, it goes on: servers start and stop, HAProxy is started again, and the end of the platform is not kept waiting."""
 import fcntl
 import os
+import re
+import shutil
 import signal
 import time
 
@@ -11,9 +13,32 @@ from test_removal import fill, gone, held, make
 from test_session import server, start, stop
 
 
+# Stands before the packet filter's program, and keeps to itself as long as the file `slow` is there.
+NFT = """#!/bin/sh
+if [ "$1" = -f ] && [ -e FOLDER/slow ]; then
+    : >FOLDER/begun
+    exec sleep 600
+fi
+FOLDER/nft "$@" || exit 0
+"""
+
+
+class SlowFilter(OwnEtc):
+    def __init__(self):
+        super().__init__()
+        self.slow, self.begun, self.before = self.folder / "slow", self.folder / "begun", self.folder / "before-nft"
+        shutil.copy2("/usr/sbin/nft", self.folder / "nft")
+        self.before.write_text(NFT.replace("FOLDER", str(self.folder)))
+        self.before.chmod(0o755)
+
+    def cratond(self, *more):
+        return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount --bind "$0" /usr/sbin/nft && exec "$@"', str(self.before),
+                *super().cratond(*more)]
+
+
 @pytest.fixture(scope="module")
 def platform():
-    with running(prepared=True, kind=OwnEtc) as p:
+    with running(prepared=True, kind=SlowFilter) as p:
         p.admin = p.administrator()
         p.ada = make(p, "ada")
         yield p
@@ -74,3 +99,30 @@ def test_removal_while_the_account_files_are_locked(platform):
         start(platform.ada)
         stop(platform.ada)
     gone(platform, fred)
+
+
+def test_while_the_packet_filter_does_not_answer(platform):
+    """Whoever needs it waits for it, five seconds at most; in them others start. Where the machine was too slow for that it is tried with another account."""
+    for name in ("gina", "hugo", "ines"):
+        person = platform.add_person(platform.admin, name)
+        person.name = name
+        before = len(platform.log.read_text())
+        platform.slow.touch()
+        assert person.post("/hub/spawn", {}, "/hub/home").status == 303
+        wait_for(platform.begun.exists)
+        assert platform.ada.post("/hub/spawn", {}, "/hub/home").status == 303
+        wait_for(lambda: "no owner rules" in platform.log.read_text()[before:])
+        platform.slow.unlink()
+        platform.begun.unlink()
+        for one in (platform.ada, person):
+            wait_for(lambda: server(one).get("ready"), 120)
+        said = platform.log.read_text()[before:]
+        for one in (platform.ada, person):
+            stop(one)
+        begun = re.search(r"server started server=ada\.\d+", said).start()
+        assert said.index("no owner rules") < re.search(rf"server started server={name}\.\d+", said).start()
+        if begun < said.index("no owner rules"):
+            break
+        wait_for(lambda: "owner rules are in force" in platform.log.read_text()[before:], 60)
+    else:
+        raise AssertionError("ada's start waited for the packet filter each time")

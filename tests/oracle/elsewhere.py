@@ -23,6 +23,7 @@ OTHERS = {
     "test_append.py": "compares stores with zarr's own view of them",
     "test_cdo.py": "the command line",
     "test_cluster.py": "computes on Dask clusters",
+    "test_compute_later.py": "compares stores with zarr's own view of them",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",
@@ -35,7 +36,10 @@ OTHERS = {
     "test_reference.py": "references to stores and files that all three wrote",
     "test_resume.py": "the command line",
     "test_serialize.py": "makes files with all three",
+    "test_settled.py": "writes stores by zarr",
+    "test_series.py": "xarray's own open_mfdataset on dask",
     "test_shards.py": "compares stores with zarr's own view of them",
+    "test_mapblocks.py": "compares with dask",
     "test_mutated.py": "damages what all three have written",
     "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",
@@ -43,7 +47,7 @@ OTHERS = {
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
 ABOUT = ("test_who_asks_for_dask_gets_it", "test_dask_that_was_there_before", "test_mixing_with_dask_is_refused_clearly", "test_xarray_writes_zarr",
-         "test_xarray_writes_netcdf[netcdf4]", "test_as_many_lazy_and_right_as_dask")
+         "test_xarray_writes_netcdf[netcdf4]", "test_as_many_lazy_and_right_as_dask", "test_a_terabyte_is_not_a_moment")
 # Programs of the catalogue in which xarray itself opens many files by netCDF4, or writes lazy arrays.
 PROGRAMS = ("test_program[[]open/many*", "test_program[[]open/members]", "test_program[[]write/netcdf*", "test_program[[]write/zarr*")
 

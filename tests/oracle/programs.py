@@ -4,6 +4,8 @@ A program is made from a seed alone; run_cell() makes one of a single operation 
 `pytest tests/oracle -k "program and SEED"` after setting CRATON_SEED, which is the first seed (default 1). CRATON_CASES is how
 many programs of each kind are run.
 
+Arrays lie in memory, in files, or in functions that are called for each block (sources.py).
+
 Floating values are multiples of 1/8 of small size, so that sums are exact in any order. A value that went through an
 inexact operation is marked, and then only continuous operations follow: a comparison of rounding errors proves nothing.
 """
@@ -14,8 +16,8 @@ import warnings
 
 import cells
 import numpy as np
+import sources
 
-from craton.conversion import as_array
 from craton.operations import FUNCTIONS
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
@@ -69,7 +71,7 @@ def source(rng, shape=None, dtype=None, missing=None, chunks=None):
     if values.ndim and rng.random() < 0.2:
         values = values[::-1]
     sizes = cells.chunk_sizes(rng, values.shape, chunks) if chunks else random_chunks(rng, values.shape)
-    return Value(as_array(values, chunks=sizes), values)
+    return Value(sources.lazy_array(values, sizes), values)
 
 
 EXACT_UNARY = ["negative", "absolute", "square", "sign", "positive", "rint", "floor", "ceil", "trunc", "isnan", "isfinite", "isinf", "signbit",

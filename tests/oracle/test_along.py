@@ -308,6 +308,30 @@ def test_labelled(seed):
         same(x[k].data, y[k].values, f"{what}: {k}")
 
 
+@pytest.mark.parametrize("name", ["mean", "sum", "min", "max", "std", "var", "prod"])
+def test_one_window_is_made_of_what_xarray_writes(name):
+    """Not one for the values and another one for how many are valid, each of which would read everything."""
+    _, lazy = labelled(programs.rng_of([5, 37]))
+    for window in ({"time": 3}, {"time": 3, "min_periods": 1}, {"time": 3, "center": True}, {"lat": 2, "min_periods": 2}):
+        answer = getattr(lazy.a.rolling(**window), name)()
+        assert answer.craton.explain().count("goes along") == 1, window
+
+
+def test_what_only_looks_like_rolling():
+    """Another array is counted, or the padding is another one."""
+    ds, lazy = labelled(programs.rng_of([5, 37]))
+    looks = {
+        "count of another": lambda d: d.a.where(d.a > 0).rolling(time=3, min_periods=1).sum() / d.a.rolling(time=3, min_periods=1).count(),
+        "enough of another": lambda d: d.a.where(d.a > 0).rolling(time=3, min_periods=1).sum().where(d.a.rolling(time=3, min_periods=1).count() >= 2),
+        "padded by ones": lambda d: d.a.fillna(1).rolling(time=3).construct("w", fill_value=1.0).sum("w").where(d.a.rolling(time=3).count() >= 2),
+        "another width": lambda d: d.a.rolling(time=3, min_periods=1).sum() / d.a.rolling(time=4, min_periods=1).count(),
+        "another value": lambda d: d.a.rolling(time=3, min_periods=1).sum().where(d.a.rolling(time=3, min_periods=1).count() >= 2, 7.0),
+    }
+    for what, program in looks.items():
+        with xr.set_options(use_bottleneck=False, use_numbagg=False):
+            same(quiet(program, lazy).data, quiet(program, ds).values, what)
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 

@@ -220,15 +220,6 @@ def test_no_library_loads_a_whole_array_by_itself():
         times.dt.month.compute()
 
 
-def test_functions_given_to_map_blocks_do_not_load_everything():
-    da = xr.DataArray(np.arange(12.0), dims="x").chunk(x=3)
-    assert xr.map_blocks(lambda x: x + 1, da).chunks and (da.map_blocks(lambda x: x + 1).compute() == da.compute() + 1).all()
-    for function in (lambda x: x.copy(data=np.asarray(x.data)), lambda x: x.compute(), lambda x: x * float(x.max())):
-        with pytest.raises(NotImplementedError, match="apply_ufunc"):
-            xr.map_blocks(function, da)
-    assert float(da.sum()) == 66
-
-
 def test_types_that_were_promised_lose_nothing():
     da = xr.DataArray(np.arange(6.0), dims="x").chunk(x=4)
     with pytest.raises(ValueError, match="missing values"):
@@ -431,3 +422,33 @@ def test_mixing_with_dask_is_refused_clearly():
         import dask.base
 
         dask.base.tokenize(ours.data)
+
+
+def test_a_lazy_mask_says_what_to_write():
+    da = xr.DataArray(np.arange(12.0), dims="x", coords={"x": np.arange(12)}).chunk(x=5)
+    for select in (lambda: da.where(da > 3, drop=True), lambda: da[da > 3]):
+        with pytest.raises(NotImplementedError, match=r"mask\.compute\(\)"):
+            select()
+    assert da.where((da > 3).compute(), drop=True).sum().compute() == 60
+
+
+# ---- frequencies of 2022 ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("old, new", [("M", "ME"), ("2M", "2ME"), ("AS", "YS"), ("A-JUN", "YE-JUN"), ("Q-NOV", "QE-NOV"), ("12H", "12h"), ("90T", "90min")])
+def test_frequencies_of_2022(old, new):
+    """As notebooks of those years spell them; pandas 3 refuses them."""
+    for times in (pd.date_range("2001-01-15", periods=200, freq="6h"), xr.date_range("2001-01-15", periods=200, freq="6h", calendar="noleap", use_cftime=True)):
+        da = xr.DataArray(np.arange(200.0), dims="time", coords={"time": times}).chunk(time=30)
+        with pytest.warns(FutureWarning, match=f"'{old}' is spelled '{new}'"):
+            answer = da.resample(time=old).mean()
+        assert answer.chunks
+        xr.testing.assert_identical(answer.compute(), da.compute().resample(time=new).mean())
+
+
+def test_other_frequencies_stay():
+    from craton.frequencies import newer
+
+    for spelling in ("MS", "ME", "QS-DEC", "5D", "h", "30min", "W-MON", "SMS", "YE-JAN", "B", "C", "ms", "1h30min"):
+        assert newer(spelling) == spelling
+    assert newer("1H30T") == "1h30min"

@@ -3,7 +3,6 @@ itself with other threads and memory limits, with which scans go over the chunks
 
 import os
 
-import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,16 +15,6 @@ CASES = 60 if os.environ.get("CRATON_LONG") else 16
 TOGETHER = "go over each together"
 
 
-def variable(nc, name, chunks, values, packed):
-    kwargs = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": chunks}
-    if packed:
-        v = nc.createVariable(name, "i2", ("time", "lat", "lon"), fill_value=-32768, **kwargs)
-        v.scale_factor, v.add_offset = np.float64(0.01), np.float64(250)
-    else:
-        v = nc.createVariable(name, "f4", ("time", "lat", "lon"), **kwargs)
-    v[:] = np.ma.masked_array(np.nan_to_num(values), np.isnan(values)) if packed else values
-
-
 def make_file(rng, path):
     """Two variables over some years of days, chunked along or across time, the second sometimes otherwise than the first."""
     sizes = days, ny, nx = int(rng.integers(200, 500)), int(rng.integers(6, 30)), int(rng.integers(6, 30))
@@ -35,23 +24,20 @@ def make_file(rng, path):
         lengths = [days, int(rng.integers(1, 400)), 30, 365], [ny, 1 + ny // 2, 1 + ny // 4], [nx, 1 + nx // 2, 5]
         return [min(n, int(rng.choice(some))) for n, some in zip(sizes, lengths)]
 
-    with netCDF4.Dataset(path, "w") as nc:
-        for dim, n in zip(("time", "lat", "lon"), sizes):
-            nc.createDimension(dim, n)
-        for dim, values, units in (("time", np.arange(days) + 0.5, "days since 1999-01-01"), ("lat", np.linspace(-80, 80, ny), "degrees_north"),
-                                   ("lon", np.arange(nx) * 360 / nx, "degrees_east")):  # fmt: skip
-            v = nc.createVariable(dim, "f8", (dim,))
-            v.units = units
-            if dim == "time":
-                v.calendar = calendar
-            v[:] = values
-        first = chunks()
-        for name in ("tas", "pr"):
-            values = (280 + 20 * rng.standard_normal(sizes)).astype("f4")
-            values[rng.random(sizes) < rng.choice([0, 0.1])] = np.nan
-            if rng.random() < 0.3:
-                values[:, 0] = np.nan
-            variable(nc, name, first if rng.random() < 0.6 else chunks(), values, rng.random() < 0.3)
+    axes = {"time": (np.arange(days) + 0.5, {"units": "days since 1999-01-01", "calendar": calendar}),
+            "lat": (np.linspace(-80, 80, ny), {"units": "degrees_north"}), "lon": (np.arange(nx) * 360 / nx, {"units": "degrees_east"})}  # fmt: skip
+    ds = xr.Dataset(coords={dim: (dim, values, attrs) for dim, (values, attrs) in axes.items()})
+    first, encoding = chunks(), {dim: {"_FillValue": None} for dim in axes}
+    for name in ("tas", "pr"):
+        values = (280 + 20 * rng.standard_normal(sizes)).astype("f4")
+        values[rng.random(sizes) < rng.choice([0, 0.1])] = np.nan
+        if rng.random() < 0.3:
+            values[:, 0] = np.nan
+        ds[name] = (tuple(axes), values)
+        encoding[name] = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": first if rng.random() < 0.6 else chunks(), "_FillValue": None}
+        if rng.random() < 0.3:
+            encoding[name] |= {"dtype": "i2", "scale_factor": 0.01, "add_offset": 250.0, "_FillValue": -32768}
+    ds.to_netcdf(path, engine="netcdf4", encoding=encoding)
     return calendar
 
 

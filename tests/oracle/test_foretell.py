@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
-import zarr
 
 import craton
 
@@ -65,6 +64,8 @@ def test_order_of_magnitude(field):
 
 
 def test_a_terabyte_is_not_a_moment(tmp_path):
+    import zarr
+
     root = zarr.open_group(tmp_path / "z.zarr", mode="w", zarr_format=3)
     root.create_array("v", shape=(1 << 20, 512, 512), chunks=(16, 512, 512), dtype="f4", fill_value=0, dimension_names=("t", "y", "x"))
     there = xr.open_dataset(tmp_path / "z.zarr", engine="craton", chunks={})

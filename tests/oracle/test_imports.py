@@ -1,10 +1,13 @@
 """What a program that computes with Craton does not import: dask, flox and SciPy cost more than xarray itself. And that who wants them
 gets them, before and afterwards, in the same process."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import elsewhere
 import numpy as np
 import xarray as xr
 
@@ -118,3 +121,14 @@ def test_dask_that_was_there_before(tmp_path):
     with xr.open_dataset(path) as ds:
         expected = float(ds.t.groupby("time.month").mean("time").sum())
     np.testing.assert_allclose(run(DASK_BEFORE, path), expected, rtol=1e-12)
+
+
+def test_files_of_tests_that_run_without_dask_zarr_and_netcdf4_import_none_of_them():
+    """`./check lean` cannot even collect a file that does (elsewhere.py)."""
+    found = {}
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if path.name not in elsewhere.OTHERS and {str(name).partition(".")[0] for name in names} & set(elsewhere.GONE):
+                found[path.name] = names
+    assert not found, f"import it in the test that needs it, and name that in elsewhere.ABOUT, or the file in elsewhere.OTHERS: {found}"

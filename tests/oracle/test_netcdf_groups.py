@@ -112,6 +112,31 @@ def test_through_a_link(tmp_path, there):
             assert "added" in seen and (group or not there or "v" in seen)
 
 
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("group", [None, "a"])
+def test_replaced_through_a_link(tmp_path, there, group):
+    """What it leads to is replaced, or made; the link, also one of a chain, stays."""
+    (tmp_path / "data").mkdir()
+    target, middle, link = tmp_path / "data" / "x.nc", tmp_path / "middle.nc", tmp_path / "link.nc"
+    if there:
+        dataset(0).to_netcdf(target, engine="netcdf4")
+    middle.symlink_to("data/x.nc")
+    link.symlink_to(middle)
+    lazy(dataset(1)[["v"]].rename(v="new")).craton.to_netcdf(link, group=group, mode="w")
+    assert link.is_symlink() and middle.is_symlink() and [p.name for p in target.parent.iterdir()] == ["x.nc"]
+    with xr.open_dataset(target, engine="netcdf4", group=group) as seen:
+        assert "new" in seen and "v" not in seen
+
+
+def test_a_ring_of_links_is_refused(tmp_path):
+    (tmp_path / "a.nc").symlink_to("b.nc")
+    (tmp_path / "b.nc").symlink_to("a.nc")
+    for group in (None, "a"):
+        with pytest.raises(OSError, match="a.nc|b.nc"):
+            dataset(0).craton.to_netcdf(tmp_path / "a.nc", mode="w", group=group)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nc", "b.nc"]
+
+
 def test_classic_files_are_refused(tmp_path):
     dataset(0)[["v"]].to_netcdf(tmp_path / "x.nc", engine="netcdf4", format="NETCDF3_CLASSIC", encoding={"v": {"zlib": False, "chunksizes": None}})
     with pytest.raises(ValueError, match="NETCDF3_CLASSIC"):

@@ -192,6 +192,75 @@ def test_memory_of_writing_across(tmp_path):
     assert int(answer.stdout) <= 24, f"{answer.stdout} MiB more than before"  # with the heap of the formats
 
 
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def long_maps(path, steps=2920, rows=30, columns=42):
+    """14 MiB, a chunk for each day; one chunk of what tests write is all missing, another begins so."""
+    values = np.random.default_rng([SEED, 43]).normal(280, 9, (steps, rows, columns)).astype("f4")
+    values[:, :24, :36] = np.nan
+    values[:400, 24:, :36] = np.nan
+    with netCDF4.Dataset(path, "w") as f:
+        for d, n in zip(("time", "lat", "lon"), values.shape):
+            f.createDimension(d, n)
+        t = f.createVariable("t", "f4", ("time", "lat", "lon"), chunksizes=(1, rows, columns), zlib=True, shuffle=True, complevel=1, fill_value=np.nan)
+        t[:] = values
+    return values
+
+
+# 1 GiB: the whole variable is one panel. 8 MiB for each thread: each map would be read several times.
+@pytest.mark.parametrize("form, time", [("zarr3", "-1"), ("zarr2", "-1"), ("zarr3", "1400")])
+def test_chunks_in_pieces(tmp_path, form, time):
+    """Long chunks of Blosc are made piece by piece while the maps are read once: the same bytes as at once, for any number of threads."""
+    values = long_maps(tmp_path / "maps.nc")
+    way = ["--chunks", f"time={time},lat=24,lon=36", "--format", form]
+    rechunk(tmp_path / "maps.nc", tmp_path / "once.zarr", *way, "--memory", "1G")
+    once = files(tmp_path / "once.zarr")
+    for threads in (1, 2, 3):
+        said = rechunk(tmp_path / "maps.nc", tmp_path / "pieces.zarr", *way, "--memory", f"{8 * threads}M", "--threads", str(threads), "--overwrite")
+        assert not said, said             # neither through an intermediate store, nor read several times
+        pieces = files(tmp_path / "pieces.zarr")
+        assert {n for n in pieces if pieces[n] != once.get(n)} == {n for n in once if n not in pieces} == set()
+    # Codecs whose chunks are one whole go another way.
+    assert rechunk(tmp_path / "maps.nc", tmp_path / "other.zarr", *way, "--codec", "zstd", "--memory", "24M" if time == "-1" else "12M")
+    array = zarr.open_group(tmp_path / "pieces.zarr", mode="r")["t"]
+    np.testing.assert_array_equal(array[:], values)
+    with xr.open_dataset(tmp_path / "pieces.zarr", engine="craton") as ds:
+        np.testing.assert_array_equal(ds.t.values, values)
+    if form == "zarr3":                   # what is all missing has no file
+        assert not (tmp_path / "pieces.zarr/t/c/0/0/0").exists() and (tmp_path / "pieces.zarr/t/c/0/0/1").exists()
+
+
+@pytest.mark.parametrize("time, begins", [("-1", "0"), ("1400", "1")])
+def test_pieces_that_end_half_way(tmp_path, time, begins):
+    """Killed while chunks are begun: they count as not written, those that are finished do not, and the same again has the same bytes. A map that is damaged
+    leaves nothing."""
+    long_maps(tmp_path / "maps.nc")
+    way = ["--chunks", f"time={time},lat=24,lon=36", "--memory", "12M", "--threads", "2"]
+    rechunk(tmp_path / "maps.nc", tmp_path / "whole.zarr", *way)
+    for _ in range(20):
+        process = subprocess.Popen([CRATON, "rechunk", tmp_path / "maps.nc", tmp_path / "killed.zarr", *way], stderr=subprocess.DEVNULL)
+        begun = []
+        while process.poll() is None and not begun:
+            begun = [p for p in tmp_path.glob(f".killed.zarr.craton-*/t/c/{begins}/*/*") if p.is_file()]
+        process.kill()
+        if process.wait(60) == -signal.SIGKILL and begun:
+            break
+        shutil.rmtree(tmp_path / "killed.zarr", ignore_errors=True)
+    else:
+        raise AssertionError("it was never killed half-way")
+    said = rechunk(tmp_path / "maps.nc", tmp_path / "killed.zarr", *way, "--resume")
+    assert time == "-1" or "were finished before" in said, said
+    assert files(tmp_path / "killed.zarr") == files(tmp_path / "whole.zarr")
+    with open(tmp_path / "maps.nc", "r+b") as f:
+        f.seek(os.path.getsize(tmp_path / "maps.nc") // 2)
+        f.write(b"\0" * 4096)
+    answer = subprocess.run([CRATON, "rechunk", tmp_path / "maps.nc", tmp_path / "damaged.zarr", *way], capture_output=True, text=True, timeout=120)
+    assert answer.returncode != 0 and "chunk" in answer.stderr, answer.stderr
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["killed.zarr", "maps.nc", "whole.zarr"]
+
+
 def test_back_to_netcdf(tmp_path):
     values = big(tmp_path / "maps.nc", 30, 16, 16)
     rechunk(tmp_path / "maps.nc", tmp_path / "series.nc", "--chunks", "time=-1,lat=4,lon=4", "--format", "netcdf4")

@@ -184,5 +184,5 @@ def test_damaged_bytes_are_refused():
         with pytest.raises(craton.FormatError):
             _craton.decode_graph(bytes(graph[:n]))
     graph[8] = 9
-    with pytest.raises(NotImplementedError, match="version 9 of its form; this Craton reads version 2"):
+    with pytest.raises(NotImplementedError, match="version 9 of its form; this Craton reads version 3"):
         _craton.decode_graph(bytes(graph))

@@ -324,6 +324,19 @@ def test_codec_of_netcdf(tmp_path):
         xr.testing.assert_identical(back.load(), ds)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_bytes_that_are_not_to_be_shuffled_are_not(tmp_path, version):
+    ds = xr.Dataset({"v": ("x", np.arange(40.0)), "w": ("x", np.arange(40, dtype="i2"))})
+    ds.craton.to_zarr(tmp_path / "out", zarr_format=version, encoding={"v": {"shuffle": False}, "w": {"shuffle": False, "level": 5}})
+    for name, level in (("v", 1), ("w", 5)):
+        if version == 2:
+            found = json.loads((tmp_path / "out" / name / ".zarray").read_text())["compressor"]
+            assert (found["id"], found["level"]) == ("zstd", level)
+        else:
+            assert [(codec, options["level"]) for codec, options in codecs_of(tmp_path / "out", name)] == [("zstd", level)]
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "out").load().drop_encoding(), ds)
+
+
 REFUSED = {
     "no multiple": (dict(encoding={"v": {"chunks": (4, 4), "shards": (6, 8)}}), 'shards of 6 along "x" are not whole chunks of 4'),
     "zero": (dict(encoding={"v": {"chunks": (4, 4), "shards": (0, 8)}}), "one whole number from 1"),

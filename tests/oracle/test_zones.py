@@ -15,6 +15,7 @@ from xarray.core import groupby
 from xarray.groupers import BinGrouper, UniqueGrouper
 
 import craton
+from craton import labelmap
 from craton.groupby import groupby_reduce
 
 craton.enable()
@@ -307,6 +308,17 @@ def test_reductions_by_the_same_map_share_it():
     counts = np.bincount(own.ravel())
     own[...] = 0
     np.testing.assert_array_equal(array.compute(), counts)
+
+
+def test_labels_that_results_have_in_common_are_not_changed():
+    """pandas before 3 makes an index of the very array."""
+    labels = np.arange(90000).reshape(300, 300) % 7
+    codes, names = labelmap.numbered(labels)
+    again = labelmap.numbered(labels.copy())
+    assert again[0] is codes and again[1] is names
+    for array in (codes, names):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 5
 
 
 def test_what_is_grouped_is_as_it_was_when_it_was_grouped():

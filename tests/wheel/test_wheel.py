@@ -179,3 +179,22 @@ def test_the_command_alone(unpacked, tmp_path, option):
     (root / "craton").chmod(0o755)
     done = bare.enter(root, "/craton", *option)
     assert done.returncode == 0 and "craton" in done.stdout, done.stderr
+
+
+def test_the_sdist_builds_with_the_libraries_of_the_system(tmp_path):
+    """As pip does it where there is a compiler and what docs/installing.md names."""
+    source = Path(__file__).resolve().parents[2]
+    bare.run(source / "tools/wheel", "--sdist", tmp_path)
+    (archive,) = tmp_path.glob("craton-*.tar.gz")
+    building = Path(shutil.which("meson")).with_name("python")
+    bare.run(building, "-m", "pip", "wheel", "--no-index", "--no-build-isolation", "--no-deps", "--wheel-dir", tmp_path, archive)
+    (made,) = tmp_path.glob("craton-*.whl")
+    bare.run("python3", "-m", "zipfile", "-e", made, tmp_path / "packages")
+    make_input(tmp_path)
+    program = "import sys, craton, numpy, xarray\ncraton.enable()\nprint(craton.__file__)\n" \
+              "numpy.save(sys.argv[2], xarray.open_dataset(sys.argv[1], engine='craton', chunks={}).t.mean('time').compute().values)"  # fmt: skip
+    told = bare.run(sys.executable, "-c", program, tmp_path / "in.nc", tmp_path / "mean.npy", env={**os.environ, "PYTHONPATH": str(tmp_path / "packages")})
+    assert told.startswith(str(tmp_path / "packages"))
+    with netCDF4.Dataset(tmp_path / "in.nc") as nc:
+        t = np.ma.filled(nc["t"][...].astype("f8"), np.nan)
+    np.testing.assert_allclose(np.load(tmp_path / "mean.npy"), np.nanmean(t, axis=0), rtol=1e-6)

@@ -88,6 +88,27 @@ def test_groups(own):
     assert "no group" in run(own, "group-join", "tide tables", "hal", status=3).stderr
 
 
+def test_people_of_a_course(own):
+    own.add_person(own.admin, "uma")
+    rows = lines(own, "invite", "Udo", "uma", "--group", "tuesday")
+    assert [r["user"] for r in rows] == ["udo", "uma"] and rows[1]["link"] == "has an account, and is in the group"
+    assert Person(own).join(rows[0]["link"]).status == 303
+    assert {"name": "tuesday", "people": ["udo", "uma"]} in lines(own, "groups")
+    assert re.search(r"^ulf +" + own.hub + r"/hub/join/[0-9a-f]{64}$", run(own, "invite", "ulf", "--hours", "1").stdout, re.M)      # not cut
+    assert "line 2 (a b)" in run(own, "invite", "one.more", "a b", status=2).stderr and "1 to 720 hours" in run(own, "invite", "x", "--hours", "0", status=2).stderr
+    link = run(own, "room", "--seats", "2", "--group", "tuesday", "--note", "Tuesday <at> nine").stdout.strip()
+    assert Person(own).join(link, "uwe").status == 303
+    row = lines(own, "rooms")[0]
+    assert (row["note"], row["seats"], row["used"], row["group"]) == ("Tuesday <at> nine", 2, 1, "tuesday") and link.rpartition("/")[2] not in json.dumps(row)
+    assert "craton admin rooms" in run(own, "room-close", row["id"][:6], status=3).stderr
+    run(own, "room-close", row["id"])
+    assert lines(own, "rooms") == [] and Person(own).get(link.removeprefix(own.hub)).status == 404
+    assert audit(own, "link-closed")["by"] == "operator" and "2 to 1000 seats" in run(own, "room", status=2).stderr
+    assert lines(own, "turned-away") == []                  # with somebody in it: test_oidc.py
+    run(own, "try-starts")
+    assert audit(own, "breaker")["via"] == "shell"
+
+
 def test_tokens(own):
     kim = own.add_person(own.admin, "kim")
     answer = kim.post("/hub/token", {"note": "culler <b>\x1b[31m", "days": "1", "scopes": "read:users!user"}, "/hub/token")

@@ -45,7 +45,8 @@ def test_a_link_for_each(platform, admin):
     links = links_of(answer)
     assert list(links) == ["maria", "jan.kowalski", "tab"]
     assert "María  Skłodowska" in answer.text and "Tabea &lt;b&gt;" in answer.text
-    assert re.search(r"have an account already.*old\.hand", answer.text, re.S)
+    assert re.search(r"have an account already, and are in the group tuesday now.*old\.hand", answer.text, re.S)
+    assert groups_of(admin, "old.hand") == ["tuesday"]
     person = Person(platform)
     assert person.join(links["maria"]).status == 303
     assert groups_of(admin, "maria") == ["tuesday"]
@@ -66,6 +67,8 @@ def test_a_link_for_each(platform, admin):
     ("someone", "", "", "1 to 720 hours"),
     ("someone", "24", "g" * 300, "group's name"),
     ("\n".join(f"crowd{i}" for i in range(301)), "24", "", "more than 300 people"),
+    ("one\n\"two", "24", "", "line 2: the quotation mark that begins there does not end"),
+    ("one\nroot1\nROOT1\n", "24", "", "line 3 (ROOT1): it stands in the list twice"),
 ])
 def test_nothing_is_made_when_something_is_wrong(platform, admin, people, hours, group, words):
     def rows():
@@ -77,6 +80,121 @@ def test_nothing_is_made_when_something_is_wrong(platform, admin, people, hours,
     assert words in message(answer)
     assert html.escape(people.strip().split("\n")[0]) in answer.text  # what was typed is not lost
     assert rows() == before
+
+
+def test_a_table(platform, admin):
+    """What a form for registrations gives out: quoted, with a line of columns, without user names."""
+    answer = several(admin, '\ufeffTime;"Full name";E-mail\r\n2026-11-24;"Curie; Marie";marie@x.test\r\n;"Noether ""Emmy""";emmy@x.test\r\n')
+    assert list(links_of(answer)) == ["marie@x.test", "emmy@x.test"]
+    assert "The first line was read as the names of the columns" in answer.text
+    assert "2026-11-24, Curie; Marie" in answer.text and "Noether &quot;Emmy&quot;" in answer.text
+    assert "names of the columns" not in several(admin, "plain.one, Plain One").text
+
+
+def test_who_is_here_already(platform, admin):
+    """Of a list for a course: some have accounts, one of them in the group, one disabled; nobody is signed out or loses anything."""
+    here = {name: platform.add_person(admin, name) for name in ("was.here", "was.in", "was.disabled")}
+    assert admin.api("POST", "/hub/api/groups/mixed", {"users": ["was.in"]}).status == 201
+    assert admin.post("/hub/admin/act", {"user": "was.disabled", "action": "disable"}, "/hub/admin").status == 303
+    answer = several(admin, "was.here\nwas.in\nwas.disabled\nnew.one", group="mixed")
+    assert list(links_of(answer)) == ["new.one"]
+    assert re.search(r"was\.disabled</code>\s*\(disabled\)", answer.text)
+    assert admin.api("GET", "/hub/api/groups/mixed").json()["users"] == ["was.disabled", "was.here", "was.in"]
+    assert here["was.here"].get("/hub/home").status == 200
+    rows = admin.get("/hub/admin/audit?person=was.here").text
+    assert "Put into a group" in rows
+    # Without a group they are named, and nothing is done.
+    answer = several(admin, "was.here")
+    assert re.search(r"have an account already, and get no link:.*was\.here", answer.text, re.S) and 'id="table"' not in answer.text
+    assert groups_of(admin, "was.here") == ["mixed"]
+
+
+def test_links_that_nobody_has_used(platform, admin):
+    """The trainer sees who has not come yet; a card that was lost is closed, and another made."""
+    links = links_of(several(admin, "not.yet\nhas.come\nlost.card", group="late"))
+    assert Person(platform).join(links["has.come"]).status == 303
+    unused = admin.get(PAGE).text.partition('id="unused-title"')[2]
+    assert "<strong>not.yet</strong> · late" in unused and "has.come" not in unused
+    row = re.search(r'<strong>lost\.card</strong>.*?name="id" value="([0-9a-f]{64})"', unused, re.S).group(1)
+    assert admin.post(PAGE + "/close", {"id": row}, PAGE).status == 303
+    assert Person(platform).get(urlsplit(links["lost.card"]).path).status == 404
+    assert "Link closed" in admin.get("/hub/admin/audit?person=lost.card").text
+    again = links_of(several(admin, "lost.card", group="late"))["lost.card"]
+    assert Person(platform).join(again).status == 303 and groups_of(admin, "lost.card") == ["late"]
+    assert Person(platform).get(urlsplit(links["not.yet"]).path).status == 200
+
+
+def seats_taken(admin, note):
+    return int(re.search(re.escape(note) + r".*?(\d+) of \d+ seats taken", admin.get(PAGE).text, re.S).group(1))
+
+
+def take_seat(person, link):
+    path = urlsplit(link).path
+    return person.post(path + "/seat", {}, path)
+
+
+def test_a_seat_for_who_has_an_account(platform, admin):
+    link = link_of(room(admin, 2, group="room-seats", note="for both"))
+    path = urlsplit(link).path
+    person = platform.add_person(admin, "seated")
+    # Not signed in: the way there is on the page, and leads back to it.
+    page = Person(platform).get(path)
+    assert f"/hub/login?next={path}" in page.text and "room-seats" not in page.text
+    again = Person(platform)
+    answer = again.post(f"/hub/login?next={path}", {"username": "seated", "password": person.password, "next": path}, f"/hub/login?next={path}")
+    assert answer.status == 303 and answer.location.endswith(path)
+    page = again.get(path)
+    assert "You are signed in as seated" in page.text and "room-seats" in page.text and 'name="password"' not in page.text
+    assert seats_taken(admin, "for both") == 0 and groups_of(admin, "seated") == []      # looking takes none
+    answer = take_seat(again, link)
+    assert answer.status == 200 and "You are in the group" in answer.text
+    assert groups_of(admin, "seated") == ["room-seats"] and seats_taken(admin, "for both") == 1
+    assert "You are in the group" in again.get(path).text
+    csrf = again.csrf("/hub/home")
+    assert again.send(path + "/seat", {"_csrf": csrf}, {}).status == 200 and seats_taken(admin, "for both") == 1      # a second click takes no second seat
+    # Who wants another account has the form still.
+    assert 'name="password"' in again.get(path + "?new=yes").text
+    assert Person(platform).join(link, "newcomer").status == 303
+    late = platform.add_person(admin, "too.late")
+    assert late.get(path).status == 404
+    assert late.send(path + "/seat", {"_csrf": late.csrf("/hub/home")}, {}).status == 404
+    assert groups_of(admin, "too.late") == []
+
+
+def test_seats_at_once(platform, admin):
+    """Four clicks of one person, and one of each of four others, on three seats."""
+    link = link_of(room(admin, 3, group="rush-seats", note="seats at once"))
+    people = [platform.add_person(admin, f"clicker{i}") for i in range(5)]
+    tokens = [p.csrf("/hub/home") for p in people]
+    statuses = []
+
+    def click(i):
+        statuses.append((i, people[i].send(urlsplit(link).path + "/seat", {"_csrf": tokens[i]}, {}).status))
+    threads = [threading.Thread(target=click, args=(i,)) for i in (0, 0, 0, 0, 1, 2, 3, 4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    inside = admin.api("GET", "/hub/api/groups/rush-seats").json()["users"]
+    assert len(inside) == 3 == seats_taken(admin, "seats at once"), (inside, statuses)
+    assert {f"clicker{i}" for i, status in statuses if status == 200} == set(inside)
+
+
+def test_what_gives_no_seat(platform, admin):
+    person = platform.add_person(admin, "seatless")
+    csrf = person.csrf("/hub/home")
+
+    def click(link, fields):
+        return person.send(urlsplit(link).path + "/seat", fields, {}).status
+    plain, grouped = link_of(room(admin, 3)), link_of(room(admin, 3, group="taken-away"))
+    named = links_of(several(admin, "for.another", group="taken-away"))["for.another"]
+    assert click(plain, {"_csrf": csrf}) == 409 and 'name="password"' in person.get(urlsplit(plain).path).text
+    assert click(named, {"_csrf": csrf}) == 409                                # a link for somebody else
+    assert click(grouped, {}) == 403 and click(grouped, {"_csrf": "0" * 64}) == 403
+    assert click(f"{platform.hub}/hub/join/{'0' * 64}", {"_csrf": csrf}) == 404
+    assert admin.api("DELETE", "/hub/api/groups/taken-away").status == 204
+    assert click(grouped, {"_csrf": csrf}) == 404
+    assert admin.api("GET", "/hub/api/groups/taken-away").status == 404 and groups_of(admin, "seatless") == []
 
 
 def test_three_hundred_people(admin):

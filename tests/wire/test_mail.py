@@ -120,6 +120,12 @@ def test_several(own):
     assert own.admin.api("GET", "/hub/api/users/pia").json()["groups"] == ["mailed"]
     wrong = own.admin.post("/hub/admin/invitations/several", {"people": "sam\ntess, t@@course.test", "hours": "48", "group": "", "mail": "yes"}, "/hub/admin/invitations")
     assert wrong.status == 400 and "line 2 (tess" in wrong.text and sql(own, "SELECT count(*) FROM links WHERE name = 'sam'") == [(0,)]
+    # Of a table its column of addresses counts, and not what looks like one elsewhere; without user names the addresses are the names.
+    table = own.admin.post("/hub/admin/invitations/several", {"people": 'Name,Remark,E-mail\n"Doe, Xia",asks boss@course.test,xia@course.test', "hours": "1", "group": "",
+                                                              "mail": "yes"}, "/hub/admin/invitations")
+    assert table.status == 200 and "The link goes by mail to xia@course.test" in table.text and row(own, "boss@course.test") is None
+    assert Person(own).join(link_in(wait_for(lambda: own.server.to("xia@course.test"), 30)[0])).status == 303
+    assert own.admin.api("GET", "/hub/api/users/xia@course.test").status == 200
     # Without the tick an address is a label as before.
     plain = own.admin.post("/hub/admin/invitations/several", {"people": "uma, uma@course.test", "hours": "1", "group": ""}, "/hub/admin/invitations")
     assert plain.text.count("/hub/join/") == 2 and row(own, "uma@course.test") is None

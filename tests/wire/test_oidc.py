@@ -18,6 +18,7 @@ USERS = {
     "carol": {"preferred_username": "carol", "name": "Carol <Climate>", "email": "carol@example.eu"},
     "mia": {"preferred_username": "mia", "name": "Mia Manager", "email": "mia@example.eu", "eduperson_entitlement": [MEMBER, MANAGER]},
     "dora": {"preferred_username": "dora", "eduperson_entitlement": [MEMBER]},
+    "seated": {"preferred_username": "seated", "eduperson_entitlement": [MEMBER]},
     "alice2": {"preferred_username": "alice", "name": "Another Alice", "email": "a2@example.eu", "eduperson_entitlement": [MEMBER]},
 }
 
@@ -88,6 +89,20 @@ def test_what_is_sent_to_the_provider(platform):
 def test_way_on_after_sign_in(platform):
     assert sign_in(platform, "alice", "/hub/password%3Fx=1").answer.location == "/hub/password?x=1"
     assert sign_in(platform, "alice", "https://evil.example/").answer.location == "/hub/home"
+
+
+def test_a_seat_of_a_course(platform, admin):
+    """The link of a room in the hands of a member whom the hub has not seen yet: sign-in by the provider leads back to it, and the account joins."""
+    page = admin.post("/hub/admin/invitations/room", {"seats": "3", "hours": "1", "group": "course-1", "note": ""}, "/hub/admin/invitations")
+    path = urlsplit(re.search(r'id="link"[^>]*value="([^"]*)"', page.text).group(1)).path
+    way = html.unescape(re.search(r'href="(/hub/login\?next=[^"]*)"', Person(platform).get(path).text).group(1))
+    assert f"/hub/signin/egi?next={path}" in Person(platform).get(way).text
+    person = sign_in(platform, "seated", path)
+    assert person.answer.location == path and "You are signed in as seated" in person.get(path).text
+    assert person.post(path + "/seat", {}, path).status == 200
+    assert person.api("GET", "/hub/api/user").json()["groups"] == ["course-1", "egi:vo.example.eu"]
+    # What the hub has put somebody into is not taken out by the provider's next word.
+    assert sign_in(platform, "seated").api("GET", "/hub/api/user").json()["groups"] == ["course-1", "egi:vo.example.eu"]
 
 
 def test_a_name_that_is_taken_gives_no_right_to_it(platform, admin):

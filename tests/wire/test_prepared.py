@@ -219,6 +219,28 @@ def test_a_hanging_parent(prepared):
     stop(lab.person)
 
 
+def test_a_hanging_parent_holds_nobody_up(prepared):
+    """The helper has one loop: while a start waits for the parent, servers are stopped and starts given up, and what was asked of the parent comes to nothing."""
+    waiting, stopped = (prepared.add_person(prepared.admin, name) for name in ("wanda", "stan"))
+    waiting.name, stopped.name = "wanda", "stan"
+    start(stopped)
+    failed, parent = prepared.log.read_text().count("prepared start failed"), parent_pid(prepared)
+    os.kill(parent, signal.SIGSTOP)
+    try:
+        assert waiting.post("/hub/spawn", {}, "/hub/home").status == 303
+        wait_for(lambda: list((prepared.folder / "state/runner/servers").glob("wanda.*")))       # written just before the process
+        stop(stopped)
+        assert server(waiting).get("pending") == "spawn"
+        assert waiting.post("/hub/stop", {}, "/hub/home").status == 303
+        wait_for(lambda: not server(waiting), 20)
+        assert prepared.log.read_text().count("prepared start failed") == failed     # nobody had given up by then
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    start(waiting)
+    assert started_prepared(prepared, waiting) and parent_pid(prepared) == parent
+    stop(waiting)
+
+
 def test_kill_of_the_helper(prepared, pair):
     """The parent goes with the helper; servers stay, and the next helper finds them and makes a new parent."""
     lab, old = pair[0], parent_pid(prepared)

@@ -1,5 +1,6 @@
 """Profiles: what the operator's file gives is in force, for whom it is open, and what was chosen is kept."""
 import json
+import re
 import sqlite3
 import subprocess
 
@@ -11,7 +12,7 @@ PROFILES = """\
 profiles:
   - slug: small
     display_name: Small front-end
-    description: For most notebooks.
+    description: {de: Für die meisten Notebooks, en: For most notebooks.}
     memory: 600M
     cpu: 1
     environment: {COURSE_DATA: /data/course}
@@ -22,7 +23,7 @@ profiles:
           usual: {display_name: As usual}
           more: {memory: 700M, environment: {COURSE_SIZE: more}}
       threads:
-        display_name: Threads of OpenMP
+        display_name: {en: Threads of OpenMP, de: 'Threads für OpenMP', pt-BR: Linhas de OpenMP}
         number: {min: 1, max: 4, default: 2}
         sets: OMP_NUM_THREADS
       bucket:
@@ -88,7 +89,7 @@ def environment(person):
 
 
 def has_groups(platform):
-    return "control groups v" in platform.log.read_text()
+    return re.search(r'control groups use="?v', platform.log.read_text()) is not None
 
 
 def test_the_default_of_who_chooses_nothing(platform, paula):
@@ -185,6 +186,13 @@ def test_who_is_in_the_group(platform):
     stop(lara)
 
 
+def test_words_in_the_readers_language(paula):
+    for asked, there, not_there in (("de-AT,de;q=0.9", ("Threads für OpenMP", "Für die meisten Notebooks", "Small front-end"), "Threads of OpenMP"),
+                                    ("fr", ("Threads of OpenMP", "For most notebooks."), "Für die meisten"), ("en", ("Threads of OpenMP",), "Threads für")):
+        page = paula.get("/hub/home", Accept_Language=asked).text
+        assert all(words in page for words in there) and not_there not in page, asked
+
+
 def test_it_is_in_the_database(platform, paula):
     wanted = "SELECT s.user_options, s.memory_bytes, s.cpu_milli FROM servers s JOIN users u ON u.id = s.user_id WHERE u.name = 'paula'"
     with sqlite3.connect(f"file:{platform.folder}/state/hub/hub.sqlite?mode=ro", uri=True) as db:
@@ -208,6 +216,8 @@ def test_check_says_where(tmp_path):
     file.write_text(PROFILES.replace("    cpu: 1\n", "    cpus: 1\n"))
     a = cratond_check(tmp_path)
     assert a.returncode == 2 and f"{file}:6:5: a profile has no key 'cpus'; did you mean 'cpu'?" in a.stderr
+    file.write_text(PROFILES.replace("pt-BR", "pt_BR"))
+    assert f"{file}:15:73: 'pt_BR' is no code of a language, such as en, de or pt-BR" in cratond_check(tmp_path).stderr
     file.write_text(PROFILES.replace("COURSE_DATA", "PATH"))
     assert f"{file}:7:19: the variable PATH is kept" in cratond_check(tmp_path).stderr
     file.write_text(PROFILES)

@@ -172,6 +172,32 @@ def unmarked(page):
 DATA = re.compile(r"una|root|hub|admin|BAD NAME|ocean|Ocean Hub Z|rich|GiB|MiB|KiB|CPU|Dask|gpu|ann|wave|UTC|w[0-9a-f]{4}|[a-z]", re.I)
 
 
+def check_groups_and_seats(world, check_marked, stranger):
+    admin, una = world.admin, world.una
+    post = lambda **fields: admin.post("/hub/admin/groups", fields, "/hub/admin/groups")  # noqa: E731
+    check_marked(admin, "/hub/admin/groups")
+    assert post(action="make", group="wave").status == 303
+    for fields in ({"action": "make", "group": "wave"}, {"action": "make", "group": ""}, {"action": "join", "group": "wave", "people": "nobody.here"},
+                   {"action": "join", "group": "wave", "people": "a b"}, {"action": "join", "group": "wave", "people": ""}, {"action": "fly", "group": "wave"},
+                   {"action": "leave", "group": "wave", "people": '"una'}, {"action": "leave", "group": "wave", "people": "," * 70}, {"action": "join", "group": "none", "people": "una"}):
+        check_marked(admin, f"groups {fields}", post(**fields), data=("nobody.here", "a b", '"una', "," * 70, "none"))
+    check_marked(admin, "/hub/admin/groups?group=wave")
+    check_marked(admin, "", admin.post("/hub/admin/invitations/several", {"people": "user,x\nuna,wave", "hours": "24", "group": "wave"}, "/hub/admin/invitations"))
+    for path in ("/hub/admin/groups", "/hub/admin/groups?group=wave", "/hub/admin?name=una", "/hub/admin?name=wave", "/hub/admin/groups?group=none"):
+        check_marked(admin, path, data=("none",))
+    links = []
+    for group in ("", "tide"):
+        page = admin.post("/hub/admin/invitations/room", {"seats": "5", "hours": "1", "note": "wave", "group": group}, "/hub/admin/invitations").text
+        links.append(urllib.parse.urlsplit(re.search(r'id="link"[^>]*value="([^"]*)"', page).group(1)).path)
+    for who in (stranger, una):
+        check_marked(who, links[1], data=("tide",))
+    seat = lambda link: una.send(link + "/seat", {"_csrf": una.csrf("/hub/home")})  # noqa: E731
+    check_marked(una, "no group", seat(links[0]))
+    check_marked(una, "a seat", seat(links[1]), data=("tide",))
+    assert admin.api("DELETE", "/hub/api/groups/tide").status == 204
+    check_marked(una, "group gone", seat(links[1]))
+
+
 def test_no_sentence_lies_outside_the_catalogue(world):
     admin, una = world.admin, world.una
     found = {}
@@ -223,7 +249,8 @@ def test_no_sentence_lies_outside_the_catalogue(world):
                          ("invitations/room", {"seats": "1", "hours": "4"}), ("invitations/room", {"seats": "10", "hours": "4", "note": "wave"}),
                          ("act", {"user": "una", "action": "link"})):
         check_marked(admin, path, admin.post(f"/hub/admin/{path}", fields, "/hub/admin"), data=("ben",))
-    check_marked(admin, "/hub/admin/invitations")
+    check_marked(admin, "/hub/admin/invitations", data=("ben",))
+    check_groups_and_seats(world, check_marked, stranger)
     start(una)
     check_marked(una, "/hub/home")
     check_marked(admin, "/hub/admin")

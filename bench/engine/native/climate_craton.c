@@ -1,9 +1,10 @@
 /* climate_craton.c - w2 from C, with labels: the monthly climatology of daily fields, and the mean of the anomalies weighted with the cosine of
  * the latitude; also the 90th percentile over time of w5.
  *
- *   climate_craton [--threads N] [--memory MIB] [--days N] climatology|anomalies|percentile FILE
+ *   climate_craton [--threads N] [--memory MIB] [--days N] [--keep] climatology|anomalies|percentile FILE
  *
- * --days: only so many from the beginning on, for the measurements against the amount of data.
+ * --days: only so many from the beginning on, for the measurements against the amount of data. --keep: as many decoded chunks as the hand-written
+ * loop keeps with that option, and not as many as is the engine's default.
  */
 #include <craton/craton.h>
 #include <string.h>
@@ -39,7 +40,8 @@ static cr_labelled *weighted_anomalies(cr_labelled *tas, cr_labelled *climatolog
 
 int main(int argc, char **argv) {
     options o = options_read(argc, argv, 1);
-    cr_context_options how = {.threads = o.threads, .memory_limit_bytes = (uint64_t)o.memory_mib << 20, .simd_level = -1};
+    cr_context_options how = {.threads = o.threads, .memory_limit_bytes = (uint64_t)o.memory_mib << 20, .simd_level = -1,
+                              .keep_bytes = o.keep ? (uint64_t)512 << 20 : 0};
     cr_context *c;
     cr_dataset *in;
     cr_labelled *whole, *tas, *climatology = NULL, *series = NULL;

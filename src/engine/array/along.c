@@ -211,7 +211,9 @@ cr_status cr_array_window(cr_window_op op, cr_array *a, int axis, int64_t window
     CR_TRY(begin(window_names[op], a, axis, type, &p, &input, err));
     bool floats = cr_dtype_kind(input->dtype) == 'f', moments = op == CR_WINDOW_MEAN || op == CR_WINDOW_VAR || op == CR_WINDOW_STD;
     cr_status status = CR_OK;
-    if (window > a->shape[p.axis] + 1)
+    if (options != NULL && (options->min_count < 0 || options->min_count > window))
+        status = CR_FAIL(err, CR_RANGE, "a window of %lld elements of which %lld have to be valid", (long long)window, (long long)options->min_count);
+    else if (window > a->shape[p.axis] + 1)
         status = CR_FAIL(err, CR_RANGE, "a window of %lld elements along an axis of %lld", (long long)window, (long long)a->shape[p.axis]);
     else if (!floats && (moments || (input->dtype == CR_U64 && (op == CR_WINDOW_MIN || op == CR_WINDOW_MAX))))
         status = CR_FAIL(err, CR_TYPE, "a moving %s of %s is not possible; cast it first", window_names[op], cr_dtype_name(a->dtype));
@@ -219,6 +221,7 @@ cr_status cr_array_window(cr_window_op op, cr_array *a, int axis, int64_t window
     p.window = window;
     p.options.skipna = options != NULL && options->skipna && floats;
     p.options.ddof = options != NULL && (op == CR_WINDOW_VAR || op == CR_WINDOW_STD) ? options->ddof : 0;
+    p.options.min_count = options != NULL && floats ? options->min_count : 0;
     bool own = floats || op == CR_WINDOW_MIN || op == CR_WINDOW_MAX;
     return end(CR_OP_WINDOW, input, NULL, &p, own ? a->dtype : working_type(a->dtype), status, ret_array, err);
 }

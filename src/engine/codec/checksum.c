@@ -9,13 +9,15 @@
 
 /* ---- CRC-32C ---------------------------------------------------------------------------------------------------- */
 
+#define POLYNOMIAL 0x82f63b78u     /* bit 31 is x to the power of 0 */
+
 static uint32_t table[8][256];      /* filled once, then constant */
 
 static void fill_table(void) {
     for (uint32_t i = 0; i < 256; i++) {
         uint32_t c = i;
         for (int bit = 0; bit < 8; bit++)
-            c = (c >> 1) ^ (c & 1 ? 0x82f63b78u : 0);
+            c = (c >> 1) ^ (c & 1 ? POLYNOMIAL : 0);
         table[0][i] = c;
     }
     for (int k = 1; k < 8; k++)
@@ -59,6 +61,25 @@ uint32_t cr_crc32c_more(uint32_t crc, const void *bytes, size_t n) {
 }
 
 uint32_t cr_crc32c(const void *bytes, size_t n) { return cr_crc32c_more(0, bytes, n); }
+
+/* The product of two polynomials, modulo that of the checksum. */
+static uint32_t times(uint32_t a, uint32_t b) {
+    uint32_t product = 0;
+    for (uint32_t bit = UINT32_C(1) << 31; bit; bit >>= 1) {
+        product ^= a & bit ? b : 0;
+        b = (b >> 1) ^ (b & 1 ? POLYNOMIAL : 0);
+    }
+    return product;
+}
+
+/* Each byte that follows multiplies what was before by x to the power of 8. */
+uint32_t cr_crc32c_join(uint32_t a, uint32_t b, uint64_t n) {
+    for (uint32_t shift = UINT32_C(1) << 23; n; n >>= 1) {
+        a = n & 1 ? times(shift, a) : a;
+        shift = times(shift, shift);
+    }
+    return a ^ b;
+}
 
 /* ---- Fletcher-32 -------------------------------------------------------------------------------------------------- */
 

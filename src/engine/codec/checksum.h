@@ -9,6 +9,8 @@
 uint32_t cr_crc32c(const void *bytes, size_t n);
 /* Of more bytes, after those whose checksum is crc (0: none). */
 uint32_t cr_crc32c_more(uint32_t crc, const void *bytes, size_t n);
+/* Of bytes whose checksum is a and n others after them whose checksum is b. */
+uint32_t cr_crc32c_join(uint32_t a, uint32_t b, uint64_t n);
 /* Fletcher's sum as HDF5 stores it: over big-endian 16-bit words, an odd last byte is a high byte. */
 uint32_t cr_fletcher32(const void *bytes, size_t n);
 

@@ -1,9 +1,10 @@
-/* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel, through an intermediate store when
- * that reads less. */
+/* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel: all at once where the chunks of the destination can be
+ * made piece by piece, through an intermediate store when that reads less. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -13,9 +14,10 @@
 #include "engine/dataset/rechunk.h"
 #include "engine/exec/run.h"
 
-enum { TRIES = 6, MOST_BOXES = 32 };
+enum { TRIES = 6, MOST_BOXES = 32, MOST_FILES = 256, MOST_CELLS = 64 };
 #define STAGE_CHUNK_BYTES ((double)(2 << 20))
 #define STAGE_CHUNKS 8192.0
+#define DIRECT_BYTES ((double)(32 << 20))
 
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases) {
     cr_rechunk_run *r = user;
@@ -212,7 +214,107 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
     return status;
 }
 
-static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) {
+/* ---- in pieces ---- */
+
+/* Of a panel in pieces only the blocks that are begun are in memory, and its chunks are open files. So it may be as wide as the source, but not so long
+ * that a killed write has much to do again: chunks are finished at its end only. */
+#define STREAM_MOST_BYTES ((double)((uint64_t)16 << 30))
+#define STREAM_MOST_READS 2.0
+
+/* Chunks of one panel. Files are of the whole process. */
+static int64_t most_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    return (int64_t)CR_MIN(limit.rlim_cur / 4, (rlim_t)MOST_FILES);
+}
+
+/* How much of an axis the executor computes at once; 0: not known. */
+static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, int axis) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .only_cells = true};
+    cr_output_spec output = {.sink = sink};
+    cr_plan plan;
+    int64_t cell = 0;
+    cr_status status = cr_plan_make(&plan, 1, &values, &output, &o, NULL);
+    for (int d = 0; status == CR_OK && plan.n_scans == 1 && plan.scans[0].n_sinks == 1 && d < values->ndim; d++)
+        if (plan.scans[0].sinks[0].out_axis[d] == axis && plan.scans[0].cells.n[d] > 0)
+            cell = plan.scans[0].cells.ends[d][0];
+    cr_plan_done(&plan);
+    return cell;
+}
+
+/* Rows of a box, whole cells, of which workers have two rows over the panel open each, beside the blocks that are begun and what waits compressed; 0: there
+ * is no room for one cell. */
+static int64_t box_rows(cr_context *c, const cr_panels *p, int cut, int64_t block, int64_t cell) {
+    double row = (double)p->itemsize, room = (double)cr_context_memory_limit(c) / 2, threads = (double)cr_context_threads(c);
+    for (int i = 0; i < p->ndim; i++)
+        row *= i == cut ? 1 : (double)CR_MIN(p->panel[i], p->shape[i]);
+    double most = (room - 3 * row * (double)block) / (4 * threads * row);
+    int64_t cells = CR_MIN((block + cell - 1) / cell, (int64_t)MOST_CELLS);
+    return most < (double)cell ? 0 : CR_MIN(cells, (int64_t)(most / (double)cell)) * cell;
+}
+
+static int64_t panel_chunks(const cr_panels *p) {
+    int64_t n = 1;
+    for (int i = 0; i < p->ndim; i++)
+        if (__builtin_mul_overflow(n, (p->panel[i] + p->chunk[i] - 1) / p->chunk[i], &n))
+            return INT64_MAX;
+    return n;
+}
+
+/* Panels of one chunk along the axis that is cut, and of as many as can be along the others; *box: whole cells of about one block. false: that
+ * would read more than panels in memory do, or the source has chunks as long as the destination. */
+static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const cr_sink *blocks, int64_t *box) {
+    double most_reads = CR_MIN(cr_panels_reads(p), STREAM_MOST_READS);
+    int64_t files = most_files(), cell;
+    int cut = 0;
+    while (cut < p->ndim && blocks->chunks[cut] == p->chunk[cut])
+        cut++;
+    if (cut == p->ndim || p->source[cut] > p->chunk[cut] / 2 || (cell = cell_along(c, values, blocks, cut)) == 0)
+        return false;
+    for (int i = 0; i < p->ndim; i++) {
+        box[i] = p->chunk[i];
+        p->panel[i] = i == cut ? p->chunk[i] : p->shape[i];
+    }
+    while (panel_chunks(p) > files || cr_panels_bytes(p) > STREAM_MOST_BYTES || (box[cut] = box_rows(c, p, cut, blocks->chunks[cut], cell)) == 0) {
+        int widest = -1;
+        for (int i = 0; i < p->ndim; i++)
+            if (i != cut && p->panel[i] > p->chunk[i] && (widest < 0 || p->panel[i] / p->chunk[i] > p->panel[widest] / p->chunk[widest]))
+                widest = i;
+        if (widest < 0)
+            return false;
+        int64_t chunks = (p->panel[widest] + p->chunk[widest] - 1) / p->chunk[widest];
+        p->panel[widest] = (chunks + 1) / 2 * p->chunk[widest];
+    }
+    return cr_panels_reads(p) <= most_reads;
+}
+
+/* *ret_done: it was written so. */
+static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panels *direct, const cr_write_item *item, const cr_sink *pieces, double share,
+                                bool *ret_done, cr_err *err) {
+    cr_panels p = *direct;
+    cr_err why = CR_ERR_INIT;
+    int64_t box[CR_MAX_DIMS];
+    bool begun = false;
+    *ret_done = false;
+    /* What is small goes as it is, at once. */
+    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_memory_limit(c) / 4))
+        return CR_OK;
+    if (!choose_streamed(c, &p, item->values, pieces, box))
+        return CR_OK;
+    cr_sink sink = *pieces;
+    sink.chunks = box;
+    cr_status status = write_panels(r, c, &p, item, item->values, &sink, share, &begun, &why);
+    if (status == CR_MEMORY && !begun)
+        return CR_OK;
+    *ret_done = true;
+    r->report.most_reads = CR_MAX(r->report.most_reads, cr_panels_reads(&p));
+    if (status != CR_OK && err)
+        *err = why;
+    return status;
+}
+
+static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
     cr_panels p = {0};
     uint64_t budget = CR_MIN(cr_context_memory_limit(c) / 2, CR_RECHUNK_MOST_BYTES);
     CR_TRY(source_grid(item->values, &p, err));
@@ -225,6 +327,12 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
     for (int i = 0; i < p.ndim; i++)
         share *= (double)p.shape[i];
     cr_panels_choose(&p, budget);
+    if (pieces) {
+        bool done;
+        CR_TRY(write_streamed(r, c, &p, item, pieces, share * (r->is_stage ? 0.5 : 1), &done, err));
+        if (done)
+            return CR_OK;
+    }
     /* An intermediate costs a writing and a reading more. A quarter: both sides of its chunks have to fit with what reading needs. */
     int64_t between[CR_MAX_DIMS] = {0};
     cr_panels_between(&p, budget / 2, between);
@@ -233,9 +341,13 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
                   : write_directly(r, c, &p, budget, item, item->values, sink, share * (r->is_stage ? 0.5 : 1), err);
 }
 
-cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err) {
+cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
     cr_rechunk_run *r = user;
-    cr_status status = move_values(r, c, item, sink, err);
+    cr_write_item own = *item;
+    for (int i = 0; i < r->n_settled; i++)
+        if (r->unsettled[i] == item->values)
+            own.values = r->settled[i];
+    cr_status status = move_values(r, c, &own, sink, pieces, err);
     if (status == CR_MEMORY && err && (!err->hint[0] || item->v.shards)) {
         char limit[16];
         err->hint[0] = 0;

@@ -2,58 +2,202 @@
  *
  * All together, so that what several variables read is read once. But where the chunks to be written lie across those that are read (all
  * days of some cells, from one field per day), nearly all of them are open until the last field is read: memory for the whole result, or a
- * refusal. Such writes go panel by panel, as those of cr_rechunk do, through an intermediate store if need be. Not if something is reduced on
- * the way, which each panel would reduce again.
+ * refusal. Such writes go panel by panel, as those of cr_rechunk do, through an intermediate store if need be.
+ *
+ * What is reduced on the way (the climatology of an anomaly) each panel would reduce again. So it is settled before: computed once, and kept in memory
+ * while the panels are written from it and from the rest. Not where that would take more than a quarter of the limit.
  */
 #include <stdlib.h>
 
 #include "engine/dataset/rechunk.h"
 #include "engine/exec/run.h"
+#include "engine/plan/plan.h"
 
 #define MOST_OPEN_BYTES CR_RECHUNK_MOST_BYTES
+#define SETTLED_SHARE 4           /* of the memory limit */
 
-/* true: computing these together would hold too many open chunks, or does not fit, and panels may help. */
-static bool lies_across(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
-    cr_plan plan;
-    cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, NULL);
-    uint64_t open = 0;
-    for (int32_t i = 0; i < plan.n_scans; i++)
-        open = CR_MAX(open, plan.scans[i].sink_bytes);
-    bool across = plan.n_phases <= 1 && (status == CR_OK ? open > MOST_OPEN_BYTES : status == CR_MEMORY && plan.refused >= 0 && open > 0);
-    cr_plan_done(&plan);
-    return across;
+typedef struct run {
+    cr_array **arrays, **settled;     /* values to be written; the same made of what was settled, NULL: nothing was */
+    cr_sink *sinks;
+    cr_output_spec *outputs;
+    int n;
+    double bytes;
+    uint64_t held_bytes;
+} run;
+
+static void run_done(run *r) {
+    for (int i = 0; r->settled && i < r->n; i++)
+        cr_array_unref(r->settled[i]);
+    free(r->settled);
+    free(r->arrays);
+    free(r->sinks);
+    free(r->outputs);
 }
 
-static cr_status needs_panels(cr_writer *w, cr_context *c, double *ret_bytes, bool *ret_needs, cr_err *err) {
+static cr_status list_values(cr_writer *w, run *r, cr_err *err) {
     const cr_write_item *items;
-    int n = cr_writer_items(w, &items), n_arrays = 0;
-    cr_auto_free cr_array **arrays = calloc((size_t)n + 1, sizeof *arrays);
-    cr_auto_free cr_sink *sinks = calloc((size_t)n + 1, sizeof *sinks);
-    cr_auto_free cr_output_spec *outputs = calloc((size_t)n + 1, sizeof *outputs);
-    if (!arrays || !sinks || !outputs)
+    int n = cr_writer_items(w, &items);
+    r->arrays = calloc((size_t)n + 1, sizeof *r->arrays);
+    r->sinks = calloc((size_t)n + 1, sizeof *r->sinks);
+    r->outputs = calloc((size_t)n + 1, sizeof *r->outputs);
+    if (!r->arrays || !r->sinks || !r->outputs)
         return CR_FAIL(err, CR_MEMORY, "no memory to write %d variables", n);
-    *ret_bytes = 0;
     for (int i = 0; i < n; i++) {
         if (!items[i].values)
             continue;
-        sinks[n_arrays].chunks = items[i].unit;
-        outputs[n_arrays].sink = &sinks[n_arrays];
-        arrays[n_arrays++] = items[i].values;
-        *ret_bytes += (double)items[i].values->size * (double)items[i].values->itemsize;
+        r->sinks[r->n].chunks = items[i].unit;
+        r->outputs[r->n].sink = &r->sinks[r->n];
+        r->arrays[r->n++] = items[i].values;
+        r->bytes += (double)items[i].values->size * (double)items[i].values->itemsize;
     }
-    *ret_needs = n_arrays > 0 && lies_across(c, n_arrays, arrays, outputs);
     return CR_OK;
 }
 
-cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
-    cr_rechunk_run r = {.report = {.most_reads = 1}};
-    bool panels;
-    CR_TRY(needs_panels(w, c, &r.total_bytes, &panels, err));
+/* true: computing these together would hold too many open chunks, or does not fit, and panels may help. */
+static bool lies_across(const cr_plan *plan, cr_status status) {
+    uint64_t open = 0;
+    for (int32_t i = 0; i < plan->n_scans; i++)
+        open = CR_MAX(open, plan->scans[i].sink_bytes);
+    return status == CR_OK ? open > MOST_OPEN_BYTES : status == CR_MEMORY && plan->refused >= 0 && open > 0;
+}
+
+/* ---- settling ---- */
+
+/* The reductions that values are made of without another reduction between, marked; returns how many, and the bytes of their results. */
+static int last_reductions(const cr_plan *plan, bool *mark, uint64_t *ret_bytes) {
+    int n = 0;
+    *ret_bytes = 0;
+    for (int i = 0; i < plan->n_outputs; i++)
+        mark[plan->output_nodes[i]] = true;
+    for (int32_t id = plan->n_nodes - 1; id >= 0; id--) { /* inputs come before what is made of them */
+        const cr_array *a = plan->nodes[id].node;
+        if (mark[id] && cr_ops[a->op].cls == CR_CLASS_REDUCE) {
+            n++;
+            *ret_bytes += (uint64_t)a->size * a->itemsize;
+            continue;
+        }
+        for (int i = 0; mark[id] && i < a->n_inputs; i++)
+            mark[plan->nodes[id].inputs[i]] = true;
+        mark[id] = false;
+    }
+    return n;
+}
+
+/* An array of values that it then owns, cut as another is: what is folded or accumulated of it later has the same bits. */
+static cr_status as_memory(const cr_array *like, void *values, cr_array **ret_array, cr_err *err) {
+    CR_TRY(cr_array_from_memory(like->dtype, like->itemsize, like->ndim, like->shape, NULL, NULL, values, free, values, ret_array, err));
+    for (int i = 0; i < like->ndim; i++) {
+        cr_cuts_unref((*ret_array)->cuts[i]);
+        (*ret_array)->cuts[i] = cr_cuts_ref(like->cuts[i]);
+    }
+    return CR_OK;
+}
+
+/* Running sums and fills begin from results of reductions (what the blocks before leave): values that are there become one, of an axis of one element. */
+static cr_status as_carries(cr_array **at, cr_err *err) {
+    cr_reduce_options o = {0};
+    cr_array *wide, *made = NULL;
+    CR_TRY(cr_array_expand(*at, (*at)->ndim, &wide, err));
+    cr_status status = cr_array_reduce(CR_REDUCE_FIRST, wide, 1, (const int[]){(*at)->ndim}, &o, &made, err);
+    cr_array_unref(wide);
+    if (status != CR_OK)
+        return status;
+    cr_array_unref(*at);
+    *at = made;
+    return CR_OK;
+}
+
+static bool are_carries(const cr_plan *plan, int32_t id) {
+    for (int32_t k = id + 1; k < plan->n_nodes; k++) {
+        const cr_plan_node *n = &plan->nodes[k];
+        if (cr_ops[n->node->op].cls == CR_CLASS_ALONG && n->node->n_inputs > 1 && n->inputs[1] == id)
+            return true;
+    }
+    return false;
+}
+
+static cr_status settle(run *r, cr_context *c, const cr_plan *plan, const bool *mark, int n, cr_err *err) {
+    cr_auto_free cr_array **nodes = calloc((size_t)n, sizeof *nodes), **others = calloc((size_t)plan->n_nodes + 1, sizeof *others);
+    cr_auto_free void **values = calloc((size_t)n, sizeof *values);
+    cr_status status = CR_OK;
+    r->settled = calloc((size_t)r->n + 1, sizeof *r->settled);
+    if (!nodes || !others || !values || !r->settled)
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %d variables", r->n);
+    for (int32_t id = 0, k = 0; id < plan->n_nodes && status == CR_OK; id++) {
+        if (!mark[id])
+            continue;
+        nodes[k] = (cr_array *)plan->nodes[id].node;
+        values[k] = malloc((size_t)nodes[k]->size * nodes[k]->itemsize + 1);
+        if (!values[k++])
+            status = CR_FAIL(err, CR_MEMORY, "no memory for the values of %s", cr_array_op(nodes[k - 1]));
+    }
+    cr_progress_fn progress = c->progress;
+    c->progress = NULL;               /* what is shown is the writing, once from its beginning to its end */
+    if (status == CR_OK)
+        status = cr_compute(c, n, nodes, values, err);
+    c->progress = progress;
+    for (int32_t id = 0, k = 0; id < plan->n_nodes && status == CR_OK; id++) {
+        if (!mark[id])
+            continue;
+        status = as_memory(nodes[k], values[k], &others[id], err);
+        if (status == CR_OK)
+            values[k++] = NULL;
+        if (status == CR_OK && are_carries(plan, id))
+            status = as_carries(&others[id], err);
+    }
+    if (status == CR_OK)
+        status = cr_graph_replaced(plan, others, r->settled, err);
+    for (int k = 0; k < n; k++)
+        free(values[k]);
+    for (int32_t id = 0; id < plan->n_nodes; id++)
+        cr_array_unref(others[id]);
+    return status;
+}
+
+/* Whether to write in panels; what is reduced on the way is then settled. */
+static cr_status prepare(run *r, cr_context *c, bool *ret_panels, cr_err *err) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
+    cr_plan plan;
+    cr_status status = cr_plan_make(&plan, r->n, r->arrays, r->outputs, &o, NULL);
+    cr_auto_free bool *mark = calloc((size_t)plan.n_nodes + 1, sizeof *mark);
+    *ret_panels = mark && lies_across(&plan, status);
+    status = CR_OK;
+    if (*ret_panels && plan.n_phases > 1) {
+        int n = last_reductions(&plan, mark, &r->held_bytes);
+        *ret_panels = !plan.owned && r->held_bytes <= c->memory_limit_bytes / SETTLED_SHARE;
+        status = *ret_panels ? settle(r, c, &plan, mark, n, err) : CR_OK;
+    }
+    cr_plan_done(&plan);
+    return status;
+}
+
+static cr_status finish(cr_writer *w, cr_context *c, run *r, cr_err *err) {
+    cr_rechunk_run how = {.report = {.most_reads = 1}};
+    bool panels = false;
+    if (r->n > 0)
+        CR_TRY(prepare(r, c, &panels, err));
     if (!panels)
         return cr_writer_finish_with(w, c, NULL, NULL, err);
+    how.total_bytes = r->bytes;
+    if (r->settled) {
+        how.n_settled = r->n;
+        how.unsettled = r->arrays;
+        how.settled = r->settled;
+    }
+    uint64_t limit = c->memory_limit_bytes;
+    c->memory_limit_bytes -= r->settled ? r->held_bytes : 0;
+    cr_status status = cr_rechunk_finish(c, w, &how, err);
+    c->memory_limit_bytes = limit;
+    return status;
+}
+
+cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
+    run r = {0};
     cr_context_begin(c);
-    cr_status status = cr_rechunk_finish(c, w, &r, err);
+    cr_status status = list_values(w, &r, err);
+    if (status == CR_OK)
+        status = finish(w, c, &r, err);
     cr_context_end(c);
+    run_done(&r);
     return status;
 }

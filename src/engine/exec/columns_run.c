@@ -2,7 +2,7 @@
  *
  * All scans of the family are set up at the beginning, since states of one may stay open over many columns. For each column every scan runs
  * its units there, with all workers; the next begins when these are through. A chunk has a place of its own, which is
- * filled by the first who needs it and read by all others until the column ends.
+ * filled by the first who needs it and read by all others until the column ends. Chunks behind the end of the memory that is there have none.
  */
 #include <stdlib.h>
 
@@ -28,7 +28,7 @@ static cr_status kept_init(cr_context *c, const cr_columns *g, cr_kept *k, cr_er
     void *block;
     size_t n = (size_t)g->n_sources + 1;
     *k = (cr_kept){.columns = g, .boxes = malloc(n * sizeof *k->boxes), .bytes_at = malloc(n * sizeof *k->bytes_at),
-                   .chunk_at = malloc(n * sizeof *k->chunk_at), .states = calloc((size_t)g->keep_chunks + 1, 1)};
+                   .chunk_at = malloc(n * sizeof *k->chunk_at), .states = calloc((size_t)g->wanted_chunks + 1, 1)};
     if (k->boxes == NULL || k->bytes_at == NULL || k->chunk_at == NULL || k->states == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to run");
     CR_TRY(cr_slab_take(&c->slab, g->keep_bytes, &block, err));
@@ -60,8 +60,11 @@ char *cr_kept_chunk(const cr_kept *k, const cr_leaf *l, const int64_t *at, atomi
             return NULL;
         number = number * (uint64_t)(b->end[a] - b->first[a]) + (uint64_t)(at[a] - b->first[a]);
     }
+    uint64_t slot = k->columns->sources[i].slot_bytes, from = k->bytes_at[i] + number * slot;
+    if (from + slot > k->columns->keep_bytes)
+        return NULL;
     *ret_state = &k->states[k->chunk_at[i] + number];
-    return k->memory + k->bytes_at[i] + number * k->columns->sources[i].slot_bytes;
+    return k->memory + from;
 }
 
 static double done_in(const cr_run *runs, int32_t n) {

@@ -100,7 +100,7 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
         return CR_OK;
     CR_TRY(check_sinks(n, arrays, outputs, err));
     cr_plan plan;
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
     pthread_mutex_lock(&c->busy);
     cr_context_begin(c);
     c->slab.peak_bytes = c->slab.bytes_held;

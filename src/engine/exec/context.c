@@ -6,6 +6,7 @@
 
 #define LEAST_LIMIT_BYTES ((uint64_t)1 << 20)
 #define MOST_THREADS 1024
+#define KEEP_BYTES ((uint64_t)64 << 20)
 
 cr_status cr_context_new(const cr_context_options *options, cr_context **ret_context, cr_err *err) {
     cr_context_options o = {.simd_level = -1};
@@ -22,6 +23,7 @@ cr_status cr_context_new(const cr_context_options *options, cr_context **ret_con
         return CR_FAIL(err, CR_MEMORY, "no memory for a context");
     c->threads = o.threads > 0 ? o.threads : CR_MIN(MOST_THREADS, cr_limits_cpus());
     c->memory_limit_bytes = o.memory_limit_bytes > 0 ? o.memory_limit_bytes : CR_MAX(LEAST_LIMIT_BYTES, cr_limits_memory_bytes() / 4);
+    c->keep_bytes = o.keep_bytes > 0 ? o.keep_bytes : KEEP_BYTES;
     c->simd = cr_simd_pick(o.simd_level);
     c->progress = o.progress;
     c->progress_user = o.progress_user;

@@ -105,10 +105,14 @@ static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
 }
 
 static void explain_columns(const cr_columns *g, cr_buf *b) {
-    char keep[32], bytes[32];
-    cr_buf_addf(b, "%lld %s: %d scans go over each together, and keep at most %lld decoded chunks of %s meanwhile, so that each is decoded once\n",
-                (long long)g->n_columns, g->n_columns == 1 ? "column" : "columns", g->n_scans, (long long)g->keep_chunks,
-                cr_text_bytes(g->keep_bytes, keep, sizeof keep));
+    char keep[32], wanted[32], bytes[32];
+    cr_buf_addf(b, "%lld %s: %d scans go over each together, and keep ", (long long)g->n_columns, g->n_columns == 1 ? "column" : "columns", g->n_scans);
+    cr_text_bytes(g->keep_bytes, keep, sizeof keep);
+    if (g->keep_bytes == g->wanted_bytes)
+        cr_buf_addf(b, "at most %lld decoded chunks of %s meanwhile, so that each is decoded once\n", (long long)g->wanted_chunks, keep);
+    else
+        cr_buf_addf(b, "%s of at most %lld decoded chunks of %s meanwhile; the others are decoded for each\n", keep, (long long)g->wanted_chunks,
+                    cr_text_bytes(g->wanted_bytes, wanted, sizeof wanted));
     cr_buf_addf(b, "    memory at most %s\n", cr_text_bytes(g->bytes, bytes, sizeof bytes));
 }
 
@@ -123,7 +127,7 @@ static void explain_time(const cr_foretold *f, cr_buf *b) {
 
 cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
     cr_plan plan;
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
     cr_auto_buf cr_buf b;
     char need[32], have[32];
     cr_foretold foretold;

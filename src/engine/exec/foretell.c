@@ -156,13 +156,15 @@ static double read_s(const cr_foretold *f, const cr_scan *scan, const cr_leaf *l
     return bytes / f->rates.copy_bytes_per_s + (packed ? bytes / f->rates.inflate_bytes_per_s : 0);
 }
 
-/* A source that scans of one family keep is decoded for the first of them. */
-static bool decoded_before(const cr_plan *plan, const cr_scan *scan, const cr_leaf *l) {
+/* The share that the scan has to decode: what the scans of a family keep of a source is decoded for the first of them. */
+static double share_to_decode(const cr_plan *plan, const cr_scan *scan, const cr_leaf *l) {
     for (const cr_scan *s = plan->scans; l->kept > 0 && s < scan; s++)
         for (int32_t i = 0; s->columns == scan->columns && i < s->program.n_leaves; i++)
-            if (s->program.leaves[i].kept == l->kept)
-                return true;
-    return false;
+            if (s->program.leaves[i].kept == l->kept) {
+                const cr_columns *g = &plan->columns[scan->columns - 1];
+                return 1 - (double)g->keep_bytes / (double)CR_MAX(1, g->wanted_bytes);
+            }
+    return 1;
 }
 
 static double steps_of_sinks(const cr_scan *scan) {
@@ -178,8 +180,8 @@ static void add_scan(cr_foretold *f, const cr_plan *plan, const cr_scan *scan, c
     for (int32_t i = 0; i < scan->program.n_leaves && !scan->empty; i++) {
         const cr_leaf *l = &scan->program.leaves[i];
         f->n_callbacks += l->kind == CR_LEAF_CALLBACK;
-        if (l->kind == CR_LEAF_STORED && !(scan == outer && decoded_before(plan, scan, l)))
-            f->read_s += read_s(f, scan, l) / workers;
+        if (l->kind == CR_LEAF_STORED)
+            f->read_s += read_s(f, scan, l) * (scan == outer ? share_to_decode(plan, scan, l) : 1) / workers;
         if (l->kind != CR_LEAF_ALONG)
             continue;
         add_scan(f, plan, l->inner, outer, workers);

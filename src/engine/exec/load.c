@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/poison.h"
 #include "engine/exec/run.h"
 
 /* Buffers are dealt to the leaves that are active; which these are changes only with the parts of concats. */
 cr_status cr_load_assign(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;
     char *at = w->load;
+    cr_unpoison(at, w->run->scan->load_bytes); /* workers inside of what was loaded before */
     for (int32_t i = 0; i < w->n_active_leaves; i++) {
         const cr_leaf *l = &p->leaves[w->active_leaves[i]];
         cr_leaf_state *s = &w->leaves[w->active_leaves[i]];
@@ -156,6 +158,7 @@ static cr_status get_kept(cr_worker *w, const cr_leaf *l, const int64_t *at, con
 static cr_status get_staying(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *at, const char **ret_bytes, cr_err *err) {
     size_t ndim = (size_t)l->node->ndim;
     *ret_bytes = NULL;
+    s = s->lender != NULL ? s->lender : s;
     for (int64_t i = 0, k = s->stay_next; i < s->n_stay; i++, k++) {
         k = k < s->n_stay ? k : 0;
         if (memcmp(s->stay_at + (size_t)k * ndim, at, ndim * sizeof *at) == 0) {

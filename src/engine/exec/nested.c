@@ -14,7 +14,7 @@ typedef struct nested {
     cr_run run;
     cr_sink_run sink;
     cr_worker worker;
-    bool stands;                  /* state is that of these series, after all positions before `at` */
+    bool stands;                  /* state is that of these series, after all positions before `at`; of windows, raw is what the last cell has read */
     int64_t at;
     int64_t start[CR_MAX_DIMS], count[CR_MAX_DIMS];
 } nested;
@@ -37,18 +37,20 @@ cr_status cr_nested_begin(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_e
     if (n->worker.block_bytes > l->inner_bytes)
         return CR_FAIL(err, CR_INTERNAL, "%s needs %llu bytes to be computed, planned were %llu", cr_array_op(l->node),
                        (unsigned long long)n->worker.block_bytes, (unsigned long long)l->inner_bytes);
+    for (int32_t i = 0; i < l->inner->program.n_leaves; i++)
+        n->worker.leaves[i].lender = s;
     return CR_OK;
 }
 
-/* The box of the input to `to`, row-major. Parts of concats are made one by one. */
-static cr_status make_box(nested *n, const int64_t *start, const int64_t *count, char *to, cr_err *err) {
+/* The box of the input to `to`, row-major in a box of the shape `room`. Parts of concats are made one by one. */
+static cr_status make_box(nested *n, const int64_t *start, const int64_t *count, const int64_t *room, char *to, cr_err *err) {
     cr_worker *w = &n->worker;
     const cr_cells *c = &n->run.scan->cells;
     int ndim = n->run.scan->program.ndim;
     int64_t stride[CR_MAX_DIMS], first[CR_MAX_DIMS], bytes = (int64_t)n->sink.node->itemsize;
     for (int d = ndim - 1; d >= 0; d--) {
         stride[d] = bytes;
-        bytes *= count[d];
+        bytes *= room[d];
         for (first[d] = 0; c->ends[d][first[d]] <= start[d]; first[d]++)
             ;
         w->cell[d] = first[d];
@@ -193,7 +195,7 @@ static cr_status run_along(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, con
         }
         from[k->axis] = at;
         size[k->axis] = CR_MIN(CR_MIN(border, end) - at, l->inner->cells.most[k->axis]);
-        CR_TRY(make_box(n, from, size, raw_of(s), err));
+        CR_TRY(make_box(n, from, size, size, raw_of(s), err));
         box->n = size[k->axis];
         box->skip = CR_MIN(box->n, CR_MAX(0, start[k->axis] - at));
         box->out_at = CR_MAX(0, at - start[k->axis]);
@@ -210,13 +212,38 @@ static cr_status run_along(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, con
     return CR_OK;
 }
 
-static cr_status run_window(const cr_leaf *l, cr_leaf_state *s, const int64_t *start, const int64_t *count, cr_along_box *box, cr_err *err) {
-    const cr_along_params *k = cr_along_params_of(l->node);
-    int64_t size[CR_MAX_DIMS];
+/* What the last cell has read and this one looks at again goes to the beginning of the box, so that only what is new is made. */
+static void keep_rows(const cr_along_box *box, int64_t had, int64_t kept, size_t itemsize, char *raw) {
+    size_t row = (size_t)box->inner * itemsize;
+    for (int64_t i = 0; i < box->outer; i++) {
+        int64_t o = box->n > had ? box->outer - 1 - i : i; /* nothing is written over before it has moved */
+        memmove(raw + (size_t)(o * box->n) * row, raw + (size_t)((o + 1) * had - kept) * row, (size_t)kept * row);
+    }
+}
+
+static cr_status run_window(const cr_worker *w, const cr_leaf *l, cr_leaf_state *s, const int64_t *start, const int64_t *count, cr_along_box *box,
+                            cr_err *err) {
+    const cr_array *a = l->node;
+    const cr_along_params *k = cr_along_params_of(a);
+    nested *n = (nested *)s->chunk;
+    int64_t from[CR_MAX_DIMS], size[CR_MAX_DIMS], room[CR_MAX_DIMS], kept = 0, had = n->count[k->axis] + k->window - 1;
+    memcpy(from, start, sizeof from);
     memcpy(size, count, sizeof size);
-    box->n = size[k->axis] = count[k->axis] + k->window - 1;
-    CR_TRY(make_box((nested *)s->chunk, start, size, raw_of(s), err));
-    cr_along_window(l->node->dtype, (cr_window_op)k->op, &k->options, k->window, start[k->axis], box, state_of(l, s), raw_of(s), s->tile);
+    memcpy(room, count, sizeof room);
+    box->n = room[k->axis] = size[k->axis] = count[k->axis] + k->window - 1;
+    if (goes_on(n, a, start[k->axis] - 1, start, count) && n->at == start[k->axis]) {
+        kept = k->window - 1;
+        keep_rows(box, had, kept, a->inputs[0]->itemsize, raw_of(s));
+        from[k->axis] += kept;
+        size[k->axis] -= kept;
+    }
+    n->stands = false; /* until it is known again */
+    CR_TRY(make_box(n, from, size, room, raw_of(s) + (size_t)(kept * box->inner) * a->inputs[0]->itemsize, err));
+    cr_along_window(w->run->plan->simd, a->dtype, (cr_window_op)k->op, &k->options, k->window, start[k->axis], box, state_of(l, s), raw_of(s), s->tile);
+    n->at = start[k->axis] + count[k->axis];
+    n->stands = true;
+    memcpy(n->start, start, (size_t)a->ndim * sizeof *start);
+    memcpy(n->count, count, (size_t)a->ndim * sizeof *count);
     return CR_OK;
 }
 
@@ -319,7 +346,7 @@ static cr_status run_regrid(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, co
     from[in->ndim - 1] = t.box.x;
     size[in->ndim - 1] = t.box.nx;
     if (t.box.ny > 0)
-        CR_TRY(make_box((nested *)s->chunk, from, size, t.raw, err));
+        CR_TRY(make_box((nested *)s->chunk, from, size, size, t.raw, err));
     t.rows = (cr_sparse_rows){.place = m->place, .weight = m->weight, .skipna = p->skipna != 0, .least = p->least};
     t.loops = cr_sparse_find(w->run->plan->simd, a->dtype, t.maps, cr_weights_lanes(m));
     int64_t nx = m->dst_shape[1], first = t.y * nx + t.x, end = (t.y + t.ny - 1) * nx + t.x + t.nx;
@@ -347,7 +374,7 @@ cr_status cr_nested_load(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, int64
     }
     box.out_n = count[axis];
     cr_status status = regrids               ? run_regrid(w, l, s, start, count, err)
-                       : a->op == CR_OP_WINDOW ? run_window(l, s, start, count, &box, err)
+                       : a->op == CR_OP_WINDOW ? run_window(w, l, s, start, count, &box, err)
                                                : run_along(w, l, s, start, count, &box, err);
     if (status != CR_OK)
         cr_err_context(err, "while computing %s", cr_array_op(a));

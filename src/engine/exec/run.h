@@ -28,7 +28,7 @@ typedef struct cr_rates {         /* foretell.c */
 
 struct cr_context {
     int threads, simd;
-    uint64_t memory_limit_bytes, peak_bytes;
+    uint64_t memory_limit_bytes, keep_bytes, peak_bytes;
     cr_progress_fn progress;
     void *progress_user;
     atomic_bool cancelled;
@@ -59,7 +59,8 @@ typedef enum cr_read_mode { CR_READ_FLAT, CR_READ_SAME, CR_READ_PACK, CR_READ_RO
 /* What a value is in the current strip: one element, an element each, or one for every row that the strip touches. */
 enum { CR_STEP_SAME, CR_STEP_EACH, CR_STEP_ROWS };
 
-typedef struct cr_leaf_state {    /* of one worker */
+typedef struct cr_leaf_state cr_leaf_state;
+struct cr_leaf_state {            /* of one worker */
     cr_view view;
     cr_read_mode mode;
     bool active;
@@ -69,8 +70,9 @@ typedef struct cr_leaf_state {    /* of one worker */
     char *stay;                   /* in the worker's block: chunks that stay decoded until the unit ends, ... */
     int64_t *stay_at;             /* ... the place of each, ndim numbers, ... */
     int64_t n_stay, stay_next;    /* ... how many there are, and which one is likely asked for next */
+    cr_leaf_state *lender;        /* of a nested worker: the outer leaf, which has the chunks that stay; NULL: it has its own */
     const char *row;              /* address at the current row */
-} cr_leaf_state;
+};
 
 /* ---- states (combine.c) ---- */
 
@@ -251,7 +253,7 @@ double cr_scan_weight(const cr_scan *scan);
 double cr_scan_cells(const cr_scan *scan);
 /* columns_run.c */
 cr_status cr_run_columns(cr_context *c, const cr_plan *plan, const cr_columns *g, double *done, double total, cr_err *err) CR_MUST_USE;
-/* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's. */
+/* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's, or none of those that are kept. */
 enum { CR_KEPT_NOTHING, CR_KEPT_COMING, CR_KEPT_HERE };
 char *cr_kept_chunk(const cr_kept *k, const cr_leaf *l, const int64_t *at, atomic_uchar **ret_state);
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/poison.h"
 #include "engine/exec/run.h"
 
 /* ---- what a worker has ---- */
@@ -9,6 +10,17 @@
 static void *carve(char **at, uint64_t bytes) {
     void *p = *at;
     *at += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+/* real: there is memory at *at. */
+static void *carve_apart(bool real, char **at, uint64_t bytes) {
+    char *p = carve(at, bytes);
+    *at += CR_POISON_ZONE;
+    if (real) {
+        cr_unpoison(p, bytes);
+        cr_poison(p + bytes, (size_t)(*at - p) - bytes);
+    }
     return p;
 }
 
@@ -25,38 +37,39 @@ static void lay_out(cr_run *r, cr_worker *w, char **at) {
     const cr_program *p = &scan->program;
     size_t n = (size_t)p->n_values;
     char *begin = *at;
-    w->regs = carve(at, (uint64_t)p->n_regs * p->reg_bytes);
-    w->ptr = carve(at, n * sizeof *w->ptr);
-    w->step = carve(at, n);
-    w->in_reg = carve(at, n);
-    w->dst = carve(at, n * sizeof *w->dst);
-    w->chosen = carve(at, n * sizeof *w->chosen);
-    w->active = carve(at, n * sizeof *w->active);
-    w->scope_on = carve(at, (uint64_t)p->n_scopes + 1);
-    w->leaves = carve(at, (uint64_t)p->n_leaves * sizeof *w->leaves);
-    w->active_leaves = carve(at, (uint64_t)p->n_leaves * sizeof *w->active_leaves);
-    w->places = carve(at, (uint64_t)scan->n_sinks * sizeof *w->places);
+    bool real = w->block != NULL;
+    w->regs = carve_apart(real, at, (uint64_t)p->n_regs * p->reg_bytes);
+    w->ptr = carve_apart(real, at, n * sizeof *w->ptr);
+    w->step = carve_apart(real, at, n);
+    w->in_reg = carve_apart(real, at, n);
+    w->dst = carve_apart(real, at, n * sizeof *w->dst);
+    w->chosen = carve_apart(real, at, n * sizeof *w->chosen);
+    w->active = carve_apart(real, at, n * sizeof *w->active);
+    w->scope_on = carve_apart(real, at, (uint64_t)p->n_scopes + 1);
+    w->leaves = carve_apart(real, at, (uint64_t)p->n_leaves * sizeof *w->leaves);
+    w->active_leaves = carve_apart(real, at, (uint64_t)p->n_leaves * sizeof *w->active_leaves);
+    w->places = carve_apart(real, at, (uint64_t)scan->n_sinks * sizeof *w->places);
     uint64_t most = 0;
     for (int d = 0; d < p->ndim; d++)
         most += (uint64_t)scan->cells.most[d];
-    w->order = carve(at, most * sizeof *w->order);
-    w->load = carve(at, scan->load_bytes);
-    w->stay = carve(at, scan->stay_bytes);
+    w->order = carve_apart(real, at, most * sizeof *w->order);
+    w->load = carve_apart(real, at, scan->load_bytes);
+    w->stay = carve_apart(real, at, scan->stay_bytes);
     for (int i = 0; i < scan->n_sinks; i++) {
         const cr_sink_run *s = &r->sinks[i];
         cr_place place = {0};
         if (s->plan->ranks && s->plan->sifts) {
-            place.box = carve(at, (uint64_t)s->plan->box_bytes);
+            place.box = carve_apart(real, at, (uint64_t)s->plan->box_bytes);
         } else if (s->plan->ranks) {
-            place.ranking = carve(at, s->plan->ranking_bytes);
+            place.ranking = carve_apart(real, at, s->plan->ranking_bytes);
         } else if (s->plan->reduces) {
-            place.pending_bytes = carve(at, 8 * CR_FOLD_SEGMENT);
-            place.expanded = carve(at, 8 * (uint64_t)p->strip);
-            place.open = carve(at, (uint64_t)s->plan->n_open * sizeof *place.open);
+            place.pending_bytes = carve_apart(real, at, 8 * CR_FOLD_SEGMENT);
+            place.expanded = carve_apart(real, at, 8 * (uint64_t)p->strip);
+            place.open = carve_apart(real, at, (uint64_t)s->plan->n_open * sizeof *place.open);
         } else if (s->user != NULL) {
-            place.box = carve(at, box_bytes(scan, s->node));
+            place.box = carve_apart(real, at, box_bytes(scan, s->node));
         }
-        if (w->block != NULL) {
+        if (real) {
             if (place.open != NULL)
                 memset(place.open, 0, (size_t)s->plan->n_open * sizeof *place.open);
             w->places[i] = place;
@@ -72,8 +85,10 @@ void cr_worker_ready(cr_worker *w, char *block) {
     lay_out(w->run, w, &at);
     memset(w->leaves, 0, (size_t)p->n_leaves * sizeof *w->leaves);
     at = w->stay;
-    for (int32_t i = 0; i < p->n_leaves; i++) {
-        const cr_leaf *l = &p->leaves[i];
+    for (int32_t i = 0; i < p->n_leaves && w->run->scan->stay_bytes > 0; i++) {
+        const cr_leaf *l = cr_leaf_that_stays(&p->leaves[i]);
+        if (l == NULL)
+            continue;
         w->leaves[i].stay = carve(&at, (uint64_t)l->stays * l->chunk_bytes);
         w->leaves[i].stay_at = carve(&at, (uint64_t)l->stays * (uint64_t)l->node->ndim * sizeof(int64_t));
     }

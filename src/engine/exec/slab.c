@@ -2,6 +2,7 @@
 #include "engine/exec/slab.h"
 
 #include <sys/mman.h>
+#include "base/poison.h"
 #include "base/text.h"
 
 struct cr_slab_free {
@@ -66,6 +67,8 @@ cr_status cr_slab_take(cr_slab *s, uint64_t bytes, void **ret_block, cr_err *err
             return CR_FAIL(err, CR_MEMORY, "the system has no memory for a block of %s", cr_text_bytes(bytes, text, sizeof text));
         }
     }
+    cr_unpoison(block, bytes);
+    cr_poison((char *)block + bytes, class_bytes(k) - bytes);
     *ret_block = block;
     return CR_OK;
 }
@@ -74,6 +77,8 @@ void cr_slab_give(cr_slab *s, void *block, uint64_t bytes) {
     if (block == NULL)
         return;
     int k = class_of(bytes);
+    cr_poison((char *)block + sizeof(cr_slab_free), class_bytes(k) - sizeof(cr_slab_free));
+    cr_unpoison(block, sizeof(cr_slab_free));
     pthread_mutex_lock(&s->lock);
     ((cr_slab_free *)block)->next = s->waiting[k];
     s->waiting[k] = block;
@@ -89,6 +94,7 @@ void cr_slab_trim(cr_slab *s, uint64_t keep_bytes) {
             cr_slab_free *block = s->waiting[k];
             s->waiting[k] = block->next;
             s->bytes_waiting -= class_bytes(k);
+            cr_unpoison(block, class_bytes(k)); /* who gets these addresses next knows nothing of it */
             munmap(block, class_bytes(k));
         }
     pthread_mutex_unlock(&s->lock);

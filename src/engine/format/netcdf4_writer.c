@@ -507,4 +507,4 @@ static cr_status finish(void *state, cr_err *err) {
     return CR_OK;
 }
 
-const cr_output_format cr_output_netcdf4 = {"netcdf4", false, check, begin, sink, strings, finish, nw_free};
+const cr_output_format cr_output_netcdf4 = {"netcdf4", false, check, begin, sink, NULL, strings, finish, nw_free};

@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "engine/codec/checksum.h"
 
-enum { MAX_NAME = 200, MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8, LIST_BYTES = 2048 };
+enum { MAX_NAME = 200, MAX_DEPTH = 200, RANDOM_BYTES = 8, TRIES = 8, LIST_BYTES = 2048, MAX_LINKS = 40, LINK_BYTES = 4096 };
 static const char MARK[] = ".craton-";
 /* Removed first: a reader that misses a chunk then also misses these, and knows that the store is going (zarr.h). */
 static const char *const metadata[] = {"zarr.json", ".zmetadata", ".zarray", ".zgroup", ".zattrs"};
@@ -63,6 +63,27 @@ static char *without_slashes(const char *path) {
     while (n > 1 && path[n - 1] == '/')
         n--;
     return strndup(path, n);
+}
+
+/* What a path is when links are followed, also one that leads to nothing yet: it is made there, as other programs do. NULL: no memory. */
+static char *where_it_leads(const char *path) {
+    char *at = realpath(path, NULL), to[LINK_BYTES];
+    if (at)
+        return at;
+    at = strdup(path);
+    for (int i = 0; at && i < MAX_LINKS; i++) {
+        ssize_t n = readlink(at, to, sizeof to - 1);
+        if (n < 0)
+            return at;
+        to[n] = '\0';
+        cr_auto_free char *parent = parent_of(at);
+        char *next = NULL;
+        if (parent && asprintf(&next, "%s%s%s", *to == '/' ? "" : parent, *to == '/' ? "" : "/", to) < 0)
+            next = NULL;
+        free(at);
+        at = next;
+    }
+    return at;                        /* a ring of links: refused as what is neither file nor store */
 }
 
 static bool looks_like_store(int dir) {
@@ -263,9 +284,7 @@ static cr_status begin(cr_sibling *s, const char *destination, bool is_directory
                        cr_err *err) {
     cr_auto_free char *plain = without_slashes(destination);
     *s = (cr_sibling){.is_directory = is_directory, .overwrite = overwrite, .lock = -1};
-    s->destination = plain ? realpath(plain, NULL) : NULL;
-    if (plain && !s->destination)
-        s->destination = strdup(plain);
+    s->destination = plain ? where_it_leads(plain) : NULL;
     if (!s->destination)
         return CR_FAIL(err, CR_MEMORY, "no memory");
     const char *name = name_of(s->destination);

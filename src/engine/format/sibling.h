@@ -26,7 +26,7 @@ typedef struct cr_sibling {
     int lock;                         /* the open temporary, locked */
 } cr_sibling;
 
-/* CR_EXISTS when the destination exists and is not to be, or cannot be, replaced. A link to a destination is followed. */
+/* CR_EXISTS when the destination exists and is not to be, or cannot be, replaced. A link is followed, also to what is not there yet. */
 cr_status cr_sibling_new(cr_sibling *s, const char *destination, bool is_directory, bool overwrite, cr_err *err) CR_MUST_USE;
 /* The same for a directory that a killed process may have begun: the newest of those that is_resumable says yes to is locked and taken as
  * it is (adopted); without one, as cr_sibling_new. CR_BUSY when a running process holds it. */

@@ -47,6 +47,9 @@ typedef struct cr_output_format {
     cr_status (*begin)(const cr_write_model *m, const char *temp_path, void **ret_state, cr_err *err);
     /* Where the values of variable i go. sink->chunks and ->user live until free. */
     cr_status (*sink)(void *state, int i, cr_sink *ret_sink, cr_err *err);
+    /* The same for stored objects that come in pieces: sink->chunks is a block, which is shorter than an object along one axis at most; boxes are
+     * as wide as the object along the others, and of any length along that (zarr_stream.h). ret_sink->write NULL: not this variable. May be NULL. */
+    cr_status (*pieces)(void *state, int i, cr_sink *ret_sink, cr_err *err);
     cr_status (*strings)(void *state, int i, cr_err *err);
     cr_status (*finish)(void *state, cr_err *err);
     void (*free)(void *state);
@@ -60,8 +63,9 @@ void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, s
 int64_t cr_write_divisor(int64_t shard, int64_t most);
 
 /* cr_writer_finish (dataset/write_run.c) with a way to run the computation: run(user, ...) is called for each variable that has values, in the
- * order of declaration, and hands every box of the sink's chunk grid to it once. NULL: all are computed together. */
-typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, cr_err *err);
+ * order of declaration, and hands every box of the sink's chunk grid to it once; or those of pieces (NULL: there are none), which do the same.
+ * NULL: all are computed together. */
+typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err);
 cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) CR_MUST_USE;
 
 /* What is to be computed; none when others write the chunks. Borrowed. */

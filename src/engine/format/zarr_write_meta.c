@@ -69,6 +69,33 @@ static cr_status choose_codecs(cr_zarr_output *o, int version, cr_err *err) {
     return CR_OK;
 }
 
+/* A little fewer rows, if that makes them an even number, or a dozen: what is computed at once is then more often whole parts of a block. */
+static int64_t even_rows(int64_t most) {
+    for (int64_t step = 12; step >= 2; step /= 2)
+        if (100 * (most - most % step) >= 97 * most)
+            return most - most % step;
+    return most;
+}
+
+/* Blosc's own choice at low levels is 32 KiB, each with tables of its own. Zstandard has new tables every 128 KiB, so that in 512 KiB of shuffled
+ * items of 4 bytes the bytes of one weight have theirs: smaller and faster (docs/decisions/0043). Blocks are whole rows of the chunk, so that chunks
+ * can come in pieces (zarr_stream.h). */
+static void choose_block(cr_zarr_output *o) {
+    enum { BLOCK_BYTES = 1 << 19, LEAST_BYTES = 1 << 15, OWN_LEVELS = 6 };
+    const cr_zarr_array *a = &o->array;
+    cr_codec *c = a->chain.n == 1 ? &o->array.chain.codecs[0] : NULL;
+    int64_t inner = (int64_t)a->itemsize, rows;
+    int axis = a->ndim - 1;
+    if (!c || c->id != CR_CODEC_BLOSC || strcmp(c->blosc_inner, "zstd") != 0 || c->level == 0 || c->level >= OWN_LEVELS || axis < 0)
+        return;
+    while (axis > 0 && inner * a->chunk[axis] <= BLOCK_BYTES)
+        inner *= a->chunk[axis--];
+    if (inner * a->chunk[axis] <= LEAST_BYTES)
+        return;
+    rows = BLOCK_BYTES / inner;
+    c->blosc_block_bytes = (int)((rows < a->chunk[axis] ? even_rows(rows) : a->chunk[axis]) * inner);
+}
+
 static cr_status check_chunk_size(const cr_zarr_output *o, cr_err *err) {
     size_t bytes = CR_MAX(cr_dtype_size(o->v->dtype), (size_t)1);
     for (int i = 0; i < o->v->ndim; i++)
@@ -149,6 +176,7 @@ cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_var
     CR_TRY(check_shards(o, version, err));
     CR_TRY(choose_codecs(o, version, err));
     CR_TRY(check_chunk_size(o, err));
+    choose_block(o);
     return choose_fill(o, version, err);
 }
 
@@ -178,7 +206,7 @@ static void write_codec_v3(const cr_codec *c, cr_buf *out) {
     switch (c->id) {
     case CR_CODEC_BLOSC:
         cr_buf_addf(out, "{\"name\": \"blosc\", \"configuration\": {\"typesize\": %d, \"cname\": \"%s\", \"clevel\": %d, \"shuffle\": \"%s\", "
-                         "\"blocksize\": 0}}", c->itemsize, c->blosc_inner, c->level, shuffle_name(c));
+                         "\"blocksize\": %d}}", c->itemsize, c->blosc_inner, c->level, shuffle_name(c), c->blosc_block_bytes);
         return;
     case CR_CODEC_ZSTD:
         cr_buf_addf(out, "{\"name\": \"zstd\", \"configuration\": {\"level\": %d, \"checksum\": false}}", c->level);
@@ -191,8 +219,8 @@ static void write_codec_v3(const cr_codec *c, cr_buf *out) {
 static void write_codec_v2(const cr_codec *c, cr_buf *out) {
     switch (c->id) {
     case CR_CODEC_BLOSC:
-        cr_buf_addf(out, "{\"id\": \"blosc\", \"cname\": \"%s\", \"clevel\": %d, \"shuffle\": %d, \"blocksize\": 0}", c->blosc_inner, c->level,
-                    c->blosc_shuffle);
+        cr_buf_addf(out, "{\"id\": \"blosc\", \"cname\": \"%s\", \"clevel\": %d, \"shuffle\": %d, \"blocksize\": %d}", c->blosc_inner, c->level,
+                    c->blosc_shuffle, c->blosc_block_bytes);
         return;
     case CR_CODEC_SHUFFLE:
         cr_buf_addf(out, "{\"id\": \"shuffle\", \"elementsize\": %d}", c->itemsize);

@@ -13,6 +13,7 @@
 #include "engine/format/zarr_fetch.h"
 #include "engine/format/zarr_json.h"
 #include "engine/format/zarr_put.h"
+#include "engine/format/zarr_stream.h"
 
 static const size_t METADATA_LIMIT_BYTES = (size_t)1 << 30, TEXT_CHUNK_LIMIT_BYTES = (size_t)1 << 30;
 
@@ -27,6 +28,8 @@ typedef struct variable_state {
     zarr_state *state;
     cr_zarr_output output;
     cr_zarr_put put;
+    cr_zarr_stream *stream;       /* NULL: chunks have come whole so far */
+    int64_t block[CR_MAX_DIMS];
     uint32_t number;              /* in the model */
 } variable_state;
 
@@ -106,6 +109,35 @@ static cr_status write_chunk(void *user, const int64_t *start, const int64_t *co
 static cr_status zarr_sink(void *state, int i, cr_sink *ret_sink, cr_err *err) {
     zarr_state *s = state;
     *ret_sink = (cr_sink){s->variables[i].output.array.stored, false, write_chunk, &s->variables[i]};
+    return CR_OK;
+}
+
+static cr_status write_piece_with(variable_state *v, const int64_t *start, const int64_t *count, const void *data, tools *t, cr_err *err) {
+    int64_t index[CR_MAX_DIMS];
+    cr_zarr_stored stored;
+    bool whole;
+    CR_TRY(cr_zarr_stream_put(v->stream, start, count, data, &t->scratch, &whole, index, &stored, err));
+    return whole ? note(v, index, &stored, err) : CR_OK;
+}
+
+static cr_status write_piece(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    variable_state *v = user;
+    tools *t = NULL;
+    CR_TRY(take_tools(v->state, &t, err));
+    cr_status status = write_piece_with(v, start, count, data, t, err);
+    give_tools(v->state, t);
+    if (status != CR_OK)
+        cr_err_context(err, "variable \"%s\"", v->output.v->name);
+    return status;
+}
+
+static cr_status zarr_pieces(void *state, int i, cr_sink *ret_sink, cr_err *err) {
+    variable_state *v = &((zarr_state *)state)->variables[i];
+    if (!cr_zarr_stream_block(&v->output.array, v->block))
+        return CR_OK;
+    if (!v->stream)
+        CR_TRY(cr_zarr_stream_new(&v->put, &v->stream, err));
+    *ret_sink = (cr_sink){v->block, false, write_piece, v};
     return CR_OK;
 }
 
@@ -259,6 +291,8 @@ static void zarr_free(void *state) {
         free(t);
     }
     pthread_mutex_destroy(&s->lock);
+    for (int i = 0; i < s->model->n_variables; i++)
+        cr_zarr_stream_free(s->variables[i].stream);
     cr_store_unref(s->store);
     free(s->variables);
     free(s);
@@ -380,5 +414,5 @@ static cr_status check_v3(const cr_write_variable *v, cr_err *err) {
 
 static cr_status zarr_finish(void *state, cr_err *err) { return cr_store_sync(((zarr_state *)state)->store, err); }
 
-const cr_output_format cr_output_zarr3 = {"zarr3", true, check_v3, begin_v3, zarr_sink, zarr_strings, zarr_finish, zarr_free};
-const cr_output_format cr_output_zarr2 = {"zarr2", true, check_v2, begin_v2, zarr_sink, zarr_strings, zarr_finish, zarr_free};
+const cr_output_format cr_output_zarr3 = {"zarr3", true, check_v3, begin_v3, zarr_sink, zarr_pieces, zarr_strings, zarr_finish, zarr_free};
+const cr_output_format cr_output_zarr2 = {"zarr2", true, check_v2, begin_v2, zarr_sink, zarr_pieces, zarr_strings, zarr_finish, zarr_free};

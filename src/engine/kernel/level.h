@@ -9,6 +9,7 @@
 #include "engine/kernel/fold.h"
 #include "engine/kernel/map_table.h"
 #include "engine/kernel/rank.h"
+#include "engine/kernel/series.h"
 #include "engine/kernel/sparse.h"
 
 #define CR_LEVEL_COUNT 2
@@ -63,6 +64,7 @@ extern const cr_fold_table cr_fold_floats_0, cr_fold_floats_1;
 
 extern const cr_rank_table cr_rank_table_0, cr_rank_table_1;
 extern const cr_sparse_table cr_sparse_table_0, cr_sparse_table_1;
+extern const cr_window_table cr_window_table_0, cr_window_table_1;
 
 /* fold_finish.c; the planes of each are listed in fold_number.inc. */
 #define CR_FINISH_TABLE(X) X(integer) X(sum) X(counted) X(mean) X(value) X(var) X(std) X(place) X(end)

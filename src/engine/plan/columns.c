@@ -3,7 +3,8 @@
  * An anomaly reads its source twice: for the climatology, and to subtract it. When what one scan makes of some part of the kept axes is all
  * that the next needs there, both can go over that part before the next part is begun, and the chunks decoded for the first still lie there for
  * the second (engine-algorithms 3.1, "local collapse"). Cells, blocks and their order within a slot stay what they were, so bits do too;
- * only the order of units changes, and how many states and open chunks wait at once, which fit.c counts.
+ * only the order of units changes, and how many states and open chunks wait at once, which fit.c counts. Of a column that is too large, the
+ * first chunks are kept, and the others decoded for each scan.
  *
  * A family is made of scans that are tied to each other, by a source or by a result. What they need from others is made before the families
  * are run; what is only made of their results comes after ("late"). Whether scans are put together depends on memory and threads. It is
@@ -14,6 +15,8 @@
 #include "engine/plan/plan.h"
 
 #define ONCE_BYTES ((uint64_t)128 << 20) /* kept when there is only one column: fresh memory costs as much as decoding again */
+#define LEAST_SHARE 4                    /* less than one part in so many is not kept: states of columns wait, which take memory too */
+#define LEAST_BLOCK_BYTES ((uint64_t)64 << 10) /* of slab.h */
 #define MOST_COLUMNS ((int64_t)1 << 16)
 #define MOST_STEPS ((int64_t)1 << 22)    /* columns times leaves that are looked at while planning */
 #define UNITS_ALONG 4096
@@ -231,14 +234,14 @@ static void find_axes(family *f, const int32_t *maker) {
 
 /* ---- columns: what they keep ---- */
 
-/* What the largest columns keep. false: there are too many to look at. */
+/* What the largest columns look at. false: there are too many to look at. */
 static bool measure_columns(family *f, cr_chunk_box *boxes) {
     cr_columns *g = f->g;
     g->n_columns = cr_columns_count(g, &f->scans[g->scans[0]]);
     if (g->n_columns > MOST_COLUMNS || g->n_columns > MOST_STEPS / f->leaves)
         return false;
-    g->keep_bytes = 0;
-    g->keep_chunks = 0;
+    g->wanted_bytes = 0;
+    g->wanted_chunks = 0;
     for (int64_t c = 0; c < g->n_columns; c++) {
         uint64_t bytes = 0;
         int64_t chunks = 0;
@@ -251,8 +254,8 @@ static bool measure_columns(family *f, cr_chunk_box *boxes) {
             bytes += more;
             chunks += n;
         }
-        g->keep_bytes = CR_MAX(g->keep_bytes, bytes);
-        g->keep_chunks = CR_MAX(g->keep_chunks, chunks);
+        g->wanted_bytes = CR_MAX(g->wanted_bytes, bytes);
+        g->wanted_chunks = CR_MAX(g->wanted_chunks, chunks);
     }
     return true;
 }
@@ -303,7 +306,8 @@ static int64_t units_in_column(const family *f) {
     return least;
 }
 
-static void whole_bytes(family *f) {
+/* All that running it takes, when so many bytes are kept. */
+static uint64_t bytes_with(const family *f, uint64_t keep_bytes) {
     uint64_t states = 0, workers = 0;
     for (int32_t i = 0; i < f->g->n_scans; i++) {
         const cr_scan *s = &f->scans[f->g->scans[i]];
@@ -311,15 +315,35 @@ static void whole_bytes(family *f) {
         workers = CR_MAX(workers, (uint64_t)s->workers * s->worker_bytes); /* there while the scan goes through a column */
     }
     /* Large blocks have eight sizes per doubling (slab.h). */
-    uint64_t blocks = states + workers + f->g->keep_bytes;
-    f->g->bytes = blocks + blocks / 8 + (uint64_t)f->g->keep_chunks + (uint64_t)f->g->n_sources * (sizeof(cr_chunk_box) + 2 * sizeof(uint64_t));
+    uint64_t blocks = states + workers + keep_bytes;
+    return blocks + blocks / 8 + (uint64_t)f->g->wanted_chunks + (uint64_t)f->g->n_sources * (sizeof(cr_chunk_box) + 2 * sizeof(uint64_t));
 }
 
-static bool fits(family *f, cr_chunk_box *boxes) {
+/* What small blocks may take more than was counted: kept cells and states of each sink, workers, and what is kept. */
+static uint64_t rounding(const family *f) {
+    uint64_t blocks = 1 + (uint64_t)f->threads;
+    for (int32_t i = 0; i < f->g->n_scans; i++)
+        blocks += 2 * (uint64_t)f->scans[f->g->scans[i]].n_sinks;
+    return blocks * LEAST_BLOCK_BYTES;
+}
+
+/* What the largest column wants, or as much of it as there is room for. A single column is not worth a part, nor is any worth a small one. */
+static bool fits(family *f, bool all, cr_chunk_box *boxes) {
+    cr_columns *g = f->g;
+    uint64_t slot = 0;
     if (!measure_columns(f, boxes))
         return false;
-    whole_bytes(f);
-    return f->g->bytes <= f->room && f->g->keep_bytes <= (f->g->n_columns == 1 ? ONCE_BYTES : CR_COLUMN_MOST_BYTES);
+    for (int32_t i = 0; i < g->n_sources; i++)
+        slot = CR_MAX(slot, g->sources[i].slot_bytes);
+    uint64_t most = CR_MIN(f->plan->keep_bytes, g->n_columns == 1 ? ONCE_BYTES : UINT64_MAX), least = CR_MAX(g->wanted_bytes / LEAST_SHARE, slot);
+    g->keep_bytes = g->wanted_bytes;
+    g->bytes = bytes_with(f, g->keep_bytes);
+    if (g->keep_bytes <= most && g->bytes <= f->room)
+        return true;
+    uint64_t room = f->room - CR_MIN(f->room, bytes_with(f, 0) + rounding(f));
+    g->keep_bytes = CR_MIN(g->wanted_bytes, CR_MIN(most, room / 9 * 8)); /* an eighth as above */
+    g->bytes = bytes_with(f, g->keep_bytes);
+    return !all && g->n_columns > 1 && g->keep_bytes >= least && g->bytes <= f->room;
 }
 
 /* The next larger column, along the innermost axis that is not whole yet. false: it is the whole. */
@@ -338,20 +362,17 @@ static bool grow_column(const family *f) {
     return true;
 }
 
-/* The least columns whose units keep the workers busy. */
-static bool choose_columns(family *f, int workers, cr_chunk_box *boxes) {
+/* The least columns whose units keep the workers busy. Larger ones only if all that these want is kept. */
+static bool choose_columns(family *f, int workers, bool all, cr_chunk_box *boxes) {
     cr_columns *g = f->g, last;
     g->at = CR_MAX(0, g->n_axes - 1);
     g->step = 1;
-    if (!fits(f, boxes))
+    if (!fits(f, all, boxes))
         return false;
     do {
         last = *g;
-    } while (units_in_column(f) < (workers == 1 ? 1 : 4 * (int64_t)workers) && grow_column(f) && fits(f, boxes));
-    if (!fits(f, boxes)) {
-        *g = last;
-        whole_bytes(f);
-    }
+    } while (units_in_column(f) < (workers == 1 ? 1 : 4 * (int64_t)workers) && grow_column(f) && fits(f, true, boxes));
+    *g = last;
     return units_in_column(f) >= workers;
 }
 
@@ -361,12 +382,13 @@ static bool try_columns(family *f, cr_chunk_box *boxes) {
     for (int32_t i = 0; i < g->n_scans; i++) /* not for fewer workers than there would be */
         least = CR_MIN(least, f->scans[g->scans[i]].workers);
     const int64_t wants[] = {8 * (int64_t)f->threads, 2 * (int64_t)f->threads, 1};
-    for (size_t w = 0; w < CR_ARRAY_LEN(wants); w++) {
-        for (int32_t i = 0; i < g->n_scans; i++)
-            cut_units(f, &f->scans[g->scans[i]], least == 1 ? 1 : wants[w], least);
-        if (choose_columns(f, least, boxes))
-            return true;
-    }
+    for (int all = 1; all >= 0; all--)
+        for (size_t w = 0; w < CR_ARRAY_LEN(wants); w++) {
+            for (int32_t i = 0; i < g->n_scans; i++)
+                cut_units(f, &f->scans[g->scans[i]], least == 1 ? 1 : wants[w], least);
+            if (choose_columns(f, least, all, boxes))
+                return true;
+        }
     return false;
 }
 

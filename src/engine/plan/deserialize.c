@@ -392,6 +392,7 @@ static cr_status make_along(reader *r, const record *k, cr_array **ret_array, cr
     CR_TRY(take(r, &limit, 8, err));
     CR_TRY(take_flag(r, &o.skipna, err));
     CR_TRY(take(r, &ddof, 8, err));
+    CR_TRY(take(r, &o.min_count, 8, err));
     if (axis >= (uint32_t)k->in->ndim || op >= CR_WINDOW_COUNT || ddof < INT32_MIN || ddof > INT32_MAX)
         return CR_FAIL(err, CR_FORMAT, "operation %u along axis %u of %d", op, axis, k->in->ndim);
     o.ddof = (int)ddof;

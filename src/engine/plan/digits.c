@@ -351,19 +351,6 @@ static bool can_replace(const cr_array *a) {
 
 /* ---- the graph ---- */
 
-/* The node with other inputs. */
-static cr_status again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) {
-    cr_node_spec spec = {.op = (cr_op_id)a->op, .dtype = a->dtype, .itemsize = a->itemsize, .ndim = a->ndim, .shape = a->shape,
-                         .n_inputs = a->n_inputs, .inputs = inputs, .params = a->params, .params_bytes = a->params_bytes};
-    cr_array *v;
-    CR_TRY(cr_node_new(&spec, &v, err));
-    for (int i = 0; i < a->ndim; i++)
-        v->cuts[i] = cr_cuts_ref(a->cuts[i]);
-    v->weak = a->weak;
-    *ret_array = v;
-    return CR_OK;
-}
-
 static cr_status rebuild(const cr_plan *plan, int32_t id, const bool *replace, uint64_t room, cr_array **made, cr_err *err) {
     const cr_plan_node *n = &plan->nodes[id];
     const cr_array *a = n->node;
@@ -381,7 +368,7 @@ static cr_status rebuild(const cr_plan *plan, int32_t id, const bool *replace, u
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
     for (int i = 0; i < a->n_inputs; i++)
         inputs[i] = made[n->inputs[i]];
-    return again(a, inputs, &made[id], err);
+    return cr_graph_again(a, inputs, &made[id], err);
 }
 
 cr_status cr_digits_instead(const cr_plan *plan, const bool *replace, uint64_t room_bytes, cr_array **ret_arrays, bool *ret_changed,

@@ -11,6 +11,7 @@
 
 #define REFINE_MOST 4096
 #define STATE_ALIGN 64
+#define OPEN_PANELS_BYTES ((uint64_t)64 << 20) /* more is spent on them only where no way of cutting takes less */
 #define IN_PLACE_FROM 1024        /* elements of a contiguous series from which it is better ranked where it lies */
 
 static int64_t atom_begin(const cr_atoms *a, int64_t n_cells, int64_t i) {
@@ -397,6 +398,13 @@ static bool reduces_any(const cr_scan *s) {
     return false;
 }
 
+static bool ranks_any(const cr_scan *s) {
+    for (int i = 0; i < s->n_sinks; i++)
+        if (s->sinks[i].ranks)
+            return true;
+    return false;
+}
+
 static bool goes_along(const cr_scan *s) {
     for (int32_t i = 0; i < s->program.n_leaves; i++)
         if (s->program.leaves[i].kind == CR_LEAF_ALONG)
@@ -404,14 +412,29 @@ static bool goes_along(const cr_scan *s) {
     return false;
 }
 
+/* Open panels are most of what ranking takes. In the order of storage all kept cells may be open at once; kept cell by kept cell, one for each
+ * worker; where all axes are cut, the workers fill one together and have begun the next. */
+static bool opens_too_many(const cr_plan *plan, cr_scan *s, how way, int workers) {
+    uint64_t bytes = cr_scan_bytes(s);
+    if (way != HOW_KEPT || bytes <= OPEN_PANELS_BYTES)
+        return false;
+    cut_units(plan, s, HOW_ALL, workers);
+    bool less = cr_scan_bytes(s) < bytes;
+    cut_units(plan, s, way, workers);
+    return less;
+}
+
 /* Tries the ways of cutting for one number of workers; a way that leaves workers idle only if no other fits. */
 static bool try_workers(const cr_plan *plan, cr_scan *s, int workers, uint64_t room) {
     static const how ways[] = {HOW_STORAGE, HOW_KEPT, HOW_ALL, HOW_STORAGE};
+    bool ranks = ranks_any(s);
     for (int i = 0; i < 4; i++) {
         if (!reduces_any(s) && ways[i] != HOW_ALL)
             continue;
         cut_units(plan, s, ways[i], workers);
-        uint64_t limit = i == 0 && reduces_any(s) ? room / 4 : room;
+        if (ranks && opens_too_many(plan, s, ways[i], workers))
+            continue;
+        uint64_t limit = i == 0 && reduces_any(s) ? CR_MIN(room / 4, ranks ? OPEN_PANELS_BYTES : UINT64_MAX) : room;
         bool busy = s->n_units >= 2 * workers || ways[i] == HOW_ALL || (i == 3);
         if (cr_scan_bytes(s) <= limit && busy)
             return true;

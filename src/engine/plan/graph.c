@@ -1,4 +1,5 @@
-/* graph.c - every node of the graph gets a number, equal nodes one number, and a phase. Iterative: depth is in the user's hands. */
+/* graph.c - every node of the graph gets a number, equal nodes one number, and a phase; and the graph with others in place of some of its nodes.
+ * Iterative: depth is in the user's hands. */
 #include <stdlib.h>
 
 #include "engine/plan/plan.h"
@@ -115,5 +116,48 @@ cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err 
             plan->output_nodes[i] = (int32_t)cr_idtable_get(&plan->by_address, (uint64_t)(uintptr_t)arrays[i], 0);
     }
     free(stack);
+    return status;
+}
+
+/* ---- with others in place of some ---- */
+
+cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) {
+    cr_node_spec spec = {.op = (cr_op_id)a->op, .dtype = a->dtype, .itemsize = a->itemsize, .ndim = a->ndim, .shape = a->shape,
+                         .n_inputs = a->n_inputs, .inputs = inputs, .params = a->params, .params_bytes = a->params_bytes};
+    cr_array *v;
+    CR_TRY(cr_node_new(&spec, &v, err));
+    for (int i = 0; i < a->ndim; i++)
+        v->cuts[i] = cr_cuts_ref(a->cuts[i]);
+    v->weak = a->weak;
+    *ret_array = v;
+    return CR_OK;
+}
+
+static cr_status replaced(const cr_plan *plan, int32_t id, cr_array *const *others, cr_array **made, cr_err *err) {
+    const cr_plan_node *n = &plan->nodes[id];
+    bool same = true;
+    for (int i = 0; i < n->node->n_inputs; i++)
+        same = same && made[n->inputs[i]] == plan->nodes[n->inputs[i]].node;
+    if (others[id] || same) {
+        made[id] = cr_array_ref(others[id] ? others[id] : (cr_array *)n->node);
+        return CR_OK;
+    }
+    cr_auto_free cr_array **inputs = calloc((size_t)n->node->n_inputs, sizeof *inputs);
+    if (inputs == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    for (int i = 0; i < n->node->n_inputs; i++)
+        inputs[i] = made[n->inputs[i]];
+    return cr_graph_again(n->node, inputs, &made[id], err);
+}
+
+cr_status cr_graph_replaced(const cr_plan *plan, cr_array *const *others, cr_array **ret_arrays, cr_err *err) {
+    cr_auto_free cr_array **made = calloc((size_t)plan->n_nodes + 1, sizeof *made);
+    cr_status status = made == NULL ? CR_FAIL(err, CR_MEMORY, "no memory to plan") : CR_OK;
+    for (int32_t id = 0; id < plan->n_nodes && status == CR_OK; id++) /* inputs come before what is made of them */
+        status = replaced(plan, id, others, made, err);
+    for (int i = 0; i < plan->n_outputs && status == CR_OK; i++)
+        ret_arrays[i] = cr_array_ref(made[plan->output_nodes[i]]);
+    for (int32_t id = 0; id < plan->n_nodes && made != NULL; id++)
+        cr_array_unref(made[id]);
     return status;
 }

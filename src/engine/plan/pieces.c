@@ -7,7 +7,11 @@
  *
  * The elements of a slot come in the order in which they came before, so bits do not change. Only scans whose sinks all fold rows over the same
  * axes, from sources that are read straight; others have no states that come back again and again, or gain nothing.
+ *
+ * What is regridded is made map by map of whole chunks, several maps at a time. There a piece is a band of rows of the target, and the chunks
+ * of the maps stay while one band after the other is made of them.
  */
+#include "engine/array/weights.h"
 #include "engine/plan/plan.h"
 
 #define STATES_BYTES ((int64_t)1 << 20)  /* of a piece, all groups: about a second-level cache */
@@ -37,20 +41,42 @@ static bool is_straight(const cr_leaf *l) {
     return true;
 }
 
+/* What is regridded is the values of one source. NULL: it is made of more. */
+static cr_leaf *only_source(const cr_leaf *l) {
+    cr_leaf *source = NULL;
+    if (l->node->op != CR_OP_REGRID || l->inner->program.n_scopes > 0)
+        return NULL;
+    for (int32_t i = 0; i < l->inner->program.n_leaves; i++) {
+        cr_leaf *in = &l->inner->program.leaves[i];
+        if (in->kind == CR_LEAF_CALLBACK || in->kind == CR_LEAF_ALONG || (in->kind == CR_LEAF_STORED && (source != NULL || !is_straight(in))))
+            return NULL;
+        source = in->kind == CR_LEAF_STORED ? in : source;
+    }
+    return source;
+}
+
+/* The source whose chunks stay for a leaf: what it reads, or what it is regridded from. */
+static cr_leaf *source_of(cr_leaf *l) { return l->kind == CR_LEAF_STORED ? l : l->kind == CR_LEAF_ALONG ? only_source(l) : NULL; }
+
+const cr_leaf *cr_leaf_that_stays(const cr_leaf *l) {
+    const cr_leaf *source = source_of((cr_leaf *)l);
+    return source != NULL && source->stays > 0 ? source : NULL;
+}
+
 /* A function of Python would be called for every piece. A source that is read in two ways shares its chunks between these from cell to cell. */
 static bool leaves_suit(const cr_program *p) {
     bool any = false;
     for (int32_t i = 0; i < p->n_leaves; i++) {
         const cr_leaf *l = &p->leaves[i];
-        if (l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG)
+        if (l->kind == CR_LEAF_CALLBACK || (l->kind == CR_LEAF_ALONG && only_source(l) == NULL))
             return false;
-        if (l->kind != CR_LEAF_STORED)
+        if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_ALONG)
             continue;
         any = true;
         if (!is_straight(l))
             return false;
         for (int32_t k = 0; k < i; k++)
-            if (p->leaves[k].kind == CR_LEAF_STORED && p->leaves[k].node == l->node)
+            if (l->kind == CR_LEAF_STORED && p->leaves[k].kind == CR_LEAF_STORED && p->leaves[k].node == l->node)
                 return false;
     }
     return any;
@@ -65,12 +91,21 @@ static bool may_be_cut(const cr_scan *s) {
 
 /* ---- how long a piece is ---- */
 
-/* Positions of a piece along axis *ret_axis, the outermost kept one. 0: cells stay whole. scarce: there was no memory for states of whole cells. */
+/* Maps that are regridded together stay together. */
+static bool may_be_cut_along(const cr_program *p, int d) {
+    for (int32_t i = 0; i < p->n_leaves; i++)
+        for (int a = 0; p->leaves[i].kind == CR_LEAF_ALONG && a < cr_regrid_lead(p->leaves[i].node); a++)
+            if (p->leaves[i].access->axis[a].dim == d)
+                return false;
+    return true;
+}
+
+/* Positions of a piece along axis *ret_axis, the outermost kept one that may be cut. 0: cells stay whole. scarce: there was no memory for states of whole cells. */
 static int64_t length_of_piece(const cr_scan *s, bool scarce, int *ret_axis) {
     int64_t slots = 1, rows = 1, slot_bytes = 0;
     *ret_axis = -1;
     for (int d = 0; d < s->program.ndim; d++) {
-        if (is_kept(s, d) && s->cells.most[d] > 1 && *ret_axis < 0)
+        if (*ret_axis < 0 && is_kept(s, d) && s->cells.most[d] > 1 && may_be_cut_along(&s->program, d))
             *ret_axis = d;
         if (__builtin_mul_overflow(is_kept(s, d) ? slots : rows, s->cells.most[d], is_kept(s, d) ? &slots : &rows))
             return 0;
@@ -119,21 +154,34 @@ static int64_t times(int64_t a, int64_t b) {
     return __builtin_mul_overflow(a, b, &r) ? INT64_MAX / 4 : CR_MIN(r, INT64_MAX / 4);
 }
 
-/* Chunks that a unit looks at, at most. Below a concat positions of other parts mean nothing: their number has to do. */
-static int64_t most_chunks(const cr_scan *s, const cr_leaf *l) {
-    const cr_source *source = ((const cr_stored_params *)l->node->params)->source;
+/* Chunks along an axis that a unit looks at, at most; start: the position of the source that the first of x is. Below a concat positions of other
+ * parts mean nothing: their number has to do. */
+static int64_t most_along(const cr_scan *s, const cr_access_axis *x, int64_t start, int64_t chunk) {
+    int64_t most = 1;
+    bool below = false;
+    if (x->dim < 0)
+        return 1;
+    for (int32_t i = 0; i < s->program.n_scopes; i++)
+        below = below || s->program.scopes[i].dim == x->dim;
+    for (int64_t i = 0; i < s->unit_n[x->dim]; i++) {
+        int64_t lo = cr_cells_begin(&s->cells, x->dim, cr_unit_begin(s, x->dim, i)), hi = s->cells.ends[x->dim][cr_unit_begin(s, x->dim, i + 1) - 1];
+        most = CR_MAX(most, below ? (hi - lo - 1) / chunk + 2 : (start + hi - 1) / chunk - (start + lo) / chunk + 1);
+    }
+    return most;
+}
+
+/* Of the source of a leaf, in all. Of maps that are regridded, all of each. */
+static int64_t most_chunks(const cr_scan *s, const cr_leaf *l, const cr_leaf *from) {
+    const cr_source *source = ((const cr_stored_params *)from->node->params)->source;
     int64_t n = 1;
-    for (int a = 0; a < l->access->ndim; a++) {
-        const cr_access_axis *x = &l->access->axis[a];
-        int64_t chunk = source->chunk_shape[a], all = (source->shape[a] + chunk - 1) / chunk, most = 1;
-        bool below = false;
-        if (x->dim < 0)
-            continue;
-        for (int32_t i = 0; i < s->program.n_scopes; i++)
-            below = below || s->program.scopes[i].dim == x->dim;
-        for (int64_t i = 0; i < s->unit_n[x->dim]; i++) {
-            int64_t lo = cr_cells_begin(&s->cells, x->dim, cr_unit_begin(s, x->dim, i)), hi = s->cells.ends[x->dim][cr_unit_begin(s, x->dim, i + 1) - 1];
-            most = CR_MAX(most, below ? (hi - lo - 1) / chunk + 2 : (x->start + hi - 1) / chunk - (x->start + lo) / chunk + 1);
+    for (int a = 0; a < from->access->ndim; a++) {
+        const cr_access_axis *x = &from->access->axis[a];
+        int64_t chunk = source->chunk_shape[a], all = (source->shape[a] + chunk - 1) / chunk, most = all;
+        if (from == l || x->dim < 0) {
+            most = most_along(s, x, x->start, chunk);
+        } else if (x->dim < cr_regrid_lead(l->node)) {
+            const cr_access_axis *map = &l->access->axis[x->dim];
+            most = most_along(s, map, x->start + map->start, chunk);
         }
         n = times(n, CR_MIN(most, all));
     }
@@ -144,10 +192,10 @@ static int64_t most_chunks(const cr_scan *s, const cr_leaf *l) {
 static bool measure_stay(cr_scan *s) {
     s->stay_bytes = 0;
     for (int32_t i = 0; i < s->program.n_leaves; i++) {
-        cr_leaf *l = &s->program.leaves[i];
-        if (l->kind != CR_LEAF_STORED)
+        cr_leaf *l = source_of(&s->program.leaves[i]);
+        if (l == NULL)
             continue;
-        l->stays = most_chunks(s, l);
+        l->stays = most_chunks(s, &s->program.leaves[i], l);
         if (l->stays > MOST_STAY || l->chunk_bytes > STAY_BYTES)
             return false;
         /* as scan_run.c lays them out */
@@ -215,7 +263,8 @@ static cr_status try_pieces(cr_plan *plan, cr_scan *s, int d, int64_t length, in
 static cr_status undo(cr_plan *plan, cr_scan *s, const cr_scan *old, cr_err *err) {
     *s = *old;
     for (int32_t i = 0; i < s->program.n_leaves; i++)
-        s->program.leaves[i].stays = 0;
+        if (source_of(&s->program.leaves[i]) != NULL)
+            source_of(&s->program.leaves[i])->stays = 0;
     CR_TRY(cr_cells_measure(s, err));
     cr_fit_count(plan, s);
     return CR_OK;

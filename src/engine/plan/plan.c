@@ -124,6 +124,7 @@ static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, c
     plan->refused = -1;
     plan->simd = o->simd;
     plan->limit_bytes = o->limit_bytes;
+    plan->keep_bytes = o->keep_bytes;
     plan->n_outputs = n;
     plan->outputs = outputs;
     plan->output_nodes = cr_arena_calloc(&plan->arena, (size_t)n + 1, sizeof *plan->output_nodes);

@@ -49,7 +49,6 @@
 #define CR_CELL_LEAST_BYTES (256 << 10)   /* smaller chunks are computed several at once */
 #define CR_CELL_MOST_CHUNKS 64
 #define CR_CELL_WINDOW_BYTES (8 << 20)    /* moving windows want larger ones */
-#define CR_COLUMN_MOST_BYTES ((uint64_t)512 << 20) /* of decoded chunks that are kept */
 #define CR_NESTED_MOST 12                 /* windows of windows of windows ... */
 #define CR_NESTED_BYTES (24 << 10)        /* what exec/nested.c has for one, beside buffers */
 
@@ -291,8 +290,9 @@ typedef struct cr_columns {
     int64_t step, n_columns;
     cr_kept_source *sources;      /* read by more than one of the scans */
     int32_t n_sources;
-    uint64_t keep_bytes;          /* decoded chunks of the largest column ... */
-    int64_t keep_chunks;          /* ... and of the one that has most */
+    uint64_t wanted_bytes;        /* decoded chunks of the largest column ... */
+    int64_t wanted_chunks;        /* ... and of the one that has most */
+    uint64_t keep_bytes;          /* what is kept of them: all, or the first; the others are decoded by every scan */
     uint64_t bytes;               /* all that running it takes, beside results */
     cr_arena spans;               /* of its leaves; gone when it is not used */
 } cr_columns;
@@ -321,6 +321,7 @@ typedef struct cr_plan {
     int32_t n_columns;
     int32_t n_phases;
     uint64_t limit_bytes, peak_bytes;     /* what the plan needs at most beyond the user's results */
+    uint64_t keep_bytes;                  /* of decoded chunks that a column may keep */
     int32_t refused;              /* the scan that does not fit; -1: none */
     bool apart;                   /* sinks that rank have scans of their own, for lack of memory */
     cr_parts parts;
@@ -330,7 +331,7 @@ typedef struct cr_plan {
 
 typedef struct cr_plan_options {
     int simd, threads;
-    uint64_t limit_bytes;
+    uint64_t limit_bytes, keep_bytes;     /* keep: see cr_context_options */
     bool only_cells;              /* nothing is fitted: the plan cannot be run */
     int64_t wanted, part;         /* wanted > 0: a part of the only scan (part.h); else CR_INVALID */
 } cr_plan_options;
@@ -348,6 +349,11 @@ cr_status cr_digits_instead(const cr_plan *plan, const bool *replace, uint64_t r
                             cr_err *err) CR_MUST_USE;
 
 cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err *err) CR_MUST_USE;
+/* The node with other inputs of the same shapes and types. */
+cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* The outputs of a plan that was made, with others[id] in place of the nodes for which it is not NULL: of their shapes, types and cuts. ret_arrays: one for
+ * each output, to be unreferenced. */
+cr_status cr_graph_replaced(const cr_plan *plan, cr_array *const *others, cr_array **ret_arrays, cr_err *err) CR_MUST_USE;
 cr_status cr_access_identity(cr_plan *plan, int ndim, const int *dims, cr_access **ret_access, cr_err *err) CR_MUST_USE;
 /* The access of a view's input, given the access of the view (any VIEW but concat), or of input number `input` of a MAP. shape is the domain's. */
 cr_status cr_access_through(cr_plan *plan, const int64_t *domain, int32_t view, int input, const cr_access *a, const cr_access **ret_access,
@@ -392,6 +398,8 @@ uint64_t cr_plan_peak(const cr_plan *plan);
 cr_status cr_columns_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
 /* pieces.c: cuts cells into pieces where that saves more than it costs. After columns, which need cells as they are. */
 cr_status cr_pieces_make(cr_plan *plan, int threads, cr_err *err) CR_MUST_USE;
+/* The leaf whose chunks stay in a unit: this one, or what it is regridded from. NULL: none stay. */
+const cr_leaf *cr_leaf_that_stays(const cr_leaf *l);
 /* column_boxes.c. Of a kept leaf: what its lists look at, in l->spans; made: lists that are done, which many leaves may have in common. false:
  * the arena has no room. */
 bool cr_columns_lists(cr_arena *arena, const cr_program *p, cr_leaf *l, cr_idtable *made) CR_MUST_USE;

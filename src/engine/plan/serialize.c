@@ -185,6 +185,7 @@ static void put_along(writer *w, const cr_array *a) {
     put_i64(w, p->limit);
     put_u8(w, p->options.skipna);
     put_i64(w, p->options.ddof);
+    put_i64(w, p->options.min_count);
 }
 
 static cr_status put_regrid(writer *w, const cr_array *a, cr_err *err) {

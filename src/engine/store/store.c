@@ -95,6 +95,20 @@ cr_status cr_store_write(cr_store *s, const char *key, const void *bytes, size_t
     return cr_store_write_from(s, key, put_whole, &(whole){bytes, n}, err);
 }
 
+cr_status cr_store_begin(cr_store *s, const char *key, size_t head_bytes, cr_store_out **ret_out, cr_err *err) {
+    CR_TRY(cr_store_check_key(key, err));
+    if (!s->ops->begin)
+        return CR_FAIL(err, CR_UNSUPPORTED, "%s: a value whose beginning is known last", s->name);
+    return s->ops->begin(s, key, head_bytes, ret_out, err);
+}
+
+cr_status cr_store_finish(cr_store_out *out, const void *head, cr_err *err) { return out->end(out, head, err); }
+
+void cr_store_abandon(cr_store_out *out) {
+    if (out && out->end(out, NULL, NULL) != CR_OK)
+        return;                       /* abandoning cannot fail */
+}
+
 cr_status cr_store_sync(cr_store *s, cr_err *err) { return s->ops->sync(s, err); }
 
 cr_status cr_store_resolve(const cr_store *s, const char *key, cr_store_range range, uint64_t size, uint64_t *ret_start,

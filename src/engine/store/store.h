@@ -64,6 +64,12 @@ typedef struct cr_store_out cr_store_out;
 typedef cr_status (*cr_store_fill_fn)(void *user, cr_store_out *out, cr_err *err);
 cr_status cr_store_write_from(cr_store *s, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) CR_MUST_USE;
 cr_status cr_store_put(cr_store_out *out, const void *bytes, size_t n, cr_err *err) CR_MUST_USE;
+/* The same without a function around it, for a value whose first head_bytes are known last: cr_store_put adds what follows them. It is there
+ * when cr_store_finish says so, which ends *out also when it fails; cr_store_abandon leaves nothing. In private directories alone
+ * (CR_UNSUPPORTED). */
+cr_status cr_store_begin(cr_store *s, const char *key, size_t head_bytes, cr_store_out **ret_out, cr_err *err) CR_MUST_USE;
+cr_status cr_store_finish(cr_store_out *out, const void *head, cr_err *err) CR_MUST_USE;
+void cr_store_abandon(cr_store_out *out);                          /* NULL is allowed */
 /* Everything written so far survives a power cut. */
 cr_status cr_store_sync(cr_store *s, cr_err *err) CR_MUST_USE;
 
@@ -89,6 +95,7 @@ typedef struct cr_store_ops {
     cr_status (*write)(cr_store *s, const char *key, cr_store_fill_fn fill, void *user, cr_err *err);
     cr_status (*sync)(cr_store *s, cr_err *err);
     void (*free)(cr_store *s);
+    cr_status (*begin)(cr_store *s, const char *key, size_t head_bytes, cr_store_out **ret_out, cr_err *err);   /* NULL: unsupported */
 } cr_store_ops;
 
 struct cr_store {
@@ -98,6 +105,7 @@ struct cr_store {
 };
 struct cr_store_out {
     cr_status (*put)(cr_store_out *out, const void *bytes, size_t n, cr_err *err);
+    cr_status (*end)(cr_store_out *out, const void *head, cr_err *err);     /* of cr_store_begin; head NULL: abandoned, cannot fail. Frees out */
 };
 /* Start and length of a range within a value of size bytes; CR_RANGE. */
 cr_status cr_store_resolve(const cr_store *s, const char *key, cr_store_range range, uint64_t size, uint64_t *ret_start,

@@ -252,7 +252,7 @@ static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fil
     int fd = openat(made_in, target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (s->is_private ? O_TRUNC : O_EXCL), 0666);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot create %s/%s", base->name, key);
-    dir_out out = {{dir_put}, fd};
+    dir_out out = {.base = {.put = dir_put}, .fd = fd};
     cr_status status = fill(user, &out.base, err);
     if (status == CR_OK && !s->is_private && fsync(fd) != 0)
         status = CR_FAIL_ERRNO(err, "cannot sync");
@@ -267,6 +267,66 @@ static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fil
         cr_err_context(err, "while writing %s/%s", base->name, key);
     }
     return status;
+}
+
+/* ---- values that are begun and finished ---- */
+
+typedef struct begun_out {
+    dir_out out;
+    dir_store *store;
+    size_t head_bytes;
+    char key[];
+} begun_out;
+
+static cr_status put_head(int fd, const void *head, size_t n, cr_err *err) {
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pwrite(fd, (const char *)head + done, n - done, (off_t)done);
+        if (got < 0 && errno != EINTR)
+            return CR_FAIL_ERRNO(err, "cannot write");
+        done += got > 0 ? (size_t)got : 0;
+    }
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);        /* only a start; dir_sync waits */
+    return CR_OK;
+}
+
+static cr_status begun_end(cr_store_out *base, const void *head, cr_err *err) {
+    begun_out *b = (begun_out *)base;
+    cr_status status = head ? put_head(b->out.fd, head, b->head_bytes, err) : CR_OK;
+    if (close(b->out.fd) != 0 && head && status == CR_OK)
+        status = CR_FAIL_ERRNO(err, "cannot close");
+    if (!head || status != CR_OK)
+        unlinkat(b->store->fd, b->key, 0);
+    if (status != CR_OK)
+        cr_err_context(err, "while writing %s/%s", b->store->base.name, b->key);
+    cr_store_unref(&b->store->base);
+    free(b);
+    return status;
+}
+
+static cr_status dir_begin(cr_store *base, const char *key, size_t head_bytes, cr_store_out **ret_out, cr_err *err) {
+    dir_store *s = (dir_store *)base;
+    cr_auto_fd int dir = -1;
+    const char *name;
+    if (!s->is_private)
+        return CR_FAIL(err, CR_UNSUPPORTED, "%s: others read it, so that values come whole", base->name);
+    begun_out *b = malloc(sizeof *b + strlen(key) + 1);
+    if (!b)
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %s/%s", base->name, key);
+    cr_status status = open_parent(s, key, &dir, &name, err);
+    int fd = status == CR_OK ? openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_TRUNC, 0666) : -1;
+    if (status == CR_OK && (fd < 0 || lseek(fd, (off_t)head_bytes, SEEK_SET) < 0))
+        status = CR_FAIL_ERRNO(err, "cannot create %s/%s", base->name, key);
+    if (status != CR_OK) {
+        if (fd >= 0)
+            close(fd);
+        free(b);
+        return status;
+    }
+    *b = (begun_out){.out = {.base = {.put = dir_put, .end = begun_end}, .fd = fd}, .store = s, .head_bytes = head_bytes};
+    memcpy(b->key, key, strlen(key) + 1);
+    cr_store_ref(base);
+    *ret_out = &b->out.base;
+    return CR_OK;
 }
 
 /* Syncs every file below a directory, then the directory itself; closes dir. One by one and not syncfs: that would also wait for what
@@ -321,7 +381,7 @@ static void dir_free(cr_store *base) {
     free(base);
 }
 
-static const cr_store_ops dir_ops = {"directory", dir_stat, dir_read, dir_list, dir_write, dir_sync, dir_free};
+static const cr_store_ops dir_ops = {"directory", dir_stat, dir_read, dir_list, dir_write, dir_sync, dir_free, dir_begin};
 
 cr_status cr_store_open_dir(const char *path, bool is_private, cr_store **ret_store, cr_err *err) {
     cr_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

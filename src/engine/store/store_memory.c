@@ -137,7 +137,7 @@ static cr_status memory_put(cr_store_out *out, const void *bytes, size_t n, cr_e
 }
 
 static cr_status memory_write(cr_store *base, const char *key, cr_store_fill_fn fill, void *user, cr_err *err) {
-    memory_out out = {.base = {memory_put}};
+    memory_out out = {.base = {.put = memory_put}};
     cr_buf_init(&out.bytes, CR_MIN(((memory_store *)base)->max, SIZE_MAX / 2));
     cr_status status = fill(user, &out.base, err);
     if (status == CR_OK)
@@ -160,7 +160,7 @@ static void memory_free(cr_store *base) {
     free(s);
 }
 
-static const cr_store_ops memory_ops = {"memory", memory_stat, memory_read, memory_list, memory_write, memory_sync, memory_free};
+static const cr_store_ops memory_ops = {"memory", memory_stat, memory_read, memory_list, memory_write, memory_sync, memory_free, NULL};
 
 cr_status cr_store_open_memory(size_t max_bytes, cr_store **ret_store, cr_err *err) {
     memory_store *s = calloc(1, sizeof *s);

@@ -324,7 +324,7 @@ static void reference_free(cr_store *base) {
 }
 
 static const cr_store_ops reference_ops = {"reference",     reference_stat, reference_read, reference_list, reference_write,
-                                           reference_sync, reference_free};
+                                           reference_sync, reference_free, NULL};
 
 cr_status cr_store_open_reference(const char *path, size_t max_bytes, cr_store **ret_store, cr_err *err) {
     reference_store *s = calloc(1, sizeof *s);

@@ -73,7 +73,7 @@ void cr_profiles_describe(const cr_config *c, const cr_profile_set *set, cr_buf 
         const cr_profile *p = &set->at[i];
         char memory[16];
         uint64_t bytes = p->gives.memory_bytes ? p->gives.memory_bytes : c->memory_bytes;
-        cr_buf_addf(out, "  profile %s: %s, %s of memory, %d options, %s%s\n", p->slug, p->title, cr_text_bytes(bytes, memory, sizeof memory),
+        cr_buf_addf(out, "  profile %s: %s, %s of memory, %d options, %s%s\n", p->slug, p->title.text, cr_text_bytes(bytes, memory, sizeof memory),
                     p->n_options, p->n_groups ? "for groups" : "for everybody", p->standard ? ", the default" : "");
         describe_memory(bytes, machine, out);
         describe_kernels(c, set, &p->gives, out);

@@ -402,7 +402,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 static void log_daemon(void *cls, const char *fmt, va_list ap) {
     char text[512];
     vsnprintf(text, sizeof text, fmt, ap);
-    cr_log(CR_LOG_DEBUG, "http library", "%s", text);
+    cr_log(CR_LOG_DEBUG, "http library", "text=%s", text);
 }
 
 static void on_ready(void *user, uint32_t events) {

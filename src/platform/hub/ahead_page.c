@@ -2,6 +2,7 @@
 #include "platform/hub/ahead.h"
 
 #include <stdio.h>
+#include "base/clock.h"
 #include "base/text.h"
 #include "platform/hub/rest.h"
 
@@ -12,6 +13,7 @@ static void show(cr_request *req, int status, const char *problem) {
     json_t *rows = json_array(), *row;
     size_t i;
     bool moving = false;
+    char now[32];
     if (cr_ahead_rows(cr_hub_of(req), 0, rows, &err) != CR_OK) {
         json_decref(rows);
         cr_reply_err(req, &err);
@@ -22,9 +24,9 @@ static void show(cr_request *req, int status, const char *problem) {
         json_object_set_new(row, "has_failed", json_boolean(json_array_size(json_object_get(row, "failed")) > 0));
         json_object_set_new(row, "has_begun", json_boolean(json_integer_value(json_object_get(row, "people")) > 0));
     }
-    cr_site_page(req, status, "ahead", json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:s}", "plans", rows, "problem", problem, "hint", "", "moving",
+    cr_site_page(req, status, "ahead", json_pack("{s:o, s:s, s:s, s:b, s:s, s:s, s:s, s:s%}", "plans", rows, "problem", problem, "hint", "", "moving",
                                                  moving && !*problem, "group", cr_request_field(req, "group"), "at", cr_request_field(req, "at"), "hours",
-                                                 cr_request_field(req, "hours")));
+                                                 cr_request_field(req, "hours"), "now", cr_iso8601(cr_wall_ms(), now, sizeof now), sizeof "2026-11-24T08:30" - 1));
 }
 
 void cr_ahead_page(cr_request *req) { show(req, 200, ""); }

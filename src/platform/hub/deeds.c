@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "base/text.h"
+#include "platform/hub/given.h"
 #include "platform/hub/lab.h"
 #include "platform/identity/groups.h"
 #include "platform/identity/share.h"
@@ -73,8 +74,10 @@ static cr_status none_is_good(cr_status status, cr_err *err) {
 }
 
 static cr_status set_disabled(cr_hub *hub, const cr_person *person, bool disabled, cr_err *err) {
-    if (disabled)
+    if (disabled) {
         CR_TRY(cr_lab_put_person_out(hub, person->id, err));
+        CR_TRY(cr_lab_put_given_out(hub, person->id, err));
+    }
     return cr_person_set_disabled(hub->db, person->id, disabled, err);
 }
 
@@ -92,10 +95,12 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
     return none_is_good(stop_server(hub, person, N_("The administrator disabled this user."), err), err);
 }
 
-/* An administrator may be in others' servers. */
+/* An administrator may be in others' servers, and have let others in. */
 static cr_status set_admin(cr_hub *hub, const cr_person *person, bool admin, cr_err *err) {
-    if (!admin)
+    if (!admin) {
         CR_TRY(cr_lab_put_person_out(hub, person->id, err));
+        CR_TRY(cr_lab_put_given_out(hub, person->id, err));
+    }
     return cr_person_set_admin(hub->db, person->id, admin, err);
 }
 
@@ -136,7 +141,8 @@ static cr_status remove_group(cr_hub *hub, int64_t id, cr_err *err) {
     CR_TRY(cr_group_check_removable(hub->db, id, err));
     CR_TRY(cr_lab_put_group_out(hub, id, err));
     CR_TRY(cr_share_remove(hub->db, &given, &n, err));
-    return cr_group_remove(hub->db, id, err);
+    CR_TRY(cr_group_remove(hub->db, id, err));
+    return cr_given_group_left(hub, err);
 }
 
 cr_status cr_deed_remove_group(cr_hub *hub, const cr_actor *who, int64_t id, const char *name, cr_err *err) {
@@ -148,8 +154,8 @@ cr_status cr_deed_remove_group(cr_hub *hub, const cr_actor *who, int64_t id, con
 }
 
 static cr_status take_out(cr_hub *hub, int64_t group, const cr_person *person, cr_err *err) {
-    CR_TRY(cr_lab_put_person_out(hub, person->id, err));
-    return cr_group_take_out(hub->db, group, person->id, err);
+    CR_TRY(cr_group_take_out(hub->db, group, person->id, err));
+    return cr_given_left(hub, person->id, err);
 }
 
 cr_status cr_deed_membership(cr_hub *hub, const cr_actor *who, int64_t group, const char *name, const cr_person *person, bool join, cr_err *err) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "platform/hub/disk.h"
 #include "platform/hub/idle_watch.h"
+#include "platform/hub/language.h"
 #include "platform/hub/named.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/oauth.h"
@@ -38,7 +39,7 @@ static bool path_server(cr_request *req, cr_lab **ret_server) {
     return cr_home_own_server(req, req->param[1] ? req->param[1] : "", ret_server);
 }
 
-static json_t *server_values(cr_lab *s) {
+static json_t *server_values(cr_lab *s, const char *language) {
     char url[CR_URL_MAX], ago[24], usual[48], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
     return json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "cleaning", s->cleaning,
@@ -51,22 +52,30 @@ static json_t *server_values(cr_lab *s) {
                      "usual", s->ready_after_ms ? cr_lab_usual(s, usual) : "",
                      "over_limit", s->memory_ms ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
                      "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago),
-                     "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s), "choice", cr_choice_page(s));
+                     "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s, language), "choice",
+                     cr_choice_page(s, language));
 }
 
+typedef struct named_rows {
+    json_t *list;
+    const char *language;
+} named_rows;
+
 static void add_named(void *user, cr_lab *s) {
+    const named_rows *all = user;
     if (!s->name[0] || s->removing)
         return;
-    json_t *values = server_values(s);
+    json_t *values = server_values(s, all->language);
     json_object_set_new(values, "idle", cr_idle_values(s));
-    json_array_append_new(user, values);
+    json_array_append_new(all->list, values);
 }
 
 /* The others of the caller; limit: how many there may be. NULL: replied. */
 static json_t *named_values(cr_request *req, int limit) {
     json_t *list = json_array();
+    named_rows all = {list, cr_language_code(req)};
     cr_err err = CR_ERR_INIT;
-    if (cr_lab_each(cr_hub_of(req), cr_caller_of(req)->person.id, add_named, list, &err) != CR_OK) {
+    if (cr_lab_each(cr_hub_of(req), cr_caller_of(req)->person.id, add_named, &all, &err) != CR_OK) {
         json_decref(list);
         cr_reply_err(req, &err);
         return NULL;
@@ -86,7 +95,8 @@ static void show_home(cr_request *req, int status, cr_lab *s) {
         cr_reply_err(req, &err);
         return;
     }
-    cr_site_page(req, status, "home", json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "server", server_values(s), "idle", cr_idle_values(s), "disk",
+    cr_site_page(req, status, "home", json_pack("{s:o, s:o, s:o, s:b, s:b, s:o, s:b, s:o}", "server", server_values(s, cr_language_code(req)),
+                                                "idle", cr_idle_values(s), "disk",
                                                 cr_disk_values(cr_hub_of(req), s->user_id), "measuring", cr_pairs_get(&req->query, "measuring") != NULL,
                                                 "has_shared", json_array_size(shared) > 0, "shared", shared, "may_share",
                                                 cr_shares_may(req, CR_SCOPE_SHARES, s), "named", named));
@@ -127,7 +137,7 @@ void cr_home_to_pending(cr_request *req, const cr_lab *s, const char *rest) {
 }
 
 void cr_home_show_stopped(cr_request *req, cr_lab *s, const char *rest) {
-    cr_site_page(req, 424, "not_running", json_pack("{s:o, s:s, s:o}", "server", server_values(s), "next", rest, "disk",
+    cr_site_page(req, 424, "not_running", json_pack("{s:o, s:s, s:o}", "server", server_values(s, cr_language_code(req)), "next", rest, "disk",
                                                     cr_disk_values(s->hub, s->user_id)));
 }
 
@@ -183,7 +193,7 @@ void cr_spawn_form(cr_request *req) {
     else if (s->state != CR_LAB_STOPPED)
         cr_home_to_pending(req, s, "");
     else if (s->name[0])
-        cr_site_page(req, 200, "spawn", json_pack("{s:o}", "server", server_values(s)));
+        cr_site_page(req, 200, "spawn", json_pack("{s:o}", "server", server_values(s, cr_language_code(req))));
     else
         cr_reply_redirect(req, 303, "/hub/home");
 }
@@ -263,5 +273,5 @@ void cr_pending(cr_request *req) {
         return;
     }
     snprintf(progress, sizeof progress, "/hub/api/users/%s/server%s%s/progress?page=yes", cr_url_segment(s->user, name, sizeof name), s->name[0] ? "s/" : "", s->name);
-    cr_site_page(req, 200, "pending", json_pack("{s:o, s:s, s:s}", "server", server_values(s), "progress_url", progress, "open", url));
+    cr_site_page(req, 200, "pending", json_pack("{s:o, s:s, s:s}", "server", server_values(s, cr_language_code(req)), "progress_url", progress, "open", url));
 }

@@ -1,7 +1,7 @@
 /* hub.h - the hub process: what its parts share. One loop thread owns everything here.
  *
  * Parts, in the order of a request: gate.c (who is calling, is it forged), routes.c (the table), then one feature: signin.c, home.c,
- * oidc.c, signout.c, refused.c, language.c, people.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
+ * oidc.c, signout.c, refused.c, language.c, people.c, invitations.c, groups_page.c, seat.c, user_paths.c (pages), removals.c, rest*.c, oauth*.c (calls of user servers, services and programs). lab.c is the life of a user server; control.c answers
  * root on the control socket; deeds.c is what administrators do, from wherever; auditing.c notes who did it; site.c holds templates and files. hub.c starts and ends it all.
  */
 #ifndef CR_PLATFORM_HUB_HUB_H
@@ -235,6 +235,15 @@ void cr_invitations(cr_request *req);
 void cr_invitations_several(cr_request *req);
 void cr_invitations_room(cr_request *req);
 void cr_invitations_close(cr_request *req);
+
+/* seat.c: the link of a room, used by who has an account */
+bool cr_seat_leads_in(const cr_onetime *what); /* it puts people into a group and fixes no name */
+bool cr_seat_page(cr_request *req, const cr_onetime *what);    /* false: not for this link or caller, and nothing is replied */
+void cr_seat_post(cr_request *req);
+
+/* groups_page.c */
+void cr_groups_page(cr_request *req);
+void cr_groups_post(cr_request *req);
 
 /* removals.c */
 typedef struct cr_removal_row {

@@ -316,7 +316,7 @@ static void note_failure(cr_lab *s) {
         cr_log(CR_LOG_WARN, "starts fail: a pause for this person", "user=%s failures=%d", s->user, s->breaker.n);
     cr_breaker *all = &hub->breaker[cr_choice_place(s, NULL)];
     if (cr_breaker_failed(all, (int)c->breaker, pause, s->user_id, s->stop_text, now))
-        cr_log(CR_LOG_ERROR, "starts fail: a pause for everybody", "people=%d profile=%s last=%s", all->n, cr_choice_title(s), all->reason);
+        cr_log(CR_LOG_ERROR, "starts fail: a pause for everybody", "people=%d profile=%s last=%s", all->n, cr_choice_title(s, NULL), all->reason);
 }
 
 static void on_stopped(cr_lab *s, const char *reason, const char *text) {

@@ -117,8 +117,13 @@ void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const ch
 cr_status cr_lab_put_guests_out(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* The same at all servers of others that this person has entered; before the person's tokens go. */
 cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
-/* The same at all servers that are shared with this group, or that its people have entered; before the group goes. */
+/* The same at all servers that are shared with this group, that its people have entered, or that are theirs and entered by others; before the
+ * group goes. */
 cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) CR_MUST_USE;
+/* The same at this person's own servers that others have entered. */
+cr_status cr_lab_put_visitors_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
+/* The same wherever somebody is by what this person has given to others; before it ends (cr_person_forget_given). */
+cr_status cr_lab_put_given_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);
 /* Frees the records of a person whose servers are all stopped; false: something runs. */
 bool cr_lab_forget(cr_hub *hub, int64_t user_id);

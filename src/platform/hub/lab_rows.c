@@ -346,13 +346,31 @@ cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) {
                       "WHERE t.user_id = ?1 AND t.kind = 'oauth' AND +t.server_id > ?2 ORDER BY 1 LIMIT ?3", user_id, err);
 }
 
-/* Those that are shared with it, and those that its people have entered, by whatever right: a role may be the group's, too. */
+#define ENTERED_BY_OTHERS "CROSS JOIN tokens t ON t.server_id = v.id AND t.kind = 'oauth' AND t.user_id <> v.user_id "
+
+/* Those that are shared with it, those that its people have entered, by whatever right, since a role may be the group's, too, and those of its people
+ * that others have entered: a role may be for the group's people. */
 cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) {
     return put_out_of(hub, "SELECT s.id FROM (SELECT server_id FROM shares WHERE group_id = ?1 UNION "
                       "SELECT t.server_id FROM group_members gm CROSS JOIN tokens t ON t.user_id = gm.user_id AND t.kind = 'oauth' WHERE gm.group_id = ?1 UNION "
+                      "SELECT v.id FROM group_members gm CROSS JOIN servers v ON v.user_id = gm.user_id AND v.running = 1 " ENTERED_BY_OTHERS
+                      "WHERE gm.group_id = ?1 UNION "
                       "SELECT t.server_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id "
                       "CROSS JOIN tokens t ON t.user_id = i.user_id AND t.kind = 'oauth' WHERE g.id = ?1) x "
                       "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", group_id, err);
+}
+
+cr_status cr_lab_put_visitors_out(cr_hub *hub, int64_t user_id, cr_err *err) {
+    return put_out_of(hub, "SELECT DISTINCT v.id FROM servers v " ENTERED_BY_OTHERS "WHERE v.user_id = ?1 AND v.running = 1 AND v.id > ?2 "
+                      "ORDER BY v.id LIMIT ?3", user_id, err);
+}
+
+/* Where others are by a share of this person, and those of people for whom this person has made tokens. */
+cr_status cr_lab_put_given_out(cr_hub *hub, int64_t user_id, cr_err *err) {
+    return put_out_of(hub, "SELECT s.id FROM (SELECT h.server_id FROM share_makers m CROSS JOIN shares h ON h.id = m.share_id AND h.hash IS NULL "
+                      "WHERE m.user_id = ?1 UNION SELECT v.id FROM token_makers m CROSS JOIN tokens t ON t.id = m.token_id AND t.user_id <> ?1 "
+                      "CROSS JOIN servers v ON v.user_id = t.user_id AND v.running = 1 WHERE m.user_id = ?1) x "
+                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", user_id, err);
 }
 
 static void free_server(cr_lab *s) {

@@ -22,6 +22,8 @@ int cr_language_of(cr_request *req) {
     return i < 0 ? by_setting(hub) : i;
 }
 
+const char *cr_language_code(cr_request *req) { return cr_site_languages(cr_hub_of(req)->site)->at[cr_language_of(req)].code; }
+
 const cr_texts *cr_language_texts(const cr_hub *hub, const char *chosen) {
     const cr_languages *all = cr_site_languages(hub->site);
     int i = *chosen ? cr_languages_find(all, chosen) : -1;

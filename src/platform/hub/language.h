@@ -6,6 +6,8 @@
 
 /* Its place among the site's languages, see languages.h. */
 int cr_language_of(cr_request *req);
+/* Its code there: en, de, pt-BR. */
+const char *cr_language_code(cr_request *req);
 /* The texts of a person who is not here now, for a mail: as the person has chosen, else by the setting. NULL speaks English. */
 const cr_texts *cr_language_texts(const cr_hub *hub, const char *chosen);
 

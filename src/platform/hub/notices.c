@@ -46,7 +46,7 @@ void cr_notices_add(const cr_hub *hub, json_t *values) {
     json_object_set_new(values, "maintenance", json_boolean(n && n->maintenance));
 }
 
-json_t *cr_notices_values(const cr_hub *hub) {
+json_t *cr_notices_values(const cr_hub *hub, const char *language) {
     const cr_notices *n = hub->notices;
     int64_t now = cr_wall_ms(), paused = 0;
     int which = 0;            /* the first that is open */
@@ -60,7 +60,7 @@ json_t *cr_notices_values(const cr_hub *hub) {
     return json_pack("{s:b, s:s, s:s, s:b, s:s, s:s, s:s}", "active", shown || n->maintenance, "text", shown ? n->text : "",
                      "left", shown && n->until_ms ? cr_text_span(n->until_ms - now, left, sizeof left) : "", "maintenance", n->maintenance,
                      "paused", paused ? cr_text_span(paused, pause, sizeof pause) : "", "pause_reason", hub->breaker[which].reason, "pause_profile",
-                     hub->profiles->n > 1 ? hub->profiles->at[which].title : "");
+                     hub->profiles->n > 1 ? cr_profile_words_in(&hub->profiles->at[which].title, language) : "");
 }
 
 static cr_status save_rows(cr_db *db, const cr_notices *n, cr_err *err) {
@@ -118,17 +118,20 @@ void cr_notices_post(cr_request *req) {
     cr_reply_redirect(req, 303, "/hub/admin");
 }
 
-void cr_breaker_post(cr_request *req) {
-    cr_hub *hub = cr_hub_of(req);
+void cr_notices_try_starts(cr_hub *hub, const cr_actor *who) {
     void *value;
-    cr_actor who;
-    cr_actor_of(req, &who);
     for (int i = 0; i < CR_PROFILES_MAX; i++)
         cr_breaker_close(&hub->breaker[i]);
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));)
         cr_breaker_close(&((cr_lab *)value)->breaker);
-    cr_audit_note(hub, &who, CR_AUDIT_BREAKER, "", "");
-    cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", cr_caller_of(req)->person.name);
+    cr_audit_note(hub, who, CR_AUDIT_BREAKER, "", "");
+    cr_log(CR_LOG_INFO, "starts are tried again", "admin=%s", who->name);
+}
+
+void cr_breaker_post(cr_request *req) {
+    cr_actor who;
+    cr_actor_of(req, &who);
+    cr_notices_try_starts(cr_hub_of(req), &who);
     cr_reply_redirect(req, 303, "/hub/admin");
 }
 

@@ -26,15 +26,13 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/lab.h"
+#include "platform/hub/provider_word.h"
+#include "platform/hub/signin_cookie.h"
 
-enum { LIFE_MS = 10 * 60 * 1000, JOBS_MAX = 512, NEXT_MAX = 2800 };
+enum { JOBS_MAX = 512 };
 
-#define STATE_PURPOSE "signin"
 #define VERIFIER_PURPOSE "signin-verifier"
 #define NONCE_PURPOSE "signin-nonce"
-#define LINK_PURPOSE "signin-link"
-#define AGAIN_PURPOSE "signin-again"
-#define NO_LINK "-"
 
 typedef struct cr_oidc_job {
     struct cr_oidc_job *prev, *next;
@@ -42,10 +40,8 @@ typedef struct cr_oidc_job {
     cr_request *req;
     cr_issuer *issuer;
     cr_fetch *fetch;
-    const char *next_path;                 /* in the request's arena; "" : the home page */
     char state[CR_TOKEN_LEN + 1];
-    enum { SIGNS_IN, LINKS, PROVES } aim;  /* LINKS: to the account of the present session; PROVES: its person is there */
-    int64_t begun_ms;                      /* wall */
+    cr_signin_begun begun;                 /* what it is for; next_path is in the request's arena */
     bool keys_again;                       /* a refetch for an unknown key has been made */
     int step;                              /* of cr_github_steps */
     cr_pace_hold hold;                     /* counted for the address while the answer is looked at */
@@ -132,7 +128,7 @@ static void show_failure(cr_request *req, int status, const char *message, const
 }
 
 static void fail(job *j, int status, const char *message, const char *hint) {
-    show_failure(j->req, status, message, hint, cr_issuer_settings(j->issuer), j->aim == PROVES);
+    show_failure(j->req, status, message, hint, cr_issuer_settings(j->issuer), j->begun.aim == CR_AIM_PROVE);
     job_free(j);
 }
 
@@ -158,18 +154,7 @@ static void fail_err(job *j, const cr_err *err) {
     fail(j, err->status == CR_DENIED ? 403 : 502, message, err->hint);
 }
 
-/* ---- the cookie: PROVIDER.RANDOM.END.LINK.NEXT.MAC ---- */
-
-/* What ties an answer to the session in which it was asked for, and to what it was asked for. */
-static void session_mark(const cr_request *req, const char *purpose, char out[CR_TOKEN_LEN + 1]) {
-    cr_csrf_make(&cr_hub_of(req)->secret, purpose, cr_caller_of(req)->session, out);
-}
-
-static bool is_marked(const cr_request *req, const char *purpose, const char *given) {
-    char mark[CR_TOKEN_LEN + 1];
-    session_mark(req, purpose, mark);
-    return strlen(given) == CR_TOKEN_LEN && cr_equal_const(given, mark, CR_TOKEN_LEN);
-}
+/* ---- the way there ---- */
 
 static void redirect_address(const cr_hub *hub, const cr_provider *p, char *buf, size_t size) {
     if (p->jupyterhub_callback)
@@ -177,51 +162,6 @@ static void redirect_address(const cr_hub *hub, const cr_provider *p, char *buf,
     else
         snprintf(buf, size, "%s/hub/signin/%s/callback", hub->hub_url, p->name);
 }
-
-static void make_cookie(const job *j, cr_buf *out) {
-    char mac[CR_TOKEN_LEN + 1], mark[CR_TOKEN_LEN + 1] = NO_LINK;
-    cr_auto_buf cr_buf next;
-    cr_buf_init(&next, 4 * CR_HTTP_TARGET_MAX);
-    cr_percent_encode(&next, j->next_path, "/");
-    if (j->aim != SIGNS_IN)
-        session_mark(j->req, j->aim == LINKS ? LINK_PURPOSE : AGAIN_PURPOSE, mark);
-    cr_buf_addf(out, "%s.%s.%lld.%s.%s", cr_issuer_settings(j->issuer)->name, j->state, (long long)(cr_wall_ms() + LIFE_MS), mark,
-                next.len <= NEXT_MAX ? cr_buf_str(&next) : "");
-    cr_csrf_make(&j->hub->secret, STATE_PURPOSE, cr_buf_str(out), mac);
-    cr_buf_addf(out, ".%s", mac);
-}
-
-/* Does the cookie belong to this provider and state, and is it ours and not too old? */
-static cr_status read_cookie(cr_request *req, const cr_provider *p, const char *state, job *ret, cr_err *err) {
-    const char *cookie = cr_gate_signin(req);
-    size_t n = cookie ? strlen(cookie) : 0;
-    char *text = n > CR_TOKEN_LEN + 1 && n <= CR_SIGNIN_COOKIE_MAX ? cr_arena_strdup(&req->arena, cookie) : NULL;
-    cr_status wrong = CR_FAIL(err, CR_DENIED, "this sign-in was not begun in this browser, was finished before, or took longer than ten minutes");
-    if (!text || text[n - CR_TOKEN_LEN - 1] != '.')
-        return wrong;
-    text[n - CR_TOKEN_LEN - 1] = 0;
-    if (!cr_csrf_is_right(&cr_hub_of(req)->secret, STATE_PURPOSE, text, text + n - CR_TOKEN_LEN))
-        return wrong;
-    char *rest = text, *name = strsep(&rest, "."), *random = rest ? strsep(&rest, ".") : NULL, *end = rest ? strsep(&rest, ".") : NULL,
-         *link = rest ? strsep(&rest, ".") : NULL;
-    int64_t end_ms;
-    if (!rest || strcmp(name, p->name) != 0 || !cr_token_is_wellformed(random) || !cr_token_is_wellformed(state) ||
-        !cr_equal_const(random, state, CR_TOKEN_LEN) || cr_parse_int(end, 0, INT64_MAX, &end_ms, NULL) != CR_OK || cr_wall_ms() > end_ms)
-        return wrong;
-    ret->aim = SIGNS_IN;
-    ret->begun_ms = end_ms - LIFE_MS;
-    if (strcmp(link, NO_LINK) != 0) {
-        if (!cr_caller_of(req)->signed_in)
-            return wrong;
-        ret->aim = is_marked(req, AGAIN_PURPOSE, link) ? PROVES : LINKS;
-        if (ret->aim == LINKS && !is_marked(req, LINK_PURPOSE, link))
-            return wrong;
-    }
-    CR_TRY(cr_percent_decode(&req->arena, rest, strlen(rest), false, &ret->next_path, err));
-    return CR_OK;
-}
-
-/* ---- the way there ---- */
 
 static cr_issuer *find_issuer(const cr_hub *hub, const char *name) {
     for (int i = 0; i < hub->providers->n; i++) {
@@ -261,13 +201,13 @@ static void go(void *user, const cr_err *err) {
     cr_csrf_make(&j->hub->secret, NONCE_PURPOSE, j->state, nonce);
     cr_pkce_challenge(verifier, challenge);
     redirect_address(j->hub, p, redirect, sizeof redirect);
-    make_cookie(j, &cookie);
-    const cr_oidc_ask ask = {redirect, j->state, nonce, challenge, j->aim == PROVES};
+    cr_signin_cookie_make(j->req, p->name, j->state, &j->begun, &cookie);
+    const cr_oidc_ask ask = {redirect, j->state, nonce, challenge, j->begun.aim == CR_AIM_PROVE};
     cr_oidc_authorize_url(p, cr_issuer_meta(j->issuer), &ask, &url);
-    cr_gate_set_signin(j->req, cr_buf_str(&cookie), LIFE_MS / 1000);
+    cr_gate_set_signin(j->req, cr_buf_str(&cookie), CR_SIGNIN_LIFE_MS / 1000);
     /* A form must not lead to another site (form-action of the policy), so the way there from a form is a link. */
-    if (j->aim != SIGNS_IN)
-        cr_site_page(j->req, 200, "link", json_pack("{s:s, s:s, s:b}", "url", cr_buf_str(&url), "label", p->label, "again", j->aim == PROVES));
+    if (j->begun.aim != CR_AIM_SIGN_IN)
+        cr_site_page(j->req, 200, "link", json_pack("{s:s, s:s, s:b}", "url", cr_buf_str(&url), "label", p->label, "again", j->begun.aim == CR_AIM_PROVE));
     else
         cr_reply_redirect(j->req, 303, cr_buf_str(&url));
     explicit_bzero(verifier, sizeof verifier);
@@ -296,30 +236,30 @@ void cr_oidc_start(cr_request *req) {
     job *j = job_new(req, issuer);
     if (!j)
         return;
-    j->next_path = next ? next : "";
+    j->begun.next_path = next ? next : "";
     await_issuer(j, false, go);
 }
 
-static void begin_in_session(cr_request *req, const char *provider, int aim, const char *next) {
+static void begin_in_session(cr_request *req, const char *provider, cr_signin_aim aim, const char *next) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), provider);
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "");
         return;
     }
-    if (aim == PROVES && !cr_provider_asks_again(cr_issuer_settings(issuer))) {
+    if (aim == CR_AIM_PROVE && !cr_provider_asks_again(cr_issuer_settings(issuer))) {
         cr_reply_error(req, 400, "this provider cannot be told to ask you again", "an administrator can make a link with which you set a password");
         return;
     }
     job *j = job_new(req, issuer);
     if (!j)
         return;
-    j->next_path = next;
-    j->aim = aim;
+    j->begun.next_path = next;
+    j->begun.aim = aim;
     await_issuer(j, false, go);
 }
 
-void cr_oidc_link(cr_request *req, const char *provider) { begin_in_session(req, provider, LINKS, "/hub/password"); }
-void cr_oidc_again(cr_request *req, const char *provider) { begin_in_session(req, provider, PROVES, "/hub/again"); }
+void cr_oidc_link(cr_request *req, const char *provider) { begin_in_session(req, provider, CR_AIM_LINK, "/hub/password"); }
+void cr_oidc_again(cr_request *req, const char *provider) { begin_in_session(req, provider, CR_AIM_PROVE, "/hub/again"); }
 
 /* ---- the way back ---- */
 
@@ -330,38 +270,11 @@ static int64_t proved_ms(const job *j) {
     return s > 0 && s < now / 1000 ? s * 1000 : s > 0 ? now : 0;
 }
 
-/* What the provider's word changed of the person is in the audit log, in one transaction. */
-static cr_status note_sign_in(job *j, const cr_person *before, bool was_there, const cr_person *person, cr_err *err) {
-    char detail[CR_PROVIDER_NAME_MAX + 16];
-    cr_actor who;
-    cr_actor_person(j->req, person, &who);
-    snprintf(detail, sizeof detail, N_("provider %s"), cr_issuer_settings(j->issuer)->name);
-    if (!was_there)
-        CR_TRY(cr_audit_write(j->hub, &who, CR_AUDIT_PERSON_MADE, person->name, detail, err));
-    if (person->admin == (was_there && before->admin))
-        return CR_OK;
-    return cr_audit_write(j->hub, &who, person->admin ? CR_AUDIT_ADMIN_GIVEN : CR_AUDIT_ADMIN_TAKEN, person->name, detail, err);
-}
-
-/* CR_DENIED: the account is disabled; person is filled. */
-static cr_status sign_in_rows(job *j, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) {
-    const cr_provider *p = cr_issuer_settings(j->issuer);
-    cr_person before;
-    CR_TRY(cr_db_begin(j->hub->db, err));
-    cr_status found = cr_identity_find(j->hub->db, p, who->subject, &before, err);
-    cr_status status = found == CR_OK || found == CR_NOT_FOUND ? cr_identity_sign_in(j->hub->db, p, who, ret_person, err) : found;
-    bool denied = status == CR_DENIED;
-    if (status == CR_OK || denied)
-        status = note_sign_in(j, &before, found == CR_OK, ret_person, err);
-    CR_TRY(cr_db_end(j->hub->db, status, err));
-    return denied ? CR_FAIL(err, CR_DENIED, "the account %s is disabled here", ret_person->name) : CR_OK;
-}
-
 static void come_in(job *j, const cr_oidc_who *who) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_person person;
     cr_err err = CR_ERR_INIT;
-    cr_status status = sign_in_rows(j, who, &person, &err);
+    cr_status status = cr_word_sign_in(j->req, p, who, &person, &err);
     if (status == CR_DENIED) {
         cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, person.name, "disabled");
         cr_log(CR_LOG_WARN, "sign-in refused", "user=%s provider=%s from=%s", person.name, p->name, j->req->source);
@@ -376,7 +289,7 @@ static void come_in(job *j, const cr_oidc_who *who) {
     snprintf(how, sizeof how, N_("provider %s"), p->name);
     const cr_session_login login = {p->issuer, who->subject, cr_oidc_sid(j->claims)};
     if (cr_signin_session(j->req, &person, p->session_hours * 3600 * 1000, proved_ms(j), how, &login)) {
-        const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->next_path);
+        const char *next = cr_gate_safe_next(cr_hub_of(j->req), j->begun.next_path);
         cr_reply_redirect(j->req, 303, next ? next : "/hub/home");
     }
     job_free(j);
@@ -453,20 +366,17 @@ static void decide(job *j) {
     const cr_provider *p = cr_issuer_settings(j->issuer);
     cr_oidc_who who;
     cr_err err = CR_ERR_INIT;
-    int64_t user_id;
-    cr_person had = {0};
+    cr_person had;
     cr_oidc_read_who(p, j->claims, &who);
     if (who.allowed) {
-        (j->aim == PROVES ? prove : j->aim == LINKS ? link_identity : come_in)(j, &who);
+        (j->begun.aim == CR_AIM_PROVE ? prove : j->begun.aim == CR_AIM_LINK ? link_identity : come_in)(j, &who);
         return;
     }
-    (void)!cr_identity_find(j->hub->db, p, who.subject, &had, &err);
-    err = (cr_err)CR_ERR_INIT;
-    if (cr_identity_refuse(j->hub->db, p, &who, &user_id, &err) != CR_OK) {
+    if (cr_word_refuse(j->hub, p, &who, &had, &err) != CR_OK) {
         fail_err(j, &err);
         return;
     }
-    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, user_id != 0);
+    cr_log(CR_LOG_INFO, "membership missing", "provider=%s subject=%s groups=%d had_account=%d", p->name, who.subject, who.n_groups, had.id != 0);
     cr_audit_refused(j->req, CR_AUDIT_SIGN_IN, had.name, N_("membership missing"));
     cr_refused_page(j->req, p, &who);
     job_free(j);
@@ -506,7 +416,7 @@ static void verify(void *user, const cr_err *failure) {
     cr_err err = CR_ERR_INIT;
     char nonce[CR_TOKEN_LEN + 1];
     cr_oidc_expect expect = {.nonce = nonce, .access_token = j->tokens.access_token, .now_s = cr_wall_ms() / 1000,
-                             .asked_s = j->aim == PROVES ? j->begun_ms / 1000 : 0};
+                             .asked_s = j->begun.aim == CR_AIM_PROVE ? j->begun.at_ms / 1000 : 0};
     if (failure) {
         fail_err(j, failure);
         return;
@@ -626,7 +536,7 @@ static void show_refusal(cr_request *req, const cr_provider *p, const char *erro
 void cr_oidc_callback(cr_request *req) {
     cr_issuer *issuer = find_issuer(cr_hub_of(req), req->param[0]);
     cr_err err = CR_ERR_INIT;
-    job begun = {.next_path = ""};
+    cr_signin_begun begun = {.next_path = ""};
     if (!issuer) {
         cr_reply_error(req, 404, "there is no such way to sign in", "see the sign-in page: /hub/login");
         return;
@@ -635,18 +545,18 @@ void cr_oidc_callback(cr_request *req) {
     const char *state = cr_pairs_get(&req->query, "state"), *code = cr_pairs_get(&req->query, "code"), *error = cr_pairs_get(&req->query, "error");
     bool once = cr_pairs_count(&req->query, "state") == 1 && cr_pairs_count(&req->query, "code") <= 1 && cr_pairs_count(&req->query, "error") <= 1 &&
                 cr_pairs_count(&req->query, "iss") <= 1;
-    if (!once || read_cookie(req, p, state, &begun, &err) != CR_OK) {
+    if (!once || cr_signin_cookie_read(req, p->name, state, &begun, &err) != CR_OK) {
         cr_log_often(CR_LOG_WARN, "sign-in not begun here", "provider=%s from=%s", p->name, req->source);
-        show_failure(req, 403, N_("This sign-in was not begun in this browser, was finished before, or took longer than ten minutes."), N_("Please begin again."), p, begun.aim == PROVES);
+        show_failure(req, 403, N_("This sign-in was not begun in this browser, was finished before, or took longer than ten minutes."), N_("Please begin again."), p, begun.aim == CR_AIM_PROVE);
         return;
     }
     cr_gate_set_signin(req, NULL, 0);
     if (error) {
-        show_refusal(req, p, error, begun.aim == PROVES);
+        show_refusal(req, p, error, begun.aim == CR_AIM_PROVE);
         return;
     }
     if (!code || !code[0] || strlen(code) > CR_OIDC_CODE_MAX) {
-        show_failure(req, 400, N_("The provider's answer holds no code."), N_("Please begin again."), p, begun.aim == PROVES);
+        show_failure(req, 400, N_("The provider's answer holds no code."), N_("Please begin again."), p, begun.aim == CR_AIM_PROVE);
         return;
     }
     job *j = job_new(req, issuer);
@@ -656,9 +566,7 @@ void cr_oidc_callback(cr_request *req) {
         job_free(j);
         return;
     }
-    j->next_path = begun.next_path;
-    j->aim = begun.aim;
-    j->begun_ms = begun.begun_ms;
+    j->begun = begun;
     snprintf(j->state, sizeof j->state, "%s", state);
     await_issuer(j, false, exchange);
 }

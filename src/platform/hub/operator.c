@@ -7,6 +7,7 @@
 #include "platform/hub/ahead.h"
 #include "platform/hub/deeds.h"
 #include "platform/hub/disk.h"
+#include "platform/hub/inviting.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
@@ -15,7 +16,7 @@
 #include "platform/hub/roster.h"
 #include "platform/identity/groups.h"
 
-enum { ROWS_AT_ONCE = 500, ARGUMENTS_MAX = 64 };
+enum { ROWS_AT_ONCE = 500, ARGUMENTS_MAX = 64, ROOM_ID_SHOWN = 12 };
 
 typedef struct task {
     cr_hub *hub;
@@ -157,6 +158,92 @@ static cr_status take_away(task *t) {
     CR_TRY(cr_deed_remove(t->hub, t->who, &person, t->err));
     say(t, "%s is being removed; craton admin people shows when it is done", person.name);
     return CR_OK;
+}
+
+/* Who proved who it is at a provider, and was not let in. */
+static cr_status turned_away(task *t) {
+    size_t i, k;
+    json_t *one, *group, *list = cr_refused_rows(t->hub);
+    if (!list)
+        return CR_FAIL(t->err, CR_IO, "the list of those who were turned away cannot be read");
+    json_array_foreach(list, i, one) {
+        json_t *received = json_array();
+        json_array_foreach(json_object_get(one, "groups"), k, group)
+            json_array_append(received, json_object_get(group, "text"));
+        json_array_append_new(t->rows, json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:o}", "name", json_object_get(one, json_string_length(json_object_get(one, "shown")) ? "shown" : "name"),
+                                                 "address", json_object_get(one, "email"), "provider", json_object_get(one, "provider"), "subject",
+                                                 json_object_get(one, "subject"), "times", json_object_get(one, "times"), "ago",
+                                                 json_object_get(one, "last"), "received", received));
+    }
+    json_decref(list);
+    return CR_OK;
+}
+
+/* ---- people of a course ---- */
+
+static cr_inviting read_inviting(const task *t, const char *hours, const char *people) {
+    return (cr_inviting){.hours = *option(t, "hours") ? option(t, "hours") : hours, .group = option(t, "group"), .people = people,
+                         .seats = option(t, "seats"), .note = option(t, "note")};
+}
+
+static cr_status invite(task *t) {
+    cr_auto_buf cr_buf people;
+    cr_buf_init(&people, 1 << 16);
+    for (int i = 0; i < t->n_args; i++)
+        cr_buf_addf(&people, "%s\n", t->args[i]);
+    CR_TRY(cr_buf_check(&people, t->err));
+    const cr_inviting what = read_inviting(t, "168", cr_buf_str(&people));
+    json_t *made = json_object(), *one;
+    size_t i;
+    cr_status status = cr_invite_several(t->hub, t->who, &what, made, t->err);
+    json_array_foreach(status == CR_OK ? json_object_get(made, "links") : NULL, i, one)
+        json_array_append_new(t->rows, json_pack("{s:O, s:O}", "user", json_object_get(one, "name"), "link", json_object_get(one, "url")));
+    json_array_foreach(status == CR_OK ? json_object_get(made, "there") : NULL, i, one)
+        json_array_append_new(t->rows, json_pack("{s:O, s:s}", "user", json_object_get(one, "name"), "link",
+                                                 *what.group ? "has an account, and is in the group" : "has an account"));
+    json_decref(made);
+    return status;
+}
+
+static cr_status room(task *t) {
+    const cr_inviting what = read_inviting(t, "4", "");
+    char url[CR_URL_MAX];
+    int64_t seats;
+    CR_TRY(cr_invite_room(t->hub, t->who, &what, url, &seats, t->err));
+    json_object_set_new(t->answer, "url", json_string(url));
+    say(t, "%s", url);
+    explicit_bzero(url, sizeof url);
+    return CR_OK;
+}
+
+static cr_status rooms(task *t) {
+    size_t i;
+    json_t *one;
+    CR_TRY(cr_invite_rooms(t->hub, t->rows, t->err));
+    json_array_foreach(t->rows, i, one) {
+        json_object_set_new(one, "id", json_sprintf("%.*s", ROOM_ID_SHOWN, json_string_value(json_object_get(one, "id"))));
+        json_object_del(one, "full");
+        json_object_del(one, "name");
+    }
+    return CR_OK;
+}
+
+/* By the begin of its number, as the list shows it. */
+static cr_status room_close(task *t) {
+    json_t *list = json_array(), *one;
+    const char *id = "";
+    size_t i, n = strlen(t->args[0]);
+    cr_status status = cr_invite_rooms(t->hub, list, t->err);
+    json_array_foreach(status == CR_OK ? list : NULL, i, one)
+        if (n >= ROOM_ID_SHOWN && strncmp(json_string_value(json_object_get(one, "id")), t->args[0], n) == 0)
+            id = json_string_value(json_object_get(one, "id"));
+    if (status == CR_OK)
+        status = *id ? cr_invite_close(t->hub, t->who, id, t->err)
+                     : CR_FAIL(t->err, CR_NOT_FOUND, "no link of a room has the number '%.80s'; craton admin rooms lists them", t->args[0]);
+    json_decref(list);
+    if (status == CR_OK)
+        say(t, "the link is closed; who came in by it stays");
+    return status;
 }
 
 /* ---- groups ---- */
@@ -313,6 +400,12 @@ static cr_status maintenance(task *t) {
     return CR_OK;
 }
 
+static cr_status try_starts(task *t) {
+    cr_notices_try_starts(t->hub, t->who);
+    say(t, "starts are tried again");
+    return CR_OK;
+}
+
 /* The control socket waits for what becomes of it. */
 static cr_status mail_test(task *t) {
     int64_t id;
@@ -406,6 +499,8 @@ static const struct { const char *name; int least, most; bool lists; cr_status (
     {"group-leave", 2, ARGUMENTS_MAX, false, group_leave}, {"tokens", 1, 1, true, tokens}, {"revoke", 2, 2, false, revoke},
     {"servers", 0, 0, true, servers}, {"stop", 1, 1, false, stop_server}, {"clusters", 0, 0, true, clusters},
     {"stop-cluster", 1, 1, false, stop_cluster}, {"announce", 0, 1, false, announce}, {"maintenance", 1, 1, false, maintenance},
+    {"invite", 1, ARGUMENTS_MAX, true, invite}, {"room", 0, 0, false, room}, {"rooms", 0, 0, true, rooms}, {"room-close", 1, 1, false, room_close},
+    {"turned-away", 0, 0, true, turned_away}, {"try-starts", 0, 0, false, try_starts},
     {"audit", 0, 0, true, audit}, {"disk", 0, 0, true, disk},
     {"mail-test", 1, 1, false, mail_test},
     {"start-ahead", 0, 0, false, start_ahead}, {"ahead", 0, 0, true, ahead}, {"ahead-cancel", 1, 1, false, ahead_cancel},

@@ -7,12 +7,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/hub/disk.h"
+#include "platform/hub/language.h"
 #include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/roster.h"
 #include "platform/identity/identities.h"
 
-enum { PAGE_ROWS = 100 };
+/* So many stay below 100 KiB. */
+enum { PAGE_ROWS = 50, GROUPS_BYTES = 200 };
 
 static const char *server_word(cr_lab_state state) {
     return state == CR_LAB_STOPPED ? N_("stopped") : state == CR_LAB_READY ? N_("running") : state == CR_LAB_WAITING ? N_("waiting in the queue")
@@ -25,8 +27,23 @@ typedef struct beside {
     int64_t active_ms;        /* wall; of the default server, stopped or not */
 } beside;
 
+/* "a, b, ..." where there are more than a line holds. */
+static const char *groups_of(const cr_roster_row *row, char buf[GROUPS_BYTES]) {
+    size_t len = 0, i;
+    json_t *name;
+    buf[0] = 0;
+    json_array_foreach(row->groups, i, name) {
+        const char *text = json_string_value(name);
+        bool fits = len + strlen(text) + sizeof ", ..." < GROUPS_BYTES;
+        len += (size_t)snprintf(buf + len, GROUPS_BYTES - len, "%s%s", len ? ", " : "", fits ? text : "...");
+        if (!fits)
+            break;
+    }
+    return buf;
+}
+
 static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b, const cr_roster_row *more, int64_t me) {
-    char ago[24], state[64], account[sizeof p->account + sizeof hub->config->account_prefix];
+    char ago[24], state[64], groups[GROUPS_BYTES], account[sizeof p->account + sizeof hub->config->account_prefix];
     const cr_lab *s = cr_roster_ordinary(more);
     int others = 0;
     snprintf(account, sizeof account, "%s%s", hub->config->as_root ? hub->config->account_prefix : "", p->account);
@@ -36,9 +53,9 @@ static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b
     if (others)
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, CR_MAX(b->active_ms, s ? s->last_activity_ms : 0));
-    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
+    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
                      "admin", p->admin, "disabled", p->disabled, "removing", b->removal.wanted, "self", p->id == me, "running", others || s,
-                     "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
+                     "ready", s && s->state == CR_LAB_READY, "groups", groups_of(more, groups), "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
                      "remove_problem", b->removal.problem, "address", more->address);
 }
 
@@ -49,8 +66,14 @@ static void read_beside(const cr_query *q, beside *b) {
     b->active_ms = cr_query_int(q, CR_PERSON_N_COLUMNS + 2);
 }
 
+/* Whom the page shows: all whose name has this in it (NULL: all), from the offset on. */
+typedef struct sought {
+    const char *part;
+    int64_t offset;
+} sought;
+
 /* Subqueries are run for what is shown only, and not for all before it. */
-static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool *ret_more, cr_err *err) {
+static cr_status people_list(cr_request *req, const sought *what, json_t *rows, bool *ret_more, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     cr_person page[PAGE_ROWS + 1];
     beside besides[PAGE_ROWS + 1];
@@ -59,8 +82,8 @@ static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id), "
                          "(SELECT r.problem FROM removals r WHERE r.user_id = u.id), "
-                         "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = '') FROM users u ORDER BY u.name LIMIT ? OFFSET ?", "ii",
-                         (int64_t)CR_ARRAY_LEN(page), offset));
+                         "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = '') FROM users u WHERE ?1 IS NULL OR instr(u.name, lower(?1)) > 0 "
+                         "ORDER BY u.name LIMIT ?2 OFFSET ?3", "tii", what->part, (int64_t)CR_ARRAY_LEN(page), what->offset));
     for (; n < (int)CR_ARRAY_LEN(page) && cr_query_next(&q); n++) {
         cr_person_read(&q, &page[n]);
         read_beside(&q, &besides[n]);
@@ -68,7 +91,7 @@ static cr_status people_list(cr_request *req, int64_t offset, json_t *rows, bool
     CR_TRY(cr_query_end(&q, err));
     *ret_more = n > PAGE_ROWS;
     n = CR_MIN(n, (int)PAGE_ROWS);
-    CR_TRY(cr_roster_read(hub, page, n, cr_mailing_is_on(hub) ? CR_ROSTER_IDENTITIES : CR_ROSTER_SERVERS, &roster, err));
+    CR_TRY(cr_roster_read(hub, page, n, CR_ROSTER_GROUPS | (cr_mailing_is_on(hub) ? CR_ROSTER_IDENTITIES : CR_ROSTER_SERVERS), &roster, err));
     for (int i = 0; i < n; i++)
         json_array_append_new(rows, person_row(hub, &page[i], &besides[i], &roster.rows[i], cr_caller_of(req)->person.id));
     return CR_OK;
@@ -93,27 +116,43 @@ static void add_mail(cr_request *req, const char *mailed, json_t *values) {
         json_object_set_new(values, "mail_problems", problems);
 }
 
+static sought read_sought(const cr_request *req) {
+    const char *text = cr_pairs_get(&req->query, "offset"), *part = cr_pairs_get(&req->query, "name");
+    sought what = {.part = part && *part ? part : NULL};
+    if (text && cr_parse_int(text, 0, 1000000000, &what.offset, NULL) != CR_OK)
+        what.offset = 0;
+    return what;
+}
+
+/* The search field, and the way to the next page of what was sought. */
+static void add_sought(const sought *what, bool more, json_t *values) {
+    cr_auto_buf cr_buf query;
+    cr_buf_init(&query, CR_HTTP_TARGET_MAX * 3);
+    cr_percent_encode(&query, what->part ? what->part : "", "");
+    json_object_set_new(values, "sought", json_string(what->part ? what->part : ""));
+    json_object_set_new(values, "sought_query", json_string(cr_buf_str(&query)));
+    if (more)
+        json_object_set_new(values, "next_offset", json_integer(what->offset + PAGE_ROWS));
+}
+
 static void show_page(cr_request *req, int status, const char *problem, const char *link, const char *link_for, const char *mailed) {
-    int64_t offset = 0;
-    const char *text = cr_pairs_get(&req->query, "offset");
-    if (text && cr_parse_int(text, 0, 1000000000, &offset, NULL) != CR_OK)
-        offset = 0;
+    const sought what = read_sought(req);
     json_t *rows = json_array();
     bool more = false;
     cr_err err = CR_ERR_INIT;
-    if (people_list(req, offset, rows, &more, &err) != CR_OK) {
+    if (people_list(req, &what, rows, &more, &err) != CR_OK) {
         json_decref(rows);
         cr_reply_err(req, &err);
         return;
     }
-    json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req)), "problem",
-                               problem, "link", link, "link_for", link_for, "refused", offset == 0 ? cr_refused_rows(cr_hub_of(req)) : NULL);
+    json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req), cr_language_code(req)), "problem",
+                               problem, "link", link, "link_for", link_for, "refused", what.offset == 0 && !what.part ? cr_refused_rows(cr_hub_of(req)) : NULL);
     add_tls(cr_hub_of(req), values);
     add_mail(req, mailed, values);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());
-    if (more)
-        json_object_set_new(values, "next_offset", json_integer(offset + PAGE_ROWS));
+    json_object_set_new(values, "nobody", json_boolean(json_array_size(rows) == 0));
+    add_sought(&what, more, values);
     cr_site_page(req, status, "people", values);
 }
 
@@ -167,10 +206,10 @@ void cr_people_invite(cr_request *req) {
 
 /* ---- buttons of a row ---- */
 
-typedef enum act { ACT_NONE, ACT_LINK, ACT_MAIL, ACT_DISABLE, ACT_ENABLE, ACT_STOP, ACT_REMOVE } act;
+typedef enum act { ACT_NONE, ACT_LINK, ACT_MAIL, ACT_DISABLE, ACT_ENABLE, ACT_STOP, ACT_MAKE_ADMIN, ACT_UNMAKE_ADMIN, ACT_REMOVE } act;
 
 static act act_of(const char *name) {
-    static const char *const names[] = {"", "link", "mail", "disable", "enable", "stop", "remove"};
+    static const char *const names[] = {"", "link", "mail", "disable", "enable", "stop", "make-admin", "unmake-admin", "remove"};
     for (size_t i = 1; i < CR_ARRAY_LEN(names); i++)
         if (strcmp(name, names[i]) == 0)
             return (act)i;
@@ -199,6 +238,8 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
     case ACT_DISABLE: return cr_deed_disable(hub, &who, person, true, err);
     case ACT_ENABLE: return cr_deed_disable(hub, &who, person, false, err);
     case ACT_STOP: return cr_deed_stop_server(hub, &who, person, err);
+    case ACT_MAKE_ADMIN: return cr_deed_set_admin(hub, &who, person, true, err);
+    case ACT_UNMAKE_ADMIN: return cr_deed_set_admin(hub, &who, person, false, err);
     case ACT_REMOVE:
         CR_TRY(cr_removal_find(hub, person->id, &removal, err));
         if (!removal.wanted && who.id != person->id && strcmp(cr_request_field(req, "confirm"), person->name) != 0)

@@ -268,42 +268,42 @@ char *cr_choice_amounts(uint64_t memory_bytes, int64_t cpu_milli, char out[80]) 
     return out;
 }
 
-static json_t *choice_values(const cr_profile_option *o, const char *answer) {
+static json_t *choice_values(const cr_profile_option *o, const char *answer, const char *language) {
     json_t *all = json_array();
     for (int i = 0; i < o->n_choices; i++) {
         const cr_profile_choice *c = &o->choices[i];
-        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b}", "slug", c->slug, "title", c->title, "description", c->description, "chosen",
-                                             strcmp(c->slug, answer) == 0));
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b}", "slug", c->slug, "title", cr_profile_words_in(&c->title, language),
+                                             "description", cr_profile_words_in(&c->description, language), "chosen", strcmp(c->slug, answer) == 0));
     }
     return all;
 }
 
-static json_t *option_values(const cr_lab *s, const cr_profile *p, const cr_profile_option *o) {
+static json_t *option_values(const cr_lab *s, const cr_profile *p, const cr_profile_option *o, const char *language) {
     char answer[CR_PROFILE_ANSWER_MAX + 1], min[32], max[32], step[32], id[2 * CR_PROFILE_SLUG_MAX + 8];
     const char *unit = o->target == CR_PROFILE_SETS_MEMORY ? "GiB" : o->target == CR_PROFILE_SETS_CPU ? "CPUs" : "";
     answer_of(s, p, o, answer);
     snprintf(id, sizeof id, "%s--%s", p->slug, o->slug);
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", id, "title", o->title, "description", o->description,
-                     "is_list", o->kind == CR_PROFILE_CHOICES, "is_number", o->kind == CR_PROFILE_NUMBER, "is_text", o->kind == CR_PROFILE_TEXT,
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "id", id, "title", cr_profile_words_in(&o->title, language),
+                     "description", cr_profile_words_in(&o->description, language), "is_list", o->kind == CR_PROFILE_CHOICES, "is_number", o->kind == CR_PROFILE_NUMBER, "is_text", o->kind == CR_PROFILE_TEXT,
                      "answer", answer, "min", cr_profile_number_text(o->min, min), "max", cr_profile_number_text(o->max, max),
                      "step", cr_profile_number_text(o->step ? o->step : 1, step), "pattern", o->pattern ? o->pattern : "", "unit", unit,
-                     "choices", choice_values(o, answer));
+                     "choices", choice_values(o, answer, language));
 }
 
-static json_t *profile_values(const cr_lab *s, const cr_profile *p, bool chosen, bool alone) {
+static json_t *profile_values(const cr_lab *s, const cr_profile *p, bool chosen, bool alone, const char *language) {
     const cr_config *c = s->hub->config;
     uint64_t memory = p->gives.memory_bytes ? p->gives.memory_bytes : c->memory_bytes;
     int64_t cpu = p->gives.cpu_milli >= 0 ? p->gives.cpu_milli : c->cpu_milli;
     char text[80];
     json_t *options = json_array();
     for (int i = 0; i < p->n_options; i++)
-        json_array_append_new(options, option_values(s, p, &p->options[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "slug", p->slug, "title", p->title, "description", p->description,
-                     "amounts", cr_choice_amounts(memory, cpu, text),
+        json_array_append_new(options, option_values(s, p, &p->options[i], language));
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:o}", "slug", p->slug, "title", cr_profile_words_in(&p->title, language),
+                     "description", cr_profile_words_in(&p->description, language), "amounts", cr_choice_amounts(memory, cpu, text),
                      "chosen", chosen, "alone", alone, "has_options", p->n_options > 0, "options", options);
 }
 
-json_t *cr_choice_page(cr_lab *s) {
+json_t *cr_choice_page(cr_lab *s, const char *language) {
     seen v;
     cr_err err = CR_ERR_INIT;
     json_t *all = json_array();
@@ -317,7 +317,7 @@ json_t *cr_choice_page(cr_lab *s) {
         if (!v.at[i])
             continue;
         ask = ask || v.set->at[i].n_options;
-        json_array_append_new(all, profile_values(s, &v.set->at[i], i == at, v.n == 1));
+        json_array_append_new(all, profile_values(s, &v.set->at[i], i == at, v.n == 1, language));
     }
     return json_pack("{s:b, s:b, s:o}", "ask", ask, "none", v.n == 0, "profiles", all);
 }
@@ -331,8 +331,8 @@ int cr_choice_place(const cr_lab *s, const char *slug) {
     return p ? (int)(p - set->at) : 0;
 }
 
-const char *cr_choice_title(const cr_lab *s) {
+const char *cr_choice_title(const cr_lab *s, const char *language) {
     const char *chosen = json_string_value(json_object_get(s->user_options, "profile"));
     const cr_profile *p = chosen && s->hub->profiles->n > 1 ? cr_profile_find(s->hub->profiles, chosen) : NULL;
-    return p ? p->title : "";
+    return p ? cr_profile_words_in(&p->title, language) : "";
 }

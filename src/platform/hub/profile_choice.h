@@ -31,11 +31,11 @@ const char *cr_choice_whole_software(const cr_lab *server, char out[CR_PROFILE_S
  * profiles. */
 int cr_choice_place(const cr_lab *server, const char *slug);
 
-/* For the page: {"ask": whether there is a choice, "none": nothing is open, "profiles": [...]}; see home.html. */
-json_t *cr_choice_page(cr_lab *server);
+/* For the page, in this language (profile.h): {"ask": whether there is a choice, "none": nothing is open, "profiles": [...]}; see home.html. */
+json_t *cr_choice_page(cr_lab *server, const char *language);
 /* "4.0 GiB of memory, 2 CPUs"; without a limit nothing is said of it. */
 char *cr_choice_amounts(uint64_t memory_bytes, int64_t cpu_milli, char out[80]);
 /* The title of what was chosen, "" when there is one profile only. */
-const char *cr_choice_title(const cr_lab *server);
+const char *cr_choice_title(const cr_lab *server, const char *language);
 
 #endif

@@ -123,6 +123,8 @@ cr_status cr_people_remove(cr_hub *hub, const cr_actor *who, const cr_person *pe
     CR_TRY(cr_db_begin(hub->db, err));
     cr_status status = cr_lab_put_person_out(hub, person->id, err);
     if (status == CR_OK)
+        status = cr_lab_put_given_out(hub, person->id, err);
+    if (status == CR_OK)
         status = cr_person_set_disabled(hub->db, person->id, true, err);
     if (status == CR_OK)
         status = cr_db_run(hub->db, err, "INSERT INTO removals (user_id) VALUES (?) ON CONFLICT DO UPDATE SET next_ms = 0", "i", person->id);

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/figures.h"
+#include "platform/hub/given.h"
+#include "platform/hub/lab.h"
 #include "platform/identity/device.h"
 #include "platform/identity/groups.h"
 
@@ -272,10 +274,11 @@ void cr_logout(cr_request *req) {
 
 static void show_join(cr_request *req, int status, const cr_onetime *what, const char *name, const char *problem, const char *hint) {
     cr_site_page(req, status, "join",
-                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "link", req->param[0], "for_admin", what->kind == CR_ONETIME_ADMIN,
+                 json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s}", "link", req->param[0], "for_admin", what->kind == CR_ONETIME_ADMIN,
                            "for_invite", what->kind == CR_ONETIME_INVITE, "for_password", what->kind == CR_ONETIME_PASSWORD,
                            "name_is_set", what->kind == CR_ONETIME_PASSWORD || (what->kind == CR_ONETIME_INVITE && what->name[0] != 0),
-                           "username", name, "problem", problem, "hint", hint));
+                           "may_sign_in", cr_seat_leads_in(what) && !cr_caller_of(req)->signed_in, "username", name, "problem", problem, "hint",
+                           hint));
 }
 
 /* The link and the name that it fixes; false: replied. */
@@ -295,7 +298,7 @@ static bool find_link(cr_request *req, cr_onetime *what) {
 
 void cr_join_form(cr_request *req) {
     cr_onetime what;
-    if (find_link(req, &what))
+    if (find_link(req, &what) && !cr_seat_page(req, &what))
         show_join(req, 200, &what, what.name, "", "");
 }
 
@@ -310,6 +313,12 @@ static cr_status put_into_group(cr_hub *hub, const cr_actor *who, const char *gr
     return cr_audit_write(hub, who, CR_AUDIT_GROUP_JOINED, person->name, group, err);
 }
 
+/* What was given ends, since somebody who knew the old one may have given it: whoever is in by it is put out. */
+static cr_status set_password(cr_hub *hub, int64_t id, const char *hash, cr_err *err) {
+    CR_TRY(cr_lab_put_given_out(hub, id, err));
+    return cr_person_set_password(hub->db, id, hash, err);
+}
+
 static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_err *err) {
     cr_actor who;
     CR_TRY(cr_onetime_use(hub->db, j->link, err));
@@ -322,7 +331,7 @@ static cr_status join_rows(cr_hub *hub, hash_job *j, const cr_onetime *what, cr_
             return found;
         if (j->person.disabled)
             return CR_FAIL(err, CR_CONFLICT, "the account %s is disabled", j->person.name);
-        CR_TRY(cr_person_set_password(hub->db, j->person.id, j->made, err));
+        CR_TRY(set_password(hub, j->person.id, j->made, err));
         cr_actor_person(j->req, &j->person, &who);
         return cr_audit_write(hub, &who, CR_AUDIT_PASSWORD, j->person.name, N_("by a link"), err);
     }
@@ -432,7 +441,7 @@ static void after_password(hash_job *j) {
     cr_actor_of(j->req, &who);
     cr_status status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_audit_end(hub, &who, cr_person_set_password(hub->db, c->person.id, j->made, &err), CR_AUDIT_PASSWORD, c->person.name, "", &err);
+        status = cr_audit_end(hub, &who, set_password(hub, c->person.id, j->made, &err), CR_AUDIT_PASSWORD, c->person.name, "", &err);
     if (status != CR_OK) {
         cr_reply_err(j->req, &err);
         return;
@@ -456,6 +465,14 @@ static void after_link(hash_job *j) {
         cr_oidc_link(j->req, j->req->param[0]);
 }
 
+static cr_status unlink_rows(cr_hub *hub, int64_t id, int64_t user_id, cr_err *err) {
+    cr_identity_loss loss;
+    CR_TRY(cr_identity_unlink_loses(hub->db, id, user_id, &loss, err));
+    CR_TRY(cr_given_before_loss(hub, user_id, &loss, err));
+    CR_TRY(cr_identity_unlink(hub->db, id, user_id, err));
+    return cr_given_after_loss(hub, user_id, &loss, err);
+}
+
 static void after_unlink(hash_job *j) {
     const cr_person *me = &cr_caller_of(j->req)->person;
     int64_t id = 0;
@@ -469,7 +486,7 @@ static void after_unlink(hash_job *j) {
     if (status == CR_OK)
         status = cr_db_begin(hub->db, &err);
     if (status == CR_OK)
-        status = cr_audit_end(hub, &who, cr_identity_unlink(hub->db, id, me->id, &err), CR_AUDIT_WAY_IN, me->name, N_("an identity was disconnected"), &err);
+        status = cr_audit_end(hub, &who, unlink_rows(hub, id, me->id, &err), CR_AUDIT_WAY_IN, me->name, N_("an identity was disconnected"), &err);
     if (status != CR_OK) {
         show_password(j->req, cr_status_http(status), err.message);
         return;

@@ -102,6 +102,17 @@ cr_status cr_group_people(cr_db *db, int64_t id, void (*each)(void *user, const 
     return each_text(&q, each, user, err);
 }
 
+cr_status cr_group_size(cr_db *db, int64_t id, int64_t *ret_n, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err,
+                         "SELECT count(*) FROM (SELECT i.user_id FROM groups g CROSS JOIN memberships m ON m.name = g.name "
+                         "CROSS JOIN identities i ON i.id = m.identity_id WHERE g.id = ?1 "
+                         "UNION SELECT gm.user_id FROM group_members gm WHERE gm.group_id = ?1)", "i", id));
+    while (cr_query_next(&q))
+        *ret_n = cr_query_int(&q, 0);
+    return cr_query_end(&q, err);
+}
+
 cr_status cr_groups_of(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err,

@@ -39,6 +39,8 @@ cr_status cr_group_list(cr_db *db, int64_t id, const char *names, int64_t limit,
 cr_status cr_group_count(cr_db *db, const char *names, int64_t *ret_n, cr_err *err) CR_MUST_USE;
 /* Names of a group's people, and of a person's groups, sorted. */
 cr_status cr_group_people(cr_db *db, int64_t id, void (*each)(void *user, const char *name), void *user, cr_err *err) CR_MUST_USE;
+/* How many there are. */
+cr_status cr_group_size(cr_db *db, int64_t id, int64_t *ret_n, cr_err *err) CR_MUST_USE;
 cr_status cr_groups_of(cr_db *db, int64_t user_id, void (*each)(void *user, const char *group), void *user, cr_err *err) CR_MUST_USE;
 /* The same for several: ids is a JSON list of numbers; of each name the person's place in it. */
 cr_status cr_groups_of_several(cr_db *db, const char *ids, void (*each)(void *user, int64_t place, const char *group), void *user, cr_err *err) CR_MUST_USE;

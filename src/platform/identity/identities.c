@@ -36,16 +36,33 @@ static cr_status add_person(cr_db *db, const cr_oidc_who *who, cr_person *person
     return CR_FAIL(err, CR_LIMIT, "no user name is free for %s", text);
 }
 
+/* The hub's name of a group that the provider has named; false: it cannot be one. */
+static bool group_name(const cr_provider *p, const char *text, char out[CR_GROUP_NAME_MAX + 1]) {
+    char said[CR_GROUP_NAME_MAX + 1], name[sizeof p->groups_prefix + sizeof said];
+    if (!cr_entitlement_group(text, said) || snprintf(name, sizeof name, "%s%s", p->groups_prefix, said) > CR_GROUP_NAME_MAX)
+        return false;
+    memcpy(out, name, strlen(name) + 1);
+    return true;
+}
+
 static cr_status set_groups(cr_db *db, const cr_provider *p, int64_t identity, const cr_oidc_who *who, cr_err *err) {
+    char name[CR_GROUP_NAME_MAX + 1];
     CR_TRY(cr_db_run(db, err, "DELETE FROM memberships WHERE identity_id = ?", "i", identity));
     for (int i = 0; i < who->n_groups; i++) {
-        char said[CR_GROUP_NAME_MAX + 1], name[sizeof p->groups_prefix + sizeof said];
-        if (!cr_entitlement_group(who->groups[i], said) || snprintf(name, sizeof name, "%s%s", p->groups_prefix, said) > CR_GROUP_NAME_MAX)
+        if (!group_name(p, who->groups[i], name))
             continue;
         CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO memberships (identity_id, name) VALUES (?, ?)", "it", identity, name));
         CR_TRY(cr_db_run(db, err, "INSERT OR IGNORE INTO groups (name) VALUES (?)", "t", name));
     }
     return CR_OK;
+}
+
+static bool is_said(const cr_provider *p, const cr_oidc_who *who, const char *group) {
+    char name[CR_GROUP_NAME_MAX + 1];
+    for (int i = 0; i < who->n_groups; i++)
+        if (group_name(p, who->groups[i], name) && strcmp(name, group) == 0)
+            return true;
+    return false;
 }
 
 /* What the provider gave, it takes; what was given here it does not touch. */
@@ -58,6 +75,32 @@ static cr_status set_admin(cr_db *db, const found *f, bool admin, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "UPDATE users SET admin = 0 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM identities WHERE user_id = ?1 AND admin = 1)", "i",
                      f->user_id));
     return cr_db_changes(db) ? cr_person_forget_given(db, f->user_id, err) : CR_OK;
+}
+
+static cr_status read_loss(cr_db *db, const found *f, const cr_provider *p, const cr_oidc_who *who, cr_identity_loss *loss, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT, groups = CR_QUERY_INIT;
+    if (f->admin && !(who && who->admin)) {
+        CR_TRY(cr_query_open(db, &q, err, "SELECT 1 FROM users WHERE id = ?1 AND admin = 1 AND "
+                             "NOT EXISTS (SELECT 1 FROM identities WHERE user_id = ?1 AND admin = 1 AND id <> ?2)", "ii", f->user_id, f->id));
+        loss->admin = cr_query_next(&q);
+        if (!loss->admin)
+            CR_TRY(cr_query_end(&q, err));
+    }
+    CR_TRY(cr_query_open(db, &groups, err, "SELECT name FROM memberships WHERE identity_id = ?", "i", f->id));
+    while (!loss->group && cr_query_next(&groups))
+        loss->group = !who || !is_said(p, who, cr_query_text(&groups, 0));
+    return loss->group ? CR_OK : cr_query_end(&groups, err);
+}
+
+cr_status cr_identity_will_lose(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_identity_loss *ret_loss, cr_err *err) {
+    found f;
+    cr_identity_loss loss = {false, false};
+    cr_status status = find(db, p, who->subject, &f, err);
+    if (status != CR_OK)
+        return status;
+    CR_TRY(read_loss(db, &f, p, who->allowed ? who : NULL, &loss, err));
+    *ret_loss = loss;
+    return CR_OK;
 }
 
 static cr_status add_identity(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t user_id, cr_err *err) {
@@ -119,16 +162,29 @@ cr_status cr_identity_link(cr_db *db, const cr_provider *p, const cr_oidc_who *w
     return cr_db_end(db, link_rows(db, p, who, user_id, err), err);
 }
 
-static cr_status unlink_rows(cr_db *db, int64_t id, int64_t user_id, cr_err *err) {
-    found f = {id, user_id, false};
+static cr_status find_way_in(cr_db *db, int64_t id, int64_t user_id, found *f, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT admin FROM identities WHERE id = ? AND user_id = ?", "ii", id, user_id));
     if (!cr_query_next(&q)) {
         CR_TRY(cr_query_end(&q, err));
         return CR_FAIL(err, CR_NOT_FOUND, "this way to sign in does not exist any more");
     }
-    f.admin = cr_query_int(&q, 0);
-    cr_query_close(&q);
+    *f = (found){id, user_id, cr_query_int(&q, 0)};
+    return CR_OK;
+}
+
+cr_status cr_identity_unlink_loses(cr_db *db, int64_t id, int64_t user_id, cr_identity_loss *ret_loss, cr_err *err) {
+    found f;
+    cr_identity_loss loss = {false, false};
+    CR_TRY(find_way_in(db, id, user_id, &f, err));
+    CR_TRY(read_loss(db, &f, NULL, NULL, &loss, err));
+    *ret_loss = loss;
+    return CR_OK;
+}
+
+static cr_status unlink_rows(cr_db *db, int64_t id, int64_t user_id, cr_err *err) {
+    found f;
+    CR_TRY(find_way_in(db, id, user_id, &f, err));
     CR_TRY(set_admin(db, &f, false, err));
     return cr_db_run(db, err, "DELETE FROM identities WHERE id = ?", "i", id);
 }

@@ -18,6 +18,15 @@ enum { CR_REFUSALS_MAX = 1000 };
 
 /* Whose this identity is; CR_NOT_FOUND: nobody's. */
 cr_status cr_identity_find(cr_db *db, const cr_provider *p, const char *subject, cr_person *ret_person, cr_err *err) CR_MUST_USE;
+/* What the person loses when the provider's word is taken, or the way in is taken away: asked before, so that whoever is in others' servers by it
+ * is put out in the same transaction (hub/given.h). */
+typedef struct cr_identity_loss {
+    bool admin;               /* no other identity gives the right of an administrator, nor was it given here */
+    bool group;               /* one at least */
+} cr_identity_loss;
+/* who not allowed: all that the identity gives. CR_NOT_FOUND: nobody's, so nothing. */
+cr_status cr_identity_will_lose(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_identity_loss *ret_loss, cr_err *err) CR_MUST_USE;
+cr_status cr_identity_unlink_loses(cr_db *db, int64_t id, int64_t user_id, cr_identity_loss *ret_loss, cr_err *err) CR_MUST_USE;
 /* The person of a proven identity who may come in: found, or made with a free name. One transaction of its own. CR_DENIED: disabled
  * here (*ret_person is filled). */
 cr_status cr_identity_sign_in(cr_db *db, const cr_provider *p, const cr_oidc_who *who, cr_person *ret_person, cr_err *err) CR_MUST_USE;

@@ -81,21 +81,35 @@ cr_status cr_onetime_renew(cr_db *db, const unsigned char hash[CR_HASH_BYTES], c
     return CR_OK;
 }
 
-cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) {
+#define LISTED "SELECT lower(hex(hash)), expires_ms, seats, used, coalesce(group_name, ''), note, coalesce(name, '') FROM links WHERE kind = 'invite' AND expires_ms >= ?1 "
+
+cr_status cr_onetime_list(cr_db *db, bool rooms, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
-    CR_TRY(cr_query_open(db, &q, err, "SELECT lower(hex(hash)), expires_ms, seats, used, coalesce(group_name, ''), note FROM links "
-                         "WHERE kind = 'invite' AND seats > 1 AND expires_ms >= ? ORDER BY created_ms DESC LIMIT 200", "i", cr_wall_ms()));
+    CR_TRY(cr_query_open(db, &q, err, rooms ? LISTED "AND seats > 1 ORDER BY created_ms DESC LIMIT ?2" : LISTED "AND seats = 1 ORDER BY name, created_ms LIMIT ?2", "ii",
+                         cr_wall_ms(), (int64_t)CR_ONETIME_LISTED));
     while (cr_query_next(&q)) {
         cr_onetime link = {.kind = CR_ONETIME_INVITE, .expires_ms = cr_query_int(&q, 1), .seats = cr_query_int(&q, 2), .used = cr_query_int(&q, 3)};
         snprintf(link.id, sizeof link.id, "%s", cr_query_text(&q, 0));
         snprintf(link.group, sizeof link.group, "%s", cr_query_text(&q, 4));
         snprintf(link.note, sizeof link.note, "%s", cr_query_text(&q, 5));
+        snprintf(link.name, sizeof link.name, "%s", cr_query_text(&q, 6));
         each(user, &link);
     }
     return cr_query_end(&q, err);
 }
 
-cr_status cr_onetime_close(cr_db *db, const char *id, cr_err *err) {
-    CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE kind = 'invite' AND seats > 1 AND lower(hex(hash)) = ?", "t", id));
-    return cr_db_changes(db) == 1 ? CR_OK : CR_FAIL(err, CR_NOT_FOUND, "this link is not there any more");
+#define OF_ID "FROM links WHERE kind = 'invite' AND lower(hex(hash)) = ?"
+
+cr_status cr_onetime_close(cr_db *db, const char *id, char ret_name[CR_NAME_MAX + 1], cr_err *err) {
+    char name[CR_NAME_MAX + 1] = "";
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(db, &q, err, "SELECT coalesce(name, '') " OF_ID, "t", id));
+    while (cr_query_next(&q))
+        snprintf(name, sizeof name, "%s", cr_query_text(&q, 0));
+    CR_TRY(cr_query_end(&q, err));
+    CR_TRY(cr_db_run(db, err, "DELETE " OF_ID, "t", id));
+    if (cr_db_changes(db) != 1)
+        return CR_FAIL(err, CR_NOT_FOUND, "this link is not there any more");
+    memcpy(ret_name, name, sizeof name);
+    return CR_OK;
 }

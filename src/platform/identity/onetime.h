@@ -38,8 +38,10 @@ cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) CR_MUST_USE;
 /* A new secret in place of the one of this hash, for a mail that is sent (mails.h): links that were given out before for it end. CR_NOT_FOUND as above. */
 cr_status cr_onetime_renew(cr_db *db, const unsigned char hash[CR_HASH_BYTES], char ret_token[CR_TOKEN_LEN + 1], unsigned char ret_hash[CR_HASH_BYTES],
                            cr_err *err) CR_MUST_USE;
-/* Invitations of rooms that have not expired, newest first. Closing one is CR_NOT_FOUND when there is none of this id. */
-cr_status cr_onetime_list(cr_db *db, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) CR_MUST_USE;
-cr_status cr_onetime_close(cr_db *db, const char *id, cr_err *err) CR_MUST_USE;
+/* Invitations that have not expired: of rooms, newest first; or those for one person each that nobody has used, by name. At most CR_ONETIME_LISTED. */
+enum { CR_ONETIME_LISTED = 300 };
+cr_status cr_onetime_list(cr_db *db, bool rooms, void (*each)(void *user, const cr_onetime *link), void *user, cr_err *err) CR_MUST_USE;
+/* CR_NOT_FOUND: there is none of this id. ret_name: for whom it was; "" for a room, or when the person was to choose. */
+cr_status cr_onetime_close(cr_db *db, const char *id, char ret_name[CR_NAME_MAX + 1], cr_err *err) CR_MUST_USE;
 
 #endif

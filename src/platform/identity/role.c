@@ -137,6 +137,13 @@ static bool is_everybodys(const cr_role *r) { return strcmp(r->name, EVERYBODY) 
 
 bool cr_role_is_for_some(const cr_role *r) { return !is_everybodys(r) && r->n_scopes > 0; }
 
+bool cr_role_reaches_groups(const cr_role *r) {
+    for (int32_t i = 0; i < r->n_scopes; i++)
+        if (strstr(r->scopes[i], "!group="))
+            return true;
+    return false;
+}
+
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members) {
     if (is_everybodys(r) || holds(r->users[0], sizeof r->users[0], r->n_users, user))
         return true;

@@ -48,6 +48,8 @@ const cr_role *cr_role_named(const cr_role_set *set, const char *name);       /*
 bool cr_role_is_of_person(const cr_role *r, const char *user, const cr_scope_members *members);
 /* false: it is everybody's (user), or gives no scope, and raises nobody above others. */
 bool cr_role_is_for_some(const cr_role *r);
+/* One of its scopes is for the people of a group. */
+bool cr_role_reaches_groups(const cr_role *r);
 bool cr_role_is_of_group(const cr_role *r, const char *group);
 bool cr_role_is_of_service(const cr_role *r, const char *service);
 /* What it gives to this owner. */

@@ -34,7 +34,7 @@ struct cr_jobs {
     job *first;
 };
 
-static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_SOFTWARE] = 8, [CR_LANE_LINKS] = 4};
+static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_SOFTWARE] = 8, [CR_LANE_RULES] = 1, [CR_LANE_LINKS] = 4};
 
 static void start_waiting(void *user, uint32_t events);
 
@@ -178,6 +178,13 @@ bool cr_jobs_holds(const cr_jobs *j, pid_t pid) {
         if (b->pidfd >= 0 && b->pid == pid)
             return true;
     return false;
+}
+
+int cr_jobs_count(const cr_jobs *j) {
+    int n = 0;
+    for (const job *b = j->first; b; b = b->next)
+        n++;
+    return n;
 }
 
 void cr_jobs_free(cr_jobs *j) {

@@ -22,6 +22,7 @@ typedef enum cr_lane {
     CR_LANE_FILES,                /* trees of files: two */
     CR_LANE_DISK,                 /* measuring homes: one at a time */
     CR_LANE_SOFTWARE,             /* software environments: eight, since one that does not answer keeps its place for a while */
+    CR_LANE_RULES,                /* the packet filter's program: one at a time */
     CR_LANE_LINKS,                /* links in homes: four, since a home that does not answer keeps its place */
     CR_LANE_COUNT
 } cr_lane;
@@ -35,6 +36,7 @@ cr_status cr_jobs_new(cr_watch *watch, cr_jobs **ret_jobs, cr_err *err) CR_MUST_
 cr_status cr_jobs_add(cr_jobs *j, cr_lane lane, cr_job_fn fn, const void *what, size_t size, int64_t timeout_ms, cr_job_done_fn done,
                       void *user, cr_err *err) CR_MUST_USE;
 bool cr_jobs_holds(const cr_jobs *j, pid_t pid);
+int cr_jobs_count(const cr_jobs *j);              /* that run or wait */
 /* Kills what runs; NULL is allowed. */
 void cr_jobs_free(cr_jobs *j);
 

@@ -22,7 +22,7 @@ static void on_made(void *user, const cr_err *result) {
         }
     }
     for (cr_server *v = s->first; v; v = v->next)
-        if (v->waits && !v->looked_at && strcmp(v->r.id.account, m->work.name) == 0)
+        if (v->waits && v->waits_for == CR_WAIT_ACCOUNT && strcmp(v->r.id.account, m->work.name) == 0)
             cr_server_go_on(v, result);
     free(m);
 }

@@ -1,4 +1,4 @@
-/* owner_rules.c - the text of the rules, and running nft. */
+/* owner_rules.c - the text of the rules, and running nft: at the start of the helper at once, later by jobs, one at a time. */
 #include "platform/runner/owner_rules.h"
 
 #include <stdio.h>
@@ -10,16 +10,29 @@
 #include "platform/daemon/urls.h"
 #include "platform/runner/process.h"
 
-enum { TEXT_MOST = 8 << 20, NFT_TIMEOUT_MS = 5000, AGAIN_MS = 30000 };
+enum { TEXT_MOST = 8 << 20, NFT_TIMEOUT_MS = 5000, JOB_TIMEOUT_MS = 8000, AGAIN_MS = 30000 };
+
+/* An account that is being put into the table. */
+typedef struct admission {
+    struct admission *next;
+    cr_owner_rules *rules;
+    uid_t uid;
+} admission;
 
 struct cr_owner_rules {
     const cr_config *config;
     const char *nft;
+    cr_jobs *jobs;
+    cr_owner_rules_fn admitted;
+    void *user;
+    admission *admissions;
+    bool putting;                 /* the whole table */
+    uint64_t changes, put_changes; /* of `known`; as they were when that was asked for */
     char table[64];
     bool in_force;                /* the table in the kernel knows every admitted account */
     bool said;                    /* that it is not */
     int64_t again_ms;             /* not in force: when to try again */
-    uint8_t *admitted;            /* one bit per uid from config->uid_first */
+    uint8_t *known;               /* one bit per uid from config->uid_first */
 };
 
 static bool in_range(const cr_owner_rules *r, uid_t uid) {
@@ -29,8 +42,9 @@ static bool in_range(const cr_owner_rules *r, uid_t uid) {
 /* True when it was not set before. */
 static bool set_bit(cr_owner_rules *r, uid_t uid) {
     size_t i = (size_t)((int64_t)uid - r->config->uid_first);
-    bool fresh = !(r->admitted[i / 8] & (1u << i % 8));
-    r->admitted[i / 8] |= (uint8_t)(1u << i % 8);
+    bool fresh = !(r->known[i / 8] & (1u << i % 8));
+    r->changes += fresh;
+    r->known[i / 8] |= (uint8_t)(1u << i % 8);
     return fresh;
 }
 
@@ -83,7 +97,7 @@ static cr_status put_table(const cr_owner_rules *r, cr_err *err) {
     if (!each)
         return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
     for (size_t i = 0; i < (size_t)r->config->uid_count; i++)
-        if (r->admitted[i / 8] & (1u << i % 8))
+        if (r->known[i / 8] & (1u << i % 8))
             each[n++] = (uid_t)(r->config->uid_first + (int64_t)i);
     cr_buf_init(&text, TEXT_MOST);
     cr_owner_rules_text(r->table, (uid_t)r->config->uid_first, (uint32_t)r->config->uid_count, each, n, &text);
@@ -98,19 +112,15 @@ static void lost(cr_owner_rules *r, const cr_err *why) {
     r->said = true;
 }
 
-static void put(cr_owner_rules *r) {
-    cr_err why = CR_ERR_INIT;
-    if (put_table(r, &why) != CR_OK) {
-        lost(r, &why);
-        return;
-    }
+static void found(cr_owner_rules *r) {
     r->in_force = true;
     r->said = false;
     cr_log(CR_LOG_INFO, "owner rules are in force", "table=%s", r->table);
 }
 
-cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *table, const uid_t *uids, size_t n, cr_owner_rules **ret_rules,
-                              cr_err *err) {
+cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *table, const uid_t *uids, size_t n, cr_jobs *jobs,
+                              cr_owner_rules_fn admitted, void *user, cr_owner_rules **ret_rules, cr_err *err) {
+    cr_err why = CR_ERR_INIT;
     *ret_rules = NULL;
     if (!c->as_root)
         return CR_OK;
@@ -121,39 +131,111 @@ cr_status cr_owner_rules_open(const cr_config *c, const char *nft, const char *t
         free(bits);
         return CR_FAIL(err, CR_MEMORY, "no memory for owner rules");
     }
-    *r = (cr_owner_rules){.config = c, .nft = nft, .admitted = bits};
+    *r = (cr_owner_rules){.config = c, .nft = nft, .jobs = jobs, .admitted = admitted, .user = user, .known = bits};
     snprintf(r->table, sizeof r->table, "%s", table);
     for (size_t i = 0; i < n; i++)
         if (in_range(r, uids[i]))
             (void)set_bit(r, uids[i]);
-    if (access(nft, X_OK) == 0) {
-        put(r);
-    } else {
-        cr_err why = CR_ERR_INIT;
-        (void)CR_FAIL(&why, CR_NO_FILE, "%s is not installed", nft);
+    cr_status status = access(nft, X_OK) == 0 ? put_table(r, &why) : CR_FAIL(&why, CR_NO_FILE, "%s is not installed", nft);
+    if (status == CR_OK)
+        found(r);
+    else
         lost(r, &why);
-    }
     *ret_rules = r;
     return CR_OK;
 }
 
-void cr_owner_rules_admit(cr_owner_rules *r, uid_t uid) {
-    char text[300];
-    cr_err err = CR_ERR_INIT;
-    if (!r || !in_range(r, uid) || !set_bit(r, uid) || !r->in_force)
-        return;
+/* ---- one more account ---- */
+
+typedef struct admit_order {
+    const cr_owner_rules *rules;
+    uid_t uid;
+} admit_order;
+
+/* A job. */
+static cr_status admit(const void *what, cr_err *err) {
+    const admit_order *o = what;
+    const char *table = o->rules->table;
+    unsigned u = (unsigned)o->uid;
     cr_auto_buf cr_buf b;
-    cr_buf_init(&b, sizeof text);
-    unsigned u = (unsigned)uid;
-    cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s ours { %u }\nadd element inet %s same { %u . %u }\n", r->table, u, u,
-                r->table, u, r->table, u, u);
-    if (run_text(r, &b, &err) != CR_OK)
+    cr_buf_init(&b, 400);
+    cr_buf_addf(&b, "add element inet %s marks { %u : %u }\nadd element inet %s ours { %u }\nadd element inet %s same { %u . %u }\n", table, u, u, table, u,
+                table, u, u);
+    return run_text(o->rules, &b, err);
+}
+
+static void on_admitted(void *user, const cr_err *result) {
+    admission *a = user;
+    cr_owner_rules *r = a->rules;
+    uid_t uid = a->uid;
+    for (admission **at = &r->admissions; *at; at = &(*at)->next) {
+        if (*at == a) {
+            *at = a->next;
+            break;
+        }
+    }
+    free(a);
+    if (result->status != CR_OK)
+        lost(r, result);
+    r->admitted(r->user, uid);
+}
+
+static bool is_under_way(const cr_owner_rules *r, uid_t uid) {
+    for (const admission *a = r->admissions; a; a = a->next)
+        if (a->uid == uid)
+            return true;
+    return false;
+}
+
+bool cr_owner_rules_admit(cr_owner_rules *r, uid_t uid) {
+    cr_err err = CR_ERR_INIT;
+    if (!r || !in_range(r, uid))
+        return false;
+    if (is_under_way(r, uid))
+        return true;
+    if (!set_bit(r, uid) || !r->in_force)      /* else it comes with the table */
+        return false;
+    admission *a = malloc(sizeof *a);
+    const admit_order order = {r, uid};
+    cr_status status = a ? cr_jobs_add(r->jobs, CR_LANE_RULES, admit, &order, sizeof order, JOB_TIMEOUT_MS, on_admitted, a, &err)
+                         : CR_FAIL(&err, CR_MEMORY, "no memory for owner rules");
+    if (status != CR_OK) {
+        free(a);
         lost(r, &err);
+        return false;
+    }
+    *a = (admission){r->admissions, r, uid};
+    r->admissions = a;
+    return true;
+}
+
+/* ---- the whole table ---- */
+
+/* A job: with the accounts that are known when it begins. */
+static cr_status put_all(const void *what, cr_err *err) { return put_table(*(cr_owner_rules *const *)what, err); }
+
+static void on_put(void *user, const cr_err *result) {
+    cr_owner_rules *r = user;
+    r->putting = false;
+    if (result->status != CR_OK) {
+        lost(r, result);
+    } else if (r->changes != r->put_changes) {      /* somebody came meanwhile, and may not be in it */
+        r->again_ms = cr_now_ms();
+        cr_owner_rules_again(r, r->again_ms);
+    } else {
+        found(r);
+    }
 }
 
 void cr_owner_rules_again(cr_owner_rules *r, int64_t now_ms) {
-    if (r && !r->in_force && now_ms >= r->again_ms && access(r->nft, X_OK) == 0)
-        put(r);
+    cr_err err = CR_ERR_INIT;
+    if (!r || r->in_force || r->putting || now_ms < r->again_ms || access(r->nft, X_OK) != 0)
+        return;
+    r->put_changes = r->changes;
+    if (cr_jobs_add(r->jobs, CR_LANE_RULES, put_all, &r, sizeof r, JOB_TIMEOUT_MS, on_put, r, &err) == CR_OK)
+        r->putting = true;
+    else
+        lost(r, &err);
 }
 
 void cr_owner_rules_close(cr_owner_rules *r, bool remove) {
@@ -163,6 +245,10 @@ void cr_owner_rules_close(cr_owner_rules *r, bool remove) {
     const char *const argv[] = {r->nft, "delete", "table", "inet", r->table, NULL};
     if (remove && cr_program_run(argv, (uid_t)-1, 0, NFT_TIMEOUT_MS, &err) != CR_OK && r->in_force)
         cr_log_err(CR_LOG_WARN, "owner rules not removed", &err);
-    free(r->admitted);
+    for (admission *a = r->admissions, *next; a; a = next) {
+        next = a->next;
+        free(a);
+    }
+    free(r->known);
     free(r);
 }

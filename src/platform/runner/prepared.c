@@ -1,4 +1,4 @@
-/* prepared.c - starting the parent, watching it, and handing it starts. */
+/* prepared.c - starting the parent and watching it. */
 #include "platform/runner/prepared.h"
 
 #include <fcntl.h>
@@ -12,28 +12,27 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "platform/runner/prepared_parts.h"
 #include "platform/runner/prepared_spawn.h"
 #include "platform/runner/process.h"
 
-enum { MAGIC = 0x43525054, REQUEST_MOST = 256 << 10, PATIENCE_MS = 3000, BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 60000, WORKED_MS = 60000 };
-#define UNCHANGED UINT32_MAX
-
-struct cr_prepared {
-    cr_prepared_setup setup;
-    char environment[600];        /* wanted; "" : none yet */
-    char running[600];            /* of the parent that runs */
-    pid_t pid;                    /* 0: none */
-    int pidfd, control;           /* -1: none */
-    cr_watch_source *end, *word;
-    bool ready, never;            /* never: it cannot work on this machine */
-    int64_t started_ms, backoff_ms;
-};
+enum { STEP_PATIENCE_MS = 10000, BACKOFF_FIRST_MS = 1000, BACKOFF_MOST_MS = 60000, WORKED_MS = 60000 };
 
 static void begin(void *user, uint32_t events);
+static void step_is_late(void *user, uint32_t events);
+
+static void close_step(cr_prepared *p) {
+    cr_watch_remove(p->setup.watch, &p->stepped);
+    cr_watch_cancel(p->setup.watch, step_is_late, p);
+    if (p->step >= 0)
+        close(p->step);
+    p->step = -1;
+}
 
 static void drop(cr_prepared *p) {
     cr_watch_remove(p->setup.watch, &p->end);
     cr_watch_remove(p->setup.watch, &p->word);
+    close_step(p);
     if (p->control >= 0)
         close(p->control);
     if (p->pidfd >= 0)
@@ -79,19 +78,53 @@ static void on_word(void *user, uint32_t events) {
     }
 }
 
+static cr_prepared_spawn how_of(const cr_prepared *p, int control) {
+    return (cr_prepared_spawn){.config = p->setup.config, .environment = p->environment, .list = p->setup.list, .control = control,
+                               .uid = p->setup.start_uid, .gid = p->setup.start_gid};
+}
+
+/* It has made its user namespace, or has ended. */
+static void on_step(void *user, uint32_t events) {
+    cr_prepared *p = user;
+    const cr_prepared_spawn how = how_of(p, -1);
+    cr_err err = CR_ERR_INIT;
+    (void)events;
+    cr_status status = cr_prepared_fill(&how, p->pid, p->step, &err);
+    close_step(p);
+    if (status == CR_OK)
+        return;
+    cr_log_err(CR_LOG_WARN, "prepared parent not started", &err);
+    cr_process_signal(p->pidfd, SIGKILL);      /* its end follows */
+}
+
+static void step_is_late(void *user, uint32_t events) {
+    cr_prepared *p = user;
+    (void)events;
+    cr_log(CR_LOG_WARN, "prepared parent not started", "of=%s why=\"it makes no user namespace\"", p->setup.of);
+    close_step(p);
+    cr_process_signal(p->pidfd, SIGKILL);
+}
+
+static cr_status watch_step(cr_prepared *p, cr_err *err) {
+    if (p->step < 0)
+        return CR_OK;
+    CR_TRY(cr_watch_add(p->setup.watch, p->step, EPOLLIN, on_step, p, &p->stepped, err));
+    return cr_watch_after(p->setup.watch, STEP_PATIENCE_MS, step_is_late, p, err);
+}
+
 static cr_status spawn(cr_prepared *p, cr_err *err) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return CR_FAIL_ERRNO(err, "cannot make a socket pair");
     p->control = pair[0];
-    const cr_prepared_spawn how = {.config = p->setup.config, .environment = p->environment, .list = p->setup.list, .control = pair[1],
-                                   .uid = p->setup.start_uid, .gid = p->setup.start_gid};
-    cr_status status = cr_prepared_spawn_parent(&how, &p->pid, err);
+    const cr_prepared_spawn how = how_of(p, pair[1]);
+    cr_status status = cr_prepared_spawn_parent(&how, &p->pid, &p->step, err);
     close(pair[1]);
     if (status != CR_OK)
         return status;
     CR_TRY(cr_process_pidfd(p->pid, &p->pidfd, err));
     CR_TRY(cr_watch_add(p->setup.watch, p->pidfd, EPOLLIN, on_end, p, &p->end, err));
+    CR_TRY(watch_step(p, err));
     return cr_watch_add(p->setup.watch, p->control, EPOLLIN, on_word, p, &p->word, err);
 }
 
@@ -116,7 +149,7 @@ cr_status cr_prepared_new(const cr_prepared_setup *setup, cr_prepared **ret_prep
     cr_prepared *p = calloc(1, sizeof *p);
     if (!p)
         return CR_FAIL(err, CR_MEMORY, "no memory for the prepared parent");
-    *p = (cr_prepared){.setup = *setup, .pidfd = -1, .control = -1, .backoff_ms = BACKOFF_FIRST_MS / 2};
+    *p = (cr_prepared){.setup = *setup, .pidfd = -1, .control = -1, .step = -1, .backoff_ms = BACKOFF_FIRST_MS / 2};
     *ret_prepared = p;
     return CR_OK;
 }
@@ -146,119 +179,13 @@ void cr_prepared_want(cr_prepared *p, const char *environment) {
         begin(p, 0);
 }
 
+void cr_prepared_give_up(cr_prepared *p, pid_t pid) {
+    if (p->pid != pid || !pid)
+        return;
+    p->ready = false;
+    cr_process_signal(p->pidfd, SIGKILL);
+}
+
 bool cr_prepared_is_ready(const cr_prepared *p, const char *environment) {
     return p && p->ready && strcmp(p->running, environment) == 0;
-}
-
-/* ---- one start ---- */
-
-static void add_u32(cr_buf *b, uint32_t v) { cr_buf_add(b, &v, sizeof v); }
-
-static uint32_t add_texts(cr_buf *b, char **texts, uint32_t n) {
-    for (; *texts; texts++, n++)
-        cr_buf_add(b, *texts, strlen(*texts) + 1);
-    return n;
-}
-
-cr_status cr_prepared_request(const cr_launch *l, cr_buf *out, cr_err *err) {
-    cr_auto_arena cr_arena a;
-    cr_auto_buf cr_buf texts;
-    char **argv, **env, count[16], groups[16 * CR_FOLDERS_MAX] = "";
-    cr_arena_init(&a, 256 << 10);
-    cr_buf_init(&texts, REQUEST_MOST);
-    CR_TRY(cr_launch_env(l, &a, &env, err));
-    CR_TRY(cr_launch_argv(l, &a, &argv, err));
-    int n_argv = 0;
-    while (argv[n_argv])
-        n_argv++;
-    snprintf(count, sizeof count, "%d", n_argv);
-    for (int i = 0; i < l->account->n_groups; i++)
-        snprintf(groups + strlen(groups), sizeof groups - strlen(groups), "%s%u", i ? "," : "", (unsigned)l->account->groups[i]);
-    char *first[] = {(char *)l->account->home, count, groups, NULL};
-    uint32_t n = add_texts(&texts, first, 0);
-    n = add_texts(&texts, argv, n);
-    n = add_texts(&texts, env, n);
-    CR_TRY(cr_buf_check(&texts, err));
-    bool root = l->config->as_root;
-    bool pids = root && l->start->limits.pids && !cr_cgroups_has(l->groups, CR_CGROUP_PIDS);
-    add_u32(out, MAGIC);
-    add_u32(out, root ? (uint32_t)l->account->uid : UNCHANGED);
-    add_u32(out, root ? (uint32_t)l->account->gid : UNCHANGED);
-    add_u32(out, CR_LAUNCH_USER_FILES);
-    add_u32(out, pids ? l->start->limits.pids : UNCHANGED);
-    add_u32(out, CR_LAUNCH_OOM_SCORE);
-    add_u32(out, n);
-    add_u32(out, (uint32_t)texts.len);
-    cr_buf_add(out, texts.data, texts.len);
-    return cr_buf_check(out, err);
-}
-
-static cr_status send_descriptors(int control, int talk, int log, cr_err *err) {
-    union { struct cmsghdr head; char bytes[CMSG_SPACE(2 * sizeof(int))]; } box = {0};
-    struct iovec word = {.iov_base = "start", .iov_len = 5};
-    struct msghdr m = {.msg_iov = &word, .msg_iovlen = 1, .msg_control = &box, .msg_controllen = sizeof box};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    const int fds[2] = {talk, log};
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fds);
-    memcpy(CMSG_DATA(c), fds, sizeof fds);
-    return sendmsg(control, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 5 ? CR_OK : CR_FAIL_ERRNO(err, "the prepared parent does not take a start");
-}
-
-/* One letter, and who sent it according to the kernel. */
-static cr_status receive_pid(int talk, char expected, pid_t *ret_pid, cr_err *err) {
-    union { struct cmsghdr head; char bytes[CMSG_SPACE(sizeof(struct ucred))]; } box = {0};
-    char letter = 0;
-    struct iovec word = {.iov_base = &letter, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &word, .msg_iovlen = 1, .msg_control = &box, .msg_controllen = sizeof box};
-    ssize_t n;
-    do
-        n = recvmsg(talk, &m, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return CR_FAIL_ERRNO(err, "a prepared start does not go on");
-    struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&m) : NULL;
-    if (!c || letter != expected || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
-        return CR_FAIL(err, CR_IO, "a prepared start ended early");
-    struct ucred who;
-    memcpy(&who, CMSG_DATA(c), sizeof who);
-    if (who.pid <= 1)
-        return CR_FAIL(err, CR_IO, "a prepared start comes from a process that is not seen here");
-    *ret_pid = who.pid;
-    return CR_OK;
-}
-
-static cr_status talk_through(int talk, const cr_launch *l, pid_t *ret_pid, cr_err *err) {
-    cr_auto_buf cr_buf request;
-    pid_t intermediate;
-    cr_buf_init(&request, REQUEST_MOST + 64);
-    CR_TRY(cr_prepared_request(l, &request, err));
-    CR_TRY(receive_pid(talk, 'i', &intermediate, err));
-    CR_TRY(cr_cgroup_enter(l->groups, l->group, intermediate, err));
-    CR_TRY(cr_write_all(talk, request.data, request.len, err));
-    CR_TRY(receive_pid(talk, 'c', ret_pid, err));
-    return cr_write_all(talk, "g", 1, err);       /* only now it goes on: what is not known here does not run */
-}
-
-cr_status cr_prepared_launch(cr_prepared *p, const cr_launch *l, pid_t *ret_pid, cr_err *err) {
-    int pair[2], on = 1;
-    const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000, .tv_usec = PATIENCE_MS % 1000 * 1000};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return CR_FAIL_ERRNO(err, "cannot make a socket pair");
-    cr_auto_fd int talk = pair[0], other = pair[1];
-    if (setsockopt(talk, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0 || setsockopt(talk, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
-        setsockopt(talk, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
-        return CR_FAIL_ERRNO(err, "cannot prepare a socket");
-    cr_status status = send_descriptors(p->control, other, l->log_fd, err);
-    close(other);
-    other = -1;
-    if (status == CR_OK)
-        status = talk_through(talk, l, ret_pid, err);
-    if (status != CR_OK) {
-        /* Whatever is wrong with it, the next one begins afresh; what it forked for this start ends without our word. */
-        p->ready = false;
-        cr_process_signal(p->pidfd, SIGKILL);
-    }
-    return status;
 }

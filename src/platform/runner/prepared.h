@@ -11,7 +11,8 @@
  * accounts' user ids. System-call filter and no_new_privs are set before it begins and inherited by all that come from it.
  *
  * Threads: the helper's loop. Invariants
- *  1. The parent never reads a request; one that dies or hangs costs at most one start PATIENCE_MS, which is then made plainly.
+ *  1. The parent never reads a request. One that dies or hangs costs the starts that wait for it ten seconds, which are then made plainly, and nobody else
+ *     anything: what is said with a start is said on the loop.
  *  2. A server is in its control group before the request, and so any code for it, is read.
  *  3. Pids are those that the kernel attests (SCM_CREDENTIALS), not those that the parent says.
  */
@@ -38,8 +39,14 @@ bool cr_prepared_holds(const cr_prepared *p, pid_t pid);
 /* Sees to it that a parent for this environment is there or on its way; ends one for another. Nothing for NULL. */
 void cr_prepared_want(cr_prepared *p, const char *environment);
 bool cr_prepared_is_ready(const cr_prepared *p, const char *environment);
-/* The process exists when this returns. After a failure nothing of it remains, and a plain start may follow. */
-cr_status cr_prepared_launch(cr_prepared *p, const cr_launch *l, pid_t *ret_pid, cr_err *err) CR_MUST_USE;
+
+/* One start. fn is called once, from the loop, never from inside cr_prepared_begin: with the pid of the process, which exists, or with 0 and why; then
+ * nothing of it remains, and a plain start may follow. Not after cr_prepared_cancel, which ends what was forked so far; the start is gone when fn is called.
+ * NULL in *start is allowed. Of l nothing is kept. */
+typedef struct cr_prepared_start cr_prepared_start;
+typedef void (*cr_prepared_fn)(void *user, pid_t pid, const cr_err *why);
+cr_status cr_prepared_begin(cr_prepared *p, const cr_launch *l, cr_prepared_fn fn, void *user, cr_prepared_start **ret_start, cr_err *err) CR_MUST_USE;
+void cr_prepared_cancel(cr_prepared_start **start);
 
 /* The request as the intermediate reads it; for tests too. */
 cr_status cr_prepared_request(const cr_launch *l, cr_buf *out, cr_err *err) CR_MUST_USE;

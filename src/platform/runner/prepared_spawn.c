@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "platform/runner/confine.h"
 
-enum { CONTROL_FD = 3, STEP_FD = 4, HIGH_FD = 10, STEP_PATIENCE_S = 5 };
+enum { CONTROL_FD = 3, STEP_FD = 4, HIGH_FD = 10 };
 
 /* What becoming a user takes, and giving that up afterwards. */
 #define KEPT ((1u << CAP_SETUID) | (1u << CAP_SETGID) | (1u << CAP_SETPCAP))
@@ -90,20 +90,18 @@ static cr_status write_map(pid_t pid, const char *name, unsigned own, unsigned f
     return CR_OK;
 }
 
-static cr_status fill_namespace(const cr_prepared_spawn *how, pid_t pid, int step, cr_err *err) {
-    const struct timeval patience = {.tv_sec = STEP_PATIENCE_S};
+cr_status cr_prepared_fill(const cr_prepared_spawn *how, pid_t pid, int step, cr_err *err) {
     char letter = 0;
-    (void)!setsockopt(step, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (recv(step, &letter, 1, 0) != 1 || letter != 'u')
+    if (recv(step, &letter, 1, MSG_DONTWAIT) != 1 || letter != 'u')
         return CR_OK;             /* it has ended; its exit code says why */
     unsigned first = (unsigned)how->config->uid_first, count = (unsigned)how->config->uid_count;
     CR_TRY(write_map(pid, "uid_map", (unsigned)how->uid, first, count, err));
     CR_TRY(write_map(pid, "gid_map", (unsigned)how->gid, first, count, err));
     letter = 'm';
-    return send(step, &letter, 1, MSG_NOSIGNAL) == 1 ? CR_OK : CR_FAIL_ERRNO(err, "the prepared parent is gone");
+    return send(step, &letter, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? CR_OK : CR_FAIL_ERRNO(err, "the prepared parent is gone");
 }
 
-cr_status cr_prepared_spawn_parent(const cr_prepared_spawn *how, pid_t *ret_pid, cr_err *err) {
+cr_status cr_prepared_spawn_parent(const cr_prepared_spawn *how, pid_t *ret_pid, int *ret_step, cr_err *err) {
     int step[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, step) != 0)
         return CR_FAIL_ERRNO(err, "cannot make a socket pair");
@@ -112,10 +110,13 @@ cr_status cr_prepared_spawn_parent(const cr_prepared_spawn *how, pid_t *ret_pid,
         run_child(how, how->control, step[1]);
     close(step[1]);
     cr_status status = pid < 0 ? CR_FAIL_ERRNO(err, "cannot start a process") : CR_OK;
-    if (status == CR_OK && how->config->as_root)
-        status = fill_namespace(how, pid, step[0], err);
-    close(step[0]);
-    if (pid > 0)
+    if (status != CR_OK || !how->config->as_root) {
+        close(step[0]);
+        step[0] = -1;
+    }
+    if (status == CR_OK) {
         *ret_pid = pid;
+        *ret_step = step[0];
+    }
     return status;
 }

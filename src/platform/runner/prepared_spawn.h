@@ -16,7 +16,9 @@ typedef struct cr_prepared_spawn {
     gid_t gid;
 } cr_prepared_spawn;
 
-/* The process exists when this returns, and with root has its user namespace. What it says goes to the helper's log. */
-cr_status cr_prepared_spawn_parent(const cr_prepared_spawn *how, pid_t *ret_pid, cr_err *err) CR_MUST_USE;
+/* The process exists when this returns. *ret_step: with root a socket to it that can be read when it has made its user namespace, or has ended; then
+ * cr_prepared_fill gives the namespace its accounts, and the caller closes it. -1: there is none. What it says goes to the helper's log. */
+cr_status cr_prepared_spawn_parent(const cr_prepared_spawn *how, pid_t *ret_pid, int *ret_step, cr_err *err) CR_MUST_USE;
+cr_status cr_prepared_fill(const cr_prepared_spawn *how, pid_t pid, int step, cr_err *err) CR_MUST_USE;
 
 #endif

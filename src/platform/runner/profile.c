@@ -45,6 +45,19 @@ bool cr_profile_may_give(const cr_profile *p, const char *software) {
     return false;
 }
 
+const char *cr_profile_words_in(const cr_profile_words *words, const char *language) {
+    size_t n = language ? strlen(language) : 0, root = language ? strcspn(language, "-") : 0;
+    const char *by_root = NULL;
+    for (int i = 0; language && i < words->n; i++) {
+        const char *of = words->in[i].language;
+        if (strlen(of) == n && memcmp(of, language, n) == 0)
+            return words->in[i].text;
+        if (strlen(of) == root && memcmp(of, language, root) == 0)
+            by_root = words->in[i].text;
+    }
+    return by_root ? by_root : words->text;
+}
+
 const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char *slug) {
     for (int i = 0; i < p->n_options; i++)
         if (strcmp(p->options[i].slug, slug) == 0)
@@ -141,7 +154,7 @@ static cr_status answer_number(const cr_profile_option *o, const char *given, ch
     char min[32], max[32], step[32];
     int64_t v;
     if (cr_profile_number(given, &v, NULL) != CR_OK || v < o->min || v > o->max || (v - o->min) % o->step != 0)
-        return CR_FAIL(err, CR_INVALID, "%s must be a number from %s to %s in steps of %s, not '%.40s'", o->title, cr_profile_number_text(o->min, min),
+        return CR_FAIL(err, CR_INVALID, "%s must be a number from %s to %s in steps of %s, not '%.40s'", o->title.text, cr_profile_number_text(o->min, min),
                        cr_profile_number_text(o->max, max), cr_profile_number_text(o->step, step), given);
     cr_profile_number_text(v, ret);
     return CR_OK;
@@ -173,9 +186,9 @@ cr_status cr_profile_answer(const cr_profile_option *o, const char *given, char 
         return answer_number(o, given, ret_answer, err);
     if (o->kind == CR_PROFILE_TEXT) {
         if (!is_plain_text(given))
-            return CR_FAIL(err, CR_INVALID, "%s must be at most %d bytes of text in one line", o->title, CR_PROFILE_ANSWER_MAX);
+            return CR_FAIL(err, CR_INVALID, "%s must be at most %d bytes of text in one line", o->title.text, CR_PROFILE_ANSWER_MAX);
         if (!matches(o->pattern, given))
-            return CR_FAIL(err, CR_INVALID, "%s must be of the form %s, which '%.60s' is not", o->title, o->pattern, given);
+            return CR_FAIL(err, CR_INVALID, "%s must be of the form %s, which '%.60s' is not", o->title.text, o->pattern, given);
         strcpy(ret_answer, given);
         return CR_OK;
     }
@@ -189,7 +202,7 @@ cr_status cr_profile_answer(const cr_profile_option *o, const char *given, char 
         else if (!cr_ends_with(list, "..."))
             strcat(list, ", ...");
     }
-    return CR_FAIL(err, CR_INVALID, "%s has no choice '%.40s'; there are %s", o->title, given, list);
+    return CR_FAIL(err, CR_INVALID, "%s has no choice '%.40s'; there are %s", o->title.text, given, list);
 }
 
 void cr_profile_answer_standard(const cr_profile_option *o, char ret_answer[CR_PROFILE_ANSWER_MAX + 1]) {

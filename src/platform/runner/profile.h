@@ -23,11 +23,20 @@ enum {
     CR_PROFILE_ENV_ALL_MAX = 64,      /* of a server, with all options */
     CR_PROFILE_GROUPS_MAX = 32, CR_PROFILE_KERNELS_MAX = 8, CR_SOFTWARE_MAX = 32,
     CR_PROFILE_SLUG_MAX = 32,         /* bytes, as are all below */
+    CR_PROFILE_LANGUAGES_MAX = 40,
     CR_PROFILE_TITLE_MAX = 80, CR_PROFILE_TEXT_MAX = 500, CR_PROFILE_VALUE_MAX = 500,
     CR_SOFTWARE_PREFIX_MAX = 200,
     CR_PROFILE_ANSWER_MAX = 128,      /* of an option */
     CR_PROFILE_ANSWERS_MAX = CR_PROFILE_OPTIONS_MAX * (CR_PROFILE_SLUG_MAX + CR_PROFILE_ANSWER_MAX + 2)
 };
+
+/* What people read: as the file has it, or in the languages in which the file has it. */
+typedef struct cr_profile_said { const char *language, *text; } cr_profile_said;
+typedef struct cr_profile_words {
+    const char *text;                 /* for who reads none of the languages: the English one, or the first */
+    int n;                            /* 0: there is one text, which is for everybody */
+    cr_profile_said *in;
+} cr_profile_words;
 
 typedef struct cr_profile_env { const char *name, *value; } cr_profile_env;
 
@@ -53,7 +62,8 @@ typedef struct cr_profile_gives {
 } cr_profile_gives;
 
 typedef struct cr_profile_choice {
-    const char *slug, *title, *description;
+    const char *slug;
+    cr_profile_words title, description;
     bool standard;
     cr_profile_gives gives;
 } cr_profile_choice;
@@ -62,7 +72,8 @@ typedef enum cr_profile_kind { CR_PROFILE_CHOICES, CR_PROFILE_NUMBER, CR_PROFILE
 typedef enum cr_profile_target { CR_PROFILE_SETS_ENV, CR_PROFILE_SETS_MEMORY, CR_PROFILE_SETS_CPU } cr_profile_target;
 
 typedef struct cr_profile_option {
-    const char *slug, *title, *description;
+    const char *slug;
+    cr_profile_words title, description;
     cr_profile_kind kind;
     int n_choices, standard;          /* standard: place of the default choice */
     cr_profile_choice *choices;
@@ -73,7 +84,8 @@ typedef struct cr_profile_option {
 } cr_profile_option;
 
 typedef struct cr_profile {
-    const char *slug, *title, *description;
+    const char *slug;
+    cr_profile_words title, description;
     bool standard;
     cr_profile_gives gives;
     int n_groups, n_options;
@@ -119,6 +131,8 @@ const cr_profile *cr_profile_standard(const cr_profile_set *set);               
 const cr_software *cr_profile_software(const cr_profile_set *set, const char *slug);
 /* Could this profile, by itself or by a choice, give that software? */
 bool cr_profile_may_give(const cr_profile *p, const char *software);
+/* For a reader of this language (de, pt-BR; NULL: of none): in exactly it, in it without what follows the hyphen, or words->text. */
+const char *cr_profile_words_in(const cr_profile_words *words, const char *language);
 const cr_profile_option *cr_profile_option_find(const cr_profile *p, const char *slug);
 
 /* The answer in its one spelling (numbers without needless zeroes). CR_INVALID says what would fit. */

@@ -2,6 +2,7 @@
 #include <regex.h>
 #include <stdio.h>
 #include "base/text.h"
+#include "platform/http/texts.h"
 #include "platform/runner/profile.h"
 #include "platform/runner/profile_yaml.h"
 
@@ -61,13 +62,45 @@ static cr_status read_title(const reader *r, const cr_yaml *v, const char *slug,
     return CR_OK;
 }
 
-static cr_status read_description(const reader *r, const cr_yaml *v, const char **ret) {
-    *ret = "";
+/* {en: Small, de: Klein} */
+static cr_status read_languages(const reader *r, const cr_yaml *map, const char *what, size_t most, bool lines, cr_profile_words *ret) {
+    if (map->kind != CR_YAML_MAP || !map->n)
+        return FAIL(r, map, "%s must be a text, or one for each language, as {en: Small, de: Klein}", what);
+    if (map->n > CR_PROFILE_LANGUAGES_MAX)
+        return FAIL(r, map, "%s is in more than %d languages", what, CR_PROFILE_LANGUAGES_MAX);
+    ret->in = cr_arena_calloc(r->arena, (size_t)map->n, sizeof *ret->in);
+    if (!ret->in)
+        return no_memory(r);
+    for (const cr_yaml *v = map->first; v; v = v->next) {
+        if (!cr_texts_is_language(v->key->text))
+            return FAIL(r, v->key, "'%.40s' is no code of a language, such as en, de or pt-BR", v->key->text);
+        CR_TRY(check_text(r, v, what, most, lines));
+        if (!v->text[0])
+            return FAIL(r, v, "%s is empty in language %s", what, v->key->text);
+        ret->in[ret->n++] = (cr_profile_said){v->key->text, v->text};
+    }
+    ret->text = ret->in[0].text;
+    ret->text = cr_profile_words_in(ret, "en");
+    return CR_OK;
+}
+
+static cr_status read_words_in(const reader *r, const cr_yaml *v, const char *what, size_t most, bool lines, const char *otherwise, cr_profile_words *ret) {
+    *ret = (cr_profile_words){.text = otherwise};
     if (!v)
         return CR_OK;
-    CR_TRY(check_text(r, v, "description", CR_PROFILE_TEXT_MAX, true));
-    *ret = v->text;
+    if (v->kind != CR_YAML_TEXT)
+        return read_languages(r, v, what, most, lines, ret);
+    CR_TRY(check_text(r, v, what, most, lines));
+    if (v->text[0])
+        ret->text = v->text;
     return CR_OK;
+}
+
+/* display_name and description of a profile, an option or a choice. */
+static cr_status read_said(const reader *r, const cr_yaml *title, const cr_yaml *description, const char *slug, cr_profile_words *ret_title,
+                           cr_profile_words *ret_description) {
+    CR_TRY(read_words_in(r, title, "display_name", CR_PROFILE_TITLE_MAX, false, slug, ret_title));
+    return read_words_in(r, description, "description", CR_PROFILE_TEXT_MAX, true, "", ret_description);
 }
 
 static cr_status read_yes(const reader *r, const cr_yaml *v, bool *ret) {
@@ -219,8 +252,7 @@ static cr_status read_choices(const reader *r, const cr_yaml *map, cr_profile_op
         CR_TRY(check_slug(r, v->key, "the name of a choice"));
         CR_TRY(open_map(r, v, "a choice", choice_keys, at));
         c->slug = v->key->text;
-        CR_TRY(read_title(r, at[C_TITLE], c->slug, &c->title));
-        CR_TRY(read_description(r, at[C_DESCRIPTION], &c->description));
+        CR_TRY(read_said(r, at[C_TITLE], at[C_DESCRIPTION], c->slug, &c->title, &c->description));
         CR_TRY(read_yes(r, at[C_DEFAULT], &c->standard));
         CR_TRY(read_gives(r, at[C_MEMORY], at[C_GUARANTEE], at[C_CPU], at[C_ENV], at[C_KERNELS], at[C_SOFTWARE], &c->gives));
         if (c->standard && ++defaults > 1)
@@ -345,8 +377,7 @@ static cr_status read_option(const reader *r, const cr_yaml *v, cr_profile_optio
     if (strcmp(o->slug, "profile") == 0 || strcmp(o->slug, "options") == 0)
         return FAIL(r, v->key, "an option cannot be called '%s'", o->slug);
     CR_TRY(open_map(r, v, "an option", option_keys, at));
-    CR_TRY(read_title(r, at[O_TITLE], o->slug, &o->title));
-    CR_TRY(read_description(r, at[O_DESCRIPTION], &o->description));
+    CR_TRY(read_said(r, at[O_TITLE], at[O_DESCRIPTION], o->slug, &o->title, &o->description));
     if (!at[O_CHOICES] + !at[O_NUMBER] + !at[O_TEXT] != 2)
         return FAIL(r, v, "an option has one of choices, number, text");
     if (at[O_CHOICES]) {
@@ -455,8 +486,7 @@ static cr_status read_profile(const reader *r, const cr_yaml *v, cr_profile_set 
     p->slug = at[P_SLUG]->text;
     if (cr_profile_find(set, p->slug))
         return FAIL(r, at[P_SLUG], "a second profile is called %s", p->slug);
-    CR_TRY(read_title(r, at[P_TITLE], p->slug, &p->title));
-    CR_TRY(read_description(r, at[P_DESCRIPTION], &p->description));
+    CR_TRY(read_said(r, at[P_TITLE], at[P_DESCRIPTION], p->slug, &p->title, &p->description));
     CR_TRY(read_yes(r, at[P_DEFAULT], &p->standard));
     if (p->standard && cr_profile_standard(set))
         return FAIL(r, at[P_DEFAULT], "a second profile is the default; the first is %s", cr_profile_standard(set)->slug);

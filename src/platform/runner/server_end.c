@@ -183,6 +183,7 @@ static void remove_or_keep_log(const cr_server *v) {
 void cr_server_close_fds(cr_server *v) {
     cr_watch *w = v->table->setup.watch;
     cr_watch_remove(w, &v->source);
+    cr_prepared_cancel(&v->kernels_fork);
     cr_server_stop_looking(v);
     cr_watch_cancel(w, lose_patience, v);
     cr_watch_cancel(w, sweep, v);
@@ -239,6 +240,7 @@ static void sweep(void *user, uint32_t events) {
 void cr_server_wind_up(cr_server *v) {
     cr_watch *w = v->table->setup.watch;
     cr_watch_remove(w, &v->source);
+    cr_prepared_cancel(&v->kernels_fork);
     cr_server_stop_looking(v);
     cr_watch_cancel(w, lose_patience, v);
     judge(v);

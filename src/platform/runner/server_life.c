@@ -100,7 +100,7 @@ void cr_server_drop_wait(cr_server *v) {
         explicit_bzero(v->waits, sizeof *v->waits);   /* it has the token */
     free(v->waits);
     v->waits = NULL;
-    v->looked_at = false;
+    cr_prepared_cancel(&v->fork);
 }
 
 void cr_server_let_go(cr_server *v) {
@@ -147,13 +147,18 @@ static void refuse_socket(cr_server *v, const cr_err *err) {
     cr_process_signal(v->pidfd, SIGKILL);
 }
 
+static void on_kernels_forked(void *user, pid_t pid, const cr_err *why) {
+    ((cr_server *)user)->kernels_fork = NULL;
+    if (!pid)
+        cr_log_err(CR_LOG_WARN, "kernels will be started plainly", why);
+}
+
 /* The process from which the server's kernels are forked: once, as soon as its parent is ready. Without it they start plainly. */
 static void start_kernels(cr_server *v) {
     cr_servers *s = v->table;
     char environment[PATH_MAX], runtime_dir[CR_URL_MAX], path[CR_URL_MAX], group[CR_LINK_MAX];
     cr_err err = CR_ERR_INIT;
     cr_account u;
-    pid_t pid;
     if (!s->kernels || v->kernels_asked || v->r.software[0] || !v->r.socket_ready || v->r.state != CR_SERVER_RUNNING || v->log_fd < 0 ||
         cr_server_environment(s->setup.config, environment, NULL) != CR_OK || !cr_prepared_is_ready(s->kernels, environment))
         return;
@@ -170,7 +175,7 @@ static void start_kernels(cr_server *v) {
                          .runtime_dir = runtime_dir, .environment = environment, .kernels_socket = path, .kernels_of = (pid_t)v->r.pid,
                          .log_fd = v->log_fd};
     if (status == CR_OK)
-        status = cr_prepared_launch(s->kernels, &l, &pid, &err);
+        status = cr_prepared_begin(s->kernels, &l, on_kernels_forked, v, &v->kernels_fork, &err);
     if (status != CR_OK)
         cr_log_err(CR_LOG_WARN, "kernels will be started plainly", &err);
 }

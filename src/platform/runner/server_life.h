@@ -16,6 +16,9 @@
 #include "platform/runner/removal.h"
 #include "platform/runner/servers.h"
 
+/* What a start waits for, in this order. */
+typedef enum cr_wait { CR_WAIT_ACCOUNT, CR_WAIT_RULES, CR_WAIT_SOFTWARE, CR_WAIT_FORK } cr_wait;
+
 typedef struct cr_server cr_server;
 struct cr_server {
     cr_server *next;
@@ -26,8 +29,11 @@ struct cr_server {
     int64_t wait_since_ms;        /* for the socket, or for the last process to go */
     uint64_t oom_seen;            /* OOM kills of the group at the last look */
     int64_t oom_noticed_ms;       /* when that look found a new one (monotonic); 0: none yet */
-    cr_msg_start *waits;          /* for its account to be made, or its software to be looked at; NULL: does not */
-    bool looked_at;               /* waits for the latter */
+    cr_msg_start *waits;          /* for its account to be made, to be in the packet filter's rules, its software to be looked at, or to be forked;
+                                     NULL: does not */
+    cr_wait waits_for;
+    cr_prepared_start *fork;      /* CR_WAIT_FORK */
+    cr_prepared_start *kernels_fork;      /* of the process that forks its kernels */
     bool kernels_asked;           /* the process that forks its kernels was started, or found, or could not be */
     cr_exit exit;
 };
@@ -59,6 +65,7 @@ struct cr_servers {
 cr_status cr_server_environment(const cr_config *c, char *out, cr_err *err) CR_MUST_USE;
 void cr_server_start(cr_servers *s, const cr_msg_start *m);      /* every outcome becomes an event */
 void cr_server_go_on(cr_server *v, const cr_err *made);          /* the account it has waited for is made, or cannot be */
+void cr_server_admitted(cr_server *v);                            /* to the rules that it has waited for; or they cannot be had */
 void cr_server_looked(cr_server *v, const cr_err *found);        /* the software that it has waited for can be used, or cannot */
 void cr_server_adopt(cr_servers *s, const cr_record *r);
 void cr_server_stop(cr_server *v, uint32_t grace_ms);

@@ -97,13 +97,15 @@ static cr_prepared *parent_for(cr_servers *s, const cr_launch *l) {
     return cr_dask_env_is_early(l->start->dask.environment) ? NULL : s->clusters;
 }
 
+static void on_forked(void *user, pid_t pid, const cr_err *why);
+
 /* False: to be started plainly. */
-static bool fork_prepared(cr_servers *s, const cr_launch *l, pid_t *ret_pid) {
+static bool begin_fork(cr_server *v, const cr_launch *l) {
     cr_err err = CR_ERR_INIT;
-    cr_prepared *parent = parent_for(s, l);
+    cr_prepared *parent = parent_for(v->table, l);
     if (!cr_prepared_is_ready(parent, l->environment))
         return false;
-    if (cr_prepared_launch(parent, l, ret_pid, &err) == CR_OK)
+    if (cr_prepared_begin(parent, l, on_forked, v, &v->fork, &err) == CR_OK)
         return true;
     cr_log_err(CR_LOG_WARN, "prepared start failed, starting plainly", &err);
     return false;
@@ -143,7 +145,18 @@ static cr_status find_software(const cr_servers *s, const cr_msg_start *m, const
     return ret->kernel ? cr_software_kernel(s->setup.config, w, ret->kernel_prefix, ret->jupyter_path, err) : CR_OK;
 }
 
-static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
+static cr_status take_process(cr_server *v, pid_t pid, bool preimported, cr_err *err) {
+    uint64_t ticks = 0;
+    v->r.preimported = preimported;
+    v->r.pid = pid;
+    CR_TRY(cr_process_pidfd(pid, &v->pidfd, err));
+    (void)!cr_process_start_time(pid, &ticks, NULL);   /* it may have ended already: the pidfd will tell */
+    v->r.start_ticks = (int64_t)ticks;
+    return CR_OK;
+}
+
+/* Afterwards the process is there, or v->fork is: then it will be. plainly: the latter has failed before. */
+static cr_status launch(cr_server *v, const cr_msg_start *m, bool plainly, cr_err *err) {
     cr_servers *s = v->table;
     char runtime_dir[CR_URL_MAX], sock[CR_URL_MAX], link[CR_URL_MAX], group[CR_LINK_MAX], kernels[CR_URL_MAX],
         secrets[CR_URL_MAX];
@@ -158,14 +171,12 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
     CR_TRY(cr_account_find(s->accounts, m->id.account, &u, err));
     cr_group_folders_of(&s->folders, m->folders, &u);
     CR_TRY(cr_group_folders_show(&s->folders, s->jobs, m->id.account, &u, m->folders, err));
-    cr_owner_rules_admit(s->rules, u.uid);
     set_quota(s, m, &u);
     cr_measuring_disturb(s, m->id.account);
     v->r.uid = u.uid;
     CR_TRY(make_places(v, &u, runtime_dir, err));
     CR_TRY(write_secrets(v, m, &u, err));
-    v->log_fd = cr_server_open_log(v, true, err);
-    if (v->log_fd < 0)
+    if (v->log_fd < 0 && (v->log_fd = cr_server_open_log(v, true, err)) < 0)
         return err ? err->status : CR_IO;
     /* Before the process: a helper that is killed in between finds its control group. */
     CR_TRY(cr_record_save(s->record_dir, &v->r, err));
@@ -176,15 +187,10 @@ static cr_status launch(cr_server *v, const cr_msg_start *m, cr_err *err) {
                          .given = v->r.role ? NULL : &given, .secrets_dir = v->r.role ? cr_server_secrets_dir(v, secrets) : NULL,
                          .kernels_socket = s->kernels && !from.whole ? cr_server_kernels_socket(v, kernels) : NULL, .log_fd = v->log_fd};
     pid_t pid;
-    v->r.preimported = fork_prepared(s, &l, &pid);
-    if (!v->r.preimported)
-        CR_TRY(cr_launch_plain(&l, &pid, err));
-    v->r.pid = pid;
-    CR_TRY(cr_process_pidfd(pid, &v->pidfd, err));
-    uint64_t ticks = 0;
-    (void)!cr_process_start_time(pid, &ticks, NULL);   /* it may have ended already: the pidfd will tell */
-    v->r.start_ticks = (int64_t)ticks;
-    return CR_OK;
+    if (!plainly && begin_fork(v, &l))
+        return CR_OK;
+    CR_TRY(cr_launch_plain(&l, &pid, err));
+    return take_process(v, pid, false, err);
 }
 
 static void fail_start(cr_server *v, const cr_err *why) {
@@ -199,32 +205,58 @@ static void fail_start(cr_server *v, const cr_err *why) {
     cr_server_wind_up(v);
 }
 
-static void begin(cr_server *v, const cr_msg_start *m) {
-    const cr_servers *s = v->table;
-    cr_err err = CR_ERR_INIT;
+/* Its process is there, if status says so. */
+static void run(cr_server *v, cr_status status, cr_err *err) {
     char group[CR_LINK_MAX];
-    cr_status status = launch(v, m, &err);
     if (status == CR_OK) {
         v->r.state = CR_SERVER_RUNNING;
         /* Without a record the next helper would not know it, and end it as something that was left over. */
-        status = cr_record_save(s->record_dir, &v->r, &err);
+        status = cr_record_save(v->table->record_dir, &v->r, err);
         if (status == CR_OK)
-            status = cr_server_watch(v, &err);
+            status = cr_server_watch(v, err);
     }
     if (status != CR_OK) {
-        fail_start(v, &err);
+        fail_start(v, err);
         return;
     }
     cr_log(CR_LOG_INFO, "server started", "server=%s pid=%d uid=%d", cr_server_group(v, group), (int)v->r.pid, (int)v->r.uid);
     cr_server_tell(v, CR_RUNNER_STARTED);
 }
 
-static cr_status wait_with(cr_server *v, const cr_msg_start *m, cr_err *err) {
+static cr_status wait_with(cr_server *v, const cr_msg_start *m, cr_wait what, cr_err *err) {
     v->waits = malloc(sizeof *m);
     if (!v->waits)
         return CR_FAIL(err, CR_MEMORY, "no memory for a start that waits");
     *v->waits = *m;
+    v->waits_for = what;
     return CR_OK;
+}
+
+static void begin(cr_server *v, const cr_msg_start *m, bool plainly) {
+    cr_err err = CR_ERR_INIT;
+    cr_status status = launch(v, m, plainly, &err);
+    if (status == CR_OK && v->fork) {
+        status = wait_with(v, m, CR_WAIT_FORK, &err);
+        if (status == CR_OK)
+            return;
+        cr_prepared_cancel(&v->fork);
+    }
+    run(v, status, &err);
+}
+
+static void on_forked(void *user, pid_t pid, const cr_err *why) {
+    cr_server *v = user;
+    cr_msg_start m = *v->waits;
+    cr_err err = CR_ERR_INIT;
+    v->fork = NULL;
+    cr_server_drop_wait(v);
+    if (pid) {
+        run(v, take_process(v, pid, true, &err), &err);
+    } else {
+        cr_log_err(CR_LOG_WARN, "prepared start failed, starting plainly", why);
+        begin(v, &m, true);
+    }
+    explicit_bzero(&m, sizeof m);         /* it has the token */
 }
 
 /* The environment of the operator's from which something will run; NULL: none, or what is said when it begins. */
@@ -237,19 +269,27 @@ static const cr_software *software_of(const cr_servers *s, const cr_msg_start *m
     return !m->cleaning && look_up(s, m, &arena, &given, NULL) == CR_OK ? given.software : NULL;
 }
 
-/* Its account is there. */
+/* What its account's programs serve is out of others' reach, as far as it can be. */
 static void begin_with_software(cr_server *v, const cr_msg_start *m) {
     const cr_software *w = software_of(v->table, m);
     cr_err err = CR_ERR_INIT;
     if (!w) {
-        begin(v, m);
+        begin(v, m, false);
         return;
     }
-    cr_status status = wait_with(v, m, &err);
+    cr_status status = wait_with(v, m, CR_WAIT_SOFTWARE, &err);
     if (status == CR_OK && (status = cr_looking_begin(v->table, m->id.generation, w, m->dask.role != 0, &err)) != CR_OK)
         cr_server_drop_wait(v);
-    v->looked_at = status == CR_OK;
     if (status != CR_OK)
+        fail_start(v, &err);
+}
+
+/* Its account is there. */
+static void begin_with_rules(cr_server *v, const cr_msg_start *m) {
+    cr_err err = CR_ERR_INIT;
+    if (!cr_owner_rules_admit(v->table->rules, (uid_t)v->r.uid))
+        begin_with_software(v, m);
+    else if (wait_with(v, m, CR_WAIT_RULES, &err) != CR_OK)
         fail_start(v, &err);
 }
 
@@ -265,7 +305,7 @@ static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_mad
     *ret_made = !cr_making_is_under_way(s, m->id.account) && cr_account_is_made(s->accounts, &u);
     if (*ret_made)
         return CR_OK;
-    CR_TRY(wait_with(v, m, err));
+    CR_TRY(wait_with(v, m, CR_WAIT_ACCOUNT, err));
     cr_status status = cr_making_begin(s, &work, err);
     if (status != CR_OK)
         cr_server_drop_wait(v);
@@ -297,7 +337,7 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     else if (need_account(v, m, &made, &err) != CR_OK)
         fail_start(v, &err);
     else if (made)
-        begin_with_software(v, m);
+        begin_with_rules(v, m);
     explicit_bzero(&bounded, sizeof bounded);   /* it has the token */
 }
 
@@ -305,19 +345,26 @@ void cr_server_go_on(cr_server *v, const cr_err *made) {
     cr_msg_start m = *v->waits;
     cr_server_drop_wait(v);
     if (made->status == CR_OK)
-        begin_with_software(v, &m);
+        begin_with_rules(v, &m);
     else
         fail_start(v, made);
     explicit_bzero(&m, sizeof m);
 }
 
+void cr_server_admitted(cr_server *v) {
+    cr_msg_start m = *v->waits;
+    cr_server_drop_wait(v);
+    begin_with_software(v, &m);
+    explicit_bzero(&m, sizeof m);
+}
+
 void cr_server_looked(cr_server *v, const cr_err *found) {
-    if (!v->waits || !v->looked_at)       /* it was stopped */
+    if (!v->waits || v->waits_for != CR_WAIT_SOFTWARE)    /* it was stopped */
         return;
     cr_msg_start m = *v->waits;
     cr_server_drop_wait(v);
     if (found->status == CR_OK)
-        begin(v, &m);
+        begin(v, &m, false);
     else
         fail_start(v, found);
     explicit_bzero(&m, sizeof m);

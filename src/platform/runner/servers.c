@@ -238,6 +238,13 @@ static void look_for_quotas(cr_servers *s) {
         cr_log(CR_LOG_INFO, "limits of homes are enforced by the file system", "path=%s", base);
 }
 
+static void on_admitted(void *user, uid_t uid) {
+    cr_servers *s = user;
+    for (cr_server *v = s->first; v; v = v->next)
+        if (v->waits && v->waits_for == CR_WAIT_RULES && (uid_t)v->r.uid == uid)
+            cr_server_admitted(v);
+}
+
 static cr_status open_rules(cr_servers *s, const char *tree, cr_err *err) {
     size_t n = 0;
     for (const cr_server *v = s->first; v; v = v->next)
@@ -248,7 +255,7 @@ static cr_status open_rules(cr_servers *s, const char *tree, cr_err *err) {
     n = 0;
     for (const cr_server *v = s->first; v; v = v->next)
         uids[n++] = (uid_t)v->r.uid;
-    return cr_owner_rules_open(s->setup.config, "/usr/sbin/nft", tree, uids, n, &s->rules, err);
+    return cr_owner_rules_open(s->setup.config, "/usr/sbin/nft", tree, uids, n, s->jobs, on_admitted, s, &s->rules, err);
 }
 
 cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_servers, cr_err *err) {
@@ -267,7 +274,7 @@ cr_status cr_servers_open(const cr_servers_setup *setup, cr_servers **ret_server
     look_for_quotas(s);
     CR_TRY_GOTO(cr_group_folders_open(setup->config, s->accounts, &s->folders, err), failed);
     CR_TRY_GOTO(cr_cgroups_open(tree, NULL, &s->groups, err), failed);
-    cr_log(CR_LOG_INFO, "control groups", "%s", cr_cgroups_describe(s->groups));
+    cr_log(CR_LOG_INFO, "control groups", "use=%s", cr_cgroups_describe(s->groups));
     CR_TRY_GOTO(cr_record_each(s->record_dir, adopt_one, s, err), failed);
     CR_TRY_GOTO(remove_stale(s, err), failed);
     CR_TRY_GOTO(open_rules(s, tree, err), failed);
@@ -284,8 +291,8 @@ void cr_servers_close(cr_servers *s) {
     if (!s)
         return;
     cr_watch_cancel(s->setup.watch, tick, s);
-    cr_owner_rules_close(s->rules, count_live(s) == 0);   /* else they go on with the servers */
     cr_jobs_free(s->jobs);
+    cr_owner_rules_close(s->rules, count_live(s) == 0);   /* else they go on with the servers */
     cr_measuring_free(s);
     cr_removals_free(s);
     cr_makings_free(s);

@@ -356,7 +356,87 @@ START_TEST(text_on_its_way_to_people) {
     cr_log_setup("craton", CR_LOG_INFO, 2);
     ck_assert_int_gt(pread(fileno(f), line, sizeof line - 1, 0), 0);
     fclose(f);
-    ck_assert_ptr_nonnull(strstr(line, "info test: ended text=a?b  2J   \n"));
+    ck_assert_ptr_nonnull(strstr(line, "info test: ended text=\"a\\nb  2J   \"\n"));
+}
+END_TEST
+
+/* One field of a line as logfmt has it: its value without marks and escapes, and what follows it. */
+static const char *read_field(const char *at, char key[64], char value[4096]) {
+    size_t n = strcspn(at, "= \n");
+    ck_assert_uint_lt(n, 64);
+    ck_assert_int_eq(at[n], '=');
+    snprintf(key, 64, "%.*s", (int)n, at);
+    at += n + 1;
+    bool marks = *at == '"';
+    size_t len = 0;
+    for (at += marks; *at != '\n' && *at != (marks ? '"' : ' '); at++) {
+        ck_assert(marks || (*at != '"' && *at != '='));
+        if (marks && *at == '\\') {
+            at++;
+            if (*at == 'u') {
+                value[len++] = (char)strtol((char[]){at[1], at[2], at[3], at[4], 0}, NULL, 16);
+                at += 4;
+            } else {
+                value[len++] = *at == 'n' ? '\n' : *at == 'r' ? '\r' : *at == 't' ? '\t' : *at;
+            }
+        } else {
+            value[len++] = *at;
+        }
+    }
+    if (marks)
+        ck_assert_int_eq(*at++, '"');
+    value[len] = 0;
+    ck_assert(*at == ' ' || *at == '\n');
+    return *at == ' ' ? at + 1 : at;
+}
+
+/* Whatever stands in a value, the line is one, it says what was said, and the next field is found. */
+START_TEST(log_fields) {
+    static const char *const values[] = {"ada", "", "two words", "say \"no\"", "a=b", "C:\\x", "\"", "\\", "line\nuser=root error=\"\"", "\r\t\x1B[2J\x7F", "caf\xC3\xA9",
+                                         "ends with \\"};
+    char line[8192], key[64], value[4096], vast[5000];
+    for (size_t i = 0; i <= CR_ARRAY_LEN(values); i++) {
+        const char *given = i < CR_ARRAY_LEN(values) ? values[i] : vast;
+        FILE *f = tmpfile();
+        ck_assert_ptr_nonnull(f);
+        for (size_t k = 0; k + 1 < sizeof vast; k++)
+            vast[k] = "\"\n\xC3\xA9x"[k % 5];
+        vast[sizeof vast - 1] = 0;
+        cr_err err = CR_ERR_INIT;
+        (void)!CR_FAIL(&err, CR_INVALID, "%s", given);
+        cr_log_setup("test", CR_LOG_INFO, fileno(f));
+        cr_log(CR_LOG_INFO, "ended", "n=%d user=%s why=\"%s\" most=%llu", -7, given, given, 1ULL << 63);
+        cr_log_err(CR_LOG_INFO, "failed", &err);
+        cr_log_setup("craton", CR_LOG_INFO, 2);
+        ssize_t n = pread(fileno(f), line, sizeof line - 1, 0);
+        fclose(f);
+        ck_assert_int_gt(n, 0);
+        line[n] = 0;
+        char *second = strchr(line, '\n') + 1;
+        ck_assert_ptr_eq(strchr(second, '\n'), line + n - 1);
+        const char *at = strstr(line, "ended ") + 6;
+        at = read_field(at, key, value);
+        ck_assert_str_eq(value, "-7");
+        at = read_field(at, key, value);
+        ck_assert_str_eq(key, "user");
+        if (given == vast) {      /* cut, and closed */
+            ck_assert_uint_gt(strlen(value), 1000);
+            ck_assert_int_eq(strncmp(value, vast, strlen(value)), 0);
+            ck_assert_int_eq(*at, '\n');
+            continue;
+        }
+        ck_assert_str_eq(value, given);
+        at = read_field(at, key, value);
+        ck_assert_str_eq(key, "why");
+        ck_assert_str_eq(value, given);
+        at = read_field(at, key, value);
+        ck_assert_str_eq(value, "9223372036854775808");
+        at = read_field(strstr(second, "failed ") + 7, key, value);
+        ck_assert_str_eq(value, "INVALID");
+        (void)read_field(at, key, value);
+        ck_assert_str_eq(key, "message");
+        ck_assert_str_eq(value, given);
+    }
 }
 END_TEST
 
@@ -374,6 +454,7 @@ static Suite *suite(void) {
     tcase_add_test(t, file_replace_and_read);
     tcase_add_test(t, hex_round_trip);
     tcase_add_test(t, log_of_what_comes_often);
+    tcase_add_test(t, log_fields);
     tcase_add_test(t, memory_that_is_left);
     tcase_add_test(t, text_on_its_way_to_people);
     suite_add_tcase(s, t);

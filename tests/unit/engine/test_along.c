@@ -127,6 +127,13 @@ static double plain_window(cr_window_op op, int i, int j, int64_t w, bool skipna
     }
 }
 
+static int valid_in(int i, int j, int64_t w) {
+    int n = 0;
+    for (int k = 0; k < w; k++)
+        n += !isnan(values[i + k][j]);
+    return n;
+}
+
 START_TEST(windows_move) {
     static const int64_t widths[] = {1, 2, 5, 13, N};
     double out[SIZE];
@@ -134,14 +141,14 @@ START_TEST(windows_move) {
     for (int op = 0; op < CR_WINDOW_COUNT; op++)
         for (size_t g = 0; g < CR_ARRAY_LEN(grids); g++) {
             int64_t w = widths[(g + (size_t)op) % CR_ARRAY_LEN(widths)];
-            cr_window_options o = {.skipna = g % 2 == 0, .ddof = 1};
+            cr_window_options o = {.skipna = g % 2 == 0, .ddof = 1, .min_count = g % 4 == 0 ? (w + 1) / 2 : 0};
             cr_array *a = array_in(grids[g][0], grids[g][1]), *v;
             ck_assert_ok(cr_array_window((cr_window_op)op, a, 0, w, &o, &v, &err));
             ck_assert_int_eq(cr_array_shape(v)[0], N - w + 1);
             compute(v, out);
             for (int i = 0; i < N - w + 1; i++)
                 for (int j = 0; j < M; j++)
-                    check_near(out[i * M + j], plain_window((cr_window_op)op, i, j, w, o.skipna), "window", i, j);
+                    check_near(out[i * M + j], valid_in(i, j, w) < o.min_count ? NAN : plain_window((cr_window_op)op, i, j, w, o.skipna), "window", i, j);
             cr_array_unref(v);
             cr_array_unref(a);
         }
@@ -247,6 +254,8 @@ START_TEST(what_cannot_be_is_refused) {
     ck_assert_fails(cr_array_cumulate((cr_cumulation)9, a, 0, false, &v, &err), CR_INVALID);
     ck_assert_fails(cr_array_fill_forward(a, 0, -1, &v, &err), CR_INVALID);
     ck_assert_fails(cr_array_window(CR_WINDOW_SUM, a, 0, 0, NULL, &v, &err), CR_RANGE);
+    ck_assert_fails(cr_array_window(CR_WINDOW_SUM, a, 0, 3, &(cr_window_options){.min_count = 4}, &v, &err), CR_RANGE);
+    ck_assert_fails(cr_array_window(CR_WINDOW_SUM, a, 0, 3, &(cr_window_options){.min_count = -1}, &v, &err), CR_RANGE);
     ck_assert_fails(cr_array_window(CR_WINDOW_SUM, a, 0, N + 2, NULL, &v, &err), CR_RANGE);
     ck_assert_fails(cr_window_find("mode", &op, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_array_from_memory(CR_BYTES, 4, 1, &n, NULL, NULL, "abcdefgh", NULL, NULL, &text, &err));
@@ -259,6 +268,7 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("along");
     TCase *t = tcase_create("along");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, sums_run_on);
     tcase_add_test(t, gaps_are_filled);
     tcase_add_test(t, windows_move);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/codec/blosc_blocks.h"
 #include "engine/codec/checksum.h"
 #include "engine/codec/codec.h"
 #include "engine/codec/order.h"
@@ -166,6 +167,58 @@ START_TEST(bytes_are_swapped) {
 }
 END_TEST
 
+START_TEST(checksums_are_joined) {
+    uint8_t data[5000];
+    fill_data(data, sizeof data);
+    for (size_t n = 0; n <= sizeof data; n += n < 20 ? 1 : 333) {
+        uint32_t a = cr_crc32c(data, n), b = cr_crc32c(data + n, sizeof data - n);
+        ck_assert_uint_eq(cr_crc32c_join(a, b, sizeof data - n), cr_crc32c(data, sizeof data));
+        ck_assert_uint_eq(cr_crc32c_more(a, data + n, sizeof data - n), cr_crc32c(data, sizeof data));
+    }
+}
+END_TEST
+
+/* Blosc buffers put together of blocks are those that the library writes at once: whole blocks and a rest, also of noise, which is stored as it is. */
+START_TEST(blosc_by_blocks) {
+    enum { MOST = 300000, BLOCK = 20736, BLOCKS = MOST / BLOCK + 1 };
+    static const size_t lengths[] = {BLOCK / 2, BLOCK, 3 * BLOCK, 5 * BLOCK + 3456, MOST};
+    cr_codec c = {.id = CR_CODEC_BLOSC, .level = 1 + _i % 5, .itemsize = 4, .blosc_shuffle = _i % 3, .blosc_block_bytes = BLOCK, .blosc_inner = "zstd"};
+    cr_codec_chain chain = {1, {c}};
+    cr_codec_work *work;
+    ck_assert(cr_blosc_by_blocks(&c));
+    ck_assert_ok(cr_codec_work_new(&work, &err));
+    uint8_t *data = malloc(MOST), *room = malloc(cr_codec_chain_encode_room(&chain, MOST)), *block = malloc(cr_blosc_block_room(BLOCK)),
+            *out = malloc(2 * MOST);
+    fill_data(data, MOST);
+    for (size_t i = BLOCK; i < 2 * BLOCK; i++)
+        data[i] = (uint8_t)next();
+    memset(data + 2 * BLOCK, 0, BLOCK);
+    for (size_t k = 0; k < CR_ARRAY_LEN(lengths); k++) {
+        size_t n = lengths[k], n_blocks = (n + BLOCK - 1) / BLOCK, head = cr_blosc_head_bytes(n_blocks), at = 0, n_stored, got;
+        uint32_t starts[BLOCKS];
+        const void *stored, *bytes;
+        c.blosc_block_bytes = chain.codecs[0].blosc_block_bytes = (int)CR_MIN(n, (size_t)BLOCK);
+        for (size_t b = 0; b < n_blocks; b++) {
+            ck_assert_ok(cr_blosc_block(&c, data + b * BLOCK, CR_MIN(n - b * BLOCK, (size_t)BLOCK), block, &bytes, &got, &err));
+            starts[b] = (uint32_t)at;
+            memcpy(out + head + at, bytes, got);
+            at += got;
+        }
+        cr_blosc_head(&c, n, starts, n_blocks, at, out);
+        ck_assert_ok(cr_codec_chain_encode(&chain, work, data, n, room, &stored, &n_stored, &err));
+        ck_assert_uint_eq(head + at, n_stored);
+        ck_assert_mem_eq(out, stored, n_stored);
+    }
+    c.blosc_block_bytes = 0;
+    ck_assert(!cr_blosc_by_blocks(&c));
+    free(data);
+    free(room);
+    free(block);
+    free(out);
+    cr_codec_work_free(work);
+}
+END_TEST
+
 static Suite *codec_suite(void) {
     Suite *suite = suite_create("codec");
     TCase *t = tcase_create("codec");
@@ -173,6 +226,8 @@ static Suite *codec_suite(void) {
     tcase_add_loop_test(t, there_and_back, 0, N_ALL);
     tcase_add_loop_test(t, damaged_bytes, 0, N_ALL);
     tcase_add_test(t, known_checksums);
+    tcase_add_test(t, checksums_are_joined);
+    tcase_add_loop_test(t, blosc_by_blocks, 0, 15);
     tcase_add_test(t, axes_in_another_order);
     tcase_add_test(t, bytes_are_swapped);
     suite_add_tcase(suite, t);

@@ -173,27 +173,33 @@ static void end(const program *p, answer *a) {
     }
 }
 
-static cr_context *context(int threads, uint64_t limit) {
-    cr_context_options o = {.threads = threads, .memory_limit_bytes = limit, .simd_level = -1};
+static cr_context *context_keeping(int threads, uint64_t limit, uint64_t keep) {
+    cr_context_options o = {.threads = threads, .memory_limit_bytes = limit, .simd_level = -1, .keep_bytes = keep};
     cr_err err = CR_ERR_INIT;
     cr_context *c;
     ck_assert_ok(cr_context_new(&o, &c, &err));
     return c;
 }
 
-/* Reads of the chunk that was read most. */
-static int most_decoded(void) {
-    int most = 0;
-    for (int i = 0; i < NT * NY * NX; i++)
-        most = CR_MAX(most, atomic_load(&decoded[0][0][0] + i));
-    return most;
+static cr_context *context(int threads, uint64_t limit) { return context_keeping(threads, limit, 0); }
+
+static int all_decoded(int *ret_most) {
+    int all = *ret_most = 0;
+    for (int i = 0; i < NT * NY * NX; i++) {
+        int n = atomic_load(&decoded[0][0][0] + i);
+        *ret_most = CR_MAX(*ret_most, n);
+        all += n;
+    }
+    return all;
 }
 
-static bool has_columns(cr_context *c, const program *p, answer *a) {
+typedef enum columns { NO_COLUMNS, KEEP_SOME, KEEP_ALL } columns;
+
+static columns has_columns(cr_context *c, const program *p, answer *a) {
     cr_err err = CR_ERR_INIT;
     char *text;
     ck_assert_ok(cr_explain(c, p->n, a->arrays, &text, &err));
-    bool has = strstr(text, "go over each together") != NULL;
+    columns has = strstr(text, "go over each together") == NULL ? NO_COLUMNS : strstr(text, "is decoded once") != NULL ? KEEP_ALL : KEEP_SOME;
     cr_free(text);
     return has;
 }
@@ -209,6 +215,7 @@ START_TEST(same_bits_whatever_the_memory) {
     static const int threads[] = {1, 2, 7};
     answer first, a;
     bool with = false, without = false, have_first = false;
+    int apart = 0;
     begin(p, &first);
     begin(p, &a);
     for (int i = 0; i < p->n; i++)
@@ -219,24 +226,59 @@ START_TEST(same_bits_whatever_the_memory) {
             cr_err err = CR_ERR_INIT;
             cr_status status = run(p, have_first ? &a : &first, c, &err);
             if (status == CR_OK) {
-                bool columns = has_columns(c, p, &a);
+                columns kept = has_columns(c, p, &a);
+                int most, all = all_decoded(&most);
                 for (int i = 0; i < p->n && have_first; i++)
                     ck_assert_msg(memcmp(first.data[i], a.data[i], a.bytes[i]) == 0, "%s, output %d, %d threads, limit %llu, columns %d", p->name, i,
-                                  threads[t], (unsigned long long)limit, columns);
-                uint64_t rounding = columns ? 0 : limit / 8; /* blocks have eight sizes per doubling, which matters when they are small */
+                                  threads[t], (unsigned long long)limit, (int)kept);
+                uint64_t rounding = kept != NO_COLUMNS ? 0 : limit / 8; /* blocks have eight sizes per doubling, which matters when they are small */
                 ck_assert_msg(cr_context_peak_bytes(c) <= limit + rounding, "%s, %d threads, limit %llu, columns %d: peak %llu", p->name, threads[t],
-                              (unsigned long long)limit, columns, (unsigned long long)cr_context_peak_bytes(c));
+                              (unsigned long long)limit, (int)kept, (unsigned long long)cr_context_peak_bytes(c));
                 have_first = true;
-                with |= columns;
-                without |= !columns;
-                if (columns && threads[t] == 1)
-                    ck_assert_msg(most_decoded() == 1, "%s, limit %llu: decoded %d times", p->name, (unsigned long long)limit, most_decoded());
+                with |= kept == KEEP_ALL;
+                without |= kept == NO_COLUMNS;
+                if (threads[t] == 1) {
+                    apart = kept == NO_COLUMNS ? all : apart;
+                    ck_assert_msg(kept != KEEP_ALL || most == 1, "%s, limit %llu: decoded %d times", p->name, (unsigned long long)limit, most);
+                    ck_assert_msg(kept != KEEP_SOME || apart == 0 || all < apart, "%s, limit %llu: decoded %d chunks, by themselves %d", p->name,
+                                  (unsigned long long)limit, all, apart);
+                }
             } else {
                 ck_assert_msg(status == CR_MEMORY, "%s", err.message);
             }
             cr_context_free(c);
         }
     ck_assert_msg(with && without, "%s: with columns %d, without %d", p->name, with, without);
+    end(p, &first);
+    end(p, &a);
+}
+END_TEST
+
+/* With plenty of memory, and less and less of it for decoded chunks: more is decoded, and nothing else changes. */
+START_TEST(the_same_bits_whatever_is_kept) {
+    const program *p = &programs[0];
+    answer first, a;
+    int before = 0, kinds = 0;
+    begin(p, &first);
+    begin(p, &a);
+    for (uint64_t keep = 8 << 20; keep >= 1 << 16; keep /= 2)
+        for (int threads = 1; threads <= 3; threads += 2) {
+            cr_context *c = context_keeping(threads, 256 << 20, keep);
+            cr_err err = CR_ERR_INIT;
+            bool begins = keep == 8 << 20 && threads == 1;
+            ck_assert_ok(run(p, begins ? &first : &a, c, &err));
+            int most, all = all_decoded(&most);
+            columns kept = has_columns(c, p, &a);
+            for (int i = 0; i < p->n && !begins; i++)
+                ck_assert_msg(memcmp(first.data[i], a.data[i], a.bytes[i]) == 0, "output %d, %d threads, %llu kept", i, threads, (unsigned long long)keep);
+            if (threads == 1) {
+                ck_assert_msg(all >= before && (kept != KEEP_ALL || most == 1), "%llu kept: %d chunks decoded, before %d", (unsigned long long)keep, all, before);
+                before = all;
+            }
+            kinds |= 1 << kept;
+            cr_context_free(c);
+        }
+    ck_assert_int_eq(kinds, 1 << NO_COLUMNS | 1 << KEEP_SOME | 1 << KEEP_ALL);
     end(p, &first);
     end(p, &a);
 }
@@ -398,7 +440,9 @@ END_TEST
 static Suite *suite(void) {
     Suite *s = suite_create("columns");
     TCase *t = tcase_create("columns");
+    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, same_bits_whatever_the_memory, 0, (int)CR_ARRAY_LEN(programs));
+    tcase_add_test(t, the_same_bits_whatever_is_kept);
     tcase_add_test(t, the_same_error);
     tcase_add_test(t, cancelled_in_a_column);
     tcase_add_test(t, progress_goes_forward);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/error.h"
+#include "base/poison.h"
 #include "craton/craton.h"
 #include "engine/exec/run.h"
 #include "engine/exec/slab.h"
@@ -176,14 +177,36 @@ START_TEST(waiting_blocks_make_room) {
 }
 END_TEST
 
+#ifdef CR_POISONS
+/* Of a block nobody has what is beyond the bytes that were asked for, and nothing of it after it was given back. */
+START_TEST(what_nobody_has_is_poisoned) {
+    cr_slab s;
+    void *block, *again;
+    cr_slab_init(&s);
+    ck_assert_int_eq(cr_slab_take(&s, 70000, &block, NULL), CR_OK);
+    ck_assert(__asan_region_is_poisoned(block, 70000) == NULL && __asan_address_is_poisoned((char *)block + 70000));
+    cr_slab_give(&s, block, 70000);
+    ck_assert(__asan_address_is_poisoned((char *)block + 64));
+    ck_assert_int_eq(cr_slab_take(&s, 70001, &again, NULL), CR_OK);
+    ck_assert(again == block && __asan_region_is_poisoned(again, 70001) == NULL);
+    cr_slab_give(&s, again, 70001);
+    cr_slab_done(&s);
+}
+END_TEST
+#endif
+
 static Suite *suite(void) {
     Suite *s = suite_create("plan");
     TCase *t = tcase_create("plan");
+    tcase_set_timeout(t, 60);
     tcase_add_test(t, cancel_before_anything_runs);
     tcase_add_test(t, explain_counts_decoding);
     tcase_add_test(t, nothing_is_said_of_decoding_once);
     tcase_add_test(t, workers_without_units_take_no_memory);
     tcase_add_test(t, waiting_blocks_make_room);
+#ifdef CR_POISONS
+    tcase_add_test(t, what_nobody_has_is_poisoned);
+#endif
     suite_add_tcase(s, t);
     return s;
 }

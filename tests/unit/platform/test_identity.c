@@ -491,21 +491,22 @@ START_TEST(links_of_rooms_have_seats) {
     cr_err err = CR_ERR_INIT;
     cr_onetime what = {.kind = CR_ONETIME_INVITE, .seats = 3, .group = "course", .note = "Tuesday", .life_ms = 7200 * 1000}, found;
     char token[CR_TOKEN_LEN + 1];
+    char name[CR_NAME_MAX + 1];
     int64_t used = -1;
     ck_assert_ok(cr_onetime_make(db, &what, 0, token, &err));
     for (int64_t i = 0; i < 3; i++) {
         ck_assert_ok(cr_onetime_find(db, token, &found, &err));
         ck_assert_str_eq(found.group, "course");
         ck_assert_int_gt(found.expires_ms, cr_wall_ms() + 3600 * 1000);
-        ck_assert_ok(cr_onetime_list(db, count_rooms, &used, &err));
+        ck_assert_ok(cr_onetime_list(db, true, count_rooms, &used, &err));
         ck_assert_int_eq(used, i);
         ck_assert_ok(cr_onetime_use(db, token, &err));
     }
     ck_assert_fails(cr_onetime_use(db, token, &err), CR_NOT_FOUND);
     ck_assert_fails(cr_onetime_find(db, token, &found, &err), CR_NOT_FOUND);
-    ck_assert_ok(cr_onetime_list(db, count_rooms, &used, &err));
+    ck_assert_ok(cr_onetime_list(db, true, count_rooms, &used, &err));
     ck_assert_int_eq(used, 3);
-    ck_assert_fails(cr_onetime_close(db, token, &err), CR_NOT_FOUND);      /* the link is not the number of its row */
+    ck_assert_fails(cr_onetime_close(db, token, name, &err), CR_NOT_FOUND);      /* the link is not the number of its row */
 }
 END_TEST
 
@@ -531,7 +532,7 @@ START_TEST(links_of_an_older_version) {
     ck_assert_ok(cr_onetime_find(old, token, &found, &err));
     ck_assert_str_eq(found.name, "eve");
     ck_assert_str_eq(found.group, "");
-    ck_assert_ok(cr_onetime_list(old, count_rooms, &used, &err));
+    ck_assert_ok(cr_onetime_list(old, true, count_rooms, &used, &err));
     ck_assert_int_eq(used, -1);                        /* it is no room's */
     ck_assert_ok(cr_onetime_use(old, token, &err));
     ck_assert_fails(cr_onetime_use(old, token, &err), CR_NOT_FOUND);

@@ -46,8 +46,8 @@ START_TEST(reading) {
     ck_assert_int_eq(set.n, 2);
     const cr_profile *small = cr_profile_find(&set, "small"), *large = cr_profile_find(&set, "large");
     ck_assert(small && large && !cr_profile_find(&set, "medium"));
-    ck_assert_str_eq(small->title, "Small");
-    ck_assert_str_eq(large->title, "large");
+    ck_assert_str_eq(small->title.text, "Small");
+    ck_assert_str_eq(large->title.text, "large");
     ck_assert(small->gives.memory_bytes == (uint64_t)4 << 30 && small->gives.cpu_milli == 2000);
     ck_assert(small->gives.n_env == 2 && small->gives.n_kernels == 2 && small->n_groups == 0);
     ck_assert_str_eq(small->gives.env[1].value, "512");
@@ -56,6 +56,37 @@ START_TEST(reading) {
     cr_profiles_done(&set);
     ck_assert_ok(parse("profiles: [{slug: a}, {slug: b}]", &set));
     ck_assert_str_eq(cr_profile_standard(&set)->slug, "a");
+    cr_profiles_done(&set);
+}
+END_TEST
+
+/* Words of the file in the reader's language: exactly it, its root, English, or else what stands first. */
+START_TEST(languages) {
+    static const char text[] =
+        "profiles:\n"
+        "  - slug: a\n"
+        "    display_name: {de: Klein, en: Small, pt: Pequeno, pt-BR: Pequenino}\n"
+        "    description: {no: Liten, fr: Petit}\n"
+        "    options:\n"
+        "      o:\n"
+        "        display_name: {en-GB: Colour, de: Farbe}\n"
+        "        choices: {x: {display_name: {de: Eins}}, y: {display_name: Two}}\n";
+    static const struct { const char *language, *title, *description, *option, *choice; } cases[] = {
+        {NULL, "Small", "Liten", "Colour", "Eins"}, {"en", "Small", "Liten", "Colour", "Eins"}, {"de", "Klein", "Liten", "Farbe", "Eins"},
+        {"de-AT", "Klein", "Liten", "Farbe", "Eins"}, {"pt", "Pequeno", "Liten", "Colour", "Eins"}, {"pt-BR", "Pequenino", "Liten", "Colour", "Eins"},
+        {"pt-PT", "Pequeno", "Liten", "Colour", "Eins"}, {"fr", "Small", "Petit", "Colour", "Eins"}, {"d", "Small", "Liten", "Colour", "Eins"},
+        {"", "Small", "Liten", "Colour", "Eins"},
+    };
+    cr_profile_set set;
+    ck_assert_ok(parse(text, &set));
+    const cr_profile *p = &set.at[0];
+    for (size_t i = 0; i < CR_ARRAY_LEN(cases); i++) {
+        ck_assert_str_eq(cr_profile_words_in(&p->title, cases[i].language), cases[i].title);
+        ck_assert_str_eq(cr_profile_words_in(&p->description, cases[i].language), cases[i].description);
+        ck_assert_str_eq(cr_profile_words_in(&p->options[0].title, cases[i].language), cases[i].option);
+        ck_assert_str_eq(cr_profile_words_in(&p->options[0].choices[0].title, cases[i].language), cases[i].choice);
+        ck_assert_str_eq(cr_profile_words_in(&p->options[0].choices[1].title, cases[i].language), "Two");
+    }
     cr_profiles_done(&set);
 }
 END_TEST
@@ -75,6 +106,13 @@ START_TEST(refusing) {
         {ONE("    memroy: 4G\n"), "f:3:5: a profile has no key 'memroy'; did you mean 'memory'?"},
         {ONE("    nothing-like-it: 4G\n"), "f:3:5: a profile has no key 'nothing-like-it'"},
         {ONE("    memory: lots\n"), "f:3:13: memory must be a size"},
+        {ONE("    display_name: [Small]\n"), "f:3:19: display_name must be a text, or one for each language"},
+        {ONE("    display_name: {}\n"), "f:3:19: display_name must be a text, or one for each language"},
+        {ONE("    display_name:\n      en: Small\n      de_DE: Klein\n"), "f:5:7: 'de_DE' is no code of a language, such as en, de or pt-BR"},
+        {ONE("    display_name: {en: Small, en: Little}\n"), "f:3:31: 'en' is there already, in line 3"},
+        {ONE("    display_name: {en: Small, de: ''}\n"), "f:3:35: display_name is empty in language de"},
+        {ONE("    description: {de: {en: x}}\n"), "f:3:23: description must be a text"},
+        {ONE("    options: {o: {choices: {a: {display_name: {deutsch: Eins}}}}}\n"), "f:3:48: 'deutsch' is no code of a language"},
         {ONE("    memory: 1M\n"), "from 64M"},
         {ONE("    guarantee: some\n"), "f:3:16: guarantee must be a size"},
         {ONE("    memory: 1G\n    guarantee: 2G\n"), "guarantee is more than memory"},
@@ -287,6 +325,7 @@ static Suite *suite(void) {
     Suite *s = suite_create("profile");
     TCase *t = tcase_create("profile");
     tcase_add_test(t, reading);
+    tcase_add_test(t, languages);
     tcase_add_test(t, refusing);
     tcase_add_test(t, sizes);
     tcase_add_test(t, giving);

@@ -44,9 +44,9 @@ START_TEST(without_root_there_are_none) {
     const cr_config c = {.as_root = false, .uid_first = 20001, .uid_count = 20000};
     cr_owner_rules *r = NULL;
     cr_err err = CR_ERR_INIT;
-    ck_assert_ok(cr_owner_rules_open(&c, "/usr/sbin/nft", "craton", NULL, 0, &r, &err));
+    ck_assert_ok(cr_owner_rules_open(&c, "/usr/sbin/nft", "craton", NULL, 0, NULL, NULL, NULL, &r, &err));
     ck_assert_ptr_null(r);
-    cr_owner_rules_admit(r, 20001);
+    ck_assert(!cr_owner_rules_admit(r, 20001));
     cr_owner_rules_close(r, true);
 }
 END_TEST
@@ -82,54 +82,123 @@ static void given(const char *folder, cr_buf *out) {
     }
 }
 
-START_TEST(what_failed_is_tried_again) {
-    char folder[] = "/tmp/craton-rules-XXXXXX", program[200], command[200];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    cr_config c = {.as_root = true, .uid_first = 20001, .uid_count = 20000};
-    snprintf(c.run_dir, sizeof c.run_dir, "%s", folder);
-    cr_auto_buf cr_buf text;
-    cr_buf_init(&text, 1 << 20);
-    const uid_t uids[] = {20003};
-    cr_owner_rules *r = NULL;
+/* What is done one after the other on the helper's loop, each step when no job is left of the one before. */
+static struct {
+    cr_watch *watch;
+    cr_jobs *jobs;
+    cr_owner_rules *rules;
+    char folder[40];
+    cr_buf text;
+    uid_t last;               /* that was told of */
+    int step;
+    int64_t until_ms;
+} t;
+enum { MINUTE_MS = 60 * 1000 };
+
+static void on_admitted(void *user, uid_t uid) {
+    (void)user;
+    t.last = uid;
+}
+
+/* Whether what the program was given since the last look has this. */
+static bool was_given(const char *what) {
+    given(t.folder, &t.text);
+    return what ? t.text.len && strstr(cr_buf_str(&t.text), what) : !t.text.len;
+}
+
+static void not_at_once(void) {
+    ck_assert(!cr_owner_rules_admit(t.rules, 20005));        /* there is no table that it could be put into */
+    busy(t.folder, false);
+    cr_owner_rules_again(t.rules, cr_now_ms());
+}
+
+static void then_everything_that_was_missed(void) {
+    ck_assert(was_given(NULL));
+    cr_owner_rules_again(t.rules, cr_now_ms() + MINUTE_MS);
+}
+
+static void and_no_more(void) {
+    ck_assert(was_given("elements = { 20003 : 20003, 20005 : 20005 }"));
+    cr_owner_rules_again(t.rules, cr_now_ms() + 2 * MINUTE_MS);
+}
+
+static void one_that_is_new(void) {
+    ck_assert(was_given(NULL));
+    ck_assert(!cr_owner_rules_admit(t.rules, 20005));        /* it is in there */
+    ck_assert(cr_owner_rules_admit(t.rules, 20006) && cr_owner_rules_admit(t.rules, 20006));     /* both are told */
+    ck_assert_uint_eq(t.last, 0);
+}
+
+static void one_that_cannot_be_put_in(void) {
+    ck_assert_uint_eq(t.last, 20006);
+    ck_assert(was_given("add element inet craton marks { 20006 : 20006 }"));
+    ck_assert(strstr(strstr(cr_buf_str(&t.text), "marks") + 1, "marks") == NULL);
+    busy(t.folder, true);
+    ck_assert(cr_owner_rules_admit(t.rules, 20007));
+}
+
+static void one_that_comes_while_the_table_is_put(void) {
+    ck_assert_uint_eq(t.last, 20007);                        /* its start goes on nevertheless */
+    busy(t.folder, false);
+    cr_owner_rules_again(t.rules, cr_now_ms() + MINUTE_MS);
+    ck_assert(!cr_owner_rules_admit(t.rules, 20008));
+}
+
+static void in_force_again(void) {
+    ck_assert(was_given("20006 : 20006, 20007 : 20007, 20008 : 20008 }"));
+    ck_assert(cr_owner_rules_admit(t.rules, 20009));
+}
+
+static void look(void *user, uint32_t events) {
+    static void (*const steps[])(void) = {not_at_once, then_everything_that_was_missed, and_no_more, one_that_is_new, one_that_cannot_be_put_in,
+                                          one_that_comes_while_the_table_is_put, in_force_again};
     cr_err err = CR_ERR_INIT;
-    const int64_t minute = 60 * 1000;
-    write_program(folder, program);
-    busy(folder, true);
-    ck_assert_ok(cr_owner_rules_open(&c, program, "craton", uids, 1, &r, &err));
-    ck_assert_ptr_nonnull(r);
-    cr_owner_rules_admit(r, 20005);
-    busy(folder, false);
-    cr_owner_rules_again(r, cr_now_ms());              /* not at once */
-    given(folder, &text);
-    ck_assert_uint_eq(text.len, 0);
-    cr_owner_rules_again(r, cr_now_ms() + minute);     /* then everything that was missed */
-    given(folder, &text);
-    ck_assert(strstr(cr_buf_str(&text), "elements = { 20003 : 20003, 20005 : 20005 }") != NULL);
-    cr_owner_rules_again(r, cr_now_ms() + 2 * minute);
-    given(folder, &text);
-    ck_assert_uint_eq(text.len, 0);
-    cr_owner_rules_admit(r, 20006);
-    given(folder, &text);
-    ck_assert(strstr(cr_buf_str(&text), "add element inet craton marks { 20006 : 20006 }") != NULL);
-    busy(folder, true);
-    cr_owner_rules_admit(r, 20007);                    /* an account that is not in the table */
-    busy(folder, false);
-    cr_owner_rules_again(r, cr_now_ms() + minute);
-    given(folder, &text);
-    ck_assert(strstr(cr_buf_str(&text), "20006 : 20006, 20007 : 20007 }") != NULL);
-    cr_owner_rules_close(r, true);
-    snprintf(command, sizeof command, "rm -r %s", folder);
+    (void)user, (void)events;
+    ck_assert_msg(cr_now_ms() < t.until_ms, "the jobs do not end");
+    if (cr_jobs_count(t.jobs) == 0 && t.step == (int)CR_ARRAY_LEN(steps)) {
+        cr_watch_stop(t.watch);
+        return;
+    }
+    if (cr_jobs_count(t.jobs) == 0)
+        steps[t.step++]();
+    ck_assert_ok(cr_watch_after(t.watch, 2, look, NULL, &err));
+}
+
+START_TEST(what_failed_is_tried_again) {
+    char program[200], command[200];
+    cr_config c = {.as_root = true, .uid_first = 20001, .uid_count = 20000};
+    const uid_t uids[] = {20003};
+    cr_err err = CR_ERR_INIT;
+    strcpy(t.folder, "/tmp/craton-rules-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(t.folder));
+    snprintf(c.run_dir, sizeof c.run_dir, "%s", t.folder);
+    cr_buf_init(&t.text, 1 << 20);
+    t.until_ms = cr_now_ms() + MINUTE_MS;
+    ck_assert_ok(cr_watch_new(&t.watch, &err));
+    ck_assert_ok(cr_jobs_new(t.watch, &t.jobs, &err));
+    write_program(t.folder, program);
+    busy(t.folder, true);
+    ck_assert_ok(cr_owner_rules_open(&c, program, "craton", uids, 1, t.jobs, on_admitted, NULL, &t.rules, &err));
+    ck_assert_ptr_nonnull(t.rules);
+    ck_assert_ok(cr_watch_after(t.watch, 0, look, NULL, &err));
+    ck_assert_ok(cr_watch_run(t.watch, &err));
+    ck_assert_uint_eq(t.last, 20009);
+    cr_jobs_free(t.jobs);
+    cr_owner_rules_close(t.rules, true);
+    cr_watch_free(t.watch);
+    cr_buf_done(&t.text);
+    snprintf(command, sizeof command, "rm -r %s", t.folder);
     ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
 static Suite *suite(void) {
     Suite *s = suite_create("runner_owner_rules");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, rules);
-    tcase_add_test(t, without_root_there_are_none);
-    tcase_add_test(t, what_failed_is_tried_again);
-    suite_add_tcase(s, t);
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, rules);
+    tcase_add_test(all, without_root_there_are_none);
+    tcase_add_test(all, what_failed_is_tried_again);
+    suite_add_tcase(s, all);
     return s;
 }
 
