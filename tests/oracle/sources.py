@@ -4,6 +4,7 @@ Which of them follows from the values alone, so that a seed gives the same progr
 compression: no other program has to be right for that.
 """
 
+import contextlib
 import itertools
 import json
 import math
@@ -21,7 +22,9 @@ from craton.pythonnode import python_node
 from craton.runtime import read_box
 
 WAYS = ["file", "file", "function", "function of a file", "memory", "memory", "memory", "memory"]
+INSTEAD = {"function": "memory", "function of a file": "file"}
 _MOST_CHUNKS = 64
+_functions = True
 _folder = tempfile.TemporaryDirectory(prefix="craton-programs-")
 _numbers = itertools.count()
 
@@ -69,10 +72,22 @@ def opened(path, dtype):
     return wrap(adopt(_craton.File(path).array("v"), "file", path, None, "v"), dtype)
 
 
+@contextlib.contextmanager
+def without_functions():
+    """For programs that go to another process: Python's functions do not (test_serialize.py has what is said then)."""
+    global _functions
+    _functions = False
+    try:
+        yield
+    finally:
+        _functions = True
+
+
 def lazy_array(values, sizes, way=None):
     """A lazy array of them in chunks of these sizes."""
     chunks = math.prod(-(-n // c) for n, c in zip(values.shape, sizes))
     way = way or WAYS[zlib.crc32(np.ascontiguousarray(values).tobytes()) % len(WAYS)]
+    way = way if _functions else INSTEAD.get(way, way)
     if not values.ndim or not values.size or way == "memory" or way != "function" and chunks > _MOST_CHUNKS:
         return as_array(values, chunks=sizes)
     if way == "function":

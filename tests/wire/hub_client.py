@@ -41,12 +41,16 @@ def is_free(port):
     return True
 
 
+given = set()
+
+
 def free_ports():
-    """Three ports in a row. Below those that the kernel gives to clients: one of these, of whatever loopback address, is in the way of who listens on all
+    """Three ports in a row, once: who listens there may begin later. Below those that the kernel gives to clients: one of these, of whatever loopback address, is in the way of who listens on all
     addresses, also for a minute after its end."""
     while True:
         first = PORTS + LANE * PORTS_OF_A_LANE + secrets.randbelow(PORTS_OF_A_LANE - 2)
-        if all(is_free(port) for port in range(first, first + 3)):
+        if all(port not in given and is_free(port) for port in range(first, first + 3)):
+            given.update(range(first, first + 3))
             return first
 
 
