@@ -113,7 +113,7 @@ class Craton:
         return self.members[name].token
 
     def memory(self):
-        first = 50000 + self.platform.port % 1000 * 10     # of the accounts
+        first = self.platform.uid_first
         return split(self.platform.process.pid, lambda uid, line: "clusters" if first <= uid < first + 10000 else
                      "prepared" if "/share/craton/start/prepared.py " in line else "control")
 

@@ -180,6 +180,7 @@ class Platform:
         self.folder.mkdir(mode=0o755)
         self.run = self.folder / "run"
         self.port = free_ports()
+        self.uid_first = 70000 + (self.port - PORTS) * 10
         self.accounts = f"w{secrets.token_hex(2)}-"
         self.hub = self.door = f"http://127.0.0.1:{self.port}"  # its origin, and where to knock
         self.base = ""  # what every public path begins with
@@ -199,7 +200,7 @@ class Platform:
     def start(self, *more):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.cratond("--port", str(self.port), "--uid-first", str(70000 + (self.port - PORTS) * 10), "--memory", "1G",
+                self.cratond("--port", str(self.port), "--uid-first", str(self.uid_first), "--memory", "1G",
                              *(() if self.preimport else ("--preimport", "no")), *self.options, *more),
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.starts += 1
