@@ -17,11 +17,16 @@ extern "C" {
 
 typedef struct cr_file cr_file;
 
+/* What JSON (Zarr) says besides the values, and NetCDF does not: it is a list also of one; or it is neither numbers nor texts (an object, a list of
+ * lists, null), then it is one text, which is its JSON. */
+typedef enum cr_attr_form { CR_ATTR_PLAIN, CR_ATTR_LIST, CR_ATTR_JSON } cr_attr_form;
+
 typedef struct cr_attr {
     const char *name;
     cr_dtype dtype;               /* CR_STRING: text, n strings in values as const char *const *; else n items of dtype */
     int64_t n;
     const void *values;           /* aligned for its type */
+    cr_attr_form form;
 } cr_attr;
 
 typedef struct cr_dim {
@@ -46,6 +51,7 @@ typedef struct cr_variable {
     uint64_t stored_bytes;        /* bytes in the file; 0 when not known without looking at every chunk */
     const char *problem;          /* not NULL: why its values cannot be read; its metadata can */
     const int64_t *shards;        /* Zarr: shape of the stored objects that hold several chunks; NULL: each chunk is one */
+    int text_width;               /* CR_STRING that is stored in a fixed number of characters (Zarr's UTF-32): how many; 0: of any length */
 } cr_variable;
 
 /* ---- chunks that cannot be read ----------------------------------------------------------------------------------
@@ -95,7 +101,8 @@ CR_API const char *cr_file_target(const cr_file *f, int i);
 CR_API const cr_variable *cr_file_find(const cr_file *f, const char *name);
 CR_API const cr_attr *cr_attr_find(const cr_attr *attrs, int n, const char *name);
 
-/* The lazy array of a variable (not for CR_STRING). */
+/* The lazy array of a variable. Not for CR_STRING, but where it has a text_width: then items are CR_BYTES, so many characters in UTF-32 and native byte
+ * order, zeros behind the text. */
 CR_API cr_status cr_file_array(const cr_file *f, const char *name, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 /* All values of a CR_STRING variable; strings are owned by the block that is freed with cr_free. */
 CR_API cr_status cr_file_strings(const cr_file *f, const char *name, char ***ret_strings, int64_t *ret_n, cr_err *err) CR_MUST_USE;
@@ -110,7 +117,10 @@ typedef struct cr_write_variable {
     const char *const *dims;
     const int64_t *shape;
     const int64_t *chunks;        /* NULL: chosen (about 1 MiB) */
-    cr_dtype dtype;               /* as stored */
+    cr_dtype dtype;               /* as stored; CR_BYTES: text of fixed width */
+    /* CR_BYTES: bytes of one item, which the values have too. NetCDF-4 has single characters (1) alone; a last dimension counts them. */
+    size_t itemsize;
+    bool utf32;                   /* CR_BYTES in Zarr: 4 bytes in native order are one character; else they are bytes, padded with zeros */
     const cr_attr *attrs;
     int n_attrs;
     const void *fill;             /* one item or NULL */
@@ -124,6 +134,7 @@ typedef struct cr_write_variable {
      * written at once, so it has to fit into memory, and it is what a resumed write or an update does whole. chunks that are NULL are
      * chosen to divide it. */
     const int64_t *shards;
+    bool fletcher32;              /* NetCDF-4: chunks get a checksum; CR_UNSUPPORTED elsewhere */
 } cr_write_variable;
 
 typedef struct cr_write_options {
@@ -142,7 +153,7 @@ typedef struct cr_write_options {
 /* Nothing is visible at path until cr_writer_finish succeeds; an old store or file stays intact until then. */
 CR_API cr_status cr_writer_new(const char *path, const cr_write_options *options, cr_writer **ret_writer, cr_err *err) CR_MUST_USE;
 CR_API cr_status cr_writer_attrs(cr_writer *w, const cr_attr *attrs, int n, cr_err *err) CR_MUST_USE;
-/* Declares a variable of numbers; values is what to write (same shape; cast to dtype if it differs). Kept until finish. chunks longer
+/* Declares a variable of numbers, or of CR_BYTES; values is what to write (same shape; cast to dtype if it differs). Kept until finish. chunks longer
  * than an extent are cut to it (not those of shards). CR_INVALID names what is wrong: a name that cannot be a file's, dimensions of two lengths, ... */
 CR_API cr_status cr_writer_variable(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) CR_MUST_USE;
 /* The same for text: v->dtype is CR_STRING, strings are as many as the shape holds, in UTF-8; copied. */
@@ -157,14 +168,14 @@ CR_API cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) CR_M
 CR_API void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept);
 CR_API void cr_writer_free(cr_writer *w);                   /* without finish: leaves nothing behind */
 
-/* Values into arrays of numbers of a Zarr store that is there: the box of the values' shape at start, in whole chunks (of arrays in shards
+/* Values into arrays of numbers, or of text of fixed width, of a Zarr store that is there: the box of the values' shape at start, in whole chunks (of arrays in shards
  * whole shards, here and below). start lies at the beginning of a chunk (CR_INVALID); where a box ends inside of one, the array ends there
  * too, or will: the rest of that chunk becomes fill.
  * Shapes in the metadata are not looked at and not changed: an append writes its values first, and says so in the metadata last.
  * Each chunk is replaced at once: readers see the old or the new one. Two writers of one chunk at a time lose one of the two. */
 typedef struct cr_update {
     const char *name;
-    cr_array *values;             /* cast to the type of the array */
+    cr_array *values;             /* cast to the type of the array; text has to have its width */
     const int64_t *start;         /* one per axis */
 } cr_update;
 /* staging: a directory in the store in which chunks are made before they are moved into place; NULL: beside their place. When it is removed, no

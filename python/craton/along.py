@@ -15,7 +15,8 @@ from .shapes import concatenate, expand_dims, flip, ravel, take
 
 def _cumulated(name, a, axis, dtype, skipna):
     a = as_array(a)
-    if is_time(a.dtype) or a.dtype.kind not in "biuf":
+    duration = a.dtype.kind == "m" and name.endswith("cumsum") and dtype is None
+    if a.dtype.kind not in "biuf" and not duration:
         raise unsupported(f"{name} of {a.dtype}", "Convert to numbers first: durations / np.timedelta64(1, 's').")
     if axis is None:
         a, axis = ravel(a), 0
@@ -24,6 +25,10 @@ def _cumulated(name, a, axis, dtype, skipna):
         a = astype(a, dtype)
     if not a.ndim:
         a = expand_dims(a, 0)
+    if duration:
+        from .times import time_cumsum
+
+        return time_cumsum(a, axis, bool(skipna))
     result = wrap(make("cumulate", (a._node,), axis, name.endswith("prod"), bool(skipna)))
     return result if dtype is None else astype(result, dtype)
 

@@ -4,6 +4,7 @@ The variables are handed over as stored; xarray's own decoders are put around th
 manager asks (decoding.py). Without chunks= the values are read by Craton when they are needed, as with any other engine.
 """
 
+import json
 import math
 import os
 
@@ -15,7 +16,7 @@ from xarray.core import indexing
 from xarray.core.utils import FrozenDict, close_on_error
 from xarray.core.variable import Variable
 
-from . import _craton
+from . import _craton, texts
 from .array import wrap
 from .graph import adopt
 from .runtime import cluster_for_user, compute_short
@@ -96,6 +97,10 @@ class Unreadable(BackendArray):
 
 def attribute_value(code, payload, plain):
     """What xarray's own engines give: text, a list of texts, a NumPy scalar or a 1-d array. plain: Python numbers (JSON)."""
+    if code.startswith("{"):
+        return json.loads(payload[0])
+    if code.startswith("["):
+        return [attribute_value(code[1:], payload, plain)]
     if code == "|O":
         return payload[0] if len(payload) == 1 else payload if payload else ""
     if code.startswith("|V"):
@@ -149,8 +154,8 @@ def _references(filename_or_obj, storage_options):
 class CratonStore(AbstractDataStore):
     """One group of a file or store."""
 
-    def __init__(self, path, group=None, missing=False):
-        self.path, self.group, self.missing = path, group, missing
+    def __init__(self, path, group=None, missing=False, fill_is_missing=None):
+        self.path, self.group, self.missing, self.fill_is_missing = path, group, missing, fill_is_missing
         self._file = _craton.File(path, group=group, unreadable_missing=missing)
 
     def __getstate__(self):
@@ -186,7 +191,9 @@ class CratonStore(AbstractDataStore):
             # The fill value keeps the type of its variable: masks compare by it.
             attrs[name] = attribute_value(code, payload, self.plain and name != "_FillValue")
         encoding = {"source": self.path, "original_shape": v["shape"]}
-        if v["dtype"] == "|O":
+        code = element_code(v)
+        self._set_fill(v, code, attrs, encoding)
+        if code == "|O":
             # As xarray's engines: objects from NetCDF, NumPy's own text type from Zarr.
             dtype = np.dtypes.StringDType() if self.plain else create_vlen_dtype(str)
             encoding["dtype"] = dtype if self.plain else str
@@ -194,13 +201,31 @@ class CratonStore(AbstractDataStore):
             if v["problem"]:
                 data = Unreadable(v["name"], v["shape"], data.dtype, v["problem"])
         elif v["problem"]:
-            data = Unreadable(v["name"], v["shape"], np.dtype(_text_code(v["dtype"])), v["problem"])
+            data = Unreadable(v["name"], v["shape"], np.dtype(code), v["problem"])
         else:
-            array = wrap(self._node(v), np.dtype(_text_code(v["dtype"])))
+            array = wrap(self._node(v), np.dtype(code))
             data = StoredArray(array, *_read_how(v, array))
             encoding["preferred_chunks"] = self._preferred_chunks(v, array)
-            encoding.update(_storage_encoding(v, self.plain))
+            encoding.update(_storage_encoding(v, self.file.format))
         return Variable(tuple(v["dims"]), indexing.LazilyIndexedArray(data), attrs, encoding)
+
+    def _set_fill(self, v, code, attrs, encoding):
+        """What is missing, as xarray's engines have it: by an attribute in NetCDF and Zarr 3, by the fill value of the array in Zarr 2. That of Zarr 3 says
+        what absent chunks hold, unless it is to say more."""
+        if code == "|O":
+            return
+        dtype, zarr3 = np.dtype(code), self.file.format == "zarr3"
+        if dtype.kind == "S" and "_FillValue" in attrs:
+            attrs["_FillValue"] = texts.read_fill(attrs["_FillValue"], dtype, zarr3)
+        if not self.plain:
+            return
+        fill = np.frombuffer(v["fill"], code)[0] if v["fill"] is not None else None
+        if zarr3 and fill is not None and not self.fill_is_missing:
+            encoding["fill_value"] = fill
+        if fill is not None and (self.fill_is_missing or not zarr3 and dtype.kind == "S" and self.fill_is_missing is None):
+            attrs["_FillValue"] = fill
+        elif not zarr3 and self.fill_is_missing is False:
+            attrs.pop("_FillValue", None)
 
     def _node(self, v):
         return adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"], *([True] if self.missing else []))
@@ -221,22 +246,33 @@ def _read_how(v, array):
     return short, list(v["dims"]) == [v["name"]] and array.nbytes <= _MOST_KEPT_BYTES
 
 
-def _text_code(code):
-    """Opaque items of files are fixed-width text."""
-    return code.replace("|V", "|S")
+def element_code(v):
+    """Opaque items of files are bytes of text; texts of a fixed number of characters are NumPy's."""
+    return f"<U{v['text_width']}" if v["text_width"] else v["dtype"].replace("|V", "|S")
 
 
-def _storage_encoding(v, zarr):
-    if zarr:
+def _storage_encoding(v, format):
+    if format.startswith("zarr"):
         encoding = {"codec": v["compression"] or "none"}
         encoding.update({k: v[k] for k in ("chunks", "shards") if v[k]})
         return encoding
     encoding = {"chunksizes": v["chunks"], "contiguous": v["chunks"] is None}
-    words = v["compression"].replace(",", " ").split()
-    if "deflate" in words:
-        level = words[words.index("deflate") + 1 :][:1]
-        encoding.update(zlib=True, complevel=int(level[0]) if level and level[0].isdigit() else 4, shuffle="shuffle" in words)
+    if format == "netcdf4":
+        encoding.update(_filters(v["compression"].replace(",", " ").split()))
     return encoding
+
+
+def _filters(words):
+    """As netCDF4-python names them."""
+    found = {name: name in words for name in ("szip", "zstd", "bzip2", "fletcher32")}
+    deflate = words.index("deflate") if "deflate" in words else None
+    level = words[deflate + 1 : deflate + 2] if deflate is not None else ["0"]
+    found.update(zlib=deflate is not None, complevel=int(level[0]) if level and level[0].isdigit() else 4, blosc=False)
+    found["shuffle"] = "shuffle" in words and "blosc" not in words
+    if "blosc" in words:
+        shuffle = 2 if "bitshuffle" in words else int("shuffle" in words)
+        found["blosc"] = {"compressor": f"blosc_{words[words.index('blosc') + 1]}", "shuffle": shuffle}
+    return found
 
 
 class CratonBackend(BackendEntrypoint):
@@ -262,12 +298,14 @@ class CratonBackend(BackendEntrypoint):
         group=None,
         storage_options=None,
         consolidated=None,
+        use_zarr_fill_value_as_mask=None,
         unreadable="raise",
     ):
-        # consolidated is for programs that were written for engine="zarr": whatever is there is found either way.
+        # consolidated is for programs that were written for engine="zarr": whatever is there is found either way. use_zarr_fill_value_as_mask as
+        # xarray describes it; of files it changes nothing.
         if unreadable not in ("raise", "missing"):
             raise ValueError(f"craton: unreadable is 'raise' or 'missing', not {unreadable!r}")
-        store = CratonStore(path_here(_references(filename_or_obj, storage_options)), group, unreadable == "missing")
+        store = CratonStore(path_here(_references(filename_or_obj, storage_options)), group, unreadable == "missing", use_zarr_fill_value_as_mask)
         with close_on_error(store):
             return StoreBackendEntrypoint().open_dataset(
                 store,

@@ -65,3 +65,34 @@ def elementwise_by_numpy(name, values):
     if not can_hold(dtype):
         raise unsupported(f"{name} that makes elements of type {dtype}")
     return blockwise(name, ufunc, values, dtype)
+
+
+def place_of_text(name, a, axes, keepdims):
+    """argmin and argmax of text, along one axis or all, which has to fit into memory; NumPy has no other reductions of text."""
+    if name not in ("argmin", "argmax") or len(axes) not in (1, a.ndim) or not axes:
+        raise unsupported(f"{name} of text")
+    from .chunks import grid_size
+
+    say(f"{name} of text")
+    kept = [i for i in range(a.ndim) if i not in axes]
+    shape = tuple(1 if i in axes else a.shape[i] for i in range(a.ndim)) if keepdims else tuple(a.shape[i] for i in kept)
+    sizes = tuple(1 if i in axes else grid_size(a.chunks[i]) for i in range(a.ndim)) if keepdims else tuple(grid_size(a.chunks[i]) for i in kept)
+    return python_node(_Place(getattr(np, name), axes, keepdims, a.dtype), (a._node,), np.dtype(np.int64), shape, sizes)
+
+
+class _Place:
+    def __init__(self, function, axes, keepdims, dtype):
+        self.function, self.axes, self.keepdims, self.dtype = function, axes, keepdims, dtype
+
+    def __call__(self, inputs, start, count):
+        from .runtime import read_box
+
+        box = iter(zip(start, count))
+        if self.keepdims:
+            box = iter([b for i, b in enumerate(box) if i not in self.axes])
+        box = [(0, n) if i in self.axes else next(box) for i, n in enumerate(inputs[0].shape)]
+        block = read_box(inputs[0], tuple(s for s, _ in box), tuple(n for _, n in box), self.dtype)
+        return np.asarray(self.function(block, axis=self.axes[0] if len(self.axes) < block.ndim or block.ndim == 1 else None, keepdims=self.keepdims), np.int64)
+
+    def __repr__(self):
+        return f"{self.function.__name__} of text"

@@ -116,9 +116,11 @@ class CratonManager(ChunkManagerEntrypoint):
     # ---- functions of users and of xarray, block by block
 
     def map_blocks(self, func, *args, dtype=None, chunks=None, drop_axis=None, new_axis=None, meta=None, **kwargs):
-        if drop_axis not in (None, [], ()) or new_axis not in (None, [], ()) or chunks is not None:
-            raise unsupported("map_blocks that changes the shape", "Use xarray.apply_ufunc(..., dask='parallelized').")
         arrays = [a for a in args if isinstance(a, Array)]
+        if drop_axis not in (None, [], ()) or new_axis not in (None, [], ()) or chunks is not None:
+            if len(arrays) != 1 or args[0] is not arrays[0] or dtype is None or not can_hold(np.dtype(dtype)):
+                raise unsupported("map_blocks that changes the shape, of several arrays or without a type", "Use xarray.apply_ufunc(..., dask='parallelized').")
+            return _other_shape(func, arrays[0], args[1:], kwargs, np.dtype(dtype), chunks, drop_axis, new_axis)
         shape = np.broadcast_shapes(*[a.shape for a in arrays])
         if getattr(func, "__module__", "") == "xarray.core.accessor_dt":
             say(".dt of lazy times")
@@ -281,6 +283,52 @@ class _BlockCall:
         blocks = (read_box(node, start, count, dtype) for node, dtype in zip(inputs, self.dtypes))
         args = [next(blocks) if constant is None else constant[0] for constant in self.constants]
         return kept_type(np.asarray(self.func(*args, **self.kwargs)), self.dtype, repr(self))
+
+    def __repr__(self):
+        return f"map_blocks({getattr(self.func, '__name__', self.func)})"
+
+
+def _axes(axis, ndim):
+    return sorted(int(a) % ndim for a in (axis if isinstance(axis, (list, tuple)) else () if axis is None else (axis,)))
+
+
+def _other_shape(func, array, args, kwargs, dtype, chunks, drop_axis, new_axis):
+    """map_blocks with blocks of one array that lose axes, of one chunk each, or get new ones, whose lengths chunks says."""
+    dropped, new = _axes(drop_axis, array.ndim), new_axis if isinstance(new_axis, (list, tuple)) else () if new_axis is None else (new_axis,)
+    kept = [i for i in range(array.ndim) if i not in dropped]
+    ndim = len(kept) + len(new)
+    new = _axes(tuple(new), ndim)
+    if any(len(array.chunks[i]) > 1 for i in dropped):
+        raise unsupported("map_blocks that drops an axis of several chunks", "Rechunk it to one chunk first: .chunk({dimension: -1}).")
+    if chunks is not None and len(chunks) != ndim:
+        raise ValueError(f"craton: map_blocks with chunks along {len(chunks)} axes, for a result of {ndim}")
+    source, shape, sizes = iter(kept), [], []
+    for axis in range(ndim):
+        if axis not in new:
+            old = next(source)
+            shape.append(array.shape[old])
+            sizes.append(grids.grid_size(array.chunks[old]))
+            continue
+        lengths = 1 if chunks is None else chunks[axis]
+        shape.append(int(lengths[0] if isinstance(lengths, tuple) and len(lengths) == 1 else lengths))
+        sizes.append(shape[-1])
+    call = _ShapeCall(func, args, kwargs, array.dtype, dtype, dropped, new)
+    return python_node(call, (array._node,), dtype, tuple(shape), tuple(sizes))
+
+
+class _ShapeCall:
+    """func(block, ...) whose blocks have other axes: those that are dropped, and those that are new, are whole."""
+
+    def __init__(self, func, args, kwargs, source, dtype, dropped, new):
+        self.func, self.args, self.kwargs, self.source, self.dtype, self.dropped, self.new = func, args, kwargs, source, dtype, dropped, new
+
+    def __call__(self, inputs, start, count):
+        kept = iter([(s, n) for axis, (s, n) in enumerate(zip(start, count)) if axis not in self.new])
+        box = [(0, extent) if axis in self.dropped else next(kept) for axis, extent in enumerate(inputs[0].shape)]
+        block = read_box(inputs[0], tuple(s for s, _ in box), tuple(n for _, n in box), self.source)
+        result = np.asarray(self.func(block, *self.args, **self.kwargs))
+        part = tuple(slice(s, s + n) if axis in self.new else slice(None) for axis, (s, n) in enumerate(zip(start, count)))
+        return kept_type(result[(Ellipsis, *part)], self.dtype, repr(self))
 
     def __repr__(self):
         return f"map_blocks({getattr(self.func, '__name__', self.func)})"

@@ -3,7 +3,8 @@ through untouched, and what another version of xarray does not have is left out.
 
 * weighted(): missing weights are looked for when the answer is computed, not when it is asked for.
 * merge, concat, arithmetic: coordinates that are the same expression are not compared value by value.
-* .dt of times that are no index, block by block.
+* .dt of times that are no index, block by block; their means (times.py).
+* to_netcdf(engine="craton") is .craton.to_netcdf (writing.py).
 * ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
 * groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py). Its labels are numbered once, and by a
@@ -20,7 +21,9 @@ import numpy as np
 
 from . import bynumpy, labelmap, members
 from .array import Array
+from .dtypes import is_time
 from .frequencies import understand_old_frequencies
+from .functions import refuse, unsupported
 from .pythonnode import python_node
 from .series import series_or
 
@@ -34,6 +37,9 @@ def hook_xarray():
     _wrap("xarray.computation.fit", "least_squares", _least_squares_or)
     for name in ("xarray.core.duck_array_ops", "xarray.structure.merge", "xarray.structure.concat"):
         _wrap(name, "lazy_array_equiv", _same_expression_or)
+    _wrap("xarray.core.duck_array_ops", "mean", _mean_or)
+    _wrap("xarray.core.duck_array_ops", "_datetime_nanreduce", _extreme_or)
+    _wrap("xarray.backends.writers", "to_netcdf", _to_netcdf_or)
     _hook_groups()
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
@@ -83,6 +89,48 @@ def _push_or(function):
         return push(array, n, axis) if isinstance(array, Array) else function(array, n, axis, **kwargs)
 
     return push_or_ours
+
+
+# ---- times, files ------------------------------------------------------------------------------------------------------
+
+
+def _mean_or(function):
+    from .times import mean_of_times
+
+    def mean_or_ours(array, axis=None, skipna=None, **kwargs):
+        if isinstance(array, Array) and is_time(array.dtype):
+            refuse("mean of times", **kwargs)
+            return mean_of_times(array, axis, skipna)
+        return function(array, axis=axis, skipna=skipna, **kwargs)
+
+    return mean_or_ours
+
+
+def _extreme_or(function):
+    from .times import time_reduction
+
+    def extreme_or_ours(array, func):
+        name = getattr(func, "__name__", "")
+        if isinstance(array, Array) and name in ("min", "max"):
+            return time_reduction(name, array, tuple(range(array.ndim)), False, True)
+        return function(array, func)
+
+    return extreme_or_ours
+
+
+def _to_netcdf_or(function):
+    def to_netcdf_or_ours(dataset, path_or_file=None, mode="w", format=None, group=None, engine=None, encoding=None, unlimited_dims=None, compute=True,
+                          multifile=False, **kwargs):  # fmt: skip
+        if engine != "craton":
+            return function(dataset, path_or_file, mode, format, group, engine, encoding, unlimited_dims, compute, multifile, **kwargs)
+        from .writing import to_netcdf
+
+        if path_or_file is None or not compute or multifile or any(kwargs.values()):
+            raise unsupported("to_netcdf(engine='craton') into memory, into several files at once, with compute=False, or of what is no NetCDF",
+                              "Write one file after the other, or choose another engine.")  # fmt: skip
+        return to_netcdf(dataset, path_or_file, mode=mode, format=format, group=group, encoding=encoding, unlimited_dims=unlimited_dims)
+
+    return to_netcdf_or_ours
 
 
 # ---- the same expression ---------------------------------------------------------------------------------------------

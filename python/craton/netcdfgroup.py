@@ -107,7 +107,8 @@ def _copy(source, target, path):
         if known is None:
             target.createDimension(name, None if dimension.isunlimited() else len(dimension))
         elif len(known) != len(dimension) and not (known.isunlimited() and len(known) == 0):
-            raise ValueError(f"craton: the dimension {name!r} has {len(known)} elements in {path}, and {len(dimension)} in the dataset")
+            raise ValueError(f"craton: Unable to update size for existing dimension {name!r}: it has {len(known)} elements in {path}, and {len(dimension)} in the "
+                             "dataset")  # fmt: skip
     for name, variable in source.variables.items():
         _copy_variable(name, variable, target, path)
     target.setncatts({n: source.getncattr(n) for n in source.ncattrs() if n != "_NCProperties"})

@@ -21,7 +21,9 @@ def reduction(name, a, axis=None, dtype=None, keepdims=False, skipna=False, ddof
 
         return time_reduction(name, a, axes, keepdims, skipna)
     if a.dtype.kind in "SU":
-        raise unsupported(f"{name} of text")
+        from .bynumpy import place_of_text
+
+        return place_of_text(name, a, axes, keepdims)
     skipna = skipna and a.dtype.kind == "f"
     if name in ("min", "max", "argmin", "argmax") and any(a.shape[i] == 0 for i in axes):
         raise ValueError(f"zero-size array to reduction operation {name} which has no identity")

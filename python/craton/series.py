@@ -140,7 +140,7 @@ class Series:
             file.format,
             [(name, unlimited) for name, _, unlimited in file.dims],
             [payload for name, _, payload in file.attrs if name == "coordinates"],
-            [(v["name"], v["dtype"], v["dims"], [a[:1] if _since(a) else a for a in v["attrs"]], v["fill"], v["problem"]) for v in self.variables[i]],
+            [(v["name"], v["dtype"], v["text_width"], v["dims"], [a[:1] if _since(a) else a for a in v["attrs"]], v["fill"], v["problem"]) for v in self.variables[i]],
         )
 
     def _units(self):
@@ -277,7 +277,7 @@ class SeriesStore(CratonStore):
     """The first file with variables that go on in the others."""
 
     def __init__(self, series):
-        self.path, self.group, self.missing = series.paths[0], series.group, False
+        self.path, self.group, self.missing, self.fill_is_missing = series.paths[0], series.group, False, None
         self.encodings = {}     # what the variables of the first file say of themselves
         self._file, self._series = series.files[0], series
 

@@ -19,7 +19,8 @@ FOREIGN_KEYS = (
     "compression_opts", "object_codec", "endian", "fill_value", "least_significant_digit", "quantize_mode", "significant_digits",
     "filters", "serializer", "write_empty_chunks",
 )  # fmt: skip
-STORAGE_KEYS = ("chunks", "chunksizes", "shards", "codec", "compressors", "compressor", "level", "complevel", "shuffle", "zlib")
+STORAGE_KEYS = ("chunks", "chunksizes", "shards", "codec", "compressors", "compressor", "level", "complevel", "shuffle", "zlib", "contiguous",
+                "fletcher32", "fill_value")  # fmt: skip
 # What xarray's coders understand.
 CF_KEYS = (
     "dtype", "scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned", "units", "calendar", "_Encoding", "char_dim_name", "coordinates",
@@ -31,13 +32,12 @@ _NEUTRAL = {
     "filters": lambda v: _is_nothing(v),
     "serializer": lambda v: _is_default(v) or _configured(v)[0] == "bytes" and str(_configured(v)[1].get("endian")) in ("little", "None"),
     "write_empty_chunks": lambda v: v in (False, None),
-    "fill_value": lambda v: v is None,
     "contiguous": lambda v: not v,
     **dict.fromkeys(("fletcher32", "szip", "zstd", "bzip2", "blosc", "compression"), lambda v: not v),
 }
 _MOST = 2**40
 # In NetCDF-4, of other writers, or of Zarr.
-_NOT_NETCDF = ("shards", "compressors", "compressor", "fletcher32", "szip", "zstd", "bzip2", "blosc", "compression", "compression_opts", "filters",
+_NOT_NETCDF = ("shards", "compressors", "compressor", "fill_value", "szip", "zstd", "bzip2", "blosc", "compression", "compression_opts", "filters",
                "serializer", "least_significant_digit", "quantize_mode", "significant_digits")  # fmt: skip
 _QUIET = ("source", "original_shape", "preferred_chunks", "object_codec", "endian")
 
@@ -51,22 +51,58 @@ def split(name, inherited, asked, format):
         near = {k: n[0] for k in unknown if (n := difflib.get_close_matches(k, (*STORAGE_KEYS, *CF_KEYS), 1))}
         hint = f"; did you mean {', '.join(map(repr, near.values()))}?" if near else f". {', '.join((*STORAGE_KEYS, *CF_KEYS[:8]))} are understood"
         raise ValueError(f"craton: encoding of {name!r}: unexpected encoding parameters {', '.join(map(repr, unknown))}{hint}")
-    if not zarr and asked.get("compression") in ("zlib", "gzip"):  # deflate, as netCDF4-python and h5netcdf call it
-        asked = {"zlib": True, **({"complevel": asked["compression_opts"]} if asked.get("compression_opts") is not None else {}), **asked}
-        asked = {k: v for k, v in asked.items() if k not in ("compression", "compression_opts")}
+    if not zarr:
+        inherited, asked = _in_words_of_netcdf(name, inherited, asked)
+    elif format != "zarr3" and asked.get("fill_value") is not None:
+        raise ValueError(f"craton: encoding of {name!r}: fill_value is of Zarr version 3; in version 2 `_FillValue` is the fill_value of the array")
     for key, value in asked.items():
-        foreign = key in FOREIGN_KEYS and key not in _QUIET if zarr else key in _NOT_NETCDF
+        foreign = key in FOREIGN_KEYS and key not in _QUIET and (key, format) != ("fill_value", "zarr3") if zarr else key in _NOT_NETCDF
         if foreign and value is not None and not _NEUTRAL.get(key, lambda v: False)(value):
             where = "Zarr" if zarr else "NetCDF-4"
             raise ValueError(f"craton: encoding of {name!r}: {key}={value!r} has no meaning in {where}, or not yet; leave it out")
     asked = {k: v for k, v in asked.items() if v is not None or k not in ("shards", "chunks", "chunksizes", "codec")}
-    storage = {k: v for k, v in {**inherited, **asked}.items() if k in STORAGE_KEYS}
-    storage["asked"] = {k for k in asked if k in STORAGE_KEYS}
+    elsewhere = ("contiguous", "fletcher32") if zarr else ()
+    elsewhere = (*elsewhere, "fill_value") if format != "zarr3" else elsewhere
+    storage = {k: v for k, v in {**inherited, **asked}.items() if k in STORAGE_KEYS and k not in elsewhere}
+    storage["asked"] = {k for k in asked if k in storage}
     if "shards" in asked:
         storage["shards"] = _whole_numbers(name, "shards", asked["shards"])
         if format != "zarr3":
             raise ValueError(f"craton: encoding of {name!r}: shards are of Zarr version 3, not of {format}; leave them out, or use zarr_format=3")
-    return {k: v for k, v in {**inherited, **asked}.items() if k not in FOREIGN_KEYS and k not in STORAGE_KEYS}, storage
+    _check_contiguous(name, storage)
+    rest = {k: v for k, v in {**inherited, **asked}.items() if k not in FOREIGN_KEYS and k not in STORAGE_KEYS}
+    if "char_dim_name" in rest and "original_shape" in inherited:  # whether it still counts as many characters
+        rest["original_shape"] = inherited["original_shape"]
+    return rest, storage
+
+
+def _in_words_of_netcdf(name, inherited, asked):
+    """Deflate as netCDF4-python calls it, whoever else has named it."""
+    if asked.get("compression") in ("zlib", "gzip"):
+        asked = {"zlib": True, **({"complevel": asked["compression_opts"]} if asked.get("compression_opts") is not None else {}), **asked}
+        asked = {k: v for k, v in asked.items() if k not in ("compression", "compression_opts")}
+    elif "compression" in asked and not asked["compression"]:
+        asked = {"zlib": False, **{k: v for k, v in asked.items() if k != "compression"}}
+    endian = {**inherited, **asked}.get("endian")
+    if endian not in (None, "native", "little"):
+        raise NotImplementedError(f"craton: encoding of {name!r}: endian={endian!r}: numbers are written in little-endian order, which every reader turns round; "
+                                  "leave it out")  # fmt: skip
+    if inherited.get("zlib") is False:  # what is said of a codec that there was not
+        inherited = {k: v for k, v in inherited.items() if k not in ("zlib", "shuffle", "complevel")}
+    return inherited, asked
+
+
+def _check_contiguous(name, storage):
+    asked = storage["asked"]
+    if not is_contiguous(storage):
+        return
+    other = [k for k in ("chunksizes", "chunks", "zlib", "shuffle", "fletcher32", "codec") if k in asked and storage.get(k) not in (None, False, "none")]
+    if other:
+        raise ValueError(f"craton: encoding of {name!r}: contiguous=True has no chunks, which {other[0]}={storage[other[0]]!r} needs; leave out one of them")
+
+
+def is_contiguous(storage):
+    return bool(storage.get("contiguous")) and "contiguous" in storage["asked"]
 
 
 def _whole_numbers(name, what, sizes):
@@ -82,6 +118,8 @@ def _whole_numbers(name, what, sizes):
 def sizes_of(name, variable, storage, data, shards, format):
     """(chunks, shards) of one variable; None for what the engine chooses, and for no shards. shards: the argument of the call."""
     asked = storage["asked"]
+    if is_contiguous(storage):
+        return tuple(max(1, int(n)) for n in variable.shape), None
     chunks = _chunks_of(name, variable.ndim, storage)
     if chunks is None and isinstance(data, Array) and data.ndim and max(len(c) for c in data.chunks) > 1 and all(map(grids.is_regular, data.chunks)):
         chunks = tuple(grids.grid_size(c) for c in data.chunks)
@@ -152,12 +190,35 @@ def check_shards(shards, ds, format):
     return {d: int(n) for d, n in shards.items()}
 
 
+# ---- fill values ----
+
+
+def fill_of(name, storage, dtype):
+    """The item that absent chunks of Zarr 3 hold, of the encoding's fill_value; None: as the engine chooses."""
+    if storage.get("fill_value") is None:
+        return None
+    value = np.asarray(storage["fill_value"])
+    if value.ndim == 0 and value.dtype.kind in "biuf":
+        with np.errstate(all="ignore"):
+            item = value.astype(dtype)
+        if item == value or value != value and item != item:
+            return item.tobytes()
+        # A decimal fraction that is no number of a smaller type.
+        if dtype.kind == "f" and value.dtype.kind == "f" and np.isfinite(item):
+            return item.tobytes()
+    if "fill_value" in storage["asked"]:
+        raise ValueError(f"craton: encoding of {name!r}: fill_value={storage['fill_value']!r} is no value of {dtype}, in which it is stored")
+    return None
+
+
 # ---- codecs ----
 
 
 def codec_of(name, storage, format, itemsize):
     """(codec, level, shuffle) in the words of the engine; codec None: the default of the format."""
     asked, zarr = storage["asked"], format.startswith("zarr")
+    if is_contiguous(storage):
+        return "none", 0, False
     for key in ("compressors", "compressor"):
         if zarr and key in asked and not _is_default(storage[key]):
             return _codec_text(name, key, storage[key]), 0, False
@@ -167,8 +228,10 @@ def codec_of(name, storage, format, itemsize):
     codec = storage.get("codec")
     if "codec" not in asked and codec is not None and (" " in codec or not zarr and codec not in ("deflate", "none")):
         codec = None
-    if codec is None and not zarr and storage.get("zlib"):
-        codec = "deflate"
+    if codec is None and not zarr and storage.get("zlib") is not None:
+        codec = "deflate" if storage["zlib"] else "none"
+    if codec == "none" and "shuffle" not in asked:
+        return codec, 0, False
     if codec is None and zarr and not asked & {"level", "complevel", "shuffle", "compressors", "compressor"}:
         text = _inherited(storage)
         if text is not None:

@@ -6,7 +6,8 @@ from .array import Array, wrap
 from .conversion import as_array, astype
 from .dtypes import NAT, is_time
 from .elementwise import COMPARISONS, elementwise, isnat, where
-from .functions import unsupported
+from .functions import sorted_axes, unsupported
+from .graph import make
 from .reductions import reduction
 
 
@@ -105,16 +106,100 @@ def _scaled(name, arrays, result):
 
 
 def time_reduction(name, a, axes, keepdims, skipna):
-    """min and max: NaT is the lowest integer, so that min finds it first, and max must be told."""
-    if name not in ("min", "max"):
-        raise unsupported(f"{name} of {a.dtype}")
+    """min, max and their places: NaT is the lowest integer, so that min finds it first, and max must be told. Sums and means are of durations, as in NumPy."""
     missing, ticks = isnat(a), _as_integers(a)
+    empty = reduction("all" if skipna else "any", missing, axes, None, keepdims)
     far = np.iinfo(np.int64).max
-    if skipna:
-        ticks = where(missing, far if name == "min" else NAT, ticks)
+    if name in ("argmin", "argmax"):  # as NumPy, the first that is missing, unless they are left out
+        if skipna == (name == "argmin"):
+            ticks = where(missing, far, ticks)
+        return reduction(name, ticks, axes, None, keepdims)
+    if name in ("min", "max"):
+        if skipna:
+            ticks = where(missing, far if name == "min" else NAT, ticks)
         answer = reduction(name, ticks, axes, None, keepdims)
-        empty = reduction("all", missing, axes, None, keepdims)
+    elif name == "sum" and a.dtype.kind == "m":
+        answer = reduction("sum", where(missing, 0, ticks), axes, None, keepdims)
+        empty = empty if not skipna else False      # the sum of nothing is none
+    elif name == "mean" and a.dtype.kind == "m" and not skipna:
+        count = int(np.prod([a.shape[i] for i in axes], dtype=object))
+        below, exact = _mean_below(where(missing, 0, ticks), max(count, 1), count, axes, keepdims)
+        answer = where(exact | (below >= 0), below, below + 1)      # cut toward zero
     else:
-        answer = reduction(name, ticks, axes, None, keepdims)
-        empty = reduction("any", missing, axes, None, keepdims)
-    return wrap(where(empty, NAT, answer)._node, a.dtype)
+        raise unsupported(f"{name} of {a.dtype}")
+    return wrap((where(empty, NAT, answer) if empty is not False else answer)._node, a.dtype)
+
+
+def time_cumsum(a, axis, skipna):
+    """Running sums of durations; after the first that is missing all are, unless they are left out."""
+    missing = isnat(a)
+    sums = wrap(make("cumulate", (where(missing, 0, _as_integers(a))._node,), axis, False, False))
+    if not skipna:
+        sums = where(wrap(make("cumulate", (astype(missing, np.int64)._node,), axis, False, False)) > 0, NAT, sums)
+    return wrap(sums._node, a.dtype)
+
+
+# ---- means ----
+
+_HALF = 1 << 32
+_MOST_MEANT = 1 << 31
+
+
+def _mean_below(ticks, count, most, axes, keepdims):
+    """The mean of int64 as the whole number that is not above it, and whether it is that number. count: of what is summed, not 0; most: of elements.
+
+    Exact: the upper and lower 32 bits are summed apart, so that neither sum overflows."""
+    if most >= _MOST_MEANT:
+        raise unsupported(f"the mean of {most} times", "Take the mean along one dimension after the other, or of a part of them.")
+    upper = reduction("sum", elementwise("floor_divide", ticks, _HALF), axes, None, keepdims)
+    lower = reduction("sum", elementwise("remainder", ticks, _HALF), axes, None, keepdims)
+    upper, lower = upper + elementwise("floor_divide", lower, _HALF), elementwise("remainder", lower, _HALF)
+    whole = elementwise("floor_divide", upper, count)
+    rest = elementwise("remainder", upper, count) * _HALF + lower                       # below count * 2**32
+    return whole * _HALF + elementwise("floor_divide", rest, count), elementwise("remainder", rest, count) == 0
+
+
+def mean_of_times(a, axis=None, skipna=None):
+    """What xarray's mean() of times is, with two differences: it is lazy, and exact to the tick, where xarray goes through float64, which loses the last
+    digits of nanoseconds. As there, what is left of a tick is cut off toward the beginning of the year in the middle of all times; of durations toward zero."""
+    axes = sorted_axes(axis, a.ndim)
+    missing = isnat(a)
+    count = reduction("sum", ~missing, axes)
+    most = int(np.prod([a.shape[i] for i in axes], dtype=object))
+    below, exact = _mean_below(where(missing, 0, _as_integers(a)), where(count == 0, 1, count), most, axes, False)
+    answer = where(exact | (below >= (_middle_year(a) if a.dtype.kind == "M" else 0)), below, below + 1)
+    nothing = count == 0 if skipna is not False else reduction("any", missing, axes)
+    return wrap(where(nothing, NAT, answer)._node, a.dtype)
+
+
+def _middle_year(a):
+    """The tick at which the year begins that is in the middle between the first and the last time."""
+    unit, ticks = np.datetime_data(a.dtype)
+    if unit in ("Y", "M", "generic") or np.timedelta64(1, "D") % np.timedelta64(ticks, unit):
+        raise unsupported(f"the mean of {a.dtype}", "Convert to seconds first: astype('M8[s]').")
+    day = int(np.timedelta64(1, "D") // np.timedelta64(ticks, unit))
+    every = tuple(range(a.ndim))
+    first, last = (_year_of(elementwise("floor_divide", _as_integers(time_reduction(f, a, every, False, True)), day)) for f in ("min", "max"))
+    return _day_of(first + elementwise("floor_divide", last - first, 2)) * day
+
+
+# The proleptic Gregorian calendar in eras of 400 years, and years that begin in March so that the leap day is their last: H. Hinnant, "chrono-Compatible
+# Low-Level Date Algorithms". Days are counted from 1970-01-01, floor division throughout.
+_ERA_DAYS, _BEFORE_1970, _TO_JANUARY = 146097, 719468, 306
+
+
+def _year_of(days):
+    days = days + _BEFORE_1970
+    era = days // _ERA_DAYS
+    days = days - era * _ERA_DAYS
+    year = (days - days // 1460 + days // 36524 - days // 146096) // 365
+    days = days - (365 * year + year // 4 - year // 100)
+    return year + era * 400 + astype(days >= _TO_JANUARY, np.int64)
+
+
+def _day_of(year):
+    """Of its first of January, which is in the year before."""
+    year = year - 1
+    era = year // 400
+    year = year - era * 400
+    return era * _ERA_DAYS + year * 365 + year // 4 - year // 100 + (_TO_JANUARY - _BEFORE_1970)

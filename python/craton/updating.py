@@ -18,9 +18,9 @@ import warnings
 
 import numpy as np
 
-from . import _craton, grouping, storing
+from . import _craton, grouping, storing, texts
 from .array import Array, wrap
-from .backend import attribute_value
+from .backend import attribute_value, element_code
 from .beside import own_directory
 from .graph import memory
 from .runtime import computation_ended, context, progress_callback, warn_of_unreadable
@@ -97,10 +97,11 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     for name, variable in variables.items():
         if mode == "a-" and append_dim not in variable.dims:
             continue
-        if stored[name]["dtype"] == "|O":
+        if element_code(stored[name]) == "|O":
             _keep_text(name, variable, there.variables[name], append_dim, region)
             continue
-        encoded = _encode(name, variable, stored[name])
+        is_text = np.dtype(element_code(stored[name])).kind in "SU"
+        encoded = _encode_text(name, variable, stored[name], version) if is_text else _encode(name, variable, stored[name])
         part, mixed = _part(path, str(name), encoded, stored[name], append_dim, region or {}, safe_chunks)
         parts.append(part)
         inside |= mixed
@@ -326,6 +327,22 @@ def _encode(name, variable, stored):
     return encoded
 
 
+def _encode_text(name, variable, stored, version):
+    """In the width that the store has; text that is longer is refused, cut off it would be other text."""
+    code = np.dtype(element_code(stored))
+    if variable.dtype.kind not in texts.KINDS:
+        raise ValueError(f"craton: the variable {name!r} is stored as {code} and comes as {variable.dtype}; convert it with astype({code.str!r}) first")
+    variable = texts.encode(name, variable.drop_encoding(), f"zarr{version}")
+    if code.kind == "S" and variable.dtype.kind != "S" or variable.dtype.kind == "S" and code.kind != "S":
+        raise ValueError(f"craton: the variable {name!r} is stored as {code} and comes as {variable.dtype}; convert it with astype({code.str!r}) first")
+    if variable.dtype.kind not in "SU":  # of any length
+        variable = variable.copy(data=np.asarray(variable.values).astype("U"))
+    if variable.dtype.itemsize > code.itemsize:
+        raise ValueError(f"craton: the variable {name!r} is stored as {code} and comes as {variable.dtype}: what is longer would be cut off. Write a new store, "
+                         f"or shorten the text with astype({code.str!r})")  # fmt: skip
+    return variable.astype(code)
+
+
 def _check_times(name, variable, encoded, attrs):
     """Read back, they are what they were: to the last digit when stored as whole numbers, to a millisecond when not."""
     from xarray import conventions
@@ -369,7 +386,7 @@ def _keep_text(name, variable, there, append_dim, region):
 
 def _part(path, name, variable, stored, append_dim, region, safe_chunks):
     """(name, node, start): whole chunks, of old values where the new ones do not fill them; and whether a region makes that so."""
-    shape, dtype = stored["shape"], np.dtype(stored["dtype"])
+    shape, dtype = stored["shape"], np.dtype(element_code(stored))
     chunks = stored["shards"] or stored["chunks"] or shape
     data, lazy = variable._data, isinstance(variable._data, Array)
     if not lazy:

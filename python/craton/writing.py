@@ -1,12 +1,13 @@
 """Writing datasets with Craton: everything is computed in shared scans and written chunk by chunk; a reader sees the old
 store or file, or the new one, never a part."""
 
+import json
 import os
 import warnings
 
 import numpy as np
 
-from . import _craton, grouping, storing
+from . import _craton, grouping, storing, texts
 from .array import Array
 from .graph import memory
 from .runtime import cluster_for_user, computation_ended, compute_for_user, context, progress_callback, warn_of_unreadable
@@ -156,15 +157,22 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
     encoding = dict(encoding or {})
     unknown = set(encoding) - set(ds.variables)
     if unknown:
-        raise ValueError(f"craton: encoding for variables that are not there: {', '.join(map(repr, sorted(unknown)))}")
+        raise UnknownVariables(f"craton: encoding for variables that are not there: {', '.join(sorted(map(repr, unknown)))}")
     storage = {}
     for name, variable in ds.variables.items():
         variable.encoding, storage[name] = storing.split(name, variable.encoding, encoding.get(name, {}), format)
     unlimited = _unlimited(ds, unlimited_dims) if format == "netcdf4" else ()
+    for name in ds.variables:
+        if storing.is_contiguous(storage[name]) and set(map(str, ds.variables[name].dims)) & set(unlimited):
+            raise ValueError(f"craton: encoding of {name!r}: contiguous=True, but a dimension of it is unlimited, which needs chunks; leave out one of them")
     variables, attrs = conventions.encode_dataset_coordinates(ds)
-    encoded = {name: encode(name, v, format) for name, v in variables.items()}
+    if format.startswith("zarr"):
+        encoded = {name: encode(name, v, format) for name, v in variables.items()}
+    else:  # bounds of times are in the units of the times
+        variables, attrs = conventions.cf_encoder(variables, attrs)
+        encoded = {name: texts.encode(name, v, format) for name, v in variables.items()}
     writer = _craton.Writer(os.fspath(path), format=format, overwrite=overwrite, resume=resume, unlimited=unlimited)
-    writer.attrs(_attributes(attrs, "the dataset"))
+    writer.attrs(_attributes(attrs, "the dataset", format))
     nodes = declare(writer, encoded, storage, shards, format)
     placed = {name: (name, node, (0,) * len(node.shape)) for name, node in nodes.items() if 0 not in node.shape}
     later = [] if compute else [place for name, variable in encoded.items() if isinstance(variable._data, Array) and (place := placed.get(stored_name(name)))]
@@ -173,7 +181,9 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
         if not compute:
             _craton.update(context(), writer.begin(), [p for p in placed.values() if p not in later], None)
         elif cluster is not None:
-            _write_there(cluster, writer.begin(), nodes, bar)
+            hidden, words = writer.begin(), {stored_name(name) for name, v in encoded.items() if v.dtype.kind in texts.KINDS}
+            _craton.update(context(), hidden, [p for p in placed.values() if p[0] in words], None)  # few, and in memory as a rule
+            _write_there(cluster, hidden, {name: node for name, node in nodes.items() if name not in words}, bar)
         elif before is not None:
             _craton.update(context(), writer.begin(), list(placed.values()), bar)
         if before is not None:
@@ -187,6 +197,12 @@ def _write(obj, path, format, overwrite, encoding, unlimited_dims=None, resume=F
         del writer
         if bar is not None:
             bar.close()
+
+
+class UnknownVariables(KeyError, ValueError):
+    """xarray's stores raise the one, Craton's have raised the other."""
+
+    __str__ = Exception.__str__
 
 
 def _check_names(ds):
@@ -218,13 +234,14 @@ def encode(name, variable, format):
     """As xarray's coders have it. Zarr has booleans of its own, NetCDF has them as bytes with an attribute."""
     from xarray import conventions
 
-    if not format.startswith("zarr") or variable.dtype != bool:
-        return conventions.encode_cf_variable(variable, name=name)
-    return conventions.encode_cf_variable(variable, name=name, coders=[c for c in conventions.DEFAULT_CODERS if type(c).__name__ != "BooleanCoder"])
+    coders = None
+    if format.startswith("zarr") and variable.dtype == bool:
+        coders = [c for c in conventions.DEFAULT_CODERS if type(c).__name__ != "BooleanCoder"]
+    return texts.encode(name, conventions.encode_cf_variable(variable, name=name, coders=coders), format)
 
 
 def declare(writer, encoded, storage, shards, format):
-    """All variables, as they are encoded; returns the nodes of those of numbers."""
+    """All variables, as they are encoded; returns the nodes of all but text of any length."""
     nodes = {}
     for name, variable in encoded.items():
         node = _add(writer, stored_name(name), variable, storage.get(name, {"asked": set()}), shards, format)
@@ -241,59 +258,78 @@ def _write_there(cluster, hidden, nodes, bar):
 
 
 def _add(writer, name, variable, storage, shards, format):
-    """Declares one encoded variable; returns its node, None for text."""
+    """Declares one encoded variable; returns its node, None for text of any length."""
     dtype, data = variable.dtype, variable._data
     fixed_dims = [str(d) for d in variable.dims]
     attrs = dict(variable.attrs)
-    codec, level, shuffle = storing.codec_of(name, storage, format, dtype.itemsize)
-    if dtype.kind in "OSUT":
-        if "shards" in storage["asked"]:
-            raise ValueError(f"craton: encoding of {name!r}: shards of text cannot be written; leave them out")
+    is_text = dtype.kind in texts.KINDS
+    code = texts.code_of(variable, format) if is_text else dtype.newbyteorder("=").str.replace("=", "<")
+    codec, level, shuffle = storing.codec_of(name, storage, format, 1 if is_text else dtype.itemsize)
+    if code is None:
+        if "shards" in storage["asked"] or "fletcher32" in storage["asked"] and storage["fletcher32"]:
+            raise ValueError(f"craton: encoding of {name!r}: text of any length has neither shards nor fletcher32; leave them out")
         sizes = storing.sizes_of(name, variable, storage, None, {}, format)[0] if storage["asked"] & {"chunks", "chunksizes"} else None
-        texts = _texts(name, variable)
         attrs.pop("_FillValue", None)
-        writer.variable(name, fixed_dims, variable.shape, sizes, None, "|O", _attributes(attrs, name), None, codec, level, False, texts)
+        writer.variable(name, fixed_dims, variable.shape, sizes, None, "|O", _attributes(attrs, name, format), None, codec, level, False,
+                        texts.of_any_length(name, variable))  # fmt: skip
         return None
     sizes, wanted = storing.sizes_of(name, variable, storage, data, shards, format)
     node = data._node if isinstance(data, Array) else memory(np.asarray(variable.values))
-    if "_FillValue" in attrs:
+    fill = texts.take_fill(attrs, dtype, format) if is_text else storing.fill_of(name, storage, dtype)
+    if "_FillValue" in attrs and not is_text:
         attrs["_FillValue"] = np.asarray(attrs["_FillValue"]).astype(dtype)[()]
-    writer.variable(name, fixed_dims, variable.shape, sizes, wanted, dtype.newbyteorder("=").str.replace("=", "<"), _attributes(attrs, name), None,
-                    codec, level, shuffle, node)  # fmt: skip
+    writer.variable(name, fixed_dims, variable.shape, sizes, wanted, code, _attributes(attrs, name, format), fill, codec, level, shuffle, node,
+                    bool(storage.get("fletcher32")))  # fmt: skip
     return node
 
 
-def _texts(name, variable):
-    texts = []
-    for value in np.asarray(variable.values).ravel().tolist():
-        if isinstance(value, bytes):
-            value = value.decode("utf-8")
-        if not isinstance(value, str):
-            raise TypeError(f"craton: the variable {name!r} holds objects of type {type(value).__name__}, which cannot be written")
-        texts.append(value)
-    return texts
-
-
-def _attributes(attrs, where):
-    """In the form of _craton.Writer: (name, code, payload)."""
-    result = []
+def _attributes(attrs, where, format):
+    """In the form of _craton.Writer: (name, code, payload). Zarr has true and false, NetCDF has numbers."""
+    result, zarr = [], format.startswith("zarr")
     for name, value in attrs.items():
         if isinstance(value, str):
             result.append((str(name), "|O", [value]))
             continue
+        if zarr and _is_json(value):
+            result.append((str(name), "{|O", [_json(value, name, where)]))
+            continue
         array = np.asarray(value)
+        if zarr and array.ndim == 1 and array.size == 1:
+            result += [(n, f"[{code}", payload) for n, code, payload in _attributes({name: array[0]}, where, format)]
+            continue
         if array.dtype.kind == "U" or array.dtype.kind == "O" and all(isinstance(v, str) for v in array.ravel()):
             result.append((str(name), "|O", [str(v) for v in array.ravel()]))
         elif array.dtype.kind in "iuf" and array.dtype.itemsize <= 8:
             array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
             result.append((str(name), array.dtype.str, array.tobytes()))
         elif array.dtype.kind == "b":
-            result.append((str(name), "|i1", array.astype(np.int8).tobytes()))
+            result.append((str(name), "|b1" if zarr else "|i1", array.astype(np.int8).tobytes()))
         elif array.dtype.kind == "S":
             result.append((str(name), "|O", [v.decode("utf-8") for v in array.ravel().tolist()]))
         else:
             raise TypeError(f"craton: the attribute {name!r} of {where} is a {type(value).__name__}, which cannot be written")
     return result
+
+
+def _is_json(value):
+    """What is neither text nor numbers of one kind: objects, null, lists of lists, lists of different things, numbers of more than 64 bits."""
+    if isinstance(value, (list, tuple)):
+        kinds = {bool if isinstance(v, (bool, np.bool_)) else str if isinstance(v, str) else float if np.ndim(v) == 0 and np.asarray(v).dtype.kind in "iuf"
+                 else None for v in value}  # fmt: skip
+        return len(kinds) > 1 or None in kinds
+    return isinstance(value, dict) or value is None or np.ndim(value) > 1 or isinstance(value, int) and not -(2**63) <= value < 2**64
+
+
+def _json(value, name, where):
+    def plain(thing):
+        if isinstance(thing, (np.ndarray, np.generic)):
+            return thing.tolist()
+        raise TypeError(type(thing).__name__)
+
+    try:
+        return json.dumps(value, default=plain)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"craton: the attribute {name!r} of {where} is a {type(value).__name__}, which cannot be written: {error}") from None
 
 
 def compute(*objects, cluster=None):

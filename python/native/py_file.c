@@ -1,7 +1,7 @@
 /* py_file.c - File: an open file or store of arrays, described in plain Python objects.
  *
  * An attribute is a tuple (name, code, payload): code is a NumPy code and payload the bytes of its items, or code is "|O" and
- * payload a list of texts. Everything is copied when it is asked for; opening and reading run without the GIL. */
+ * payload a list of texts. "[" before the code: a list, also of one item; "{": the one text is JSON. Everything is copied when it is asked for; opening and reading run without the GIL. */
 #include <stdlib.h>
 #include <string.h>
 #include "binding.h"
@@ -27,13 +27,23 @@ static PyObject *text_list(const char *const *strings, int64_t n) {
     return list;
 }
 
+/* "[" before the code: a list, also of one; "{": the text is JSON. */
+static PyObject *attribute_code(const cr_attr *a) {
+    PyObject *code = args_dtype_code(a->dtype, 1);
+    if (!code || a->form == CR_ATTR_PLAIN)
+        return code;
+    PyObject *whole = PyUnicode_FromFormat("%c%U", a->form == CR_ATTR_LIST ? '[' : '{', code);
+    Py_DECREF(code);
+    return whole;
+}
+
 static PyObject *attribute(const cr_attr *a) {
     PyObject *payload;
     if (a->dtype == CR_STRING)
         payload = text_list(a->values, a->n);
     else
         payload = PyBytes_FromStringAndSize(a->values, (Py_ssize_t)(a->n * (int64_t)(a->dtype == CR_BYTES ? 1 : cr_dtype_size(a->dtype))));
-    return Py_BuildValue("(NNN)", text(a->name), args_dtype_code(a->dtype, 1), payload);
+    return Py_BuildValue("(NNN)", text(a->name), attribute_code(a), payload);
 }
 
 static PyObject *attribute_list(const cr_attr *attrs, int n) {
@@ -65,7 +75,7 @@ static PyObject *variable(const cr_variable *v) {
         put(dict, "attrs", attribute_list(v->attrs, v->n_attrs)) < 0 ||
         put(dict, "fill", v->has_fill && v->fill ? PyBytes_FromStringAndSize(v->fill, (Py_ssize_t)v->itemsize) : Py_NewRef(Py_None)) < 0 ||
         put(dict, "compression", text(v->compression)) < 0 ||
-        put(dict, "stored_bytes", PyLong_FromUnsignedLongLong(v->stored_bytes)) < 0 || put(dict, "problem", text(v->problem)) < 0) {
+        put(dict, "text_width", PyLong_FromLong(v->text_width)) < 0 || put(dict, "stored_bytes", PyLong_FromUnsignedLongLong(v->stored_bytes)) < 0 || put(dict, "problem", text(v->problem)) < 0) {
         Py_DECREF(dict);
         return NULL;
     }

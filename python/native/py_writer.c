@@ -53,7 +53,8 @@ static int attribute_from(PyObject *tuple, cr_attr *ret_attr) {
     PyObject *payload;
     if (!PyTuple_Check(tuple) || !PyArg_ParseTuple(tuple, "ssO", &name, &code, &payload))
         return -1;
-    cr_attr a = {.name = name};
+    cr_attr a = {.name = name, .form = *code == '[' ? CR_ATTR_LIST : *code == '{' ? CR_ATTR_JSON : CR_ATTR_PLAIN};
+    code += a.form != CR_ATTR_PLAIN;
     if (strcmp(code, "|O") == 0) {
         Py_ssize_t n;
         const char **strings = texts(payload, &n);
@@ -160,13 +161,14 @@ static PyObject *writer_attrs(PyObject *self, PyObject *list) {
     return status == CR_OK ? Py_NewRef(Py_None) : raise_error(status, &err);
 }
 
-/* variable(name, dims, shape, chunks, shards, code, attrs, fill, codec, level, shuffle, values): values is a Node, or a list of str. */
+/* variable(name, dims, shape, chunks, shards, code, attrs, fill, codec, level, shuffle, values, fletcher32=False): values is a Node, or a list of str.
+ * code "|S5" and "<U5": text of fixed width. */
 static PyObject *writer_variable(PyObject *self, PyObject *args) {
     const char *name, *code, *codec;
     PyObject *dims, *shape_object, *chunks_object, *shards_object, *attrs_object, *fill, *values;
-    int level, shuffle;
-    if (!PyArg_ParseTuple(args, "sO!OOOsOOzipO:variable", &name, &PyList_Type, &dims, &shape_object, &chunks_object, &shards_object, &code,
-                          &attrs_object, &fill, &codec, &level, &shuffle, &values))
+    int level, shuffle, fletcher32 = 0;
+    if (!PyArg_ParseTuple(args, "sO!OOOsOOzipO|p:variable", &name, &PyList_Type, &dims, &shape_object, &chunks_object, &shards_object, &code,
+                          &attrs_object, &fill, &codec, &level, &shuffle, &values, &fletcher32))
         return NULL;
     cr_writer *writer = usable(self);
     bool is_text = PyList_Check(values);
@@ -196,7 +198,8 @@ static PyObject *writer_variable(PyObject *self, PyObject *args) {
     cr_write_variable v = {.name = name, .ndim = ndim, .dims = dim_names, .shape = shape,
                            .chunks = chunks_object != Py_None ? chunks : NULL, .dtype = dtype, .attrs = attrs.items, .n_attrs = attrs.n,
                            .fill = fill_view.buf, .codec = codec, .level = level, .shuffle = shuffle,
-                           .shards = shards_object != Py_None ? shards : NULL};
+                           .shards = shards_object != Py_None ? shards : NULL, .fletcher32 = fletcher32,
+                           .itemsize = dtype == CR_BYTES ? itemsize : 0, .utf32 = dtype == CR_BYTES && code[1] == 'U'};
     if (is_text) {
         int64_t size = args_size(shape, ndim);
         if (size < 0 || !(strings = texts(values, &n_texts)))

@@ -35,7 +35,15 @@ def running(ds):
     return (ds.t - (ds.t.mean(("y", "x")) / 7).cumsum("time")).rename("d").to_dataset()
 
 
-@pytest.mark.parametrize("program", [anomaly, standardised, running], ids=lambda f: f.__name__)
+def summed(ds):
+    return ds.t.cumsum("time").rename("s").to_dataset()
+
+
+def filled(ds):
+    return ds.t.ffill("time").rename("f").to_dataset()
+
+
+@pytest.mark.parametrize("program", [anomaly, standardised, running, summed, filled], ids=lambda f: f.__name__)
 def test_across(tmp_path, stored, program):
     plan = program(xr.open_dataset(stored, engine="craton", chunks={}))
     chunks = {n: {"chunks": (120, 16, 32)} for n in plan.data_vars if plan[n].ndim == 3}

@@ -189,7 +189,7 @@ static cr_status add_characters(cr_context *c, const cr_file *f, cr_writer *w, c
     v->ndim = from->ndim - joined;
     v->dtype = CR_STRING;
     if (!cr_starts_with(cr_file_format(f), "netcdf"))
-        return CR_FAIL(err, CR_UNSUPPORTED, "text of fixed width in Zarr is not copied yet");
+        return CR_FAIL(err, CR_UNSUPPORTED, "text of fixed width in Zarr is not copied to NetCDF yet");
     if (!cr_product(v->shape, v->ndim, &n) || (uint64_t)n > TEXT_LIMIT_BYTES / (width + 1))
         return CR_FAIL(err, CR_LIMIT, "it holds more than %zu bytes of text", TEXT_LIMIT_BYTES);
     cr_auto_free char *bytes = calloc((size_t)n * width + 1, 1), *copies = calloc((size_t)n * (width + 1) + 1, 1);
@@ -221,18 +221,19 @@ static cr_status add_variable(cr_context *c, const cr_file *f, cr_writer *w, con
     bool numbers = from->dtype < CR_BYTES;
     /* In NetCDF a fill value says what is missing. That of a Zarr array only says what absent chunks hold, unless the attribute is there too. */
     bool netcdf = o->format && strcmp(o->format, "netcdf4") == 0;
-    bool has_fill = from->has_fill && numbers && (!netcdf || cr_attr_find(from->attrs, from->n_attrs, "_FillValue"));
+    bool items = numbers || (from->dtype == CR_BYTES && !netcdf && cr_starts_with(cr_file_format(f), "zarr")); /* else text of any length is made */
+    bool has_fill = from->has_fill && items && (!netcdf || cr_attr_find(from->attrs, from->n_attrs, "_FillValue"));
     cr_write_variable v = {.name = from->name, .ndim = from->ndim, .dims = from->dims, .shape = from->shape, .dtype = from->dtype,
                            .attrs = from->attrs, .n_attrs = from->n_attrs, .fill = has_fill ? from->fill : NULL,
                            .codec = numbers ? o->codec : NULL, .level = numbers && o->codec ? o->level : 0,
-                           .shuffle = numbers && o->codec && o->shuffle};
+                           .shuffle = numbers && o->codec && o->shuffle, .itemsize = items && !numbers ? from->itemsize : 0};
     v.chunks = chunks_of(from, o, chunk) ? chunk : NULL;
     v.shards = shards_of(from, o, v.chunks != NULL, chunk, shard) ? shard : NULL;
     if (numbers && !o->codec)
         cr_codec_text_keep(from->compression, cr_starts_with(cr_file_format(f), "zarr"), o->format, &v);
     if (from->dtype == CR_STRING)
         return add_strings(f, w, &v, err);
-    return numbers ? add_numbers(f, w, &v, r, err) : add_characters(c, f, w, from, &v, err);
+    return items ? add_numbers(f, w, &v, r, err) : add_characters(c, f, w, from, &v, err);
 }
 
 static cr_status add_all(cr_context *c, const cr_file *f, cr_writer *w, const cr_rechunk_options *o, cr_rechunk_run *r, cr_err *err) {

@@ -165,6 +165,7 @@ static cr_status write_stage(cr_rechunk_run *r, cr_context *c, const cr_panels *
     static const char *const names[CR_MAX_DIMS] = {"0",  "1",  "2",  "3",  "4",  "5",  "6",  "7",  "8",  "9",  "10", "11", "12", "13", "14", "15",
                                                    "16", "17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31"};
     cr_write_variable v = {.name = "values", .ndim = p->ndim, .dims = names, .shape = p->shape, .chunks = p->chunk, .dtype = item->v.dtype,
+                           .itemsize = item->v.itemsize, .utf32 = item->v.utf32,
                            .codec = "lz4", .level = 1, .shuffle = true, .fill = item->v.fill};
     cr_write_options options = {.format = "zarr3", .journal = item->done != NULL, .resume = resume};
     cr_writer *w = NULL;

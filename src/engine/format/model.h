@@ -8,7 +8,7 @@
 
 typedef struct cr_model_variable {
     cr_variable pub;
-    cr_source *source;             /* owned reference; NULL for CR_STRING or when pub.problem is set */
+    cr_source *source;             /* owned reference; NULL for CR_STRING without a width or when pub.problem is set */
     /* CR_STRING variables: reads all n strings into the arena given. May be NULL when problem is set. */
     cr_status (*read_strings)(void *user, cr_arena *arena, const char ***ret, int64_t *ret_n, cr_err *err);
     void *user;

@@ -33,6 +33,7 @@ typedef struct nw_var {
     int id;                                /* of netCDF, while metadata is written */
     hid_t dataset;
     hid_t memory_type;
+    hid_t own_type;                        /* the same, when it is to be closed */
     size_t itemsize, chunk_bytes;
     int64_t chunks[CR_MAX_DIMS];
     bool contiguous;                       /* one box, without filters */
@@ -64,6 +65,7 @@ static nc_type type_of(cr_dtype t) {
     case CR_U64: return NC_UINT64;
     case CR_F32: return NC_FLOAT;
     case CR_F64: return NC_DOUBLE;
+    case CR_BYTES: return NC_CHAR;
     case CR_STRING: return NC_STRING;
     default: return NC_NAT;
     }
@@ -115,6 +117,11 @@ static cr_status check(const cr_write_variable *v, cr_err *err) {
         cr_err_hint(err, v->dtype == CR_F16 ? "convert it to float32" : "write it to Zarr, or convert it");
         return status;
     }
+    if (v->dtype == CR_BYTES && v->itemsize != 1) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": items of %zu bytes in NetCDF-4", v->name, v->itemsize);
+        cr_err_hint(err, "it has single characters: let a last dimension count them");
+        return status;
+    }
     if (v->shards)
         return CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": shards in NetCDF-4; leave them out, or write Zarr version 3", v->name);
     if (!has_deflate(v) && strcmp(v->codec, "none") != 0) {
@@ -124,7 +131,7 @@ static cr_status check(const cr_write_variable *v, cr_err *err) {
     }
     if (v->level < 0 || v->level > 9)
         return CR_FAIL(err, CR_INVALID, "\"%s\": level %d; deflate has 1 to 9", v->name, v->level);
-    size_t bytes = CR_MAX(cr_dtype_size(v->dtype), (size_t)1);
+    size_t bytes = CR_MAX(cr_write_itemsize(v), (size_t)1);
     for (int i = 0; i < v->ndim && v->chunks; i++)
         if (__builtin_mul_overflow(bytes, (size_t)CR_MIN(v->chunks[i], CR_MAX(v->shape[i], (int64_t)1)), &bytes) || bytes > UINT32_MAX)
             return CR_FAIL(err, CR_UNSUPPORTED, "\"%s\": a chunk of more than 4 GiB", v->name);
@@ -132,6 +139,12 @@ static cr_status check(const cr_write_variable *v, cr_err *err) {
 }
 
 /* ---- metadata --------------------------------------------------------------------------------------------------- */
+
+static bool is_ascii(const char *s) {
+    while (*s && (unsigned char)*s < 0x80)
+        s++;
+    return !*s;
+}
 
 static cr_status put_attr(int nc, int var, const cr_attr *a, cr_err *err) {
     static const char what[] = "cannot write the attribute";
@@ -142,7 +155,8 @@ static cr_status put_attr(int nc, int var, const cr_attr *a, cr_err *err) {
         return CR_OK;
     }
     const char *const *texts = a->values;
-    if (a->n == 1)
+    /* Characters have no encoding in the file: h5py takes them for ASCII. Other text is a string, as netCDF4-python has it. */
+    if (a->n == 1 && is_ascii(texts[0]))
         NC_TRY(nc_put_att_text(nc, var, a->name, strlen(texts[0]), texts[0]), what, a->name);
     else if (a->n == 0)
         NC_TRY(nc_put_att_text(nc, var, a->name, 0, ""), what, a->name);
@@ -172,7 +186,7 @@ static int dim_index(const cr_write_model *m, const char *name) {
 static void set_storage(nw_var *v) {
     const cr_write_variable *d = &v->item->v;
     bool growable = false, whole = true;
-    v->chunk_bytes = v->itemsize = cr_dtype_size(d->dtype);
+    v->chunk_bytes = v->itemsize = cr_write_itemsize(d);
     for (int i = 0; i < d->ndim; i++) {
         const cr_dim *dim = &v->w->m->dims[dim_index(v->w->m, d->dims[i])];
         bool grows = dim->unlimited || dim->length == 0;
@@ -182,11 +196,13 @@ static void set_storage(nw_var *v) {
         whole = whole && v->chunks[i] == d->shape[i];
     }
     bool deflate = has_deflate(d) && d->ndim > 0;
-    v->contiguous = d->ndim == 0 || (!growable && whole && !deflate && !d->shuffle);
+    v->contiguous = d->ndim == 0 || (!growable && whole && !deflate && !d->shuffle && !d->fletcher32);
     if (d->shuffle && !v->contiguous)
         v->chain.codecs[v->chain.n++] = (cr_codec){.id = CR_CODEC_SHUFFLE, .itemsize = (int)v->itemsize};
     if (deflate)
         v->chain.codecs[v->chain.n++] = (cr_codec){.id = CR_CODEC_ZLIB, .level = d->level ? d->level : DEFAULT_LEVEL};
+    if (d->fletcher32 && !v->contiguous)
+        v->chain.codecs[v->chain.n++] = (cr_codec){.id = CR_CODEC_FLETCHER32};
 }
 
 static cr_status define_storage(nw_var *v, int nc, cr_err *err) {
@@ -199,8 +215,19 @@ static cr_status define_storage(nw_var *v, int nc, cr_err *err) {
     for (int i = 0; i < d->ndim; i++)
         chunks[i] = (size_t)v->chunks[i];
     NC_TRY(nc_def_var_chunking(nc, v->id, v->contiguous ? NC_CONTIGUOUS : NC_CHUNKED, v->contiguous ? NULL : chunks), what, d->name);
-    if (v->chain.n)
+    if (d->shuffle || has_deflate(d))
         NC_TRY(nc_def_var_deflate(nc, v->id, d->shuffle, has_deflate(d), has_deflate(d) ? (d->level ? d->level : DEFAULT_LEVEL) : 0), what, d->name);
+    if (d->fletcher32)
+        NC_TRY(nc_def_var_fletcher32(nc, v->id, NC_FLETCHER32), what, d->name);
+    return CR_OK;
+}
+
+/* A text of one character, or of none, which is the character 0. */
+static cr_status define_fill_character(const nw_var *v, int nc, const cr_attr *attr, cr_err *err) {
+    const char *text = attr->dtype == CR_STRING && attr->n == 1 ? *(const char *const *)attr->values : NULL;
+    if (!text || strlen(text) > 1)
+        return CR_FAIL(err, CR_INVALID, "\"%s\": its _FillValue must be one character", v->item->v.name);
+    NC_TRY(nc_def_var_fill(nc, v->id, NC_FILL, text), "cannot write the variable", v->item->v.name);
     return CR_OK;
 }
 
@@ -221,10 +248,13 @@ static cr_status define_variable(nw_var *v, int nc, cr_err *err) {
     const cr_attr *attr = cr_attr_find(d->attrs, d->n_attrs, "_FillValue");
     if (!attr && d->fill && d->dtype != CR_STRING)
         NC_TRY(nc_def_var_fill(nc, v->id, NC_FILL, d->fill), what, d->name);
-    if (attr && (type_of(attr->dtype) != type_of(d->dtype) || attr->n != 1))
+    if (attr && d->dtype == CR_BYTES)
+        CR_TRY(define_fill_character(v, nc, attr, err));
+    else if (attr && (type_of(attr->dtype) != type_of(d->dtype) || attr->n != 1))
         return CR_FAIL(err, CR_INVALID, "\"%s\": its _FillValue must be one value of its own type, %s", d->name, cr_dtype_name(d->dtype));
     for (int i = 0; i < d->n_attrs; i++)
-        CR_TRY(put_attr(nc, v->id, &d->attrs[i], err));
+        if (&d->attrs[i] != attr || d->dtype != CR_BYTES)
+            CR_TRY(put_attr(nc, v->id, &d->attrs[i], err));
     if (d->dtype != CR_STRING)
         NC_TRY(nc_inq_var_fill(nc, v->id, NULL, v->fill), what, d->name);
     return CR_OK;
@@ -266,6 +296,32 @@ static const char *name_in_file(const nw_file *w, const cr_write_variable *d, ch
     return room;
 }
 
+/* The chain in the order that the library has given to its filters: whether the checksum is of compressed bytes differs between its versions. */
+static cr_status take_order(nw_var *v, cr_err *err) {
+    static const struct {
+        H5Z_filter_t filter;
+        cr_codec_id codec;
+    } known[] = {{H5Z_FILTER_SHUFFLE, CR_CODEC_SHUFFLE}, {H5Z_FILTER_DEFLATE, CR_CODEC_ZLIB}, {H5Z_FILTER_FLETCHER32, CR_CODEC_FLETCHER32}};
+    hid_t list = H5Dget_create_plist(v->dataset);
+    int n = list >= 0 ? H5Pget_nfilters(list) : 0;
+    cr_codec_chain ordered = {0};
+    for (int i = 0; i < n; i++) {
+        unsigned flags;
+        size_t n_values = 0;
+        H5Z_filter_t id = H5Pget_filter2(list, (unsigned)i, &flags, &n_values, NULL, 0, NULL, NULL);
+        for (size_t k = 0; k < CR_ARRAY_LEN(known); k++)
+            for (int c = 0; c < v->chain.n; c++)
+                if (known[k].filter == id && known[k].codec == v->chain.codecs[c].id && ordered.n < CR_CODEC_CHAIN_MAX)
+                    ordered.codecs[ordered.n++] = v->chain.codecs[c];
+    }
+    if (list >= 0)
+        H5Pclose(list);
+    if (ordered.n != v->chain.n)
+        return CR_FAIL(err, CR_INTERNAL, "the filters of \"%s\" are not those that were asked for", v->item->v.name);
+    v->chain = ordered;
+    return CR_OK;
+}
+
 static cr_status open_datasets(nw_file *w, cr_err *err) {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -284,7 +340,11 @@ static cr_status open_datasets(nw_file *w, cr_err *err) {
         if (d->dtype == CR_STRING)
             continue;
         H5_TRY(v->dataset = H5Dopen2(w->file, name_in_file(w, d, room, sizeof room), H5P_DEFAULT), "cannot open the variable", d->name);
-        v->memory_type = memory_type_of(d->dtype);
+        if (d->fletcher32)
+            CR_TRY(take_order(v, err));
+        if (d->dtype == CR_BYTES)
+            H5_TRY(v->own_type = H5Dget_type(v->dataset), "cannot open the variable", d->name);
+        v->memory_type = d->dtype == CR_BYTES ? v->own_type : memory_type_of(d->dtype);
         for (int k = 0; k < d->ndim; k++)
             extent[k] = (hsize_t)d->shape[k];
         if (!v->contiguous)
@@ -345,9 +405,12 @@ static cr_status begin_locked(nw_file *w, cr_err *err) {
 static void nw_free(void *state) {
     nw_file *w = state;
     pthread_mutex_lock(&library_lock);
-    for (int i = 0; w->vars && i < w->m->n_variables; i++)
+    for (int i = 0; w->vars && i < w->m->n_variables; i++) {
+        if (w->vars[i].own_type >= 0)
+            H5Tclose(w->vars[i].own_type);
         if (w->vars[i].dataset >= 0)
             H5Dclose(w->vars[i].dataset);
+    }
     if (w->file >= 0)
         H5Fclose(w->file);
     pthread_mutex_unlock(&library_lock);
@@ -369,7 +432,7 @@ static cr_status begin(const cr_write_model *m, const char *temp_path, void **re
     w->path = strdup(temp_path);
     w->vars = calloc((size_t)CR_MAX(m->n_variables, 1), sizeof *w->vars);
     for (int i = 0; w->vars && i < m->n_variables; i++)
-        w->vars[i] = (nw_var){.w = w, .item = &m->items[i], .dataset = -1};
+        w->vars[i] = (nw_var){.w = w, .item = &m->items[i], .dataset = -1, .own_type = -1};
     cr_status status = w->path && w->vars ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory to write %s", temp_path);
     if (status == CR_OK) {
         pthread_mutex_lock(&library_lock);
@@ -484,8 +547,10 @@ static cr_status strings(void *state, int i, cr_err *err) { return CR_OK; }
 
 static cr_status close_locked(nw_file *w, cr_err *err) {
     for (int i = 0; i < w->m->n_variables; i++) {
-        hid_t dataset = w->vars[i].dataset;
-        w->vars[i].dataset = -1;
+        hid_t dataset = w->vars[i].dataset, type = w->vars[i].own_type;
+        w->vars[i].dataset = w->vars[i].own_type = -1;
+        if (type >= 0)
+            H5_TRY(H5Tclose(type), "cannot finish the variable", w->vars[i].item->v.name);
         if (dataset >= 0)
             H5_TRY(H5Dclose(dataset), "cannot finish the variable", w->vars[i].item->v.name);
     }

@@ -11,8 +11,9 @@
 #include "base/text.h"
 #include "engine/format/sibling.h"
 #include "engine/format/source.h"
+#include "engine/format/zarr_json.h"
 
-enum { MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200, MOST_PARTS = 256 };
+enum { MAX_ITEM_BYTES = 1 << 20, MAX_ITEMS = 1 << 20, DEFAULT_CHUNK_BYTES = 1 << 20, MAX_NAME_BYTES = 200, MOST_PARTS = 256 };
 static const int64_t MOST_JOURNAL_CHUNKS = (int64_t)1 << 32, MOST_SHARD_EXTENT = (int64_t)1 << 40;
 static const size_t MODEL_LIMIT_BYTES = (size_t)2 << 30;
 
@@ -144,7 +145,13 @@ static cr_status copy_attr(cr_writer *w, const cr_attr *from, cr_attr *to, cr_er
         return CR_FAIL(err, CR_INVALID, "an attribute needs a name in UTF-8");
     if (from->n < 0 || (from->n > 0 && !from->values))
         return CR_FAIL(err, CR_INVALID, "attribute \"%.80s\" has no values", from->name);
-    *to = (cr_attr){cr_arena_strdup(&w->arena, from->name), from->dtype, from->n, NULL};
+    if (from->form == CR_ATTR_JSON) {
+        const char *text = from->dtype == CR_STRING && from->n == 1 ? *(const char *const *)from->values : NULL;
+        cr_auto_json json_t *json = NULL;
+        if (!text || cr_json_parse(text, strlen(text), MAX_ITEMS, &json, NULL) != CR_OK)
+            return CR_FAIL(err, CR_INVALID, "attribute \"%.80s\" is said to be JSON and is none", from->name);
+    }
+    *to = (cr_attr){cr_arena_strdup(&w->arena, from->name), from->dtype, from->n, NULL, from->form};
     if (!to->name)
         return no_room(err);
     if (from->dtype == CR_STRING) {
@@ -232,6 +239,8 @@ static cr_status use_dim(cr_writer *w, const char *name, int64_t length, const c
     return CR_OK;
 }
 
+size_t cr_write_itemsize(const cr_write_variable *v) { return v->dtype == CR_BYTES ? v->itemsize : cr_dtype_size(v->dtype); }
+
 int64_t cr_write_divisor(int64_t shard, int64_t most) {
     int64_t below = 1, above = shard;
     for (int64_t k = 1; k <= shard / k; k++) {
@@ -270,7 +279,7 @@ static cr_status copy_shards(cr_writer *w, const cr_write_variable *from, int64_
 }
 
 static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_write_variable *to, cr_err *err) {
-    size_t n = (size_t)from->ndim, itemsize = CR_MAX(cr_dtype_size(from->dtype), (size_t)1);
+    size_t n = (size_t)from->ndim, itemsize = CR_MAX(cr_write_itemsize(from), (size_t)1);
     int64_t *shape = cr_arena_calloc(&w->arena, n, sizeof *shape), *chunks = cr_arena_calloc(&w->arena, n, sizeof *chunks), total;
     const char **dims = cr_arena_calloc(&w->arena, n, sizeof *dims);
     if (!shape || !chunks || !dims)
@@ -345,10 +354,10 @@ static cr_status new_item(cr_writer *w, const cr_write_variable *v, cr_write_ite
     CR_TRY(copy_attrs(w, v->attrs, v->n_attrs, &attrs, err));
     item->v.attrs = attrs;
     if (v->fill && v->dtype != CR_STRING) {
-        void *fill = cr_arena_alloc(&w->arena, CR_MAX(cr_dtype_size(v->dtype), (size_t)1));
+        void *fill = cr_arena_alloc(&w->arena, CR_MAX(cr_write_itemsize(v), (size_t)1));
         if (!fill)
             return no_room(err);
-        memcpy(fill, v->fill, cr_dtype_size(v->dtype));
+        memcpy(fill, v->fill, cr_write_itemsize(v));
         item->v.fill = fill;
     }
     if (w->format->check)
@@ -367,8 +376,14 @@ static cr_status check_values(const cr_write_variable *v, const cr_array *values
 static cr_status add_values(cr_writer *w, const cr_write_variable *v, cr_array *values, cr_err *err) {
     cr_write_item *item;
     CR_TRY(not_ended(w, err));
-    if (!values || v->dtype >= CR_BYTES)
-        return CR_FAIL(err, CR_TYPE, "numbers are written with values, text with cr_writer_strings");
+    if (!values || v->dtype > CR_BYTES)
+        return CR_FAIL(err, CR_TYPE, "numbers and text of fixed width are written with values, other text with cr_writer_strings");
+    if (v->dtype == CR_BYTES) {
+        if (v->itemsize < 1 || v->itemsize > MAX_ITEM_BYTES || (v->utf32 && v->itemsize % 4))
+            return CR_FAIL(err, CR_INVALID, "items of %zu bytes; text of fixed width has 1 to %d, in UTF-32 a multiple of 4", v->itemsize, MAX_ITEM_BYTES);
+        if (cr_array_dtype(values) != CR_BYTES || cr_array_itemsize(values) != v->itemsize)
+            return CR_FAIL(err, CR_TYPE, "text of %zu bytes is written from items of as many bytes", v->itemsize);
+    }
     CR_TRY(new_item(w, v, &item, err));
     CR_TRY(check_values(&item->v, values, err));
     if (cr_array_dtype(values) == v->dtype)
@@ -506,7 +521,7 @@ static cr_status run_all(cr_writer *w, cr_context *c, void *state, cr_write_run_
 
 static void add_item(cr_digest *d, const cr_write_item *item) {
     const cr_write_variable *v = &item->v;
-    const int64_t facts[] = {v->ndim, v->dtype, v->level, v->shuffle, v->fill != NULL, v->n_attrs, item->values == NULL};
+    const int64_t facts[] = {v->ndim, v->dtype, v->level, v->shuffle, v->fill != NULL, v->n_attrs, item->values == NULL, (int64_t)cr_write_itemsize(v), v->utf32};
     cr_digest_text(d, v->name);
     cr_digest_add(d, facts, sizeof facts);
     cr_digest_text(d, v->codec);
@@ -517,12 +532,12 @@ static void add_item(cr_digest *d, const cr_write_item *item) {
     for (int i = 0; i < v->ndim; i++)
         cr_digest_text(d, v->dims[i]);
     if (v->fill)
-        cr_digest_add(d, v->fill, cr_dtype_size(v->dtype));
+        cr_digest_add(d, v->fill, cr_write_itemsize(v));
 }
 
 static void add_attrs(cr_digest *d, const cr_attr *attrs, int n) {
     for (int i = 0; i < n; i++) {
-        const int64_t facts[] = {attrs[i].dtype, attrs[i].n};
+        const int64_t facts[] = {attrs[i].dtype, attrs[i].n, attrs[i].form};
         cr_digest_text(d, attrs[i].name);
         cr_digest_add(d, facts, sizeof facts);
         for (int64_t k = 0; attrs[i].dtype == CR_STRING && k < attrs[i].n; k++)

@@ -11,7 +11,7 @@
  * Invariants
  *  1. The model does not change and lives from begin to free.
  *  2. Every variable has chunks (each >= 1), valid UTF-8 names that are unique, dims of consistent length, dtype CR_STRING only
- *     with strings, and values of exactly its shape and dtype (writer.c casts).
+ *     with strings, and values of exactly its shape and dtype (writer.c casts); CR_BYTES has an itemsize, which that of the values is.
  *  3. After finish returned CR_OK the file or directory is complete, closed, and its bytes are on disk (synced).
  */
 #ifndef CR_ENGINE_FORMAT_WRITER_H
@@ -22,7 +22,7 @@
 #include "engine/format/journal.h"
 
 typedef struct cr_write_item {
-    cr_write_variable v;               /* deep copy; dtype CR_BYTES: not written yet by any format */
+    cr_write_variable v;               /* deep copy */
     cr_array *values;                  /* owned by the writer; NULL for strings */
     const char *const *strings;        /* product(shape) texts; NULL for values */
     const int64_t *unit;               /* shape of one stored object, which is written at once: v.shards, or v.chunks without any */
@@ -57,6 +57,9 @@ typedef struct cr_output_format {
 
 /* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
 void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk);
+
+/* Bytes of one item; 0 for CR_STRING. */
+size_t cr_write_itemsize(const cr_write_variable *v);
 
 /* The largest chunk that divides a shard (>= 1) and is no longer than this. When that is less than a quarter of it (a prime has only 1), the
  * divisor that is nearest in proportion, which may be longer. */

@@ -195,7 +195,7 @@ static cr_status describe(opener *o, const char *name, const cr_zarr_array *a, c
     *v = (cr_variable){
         .name = name, .dtype = is_text ? CR_STRING : a->dtype, .itemsize = is_text ? 0 : a->itemsize, .ndim = a->ndim, .shape = shape,
         .dims = a->dims, .chunks = chunks, .has_fill = a->has_fill, .fill = is_text ? NULL : a->fill, .compression = compression,
-        .problem = a->problem, .shards = shards,
+        .problem = a->problem, .shards = shards, .text_width = a->text == CR_ZARR_UTF32 ? (int)(a->itemsize / 4) : 0,
     };
     if (!a->problem)
         CR_TRY(typed_fill(o, a, v, attrs, &n, err));
@@ -223,7 +223,8 @@ static cr_status attach(opener *o, const cr_zarr_array *a, cr_model_variable *v,
         *t = (text_state){o->store, kept, meta_key};
         v->read_strings = read_strings;
         v->user = t;
-        return CR_OK;
+        if (a->text != CR_ZARR_UTF32)
+            return CR_OK;
     }
     cr_status status = cr_zarr_source(o->store, a, meta_key, &v->source, &local);
     if (status == CR_LIMIT || status == CR_UNSUPPORTED) {

@@ -70,7 +70,7 @@ cr_status cr_zarr_chain_v3(const json_t *codecs, cr_zarr_array *a, cr_err *err) 
 cr_status cr_zarr_numpy_type(const char *code, cr_dtype *ret_dtype, size_t *ret_itemsize, size_t *ret_swap_width, cr_zarr_text *ret_text,
                              cr_err *err) CR_MUST_USE;
 
-/* The source of an array (not for text). meta_key: whose replacement means that the store changed. The array is copied; the arena it
+/* The source of an array (not for text of variable length). meta_key: whose replacement means that the store changed. The array is copied; the arena it
  * lives in may go. */
 cr_status cr_zarr_source(cr_store *store, const cr_zarr_array *array, const char *meta_key, cr_source **ret_source, cr_err *err) CR_MUST_USE;
 /* What a source of a Zarr array reads, borrowed from it; false when it is another kind of source. fill: one item. */

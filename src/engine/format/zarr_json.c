@@ -390,6 +390,7 @@ static cr_status json_text_attr(const json_t *v, cr_arena *arena, cr_attr *a, cr
     a->dtype = CR_STRING;
     a->n = 1;
     a->values = one;
+    a->form = CR_ATTR_JSON;
     return CR_OK;
 }
 
@@ -421,6 +422,8 @@ cr_status cr_json_attr(const char *name, const json_t *v, cr_arena *arena, cr_at
         a.n = (int64_t)n;
         a.values = items;
     }
+    if (is_list && a.n == 1 && a.form == CR_ATTR_PLAIN)
+        a.form = CR_ATTR_LIST;
     *ret_attr = a;
     return CR_OK;
 }

@@ -41,7 +41,7 @@ bool cr_json_item(const json_t *v, cr_dtype dtype, void *dst);
 /* Integers become I64 (U64 when they must), floats F64, booleans BOOL, text STRING, lists of one kind arrays of it; anything else
  * is kept as its JSON text. CR_LIMIT. */
 cr_status cr_json_attr(const char *name, const json_t *v, cr_arena *arena, cr_attr *ret_attr, cr_err *err) CR_MUST_USE;
-/* The way back, as xarray would write it: one value a scalar, several a list. */
+/* The way back, as xarray would write it: one value a scalar, unless its form is a list, several a list; JSON as it is, which the caller has checked. */
 void cr_json_write_attr(const cr_attr *a, cr_buf *out);
 void cr_json_write_text(const char *text, cr_buf *out);
 /* Shortest text that reads back as the same number; NaN and Infinity bare (attributes) or quoted (fill values). */

@@ -79,7 +79,12 @@ void cr_json_write_item(cr_dtype dtype, const void *item, bool quote_special, cr
 }
 
 void cr_json_write_attr(const cr_attr *a, cr_buf *out) {
-    if (a->n != 1)
+    bool list = a->n != 1 || a->form == CR_ATTR_LIST;
+    if (a->form == CR_ATTR_JSON) {
+        cr_buf_adds(out, *(const char *const *)a->values);
+        return;
+    }
+    if (list)
         cr_buf_addc(out, '[');
     for (int64_t i = 0; i < a->n; i++) {
         if (i)
@@ -89,7 +94,7 @@ void cr_json_write_attr(const cr_attr *a, cr_buf *out) {
         else
             cr_json_write_item(a->dtype, (const char *)a->values + (size_t)i * cr_dtype_size(a->dtype), false, out);
     }
-    if (a->n != 1)
+    if (list)
         cr_buf_addc(out, ']');
 }
 

@@ -63,6 +63,20 @@ static cr_status name_dims(const json_t *list, cr_arena *arena, cr_zarr_array *a
 
 /* ---- fill values -------------------------------------------------------------------------------------------------------------- */
 
+/* UTF-8, as jansson has checked it, into so many characters; what does not fit is cut off, as NumPy does. */
+static bool put_utf32(const char *text, size_t n, unsigned char *dst, size_t width) {
+    const unsigned char *p = (const unsigned char *)text, *end = p + n;
+    for (size_t i = 0; i < width && p < end; i++) {
+        uint32_t c = *p++;
+        int more = c < 0x80 ? 0 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+        c = more ? c & (0x3Fu >> more) : c;
+        for (; more && p < end; more--)
+            c = c << 6 | (*p++ & 0x3Fu);
+        memcpy(dst + 4 * i, &c, 4);
+    }
+    return true;
+}
+
 /* Fixed-width text and raw bytes: base64, a list of byte values, or (UTF-32) the text itself. */
 static bool wide_fill(const json_t *v, const cr_zarr_array *a, unsigned char *dst) {
     const char *s = json_string_value(v);
@@ -74,7 +88,7 @@ static bool wide_fill(const json_t *v, const cr_zarr_array *a, unsigned char *ds
     if (s && a->text != CR_ZARR_UTF32)
         return cr_base64_decode(s, n, dst, a->itemsize) >= 0;
     if (s)
-        return true;              /* the text is kept in fill_text */
+        return put_utf32(s, n, dst, a->itemsize / 4);
     if (!json_is_array(v) || n > a->itemsize)
         return false;
     for (size_t i = 0; i < n; i++) {
@@ -97,7 +111,7 @@ static cr_status set_fill(const json_t *v, cr_arena *arena, cr_zarr_array *a, cr
     a->has_fill = true;
     if (a->dtype == CR_STRING)
         return CR_OK;
-    void *fill = cr_arena_alloc(arena, CR_MAX(a->itemsize, (size_t)1));
+    void *fill = cr_arena_calloc(arena, 1, CR_MAX(a->itemsize, (size_t)1));
     if (!fill)
         return no_room(err);
     bool good = a->dtype == CR_BYTES ? wide_fill(v, a, fill) : cr_json_item(v, a->dtype, fill);

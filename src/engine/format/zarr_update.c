@@ -43,8 +43,10 @@ static cr_status aim(const cr_file *f, const cr_update *u, const char *staging, 
         return CR_FAIL(err, CR_UNSUPPORTED, "\"%.80s\" is not an array of numbers in a Zarr store, which alone can be written into", u->name);
     if (cr_array_ndim(u->values) != a->ndim)
         return CR_FAIL(err, CR_INVALID, "values of %d axes for \"%.80s\", which has %d", cr_array_ndim(u->values), u->name, a->ndim);
-    if (a->permuted || a->dtype >= CR_BYTES)
-        return CR_FAIL(err, CR_UNSUPPORTED, "writing into \"%.80s\": arrays in Fortran's order, or of bytes are only read", u->name);
+    if (a->permuted)
+        return CR_FAIL(err, CR_UNSUPPORTED, "writing into \"%.80s\": arrays in Fortran's order are only read", u->name);
+    if (a->dtype == CR_BYTES && (cr_array_dtype(u->values) != CR_BYTES || cr_array_itemsize(u->values) != a->itemsize))
+        return CR_FAIL(err, CR_TYPE, "\"%.80s\" holds text of %zu bytes, and the values are not", u->name, a->itemsize);
     t->name = u->name;
     for (int i = 0; i < a->ndim; i++) {
         if (u->start[i] < 0 || u->start[i] % a->stored[i] != 0)
@@ -69,7 +71,9 @@ static cr_status update(const cr_file *f, const char *staging, int n, const cr_u
         return CR_FAIL(err, CR_MEMORY, "no memory");
     for (int i = 0; i < n && status == CR_OK; i++) {
         status = aim(f, &updates[i], staging, &targets[i], err);
-        if (status == CR_OK)
+        if (status == CR_OK && targets[i].put.array->dtype == CR_BYTES)
+            arrays[i] = cr_array_ref(updates[i].values);
+        else if (status == CR_OK)
             status = cr_array_cast(updates[i].values, targets[i].put.array->dtype, &arrays[i], err);
         if (status == CR_OK)
             sinks[i] = (cr_sink){targets[i].put.array->stored, false, write_chunk, &targets[i]};

@@ -97,7 +97,7 @@ static void choose_block(cr_zarr_output *o) {
 }
 
 static cr_status check_chunk_size(const cr_zarr_output *o, cr_err *err) {
-    size_t bytes = CR_MAX(cr_dtype_size(o->v->dtype), (size_t)1);
+    size_t bytes = CR_MAX(cr_write_itemsize(o->v), (size_t)1);
     for (int i = 0; i < o->v->ndim; i++)
         if (__builtin_mul_overflow(bytes, (size_t)o->v->chunks[i], &bytes) || bytes > BLOSC_LIMIT_BYTES) {
             cr_status status = CR_FAIL(err, CR_LIMIT, "one chunk would be larger than %d bytes", BLOSC_LIMIT_BYTES);
@@ -142,6 +142,10 @@ static cr_status choose_fill(cr_zarr_output *o, int version, cr_err *err) {
     const cr_write_variable *v = o->v;
     if (v->dtype == CR_STRING)
         return CR_OK;
+    if (v->dtype == CR_BYTES) {
+        o->has_fill = v->fill != NULL;
+        return CR_OK;
+    }
     const cr_attr *mark = cr_attr_find(v->attrs, v->n_attrs, "_FillValue");
     if (mark && !attr_as_item(mark, v->dtype, o->fill))
         return CR_FAIL(err, CR_INVALID, "the attribute _FillValue is not one value of type %s", cr_dtype_name(v->dtype));
@@ -160,12 +164,17 @@ static cr_status choose_fill(cr_zarr_output *o, int version, cr_err *err) {
 
 cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_variable *v, cr_err *err) {
     *o = (cr_zarr_output){.v = v};
-    if (v->dtype == CR_BYTES || v->dtype >= CR_DTYPE_COUNT)
-        return CR_FAIL(err, CR_UNSUPPORTED, "writing bytes of fixed width to Zarr");
+    if (v->dtype >= CR_DTYPE_COUNT)
+        return CR_FAIL(err, CR_UNSUPPORTED, "writing a type that Zarr does not have");
+    if (v->fletcher32) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "fletcher32 in Zarr");
+        cr_err_hint(err, "it is NetCDF-4's; leave it out");
+        return status;
+    }
     const bool big_host = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    size_t itemsize = cr_dtype_size(v->dtype);
+    size_t itemsize = cr_write_itemsize(v), number = v->dtype != CR_BYTES ? itemsize : v->utf32 ? 4 : 1;
     o->array = (cr_zarr_array){.version = version, .key = v->name, .dtype = v->dtype, .itemsize = itemsize, .ndim = v->ndim,
-                               .swap_width = big_host && itemsize > 1 ? itemsize : 0, .v2_keys = version == 2,
+                               .swap_width = big_host && number > 1 ? number : 0, .v2_keys = version == 2,
                                .separator = version == 2 ? '.' : '/', .sharded = v->shards != NULL, .index_crc = true, .index_swapped = big_host};
     for (int i = 0; i < v->ndim; i++) {
         o->array.shape[i] = v->shape[i];
@@ -249,7 +258,12 @@ void cr_zarr_write_attrs(const cr_attr *attrs, int n, const char *extra, cr_buf 
 static void write_fill_attr(const cr_zarr_output *o, cr_buf *out) {
     const cr_attr *mark = cr_attr_find(o->v->attrs, o->v->n_attrs, "_FillValue");
     unsigned char item[16] = {0}, bytes[8];
-    if (!mark || o->v->dtype == CR_STRING || !attr_as_item(mark, o->v->dtype, item))
+    if (mark && o->v->dtype == CR_BYTES && mark->dtype == CR_STRING && mark->n == 1) { /* the caller has put it so, in base64 if it is bytes */
+        cr_buf_adds(out, "\"_FillValue\": ");
+        cr_json_write_text(*(const char *const *)mark->values, out);
+        return;
+    }
+    if (!mark || o->v->dtype >= CR_BYTES || !attr_as_item(mark, o->v->dtype, item))
         return;
     cr_buf_adds(out, "\"_FillValue\": ");
     if (cr_dtype_kind(o->v->dtype) != 'f') {
@@ -280,13 +294,36 @@ static void write_fill_attr(const cr_zarr_output *o, cr_buf *out) {
 /* From items to stored bytes of one chunk. */
 static void write_codecs_v3(const cr_zarr_output *o, cr_buf *out) {
     const cr_write_variable *v = o->v;
-    cr_buf_adds(out, v->dtype == CR_STRING            ? "{\"name\": \"vlen-utf8\", \"configuration\": {}}"
-                     : cr_dtype_size(v->dtype) == 1 ? "{\"name\": \"bytes\"}"
+    cr_buf_adds(out, v->dtype == CR_STRING ? "{\"name\": \"vlen-utf8\", \"configuration\": {}}"
+                     : cr_dtype_size(v->dtype) == 1 || (v->dtype == CR_BYTES && !v->utf32) ? "{\"name\": \"bytes\"}"
                                                     : "{\"name\": \"bytes\", \"configuration\": {\"endian\": \"little\"}}");
     for (int i = 0; i < o->array.chain.n; i++) {
         cr_buf_adds(out, ", ");
         write_codec_v3(&o->array.chain.codecs[i], out);
     }
+}
+
+static void write_type_v3(const cr_write_variable *v, cr_buf *out) {
+    if (v->dtype == CR_BYTES)
+        cr_buf_addf(out, "{\"name\": \"%s\", \"configuration\": {\"length_bytes\": %zu}}", v->utf32 ? "fixed_length_utf32" : "null_terminated_bytes",
+                    v->itemsize);
+    else
+        cr_buf_addf(out, "\"%s\"", v->dtype == CR_STRING ? "string" : cr_dtype_name(v->dtype));
+}
+
+/* As zarr-python has it: bytes up to the zeros at their end, in base64; of UTF-32 the text, which in version 2 is the attribute. */
+static void write_fill_text(const cr_write_variable *v, bool version2, cr_buf *out) {
+    const cr_attr *mark = version2 && v->utf32 ? cr_attr_find(v->attrs, v->n_attrs, "_FillValue") : NULL;
+    size_t n = v->fill && !v->utf32 ? v->itemsize : 0;
+    if (mark && mark->dtype == CR_STRING && mark->n == 1) {
+        cr_json_write_text(*(const char *const *)mark->values, out);
+        return;
+    }
+    while (n > 0 && ((const char *)v->fill)[n - 1] == 0)
+        n--;
+    cr_buf_addc(out, '"');
+    cr_base64_write(v->fill, n, out);
+    cr_buf_addc(out, '"');
 }
 
 void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
@@ -296,12 +333,15 @@ void cr_zarr_write_array_v3(const cr_zarr_output *o, cr_buf *out) {
     cr_buf_init(&mark, 256);
     cr_buf_adds(out, "{\"zarr_format\": 3, \"node_type\": \"array\", \"shape\": ");
     write_extents(v->shape, v->ndim, out);
-    cr_buf_addf(out, ", \"data_type\": \"%s\", \"chunk_grid\": {\"name\": \"regular\", \"configuration\": {\"chunk_shape\": ",
-                text ? "string" : cr_dtype_name(v->dtype));
+    cr_buf_adds(out, ", \"data_type\": ");
+    write_type_v3(v, out);
+    cr_buf_adds(out, ", \"chunk_grid\": {\"name\": \"regular\", \"configuration\": {\"chunk_shape\": ");
     write_extents(o->array.stored, v->ndim, out);
     cr_buf_adds(out, "}}, \"chunk_key_encoding\": {\"name\": \"default\", \"configuration\": {\"separator\": \"/\"}}, \"fill_value\": ");
     if (text)
         cr_buf_adds(out, "\"\"");
+    else if (v->dtype == CR_BYTES)
+        write_fill_text(v, false, out);
     else
         cr_json_write_item(v->dtype, o->fill, true, out);
     cr_buf_adds(out, ", \"codecs\": [");
@@ -331,8 +371,14 @@ void cr_zarr_write_array_v2(const cr_zarr_output *o, cr_buf *out) {
     write_extents(v->shape, v->ndim, out);
     cr_buf_adds(out, ", \"chunks\": ");
     write_extents(v->chunks, v->ndim, out);
-    cr_buf_addf(out, ", \"dtype\": \"%s\", \"order\": \"C\", \"dimension_separator\": \".\", \"fill_value\": ", text ? "|O" : numpy_codes[v->dtype]);
-    if (o->has_fill && !text)
+    if (v->dtype == CR_BYTES)
+        cr_buf_addf(out, ", \"dtype\": \"%s%zu\"", v->utf32 ? "<U" : "|S", v->itemsize / (v->utf32 ? 4 : 1));
+    else
+        cr_buf_addf(out, ", \"dtype\": \"%s\"", text ? "|O" : numpy_codes[v->dtype]);
+    cr_buf_adds(out, ", \"order\": \"C\", \"dimension_separator\": \".\", \"fill_value\": ");
+    if (o->has_fill && v->dtype == CR_BYTES)
+        write_fill_text(v, true, out);
+    else if (o->has_fill && !text)
         cr_json_write_item(v->dtype, o->fill, true, out);
     else
         cr_buf_adds(out, "null");
@@ -349,6 +395,8 @@ void cr_zarr_write_array_v2(const cr_zarr_output *o, cr_buf *out) {
         cr_buf_adds(out, "null");
     cr_buf_addc(out, '}');
 }
+
+const void *cr_zarr_output_fill(const cr_zarr_output *o) { return !o->has_fill ? NULL : o->v->dtype == CR_BYTES ? o->v->fill : o->fill; }
 
 void cr_zarr_write_attrs_v2(const cr_zarr_output *o, cr_buf *out) {
     cr_auto_buf cr_buf dims;

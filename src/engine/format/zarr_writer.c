@@ -369,7 +369,7 @@ static cr_status prepare(zarr_state *s, const char *temp_path, cr_err *err) {
         CR_TRY(cr_zarr_output_init(&v->output, s->version, w, err));
         v->state = s;
         v->number = (uint32_t)i;
-        CR_TRY(cr_zarr_put_init(&v->put, s->store, &v->output.array, v->output.has_fill ? v->output.fill : NULL, false, err));
+        CR_TRY(cr_zarr_put_init(&v->put, s->store, &v->output.array, cr_zarr_output_fill(&v->output), false, err));
     }
     CR_TRY(check_records(s, err));
     return s->version == 3 ? put_metadata_v3(s, err) : put_metadata_v2(s, err);

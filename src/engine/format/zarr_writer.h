@@ -19,8 +19,12 @@ typedef struct cr_zarr_output {
     const cr_write_variable *v;
     cr_zarr_array array;          /* enough for writing: keys, extents, item, chain, how shards are made */
     bool has_fill;                /* absent chunks read as fill */
-    unsigned char fill[16];
+    unsigned char fill[16];       /* of numbers; that of text of fixed width is v->fill, or zeros */
 } cr_zarr_output;
+
+/* Borrowed: one item that absent chunks read as; NULL: they are zeros, and every chunk is stored. */
+const void *cr_zarr_output_fill(const cr_zarr_output *o);
+
 
 /* Decides codecs and fill. CR_UNSUPPORTED, CR_INVALID, CR_LIMIT. */
 cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_variable *v, cr_err *err) CR_MUST_USE;

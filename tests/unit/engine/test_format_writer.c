@@ -298,6 +298,65 @@ START_TEST(empty_things) {
 }
 END_TEST
 
+/* Text of fixed width as items: bytes, or in Zarr also characters; NetCDF has single ones. What it says of itself comes back. */
+START_TEST(text_of_fixed_width) {
+    static const char bytes[] = "a\0bccc\0\0\0x";                     /* 5 items of 2 bytes */
+    static const uint32_t characters[] = {'o', 0, 0x65e5, 0x672c, 0x1f30d, 0, 0, 0, 'e', 0xe9};
+    const int64_t five[] = {5, 2};
+    const bool zarr = formats[_i][0] == 'z';
+    const char *const names[] = {"n", "letters"}, *list[] = {"one"}, *json[] = {"{\"a\": [1, null]}"};
+    const cr_attr attrs[] = {{"list", CR_STRING, 1, list, CR_ATTR_LIST}, {"object", CR_STRING, 1, json, CR_ATTR_JSON}};
+    const cr_attr wrong = {"object", CR_STRING, 1, (const char *[]){"{"}, CR_ATTR_JSON};
+    cr_write_options options = {formats[_i], false, NULL};
+    cr_write_variable v = {.name = "bytes", .ndim = zarr ? 1 : 2, .dims = names, .shape = five, .dtype = CR_BYTES, .itemsize = zarr ? 2 : 1, .codec = "none"};
+    cr_write_variable u = {.name = "characters", .ndim = 1, .dims = names, .shape = five, .chunks = (int64_t[]){2}, .dtype = CR_BYTES, .itemsize = 8, .utf32 = true};
+    cr_array *a, *b, *read[2];
+    cr_writer *w;
+    cr_file *f;
+    char got[10], **texts;
+    uint32_t wide[10];
+    int64_t n;
+    ck_assert_ok(cr_array_from_memory(CR_BYTES, v.itemsize, v.ndim, five, NULL, NULL, bytes, NULL, NULL, &a, &err));
+    ck_assert_ok(cr_array_from_memory(CR_BYTES, 8, 1, five, NULL, NULL, characters, NULL, NULL, &b, &err));
+    ck_assert_ok(cr_writer_new(out, &options, &w, &err));
+    ck_assert_fails(cr_writer_attrs(w, &wrong, 1, &err), CR_INVALID);
+    ck_assert_ok(cr_writer_attrs(w, attrs, 2, &err));
+    ck_assert_ok(cr_writer_variable(w, &v, a, &err));
+    ck_assert_fails(cr_writer_variable(w, &u, a, &err), CR_TYPE);
+    if (zarr)
+        ck_assert_ok(cr_writer_variable(w, &u, b, &err));
+    else
+        ck_assert_fails(cr_writer_variable(w, &u, b, &err), CR_UNSUPPORTED);
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    cr_writer_free(w);
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_int_eq(cr_file_find(f, "bytes")->dtype, CR_BYTES);
+    ck_assert_ok(cr_file_array(f, "bytes", &read[0], &err));
+    ck_assert_ok(cr_compute(context, 1, read, (void *[]){got}, &err));
+    ck_assert_mem_eq(got, bytes, sizeof got);
+    cr_array_unref(read[0]);
+    if (zarr) {
+        const cr_variable *found = cr_file_find(f, "characters");
+        ck_assert_int_eq(found->dtype, CR_STRING);
+        ck_assert_int_eq(found->text_width, 2);
+        ck_assert_ok(cr_file_array(f, "characters", &read[1], &err));
+        ck_assert_ok(cr_compute(context, 1, read + 1, (void *[]){wide}, &err));
+        ck_assert_mem_eq(wide, characters, sizeof wide);
+        cr_array_unref(read[1]);
+        ck_assert_ok(cr_file_strings(f, "characters", &texts, &n, &err));
+        ck_assert_int_eq(n, 5);
+        ck_assert_str_eq(texts[1], "\xe6\x97\xa5\xe6\x9c\xac");
+        ck_assert_str_eq(texts[2], "\xf0\x9f\x8c\x8d");
+        cr_free(texts);
+        ck_assert_int_eq(cr_file_attr(f, 0)->form, CR_ATTR_LIST);
+        ck_assert_int_eq(cr_file_attr(f, 1)->form, CR_ATTR_JSON);
+    }
+    cr_file_close(f);
+    cr_array_unref(a);
+    cr_array_unref(b);
+}
+END_TEST
+
 static Suite *writer_suite(void) {
     Suite *suite = suite_create("writer");
     TCase *t = tcase_create("writer");
@@ -309,6 +368,7 @@ static Suite *writer_suite(void) {
     tcase_add_loop_test(t, what_is_refused, 0, 3);
     tcase_add_loop_test(t, into_what_is_there, 0, 2);
     tcase_add_loop_test(t, empty_things, 0, 3);
+    tcase_add_loop_test(t, text_of_fixed_width, 0, 3);
     suite_add_tcase(suite, t);
     return suite;
 }
