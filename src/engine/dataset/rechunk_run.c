@@ -231,7 +231,7 @@ static int64_t most_files(void) {
 
 /* How much of an axis the executor computes at once; 0: not known. */
 static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, int axis) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .only_cells = true};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .only_cells = true};
     cr_output_spec output = {.sink = sink};
     cr_plan plan;
     int64_t cell = 0;
@@ -246,7 +246,7 @@ static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, 
 /* Rows of a box, whole cells, of which workers have two rows over the panel open each, beside the blocks that are begun and what waits compressed; 0: there
  * is no room for one cell. */
 static int64_t box_rows(cr_context *c, const cr_panels *p, int cut, int64_t block, int64_t cell) {
-    double row = (double)p->itemsize, room = (double)cr_context_memory_limit(c) / 2, threads = (double)cr_context_threads(c);
+    double row = (double)p->itemsize, room = (double)cr_context_room(c) / 2, threads = (double)cr_context_threads(c);
     for (int i = 0; i < p->ndim; i++)
         row *= i == cut ? 1 : (double)CR_MIN(p->panel[i], p->shape[i]);
     double most = (room - 3 * row * (double)block) / (4 * threads * row);
@@ -298,7 +298,7 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     bool begun = false;
     *ret_done = false;
     /* What is small goes as it is, at once. */
-    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_memory_limit(c) / 4))
+    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_room(c) / 4))
         return CR_OK;
     if (!choose_streamed(c, &p, item->values, pieces, box))
         return CR_OK;
@@ -316,7 +316,7 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
 
 static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
     cr_panels p = {0};
-    uint64_t budget = CR_MIN(cr_context_memory_limit(c) / 2, CR_RECHUNK_MOST_BYTES);
+    uint64_t budget = CR_MIN(cr_context_room(c) / 2, CR_RECHUNK_MOST_BYTES);
     CR_TRY(source_grid(item->values, &p, err));
     r->n_begun++;
     if (is_empty(&p) || is_finished(item))
