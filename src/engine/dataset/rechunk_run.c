@@ -1,6 +1,7 @@
 /* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel: all at once where the chunks of the destination can be
  * made piece by piece, through an intermediate store when that reads less. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,6 +290,18 @@ static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const
     return cr_panels_reads(p) <= most_reads;
 }
 
+/* Whether anything went into chunks in pieces: what is begun so cannot be given up and written at once, for that is the same file. */
+typedef struct watched {
+    const cr_sink *to;
+    atomic_bool any;
+} watched;
+
+static cr_status write_watched(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    watched *w = user;
+    atomic_store_explicit(&w->any, true, memory_order_relaxed);
+    return w->to->write(w->to->user, start, count, data, err);
+}
+
 /* *ret_done: it was written so. */
 static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panels *direct, const cr_write_item *item, const cr_sink *pieces, double share,
                                 bool *ret_done, cr_err *err) {
@@ -302,10 +315,10 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
         return CR_OK;
     if (!choose_streamed(c, &p, item->values, pieces, box))
         return CR_OK;
-    cr_sink sink = *pieces;
-    sink.chunks = box;
+    watched w = {.to = pieces};
+    cr_sink sink = {box, pieces->serial, write_watched, &w};
     cr_status status = write_panels(r, c, &p, item, item->values, &sink, share, &begun, &why);
-    if (status == CR_MEMORY && !begun)
+    if (status == CR_MEMORY && !begun && !atomic_load(&w.any)) /* the executor refused */
         return CR_OK;
     *ret_done = true;
     r->report.most_reads = CR_MAX(r->report.most_reads, cr_panels_reads(&p));
