@@ -1,6 +1,7 @@
 /* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel: all at once where the chunks of the destination can be
  * made piece by piece, through an intermediate store when that reads less. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,7 +232,7 @@ static int64_t most_files(void) {
 
 /* How much of an axis the executor computes at once; 0: not known. */
 static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, int axis) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .only_cells = true};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .only_cells = true};
     cr_output_spec output = {.sink = sink};
     cr_plan plan;
     int64_t cell = 0;
@@ -255,7 +256,7 @@ static int64_t panel_chunks(const cr_panels *p) {
  * what open chunks hold; 0: there is no room for one cell. */
 static int64_t box_rows(cr_context *c, const cr_panels *p, const cr_write_pieces *pieces, int cut, int64_t cell) {
     int64_t block = pieces->sink.chunks[cut];
-    double row = (double)p->itemsize, room = (double)cr_context_memory_limit(c) / 2, threads = (double)cr_context_threads(c);
+    double row = (double)p->itemsize, room = (double)cr_context_room(c) / 2, threads = (double)cr_context_threads(c);
     for (int i = 0; i < p->ndim; i++)
         row *= i == cut ? 1 : (double)CR_MIN(p->panel[i], p->shape[i]);
     room -= (double)panel_chunks(p) * (double)pieces->open_bytes;
@@ -292,6 +293,18 @@ static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const
     return cr_panels_reads(p) <= most_reads;
 }
 
+/* Whether anything went into chunks in pieces: what is begun so cannot be given up and written at once, for that is the same file. */
+typedef struct watched {
+    const cr_sink *to;
+    atomic_bool any;
+} watched;
+
+static cr_status write_watched(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    watched *w = user;
+    atomic_store_explicit(&w->any, true, memory_order_relaxed);
+    return w->to->write(w->to->user, start, count, data, err);
+}
+
 /* *ret_done: it was written so. */
 static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panels *direct, const cr_write_item *item, const cr_write_pieces *pieces, double share,
                                 bool *ret_done, cr_err *err) {
@@ -301,14 +314,14 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     bool begun = false;
     *ret_done = false;
     /* What is small goes as it is, at once. */
-    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_memory_limit(c) / 4))
+    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_room(c) / 4))
         return CR_OK;
     if (!choose_streamed(c, &p, item->values, pieces, box))
         return CR_OK;
-    cr_sink sink = pieces->sink;
-    sink.chunks = box;
+    watched w = {.to = &pieces->sink};
+    cr_sink sink = {box, pieces->sink.serial, write_watched, &w};
     cr_status status = write_panels(r, c, &p, item, item->values, &sink, share, &begun, &why);
-    if (status == CR_MEMORY && !begun)
+    if (status == CR_MEMORY && !begun && !atomic_load(&w.any)) /* the executor refused */
         return CR_OK;
     *ret_done = true;
     r->report.most_reads = CR_MAX(r->report.most_reads, cr_panels_reads(&p));
@@ -319,7 +332,7 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
 
 static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces, cr_err *err) {
     cr_panels p = {0};
-    uint64_t budget = CR_MIN(cr_context_memory_limit(c) / 2, CR_RECHUNK_MOST_BYTES);
+    uint64_t budget = CR_MIN(cr_context_room(c) / 2, CR_RECHUNK_MOST_BYTES);
     CR_TRY(source_grid(item->values, &p, err));
     r->n_begun++;
     if (is_empty(&p) || is_finished(item))

@@ -53,8 +53,8 @@ typedef struct cr_output_format {
     /* Where the values of variable i go. sink->chunks and ->user live until free. */
     cr_status (*sink)(void *state, int i, cr_sink *ret_sink, cr_err *err);
     /* The same for stored objects that come in pieces: sink->chunks is a block, which is shorter than an object along one axis at most; boxes are
-     * as wide as the object along the others, and of any length along that (zarr_stream.h). ret_pieces is zeroed; left so: not this variable. May be
-     * NULL. */
+     * as wide as the object along the others, and of any length along that (zarr_stream.h). What is begun so goes on so: an object that is not complete
+     * when free is called is removed, also one that sink wrote meanwhile. ret_pieces is zeroed; left so: not this variable. May be NULL. */
     cr_status (*pieces)(void *state, int i, cr_write_pieces *ret_pieces, cr_err *err);
     cr_status (*strings)(void *state, int i, cr_err *err);
     cr_status (*finish)(void *state, cr_err *err);
