@@ -161,7 +161,7 @@ def test_a_second_up_at_the_same_time(place, tmp_path):
         answer = up(*place)
         assert answer.returncode != 0 and "Another ./up is at work" in answer.stderr
     finally:
-        holder.communicate("\n", timeout=10)
+        holder.communicate("\n", timeout=60)
 
 
 def test_commands_without_a_running_platform(place):

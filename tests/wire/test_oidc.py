@@ -166,19 +166,19 @@ def test_state_of_another_browser(platform):
     begin(victim, "egi")
     a = finish(victim, back)                                     # the cookie of another sign-in
     assert a.status == 403 and "not begun in this browser" in a.text and "__Host-craton-login" not in victim.jar
-    assert finish(attacker, re.sub("state=[0-9a-f]{4}", "state=0000", back)).status == 403
+    assert finish(attacker, re.sub("state=(.)", lambda m: "state=" + ("0" if m[1] != "0" else "1"), back)).status == 403
 
 
 def test_rotated_keys(platform):
     assert sign_in(platform, "alice").answer.status == 303
-    # An unknown key has them fetched, but not again soon after: said, not believed.
+    # An unknown key has them fetched, but not again soon after: said, not believed. Which of the two is refused depends on whether they were fetched
+    # less than half a minute before the first.
     platform.key = Key("third", "ES256")
-    first = sign_in_with(platform, Key("second", "ES256"))
-    again = sign_in_with(platform, platform.key)
-    assert again.status == 403 and "publishes no ES256 key" in again.text
+    answers = [sign_in_with(platform, key) for key in (Key("second", "ES256"), platform.key)]
+    assert any(a.status == 403 and "publishes no ES256 key" in a.text for a in answers), [(a.status, a.text) for a in answers]
+    assert {a.status for a in answers} <= {303, 403}
     time.sleep(31)                                               # at most twice a minute
     assert sign_in(platform, "alice").answer.status == 303
-    assert first.status in (303, 403)                            # 403: the platform has been up for less than half a minute
 
 
 def sign_in_with(platform, key):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import websocket
-from hub_client import PASSWORD, Person, Platform, request, running, wait_for
+from hub_client import PASSWORD, Person, Platform, cpu_seconds, request, running, wait_for
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
@@ -395,9 +395,9 @@ def test_many_shares_lock_nobody_out(hub, people, ada):
         held = bob.api("GET", "/hub/api/user").json()["scopes"]
         assert "access:servers!user=bob" in held and "servers!user=bob" in held and "access:servers!server=ada/" in held
         assert enter(bob, ada) and bob.get("/hub/home").status == 200
-        began = time.monotonic()
+        began = cpu_seconds(hub.hub_pid())
         assert bob.api("GET", "/hub/api/users/bob").status == 200
-        assert time.monotonic() - began < 5
+        assert cpu_seconds(hub.hub_pid()) - began < 5
     finally:
         with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
             db.execute("PRAGMA foreign_keys = ON")

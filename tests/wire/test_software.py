@@ -155,7 +155,7 @@ def test_an_environment_that_others_may_write_to_is_not_used(platform, environme
 
 
 def late_software(platform):
-    return request("GET", platform.hub + "/hub/health", timeout=10).json().get("late_software", [])
+    return request("GET", platform.hub + "/hub/health").json().get("late_software", [])
 
 
 def test_a_disk_that_hangs_holds_nobody_up(platform, environments, sonia):
