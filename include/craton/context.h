@@ -1,7 +1,7 @@
 /* context.h - what running needs: threads, a memory limit, progress, cancelling. libcraton has no globals.
  *
  * A context owns a worker pool and a slab pool and may be used by one computation at a time per thread; several threads may
- * share it (their computations run one after the other). The memory limit covers everything that a computation allocates
+ * share it (their computations, and writes as a whole, run one after the other). The memory limit covers everything that a computation allocates
  * beyond its results: a plan that cannot fit is refused before it runs (CR_MEMORY), with advice.
  */
 #ifndef CRATON_CONTEXT_H
@@ -37,6 +37,7 @@ CR_API cr_status cr_context_new(const cr_context_options *options /* NULL: defau
 CR_API void cr_context_free(cr_context *c);
 CR_API int cr_context_threads(const cr_context *c);
 CR_API uint64_t cr_context_memory_limit(const cr_context *c);
+/* For what begins afterwards: what another thread computes at the time is waited for. */
 CR_API void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user);
 /* Safe in a signal handler and from any thread: the running computation returns CR_CANCELLED within one chunk. When none runs it is
  * without effect, unless the context was made with cancel_stays. */

@@ -63,6 +63,36 @@ def test_interruption_before_the_step_is_noted(tmp_path):
     wait_for(lambda: not alive(worker))
 
 
+@pytest.mark.parametrize("edited", ["config", "roles/tutor.conf", "profiles.yaml", "smtp.password", None])
+def test_what_was_edited_is_used(tmp_path, edited):
+    """./up beside a hub that runs restarts it when somebody has edited what it reads at its start, and only then."""
+    state = tmp_path / "state"
+    (state / "roles").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    long_ago = time.time() - 60
+    for path in (state / "config", state / "smtp.password", state / "roles/user.conf", state / "roles", state):
+        if not path.exists():
+            path.write_text("x")
+        os.utime(path, (long_ago, long_ago))
+    (tmp_path / "run/cratond.pid").write_text("1\n")
+    begun = (tmp_path / "run/cratond.pid").stat().st_mtime_ns
+    if edited:
+        path = state / edited
+        path.write_text("y")
+        while path.stat().st_mtime_ns <= begun:      # a file system may count in ticks of the clock
+            path.write_text("y")
+    code, out, err = run("""
+        STATE=$PLACE/state RUN=$PLACE/run BUILT=no
+        service_answers() { return 0; }
+        check_settings() { :; }
+        stop_hub() { touch $PLACE/stopped; }
+        launch() { touch $PLACE/launched; }
+        start_service""", tmp_path)
+    assert code == 0, (out, err)
+    assert ((tmp_path / "stopped").exists(), (tmp_path / "launched").exists()) == (bool(edited), bool(edited)), out
+    assert ("were edited" in out + err) == bool(edited)
+
+
 @pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("polite", [True, False])
 def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):

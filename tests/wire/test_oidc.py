@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hub_client import Person, Platform
 from provider_client import MANAGER, MEMBER, Certified, Key, begin, finish, walk_certified, write_provider
+from test_admin_command import lines, run
 
 USERS = {
     "alice": {"preferred_username": "alice", "name": "Alice Astro", "email": "alice@example.eu", "email_verified": True, "voperson_id": "1@egi.eu",
@@ -135,6 +136,16 @@ def test_why_am_i_not_in(platform, admin):
     number = re.search(r'name="refused" value="(\d+)">\s*<button[^>]*carol off the list', page).group(1)
     assert admin.post("/hub/admin/act", {"action": "forget", "refused": number}, "/hub/admin").status == 303
     assert "<code>carol</code>" not in admin.get("/hub/admin").text
+    assert admin.post("/hub/admin/act", {"action": "forget", "refused": number}, "/hub/admin").status == 303       # a second click
+    # The same at the shell.
+    row, = [r for r in lines(platform, "turned-away") if r["name"] == "Bob Bio"]
+    assert row["received"] == ["urn:mace:egi.eu:group:vo.other.eu:role=member#aai.egi.eu"]
+    assert "turned-away lists them" in run(platform, "turned-away-remove", "bob", status=2).stderr
+    run(platform, "turned-away-remove", str(row["id"]))
+    assert "turned-away lists them" in run(platform, "turned-away-remove", str(row["id"]), status=3).stderr
+    assert all(r["name"] != "Bob Bio" for r in lines(platform, "turned-away")) and "<code>bob</code>" not in admin.get("/hub/admin").text
+    newest = lines(platform, "audit", "--kind", "refused-list", "--limit", "1")[0]
+    assert (newest["by"], newest["via"]) == ("operator", "shell")
 
 
 def test_disabled_here(platform, admin):

@@ -184,10 +184,9 @@ static cr_status finish(cr_writer *w, cr_context *c, run *r, cr_err *err) {
         how.unsettled = r->arrays;
         how.settled = r->settled;
     }
-    uint64_t limit = c->memory_limit_bytes;
-    c->memory_limit_bytes -= r->settled ? r->held_bytes : 0;
+    c->set_aside_bytes = r->settled ? r->held_bytes : 0;
     cr_status status = cr_rechunk_finish(c, w, &how, err);
-    c->memory_limit_bytes = limit;
+    c->set_aside_bytes = 0;
     return status;
 }
 

@@ -100,9 +100,8 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
         return CR_OK;
     CR_TRY(check_sinks(n, arrays, outputs, err));
     cr_plan plan;
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
-    pthread_mutex_lock(&c->busy);
-    cr_context_begin(c);
+    CR_TRY(cr_context_take(c, err));
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
     c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     if (status == CR_OK && cr_context_cancelled(c))
@@ -116,8 +115,7 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
     c->peak_bytes = c->slab.peak_bytes + before;
     cr_plan_done(&plan);
     cr_slab_trim(&c->slab, CR_MIN(KEEP_BYTES, c->memory_limit_bytes / 4));
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->busy);
+    cr_context_give(c);
     return status;
 }
 

@@ -28,14 +28,17 @@ cr_status cr_context_new(const cr_context_options *options, cr_context **ret_con
     c->progress = o.progress;
     c->progress_user = o.progress_user;
     atomic_init(&c->cancelled, false);
-    atomic_init(&c->n_operations, 0);
     c->cancel_stays = o.cancel_stays;
     cr_status status = cr_team_new(c->threads, &c->team, err);
     if (status != CR_OK) {
         free(c);
         return status;
     }
-    pthread_mutex_init(&c->busy, NULL);
+    pthread_mutexattr_t recursive;
+    pthread_mutexattr_init(&recursive);
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&c->busy, &recursive);
+    pthread_mutexattr_destroy(&recursive);
     pthread_mutex_init(&c->rates_lock, NULL);
     cr_slab_init(&c->slab);
     c->slab.limit_bytes = c->memory_limit_bytes;
@@ -58,15 +61,38 @@ uint64_t cr_context_memory_limit(const cr_context *c) { return c->memory_limit_b
 uint64_t cr_context_peak_bytes(const cr_context *c) { return c->peak_bytes; }
 
 void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user) {
+    pthread_mutex_lock(&c->busy);
     c->progress = fn;
     c->progress_user = user;
+    pthread_mutex_unlock(&c->busy);
 }
 
 void cr_context_cancel(cr_context *c) { atomic_store_explicit(&c->cancelled, true, memory_order_relaxed); }
 
 void cr_context_begin(cr_context *c) {
-    if (atomic_fetch_add_explicit(&c->n_operations, 1, memory_order_relaxed) == 0 && !c->cancel_stays)
+    pthread_mutex_lock(&c->busy);
+    if (c->n_operations++ == 0 && !c->cancel_stays)
         atomic_store_explicit(&c->cancelled, false, memory_order_relaxed);
 }
 
-void cr_context_end(cr_context *c) { atomic_fetch_sub_explicit(&c->n_operations, 1, memory_order_relaxed); }
+void cr_context_end(cr_context *c) {
+    c->n_operations--;
+    pthread_mutex_unlock(&c->busy);
+}
+
+cr_status cr_context_take(cr_context *c, cr_err *err) {
+    cr_context_begin(c);
+    if (c->computing) {
+        cr_status status = CR_FAIL(err, CR_BUSY, "a computation of this context is going on, and what it calls cannot compute in it too");
+        cr_err_hint(err, "use another context in functions that a computation calls");
+        cr_context_end(c);
+        return status;
+    }
+    c->computing = true;
+    return CR_OK;
+}
+
+void cr_context_give(cr_context *c) {
+    c->computing = false;
+    cr_context_end(c);
+}

@@ -174,8 +174,7 @@ cr_status cr_part_compute(cr_context *c, int n, cr_array *const *arrays, int64_t
     for (int i = 0; i < n; i++)
         outputs[i].data = &plan; /* no result is finished, so none is written */
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .wanted = wanted, .part = part};
-    pthread_mutex_lock(&c->busy);
-    cr_context_begin(c);
+    CR_TRY(cr_context_take(c, err));
     c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     uint64_t before = plan.arena.used_bytes;
@@ -183,8 +182,7 @@ cr_status cr_part_compute(cr_context *c, int n, cr_array *const *arrays, int64_t
         status = part_bytes(c, &plan, wanted, part, ret_bytes, ret_n, err);
     c->peak_bytes = c->slab.peak_bytes + before;
     cr_plan_done(&plan);
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->busy);
+    cr_context_give(c);
     return status;
 }
 
@@ -425,13 +423,11 @@ cr_status cr_part_combine(cr_context *c, int n, cr_array *const *arrays, int64_t
             return CR_FAIL(err, CR_INVALID, "there is no memory given for array %d", i);
     }
     cr_plan_options o = {.simd = c->simd, .threads = 1, .limit_bytes = c->memory_limit_bytes, .only_cells = true, .wanted = wanted};
-    pthread_mutex_lock(&c->busy);
-    cr_context_begin(c);
+    CR_TRY(cr_context_take(c, err));
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     if (status == CR_OK)
         status = combine(c, &plan, wanted, n_parts, bytes, n_bytes, out, err);
     cr_plan_done(&plan);
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->busy);
+    cr_context_give(c);
     return status;
 }
