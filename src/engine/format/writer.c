@@ -480,13 +480,14 @@ static cr_status run_together(cr_writer *w, cr_context *c, void *state, cr_err *
 
 static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
     for (int i = 0; i < w->n_items; i++) {
-        cr_sink sink, pieces = {0};
+        cr_sink sink;
+        cr_write_pieces pieces = {0};
         if (!w->items[i].values)
             continue;
         CR_TRY(w->format->sink(state, i, &sink, err));
         if (w->format->pieces)
             CR_TRY(w->format->pieces(state, i, &pieces, err));
-        CR_TRY(run(user, c, &w->items[i], &sink, pieces.write ? &pieces : NULL, err));
+        CR_TRY(run(user, c, &w->items[i], &sink, pieces.sink.write ? &pieces : NULL, err));
     }
     return CR_OK;
 }
