@@ -12,7 +12,7 @@ typedef struct cr_rechunk_run {
     int n_settled;                    /* values of variables that are written as others of the same bits (write_run.c) */
     cr_array *const *unsettled, *const *settled;
     cr_rechunk_report report;
-    /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
+    /* Progress of all variables, in bytes written, to the caller's function. */
     double done_bytes, total_bytes, panel_bytes, shown;
     cr_progress_fn progress;
     void *progress_user;

@@ -190,12 +190,13 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
     }
     cr_rechunk_run part = {.scratch = NULL, .is_stage = true, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
                            .progress = r->progress, .progress_user = r->progress_user};
-    cr_context_set_progress(c, cr_rechunk_progress, &part);
+    cr_context own = cr_context_own(c);
+    own.progress = cr_rechunk_progress;
+    own.progress_user = &part;
     /* A killed run may have left it, whole or begun; with another memory limit its chunks are others, so it is made anew if it was begun only. */
-    cr_status status = access(path, F_OK) == 0 ? CR_OK : write_stage(&part, c, &first, item, path, item->done != NULL, err);
+    cr_status status = access(path, F_OK) == 0 ? CR_OK : write_stage(&part, &own, &first, item, path, item->done != NULL, err);
     if (status == CR_CONFLICT)
-        status = write_stage(&part, c, &first, item, path, false, err);
-    cr_context_set_progress(c, cr_rechunk_progress, r);
+        status = write_stage(&part, &own, &first, item, path, false, err);
     r->done_bytes += share / 2;
     r->shown = part.shown;
     r->report.n_panels += part.report.n_panels;
