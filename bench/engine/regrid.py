@@ -22,6 +22,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from measuring import compile_modules, measured  # noqa: E402
 
+# What of a source cell lies in a target cell: xarray-regrid counts degrees of latitude, CDO and Craton area.
+ALIKE = {"xarray-regrid": 3e-4}
 GRIDS = [(96, 144), (90, 144), (128, 256), (145, 192), (160, 320), (64, 128), (143, 144), (192, 288), (96, 192), (80, 96)]
 
 
@@ -168,7 +170,7 @@ def main():
             ours, theirs = keep("pair", method, "craton"), keep("pair", method, peer)
             for name, values in ours["result"].items():
                 for x, y in zip(values, theirs["result"][name]):
-                    assert abs(x - y) <= 1e-4 * max(abs(x), abs(y)), f"{name}: {x} and {y}"
+                    assert abs(x - y) <= ALIKE.get(peer, 1e-4) * max(abs(x), abs(y)), f"{name}: {x} and {y}"
             pairs.append((ours, theirs))
         for what in ("wall_s", "cpu_s", "peak_mib"):
             ratios = sorted(theirs[what] / ours[what] for ours, theirs in pairs)

@@ -37,7 +37,7 @@ WORKLOADS = {
     "w5": (["w2"], ["craton"], DASK),
     "w5-rolling": (["w2"], ["craton"], [*DASK, "dask-columns"]),
     "w6": (["w1", "regions"], ["craton"], [*DASK, "dask-mapreduce"]),
-    "w7-maps": (["maps"], ["craton"], ["lazy", *DASK]),
+    "w7-maps": (["maps"], ["craton"], DASK),  # without dask each station reads each map: more than ten minutes
     "w7-series": (["series"], ["craton"], ["lazy", "by-station", *DASK]),
     "c-w1": (["w1"], ["c-craton", "c-craton-lean"], ["c-hand"]),
     "c-w2": (["w2"], ["c-craton", "c-craton-lean", "c-craton-keep"], ["c-hand", "c-hand-keep"]),

@@ -53,13 +53,13 @@ PEERS = {"c-hand": "hand-written loop", "c-hand-keep": "hand-written loop that k
 
 
 def read(paths):
-    """{workload: {role: [row]}} of the last run of each workload: a run begins with the variants that are tried."""
+    """{workload: {role: [row]}} of the last run of each workload: a run ends with its pairs."""
     runs, role_before = {}, {}
     for path in paths:
         for line in Path(path).read_text().splitlines():
             row = json.loads(line)
             workload, role = row["workload"], row["role"]
-            if role == "tried" and role_before.get(workload) != "tried":
+            if role != "pair" and role_before.get(workload) == "pair":
                 runs[workload] = {}
             role_before[workload] = role
             runs.setdefault(workload, {}).setdefault(role, []).append(row)

@@ -1,9 +1,8 @@
 /* context.h - what running needs: threads, a memory limit, progress, cancelling. libcraton has no globals.
  *
  * A context owns a worker pool and a slab pool and may be used by one computation at a time per thread; several threads may
- * share it (their computations run one after the other; writes of several variables or panels take turns). The memory limit covers everything that a
- * computation allocates beyond its results: a plan that cannot fit is refused before it runs (CR_MEMORY), with advice. What a call keeps to itself
- * for its own computations (what is left of the limit in a write, a progress that is that of the whole) no other thread sees.
+ * share it (their computations, and writes as a whole, run one after the other). The memory limit covers everything that a computation allocates
+ * beyond its results: a plan that cannot fit is refused before it runs (CR_MEMORY), with advice.
  */
 #ifndef CRATON_CONTEXT_H
 #define CRATON_CONTEXT_H
@@ -18,9 +17,8 @@ extern "C" {
 
 typedef struct cr_context cr_context;
 
-/* done and total are in the same unit (predicted nanoseconds, or bytes of a write that goes in panels); called from the thread that called, at most ten
- * times a second, and once at the end with done == total. Never runs backwards. phase counts from 0. When several threads share the context, it is called
- * from each of them, for its own call. */
+/* done and total are in the same unit (predicted nanoseconds); called from one thread at most ten times a second, and once
+ * at the end with done == total. Never runs backwards. phase counts from 0. */
 typedef void (*cr_progress_fn)(void *user, double done, double total, int phase, int n_phases);
 
 typedef struct cr_context_options {
@@ -39,12 +37,12 @@ CR_API cr_status cr_context_new(const cr_context_options *options /* NULL: defau
 CR_API void cr_context_free(cr_context *c);
 CR_API int cr_context_threads(const cr_context *c);
 CR_API uint64_t cr_context_memory_limit(const cr_context *c);
-/* For calls that begin from now on, of all threads; those that run keep theirs. */
+/* For what begins afterwards: what another thread computes at the time is waited for. */
 CR_API void cr_context_set_progress(cr_context *c, cr_progress_fn fn, void *user);
 /* Safe in a signal handler and from any thread: the running computation returns CR_CANCELLED within one chunk. When none runs it is
  * without effect, unless the context was made with cancel_stays. */
 CR_API void cr_context_cancel(cr_context *c);
-/* Highest number of bytes that the last computation held beyond its results; of all threads that share the context. */
+/* Highest number of bytes that the last computation held beyond its results. */
 CR_API uint64_t cr_context_peak_bytes(const cr_context *c);
 
 #ifdef __cplusplus

@@ -25,6 +25,7 @@ static const struct { const char *name, *operands, *help; } actions[] = {
     {"rooms", "", "such links, and how many seats are taken"},
     {"room-close", "ID", "end one"},
     {"turned-away", "", "who came by a provider and is no member"},
+    {"turned-away-remove", "ID", "take one off that list"},
     {"groups", "", "groups and who is in them"},
     {"group-add", "GROUP", "make a group"},
     {"group-remove", "GROUP", "take it away; people stay"},

@@ -16,10 +16,10 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(SOURCE / "share/demo"), str(SOURCE / "tests/wire")]
 from browser import Browser, Refused, forms  # noqa: E402
-from hub_client import free_ports  # noqa: E402
+from hub_client import PORTS, free_ports  # noqa: E402
 from kernel import Server  # noqa: E402
 
-UID_FIRST = 45001  # away from an installed Craton's
+UIDS = 100
 
 
 class Platform:
@@ -30,6 +30,9 @@ class Platform:
         self.copy = self.prefix.parent / f"e2e-{tag}"
         self.port = free_ports()
         self.hub = f"http://127.0.0.1:{self.port}"
+        # By the port, which nobody else has: above an installed Craton's and those of tests/wire, between those of tests/simulated.
+        group, place = divmod(self.port - PORTS, 100)
+        self.uid_first = 210000 + group * 20000 + place * UIDS
 
     def up(self, *arguments, source=SOURCE, check=True, before=(), seconds=400):
         command = [*before, source / "up", "--state", self.state, "--run", self.run, "--prefix", self.copy, *arguments]
@@ -41,7 +44,7 @@ class Platform:
     def start(self):
         subprocess.run(["cp", "-al", self.prefix, self.copy], check=True)
         self.state.mkdir(mode=0o711)
-        (self.state / "config").write_text(f"uid-first = {UID_FIRST}\n")
+        (self.state / "config").write_text(f"uid-first = {self.uid_first}\n")
         return self.up("--no-demo", "--port", self.port)
 
     def ask(self, command):
@@ -71,7 +74,7 @@ class Platform:
                     uid = entry.stat().st_uid
                 except OSError:
                     continue
-                if str(self.run) in words or str(self.copy) in words or UID_FIRST <= uid < UID_FIRST + 1000:
+                if str(self.run) in words or str(self.copy) in words or self.uid_first <= uid < self.uid_first + UIDS:
                     found[int(entry.name)] = words
         return found
 

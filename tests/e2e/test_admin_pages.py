@@ -145,6 +145,7 @@ def test_groups_and_a_seat(hub, page):  # noqa: F811
     press(page, "Make a link for the room")
     link = page.locator("#link").input_value()
     press(page, "Sign out.*")
+    expect(page.get_by_text("You are signed out")).to_be_visible()
     page.goto(link)
     inspect(page, "join-room")
     press(page, "I have an account here: sign in, and join with it")

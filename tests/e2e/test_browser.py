@@ -5,15 +5,15 @@ Pictures of all pages, in both colour schemes, narrow and wide, are left in CRAT
 import itertools
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
+from chromium_client import CHROMIUM, launch, leave, new_context  # noqa: E402
+from playwright.sync_api import expect  # noqa: E402
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 pictures = itertools.count(1)
@@ -22,7 +22,7 @@ pictures = itertools.count(1)
 @pytest.fixture(scope="module")
 def chromium():
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        browser = launch(p)
         yield browser
         browser.close()
 
@@ -36,7 +36,7 @@ def is_of_the_laboratory(error):
 @pytest.fixture
 def page(chromium):
     """A page whose script errors fail the test."""
-    context = chromium.new_context(viewport=PHONE)
+    context = new_context(chromium, viewport=PHONE)
     page, errors = context.new_page(), []
     page.on("pageerror", lambda e: None if is_of_the_laboratory(e) else errors.append(str(e)))
     # A refused form is a document with status 4xx, which is meant; a script, style or picture that is not there is not.
@@ -89,8 +89,21 @@ def fill(page, name, text):
 
 
 def press(page, name):
+    """A link or a button, and the page that it leads to."""
     tab_to(page, name)
-    page.keyboard.press("Enter")
+    enter(page)
+
+
+def enter(page):
+    """In what has the focus; until the page is there to which that leads."""
+    leave(page, lambda: page.keyboard.press("Enter"))
+
+
+def keeps_the_uppermost_folder(request):
+    """JupyterLab writes down where somebody is a moment after they went there."""
+    if request.method != "PUT" or "/api/workspaces" not in request.url:
+        return False
+    return (request.post_data_json or {}).get("data", {}).get("file-browser-filebrowser:cwd") == {"path": ""}
 
 
 def test_walk_with_the_keyboard(platform, page):
@@ -112,7 +125,7 @@ def test_walk_with_the_keyboard(platform, page):
     page.unroute("**/progress?*")  # not before: the news would lead the page elsewhere while it goes home
     if page.get_by_role("button", name="Stop").count() or page.get_by_role("button", name="Cancel").count():
         press(page, "Stop|Cancel")
-    page.get_by_role("button", name="Start").wait_for(timeout=60000)
+    page.get_by_role("button", name="Start").wait_for()
 
     # Noted in the page itself: a start may take less time than it takes to ask twice.
     seen = set()
@@ -124,31 +137,31 @@ def test_walk_with_the_keyboard(platform, page):
         new MutationObserver(() => noteProgress(message.textContent)).observe(message, {childList: true, characterData: true, subtree: true});
     });""")
     press(page, "Start")
-    page.wait_for_url(re.compile(r"http://hypatia\.localhost:\d+/user/hypatia/lab.*"), timeout=90000)
+    page.wait_for_url(re.compile(r"http://hypatia\.localhost:\d+/user/hypatia/lab.*"))
     assert len(seen) >= 2, "no progress was shown"
-    page.wait_for_selector("#jp-main-dock-panel", timeout=90000)
+    page.wait_for_selector("#jp-main-dock-panel")
     page.get_by_text("Launcher").first.wait_for()
     page.wait_for_timeout(3000)
     assert page.get_by_text("Jupyter news").count() == 0  # nobody is asked, and nothing is fetched from outside
     page.set_viewport_size(DESK)
-    page.get_by_text("1-ndvi.ipynb").first.wait_for(timeout=30000)  # a new person sees the folder of the welcome notebooks
+    page.get_by_text("1-ndvi.ipynb").first.wait_for()  # a new person sees the folder of the welcome notebooks
     for scheme, light in (("dark", "false"), ("light", "true")):
         page.emulate_media(color_scheme=scheme)
-        page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached", timeout=30000)
+        page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
         picture(page, f"lab-{scheme}")
     # Who goes elsewhere is there the next time.
-    page.get_by_label("File Browser Section").locator(".jp-BreadCrumbs-home").click()
-    page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for()
-    page.wait_for_timeout(3000)  # it is kept after a moment
+    with page.expect_request_finished(keeps_the_uppermost_folder):
+        page.get_by_label("File Browser Section").locator(".jp-BreadCrumbs-home").click()
+        page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for()
     page.goto(page.url.split("/lab")[0] + "/lab")
-    page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for(timeout=60000)
+    page.locator(".jp-DirListing-itemText").get_by_text("welcome", exact=True).wait_for()
     assert page.get_by_text("1-ndvi.ipynb").count() == 0
     page.set_viewport_size(PHONE)
 
     page.goto(platform.hub + "/hub/home")
     inspect(page, "home-ready")
     press(page, "Stop")
-    page.get_by_role("button", name="Start").wait_for(timeout=60000)
+    page.get_by_role("button", name="Start").wait_for()
     inspect(page, "home-after-stop")
     page.goto(platform.hub + "/hub/user/hypatia/lab/tree/welcome")
     inspect(page, "not-running")
@@ -179,7 +192,7 @@ def test_walk_with_the_keyboard(platform, page):
     fill(page, "Password once more", "other good words")
     press(page, "Go on")
     page.wait_for_url("**/hub/home")
-    assert page.get_by_text("Hello, theon").is_visible()
+    expect(page.get_by_text("Hello, theon")).to_be_visible()
 
 
 def test_sign_in_again_after_a_mistake(platform, page):
@@ -222,5 +235,6 @@ def test_invitations_for_a_course(platform, page):
     inspect(page, "invited")
     page.emulate_media(media="print")
     picture(page, "invited-print")
-    assert not page.get_by_role("navigation").is_visible() and page.get_by_text("Emmy Noether").is_visible()
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    expect(page.get_by_text("Emmy Noether")).to_be_visible()
     page.emulate_media(media="screen")

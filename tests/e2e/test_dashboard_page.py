@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
+from chromium_client import new_context  # noqa: E402
 from dask_gateway import Gateway  # noqa: E402
 from gateway_client import SMALL, Member, Notebook  # noqa: E402
 from hub_client import PASSWORD, running, wait_for  # noqa: E402
@@ -51,7 +52,7 @@ def test_the_link_in_a_browser(hub, page, cluster):  # noqa: F811
     assert page.url.startswith(hub.hub + "/hub/login")
     sign_in(page, "ada")
     page.wait_for_url(cluster.dashboard_link)
-    page.locator("canvas").first.wait_for(timeout=60000)
+    page.locator("canvas").first.wait_for()
     with cluster.get_client() as client:
         client.wait_for_workers(1, timeout=90)
         before = len(frames)
@@ -59,7 +60,7 @@ def test_the_link_in_a_browser(hub, page, cluster):  # noqa: F811
         wait_for(lambda: page.wait_for_timeout(100) or len(frames) > before, 30)  # what has happened arrives by itself
         page.get_by_role("link", name="Graph", exact=True).click()
         page.wait_for_url(re.sub("/status$", "/graph", cluster.dashboard_link))
-        page.locator("canvas").first.wait_for(timeout=60000)
+        page.locator("canvas").first.wait_for()
         page.goto(re.sub("/status$", "/info/main/workers.html", cluster.dashboard_link))
         page.get_by_text("tls://127.0.0.1:").first.wait_for()
         page.locator("a[href*='worker/']").first.click()  # a worker's page, by the scheduler
@@ -78,7 +79,7 @@ def test_the_page_of_clusters(hub, page, cluster):  # noqa: F811
 
 
 def test_somebody_else_in_a_browser(hub, chromium, cluster):  # noqa: F811
-    context = chromium.new_context()
+    context = new_context(chromium)
     page = context.new_page()  # noqa: F811
     page.goto(cluster.dashboard_link)
     sign_in(page, "eve")

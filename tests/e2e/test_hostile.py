@@ -15,9 +15,9 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "wire"))
 import hub_client  # noqa: E402
+from chromium_client import CHROMIUM, launch, new_context  # noqa: E402
 from test_session import start  # noqa: E402
 
-CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
 
 # What Eve puts into her own server: pages and answers as she likes, and a record of every cookie that her process is sent.
@@ -100,8 +100,8 @@ def stage():
 def context(stage):
     """Alice's browser: signed in at the hub and at her JupyterLab."""
     with playwright.sync_playwright() as pw:
-        browser = pw.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        context = browser.new_context()
+        browser = launch(pw)
+        context = new_context(browser)
         page = context.new_page()
         page.goto(stage.hub + "/hub/login")
         page.fill("#username", "alice")
@@ -109,7 +109,7 @@ def context(stage):
         page.click("button.main")
         page.wait_for_url("**/hub/home")
         page.goto(stage.user["alice"] + "lab")
-        page.wait_for_selector("#jp-main-dock-panel", timeout=90000)
+        page.wait_for_selector("#jp-main-dock-panel")
         page.close()
         yield context
         browser.close()
@@ -141,7 +141,7 @@ def hub_cookie(context, stage):
 
 def still_alice(open_page, stage):
     page = open_page(stage.hub + "/hub/home")
-    assert page.get_by_text("Hello, alice").is_visible()
+    page.get_by_text("Hello, alice").wait_for()
 
 
 def carol_is_enabled(stage):
@@ -161,7 +161,7 @@ WEBSOCKET = """url => new Promise(done => {
 WINDOW = """async url => {
   const w = window.open(url);
   if (!w) return "no window";
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < 900; i++) {
     await new Promise(r => setTimeout(r, 100));
     if (w.closed) return "blocked: handle closed";
     try {
@@ -314,7 +314,7 @@ ASKERS = {
     "an embedded object": """async url => await new Promise(done => {
         const s = document.createElement("object"); s.data = url; s.onload = () => done("loaded"); s.onerror = () => done("blocked"); document.body.append(s) })""",
     "a worker": """async url => await new Promise(done => {
-        try { const w = new Worker(url); w.onerror = () => done("blocked"); setTimeout(() => done("loaded"), 20000) } catch (e) { done("blocked") } })""",
+        try { const w = new Worker(url); w.onerror = () => done("blocked"); setTimeout(() => done("loaded"), 60000) } catch (e) { done("blocked") } })""",
     "a stream of events": """async url => await new Promise(done => {
         const s = new EventSource(url, {withCredentials: true}); s.onmessage = s.onopen = () => done("loaded"); s.onerror = () => done("blocked") })""",
     "a module": """async url => { try { await import(url); return "loaded" } catch (e) { return "blocked" } }""",

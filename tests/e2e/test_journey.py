@@ -31,7 +31,7 @@ def test_first_administrator_reaches_the_laboratory(platform, admin):
     assert "ostia_monthly.nc" in [e["name"] for e in server.api("GET", "contents/welcome/data")["content"]]
     assert run(server, "print(6 * 7)") == "42"
     uid = int(run(server, "import os; print(os.getuid())"))
-    assert uid >= 45001
+    assert uid >= platform.uid_first
     home = run(server, "import os, pathlib; h = pathlib.Path.home(); print(h, oct(h.stat().st_mode & 0o777))")
     assert home.startswith(str(platform.state / "home")) and home.endswith("0o700")
     admin.stop_server()

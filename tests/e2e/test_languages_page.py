@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
+from chromium_client import new_context  # noqa: E402
 from hub_client import PASSWORD, running, wait_for  # noqa: E402
 from test_browser import CHROMIUM, PHONE, chromium, fill, inspect, playwright, press  # noqa: E402, F401
 
@@ -20,7 +21,7 @@ def hub():
 
 @pytest.fixture
 def page(chromium):  # noqa: F811
-    context = chromium.new_context(viewport=PHONE, locale="de-DE")
+    context = new_context(chromium, viewport=PHONE, locale="de-DE")
     page, errors = context.new_page(), []
     page.on("pageerror", lambda e: errors.append(str(e)))
     yield page
@@ -57,7 +58,7 @@ def test_a_walk_in_german(hub, page):
     wait_for(lambda: page.reload() and page.get_by_text("Es läuft.").count(), 120)
     inspect(page, "german-running")
     press(page, "Beenden")
-    page.get_by_role("button", name="Starten").wait_for(timeout=60000)
+    page.get_by_role("button", name="Starten").wait_for()
     for link, heading in (("Token", "API-Token"), ("Passwort", "Passwort ändern"), ("Cluster", "Ihre Dask-Cluster"), ("Benutzer", "Benutzer")):
         press(page, link)
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)

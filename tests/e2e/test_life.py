@@ -1,4 +1,5 @@
 """Kills, restarts, upgrades, backup and restore: what users have running goes on, and nothing is lost."""
+import contextlib
 import os
 import shutil
 import signal
@@ -138,7 +139,7 @@ def test_upgrade_leaves_servers_alone(platform, working, tmp_path):
     for name in filter(None, listed.decode().split("\0")):
         target = tmp_path / "clone" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (SOURCE / name).is_file():
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):     # what somebody has there for a moment may be gone
             shutil.copy(SOURCE / name, target)
     with (tmp_path / "clone/share/welcome/NEWS.md").open("w") as f:
         f.write("Something new.\n")
@@ -177,7 +178,7 @@ def test_interrupted_demo_leaves_no_account(platform):
         if "running welcome" in line:
             break
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode != 0
     wait_for(lambda: not any("demo" in s["user"] for s in platform.ask("status")["servers"]))
     wait_for(lambda: not [line for line in Path("/etc/passwd").read_text().splitlines()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
 from hub_client import PASSWORD, running, wait_for  # noqa: E402
-from test_browser import CHROMIUM, chromium, inspect, page, playwright, press  # noqa: E402, F401
+from test_browser import CHROMIUM, chromium, inspect, page, playwright, press, tab_to  # noqa: E402, F401
 from test_session import server, start  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
@@ -42,13 +42,13 @@ def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
     assert re.search("It will be stopped in (1 hour|5. minutes):", page.inner_text("main"))
     inspect(page, "life-warned")
     press(page, "Keep for 1 hour 30 minutes")
-    expect(page.locator("main")).to_contain_text("It is kept for 1 hour ", use_inner_text=True, timeout=30000)
+    expect(page.locator("main")).to_contain_text("It is kept for 1 hour ", use_inner_text=True)
 
     # The place in the queue, as it changes, without a reload; and out of it.
     sign_in(page, hub, "tom")
     press(page, "Start")
     page.wait_for_url(hub.hub + "/hub/spawn-pending/tom")
-    expect(page.locator("#message")).to_contain_text("number 1 of 1: all memory for servers is in use.", timeout=30000)
+    expect(page.locator("#message")).to_contain_text("number 1 of 1: all memory for servers is in use.")
     inspect(page, "life-waiting")
     press(page, "Cancel")
     expect(page).to_have_url(hub.hub + "/hub/home")      # the form's answer and the stream's last event both lead there: one gives way
@@ -57,7 +57,8 @@ def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
     # An administrator tells everybody.
     sign_in(page, hub, "boss")
     page.goto(hub.hub + "/hub/admin")
-    press(page, "Announcement and maintenance")
+    tab_to(page, "Announcement and maintenance")
+    page.keyboard.press("Enter")        # unfolds it
     page.keyboard.press("Tab")
     page.keyboard.type("On Friday from 18:00 the storage is exchanged; files cannot be read for about an hour.")
     page.keyboard.press("Tab")
@@ -65,11 +66,11 @@ def test_pages_of_the_life_of_servers(hub, page):  # noqa: F811
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     press(page, "Save")
-    expect(page.locator("main")).to_contain_text("The announcement ends in 2 days", use_inner_text=True, timeout=30000)
+    expect(page.locator("main")).to_contain_text("The announcement ends in 2 days", use_inner_text=True)
     inspect(page, "life-admin-told")
     sign_in(page, hub, "tom")
     page.get_by_role("button", name="Start").click()
-    expect(page.locator("body")).to_contain_text("being maintained", use_inner_text=True, timeout=30000)
+    expect(page.locator("body")).to_contain_text("being maintained", use_inner_text=True)
     inspect(page, "life-maintenance")
 
     assert people["mia"].post("/hub/stop", {}, "/hub/home").status == 303

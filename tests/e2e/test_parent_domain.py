@@ -9,7 +9,8 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "wire"))
 import hub_client  # noqa: E402
-from test_hostile import CHROMIUM, EVIL_CONFIG, FETCH, FORM  # noqa: E402
+from chromium_client import CHROMIUM, launch, new_context  # noqa: E402
+from test_hostile import EVIL_CONFIG, FETCH, FORM  # noqa: E402
 from test_session import start  # noqa: E402
 
 DOMAIN = "hub.localhost"        # browsers find it, with all names below, at this machine
@@ -45,8 +46,8 @@ def stage():
 @pytest.fixture
 def context(stage):
     with playwright.sync_playwright() as pw:
-        browser = pw.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        context = browser.new_context()
+        browser = launch(pw)
+        context = new_context(browser)
         page = context.new_page()
         page.goto(stage.hub + "/hub/login")
         page.fill("#username", "alice")
@@ -62,6 +63,7 @@ TOSS = f"""value => {{
     for (const rest of ["; path=/", "; path=/; secure", "; path=/; domain={DOMAIN}", "; path=/; secure; domain={DOMAIN}", "; path=/hub/; domain={DOMAIN}", "; path=/hub/home; domain=.{DOMAIN}"])
       document.cookie = name + "=" + value + rest;
   document.cookie = "planted=1; path=/; domain={DOMAIN}";
+  return document.cookie;     // answered when all of them are taken: what is set is told and not waited for
 }}"""
 
 

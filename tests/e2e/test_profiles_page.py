@@ -77,7 +77,7 @@ def test_choosing(hub, page):  # noqa: F811
     page.wait_for_url("**/hub/spawn-pending/hypatia")
     page.goto(hub.hub + "/hub/home")
     press(page, "Cancel|Stop")
-    page.get_by_role("button", name="Start").wait_for(timeout=60000)
+    page.get_by_role("button", name="Start").wait_for()
     assert page.get_by_label("Analysis", exact=True).is_checked() and page.get_by_label("Size").input_value() == "more"
     assert page.get_by_label("Threads of each library").input_value() == "3"
     inspect(page, "profiles-remembered")

@@ -80,7 +80,7 @@ def test_the_administrator_sees_who_was_turned_away(hub, page):  # noqa: F811
     assert "Turned away" in page.inner_text("main") and "Eve Waiting" in page.inner_text("main")
     inspect(page, "people-refused")
     page.get_by_role("button", name=re.compile("^Take 6+@egi.eu off")).click()
-    playwright.expect(page.locator("main")).not_to_contain_text("Eve Waiting", timeout=30000)
+    playwright.expect(page.locator("main")).not_to_contain_text("Eve Waiting")
 
 
 def test_page_of_connections(hub, page):  # noqa: F811
@@ -97,7 +97,7 @@ def test_page_of_connections(hub, page):  # noqa: F811
     page.wait_for_selector("text=Go on to EGI Check-in")
     inspect(page, "connect")
     page.click("text=Go on to EGI Check-in")
-    playwright.expect(page.locator("main")).to_contain_text("hypatia-there", timeout=30000)
+    playwright.expect(page.locator("main")).to_contain_text("hypatia-there")
     playwright.expect(page).to_have_url(hub.hub + "/hub/password")
     inspect(page, "password-connected")
 

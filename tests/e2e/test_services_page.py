@@ -36,7 +36,7 @@ def test_signing_in_to_a_service(hub, page):  # noqa: F811
         page.get_by_label("User name").fill("nora")
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
-        expect(page.locator("main")).to_contain_text("The service board asks who you are", timeout=30000)
+        expect(page.locator("main")).to_contain_text("The service board asks who you are")
         expect(page.locator("main")).to_contain_text("see which servers run (yours only)")
         inspect(page, "service-enter")
         # No leads back to the service, with nothing.
@@ -68,7 +68,7 @@ def test_signing_in_to_a_service(hub, page):  # noqa: F811
         page.goto(hub.hub + "/hub/token")
         inspect(page, "service-tokens")
         press(page, "Take away Your sign-in at the service board")
-        expect(page.locator("main")).not_to_contain_text("service board", timeout=30000)
+        expect(page.locator("main")).not_to_contain_text("service board")
 
 
 def test_further_servers(hub, page):  # noqa: F811

@@ -60,7 +60,7 @@ def test_the_database_is_held_while_servers_start():
             status, _ = Client(platform).ask("DELETE", f"/hub/api/users/{names[0]}/server")
             assert status in (202, 204, 503), status
             slowest = 0
-            while time.monotonic() < end:
+            while time.monotonic() < end or not any(told[0] == 503 for told in starter.told) and time.monotonic() < end + 60:
                 begin = time.monotonic()
                 assert admin.get("/hub/home").status == 200 and Client(platform).once("GET", "/hub/api/users?limit=50")[0] == 200
                 slowest = max(slowest, time.monotonic() - begin)

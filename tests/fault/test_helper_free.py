@@ -55,7 +55,7 @@ def test_while_a_home_is_deleted(platform):
     wait_for(lambda: platform.haproxy_pid() not in (0, pid), 10)
     platform.wait_ready()
     stop(platform.ada)
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 180       # what is deleted there is held for ever
     # The end does not wait for it either; afterwards the removal goes on.
     begin = time.monotonic()
     platform.process.terminate()
@@ -68,25 +68,33 @@ def test_while_a_home_is_deleted(platform):
 
 def test_while_the_account_files_are_locked(platform):
     """useradd waits up to 15 seconds for this lock."""
-    dora, emil = (platform.add_person(platform.admin, name) for name in ("dora", "emil"))
-    dora.name, emil.name = "dora", "emil"
-    platform.wait_prepared()        # the lock is held for one start, which should be short
-    with open(platform.etc / ".pwd.lock", "ab") as lock:
-        fcntl.lockf(lock, fcntl.LOCK_EX)
-        begin = time.monotonic()
-        for person in (dora, emil):
-            assert person.post("/hub/spawn", {}, "/hub/home").status == 303
-        start(platform.ada)  # whose account is there
-        assert server(dora).get("pending") == server(emil).get("pending") == "spawn"
-        # Who changes the mind is not kept waiting.
-        assert emil.post("/hub/stop", {}, "/hub/home").status == 303
-        wait_for(lambda: not server(emil), 3)
-        assert time.monotonic() - begin < 12, "the lock was held too long for this test to mean anything"
+    platform.wait_prepared()        # the lock is held for one start, which should be short; where the machine was too slow for that, for one with other accounts
+    for names in (("dora", "emil"), ("dana", "egon"), ("doris", "enzo")):
+        dora, emil = (platform.add_person(platform.admin, name) for name in names)
+        dora.name, emil.name = names
+        with open(platform.etc / ".pwd.lock", "ab") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            begin = time.monotonic()
+            for person in (dora, emil):
+                assert person.post("/hub/spawn", {}, "/hub/home").status == 303
+            start(platform.ada)  # whose account is there
+            waited = server(dora).get("pending") == server(emil).get("pending") == "spawn"
+            # Who changes the mind is not kept waiting.
+            assert emil.post("/hub/stop", {}, "/hub/home").status == 303
+            wait_for(lambda: not server(emil), 20)
+            in_time = time.monotonic() - begin < 12
+        assert waited or not in_time
+        stop(platform.ada)
+        if in_time:
+            break
+        if server(dora):
+            stop(dora)
+    else:
+        raise AssertionError("ada's start waited for the lock each time, or the machine is too slow for this test to mean anything")
     wait_for(lambda: server(dora).get("ready"), 60)
     start(emil)
     stop(emil)
     stop(dora)
-    stop(platform.ada)
 
 
 def test_removal_while_the_account_files_are_locked(platform):
@@ -95,7 +103,7 @@ def test_removal_while_the_account_files_are_locked(platform):
     with open(platform.etc / ".pwd.lock", "ab") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         assert platform.admin.post("/hub/admin/act", {"user": "fred", "action": "remove", "confirm": "fred"}, "/hub/admin").status == 303
-        wait_for(lambda: not (platform.folder / "state/home/fred").exists(), 5)
+        wait_for(lambda: not (platform.folder / "state/home/fred").exists(), 20)
         start(platform.ada)
         stop(platform.ada)
     gone(platform, fred)

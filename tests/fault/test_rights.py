@@ -230,7 +230,7 @@ VISIT = """
 import socket
 def visit(host, port):
     try:
-        with socket.create_connection((host, port), 2) as s:
+        with socket.create_connection((host, port), {seconds}) as s:
             return s.recv(10).decode()
     except TimeoutError:
         return "no answer"
@@ -256,10 +256,10 @@ def test_owner_rules(platform, admin):
     ports = ast.literal_eval(serving.run(serving.kernel, LISTEN))
     places = list(zip(("127.0.0.1", "::1"), ports))
     for _ in range(2):
-        assert ast.literal_eval(serving.run(other, VISIT.format(places=places))) == ["hello", "hello"]
-        assert ast.literal_eval(prying.run(prying.kernel, VISIT.format(places=places))) == ["no answer", "no answer"]
+        assert ast.literal_eval(serving.run(other, VISIT.format(places=places, seconds=60))) == ["hello", "hello"]
+        assert ast.literal_eval(prying.run(prying.kernel, VISIT.format(places=places, seconds=2))) == ["no answer", "no answer"]
         for place in places:
-            with socket.create_connection(place, 5) as s:
+            with socket.create_connection(place, 60) as s:
                 assert s.recv(10) == b"hello"
         platform.process.kill()
         platform.process.wait()
@@ -284,7 +284,7 @@ def test_owner_rules_of_a_neighbour(platform, admin):
     strange = re.sub(r"elements = \{[^}]*\}", "", rules).replace(f"table inet {table}", "table inet craton-neighbour")
     subprocess.run(["nft", "-f", "-"], input=strange, text=True, check=True)
     try:
-        assert ast.literal_eval(lab.run(visiting, VISIT.format(places=places))) == ["hello", "hello"]
+        assert ast.literal_eval(lab.run(visiting, VISIT.format(places=places, seconds=60))) == ["hello", "hello"]
     finally:
         subprocess.run(["nft", "delete", "table", "inet", "craton-neighbour"], check=True)
 

@@ -161,7 +161,7 @@ def test_a_second_up_at_the_same_time(place, tmp_path):
         answer = up(*place)
         assert answer.returncode != 0 and "Another ./up is at work" in answer.stderr
     finally:
-        holder.communicate("\n", timeout=10)
+        holder.communicate("\n", timeout=60)
 
 
 def test_commands_without_a_running_platform(place):
@@ -250,7 +250,7 @@ def test_purge_takes_only_what_is_ours(place, tmp_path):
     """--state, --prefix and --run may name folders in which other things lie, and homes hold links."""
     state, prefix, run, outside = tmp_path / "state", tmp_path / "prefix", Path(place[-1]), tmp_path / "outside"
     ours = [state / "config", state / "hub/hub.sqlite", state / "home/ada/file", state / "log/up.log", state / "runner/accounts",
-            state / "services/culler.token", state / "roles/user.conf", state / "texts/de.po", state / "profiles.yaml", state / "before-restore-20260101-000000/config",
+            state / "services/culler.token", state / "roles/user.conf", state / "texts/de.po", state / "profiles.yaml", state / "smtp.password", state / "before-restore-20260101-000000/config",
             prefix / "bin/cratond", prefix / "lib/libcraton.so.0.1.0", prefix / ".built", prefix / "share/craton/x", prefix / "share/man/man1/craton-plot.1", run / "route/x", run / "errors/429.http", run / "cratond.pid"]
     others = [state / "mine", prefix / "bin/mine", prefix / "share/man/mine", prefix / "include/mine.h", run / "mine", outside / "kept"]
     try:
@@ -292,7 +292,7 @@ def test_backup_into_a_folder_of_somebody_else(tmp_path, planted):
     """What others have put there beforehand neither receives the keys nor leads root to another file."""
     if os.geteuid() != 0:
         pytest.skip("needs root: a folder of somebody else")
-    for name in ("config", "hub/backup-20260101-000000-0123abcd.sqlite", "runner/accounts", "log/up.log"):
+    for name in ("config", "smtp.password", "hub/backup-20260101-000000-0123abcd.sqlite", "runner/accounts", "log/up.log"):
         (tmp_path / "state" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "state" / name).write_text("secret")
     shared, victim = tmp_path / "shared", tmp_path / "victim"
@@ -317,7 +317,7 @@ action_backup"""
     made = (shared / "b.tar").stat()
     assert (made.st_uid, made.st_mode & 0o777) == (0, 0o600)
     with tarfile.open(shared / "b.tar") as archive:
-        assert {"config", "hub/hub.sqlite", "runner/accounts"} <= set(archive.getnames())
+        assert {"config", "smtp.password", "hub/hub.sqlite", "runner/accounts"} <= set(archive.getnames())
     assert [p.name for p in (tmp_path / "state/log").iterdir()] == ["up.log"]
     assert not list((tmp_path / "state/hub").iterdir())
 

@@ -19,12 +19,18 @@ BEGIN = "set -euo pipefail; source tools/up/say.sh; source tools/up/settings.sh;
 def shell(script, tmp_path):
     return subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, start_new_session=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a shell's background job has it ignored
+                            preexec_fn=hears_all)
+
+
+def hears_all():
+    """A shell's background job has SIGINT ignored, and what nohup starts SIGHUP; bash cannot take that back."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(script, tmp_path):
     process = shell(script, tmp_path)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=120)
     return process.returncode, out, err
 
 
@@ -35,7 +41,7 @@ def alive(pid):
         return False
 
 
-def wait_for(what, seconds=20):
+def wait_for(what, seconds=60):
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, f"still not so after {seconds} s"
@@ -50,11 +56,41 @@ def test_interruption_before_the_step_is_noted(tmp_path):
         grep -q 'kill -TERM' $PLACE/slow
         source $PLACE/slow
         step Step "No advice" work""", tmp_path)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == 143, (out, err)
     assert "Interrupted" in (tmp_path / "up.log").read_text()   # what the step says goes there
     worker = int((tmp_path / "work").read_text())
-    wait_for(lambda: not alive(worker), 2)
+    wait_for(lambda: not alive(worker))
+
+
+@pytest.mark.parametrize("edited", ["config", "roles/tutor.conf", "profiles.yaml", "smtp.password", None])
+def test_what_was_edited_is_used(tmp_path, edited):
+    """./up beside a hub that runs restarts it when somebody has edited what it reads at its start, and only then."""
+    state = tmp_path / "state"
+    (state / "roles").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    long_ago = time.time() - 60
+    for path in (state / "config", state / "smtp.password", state / "roles/user.conf", state / "roles", state):
+        if not path.exists():
+            path.write_text("x")
+        os.utime(path, (long_ago, long_ago))
+    (tmp_path / "run/cratond.pid").write_text("1\n")
+    begun = (tmp_path / "run/cratond.pid").stat().st_mtime_ns
+    if edited:
+        path = state / edited
+        path.write_text("y")
+        while path.stat().st_mtime_ns <= begun:      # a file system may count in ticks of the clock
+            path.write_text("y")
+    code, out, err = run("""
+        STATE=$PLACE/state RUN=$PLACE/run BUILT=no
+        service_answers() { return 0; }
+        check_settings() { :; }
+        stop_hub() { touch $PLACE/stopped; }
+        launch() { touch $PLACE/launched; }
+        start_service""", tmp_path)
+    assert code == 0, (out, err)
+    assert ((tmp_path / "stopped").exists(), (tmp_path / "launched").exists()) == (bool(edited), bool(edited)), out
+    assert ("were edited" in out + err) == bool(edited)
 
 
 @pytest.mark.parametrize("sent, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -69,9 +105,9 @@ def test_nothing_goes_on_after_an_interruption(tmp_path, sent, status, polite):
     wait_for(lambda: all((tmp_path / name).exists() and (tmp_path / name).read_text().strip() for name in ("beside", "step")))
     workers = [int((tmp_path / name).read_text()) for name in ("beside", "step")]
     os.kill(process.pid, sent)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
     assert process.returncode == status and "Interrupted. Run it again" in err
-    wait_for(lambda: not any(map(alive, workers)), 2)
+    wait_for(lambda: not any(map(alive, workers)))
     log = (tmp_path / "up.log").read_text()
     assert "words of step" in log and "words of beside" in log
     assert "has failed" not in out and "did not work" not in err
@@ -90,9 +126,9 @@ def test_a_failed_step_ends_what_runs_beside(tmp_path):
 def test_what_has_failed_beside_is_said_before_the_next_step(tmp_path):
     """Nobody waits for minutes of building to read that the package index could not be reached."""
     status, out, err = run("""
-        fails() { echo "no route"; false; echo "not reached"; }
+        fails() { echo "no route"; touch "$PLACE/failed"; false; echo "not reached"; }
         begin_beside "The environment" "Is the index there?" fails
-        step First "No advice" sleep 1
+        step First "No advice" bash -c 'while [ ! -e "$PLACE/failed" ]; do sleep 0.05; done; sleep 1'
         step Second "No advice" touch "$PLACE/second" """, tmp_path)
     assert status == 1 and '"The environment" did not work' in err and "Is the index there?" in err and "| no route" in err
     assert "what runs beside has failed" in out
@@ -233,15 +269,15 @@ def test_the_hub_is_asked_where_it_answers(tmp_path, settings, address):
         assert (status, out.strip()) == (0, address.format(port=port)), err
         (tmp_path / "config").write_text(settings + f"\nport = {port}\n")  # the last one counts
         process = shell("STATE=$PLACE; hub_answers", tmp_path)
-        hub.settimeout(20)
+        hub.settimeout(120)
         with hub.accept()[0] as asked:
-            asked.settimeout(20)
+            asked.settimeout(120)
             request = b""
             while b"\r\n\r\n" not in request:  # bash sends line by line
                 request += asked.recv(4096)
             assert f"\r\nHost: 127.0.0.1:{port + 2}\r\n".encode() in request
             asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
         assert process.returncode == 0
 
 
@@ -249,13 +285,13 @@ def test_a_terminal_that_stops_what_writes_from_the_background(tmp_path):
     """stty tostop: what has failed beside the steps is said all the same, and is not stopped for it and waited for."""
     master, terminal = pty.openpty()
     process = subprocess.Popen(["bash", "-c", "stty tostop; " + BEGIN + """
-        begin_beside Beside "Ask beside." sh -c 'sleep 0.5; exit 3'
-        step Step "No advice" sleep 2
+        begin_beside Beside "Ask beside." sh -c 'sleep 0.5; touch "$PLACE/failed"; exit 3'
+        step Step "No advice" sh -c 'while [ ! -e "$PLACE/failed" ]; do sleep 0.05; done; sleep 1.5'
         step Other "No advice" touch "$PLACE/other" """], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path)}, stdin=terminal, stdout=terminal,
                                stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
     os.close(terminal)
     try:
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 1 and '"Beside" did not work' in err and "Ask beside." in err, err
         assert b"Meanwhile" in os.read(master, 4096)
         assert not (tmp_path / "other").exists()

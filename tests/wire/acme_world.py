@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from hub_client import Platform, free_ports
+from hub_client import PATIENCE, Platform, free_ports
 
 DOMAIN = "hub.test"  # its names lead to this machine, in Pebble's eyes
 
@@ -50,7 +50,7 @@ class Pebble:
         self.run("pebble-challtestsrv", "-dns01", f"127.0.0.1:{self.dns}", "-management", f"127.0.0.1:{self.manage_dns}", "-http01", "", "-https01", "",
                  "-tlsalpn01", "", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "")
         self.run("pebble", "-config", str(self.folder / "config.json"), "-dnsserver", f"127.0.0.1:{self.dns}")
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE * 30
         while time.monotonic() < end:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1), socket.create_connection(("127.0.0.1", self.manage_dns), 1):
                 return
@@ -100,7 +100,7 @@ class Certified(Platform):
         return {part.strip().removeprefix("DNS:") for part in text.splitlines()[1].split(",")}
 
     def wait_for_names(self, *names, seconds=90):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE * seconds
         while not self.is_served(*names):
             said = (self.folder / "state/log/acme.log").read_text() if (self.folder / "state/log/acme.log").exists() else ""
             assert time.monotonic() < end, f"{names} are not served after {seconds} s:\n{said}\n{self.log.read_text()[-2000:]}\n{self.pebble.log.read_text()[-3000:]}"

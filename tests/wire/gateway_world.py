@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 from gateway_client import Member
-from hub_client import free_ports, request
+from hub_client import PATIENCE, free_ports, request
 from rest_world import Accepted, RealHub, Row, json_differences, normal
 
 HERE = Path(__file__).resolve().parent
@@ -81,7 +81,7 @@ class RealServer:
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
 
     def wait(self):
-        end = time.monotonic() + 90
+        end = time.monotonic() + PATIENCE * 90
         while time.monotonic() < end and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 if request("GET", self.url + "/health").status == 200:
@@ -202,13 +202,13 @@ class Call(Row):
             headers.setdefault("Content-Type", "application/json")
         headers = {k: self.fill(side, v.replace("~", " ")) for k, v in headers.items()}
         url = side.url(self.who.startswith("basic:") or self.id.startswith("basic-"))
-        end = time.monotonic() + 90
+        end = time.monotonic() + PATIENCE * 90
         while self.method in ("RUNNING", "ENDED"):
             answer = request("GET", url + self.fill(side, self.path), headers=headers)
             status = answer.json()["status"]
             if status in (("RUNNING",) if self.method == "RUNNING" else ("STOPPED", "FAILED")):
                 return Said(answer, side)
-            assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
+            assert time.monotonic() < end, f"{self.line}: not after {PATIENCE * 90} s: {answer.text}"
             time.sleep(0.2)
         answer = request(self.method, url + self.fill(side, self.path), self.body and self.fill(side, self.body).encode(), headers, timeout=60)
         with contextlib.suppress(ValueError):

@@ -54,6 +54,14 @@ def free_ports():
             return first
 
 
+def unused_prefix():
+    """Of names of accounts: short, since the names are; none of a run that was killed begins with it."""
+    there = {user.pw_name.partition("-")[0] for user in pwd.getpwall()}
+    while (prefix := f"w{secrets.token_hex(2)}") in there:
+        pass
+    return prefix + "-"
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.headers, self.body = response.status, response.headers, body
@@ -73,7 +81,7 @@ class Answer:
         return self.headers.get_all("Set-Cookie") or []
 
 
-def request(method, url, body=None, headers=(), timeout=30, source=None, to="127.0.0.1"):
+def request(method, url, body=None, headers=(), timeout=90, source=None, to="127.0.0.1"):
     """One request, no cookies but those given, no redirects. All names are this machine; whose certificate it is, tests look at themselves.
 
     source: an address of this machine to come from; to: one to go to.
@@ -181,7 +189,7 @@ class Platform:
         self.run = self.folder / "run"
         self.port = free_ports()
         self.uid_first = 70000 + (self.port - PORTS) * 10
-        self.accounts = f"w{secrets.token_hex(2)}-"
+        self.accounts = unused_prefix()
         self.hub = self.door = f"http://127.0.0.1:{self.port}"  # its origin, and where to knock
         self.base = ""  # what every public path begins with
         self.domain = "localhost"  # people are at NAME.domain
@@ -353,6 +361,11 @@ def has_ended(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except OSError:
         return True
+
+
+def cpu_seconds(pid):
+    """What all of its threads have computed, also those that have ended: no other load of the machine is in it."""
+    return time.clock_gettime(~pid << 3 | 2)        # the kernel's number for the clock of a process (clock_getcpuclockid(3))
 
 
 def targets(pid):

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from hub_client import free_ports, request
+from hub_client import PATIENCE, free_ports, request
 
 HERE = Path(__file__).resolve().parent
 PEOPLE = ("root1", "ann", "bob")  # root1 is an administrator in both
@@ -97,7 +97,7 @@ class RealHub:
             raise
 
     def wait(self):
-        end = time.monotonic() + 90
+        end = time.monotonic() + PATIENCE * 90
         while time.monotonic() < end and self.process.poll() is None:
             try:
                 if request("GET", f"{self.url}/hub/api").status == 200:
@@ -175,14 +175,14 @@ class Row:
         token = hub.made.get(self.who[1:], {}).get("token", "0" * 64) if self.who[0] == "@" else hub.tokens[self.who]
         if token:
             headers.setdefault("Authorization", f"token {token}")
-        end = time.monotonic() + 90
+        end = time.monotonic() + PATIENCE * 90
         while self.method in ("READY", "STOPPED"):
             answer = request("GET", hub.url + self.path, headers=headers)
             person = answer.json()
             server = person["servers"].get("") if "servers" in person else person
             if server and server["ready"] if self.method == "READY" else not server or server["stopped"]:
                 return Reply(answer, hub.url)
-            assert time.monotonic() < end, f"{self.line}: not after 90 s: {answer.text}"
+            assert time.monotonic() < end, f"{self.line}: not after {PATIENCE * 90} s: {answer.text}"
             time.sleep(0.2)
         answer = request(self.method, hub.url + re.sub(r"\{([a-z0-9-]+)\.([a-z_]+)\}", known, self.path), self.body and self.body.encode(), headers)
         with contextlib.suppress(ValueError):

@@ -72,7 +72,7 @@ class Server:
 
     def greet(self):
         context = ssl.create_default_context(cafile=self.cert)
-        with socket.create_connection(("127.0.0.1", self.port), 10) as s, context.wrap_socket(s, server_hostname="localhost") as t:
+        with socket.create_connection(("127.0.0.1", self.port), 60) as s, context.wrap_socket(s, server_hostname="localhost") as t:
             assert t.recv(1024).startswith(b"220")
 
     @contextlib.contextmanager
@@ -82,7 +82,7 @@ class Server:
         class Own(Controller):
             def factory(self):
                 return server.factory()
-        controller = Own(self, hostname="127.0.0.1", port=self.port, ssl_context=self.context if self.mode == "smtps" else None)
+        controller = Own(self, hostname="127.0.0.1", port=self.port, ssl_context=self.context if self.mode == "smtps" else None, ready_timeout=60)
         if self.mode == "smtps":
             controller._trigger_server = self.greet      # its own knows no authority of ours
         controller.start()

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sqlite3
+import time
 
 import pytest
 from hub_client import PASSWORD, Person, request, running, wait_for
@@ -163,8 +164,8 @@ def test_the_page_and_who_may_see_it(own):
 
 def test_pages_one_after_the_other(own):
     with sqlite3.connect(own.folder / "state/hub/hub.sqlite", timeout=10) as db:
-        db.executemany("INSERT INTO audit (at_ms, kind, result, who, via, source, whom, detail) VALUES (1764000000000, 'proof', 'done', ?, 'browser', '', '', '')",
-                       [(f"many{i % 2}",) for i in range(500)])
+        db.executemany("INSERT INTO audit (at_ms, kind, result, who, via, source, whom, detail) VALUES (?, 'proof', 'done', ?, 'browser', '', '', '')",
+                       [(int(time.time() * 1000), f"many{i % 2}") for i in range(500)])
     path, seen = "/hub/admin/audit?person=many1", []
     while path:
         page = own.admin.get(path)

@@ -98,7 +98,7 @@ class Owner(Member):
                        {"Authorization": f"token {token}", "Content-Type": "application/json"})
 
     def socket(self, cookie, origin=None, token=""):
-        return websocket.create_connection(f"ws://127.0.0.1:{self.platform.port + 1}{urlsplit(self.page('status/ws')).path}", timeout=20,
+        return websocket.create_connection(f"ws://127.0.0.1:{self.platform.port + 1}{urlsplit(self.page('status/ws')).path}", timeout=60,
                                            host=urlsplit(self.origin).netloc, origin=origin or self.origin, cookie=cookie,
                                            subprotocols=["bokeh", token])
 

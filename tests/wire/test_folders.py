@@ -202,6 +202,6 @@ def test_uninstalling_knows_what_lies_there(room):
 @pytest.mark.parametrize("value", ["class", "the class The", "a ../x", "a shared", "a " + "x" * 40])
 def test_wrong_settings(value, tmp_path):
     p = Platform()
-    answer = subprocess.run(p.cratond("--group-folders", value), capture_output=True, text=True, timeout=20)
+    answer = subprocess.run(p.cratond("--group-folders", value), capture_output=True, text=True, timeout=60)
     p.folder.rmdir()
     assert answer.returncode != 0 and "group-folders" in answer.stderr and "folder" in answer.stderr, answer.stderr

@@ -147,7 +147,7 @@ def test_scale_beyond_the_limit_says_so(cluster, client):
 
 
 def test_a_worker_that_dies_is_replaced(ada, cluster, client):
-    pid = next(p for p, line in ada.processes().items() if " worker " in line)
+    pid, = wait_for(lambda: len(pids := [p for p, line in ada.processes().items() if " worker " in line]) == 1 and pids, 60)     # those sent away have gone
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: [p for p, line in ada.processes().items() if " worker " in line and p != pid], 60)
     assert client.submit(lambda: 2).result(90) == 2
@@ -321,9 +321,11 @@ def test_a_heartbeat_cannot_hoard(platform, eve):
                                          "closing_workers": [f"w{i}" for i in range(1, 3 * n)]}),
                              {"Authorization": f"token {(folder / 'token').read_text()}", "Content-Type": "application/json"})
             assert answer.status == 200, answer.text
+        def workers():
+            return [line for line in eve.of_cluster(cluster.name).values() if " worker " in line]
+        wait_for(workers, 30)
         time.sleep(2)
-        workers = [line for line in eve.of_cluster(cluster.name).values() if " worker " in line]
-        assert 1 <= len(workers) <= 3, workers
+        assert 1 <= len(workers()) <= 3, workers()
         cluster.close()
         wait_for(lambda: gateway.get_cluster(cluster.name).status.name == "STOPPED", 60)
         assert eve.processes() == {}

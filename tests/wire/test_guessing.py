@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from hub_client import PASSWORD, Person, wait_for
 from test_floods import FORM, ask
+from test_signin import wrong_until_refused
 
 DEVICE = "__Host-craton-device"
 numbers = itertools.count(1)
@@ -86,11 +87,12 @@ def test_guesses_from_many_addresses(platform, victim):
     attack.join()
     assert at_home.get("/hub/home").status == 200
     assert at_home.jar[DEVICE] != known and len(at_home.jar[DEVICE]) == 56
-    # The wait that is told is true: afterwards the right password opens from anywhere.
-    refused = stranger.sign_in(victim.name)
-    assert refused.status == 429
-    time.sleep(int(refused.headers["Retry-After"]))
-    assert stranger.sign_in(victim.name).status == 303
+    # The wait that is told is true: afterwards the right password opens from anywhere. On a slow machine it is over already.
+    again = stranger.sign_in(victim.name)
+    if again.status == 429:
+        time.sleep(int(again.headers["Retry-After"]))
+        again = stranger.sign_in(victim.name)
+    assert again.status == 303
 
 
 def test_a_known_browser_is_limited_too(platform, victim):
@@ -136,10 +138,9 @@ def test_cookie_has_its_rules(platform, victim, person):
 def test_change_of_password_is_limited_by_itself(platform, victim):
     guess_at_once(platform, victim.name, [f"127.0.12.{i + 1}" for i in range(45)])
     new = {"password": "glaciers and deltas", "password_again": "glaciers and deltas"}
-    statuses = [victim.post("/hub/password", {**new, "password_now": "wrong wrong"}, "/hub/password") for _ in range(7)]
-    assert [a.status for a in statuses[:5]] == [403] * 5 and statuses[-1].status == 429
-    wait = int(statuses[-1].headers["Retry-After"])
-    assert 1 <= wait <= 4
+    refused, _, pause = wrong_until_refused(lambda: victim.post("/hub/password", {**new, "password_now": "wrong wrong"}, "/hub/password"))
+    wait = int(refused.headers["Retry-After"])
+    assert 1 <= wait <= pause
     time.sleep(wait)
     assert victim.post("/hub/password", {**new, "password_now": PASSWORD}, "/hub/password").status == 303
 

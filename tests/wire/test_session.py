@@ -313,7 +313,7 @@ def test_server_token(platform, ada, lab):
     now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
     good = {"servers": {"": {"last_activity": now}}, "last_activity": now}
     assert request("POST", base + "users/ada/activity", json.dumps(good), head).status == 200
-    assert server(ada)["last_activity"][:19] == now[:19]
+    assert server(ada)["last_activity"][:19] >= now[:19]        # later: the server has spoken for itself meanwhile
     for bad in ([], {}, {"servers": {"nosuch": {"last_activity": now}}}, {"servers": {"": {"last_activity": "2099-01-01T00:00:00Z"}}},
                 {"servers": {"": {"last_activity": "yesterday"}}}, {"servers": {"": {}}}, {"last_activity": 5}):
         assert request("POST", base + "users/ada/activity", json.dumps(bad), head).status == 400, bad
@@ -365,7 +365,13 @@ def test_kill_of_the_proxy(platform, ada, lab, kernel):
     before = proxy_pid(platform)
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: proxy_pid(platform) not in (0, before), 20)
-    wait_for(lambda: request("GET", lab.base + "api").status == 200, 10)
+
+    def answers():
+        try:
+            return request("GET", lab.base + "api").status == 200
+        except OSError:     # it is there, and does not listen yet
+            return False
+    wait_for(answers, 20)
     kernel_still_knows(lab, kernel)
 
 

@@ -91,7 +91,7 @@ def test_who_signs_out_there_is_signed_out_here(platform):
     assert answer.status in (302, 303) and answer.location.startswith(f"{platform.hub}/hub/logout")
     wait_for(lambda: not is_in(alice), 30)
     assert is_in(elsewhere) and is_in(dora)
-    assert "signed out by provider user=alice provider=egi sessions=1" in platform.log.read_text()
+    wait_for(lambda: "signed out by provider user=alice provider=egi sessions=1" in platform.log.read_text(), 10)      # written when it is done
     assert "You are signed out" in alice.get("/hub/logout").text
 
 

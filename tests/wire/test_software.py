@@ -32,7 +32,7 @@ profiles:
     software: geo
 """
 WHERE = "import sys, os, json, importlib.util as u; json.dumps([sys.prefix, bool(u.find_spec('numpy')), os.environ['PATH'].split(':')[0], " \
-        "os.environ.get('DASK_GATEWAY__CLUSTER__OPTIONS')])"
+        "os.environ.get('DASK_GATEWAY__CLUSTER__OPTIONS'), os.environ.get('CONDA_PREFIX')])"
 SMALL = {"worker_memory": 0.5}
 
 
@@ -43,6 +43,7 @@ def environments():
     e = Environments()
     try:
         e.make("geo", "ipykernel")
+        (e.folder / "geo/conda-meta").mkdir()        # by which an environment of conda is known; its channels are not reached everywhere
         e.make("labs", "*", programs=("jupyterhub-singleuser", "jupyter-lab", "dask"))
         yield e
     finally:
@@ -81,8 +82,8 @@ def test_a_kernel_of_another_environment(platform, environments, sonia):
     assert specs["default"] == "geo" and sorted(specs["kernelspecs"]) == ["geo", "python3"]
     assert specs["kernelspecs"]["geo"]["spec"]["display_name"] == 'Geo "2026"'
     geo = environments.folder / "geo"
-    assert where(lab, "geo") == [str(geo), False, f"{geo}/bin", "{'software': 'geo'}"]
-    assert where(lab, "python3") == [str(CURRENT), True, f"{CURRENT}/bin", None]     # and that of Craton is as always
+    assert where(lab, "geo") == [str(geo), False, f"{geo}/bin", "{'software': 'geo'}", str(geo)]
+    assert where(lab, "python3") == [str(CURRENT), True, f"{CURRENT}/bin", None, None]     # and that of Craton is as always
     assert (platform.run / "software/geo/kernels/geo/kernel.json").stat().st_mode & 0o777 == 0o644
 
 
@@ -104,8 +105,8 @@ def test_a_whole_server_of_another_environment_and_its_cluster(platform, environ
     lab = Lab(sonia.person)
     assert lab.open().status == 200
     assert list(lab.api("GET", "kernelspecs").json()["kernelspecs"]) == ["python3"]
-    prefix, numpy, path, options = where(lab, "python3")
-    assert (prefix, numpy, path) == (labs, True, f"{labs}/bin") and options == "{'software': 'labs'}"
+    prefix, numpy, path, options, conda = where(lab, "python3")
+    assert (prefix, numpy, path, conda) == (labs, True, f"{labs}/bin", None) and options == "{'software': 'labs'}"
     with sonia.gateway() as gateway:
         chosen = gateway.cluster_options()
         chosen.software = "labs"
@@ -155,7 +156,7 @@ def test_an_environment_that_others_may_write_to_is_not_used(platform, environme
 
 
 def late_software(platform):
-    return request("GET", platform.hub + "/hub/health", timeout=10).json().get("late_software", [])
+    return request("GET", platform.hub + "/hub/health").json().get("late_software", [])
 
 
 def test_a_disk_that_hangs_holds_nobody_up(platform, environments, sonia):

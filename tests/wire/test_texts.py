@@ -169,7 +169,7 @@ def unmarked(page):
 
 
 # What people, the operator and other programs have said, and amounts.
-DATA = re.compile(r"una|root|hub|admin|BAD NAME|ocean|Ocean Hub Z|rich|GiB|MiB|KiB|CPU|Dask|gpu|ann|wave|UTC|w[0-9a-f]{4}|[a-z]", re.I)
+DATA = re.compile(r"una|root|hub|admin|BAD NAME|ocean|Ocean Hub Z|rich|GiB|MiB|KiB|CPU|Dask|gpu|ann|wave|UTC|[a-z]", re.I)
 
 
 def check_groups_and_seats(world, check_marked, stranger):
@@ -207,7 +207,7 @@ def test_no_sentence_lies_outside_the_catalogue(world):
         assert "text/html" in answer.headers["Content-Type"], (path, answer.status, answer.location)
         assert '<html lang="zz">' in answer.text, (path, answer.status)
         assert len(answer.body) < 100 << 10
-        left = [w for w in unmarked(answer.text) if w.strip() not in data and not re.fullmatch(DATA, w.strip(" .'"))]
+        left = [w for w in unmarked(answer.text.replace(world.accounts, "")) if w.strip() not in data and not re.fullmatch(DATA, w.strip(" .'"))]
         if left:
             found[f"{path} {answer.status} {answer.text.count('‹')}"] = left
 

@@ -83,7 +83,7 @@ def test_a_person_works_through_renewals(platform):
     wait_for(lambda: abs(tls(platform)["until_s"] - time.time() - 60 * 86400) < 3600, 5)
     assert "certificate until" in platform.ask(command="status")["text"]
     subprocess.run(platform.cratond("--stop", "--keep-servers"), check=True, capture_output=True)
-    platform.process.wait(30)
+    platform.process.wait(90)
     write(platform, "a", "third.example.org")
     platform.start()
     wait_for(lambda: served(platform) == "third.example.org", 10)
@@ -137,7 +137,7 @@ def test_first_start_with_a_broken_pair():
         write(p, "a", "other.example.org", key=False)
         with pytest.raises(RuntimeError, match="HAProxy refuses the certificate"):
             p.start()
-        assert p.process.wait(20) != 0
+        assert p.process.wait(60) != 0
     finally:
         p.stop()
         shutil.rmtree(p.folder, ignore_errors=True)

@@ -22,8 +22,21 @@ service_answers() {
 # systemd looks after the platform that lies in the default places; others are started directly.
 by_systemd() { [ "$ROOT" = yes ] && [ -d /run/systemd/system ] && [ "$STATE" = /var/lib/craton ] && [ "$PREFIX" = /opt/craton ]; }
 
+# What cratond reads at its start, and somebody has edited since: its pid file is as old as that start. The files of --tls are not among it, as a new
+# pair is served without one.
+edited_since_start() {
+    local name
+    for name in config profiles.yaml smtp.password signin services roles texts; do
+        if [ -e "$STATE/$name" ] && [ -n "$(find "$STATE/$name" \( -newer "$RUN/cratond.pid" -o -type f -cnewer "$RUN/cratond.pid" \) -print -quit)" ]; then return 0; fi
+    done
+    return 1
+}
+
 start_service() {
-    if service_answers && [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then return; fi
+    if service_answers && [ "$BUILT" = no ] && [ "$SETTINGS_CHANGED" = no ]; then
+        if ! edited_since_start; then return; fi
+        detail "settings in $STATE were edited since the hub was started"
+    fi
     check_settings
     if service_answers; then
         step "Restarting the hub; user servers and the proxy go on" "See $STATE/log/cratond.log." stop_hub

@@ -86,12 +86,12 @@ action_backup() {
         fail "The backup could not be written to $FILE." "Is there room, there and in $STATE, and may you write there?"
     fi
     say "Backup written to $FILE ($(du -h "$FILE" | cut -f1)). It holds keys and password hashes: keep it private."
-    say "Homes are not in it; they lie in $STATE/home."
+    say "Homes and folders of groups are not in it; they lie in $STATE/home and $STATE/groups."
 }
 
 write_backup() { # NAME OF THE COPY, ARCHIVE
     local parts=(config hub runner) part
-    for part in signin services roles texts acme/private/key.pem tls profiles.yaml; do
+    for part in signin services roles texts acme/private/key.pem tls profiles.yaml smtp.password; do
         if [ -e "$STATE/$part" ]; then parts+=("$part"); fi
     done
     tar --create --file "$2" --directory "$STATE" --exclude='hub/*.sqlite*' "${parts[@]}" &&
@@ -111,7 +111,7 @@ action_restore() {
     # Only what --backup writes, nothing that leads elsewhere.
     # Listed once, without a pipe: the end of grep must not look like the end of tar.
     listed=$(tar --list --file "$archive" 2>/dev/null) || listed=
-    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|profiles\.yaml$|hub/|runner/|signin/|services/|roles/|texts/|acme/|tls/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
+    if ! grep -qx hub/hub.sqlite <<<"$listed" || grep -qvE '^(config$|profiles\.yaml$|smtp\.password$|hub/|runner/|signin/|services/|roles/|texts/|acme/|tls/)' <<<"$listed" || grep -qE '(^|/)\.\.(/|$)' <<<"$listed"; then
         fail "$FILE is not a backup made by ./up --backup, or it is damaged."
     fi
     # Root unpacks it: plain files and folders only, no links, devices or set-uid programs.
@@ -125,7 +125,7 @@ action_restore() {
     if service_answers; then cratond --stop; fi
     mkdir -p "$aside"
     local part
-    for part in config hub runner signin services roles texts acme tls profiles.yaml; do
+    for part in config hub runner signin services roles texts acme tls profiles.yaml smtp.password; do
         if [ -e "$STATE/$part" ]; then mv "$STATE/$part" "$aside/"; fi
     done
     tar --extract --file "$archive" --directory "$STATE" --same-permissions --no-same-owner
@@ -150,7 +150,7 @@ before_upgrade() {
 accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
-readonly STATE_NAMES=(config profiles.yaml hub home groups log runner signin services roles texts acme tls demo before-restore-20 .up.lock)
+readonly STATE_NAMES=(config profiles.yaml smtp.password hub home groups log runner signin services roles texts acme tls demo before-restore-20 .up.lock)
 readonly RUN_NAMES=(route u r g f errors control.sock fetch.sock proxy.sock schedulers.sock routes.map clusters.map haproxy.cfg haproxy.pid
     cratond.pid tls.pem tls-new.pem tls-check.cfg acme-answer owner-rules.nft)
 

@@ -268,14 +268,13 @@ cr_status cr_rechunk_finish(cr_context *c, cr_writer *w, cr_rechunk_run *r, cr_e
         status = cr_sibling_new(&scratch, cr_writer_destination(w), true, true, err);
         r->scratch = scratch.temporary;
     }
-    cr_context own = cr_context_own(c);
-    r->progress = own.progress;
-    r->progress_user = own.progress_user;
-    own.progress = cr_rechunk_progress;
-    own.progress_user = r;
+    r->progress = c->progress;
+    r->progress_user = c->progress_user;
+    cr_context_set_progress(c, cr_rechunk_progress, r);
     if (status == CR_OK)
-        status = cr_writer_finish_with(w, &own, cr_rechunk_values, r, err);
+        status = cr_writer_finish_with(w, c, cr_rechunk_values, r, err);
     cr_writer_chunks(w, &r->report.n_chunks, &r->report.n_kept);
+    cr_context_set_progress(c, r->progress, r->progress_user);
     if (status == CR_OK && r->progress)
         r->progress(r->progress_user, r->total_bytes, r->total_bytes, 0, 1);
     cr_sibling_done(&scratch);

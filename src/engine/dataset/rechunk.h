@@ -12,7 +12,7 @@ typedef struct cr_rechunk_run {
     int n_settled;                    /* values of variables that are written as others of the same bits (write_run.c) */
     cr_array *const *unsettled, *const *settled;
     cr_rechunk_report report;
-    /* Progress of all variables, in bytes written, to the caller's function. */
+    /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
     double done_bytes, total_bytes, panel_bytes, shown;
     cr_progress_fn progress;
     void *progress_user;
@@ -24,7 +24,7 @@ typedef struct cr_rechunk_run {
 /* cr_writer_finish, variable by variable; r->total_bytes is what will be written. */
 cr_status cr_rechunk_finish(cr_context *c, cr_writer *w, cr_rechunk_run *r, cr_err *err) CR_MUST_USE;
 /* A cr_write_run_fn; user is a cr_rechunk_run. */
-cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces,
+cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces,
                             cr_err *err) CR_MUST_USE;
 /* A cr_progress_fn that shows the whole instead of one panel; user is a cr_rechunk_run. */
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases);

@@ -1,6 +1,7 @@
 /* rechunk_run.c - moves the values of one variable from chunk grid to chunk grid, panel by panel: all at once where the chunks of the destination can be
  * made piece by piece, through an intermediate store when that reads less. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,13 +191,12 @@ static cr_status write_staged(cr_rechunk_run *r, cr_context *c, const cr_panels 
     }
     cr_rechunk_run part = {.scratch = NULL, .is_stage = true, .done_bytes = r->done_bytes, .total_bytes = r->total_bytes, .shown = r->shown,
                            .progress = r->progress, .progress_user = r->progress_user};
-    cr_context own = cr_context_own(c);
-    own.progress = cr_rechunk_progress;
-    own.progress_user = &part;
+    cr_context_set_progress(c, cr_rechunk_progress, &part);
     /* A killed run may have left it, whole or begun; with another memory limit its chunks are others, so it is made anew if it was begun only. */
-    cr_status status = access(path, F_OK) == 0 ? CR_OK : write_stage(&part, &own, &first, item, path, item->done != NULL, err);
+    cr_status status = access(path, F_OK) == 0 ? CR_OK : write_stage(&part, c, &first, item, path, item->done != NULL, err);
     if (status == CR_CONFLICT)
-        status = write_stage(&part, &own, &first, item, path, false, err);
+        status = write_stage(&part, c, &first, item, path, false, err);
+    cr_context_set_progress(c, cr_rechunk_progress, r);
     r->done_bytes += share / 2;
     r->shown = part.shown;
     r->report.n_panels += part.report.n_panels;
@@ -232,7 +232,7 @@ static int64_t most_files(void) {
 
 /* How much of an axis the executor computes at once; 0: not known. */
 static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, int axis) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .only_cells = true};
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .only_cells = true};
     cr_output_spec output = {.sink = sink};
     cr_plan plan;
     int64_t cell = 0;
@@ -244,17 +244,6 @@ static int64_t cell_along(cr_context *c, cr_array *values, const cr_sink *sink, 
     return cell;
 }
 
-/* Rows of a box, whole cells, of which workers have two rows over the panel open each, beside the blocks that are begun and what waits compressed; 0: there
- * is no room for one cell. */
-static int64_t box_rows(cr_context *c, const cr_panels *p, int cut, int64_t block, int64_t cell) {
-    double row = (double)p->itemsize, room = (double)cr_context_memory_limit(c) / 2, threads = (double)cr_context_threads(c);
-    for (int i = 0; i < p->ndim; i++)
-        row *= i == cut ? 1 : (double)CR_MIN(p->panel[i], p->shape[i]);
-    double most = (room - 3 * row * (double)block) / (4 * threads * row);
-    int64_t cells = CR_MIN((block + cell - 1) / cell, (int64_t)MOST_CELLS);
-    return most < (double)cell ? 0 : CR_MIN(cells, (int64_t)(most / (double)cell)) * cell;
-}
-
 static int64_t panel_chunks(const cr_panels *p) {
     int64_t n = 1;
     for (int i = 0; i < p->ndim; i++)
@@ -263,9 +252,23 @@ static int64_t panel_chunks(const cr_panels *p) {
     return n;
 }
 
+/* Rows of a box, whole cells, of which workers have two rows over the panel open each, beside the blocks that are begun, what waits for its turn, and
+ * what open chunks hold; 0: there is no room for one cell. */
+static int64_t box_rows(cr_context *c, const cr_panels *p, const cr_write_pieces *pieces, int cut, int64_t cell) {
+    int64_t block = pieces->sink.chunks[cut];
+    double row = (double)p->itemsize, room = (double)cr_context_room(c) / 2, threads = (double)cr_context_threads(c);
+    for (int i = 0; i < p->ndim; i++)
+        row *= i == cut ? 1 : (double)CR_MIN(p->panel[i], p->shape[i]);
+    room -= (double)panel_chunks(p) * (double)pieces->open_bytes;
+    double most = (room - 3 * row * (double)block) / (4 * threads * row);
+    int64_t cells = CR_MIN((block + cell - 1) / cell, (int64_t)MOST_CELLS);
+    return most < (double)cell ? 0 : CR_MIN(cells, (int64_t)(most / (double)cell)) * cell;
+}
+
 /* Panels of one chunk along the axis that is cut, and of as many as can be along the others; *box: whole cells of about one block. false: that
  * would read more than panels in memory do, or the source has chunks as long as the destination. */
-static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const cr_sink *blocks, int64_t *box) {
+static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const cr_write_pieces *pieces, int64_t *box) {
+    const cr_sink *blocks = &pieces->sink;
     double most_reads = CR_MIN(cr_panels_reads(p), STREAM_MOST_READS);
     int64_t files = most_files(), cell;
     int cut = 0;
@@ -277,7 +280,7 @@ static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const
         box[i] = p->chunk[i];
         p->panel[i] = i == cut ? p->chunk[i] : p->shape[i];
     }
-    while (panel_chunks(p) > files || cr_panels_bytes(p) > STREAM_MOST_BYTES || (box[cut] = box_rows(c, p, cut, blocks->chunks[cut], cell)) == 0) {
+    while (panel_chunks(p) > files || cr_panels_bytes(p) > STREAM_MOST_BYTES || (box[cut] = box_rows(c, p, pieces, cut, cell)) == 0) {
         int widest = -1;
         for (int i = 0; i < p->ndim; i++)
             if (i != cut && p->panel[i] > p->chunk[i] && (widest < 0 || p->panel[i] / p->chunk[i] > p->panel[widest] / p->chunk[widest]))
@@ -290,8 +293,20 @@ static bool choose_streamed(cr_context *c, cr_panels *p, cr_array *values, const
     return cr_panels_reads(p) <= most_reads;
 }
 
+/* Whether anything went into chunks in pieces: what is begun so cannot be given up and written at once, for that is the same file. */
+typedef struct watched {
+    const cr_sink *to;
+    atomic_bool any;
+} watched;
+
+static cr_status write_watched(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {
+    watched *w = user;
+    atomic_store_explicit(&w->any, true, memory_order_relaxed);
+    return w->to->write(w->to->user, start, count, data, err);
+}
+
 /* *ret_done: it was written so. */
-static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panels *direct, const cr_write_item *item, const cr_sink *pieces, double share,
+static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panels *direct, const cr_write_item *item, const cr_write_pieces *pieces, double share,
                                 bool *ret_done, cr_err *err) {
     cr_panels p = *direct;
     cr_err why = CR_ERR_INIT;
@@ -299,14 +314,14 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     bool begun = false;
     *ret_done = false;
     /* What is small goes as it is, at once. */
-    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_memory_limit(c) / 4))
+    if (cr_panels_reads(direct) <= 1 + 1e-9 && cr_panels_bytes(direct) <= CR_MIN(DIRECT_BYTES, (double)cr_context_room(c) / 4))
         return CR_OK;
     if (!choose_streamed(c, &p, item->values, pieces, box))
         return CR_OK;
-    cr_sink sink = *pieces;
-    sink.chunks = box;
+    watched w = {.to = &pieces->sink};
+    cr_sink sink = {box, pieces->sink.serial, write_watched, &w};
     cr_status status = write_panels(r, c, &p, item, item->values, &sink, share, &begun, &why);
-    if (status == CR_MEMORY && !begun)
+    if (status == CR_MEMORY && !begun && !atomic_load(&w.any)) /* the executor refused */
         return CR_OK;
     *ret_done = true;
     r->report.most_reads = CR_MAX(r->report.most_reads, cr_panels_reads(&p));
@@ -315,9 +330,9 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     return status;
 }
 
-static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
+static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces, cr_err *err) {
     cr_panels p = {0};
-    uint64_t budget = CR_MIN(cr_context_memory_limit(c) / 2, CR_RECHUNK_MOST_BYTES);
+    uint64_t budget = CR_MIN(cr_context_room(c) / 2, CR_RECHUNK_MOST_BYTES);
     CR_TRY(source_grid(item->values, &p, err));
     r->n_begun++;
     if (is_empty(&p) || is_finished(item))
@@ -342,7 +357,7 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
                   : write_directly(r, c, &p, budget, item, item->values, sink, share * (r->is_stage ? 0.5 : 1), err);
 }
 
-cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err) {
+cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces, cr_err *err) {
     cr_rechunk_run *r = user;
     cr_write_item own = *item;
     for (int i = 0; i < r->n_settled; i++)

@@ -131,10 +131,11 @@ static cr_status settle(run *r, cr_context *c, const cr_plan *plan, const bool *
         if (!values[k++])
             status = CR_FAIL(err, CR_MEMORY, "no memory for the values of %s", cr_array_op(nodes[k - 1]));
     }
-    cr_context silent = cr_context_own(c);
-    silent.progress = NULL;           /* what is shown is the writing, once from its beginning to its end */
+    cr_progress_fn progress = c->progress;
+    c->progress = NULL;               /* what is shown is the writing, once from its beginning to its end */
     if (status == CR_OK)
-        status = cr_compute(&silent, n, nodes, values, err);
+        status = cr_compute(c, n, nodes, values, err);
+    c->progress = progress;
     for (int32_t id = 0, k = 0; id < plan->n_nodes && status == CR_OK; id++) {
         if (!mark[id])
             continue;
@@ -183,14 +184,14 @@ static cr_status finish(cr_writer *w, cr_context *c, run *r, cr_err *err) {
         how.unsettled = r->arrays;
         how.settled = r->settled;
     }
-    cr_context rest = cr_context_own(c);
-    rest.memory_limit_bytes -= r->settled ? r->held_bytes : 0;
-    return cr_rechunk_finish(&rest, w, &how, err);
+    c->set_aside_bytes = r->settled ? r->held_bytes : 0;
+    cr_status status = cr_rechunk_finish(c, w, &how, err);
+    c->set_aside_bytes = 0;
+    return status;
 }
 
-cr_status cr_writer_finish(cr_writer *w, cr_context *given, cr_err *err) {
+cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
     run r = {0};
-    cr_context own = cr_context_own(given), *c = &own;
     cr_context_begin(c);
     cr_status status = list_values(w, &r, err);
     if (status == CR_OK)

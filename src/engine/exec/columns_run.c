@@ -17,7 +17,7 @@ struct cr_kept {
 };
 
 static void kept_done(cr_context *c, cr_kept *k) {
-    cr_slab_give(&c->shared->slab, k->memory, k->columns->keep_bytes);
+    cr_slab_give(&c->slab, k->memory, k->columns->keep_bytes);
     free(k->boxes);
     free(k->bytes_at);
     free(k->chunk_at);
@@ -31,7 +31,7 @@ static cr_status kept_init(cr_context *c, const cr_columns *g, cr_kept *k, cr_er
                    .chunk_at = malloc(n * sizeof *k->chunk_at), .states = calloc((size_t)g->wanted_chunks + 1, 1)};
     if (k->boxes == NULL || k->bytes_at == NULL || k->chunk_at == NULL || k->states == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to run");
-    CR_TRY(cr_slab_take(&c->shared->slab, g->keep_bytes, &block, err));
+    CR_TRY(cr_slab_take(&c->slab, g->keep_bytes, &block, err));
     k->memory = block;
     return CR_OK;
 }

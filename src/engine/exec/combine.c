@@ -47,19 +47,19 @@ cr_status cr_combine_init(cr_run *r, cr_sink_run *s, cr_err *err) {
     s->kept_bytes = (uint64_t)k->n_kept * sizeof *s->kept;
     s->states_bytes = (uint64_t)k->n_states * (uint64_t)k->state_bytes;
     void *block;
-    CR_TRY(cr_slab_take(&r->context->shared->slab, s->kept_bytes, &block, err));
+    CR_TRY(cr_slab_take(&r->context->slab, s->kept_bytes, &block, err));
     s->kept = block;
     memset(s->kept, 0, s->kept_bytes);
     for (int64_t i = 0; i < s->n_kept && k->part != NULL; i++)
         s->kept[i].next_block = k->part->first_block;
-    CR_TRY(cr_slab_take(&r->context->shared->slab, s->states_bytes, &block, err));
+    CR_TRY(cr_slab_take(&r->context->slab, s->states_bytes, &block, err));
     s->states = block;
     return CR_OK;
 }
 
 void cr_combine_done(cr_run *r, cr_sink_run *s) {
-    cr_slab_give(&r->context->shared->slab, s->kept, s->kept_bytes);
-    cr_slab_give(&r->context->shared->slab, s->states, s->states_bytes);
+    cr_slab_give(&r->context->slab, s->kept, s->kept_bytes);
+    cr_slab_give(&r->context->slab, s->states, s->states_bytes);
     free(s->has_members);
     pthread_mutex_destroy(&s->lock);
 }

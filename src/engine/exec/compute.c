@@ -10,7 +10,7 @@ static void results_give(cr_context *c, cr_plan *plan, int32_t phase) {
     for (int32_t i = 0; i < plan->n_results; i++) {
         cr_result *r = &plan->results[i];
         if (!r->users && r->data != NULL && r->last_used < phase) {
-            cr_slab_give(&c->shared->slab, r->data, r->bytes);
+            cr_slab_give(&c->slab, r->data, r->bytes);
             r->data = NULL;
         }
     }
@@ -21,7 +21,7 @@ static cr_status results_take(cr_context *c, cr_plan *plan, int32_t phase, bool 
     for (int32_t i = 0; i < plan->n_results; i++) {
         cr_result *r = &plan->results[i];
         if (!r->users && r->data == NULL && r->late == late && (late || r->made == phase) && r->bytes > 0)
-            CR_TRY(cr_slab_take(&c->shared->slab, r->bytes, &r->data, err));
+            CR_TRY(cr_slab_take(&c->slab, r->bytes, &r->data, err));
     }
     return CR_OK;
 }
@@ -95,16 +95,14 @@ static cr_status check_sinks(int n, cr_array *const *arrays, const cr_output_spe
     return CR_OK;
 }
 
-static cr_status compute(cr_context *given, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_err *err) {
+static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_err *err) {
     if (n < 1)
         return CR_OK;
     CR_TRY(check_sinks(n, arrays, outputs, err));
-    cr_context own = cr_context_own(given), *c = &own; /* before it waits for others: theirs may set another progress */
     cr_plan plan;
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
-    pthread_mutex_lock(&c->shared->busy);
-    cr_context_begin(c);
-    c->shared->slab.peak_bytes = c->shared->slab.bytes_held;
+    CR_TRY(cr_context_take(c, err));
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+    c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     if (status == CR_OK && cr_context_cancelled(c))
         status = CR_FAIL(err, CR_CANCELLED, "cancelled");
@@ -114,11 +112,10 @@ static cr_status compute(cr_context *given, int n, cr_array *const *arrays, cons
     if (status == CR_OK)
         status = hand_over(c, &plan, err);
     results_give(c, &plan, INT32_MAX);
-    atomic_store_explicit(&c->shared->peak_bytes, c->shared->slab.peak_bytes + before, memory_order_relaxed);
+    c->peak_bytes = c->slab.peak_bytes + before;
     cr_plan_done(&plan);
-    cr_slab_trim(&c->shared->slab, CR_MIN(KEEP_BYTES, c->memory_limit_bytes / 4));
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->shared->busy);
+    cr_slab_trim(&c->slab, CR_MIN(KEEP_BYTES, c->memory_limit_bytes / 4));
+    cr_context_give(c);
     return status;
 }
 

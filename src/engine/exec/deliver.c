@@ -53,7 +53,7 @@ cr_status cr_deliver_init(cr_run *r, cr_sink_run *s, cr_err *err) {
     if (o->entries == NULL || o->table == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to write %s", cr_array_op(s->node));
     void *block;
-    CR_TRY(cr_slab_take(&r->context->shared->slab, o->memory_bytes, &block, err));
+    CR_TRY(cr_slab_take(&r->context->slab, o->memory_bytes, &block, err));
     o->memory = block;
     for (int64_t i = k->n_chunks - 1; i >= 0; i--) {
         o->entries[i].bytes = o->memory + i * k->chunk_bytes;
@@ -67,7 +67,7 @@ void cr_deliver_done(cr_run *r, cr_sink_run *s) {
     struct cr_open *o = s->open;
     if (o == NULL)
         return;
-    cr_slab_give(&r->context->shared->slab, o->memory, o->memory_bytes);
+    cr_slab_give(&r->context->slab, o->memory, o->memory_bytes);
     free(o->entries);
     free(o->table);
     pthread_mutex_destroy(&o->lock);
@@ -242,7 +242,7 @@ cr_status cr_deliver_result(cr_context *c, const cr_array *a, const void *data, 
     if (user->chunks == NULL || bytes == (uint64_t)a->size * a->itemsize)
         return user->write(user->user, all.start, all.count, data, err);
     void *buffer;
-    CR_TRY(cr_slab_take(&c->shared->slab, bytes, &buffer, err));
+    CR_TRY(cr_slab_take(&c->slab, bytes, &buffer, err));
     cr_status status = CR_OK;
     for (;;) {
         for (int i = 0; i < a->ndim; i++) {
@@ -258,7 +258,7 @@ cr_status cr_deliver_result(cr_context *c, const cr_array *a, const void *data, 
         if (i < 0 || status != CR_OK)
             break;
     }
-    cr_slab_give(&c->shared->slab, buffer, bytes);
+    cr_slab_give(&c->slab, buffer, bytes);
     if (status != CR_OK)
         cr_err_context(err, "while writing %s", cr_array_op(a));
     return status;

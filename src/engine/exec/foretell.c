@@ -94,18 +94,18 @@ static double measure_step_ns(void) {
 
 static cr_status rates_of(cr_context *c, cr_rates *ret_rates, cr_err *err) {
     cr_status status = CR_OK;
-    pthread_mutex_lock(&c->shared->rates_lock);
-    if (c->shared->rates.step_ns == 0) {
+    pthread_mutex_lock(&c->rates_lock);
+    if (c->rates.step_ns == 0) {
         cr_rates r = {0};
         status = measure_copy(&r.copy_bytes_per_s, err);
         if (status == CR_OK)
             status = measure_inflate(&r.inflate_bytes_per_s, err);
         r.step_ns = measure_step_ns();
         if (status == CR_OK)
-            c->shared->rates = r;
+            c->rates = r;
     }
-    *ret_rates = c->shared->rates;
-    pthread_mutex_unlock(&c->shared->rates_lock);
+    *ret_rates = c->rates;
+    pthread_mutex_unlock(&c->rates_lock);
     return status;
 }
 

@@ -100,7 +100,7 @@ cr_status cr_panel_init(cr_run *r, cr_sink_run *s, cr_err *err) {
         CR_TRY(list_rows(r, k, p, err));
     p->memory_bytes = (uint64_t)k->n_panels * (uint64_t)k->panel_bytes;
     void *block;
-    CR_TRY(cr_slab_take(&r->context->shared->slab, p->memory_bytes, &block, err));
+    CR_TRY(cr_slab_take(&r->context->slab, p->memory_bytes, &block, err));
     p->memory = block;
     for (int64_t i = k->n_panels - 1; i >= 0; i--) {
         for (int l = 0; k->sifts && l < CR_SIEVE_LOCKS; l++)
@@ -119,7 +119,7 @@ void cr_panel_done(cr_run *r, cr_sink_run *s) {
     for (int64_t i = 0; p->memory != NULL && s->plan->sifts && i < s->plan->n_panels; i++)
         for (int l = 0; l < CR_SIEVE_LOCKS; l++)
             pthread_mutex_destroy(&p->entries[i].locks[l]);
-    cr_slab_give(&r->context->shared->slab, p->memory, p->memory_bytes);
+    cr_slab_give(&r->context->slab, p->memory, p->memory_bytes);
     free(p->open);
     free(p->entries);
     free(p->rows);

@@ -164,7 +164,7 @@ static cr_status part_bytes(cr_context *c, cr_plan *plan, int64_t wanted, int64_
     return status;
 }
 
-cr_status cr_part_compute(cr_context *given, int n, cr_array *const *arrays, int64_t wanted, int64_t part, void **ret_bytes, size_t *ret_n,
+cr_status cr_part_compute(cr_context *c, int n, cr_array *const *arrays, int64_t wanted, int64_t part, void **ret_bytes, size_t *ret_n,
                           cr_err *err) {
     CR_TRY(check_wanted(n, wanted, err));
     cr_plan plan;
@@ -173,19 +173,16 @@ cr_status cr_part_compute(cr_context *given, int n, cr_array *const *arrays, int
         return CR_FAIL(err, CR_MEMORY, "no memory to compute %d arrays", n);
     for (int i = 0; i < n; i++)
         outputs[i].data = &plan; /* no result is finished, so none is written */
-    cr_context own = cr_context_own(given), *c = &own;
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .wanted = wanted, .part = part};
-    pthread_mutex_lock(&c->shared->busy);
-    cr_context_begin(c);
-    c->shared->slab.peak_bytes = c->shared->slab.bytes_held;
+    CR_TRY(cr_context_take(c, err));
+    c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     uint64_t before = plan.arena.used_bytes;
     if (status == CR_OK)
         status = part_bytes(c, &plan, wanted, part, ret_bytes, ret_n, err);
-    atomic_store_explicit(&c->shared->peak_bytes, c->shared->slab.peak_bytes + before, memory_order_relaxed);
+    c->peak_bytes = c->slab.peak_bytes + before;
     cr_plan_done(&plan);
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->shared->busy);
+    cr_context_give(c);
     return status;
 }
 
@@ -322,7 +319,7 @@ static cr_status combine_box(combining *m, cr_sink_run *s, int64_t first, int64_
     void *memory;
     cr_parts_box(m->run.scan, &plan->parts, first, &box);
     cr_parts_of_sink(m->run.scan, k, &plan->parts, &box, &part);
-    CR_TRY(cr_slab_take(&m->run.context->shared->slab, 2 * (uint64_t)part.state_bytes, &memory, err));
+    CR_TRY(cr_slab_take(&m->run.context->slab, 2 * (uint64_t)part.state_bytes, &memory, err));
     take_state(s, &part, (const char *)m->bytes[first] + m->at[first] + DESCRIPTION_BYTES, memory, &total);
     for (int64_t i = 1; i < n; i++) {
         int64_t number = first + i * step;
@@ -338,7 +335,7 @@ static cr_status combine_box(combining *m, cr_sink_run *s, int64_t first, int64_
     memcpy(kept.n, part.n, sizeof kept.n);
     kept.slots = part.slots;
     cr_status status = cr_combine_finish(&m->run, s, &kept, &total, err);
-    cr_slab_give(&m->run.context->shared->slab, memory, 2 * (uint64_t)part.state_bytes);
+    cr_slab_give(&m->run.context->slab, memory, 2 * (uint64_t)part.state_bytes);
     return status;
 }
 
@@ -426,13 +423,11 @@ cr_status cr_part_combine(cr_context *c, int n, cr_array *const *arrays, int64_t
             return CR_FAIL(err, CR_INVALID, "there is no memory given for array %d", i);
     }
     cr_plan_options o = {.simd = c->simd, .threads = 1, .limit_bytes = c->memory_limit_bytes, .only_cells = true, .wanted = wanted};
-    pthread_mutex_lock(&c->shared->busy);
-    cr_context_begin(c);
+    CR_TRY(cr_context_take(c, err));
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     if (status == CR_OK)
         status = combine(c, &plan, wanted, n_parts, bytes, n_bytes, out, err);
     cr_plan_done(&plan);
-    cr_context_end(c);
-    pthread_mutex_unlock(&c->shared->busy);
+    cr_context_give(c);
     return status;
 }

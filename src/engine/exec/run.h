@@ -26,35 +26,32 @@ typedef struct cr_rates {         /* foretell.c */
     double copy_bytes_per_s, inflate_bytes_per_s, step_ns; /* of one thread; 0: not measured yet */
 } cr_rates;
 
-typedef struct cr_shared {        /* what all threads that use a context have in common */
-    atomic_bool cancelled;
-    bool cancel_stays;            /* cancelled is never taken back */
-    atomic_int n_operations;      /* calls of several computations that are on their way: a cancel between two of these must not be lost */
-    pthread_mutex_t busy;         /* one computation at a time */
-    cr_slab slab;
-    cr_team *team;
-    atomic_uint_fast64_t peak_bytes;
-    pthread_mutex_t lock;         /* progress of the user's context */
-    pthread_mutex_t rates_lock;
-    cr_rates rates;
-} cr_shared;
-
-/* Settings, and what they are for. Those of the user's context are changed by nobody but him: a call that runs something takes a copy at its beginning,
- * and is free to write less in it (a limit without what it holds itself, a progress that shows a part of the whole). So nothing of this is seen by other
- * threads. Copies live on the stack of the call. */
 struct cr_context {
     int threads, simd;
-    uint64_t memory_limit_bytes, keep_bytes;
+    uint64_t memory_limit_bytes, keep_bytes, peak_bytes;
+    uint64_t set_aside_bytes;     /* of the limit, by the call that runs: for what it holds from one of its computations to the next */
     cr_progress_fn progress;
     void *progress_user;
-    cr_shared *shared;
+    atomic_bool cancelled;
+    bool cancel_stays;            /* cancelled is never taken back */
+    pthread_mutex_t busy;         /* recursive: held by the call that runs, which may be several computations */
+    int n_operations;             /* such calls, one inside of the other: a cancel between two computations must not be lost */
+    bool computing;               /* the team is at work */
+    cr_slab slab;
+    cr_team *team;
+    pthread_mutex_t rates_lock;
+    cr_rates rates;
 };
 
-cr_context cr_context_own(const cr_context *c);
-/* Around a call of several computations, and around each of these: a cancel between two of them is for the whole call. */
+/* Around a call of several computations, and around each of these: a cancel between two of them is for the whole call, and no other thread's comes
+ * between, whose progress would be shown as that of the call, and whose memory is not set aside. */
 void cr_context_begin(cr_context *c);
 void cr_context_end(cr_context *c);
-static inline bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->shared->cancelled, memory_order_relaxed); }
+/* Around one computation, which has the team. CR_BUSY: it was called by a function that another one of this thread has called. */
+cr_status cr_context_take(cr_context *c, cr_err *err) CR_MUST_USE;
+void cr_context_give(cr_context *c);
+static inline uint64_t cr_context_room(const cr_context *c) { return c->memory_limit_bytes - c->set_aside_bytes; }
+static inline bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->cancelled, memory_order_relaxed); }
 
 /* Where a leaf's elements of the current cell lie: base + sum over domain axes of (index[d] ? index[d][i] : i) * stride[d]. */
 typedef struct cr_view {

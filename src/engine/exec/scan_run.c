@@ -107,7 +107,7 @@ static cr_status make_worker(cr_run *r, int id, cr_err *err) {
     w->id = id;
     lay_out(r, w, &at);
     void *block;
-    CR_TRY(cr_slab_take(&r->context->shared->slab, w->block_bytes, &block, err));
+    CR_TRY(cr_slab_take(&r->context->slab, w->block_bytes, &block, err));
     w->own_scratch.max = r->scan->scratch_bytes;
     w->scratch = &w->own_scratch;
     cr_worker_ready(w, block);
@@ -115,7 +115,7 @@ static cr_status make_worker(cr_run *r, int id, cr_err *err) {
 }
 
 static void free_worker(cr_run *r, cr_worker *w) {
-    cr_slab_give(&r->context->shared->slab, w->block, w->block_bytes);
+    cr_slab_give(&r->context->slab, w->block, w->block_bytes);
     cr_scratch_done(&w->own_scratch);
 }
 
@@ -393,7 +393,7 @@ cr_status cr_run_units(cr_run *r, int64_t first, int64_t end, cr_err *err) {
     for (int i = 0; i < workers && status == CR_OK; i++)
         status = make_worker(r, i, err);
     if (status == CR_OK) {
-        cr_team_run(r->context->shared->team, workers, work, report_progress, r);
+        cr_team_run(r->context->team, workers, work, report_progress, r);
         status = r->status;
         if (status != CR_OK && err != NULL)
             *err = r->err;

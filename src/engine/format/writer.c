@@ -480,13 +480,22 @@ static cr_status run_together(cr_writer *w, cr_context *c, void *state, cr_err *
 
 static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
     for (int i = 0; i < w->n_items; i++) {
-        cr_sink sink, pieces = {0};
+        cr_sink sink;
+        cr_write_pieces pieces = {0};
         if (!w->items[i].values)
             continue;
         CR_TRY(w->format->sink(state, i, &sink, err));
         if (w->format->pieces)
             CR_TRY(w->format->pieces(state, i, &pieces, err));
-        CR_TRY(run(user, c, &w->items[i], &sink, pieces.write ? &pieces : NULL, err));
+        CR_TRY(run(user, c, &w->items[i], &sink, pieces.sink.write ? &pieces : NULL, err));
+    }
+    return CR_OK;
+}
+
+static cr_status name_scratch(cr_writer *w, cr_err *err) {
+    if (!w->scratch && asprintf(&w->scratch, "%s/.craton-scratch", w->place.temporary) < 0) {
+        w->scratch = NULL;
+        return CR_FAIL(err, CR_MEMORY, "no memory");
     }
     return CR_OK;
 }
@@ -494,6 +503,8 @@ static cr_status run_each(cr_writer *w, cr_context *c, void *state, cr_write_run
 static cr_status run_all(cr_writer *w, cr_context *c, void *state, cr_write_run_fn run, void *user, cr_err *err) {
     if (!w->begun)
         CR_TRY(run ? run_each(w, c, state, run, user, err) : w->n_kept ? run_missing(w, c, state, err) : run_together(w, c, state, err));
+    if (w->place.adopted)             /* a killed call may have needed one, and with more memory this one does not */
+        CR_TRY(name_scratch(w, err));
     if (w->scratch)
         cr_sibling_remove(w->scratch);
     for (int i = 0; i < w->n_items; i++)
@@ -598,10 +609,7 @@ void cr_writer_chunks(const cr_writer *w, int64_t *ret_total, int64_t *ret_kept)
 
 cr_status cr_writer_scratch(cr_writer *w, const char **ret_path, cr_err *err) {
     if (w->format->is_directory && !w->scratch) {
-        if (asprintf(&w->scratch, "%s/.craton-scratch", w->place.temporary) < 0) {
-            w->scratch = NULL;
-            return CR_FAIL(err, CR_MEMORY, "no memory");
-        }
+        CR_TRY(name_scratch(w, err));
         if (mkdir(w->scratch, 0777) != 0 && errno != EEXIST)
             return CR_FAIL_ERRNO(err, "cannot make the directory %s", w->scratch);
     }

@@ -38,6 +38,11 @@ typedef struct cr_write_model {
     cr_journal *journal;               /* NULL: none. begin reads it and sets the bits of done; the sinks add to it */
 } cr_write_model;
 
+typedef struct cr_write_pieces {
+    cr_sink sink;
+    uint64_t open_bytes;               /* that each object holds from its first block to its last, besides blocks */
+} cr_write_pieces;
+
 typedef struct cr_output_format {
     const char *name;                  /* cr_write_options.format */
     bool is_directory;
@@ -48,8 +53,9 @@ typedef struct cr_output_format {
     /* Where the values of variable i go. sink->chunks and ->user live until free. */
     cr_status (*sink)(void *state, int i, cr_sink *ret_sink, cr_err *err);
     /* The same for stored objects that come in pieces: sink->chunks is a block, which is shorter than an object along one axis at most; boxes are
-     * as wide as the object along the others, and of any length along that (zarr_stream.h). ret_sink->write NULL: not this variable. May be NULL. */
-    cr_status (*pieces)(void *state, int i, cr_sink *ret_sink, cr_err *err);
+     * as wide as the object along the others, and of any length along that (zarr_stream.h). What is begun so goes on so: an object that is not complete
+     * when free is called is removed, also one that sink wrote meanwhile. ret_pieces is zeroed; left so: not this variable. May be NULL. */
+    cr_status (*pieces)(void *state, int i, cr_write_pieces *ret_pieces, cr_err *err);
     cr_status (*strings)(void *state, int i, cr_err *err);
     cr_status (*finish)(void *state, cr_err *err);
     void (*free)(void *state);
@@ -65,7 +71,7 @@ int64_t cr_write_divisor(int64_t shard, int64_t most);
 /* cr_writer_finish (dataset/write_run.c) with a way to run the computation: run(user, ...) is called for each variable that has values, in the
  * order of declaration, and hands every box of the sink's chunk grid to it once; or those of pieces (NULL: there are none), which do the same.
  * NULL: all are computed together. */
-typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_sink *pieces, cr_err *err);
+typedef cr_status (*cr_write_run_fn)(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces, cr_err *err);
 cr_status cr_writer_finish_with(cr_writer *w, cr_context *c, cr_write_run_fn run, void *user, cr_err *err) CR_MUST_USE;
 
 /* What is to be computed; none when others write the chunks. Borrowed. */

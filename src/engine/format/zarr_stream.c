@@ -8,10 +8,11 @@
 #include "base/error.h"
 #include "engine/codec/blosc_blocks.h"
 #include "engine/codec/checksum.h"
+#include "engine/codec/zstd_stream.h"
 #include "engine/format/zarr_fetch.h"
 
 enum { ALIGN = 64 };
-static const size_t MOST_CHUNK_BYTES = (size_t)1 << 30;
+static const size_t MOST_CHUNK_BYTES = (size_t)1 << 30, ZSTD_PART_BYTES = (size_t)1 << 19;
 
 typedef struct begun {            /* a block of which some rows are there */
     struct begun *next;
@@ -19,7 +20,7 @@ typedef struct begun {            /* a block of which some rows are there */
     char bytes[];
 } begun;
 
-typedef struct early {            /* a compressed block that waits for those before it */
+typedef struct early {            /* a block that waits for those before it; compressed, where each is by itself */
     struct early *next;
     size_t number, n;
     bool is_fill;
@@ -36,6 +37,7 @@ typedef struct open_chunk {
     begun *begun;
     early *early;
     cr_store_out *out;            /* NULL: none yet */
+    cr_zstd_stream *frame;        /* NULL: blocks are compressed each by itself */
     uint64_t stored;              /* behind the head */
     uint32_t crc;                 /* of these */
     uint32_t *starts;
@@ -44,11 +46,12 @@ typedef struct open_chunk {
 struct cr_zarr_stream {
     const cr_zarr_put *p;
     const cr_codec *codec;
+    bool in_turn;                 /* a chunk is one frame of Zstandard, which takes its blocks in their order; else they are Blosc's */
     int axis;                     /* along which chunks are cut */
     size_t rows, row_bytes;       /* of a block; of a row of a whole chunk */
     pthread_mutex_t lock;         /* guards the list, and all of a chunk but what the busy one alone looks at */
     open_chunk *chunks;
-    void *fill_room;              /* a whole block of fill, compressed; made when first needed */
+    void *fill_room;              /* a whole block of fill, compressed if it is Blosc's; made when first needed */
     const void *fill_block;
     size_t fill_block_bytes;
 };
@@ -57,13 +60,16 @@ struct cr_zarr_stream {
 
 /* The axis along which one block holds some rows; -1: there is none. */
 static int cut_axis(const cr_zarr_array *a, size_t *ret_rows, size_t *ret_row_bytes) {
-    size_t block = (size_t)a->chain.codecs[0].blosc_block_bytes, inner = a->itemsize;
+    const cr_codec *c = &a->chain.codecs[0];
+    size_t block = (size_t)c->blosc_block_bytes, inner = a->itemsize;
     int axis = 0;
     while (axis < a->ndim - 1 && a->chunk[axis] == 1)
         axis++;
     for (int i = axis + 1; i < a->ndim; i++)
         if (__builtin_mul_overflow(inner, (size_t)a->chunk[i], &inner))
             return -1;
+    if (c->id == CR_CODEC_ZSTD)
+        block = CR_MAX(ZSTD_PART_BYTES / CR_MAX(inner, (size_t)1), (size_t)1) * inner;
     if (inner == 0 || block % inner || block / inner > (size_t)a->chunk[axis] || (size_t)a->chunk[axis] > MOST_CHUNK_BYTES / inner)
         return -1;
     *ret_rows = block / inner;
@@ -73,17 +79,23 @@ static int cut_axis(const cr_zarr_array *a, size_t *ret_rows, size_t *ret_row_by
 
 bool cr_zarr_stream_block(const cr_zarr_array *a, int64_t *ret_block) {
     size_t rows = 0, row_bytes = 0;
-    if (a->sharded || a->swap_width || a->permuted || a->ndim == 0 || a->chain.n != 1 || !cr_blosc_by_blocks(&a->chain.codecs[0]))
+    if (a->sharded || a->swap_width || a->permuted || a->ndim == 0 || a->chain.n != 1 ||
+        !(a->chain.codecs[0].id == CR_CODEC_ZSTD || cr_blosc_by_blocks(&a->chain.codecs[0])))
         return false;
     int axis = cut_axis(a, &rows, &row_bytes);
     if (axis < 0)
         return false;
     size_t rest = (size_t)a->chunk[axis] % rows * row_bytes;
-    if (rest > 0 && rest < CR_BLOSC_LEAST_BYTES)
+    if (a->chain.codecs[0].id == CR_CODEC_BLOSC && rest > 0 && rest < CR_BLOSC_LEAST_BYTES)
         return false;
     memcpy(ret_block, a->chunk, (size_t)a->ndim * sizeof *ret_block);
     ret_block[axis] = (int64_t)rows;
     return true;
+}
+
+uint64_t cr_zarr_stream_open_bytes(const cr_zarr_put *p) {
+    const cr_codec *c = &p->array->chain.codecs[0];
+    return c->id == CR_CODEC_ZSTD ? cr_zstd_stream_bytes(c, p->chunk_bytes) : 0;
 }
 
 cr_status cr_zarr_stream_new(const cr_zarr_put *p, cr_zarr_stream **ret_stream, cr_err *err) {
@@ -95,6 +107,7 @@ cr_status cr_zarr_stream_new(const cr_zarr_put *p, cr_zarr_stream **ret_stream, 
         return CR_FAIL(err, CR_MEMORY, "no memory to write chunks in pieces");
     s->p = p;
     s->codec = &p->array->chain.codecs[0];
+    s->in_turn = s->codec->id == CR_CODEC_ZSTD;
     s->axis = cut_axis(p->array, &s->rows, &s->row_bytes);
     pthread_mutex_init(&s->lock, NULL);
     *ret_stream = s;
@@ -111,6 +124,7 @@ static void free_chunk(open_chunk *c) {
         free(b);
     }
     cr_store_abandon(c->out);
+    cr_zstd_stream_free(c->frame);
     free(c->starts);
     free(c);
 }
@@ -134,64 +148,79 @@ static size_t block_bytes(const cr_zarr_stream *s, size_t number) {
     return rows * s->row_bytes;
 }
 
-static cr_status append(const cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, cr_err *err) {
-    if (c->stored + n > CR_BLOSC_MOST_STORED)
-        return CR_FAIL(err, CR_LIMIT, "one chunk would be stored in more than %llu bytes", (unsigned long long)CR_BLOSC_MOST_STORED);
-    c->starts[c->next_block++] = (uint32_t)c->stored;
-    c->stored += n;
-    c->crc = cr_crc32c_more(c->crc, bytes, n);
-    return cr_store_put(c->out, bytes, n, err);
+/* What becoming a part of the stored chunk needs for a block of n bytes. */
+static size_t encode_room(const cr_zarr_stream *s, size_t n) {
+    return ((s->in_turn ? cr_zstd_stream_room(n) : cr_blosc_block_room(n)) + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
-static cr_status open_file(const cr_zarr_stream *s, open_chunk *c, cr_err *err) {
+/* bytes: the block compressed, or its values if that is done in turn; room: encode_room() of it. */
+static cr_status append(const cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, void *room, cr_err *err) {
+    if (s->in_turn) {
+        CR_TRY(cr_zstd_stream_put(c->frame, bytes, n, c->next_block + 1 == c->n_blocks, room, encode_room(s, n), &n, err));
+        bytes = room;
+    } else {
+        if (c->stored + n > CR_BLOSC_MOST_STORED)
+            return CR_FAIL(err, CR_LIMIT, "one chunk would be stored in more than %llu bytes", (unsigned long long)CR_BLOSC_MOST_STORED);
+        c->starts[c->next_block] = (uint32_t)c->stored;
+    }
+    c->next_block++;
+    c->stored += n;
+    c->crc = cr_crc32c_more(c->crc, bytes, n);
+    return n ? cr_store_put(c->out, bytes, n, err) : CR_OK;
+}
+
+static cr_status open_file(const cr_zarr_stream *s, open_chunk *c, void *room, cr_err *err) {
     char key[CR_STORE_KEY_MAX + 1];
     CR_TRY(cr_zarr_key(s->p->array, c->object, key, sizeof key, err));
-    CR_TRY(cr_store_begin(s->p->store, key, cr_blosc_head_bytes(c->n_blocks), &c->out, err));
+    if (s->in_turn)
+        CR_TRY(cr_zstd_stream_new(s->codec, s->p->chunk_bytes, &c->frame, err));
+    CR_TRY(cr_store_begin(s->p->store, key, s->in_turn ? 0 : cr_blosc_head_bytes(c->n_blocks), &c->out, err));
     c->next_block = 0;
     for (size_t i = 0; i < c->leading_fill; i++)
-        CR_TRY(append(s, c, s->fill_block, s->fill_block_bytes, err));
+        CR_TRY(append(s, c, s->fill_block, s->fill_block_bytes, room, err));
     return CR_OK;
 }
 
 /* The next block. Chunks that hold nothing but fill get no file, so it waits for the first block with something else. */
-static cr_status take_block(const cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, bool is_fill, cr_err *err) {
+static cr_status take_block(const cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, bool is_fill, void *room, cr_err *err) {
     if (!c->out && is_fill) {
         c->leading_fill++;
         c->next_block++;
         return CR_OK;
     }
     if (!c->out)
-        CR_TRY(open_file(s, c, err));
-    return append(s, c, bytes, n, err);
+        CR_TRY(open_file(s, c, room, err));
+    return append(s, c, bytes, n, room, err);
 }
 
 /* Blocks of which nothing lies in the array. */
-static cr_status add_beyond(const cr_zarr_stream *s, open_chunk *c, cr_err *err) {
-    while (c->next_block < c->n_blocks && block_bytes(s, c->next_block) == s->rows * s->row_bytes)
-        CR_TRY(append(s, c, s->fill_block, s->fill_block_bytes, err));
+static cr_status add_beyond(const cr_zarr_stream *s, open_chunk *c, cr_scratch *scratch, cr_err *err) {
+    size_t whole = s->rows * s->row_bytes, room = encode_room(s, whole);
+    CR_TRY(cr_scratch_need(scratch, room + whole, err));
+    while (c->next_block < c->n_blocks && block_bytes(s, c->next_block) == whole)
+        CR_TRY(append(s, c, s->fill_block, s->fill_block_bytes, scratch->bytes, err));
     if (c->next_block == c->n_blocks)
         return CR_OK;
-    size_t n = block_bytes(s, c->next_block), got = 0; /* the last one, which is shorter */
-    const void *bytes = NULL;
-    cr_auto_free char *values = malloc(n + cr_blosc_block_room(n));
-    if (!values)
-        return CR_FAIL(err, CR_MEMORY, "no memory for a block of fill");
-    cr_source_fill(values, n / s->p->array->itemsize, s->p->fill, s->p->array->itemsize);
-    CR_TRY(cr_blosc_block(s->codec, values, n, values + n, &bytes, &got, err));
-    return append(s, c, bytes, got, err);
+    size_t n = block_bytes(s, c->next_block); /* the last one, which is shorter */
+    const void *bytes = (char *)scratch->bytes + room;
+    cr_source_fill((char *)scratch->bytes + room, n / s->p->array->itemsize, s->p->fill, s->p->array->itemsize);
+    if (!s->in_turn)
+        CR_TRY(cr_blosc_block(s->codec, bytes, n, scratch->bytes, &bytes, &n, err));
+    return append(s, c, bytes, n, scratch->bytes, err);
 }
 
-static cr_status finish(const cr_zarr_stream *s, open_chunk *c, cr_zarr_stored *ret, cr_err *err) {
+static cr_status finish(const cr_zarr_stream *s, open_chunk *c, cr_scratch *scratch, cr_zarr_stored *ret, cr_err *err) {
     if (!c->out) {
         *ret = (cr_zarr_stored){.absent = true};
         return CR_OK;
     }
-    CR_TRY(add_beyond(s, c, err));
-    size_t n = cr_blosc_head_bytes(c->n_blocks);
-    cr_auto_free void *head = malloc(n);
+    CR_TRY(add_beyond(s, c, scratch, err));
+    size_t n = s->in_turn ? 0 : cr_blosc_head_bytes(c->n_blocks);
+    cr_auto_free void *head = malloc(CR_MAX(n, (size_t)1));
     if (!head)
         return CR_FAIL(err, CR_MEMORY, "no memory for the head of a chunk");
-    cr_blosc_head(s->codec, s->p->chunk_bytes, c->starts, c->n_blocks, (size_t)c->stored, head);
+    if (!s->in_turn)
+        cr_blosc_head(s->codec, s->p->chunk_bytes, c->starts, c->n_blocks, (size_t)c->stored, head);
     *ret = (cr_zarr_stored){false, n + c->stored, cr_crc32c_join(cr_crc32c(head, n), c->crc, c->stored)};
     cr_store_out *out = c->out;
     c->out = NULL;
@@ -275,11 +304,15 @@ static cr_status need_fill_block(cr_zarr_stream *s, cr_err *err) {
     cr_status status = CR_OK;
     pthread_mutex_lock(&s->lock);
     if (!s->fill_block) {
-        char *room = malloc(n + cr_blosc_block_room(n));
+        char *room = malloc(n + (s->in_turn ? 0 : cr_blosc_block_room(n)));
         if (room) {
             cr_source_fill(room, n / s->p->array->itemsize, s->p->fill, s->p->array->itemsize);
-            status = cr_blosc_block(s->codec, room, n, room + n, &s->fill_block, &s->fill_block_bytes, err);
             s->fill_room = room;
+            s->fill_block_bytes = n;
+            if (s->in_turn)
+                s->fill_block = room;
+            else
+                status = cr_blosc_block(s->codec, room, n, room + n, &s->fill_block, &s->fill_block_bytes, err);
         } else {
             status = CR_FAIL(err, CR_MEMORY, "no memory for a block of fill");
         }
@@ -300,8 +333,8 @@ static cr_status leave(open_chunk *c, size_t number, const void *bytes, size_t n
 }
 
 /* The block, and the early ones that follow it; *ret_whole: the chunk is complete. */
-static cr_status take_blocks(cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, bool is_fill, bool *ret_whole, cr_err *err) {
-    cr_status status = take_block(s, c, bytes, n, is_fill, err);
+static cr_status take_blocks(cr_zarr_stream *s, open_chunk *c, const void *bytes, size_t n, bool is_fill, void *room, bool *ret_whole, cr_err *err) {
+    cr_status status = take_block(s, c, bytes, n, is_fill, room, err);
     for (bool more = true; more && status == CR_OK;) {
         pthread_mutex_lock(&s->lock);
         early *e = take_early(c);
@@ -310,7 +343,7 @@ static cr_status take_blocks(cr_zarr_stream *s, open_chunk *c, const void *bytes
         c->busy = more || *ret_whole;
         pthread_mutex_unlock(&s->lock);
         if (e)
-            status = take_block(s, c, e->bytes, e->n, e->is_fill, err);
+            status = take_block(s, c, e->bytes, e->n, e->is_fill, room, err);
         free(e);
     }
     return status;
@@ -333,8 +366,7 @@ typedef struct piece {
 /* All rows of one block that lie in the array. */
 static cr_status put_block(cr_zarr_stream *s, open_chunk *c, const piece *p, size_t number, size_t n_rows, const char *rows, bool *ret_whole,
                            cr_err *err) {
-    size_t n = block_bytes(s, number), given = n_rows * p->row_bytes, room = (cr_blosc_block_room(n) + ALIGN - 1) & ~(size_t)(ALIGN - 1), got = 0;
-    const void *bytes = NULL;
+    size_t n = block_bytes(s, number), given = n_rows * p->row_bytes, room = encode_room(s, s->rows * s->row_bytes), got = n;
     cr_status status = CR_OK;
     bool is_fill = is_all_fill(s->p, rows, given);
     CR_TRY(cr_scratch_need(p->scratch, room + (given == n ? 0 : n), err));
@@ -344,7 +376,9 @@ static cr_status put_block(cr_zarr_stream *s, open_chunk *c, const piece *p, siz
         pad(s, p->count, n_rows, rows, (char *)p->scratch->bytes + room, n);
         rows = (char *)p->scratch->bytes + room;
     }
-    CR_TRY(cr_blosc_block(s->codec, rows, n, p->scratch->bytes, &bytes, &got, err));
+    const void *bytes = rows;
+    if (!s->in_turn)
+        CR_TRY(cr_blosc_block(s->codec, rows, n, p->scratch->bytes, &bytes, &got, err));
     pthread_mutex_lock(&s->lock);
     bool mine = !c->busy && c->next_block == number;
     if (mine)
@@ -352,7 +386,7 @@ static cr_status put_block(cr_zarr_stream *s, open_chunk *c, const piece *p, siz
     else
         status = leave(c, number, bytes, got, is_fill, err);
     pthread_mutex_unlock(&s->lock);
-    return mine ? take_blocks(s, c, bytes, got, is_fill, ret_whole, err) : status;
+    return mine ? take_blocks(s, c, bytes, got, is_fill, p->scratch->bytes, ret_whole, err) : status;
 }
 
 /* Some rows of a block, which begin at row `at` of it: among those that came before. *ret_block: all are there; the caller frees it. */
@@ -428,7 +462,7 @@ cr_status cr_zarr_stream_put(cr_zarr_stream *s, const int64_t *start, const int6
     CR_TRY(put_rows(s, c, &p, first, end, data, ret_whole, err));
     if (!*ret_whole)
         return CR_OK;
-    cr_status status = finish(s, c, ret_stored, err);
+    cr_status status = finish(s, c, scratch, ret_stored, err);
     pthread_mutex_lock(&s->lock);
     remove_chunk(s, c);
     pthread_mutex_unlock(&s->lock);

@@ -131,13 +131,13 @@ static cr_status write_piece(void *user, const int64_t *start, const int64_t *co
     return status;
 }
 
-static cr_status zarr_pieces(void *state, int i, cr_sink *ret_sink, cr_err *err) {
+static cr_status zarr_pieces(void *state, int i, cr_write_pieces *ret_pieces, cr_err *err) {
     variable_state *v = &((zarr_state *)state)->variables[i];
     if (!cr_zarr_stream_block(&v->output.array, v->block))
         return CR_OK;
     if (!v->stream)
         CR_TRY(cr_zarr_stream_new(&v->put, &v->stream, err));
-    *ret_sink = (cr_sink){v->block, false, write_piece, v};
+    *ret_pieces = (cr_write_pieces){{v->block, false, write_piece, v}, cr_zarr_stream_open_bytes(&v->put)};
     return CR_OK;
 }
 

@@ -235,13 +235,15 @@ static cr_status run(cr_context *c, const cr_search *s, cr_weights **ret_weights
     if (b.stretches == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory for regridding weights");
     pthread_mutex_init(&b.lock, NULL);
-    pthread_mutex_lock(&c->shared->busy);
-    cr_team_run(c->shared->team, c->threads, work, NULL, &b);
-    pthread_mutex_unlock(&c->shared->busy);
+    cr_status status = cr_context_take(c, err);
+    if (status == CR_OK) {
+        cr_team_run(c->team, c->threads, work, NULL, &b);
+        cr_context_give(c);
+        status = b.status;
+        if (status != CR_OK && err != NULL)
+            *err = b.err;
+    }
     pthread_mutex_destroy(&b.lock);
-    cr_status status = b.status;
-    if (status != CR_OK && err != NULL)
-        *err = b.err;
     if (status == CR_OK)
         status = put_together(&b, ret_weights, err);
     for (int64_t i = 0; i < b.n_stretches; i++)

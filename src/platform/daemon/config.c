@@ -1,9 +1,6 @@
 /* config.c - the table of settings, and the three places they come from: defaults, STATE/config, the command line. */
 #include "platform/daemon/config.h"
 
-#include <arpa/inet.h>
-#include <ctype.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,310 +10,91 @@
 #include "base/option.h"
 #include "base/setting.h"
 #include "base/text.h"
-#include "platform/gateway/group_limits.h"
-#include "platform/http/texts.h"
-#include "platform/identity/disk_limits.h"
-#include "platform/identity/folders.h"
-#include "platform/identity/mail_text.h"
-
-typedef enum { PATH, BASE, ACME, MAIL, SMTP, WORDS, LINE, LINK, LANGUAGE, ADDRESS, HOST, CIDRS, PREFIX, INT, CPUS, BYTES, YES_NO, GROUPS, DISKS, FOLDERS } kind;
-
-typedef struct row {
-    const char *key, *value_name, *help;
-    kind kind;
-    size_t offset, size;
-    int64_t min, max;
-} row;
+#include "platform/daemon/config_value.h"
 
 #define AT(field) offsetof(cr_config, field), sizeof(((cr_config *)NULL)->field)
+#define V(kind) CR_VALUE_##kind
 
 /* Adding a setting is adding a row. */
-static const row rows[] = {
-    {"port", "N", "port of the hub; user servers are at N + 1, the API for them at N + 2 (8000)", INT, AT(port), 1, 65533},
-    {"bind", "ADDRESS", "address of the public ports (127.0.0.1)", ADDRESS, AT(bind), 0, 0},
-    {"domain", "NAME", "public name of the hub; users are at ACCOUNT.NAME", HOST, AT(domain), 0, 0},
-    {"base-url", "PATH", "what every public path begins with, for example /craton/ (/)", BASE, AT(base_url), 0, 0},
-    {"state", "DIR", "what lasts: database, homes (/var/lib/craton)", PATH, AT(state_dir), 0, 0},
-    {"run", "DIR", "sockets (/run/craton)", PATH, AT(run_dir), 0, 0},
-    {"prefix", "DIR", "the installed software (/opt/craton)", PATH, AT(prefix), 0, 0},
-    {"tls", "CERT", "certificate chain of the public ports, PEM", PATH, AT(tls_cert), 0, 0},
-    {"tls-key", "KEY", "its private key, PEM", PATH, AT(tls_key), 0, 0},
-    {"acme", "URL", "certificates from this ACME server: its directory, or letsencrypt", ACME, AT(acme), 0, 0},
-    {"acme-contact", "EMAIL", "whom that server may write to", MAIL, AT(acme_contact), 0, 0},
-    {"acme-hook", "PROGRAM", "changes the zone of DNS, as uacme calls it: the certificate is then for *.DOMAIN", PATH, AT(acme_hook), 0, 0},
-    {"acme-port", "N", "port at which that server's questions arrive, when there is no such program (80)", INT, AT(acme_port), 1, 65535},
-    {"smtp", "URL", "server that sends mail: smtps://HOST:465, or smtp://HOST:587, which must have STARTTLS", SMTP, AT(smtp), 0, 0},
-    {"smtp-from", "EMAIL", "sender of that mail", MAIL, AT(smtp_from), 0, 0},
-    {"smtp-user", "NAME", "name to sign in with there; the password is in STATE/smtp.password, mode 600", WORDS, AT(smtp_user), 0, 0},
-    {"smtp-ca", "FILE", "authorities of its certificate, PEM (the system's)", PATH, AT(smtp_ca), 0, 0},
-    {"language", "CODE", "language of pages and mails for whom no other is known, for example de (en)", LANGUAGE, AT(language), 0, 0},
-    {"site-name", "TEXT", "what the pages call this hub (Craton)", LINE, AT(site_name), 0, 0},
-    {"contact", "TEXT", "a line at the bottom of every page: whom to ask", LINE, AT(contact), 0, 0},
-    {"legal-url", "URL", "page about who runs this hub, linked there", LINK, AT(legal_url), 0, 0},
-    {"privacy-url", "URL", "page about what is done with people's data, linked there", LINK, AT(privacy_url), 0, 0},
-    {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", CIDRS, AT(trusted_proxies), 0, 0},
-    {"memory", "SIZE", "memory of each user server (2G)", BYTES, AT(memory_bytes), 64 << 20, INT64_MAX},
-    {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", BYTES, AT(guarantee_bytes), 1 << 20,
+static const cr_config_row rows[] = {
+    {"port", "N", "port of the hub; user servers are at N + 1, the API for them at N + 2 (8000)", V(INT), AT(port), 1, 65533},
+    {"bind", "ADDRESS", "address of the public ports (127.0.0.1)", V(ADDRESS), AT(bind), 0, 0},
+    {"domain", "NAME", "public name of the hub; users are at ACCOUNT.NAME", V(HOST), AT(domain), 0, 0},
+    {"base-url", "PATH", "what every public path begins with, for example /craton/ (/)", V(BASE), AT(base_url), 0, 0},
+    {"state", "DIR", "what lasts: database, homes (/var/lib/craton)", V(PATH), AT(state_dir), 0, 0},
+    {"run", "DIR", "sockets (/run/craton)", V(PATH), AT(run_dir), 0, 0},
+    {"prefix", "DIR", "the installed software (/opt/craton)", V(PATH), AT(prefix), 0, 0},
+    {"tls", "CERT", "certificate chain of the public ports, PEM", V(PATH), AT(tls_cert), 0, 0},
+    {"tls-key", "KEY", "its private key, PEM", V(PATH), AT(tls_key), 0, 0},
+    {"acme", "URL", "certificates from this ACME server: its directory, or letsencrypt", V(ACME), AT(acme), 0, 0},
+    {"acme-contact", "EMAIL", "whom that server may write to", V(MAIL), AT(acme_contact), 0, 0},
+    {"acme-hook", "PROGRAM", "changes the zone of DNS, as uacme calls it: the certificate is then for *.DOMAIN", V(PATH), AT(acme_hook), 0, 0},
+    {"acme-port", "N", "port at which that server's questions arrive, when there is no such program (80)", V(INT), AT(acme_port), 1, 65535},
+    {"smtp", "URL", "server that sends mail: smtps://HOST:465, or smtp://HOST:587, which must have STARTTLS", V(SMTP), AT(smtp), 0, 0},
+    {"smtp-from", "EMAIL", "sender of that mail", V(MAIL), AT(smtp_from), 0, 0},
+    {"smtp-user", "NAME", "name to sign in with there; the password is in STATE/smtp.password, mode 600", V(WORDS), AT(smtp_user), 0, 0},
+    {"smtp-ca", "FILE", "authorities of its certificate, PEM (the system's)", V(PATH), AT(smtp_ca), 0, 0},
+    {"language", "CODE", "language of pages and mails for whom no other is known, for example de (en)", V(LANGUAGE), AT(language), 0, 0},
+    {"site-name", "TEXT", "what the pages call this hub (Craton)", V(LINE), AT(site_name), 0, 0},
+    {"contact", "TEXT", "a line at the bottom of every page: whom to ask", V(LINE), AT(contact), 0, 0},
+    {"legal-url", "URL", "page about who runs this hub, linked there", V(LINK), AT(legal_url), 0, 0},
+    {"privacy-url", "URL", "page about what is done with people's data, linked there", V(LINK), AT(privacy_url), 0, 0},
+    {"behind-proxy", "CIDR", "networks of a proxy in front that does TLS, comma-separated", V(CIDRS), AT(trusted_proxies), 0, 0},
+    {"memory", "SIZE", "memory of each user server (2G)", V(BYTES), AT(memory_bytes), 64 << 20, INT64_MAX},
+    {"guarantee", "SIZE", "of it counted when servers start (an eighth of memory, 64M at least)", V(BYTES), AT(guarantee_bytes), 1 << 20,
      INT64_MAX},
-    {"room", "SIZE", "all servers' guarantees together; more starts wait (the machine's memory without a tenth)", BYTES,
+    {"room", "SIZE", "all servers' guarantees together; more starts wait (the machine's memory without a tenth)", V(BYTES),
      AT(room_bytes), 64 << 20, INT64_MAX},
-    {"starts", "N", "servers that start at the same time; more starts wait (4 for each CPU, at least 8)", INT, AT(starts), 1, 100000},
-    {"breaker", "N", "starts that fail in a row before there is a pause; 0: none (5)", INT, AT(breaker), 0, 16},
-    {"breaker-pause", "S", "its length in seconds (300)", INT, AT(breaker_pause_s), 1, 86400},
-    {"cpu", "N", "CPUs of each user server, for example 1.5; 0: no limit (0)", CPUS, AT(cpu_milli), 0, 4096000},
-    {"pids", "N", "processes and threads of each user server (1024)", INT, AT(pids), 64, 1 << 22},
-    {"uid-first", "N", "first of the user ids given to accounts (20001)", INT, AT(uid_first), 1000, 2000000000},
-    {"uid-count", "N", "how many user ids there are (20000)", INT, AT(uid_count), 1, 1000000},
-    {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", PREFIX, AT(account_prefix), 0, 0},
-    {"preimport", "yes|no", "start servers, kernels and Dask clusters from parents that have much imported (yes)", YES_NO, AT(preimport), 0, 0},
-    {"gateway", "yes|no", "Dask clusters on demand (yes)", YES_NO, AT(gateway), 0, 0},
-    {"gateway-port", "N", "port at which clients on other machines reach schedulers, by TLS; 0: none (0)", INT, AT(gateway_port), 0, 65535},
-    {"gateway-idle", "S", "seconds after which a cluster without work ends; 0: never (1800)", INT, AT(gateway_idle_s), 0, 10000000},
-    {"gateway-keep", "S", "seconds for which its person can keep such a cluster with one click; 0: cannot (14400)", INT, AT(gateway_keep_s), 0, 10000000},
-    {"gateway-start-timeout", "S", "seconds from the start of a scheduler to its first heartbeat (60)", INT, AT(gateway_start_s), 5, 3600},
-    {"gateway-worker-timeout", "S", "seconds from the start of a worker until its scheduler knows it (60)", INT, AT(gateway_worker_s), 5, 3600},
-    {"gateway-heartbeat-timeout", "S", "seconds of silence after which a scheduler is given up; it sends two heartbeats in them (30)", INT,
+    {"starts", "N", "servers that start at the same time; more starts wait (4 for each CPU, at least 8)", V(INT), AT(starts), 1, 100000},
+    {"breaker", "N", "starts that fail in a row before there is a pause; 0: none (5)", V(INT), AT(breaker), 0, 16},
+    {"breaker-pause", "S", "its length in seconds (300)", V(INT), AT(breaker_pause_s), 1, 86400},
+    {"cpu", "N", "CPUs of each user server, for example 1.5; 0: no limit (0)", V(CPUS), AT(cpu_milli), 0, 4096000},
+    {"pids", "N", "processes and threads of each user server (1024)", V(INT), AT(pids), 64, 1 << 22},
+    {"uid-first", "N", "first of the user ids given to accounts (20001)", V(INT), AT(uid_first), 1000, 2000000000},
+    {"uid-count", "N", "how many user ids there are (20000)", V(INT), AT(uid_count), 1, 1000000},
+    {"account-prefix", "TEXT", "begin of the Linux user names of accounts (cr-)", V(PREFIX), AT(account_prefix), 0, 0},
+    {"preimport", "yes|no", "start servers, kernels and Dask clusters from parents that have much imported (yes)", V(YES_NO), AT(preimport), 0, 0},
+    {"gateway", "yes|no", "Dask clusters on demand (yes)", V(YES_NO), AT(gateway), 0, 0},
+    {"gateway-port", "N", "port at which clients on other machines reach schedulers, by TLS; 0: none (0)", V(INT), AT(gateway_port), 0, 65535},
+    {"gateway-idle", "S", "seconds after which a cluster without work ends; 0: never (1800)", V(INT), AT(gateway_idle_s), 0, 10000000},
+    {"gateway-keep", "S", "seconds for which its person can keep such a cluster with one click; 0: cannot (14400)", V(INT), AT(gateway_keep_s), 0, 10000000},
+    {"gateway-start-timeout", "S", "seconds from the start of a scheduler to its first heartbeat (60)", V(INT), AT(gateway_start_s), 5, 3600},
+    {"gateway-worker-timeout", "S", "seconds from the start of a worker until its scheduler knows it (60)", V(INT), AT(gateway_worker_s), 5, 3600},
+    {"gateway-heartbeat-timeout", "S", "seconds of silence after which a scheduler is given up; it sends two heartbeats in them (30)", V(INT),
      AT(gateway_heartbeat_s), 2, 3600},
-    {"gateway-clusters", "N", "clusters of one person at a time (4)", INT, AT(gateway_clusters), 1, 1000},
-    {"gateway-workers", "N", "workers of one person at a time (16)", INT, AT(gateway_workers), 1, 10000},
-    {"gateway-cores", "N", "cores of one person's workers, together (16)", INT, AT(gateway_cores), 1, 100000},
-    {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", BYTES, AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
-    {"gateway-cluster-workers", "N", "workers of one cluster; 0: as many as its person may have (0)", INT, AT(gateway_cluster_workers), 0, 10000},
-    {"gateway-cluster-cores", "N", "cores of one cluster's workers, together; 0: as many as its person may have (0)", INT, AT(gateway_cluster_cores), 0, 100000},
-    {"gateway-cluster-memory", "SIZE", "memory of one cluster, 1 GiB of it for the scheduler; 0: as much as its person may have (0)", BYTES,
+    {"gateway-clusters", "N", "clusters of one person at a time (4)", V(INT), AT(gateway_clusters), 1, 1000},
+    {"gateway-workers", "N", "workers of one person at a time (16)", V(INT), AT(gateway_workers), 1, 10000},
+    {"gateway-cores", "N", "cores of one person's workers, together (16)", V(INT), AT(gateway_cores), 1, 100000},
+    {"gateway-memory", "SIZE", "memory of one person's clusters, together (16G)", V(BYTES), AT(gateway_memory_bytes), 64 << 20, INT64_MAX},
+    {"gateway-cluster-workers", "N", "workers of one cluster; 0: as many as its person may have (0)", V(INT), AT(gateway_cluster_workers), 0, 10000},
+    {"gateway-cluster-cores", "N", "cores of one cluster's workers, together; 0: as many as its person may have (0)", V(INT), AT(gateway_cluster_cores), 0, 100000},
+    {"gateway-cluster-memory", "SIZE", "memory of one cluster, 1 GiB of it for the scheduler; 0: as much as its person may have (0)", V(BYTES),
      AT(gateway_cluster_memory_bytes), 0, INT64_MAX},
-    {"gateway-groups", "LIST", "what people of groups may have together: NAME clusters=N workers=N cores=N memory=SIZE; NAME ...", GROUPS,
+    {"gateway-groups", "LIST", "what people of groups may have together: NAME clusters=N workers=N cores=N memory=SIZE; NAME ...", V(GROUPS),
      AT(gateway_groups), 0, 0},
-    {"idle", "S", "seconds without use after which a user server is stopped; 0: never (3600)", INT, AT(idle_s), 0, 10000000},
-    {"idle-warning", "S", "seconds before that in which its person is told (600)", INT, AT(idle_warning_s), 0, 10000000},
-    {"idle-keep", "S", "seconds for which its person can keep it with one click; 0: cannot (14400)", INT, AT(idle_keep_s), 0, 10000000},
-    {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", INT, AT(age_s), 0, 100000000},
-    {"named-servers", "N", "servers of one person beside the ordinary one; roles can give more (0)", INT, AT(named_servers), 0, 100},
-    {"audit-days", "N", "days for which the audit log is kept (400)", INT, AT(audit_days), 1, 36500},
-    {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", INT, AT(audit_rows), 100, 10000000},
-    {"shared", "DIR", "data that everybody may read, in homes as folders/shared", PATH, AT(shared_dir), 0, 0},
-    {"group-folders", "LIST", "folders of groups, in homes as folders/FOLDER: GROUP FOLDER; GROUP FOLDER ...", FOLDERS, AT(group_folders), 0, 0},
-    {"disk", "SIZE", "disk space of each home; who has more cannot start a server; 0: no limit (0)", BYTES, AT(disk_bytes), 0, INT64_MAX},
-    {"disk-groups", "LIST", "the same for people of groups: NAME SIZE; NAME SIZE ...; of several the largest counts", DISKS, AT(disk_groups), 0, 0},
-    {"disk-period", "S", "seconds after which the home of who works is measured again; 0: never (300)", INT, AT(disk_period_s), 0, 10000000},
-    {"disk-free", "SIZE", "with less left on the disk of the state nothing starts (512M)", BYTES, AT(disk_free_bytes), 0, INT64_MAX},
-    {"reserve", "SIZE", "of that disk held for the hub's database, so that it can write when the disk is full; 0: none (32M)", BYTES,
+    {"idle", "S", "seconds without use after which a user server is stopped; 0: never (3600)", V(INT), AT(idle_s), 0, 10000000},
+    {"idle-warning", "S", "seconds before that in which its person is told (600)", V(INT), AT(idle_warning_s), 0, 10000000},
+    {"idle-keep", "S", "seconds for which its person can keep it with one click; 0: cannot (14400)", V(INT), AT(idle_keep_s), 0, 10000000},
+    {"age", "S", "seconds after which a user server is stopped, used or not; 0: never (0)", V(INT), AT(age_s), 0, 100000000},
+    {"named-servers", "N", "servers of one person beside the ordinary one; roles can give more (0)", V(INT), AT(named_servers), 0, 100},
+    {"audit-days", "N", "days for which the audit log is kept (400)", V(INT), AT(audit_days), 1, 36500},
+    {"audit-rows", "N", "its rows at most, of deeds and of refusals each (200000)", V(INT), AT(audit_rows), 100, 10000000},
+    {"shared", "DIR", "data that everybody may read, in homes as folders/shared", V(PATH), AT(shared_dir), 0, 0},
+    {"group-folders", "LIST", "folders of groups, in homes as folders/FOLDER: GROUP FOLDER; GROUP FOLDER ...", V(FOLDERS), AT(group_folders), 0, 0},
+    {"disk", "SIZE", "disk space of each home; who has more cannot start a server; 0: no limit (0)", V(BYTES), AT(disk_bytes), 0, INT64_MAX},
+    {"disk-groups", "LIST", "the same for people of groups: NAME SIZE; NAME SIZE ...; of several the largest counts", V(DISKS), AT(disk_groups), 0, 0},
+    {"disk-period", "S", "seconds after which the home of who works is measured again; 0: never (300)", V(INT), AT(disk_period_s), 0, 10000000},
+    {"disk-free", "SIZE", "with less left on the disk of the state nothing starts (512M)", V(BYTES), AT(disk_free_bytes), 0, INT64_MAX},
+    {"reserve", "SIZE", "of that disk held for the hub's database, so that it can write when the disk is full; 0: none (32M)", V(BYTES),
      AT(reserve_bytes), 0, INT64_MAX},
-    {"log", "FILE", "log file (standard error)", PATH, AT(log_file), 0, 0},
+    {"log", "FILE", "log file (standard error)", V(PATH), AT(log_file), 0, 0},
 };
 enum { ROWS = CR_ARRAY_LEN(rows), FILE_MAX = 64 << 10 };
-
-static bool is_host(const char *s) {
-    size_t label = 0, n = strlen(s);
-    if (n == 0 || n > 200)
-        return false;
-    for (size_t i = 0; i <= n; i++) {
-        if (s[i] == '.' || s[i] == 0) {
-            if (label == 0 || label > 63 || s[i - 1] == '-' || s[i - label] == '-')
-                return false;
-            label = 0;
-        } else if (islower((unsigned char)s[i]) || isdigit((unsigned char)s[i]) || s[i] == '-') {
-            label++;
-        } else {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_address(const char *s) {
-    unsigned char raw[16];
-    return inet_pton(AF_INET, s, raw) == 1 || inet_pton(AF_INET6, s, raw) == 1;
-}
-
-static bool is_cidrs(const char *s) {
-    char copy[512], *rest = copy;
-    if (snprintf(copy, sizeof copy, "%s", s) >= (int)sizeof copy)
-        return false;
-    for (char *one; (one = strsep(&rest, ","));) {
-        char *slash = strchr(one, '/');
-        int64_t bits;
-        unsigned char raw[16];
-        if (slash)
-            *slash = 0;
-        int most = inet_pton(AF_INET, one, raw) == 1 ? 32 : inet_pton(AF_INET6, one, raw) == 1 ? 128 : 0;
-        if (!most || (slash && cr_parse_int(slash + 1, 1, most, &bits, NULL) != CR_OK))
-            return false;
-    }
-    return true;
-}
-
-#define LETSENCRYPT "https://acme-v02.api.letsencrypt.org/directory"
-
-/* It is an argument of a program: no option, no blank. */
-static bool is_plain_url(const char *s) {
-    return cr_starts_with(s, "https://") && isalnum((unsigned char)s[8]) &&
-           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]?=&%") == strlen(s);
-}
-
-static bool is_mail(const char *s) {
-    const char *at = strchr(s, '@');
-    return at && at != s && isalnum((unsigned char)s[0]) && !strchr(at + 1, '@') && is_host(at + 1) &&
-           strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._+") == (size_t)(at - s);
-}
-
-static bool is_words(const char *s) {
-    for (; *s; s++)
-        if ((unsigned char)*s < ' ' || (unsigned char)*s >= 0x7F)
-            return false;
-    return true;
-}
-
-static bool is_line(const char *s) {
-    char copy[512];
-    if (!cr_text_is_utf8(s, strlen(s)) || strlen(s) >= sizeof copy)
-        return false;
-    strcpy(copy, s);
-    cr_text_clean(copy);
-    return strcmp(copy, s) == 0;
-}
-
-/* Paths go into HAProxy's configuration, whose quoting we do not want to depend on. */
-static bool is_plain_path(const char *s) {
-    if (s[0] != '/' || strstr(s, "/../") || cr_ends_with(s, "/.."))
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr("/._-+@,=", *s))
-            return false;
-    return true;
-}
-
-/* Segments that stay as they are in an address, in HAProxy's configuration and in a regular expression, but for dots. The first names of our own
- * paths would make it ambiguous whether the base was there. */
-static bool is_base(const char *s) {
-    static const char *const own[] = {"/hub", "/user", "/services"};
-    if (s[0] != '/' || strstr(s, "//") || strstr(s, "/.") || strspn(s, "/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~") != strlen(s))
-        return false;
-    for (size_t i = 0; i < CR_ARRAY_LEN(own); i++) {
-        size_t n = strlen(own[i]);
-        if (strncmp(s, own[i], n) == 0 && (s[n] == '/' || s[n] == 0))
-            return false;
-    }
-    return true;
-}
-
-static cr_status set_text(const row *r, char *target, const char *value, cr_err *err) {
-    bool empty = value[0] == 0;
-    if (r->kind == PATH && !empty && !is_plain_path(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an absolute path of letters, digits and /._-+@,=", r->key, value);
-    if (r->kind == BASE && !empty && !is_base(value)) {
-        CR_FAIL(err, CR_INVALID, "%s: '%s' is not a path such as /craton/", r->key, value);
-        cr_err_hint(err, "letters, digits and -_~. between slashes; no segment begins with a dot, and the first is not hub, user or services");
-        return CR_INVALID;
-    }
-    if (r->kind == ACME && strcmp(value, "letsencrypt") == 0)
-        value = LETSENCRYPT;
-    if (r->kind == ACME && !empty && !is_plain_url(value)) {
-        CR_FAIL(err, CR_INVALID, "%s: '%s' is not an https:// address", r->key, value);
-        cr_err_hint(err, "give the address of the server's directory, or letsencrypt");
-        return CR_INVALID;
-    }
-    if (r->kind == MAIL && !empty && !is_mail(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a mail address such as ada@example.org", r->key, value);
-    if (r->kind == SMTP && !empty && !cr_mail_server_is_right(value)) {
-        CR_FAIL(err, CR_INVALID, "%s: '%s' is neither smtps://HOST:PORT nor smtp://HOST:PORT", r->key, value);
-        cr_err_hint(err, "name and password do not belong there: give --smtp-user, and STATE/smtp.password");
-        return CR_INVALID;
-    }
-    if (r->kind == WORDS && !is_words(value))
-        return CR_FAIL(err, CR_INVALID, "%s: not printable ASCII", r->key);
-    if (r->kind == LINE && !is_line(value))
-        return CR_FAIL(err, CR_INVALID, "%s: not one line of text in UTF-8", r->key);
-    if (r->kind == LINK && !empty && !is_plain_url(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an https:// address", r->key, value);
-    if (r->kind == LANGUAGE && !empty && !cr_texts_is_language(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is no code of a language such as de or pt-BR", r->key, value);
-    if (r->kind == ADDRESS && !is_address(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not an IPv4 or IPv6 address", r->key, value);
-    if (r->kind == HOST && !empty && !is_host(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a host name in lower case", r->key, value);
-    if (r->kind == CIDRS && !empty && !is_cidrs(value))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a list of networks such as 10.0.0.0/8,192.168.7.1", r->key, value);
-    if (r->kind == PREFIX && (!islower((unsigned char)value[0]) || strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(value)))
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not lower-case letters, digits and '-', beginning with a letter", r->key, value);
-    if (r->kind == GROUPS) {
-        cr_group_limit limits[CR_GROUP_LIMITS_MAX];
-        int count;
-        cr_status status = cr_group_limits_read(value, limits, &count, err);
-        if (status != CR_OK) {
-            cr_err_context(err, "%s", r->key);
-            return status;
-        }
-    }
-    if (r->kind == FOLDERS) {
-        cr_folders folders;
-        cr_status status = cr_folders_read(value, &folders, err);
-        if (status != CR_OK) {
-            cr_err_context(err, "%s", r->key);
-            return status;
-        }
-    }
-    if (r->kind == DISKS) {
-        cr_disk_limit limits[CR_DISK_LIMITS_MAX];
-        int count;
-        cr_status status = cr_disk_limits_read(value, limits, &count, err);
-        if (status != CR_OK) {
-            cr_err_context(err, "%s", r->key);
-            return status;
-        }
-    }
-    if (strlen(value) >= r->size)
-        return CR_FAIL(err, CR_LIMIT, "%s: longer than %zu characters", r->key, r->size - 1);
-    size_t n = strlen(value);
-    while ((r->kind == PATH && n > 1 && value[n - 1] == '/') || (r->kind == BASE && n > 0 && value[n - 1] == '/'))
-        n--;
-    memcpy(target, value, n);
-    target[n] = 0;
-    return CR_OK;
-}
-
-static cr_status parse_cpus(const row *r, const char *value, int64_t *ret_milli, cr_err *err) {
-    char *end;
-    double v = cr_parse_real(value, &end);
-    if (end == value || *end || !(v >= 0) || v * 1000 > (double)r->max)
-        return CR_FAIL(err, CR_INVALID, "%s: '%s' is not a number of CPUs between 0 and %d", r->key, value, (int)(r->max / 1000));
-    *ret_milli = (int64_t)(v * 1000 + 0.5);
-    return CR_OK;
-}
-
-static cr_status set_row(cr_config *c, const row *r, const char *value, cr_err *err) {
-    void *target = (char *)c + r->offset;
-    cr_status status = CR_OK;
-    uint64_t bytes;
-    switch (r->kind) {
-    case PATH: case BASE: case ACME: case MAIL: case SMTP: case WORDS: case LINE: case LINK: case LANGUAGE: case ADDRESS: case HOST: case CIDRS: case PREFIX: case GROUPS: case DISKS: case FOLDERS:
-        return set_text(r, target, value, err);
-    case INT:
-        status = cr_parse_int(value, r->min, r->max, target, err);
-        break;
-    case CPUS:
-        return parse_cpus(r, value, target, err);
-    case BYTES:
-        status = cr_parse_bytes(value, &bytes, err);
-        if (status == CR_OK && (int64_t)bytes < r->min)
-            status = CR_FAIL(err, CR_RANGE, "'%s' is less than the least useful size, %lld MiB", value, (long long)(r->min >> 20));
-        if (status == CR_OK)
-            *(uint64_t *)target = bytes;
-        break;
-    case YES_NO:
-        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
-            return CR_FAIL(err, CR_INVALID, "%s: '%s' is neither yes nor no", r->key, value);
-        *(bool *)target = value[0] == 'y';
-        break;
-    }
-    cr_err_context(err, "%s", r->key);
-    return status;
-}
 
 cr_status cr_config_set(cr_config *config, const char *key, const char *value, cr_err *err) {
     for (int i = 0; i < ROWS; i++)
         if (strcmp(rows[i].key, key) == 0)
-            return set_row(config, &rows[i], value, err);
+            return cr_config_row_set(config, &rows[i], value, err);
     CR_FAIL(err, CR_INVALID, "there is no setting '%s'", key);
     cr_err_hint(err, "see cratond --help");
     return CR_INVALID;
@@ -404,104 +182,19 @@ static cr_status read_file(cr_config *c, cr_err *err) {
     return text.len ? cr_config_read(c, text.data, text.len, path, err) : CR_OK;
 }
 
-bool cr_config_is_loopback(const cr_config *config) {
-    return cr_starts_with(config->bind, "127.") || strcmp(config->bind, "::1") == 0;
-}
-
-static cr_status check_acme(const cr_config *c, cr_err *err) {
-    if (!c->acme[0] && (c->acme_contact[0] || c->acme_hook[0]))
-        return CR_FAIL(err, CR_INVALID, "--acme-contact and --acme-hook belong to --acme");
-    if (!c->acme[0])
-        return CR_OK;
-    if (!is_plain_url(c->acme) || (c->acme_contact[0] && !is_mail(c->acme_contact)))
-        return CR_FAIL(err, CR_INVALID, "acme: '%s' is not an https:// address, or the contact is no mail address", c->acme);
-    if (c->trusted_proxies[0])
-        return CR_FAIL(err, CR_INVALID, "--acme and --behind-proxy exclude each other: where TLS ends, there are the certificates");
-    if (!c->as_root)
-        return CR_FAIL(err, CR_DENIED, "--acme needs root: whoever asks for certificates has a user id of its own");
-    if (strlen(c->domain) > 180)
-        return CR_FAIL(err, CR_LIMIT, "domain: too long for names of accounts below it in a certificate");
-    if (c->acme_port >= c->port && c->acme_port <= c->port + 2)
-        return CR_FAIL(err, CR_INVALID, "acme-port: %d is one of the three ports from %d on", (int)c->acme_port, (int)c->port);
-    return CR_OK;
-}
-
-static cr_status check_gateway_port(const cr_config *c, cr_err *err) {
-    const bool is_acme = c->acme[0] && c->gateway_port == c->acme_port;
-    if (c->gateway_port && (is_acme || (c->gateway_port >= c->port && c->gateway_port <= c->port + 2)))
-        return CR_FAIL(err, CR_INVALID, "gateway-port: %d is one of the three ports from %d on, or that of acme-port", (int)c->gateway_port, (int)c->port);
-    return CR_OK;
-}
-
-static cr_status check_smtp(const cr_config *c, cr_err *err) {
-    if (!c->smtp[0] && (c->smtp_from[0] || c->smtp_user[0] || c->smtp_ca[0]))
-        return CR_FAIL(err, CR_INVALID, "--smtp-from, --smtp-user and --smtp-ca belong to --smtp");
-    if (!c->smtp[0])
-        return CR_OK;
-    if (!cr_mail_server_is_right(c->smtp) || !is_words(c->smtp_user) || !is_words(c->smtp_secret))
-        return CR_FAIL(err, CR_INVALID, "smtp: '%s' is not smtp(s)://HOST:PORT, or name or password are no text", c->smtp);
-    if (!c->smtp_from[0] || !is_mail(c->smtp_from)) {
-        CR_FAIL(err, CR_INVALID, "--smtp needs --smtp-from, the sender");
-        cr_err_hint(err, "an address that this server may send from, such as craton@example.org");
-        return CR_INVALID;
-    }
-    return CR_OK;
-}
-
-static cr_status check_exposure(const cr_config *c, cr_err *err) {
-    if (cr_config_is_loopback(c))
-        return CR_OK;
-    if (!c->tls_cert[0] && !c->trusted_proxies[0]) {
-        CR_FAIL(err, CR_DENIED, "bind address %s is not loopback: passwords would cross the network in the clear", c->bind);
-        cr_err_hint(err, "give --tls CERT --tls-key KEY, or --behind-proxy CIDR when a proxy in front does TLS");
-        return CR_DENIED;
-    }
-    if (!c->domain[0]) {
-        CR_FAIL(err, CR_INVALID, "bind address %s is not loopback, and there is no --domain", c->bind);
-        cr_err_hint(err, "each user needs an origin of their own: point DOMAIN and *.DOMAIN to this machine and give --domain DOMAIN");
-        return CR_INVALID;
-    }
-    if (!c->as_root)
-        return CR_FAIL(err, CR_DENIED, "without root there is one account and loopback only; %s is not loopback", c->bind);
-    return CR_OK;
-}
-
 /* A record that came as bytes: every text ends inside its field, and what is yes or no is one of them. */
-static cr_status check_shape(const cr_config *c, cr_err *err) {
+cr_status cr_config_check_shape(const cr_config *c, cr_err *err) {
     const unsigned char *bytes = (const unsigned char *)c;
     bool right = bytes[offsetof(cr_config, as_root)] <= 1;
     for (int i = 0; i < ROWS; i++) {
         const unsigned char *field = bytes + rows[i].offset;
-        if (rows[i].kind == YES_NO)
+        if (rows[i].kind == CR_VALUE_YES_NO)
             right = right && *field <= 1;
-        else if (rows[i].kind != INT && rows[i].kind != CPUS && rows[i].kind != BYTES)
+        else if (cr_value_is_text(rows[i].kind))
             right = right && memchr(field, 0, rows[i].size);
     }
     right = right && memchr(c->smtp_secret, 0, sizeof c->smtp_secret);
     return right ? CR_OK : CR_FAIL(err, CR_FORMAT, "the settings are not a record of this version");
-}
-
-cr_status cr_config_check(const cr_config *c, cr_err *err) {
-    CR_TRY(check_shape(c, err));
-    if (c->base_url[0] && (!is_base(c->base_url) || cr_ends_with(c->base_url, "/")))
-        return CR_FAIL(err, CR_INVALID, "base-url: '%s' is not a path such as /craton", c->base_url);
-    if (!c->tls_cert[0] != !c->tls_key[0])
-        return CR_FAIL(err, CR_INVALID, "--tls and --tls-key go together");
-    CR_TRY(check_acme(c, err));
-    CR_TRY(check_gateway_port(c, err));
-    CR_TRY(check_smtp(c, err));
-    if (c->tls_cert[0] && c->trusted_proxies[0])
-        return CR_FAIL(err, CR_INVALID, "--tls and --behind-proxy exclude each other");
-    if ((c->tls_cert[0] || c->trusted_proxies[0]) && !c->domain[0])
-        return CR_FAIL(err, CR_INVALID, "TLS needs --domain, the name in the certificate");
-    CR_TRY(check_exposure(c, err));
-    if (strlen(c->run_dir) > CR_CONFIG_RUN_DIR_MAX)
-        return CR_FAIL(err, CR_LIMIT, "run: %s is longer than %d characters; socket addresses would not fit", c->run_dir, CR_CONFIG_RUN_DIR_MAX);
-    const char *const dirs[] = {c->state_dir, c->run_dir, c->prefix};
-    for (size_t i = 0; i < CR_ARRAY_LEN(dirs); i++)
-        if (dirs[i][0] != '/' || !dirs[i][1])
-            return CR_FAIL(err, CR_INVALID, "state, run and prefix must each be a directory below /");
-    return CR_OK;
 }
 
 /* The limit of memory of our own control group and of those that it lies in; 0: none. Version 2, or 1 with its mount at the usual place. */
@@ -587,7 +280,7 @@ cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, c
     for (int pass = 0; pass < 2; pass++) {   /* the first pass finds the state directory, whose file the second overrides */
         for (int i = 0; i < ROWS; i++)
             if (given[i])
-                CR_TRY(set_row(&c, &rows[i], given[i], err));
+                CR_TRY(cr_config_row_set(&c, &rows[i], given[i], err));
         if (pass == 0) {
             char state[sizeof c.state_dir];
             memcpy(state, c.state_dir, sizeof state);

@@ -128,6 +128,7 @@ cr_status cr_ground_lay(const cr_config *c, bool with_fetch, cr_ground *ret_grou
     CR_TRY_GOTO(listen_at(cr_run_path(c, CR_RUN_CONTROL, path, sizeof path), g.hub_uid, g.hub_gid, 0600, &g.control_fd, err), failed);
     if (with_fetch)
         CR_TRY_GOTO(listen_at(cr_run_path(c, CR_RUN_FETCH, path, sizeof path), g.hub_uid, g.hub_gid, 0600, &g.fetch_fd, err), failed);
+    (void)futimens(g.lock_fd, NULL);      /* as old as what was read of STATE, and not older than what was laid there: ./up compares */
     *ret_ground = g;
     return CR_OK;
 failed:

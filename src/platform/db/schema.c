@@ -387,5 +387,17 @@ const cr_migration cr_schema[] = {
      "ALTER TABLE clusters ADD COLUMN kept_until_ms INTEGER NOT NULL DEFAULT 0;"         /* by their person, though they have no work; 0: not */
      "ALTER TABLE dashboard_keys ADD COLUMN owner_id INTEGER REFERENCES users (id) ON DELETE CASCADE;"    /* whose dashboards; NULL: of who has signed in */
      "CREATE INDEX dashboard_keys_owner ON dashboard_keys (owner_id) WHERE owner_id IS NOT NULL;"},
+    {25, "who has been in a server since it was started; what the operator's files give",
+     "CREATE TABLE visits ("                      /* see hub/visits.h */
+     "  server_id INTEGER NOT NULL REFERENCES servers (id) ON DELETE CASCADE,"
+     "  user_id INTEGER REFERENCES users (id) ON DELETE CASCADE,"                        /* NULL: a service; also the server's own person, with a token */
+     "  token BLOB"                               /* the hash of the API token; NULL: by a browser, or a service */
+     ") STRICT;"
+     "CREATE UNIQUE INDEX visits_server ON visits (server_id, coalesce(user_id, 0), coalesce(token, x''));"
+     "CREATE INDEX visits_user ON visits (user_id, server_id);"
+     "CREATE INDEX visits_token ON visits (server_id) WHERE token IS NOT NULL;"
+     "INSERT OR IGNORE INTO visits SELECT t.server_id, t.user_id, NULL FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id "
+     "WHERE t.kind = 'oauth';"
+     "CREATE TABLE given_rights (hash BLOB NOT NULL) STRICT;"},                           /* of the text of them, one row; see hub/given.c */
 };
 const int cr_schema_len = (int)CR_ARRAY_LEN(cr_schema);

@@ -6,6 +6,7 @@
 #include "platform/hub/given.h"
 #include "platform/hub/lab.h"
 #include "platform/identity/groups.h"
+#include "platform/identity/identities.h"
 #include "platform/identity/share.h"
 
 /* ---- people ---- */
@@ -125,6 +126,11 @@ cr_status cr_deed_stop_server(cr_hub *hub, const cr_actor *who, const cr_person 
     if (status == CR_OK)
         cr_audit_note(hub, who, CR_AUDIT_SERVER_STOPPED, person->name, "");
     return none_is_good(status, err);
+}
+
+cr_status cr_deed_forget_refused(cr_hub *hub, const cr_actor *who, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_audit_end(hub, who, cr_refusal_forget(hub->db, id, err), CR_AUDIT_REFUSED_LIST, "", "", err);
 }
 
 /* ---- groups ---- */

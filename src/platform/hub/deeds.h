@@ -18,6 +18,9 @@ cr_status cr_deed_remove(cr_hub *hub, const cr_actor *who, const cr_person *pers
 /* CR_OK also when none runs. */
 cr_status cr_deed_stop_server(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) CR_MUST_USE;
 
+/* Takes somebody who was turned away off the list of those; with the next try the row comes back. CR_NOT_FOUND: it is not there any more. */
+cr_status cr_deed_forget_refused(cr_hub *hub, const cr_actor *who, int64_t id, cr_err *err) CR_MUST_USE;
+
 cr_status cr_deed_add_group(cr_hub *hub, const cr_actor *who, const char *name, int64_t *ret_id, cr_err *err) CR_MUST_USE;
 cr_status cr_deed_remove_group(cr_hub *hub, const cr_actor *who, int64_t id, const char *name, cr_err *err) CR_MUST_USE;
 /* Into the group (join) or out of it. */

@@ -4,13 +4,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/lab.h"
 #include "platform/hub/rest.h"
 #include "platform/identity/share.h"
 
-enum { ENDS_AT_ONCE = 100, SCOPES_BYTES = 4 << 20 };
+enum { ENDS_AT_ONCE = 100, SCOPES_BYTES = 4 << 20, RIGHTS_BYTES = 1 << 20 };
 
 /* One that was made by a person for a server or a person that is not the maker's own. */
 typedef struct given {
@@ -101,7 +102,7 @@ static void put_out_there(void *user, cr_lab *s) {
         p->status = cr_lab_put_guests_out(s, p->err);
 }
 
-/* Whoever came in by it; with a token that is to all servers of its person. */
+/* Whoever came in by it; with a token that is to all servers of its person, and to those of others where this person is a guest. */
 static cr_status put_out(cr_hub *hub, const given *g, cr_err *err) {
     puts_out p = {CR_OK, err};
     cr_lab *s;
@@ -110,7 +111,7 @@ static cr_status put_out(cr_hub *hub, const given *g, cr_err *err) {
         return cr_lab_put_guests_out(s, err);
     }
     CR_TRY(cr_lab_each(hub, g->owner_id, put_out_there, &p, err));
-    return p.status;
+    return p.status == CR_OK ? cr_lab_put_person_out(hub, g->owner_id, err) : p.status;
 }
 
 /* CR_NOT_FOUND: it has ended with another one. */
@@ -189,8 +190,76 @@ cr_status cr_given_after_loss(cr_hub *hub, int64_t user_id, const cr_identity_lo
     return CR_OK;
 }
 
+/* ---- what the operator's files give ---- */
+
+static void add_list(cr_buf *text, const char *key, const char *first, size_t size, int n) {
+    for (int i = 0; i < n; i++)
+        cr_buf_addf(text, "%s %s\n", key, first + size * (size_t)i);
+}
+
+/* All that can let somebody into a server; names have no line breaks. */
+static cr_status rights_text(const cr_hub *hub, cr_buf *text, cr_err *err) {
+    for (int i = 0; i < hub->roles->n; i++) {
+        const cr_role *r = &hub->roles->at[i];
+        cr_buf_addf(text, "role %s\n", r->name);
+        add_list(text, "scope", r->scopes[0], sizeof r->scopes[0], r->n_scopes);
+        add_list(text, "user", r->users[0], sizeof r->users[0], r->n_users);
+        add_list(text, "group", r->groups[0], sizeof r->groups[0], r->n_groups);
+        add_list(text, "service", r->services[0], sizeof r->services[0], r->n_services);
+    }
+    for (int i = 0; i < hub->services->n; i++) {
+        const cr_service *s = &hub->services->at[i];
+        char token[2 * CR_HASH_BYTES + 1];
+        cr_hex(s->token, sizeof s->token, token);
+        cr_buf_addf(text, "service %s %d %s\n", s->name, (int)s->admin, token);
+        add_list(text, "scope", s->scopes[0], sizeof s->scopes[0], s->n_scopes);
+        add_list(text, "allowed", s->allowed[0], sizeof s->allowed[0], s->n_allowed);
+    }
+    return cr_buf_check(text, err);
+}
+
+/* ret_known: the same that the hub before this one has written down. */
+static cr_status look_at_rights(cr_hub *hub, const unsigned char hash[CR_HASH_BYTES], bool *ret_known, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT 1 FROM given_rights WHERE hash = ?", "b", hash, (size_t)CR_HASH_BYTES));
+    *ret_known = cr_query_next(&q);
+    return *ret_known ? CR_OK : cr_query_end(&q, err);
+}
+
+static cr_status new_rights(cr_hub *hub, const unsigned char hash[CR_HASH_BYTES], bool *ret_first, cr_err *err) {
+    CR_TRY(cr_lab_put_all_visitors_out(hub, err));
+    CR_TRY(cr_db_run(hub->db, err, "DELETE FROM given_rights", ""));
+    *ret_first = cr_db_changes(hub->db) == 0;
+    return cr_db_run(hub->db, err, "INSERT INTO given_rights (hash) VALUES (?)", "b", hash, (size_t)CR_HASH_BYTES);
+}
+
+/* Files are read when cratond starts. Whom they do not let in any more is not looked for one by one: all guests are cut once, and who still may comes back. */
+static cr_status compare_rights(cr_hub *hub, cr_err *err) {
+    cr_auto_buf cr_buf text;
+    unsigned char hash[CR_HASH_BYTES];
+    cr_buf_init(&text, RIGHTS_BYTES);
+    CR_TRY(rights_text(hub, &text, err));
+    cr_token_hash(cr_buf_str(&text), hash);
+    CR_TRY(look_at_rights(hub, hash, &hub->rights_known, err));
+    if (hub->rights_known)
+        return CR_OK;
+    bool first = false;
+    CR_TRY(cr_db_begin(hub->db, err));
+    CR_TRY(cr_db_end(hub->db, new_rights(hub, hash, &first, err), err));
+    hub->rights_known = true;
+    if (!first)
+        cr_log(CR_LOG_INFO, "roles or services are not what they were: guests of servers are put out once", NULL);
+    return CR_OK;
+}
+
 void cr_given_check(cr_hub *hub) {
     cr_err err = CR_ERR_INIT;
+    if (!hub->rights_known && compare_rights(hub, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "looking whether roles and services are what they were", &err);
+    err = (cr_err)CR_ERR_INIT;
+    if (cr_lab_put_ended_tokens_out(hub, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "putting out who came with a token that has ended", &err);
+    err = (cr_err)CR_ERR_INIT;
     if (end_rounds(hub, 0, 1, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking for what was given by rights that are gone", &err);
 }

@@ -4,6 +4,9 @@
  * What ends with an administrator's right, an account or a password ends whole (cr_person_forget_given). What ends with a group is looked for in
  * the transaction in which the group is left, with a row in the audit log for each, and whoever is in by it is put out (lab.h). All is looked
  * through at the start and every minute, too: the operator's roles change without a deed.
+ *
+ * What the operator's roles and services give is compared at the start with what it was for the hub before; when it is another, all guests are put
+ * out, in the transaction in which the new state is written down.
  */
 #ifndef CR_PLATFORM_HUB_GIVEN_H
 #define CR_PLATFORM_HUB_GIVEN_H

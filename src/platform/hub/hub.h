@@ -29,7 +29,7 @@
 typedef struct cr_site cr_site;
 typedef struct cr_control cr_control;
 
-enum { CR_TOKEN_USES_MAX = 256, CR_VISITS_MAX = 256 };
+enum { CR_TOKEN_USES_MAX = 256, CR_VISITS_MAX = 256, CR_JOINS_MAX = 64 };
 
 struct cr_hub;
 /* What a later folder of the platform does inside the hub process; daemon/main.c hands it in. */
@@ -102,9 +102,16 @@ typedef struct cr_hub {
     int n_token_uses;
     struct {
         int64_t who, server_id, ms;
+        uint64_t generation;
         unsigned char hash[CR_HASH_BYTES];    /* of the token: numbers are given again */
     } visits[CR_VISITS_MAX];  /* noted last (monotonic), see visits.h */
     int next_visit;
+    struct {
+        unsigned char link[CR_HASH_BYTES];
+        int64_t user_id, ms;
+    } joins[CR_JOINS_MAX];    /* by one-time links, the last ones (monotonic), see join.c; user_id 0: none */
+    int next_join;
+    bool rights_known;        /* what the operator's files give was compared with what they gave to the hub before this one, see given.h */
     int exit_code;
     int64_t started_ms;       /* wall */
     int64_t clock_ahead_ms;   /* wall time minus monotonic time, see clock_set.h */
@@ -183,13 +190,17 @@ void cr_signin_sessions_ended(cr_hub *hub);    /* tells the feature: what was op
 /* Is this the caller's own password? Counted and slowed like a sign-in, and as long for who has none. then replies; problem: "" when right. */
 typedef void (*cr_signin_asked)(cr_request *req, int status, const char *problem);
 void cr_signin_ask(cr_request *req, const char *password, cr_signin_asked then);
+/* In the transaction of the caller: what was given under the old one ends, and whoever is in by it is put out. */
+cr_status cr_signin_set_password(cr_hub *hub, int64_t id, const char *hash, cr_err *err) CR_MUST_USE;
 void cr_logout(cr_request *req);
-void cr_join_form(cr_request *req);            /* one-time links */
-void cr_join_post(cr_request *req);
 void cr_password_form(cr_request *req);
 void cr_password_post(cr_request *req);
 void cr_link_post(cr_request *req);            /* a provider becomes a way in to the own account, or is none any more */
 void cr_unlink_post(cr_request *req);
+
+/* join.c: one-time links */
+void cr_join_form(cr_request *req);
+void cr_join_post(cr_request *req);
 
 /* oidc.c: sign-in by an identity provider */
 cr_status cr_oidc_open(cr_hub *hub, cr_err *err) CR_MUST_USE;
@@ -239,6 +250,8 @@ void cr_invitations_close(cr_request *req);
 /* seat.c: the link of a room, used by who has an account */
 bool cr_seat_leads_in(const cr_onetime *what); /* it puts people into a group and fixes no name */
 bool cr_seat_page(cr_request *req, const cr_onetime *what);    /* false: not for this link or caller, and nothing is replied */
+/* A link that is full, in the hands of somebody signed in who is in its group: shows that. false: it is not so, and nothing is replied. */
+bool cr_seat_is_kept(cr_request *req);
 void cr_seat_post(cr_request *req);
 
 /* groups_page.c */

@@ -115,13 +115,17 @@ void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const ch
  * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain.
  * When it cannot be written the right must not be taken away: nobody would put them out. */
 cr_status cr_lab_put_guests_out(cr_lab *server, cr_err *err) CR_MUST_USE;
-/* The same at all servers of others that this person has entered; before the person's tokens go. */
+/* The same at all servers of others that this person has entered (visits.h). */
 cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
 /* The same at all servers that are shared with this group, that its people have entered, or that are theirs and entered by others; before the
  * group goes. */
 cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) CR_MUST_USE;
 /* The same at this person's own servers that others have entered. */
 cr_status cr_lab_put_visitors_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
+/* The same at all servers that others have entered, people and services. */
+cr_status cr_lab_put_all_visitors_out(cr_hub *hub, cr_err *err) CR_MUST_USE;
+/* The same wherever somebody has come with an API token that has ended since. */
+cr_status cr_lab_put_ended_tokens_out(cr_hub *hub, cr_err *err) CR_MUST_USE;
 /* The same wherever somebody is by what this person has given to others; before it ends (cr_person_forget_given). */
 cr_status cr_lab_put_given_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
 void cr_lab_note_activity(cr_lab *server, int64_t wall_ms);

@@ -210,6 +210,7 @@ static cr_status start_rows(cr_lab *s, uint64_t *generation, char ret_token[CR_T
                      (int64_t)s->guarantee_bytes, s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
     CR_TRY(cr_db_run(db, err, "DELETE FROM codes WHERE server_id = ?", "i", s->id));
+    CR_TRY(cr_db_run(db, err, "DELETE FROM visits WHERE server_id = ?", "i", s->id));
     cr_token what = {.kind = CR_TOKEN_SERVER, .user_id = s->user_id, .server_id = s->id};
     return cr_token_issue(db, &what, NULL, 0, NULL, ret_token, err);
 }
@@ -250,7 +251,8 @@ static cr_status stop_rows(cr_lab *s, cr_err *err) {
     CR_TRY(cr_db_run(db, err, "UPDATE servers SET running = 0, waiting_ms = 0, stopped_ms = ?, stop_reason = ?, stop_text = ?, "
                      "last_activity_ms = ? WHERE id = ?",
                      "ittii", s->stopped_ms, s->stop_reason, s->stop_text, s->last_activity_ms, s->id));
-    return cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id);
+    CR_TRY(cr_db_run(db, err, "DELETE FROM tokens WHERE server_id = ?", "i", s->id));
+    return cr_db_run(db, err, "DELETE FROM visits WHERE server_id = ?", "i", s->id);
 }
 
 static void save_stop(cr_lab *s) {
@@ -320,14 +322,14 @@ void cr_labs_write_activity(cr_hub *hub) {
 
 enum { VISITS_AT_ONCE = 100 };
 
-/* Of the servers that the statement finds for ?1, from id ?2 on, at most ?3. */
+/* Of the servers that the statement finds from id ?1 on, at most ?2, for ?3 (of is 0: it has none). */
 static cr_status put_out_of(cr_hub *hub, const char *sql, int64_t of, cr_err *err) {
     int64_t ids[VISITS_AT_ONCE], last = 0;
     int n;
     do {
         cr_auto_query cr_query q = CR_QUERY_INIT;
         n = 0;
-        CR_TRY(cr_query_open(hub->db, &q, err, sql, "iii", of, last, (int64_t)VISITS_AT_ONCE));
+        CR_TRY(cr_query_open(hub->db, &q, err, sql, of ? "iii" : "ii", last, (int64_t)VISITS_AT_ONCE, of));
         while (n < VISITS_AT_ONCE && cr_query_next(&q))
             ids[n++] = cr_query_int(&q, 0);
         CR_TRY(cr_query_end(&q, err));
@@ -341,36 +343,59 @@ static cr_status put_out_of(cr_hub *hub, const char *sql, int64_t of, cr_err *er
     return CR_OK;
 }
 
+/* Whose own the server is is no guest there. */
 cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) {
-    return put_out_of(hub, "SELECT DISTINCT t.server_id FROM tokens t JOIN servers s ON s.id = t.server_id AND s.user_id <> t.user_id AND s.running = 1 "
-                      "WHERE t.user_id = ?1 AND t.kind = 'oauth' AND +t.server_id > ?2 ORDER BY 1 LIMIT ?3", user_id, err);
+    return put_out_of(hub, "SELECT DISTINCT i.server_id FROM visits i CROSS JOIN servers s ON s.id = i.server_id AND s.running = 1 AND s.user_id <> i.user_id "
+                      "WHERE i.user_id = ?3 AND i.server_id > ?1 ORDER BY i.server_id LIMIT ?2", user_id, err);
 }
-
-#define ENTERED_BY_OTHERS "CROSS JOIN tokens t ON t.server_id = v.id AND t.kind = 'oauth' AND t.user_id <> v.user_id "
 
 /* Those that are shared with it, those that its people have entered, by whatever right, since a role may be the group's, too, and those of its people
  * that others have entered: a role may be for the group's people. */
 cr_status cr_lab_put_group_out(cr_hub *hub, int64_t group_id, cr_err *err) {
-    return put_out_of(hub, "SELECT s.id FROM (SELECT server_id FROM shares WHERE group_id = ?1 UNION "
-                      "SELECT t.server_id FROM group_members gm CROSS JOIN tokens t ON t.user_id = gm.user_id AND t.kind = 'oauth' WHERE gm.group_id = ?1 UNION "
-                      "SELECT v.id FROM group_members gm CROSS JOIN servers v ON v.user_id = gm.user_id AND v.running = 1 " ENTERED_BY_OTHERS
-                      "WHERE gm.group_id = ?1 UNION "
-                      "SELECT t.server_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id "
-                      "CROSS JOIN tokens t ON t.user_id = i.user_id AND t.kind = 'oauth' WHERE g.id = ?1) x "
-                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", group_id, err);
+    return put_out_of(hub, "SELECT s.id FROM (SELECT server_id FROM shares WHERE group_id = ?3 UNION "
+                      "SELECT i.server_id FROM group_members gm CROSS JOIN visits i ON i.user_id = gm.user_id WHERE gm.group_id = ?3 UNION "
+                      "SELECT v.id FROM group_members gm CROSS JOIN servers v ON v.user_id = gm.user_id AND v.running = 1 CROSS JOIN visits i ON i.server_id = v.id "
+                      "WHERE gm.group_id = ?3 AND i.user_id IS NOT v.user_id UNION "
+                      "SELECT i.server_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities d ON d.id = m.identity_id "
+                      "CROSS JOIN visits i ON i.user_id = d.user_id WHERE g.id = ?3) x "
+                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?1 ORDER BY s.id LIMIT ?2", group_id, err);
 }
 
 cr_status cr_lab_put_visitors_out(cr_hub *hub, int64_t user_id, cr_err *err) {
-    return put_out_of(hub, "SELECT DISTINCT v.id FROM servers v " ENTERED_BY_OTHERS "WHERE v.user_id = ?1 AND v.running = 1 AND v.id > ?2 "
-                      "ORDER BY v.id LIMIT ?3", user_id, err);
+    return put_out_of(hub, "SELECT v.id FROM servers v WHERE v.user_id = ?3 AND v.running = 1 AND v.id > ?1 "
+                      "AND EXISTS (SELECT 1 FROM visits i WHERE i.server_id = v.id AND i.user_id IS NOT v.user_id) ORDER BY v.id LIMIT ?2", user_id, err);
 }
 
-/* Where others are by a share of this person, and those of people for whom this person has made tokens. */
+cr_status cr_lab_put_all_visitors_out(cr_hub *hub, cr_err *err) {
+    return put_out_of(hub, "SELECT DISTINCT i.server_id FROM visits i CROSS JOIN servers s ON s.id = i.server_id AND s.running = 1 AND i.user_id IS NOT s.user_id "
+                      "WHERE i.server_id > ?1 ORDER BY i.server_id LIMIT ?2", 0, err);
+}
+
+#define OF_ENDED_TOKENS "FROM visits WHERE token IS NOT NULL AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.hash = visits.token)"
+
+static cr_status ended_rows(cr_hub *hub, cr_err *err) {
+    CR_TRY(put_out_of(hub, "SELECT DISTINCT server_id " OF_ENDED_TOKENS " AND server_id > ?1 ORDER BY server_id LIMIT ?2", 0, err));
+    return cr_db_run(hub->db, err, "DELETE " OF_ENDED_TOKENS, "");
+}
+
+cr_status cr_lab_put_ended_tokens_out(cr_hub *hub, cr_err *err) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    CR_TRY(cr_query_open(hub->db, &q, err, "SELECT 1 " OF_ENDED_TOKENS " LIMIT 1", ""));
+    if (!cr_query_next(&q))
+        return cr_query_end(&q, err);
+    cr_query_close(&q);
+    CR_TRY(cr_db_begin(hub->db, err));
+    return cr_db_end(hub->db, ended_rows(hub, err), err);
+}
+
+/* Where others are by a share of this person, and where people are for whom this person has made tokens, at their own servers and as guests. */
 cr_status cr_lab_put_given_out(cr_hub *hub, int64_t user_id, cr_err *err) {
     return put_out_of(hub, "SELECT s.id FROM (SELECT h.server_id FROM share_makers m CROSS JOIN shares h ON h.id = m.share_id AND h.hash IS NULL "
-                      "WHERE m.user_id = ?1 UNION SELECT v.id FROM token_makers m CROSS JOIN tokens t ON t.id = m.token_id AND t.user_id <> ?1 "
-                      "CROSS JOIN servers v ON v.user_id = t.user_id AND v.running = 1 WHERE m.user_id = ?1) x "
-                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?2 ORDER BY s.id LIMIT ?3", user_id, err);
+                      "WHERE m.user_id = ?3 UNION SELECT v.id FROM token_makers m CROSS JOIN tokens t ON t.id = m.token_id AND t.user_id <> ?3 "
+                      "CROSS JOIN servers v ON v.user_id = t.user_id AND v.running = 1 WHERE m.user_id = ?3 UNION "
+                      "SELECT i.server_id FROM token_makers m CROSS JOIN tokens t ON t.id = m.token_id AND t.user_id <> ?3 "
+                      "CROSS JOIN visits i ON i.user_id = t.user_id WHERE m.user_id = ?3) x "
+                      "CROSS JOIN servers s ON s.id = x.server_id AND s.running = 1 WHERE x.server_id > ?1 ORDER BY s.id LIMIT ?2", user_id, err);
 }
 
 static void free_server(cr_lab *s) {

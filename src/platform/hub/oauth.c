@@ -13,6 +13,7 @@
 #include "platform/hub/again.h"
 #include "platform/hub/auditing.h"
 #include "platform/hub/shares.h"
+#include "platform/hub/visits.h"
 
 enum { CODE_LIFE_MS = 60 * 1000, STATE_MAX = 4096 };
 
@@ -44,7 +45,12 @@ static cr_status make_code(cr_request *req, const cr_oauth_client *client, const
                      cr_caller_of(req)->session_id, client->redirect, challenge, scopes, cr_wall_ms() + CODE_LIFE_MS);
 }
 
-/* Who goes into what is not the own server stands in the audit log. */
+static cr_status code_rows(cr_request *req, const cr_oauth_client *client, const char *challenge, const char *scopes, char code[CR_TOKEN_LEN + 1], cr_err *err) {
+    CR_TRY(make_code(req, client, challenge, scopes, code, err));
+    return client->service ? CR_OK : cr_visits_add(cr_hub_of(req), client->server->id, cr_caller_of(req)->person.id, err);
+}
+
+/* Who goes into what is not the own server stands in the audit log, and is found there when the right to it ends. */
 static cr_status make_noted_code(cr_request *req, const cr_oauth_client *client, const char *challenge, const char *scopes, char code[CR_TOKEN_LEN + 1],
                                  cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
@@ -52,7 +58,7 @@ static cr_status make_noted_code(cr_request *req, const cr_oauth_client *client,
     cr_actor who;
     cr_actor_of(req, &who);
     CR_TRY(cr_db_begin(hub->db, err));
-    return cr_audit_end(hub, &who, make_code(req, client, challenge, scopes, code, err), at_service ? CR_AUDIT_SERVICE_ENTERED : CR_AUDIT_SERVER_ENTERED,
+    return cr_audit_end(hub, &who, code_rows(req, client, challenge, scopes, code, err), at_service ? CR_AUDIT_SERVICE_ENTERED : CR_AUDIT_SERVER_ENTERED,
                         at_service ? "" : client->server->user, at_service ? client->service->name : client->server->name, err);
 }
 

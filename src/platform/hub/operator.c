@@ -170,12 +170,24 @@ static cr_status turned_away(task *t) {
         json_t *received = json_array();
         json_array_foreach(json_object_get(one, "groups"), k, group)
             json_array_append(received, json_object_get(group, "text"));
-        json_array_append_new(t->rows, json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:o}", "name", json_object_get(one, json_string_length(json_object_get(one, "shown")) ? "shown" : "name"),
+        json_array_append_new(t->rows, json_pack("{s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:o}", "id", json_object_get(one, "id"), "name", json_object_get(one, json_string_length(json_object_get(one, "shown")) ? "shown" : "name"),
                                                  "address", json_object_get(one, "email"), "provider", json_object_get(one, "provider"), "subject",
                                                  json_object_get(one, "subject"), "times", json_object_get(one, "times"), "ago",
                                                  json_object_get(one, "last"), "received", received));
     }
     json_decref(list);
+    return CR_OK;
+}
+
+static cr_status turned_away_remove(task *t) {
+    int64_t id;
+    if (cr_parse_int(t->args[0], 1, INT64_MAX, &id, NULL) != CR_OK)
+        return CR_FAIL(t->err, CR_INVALID, "'%.40s' is not the number of somebody who was turned away; craton admin turned-away lists them", t->args[0]);
+    cr_status status = cr_deed_forget_refused(t->hub, t->who, id, t->err);
+    if (status == CR_NOT_FOUND)
+        return CR_FAIL(t->err, CR_NOT_FOUND, "nobody who was turned away has the number %lld; craton admin turned-away lists them", (long long)id);
+    CR_TRY(status);
+    say(t, "taken off the list; who tries again and is no member is on it again");
     return CR_OK;
 }
 
@@ -500,7 +512,7 @@ static const struct { const char *name; int least, most; bool lists; cr_status (
     {"servers", 0, 0, true, servers}, {"stop", 1, 1, false, stop_server}, {"clusters", 0, 0, true, clusters},
     {"stop-cluster", 1, 1, false, stop_cluster}, {"announce", 0, 1, false, announce}, {"maintenance", 1, 1, false, maintenance},
     {"invite", 1, ARGUMENTS_MAX, true, invite}, {"room", 0, 0, false, room}, {"rooms", 0, 0, true, rooms}, {"room-close", 1, 1, false, room_close},
-    {"turned-away", 0, 0, true, turned_away}, {"try-starts", 0, 0, false, try_starts},
+    {"turned-away", 0, 0, true, turned_away}, {"turned-away-remove", 1, 1, false, turned_away_remove}, {"try-starts", 0, 0, false, try_starts},
     {"audit", 0, 0, true, audit}, {"disk", 0, 0, true, disk},
     {"mail-test", 1, 1, false, mail_test},
     {"start-ahead", 0, 0, false, start_ahead}, {"ahead", 0, 0, true, ahead}, {"ahead-cancel", 1, 1, false, ahead_cancel},

@@ -249,18 +249,16 @@ static cr_status carry_out(cr_request *req, act what, const cr_person *person, c
     }
 }
 
-static cr_status forget_rows(cr_hub *hub, const cr_actor *who, int64_t id, cr_err *err) {
-    CR_TRY(cr_db_begin(hub->db, err));
-    return cr_audit_end(hub, who, cr_refusal_forget(hub->db, id, err), CR_AUDIT_REFUSED_LIST, "", "", err);
-}
-
-/* Takes a person who was turned away off the list; they come back with the next try. */
+/* Takes a person who was turned away off the list; they come back with the next try. Who is off it already was taken off by a second click, or somebody else. */
 static void forget_refused(cr_request *req) {
     int64_t id;
     cr_actor who;
     cr_err err = CR_ERR_INIT;
     cr_actor_of(req, &who);
-    if (cr_parse_int(cr_request_field(req, "refused"), 1, INT64_MAX, &id, &err) != CR_OK || forget_rows(cr_hub_of(req), &who, id, &err) != CR_OK)
+    cr_status status = cr_parse_int(cr_request_field(req, "refused"), 1, INT64_MAX, &id, &err);
+    if (status == CR_OK)
+        status = cr_deed_forget_refused(cr_hub_of(req), &who, id, &err);
+    if (status != CR_OK && status != CR_NOT_FOUND)
         show_people(req, cr_http_status_of(&err), err.message, "", "");
     else
         cr_reply_redirect(req, 303, "/hub/admin");

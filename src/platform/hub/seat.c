@@ -24,6 +24,18 @@ bool cr_seat_page(cr_request *req, const cr_onetime *what) {
     return true;
 }
 
+bool cr_seat_is_kept(cr_request *req) {
+    const cr_caller *c = cr_caller_of(req);
+    cr_onetime what;
+    bool has = false;
+    cr_err err = CR_ERR_INIT;
+    if (!c->signed_in || cr_onetime_look(cr_hub_of(req)->db, req->param[0], &what, &err) != CR_OK || !cr_seat_leads_in(&what) ||
+        cr_group_has(cr_hub_of(req)->db, what.group, c->person.name, &has, &err) != CR_OK || !has)
+        return false;
+    show(req, &what, true);
+    return true;
+}
+
 static cr_status seat_rows(cr_request *req, const cr_onetime *what, const cr_actor *who, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     const cr_person *me = &cr_caller_of(req)->person;
@@ -46,6 +58,8 @@ void cr_seat_post(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     cr_actor_of(req, &who);
     cr_status status = cr_onetime_find(hub->db, req->param[0], &what, &err);
+    if (status == CR_NOT_FOUND && cr_seat_is_kept(req))      /* a second click on the last seat */
+        return;
     if (status == CR_OK && !cr_seat_leads_in(&what))
         status = CR_FAIL(&err, CR_CONFLICT, "this link makes a new account, and is of no use for one that is there");
     if (status == CR_OK)

@@ -242,7 +242,10 @@ cr_status cr_identity_refuse(cr_db *db, const cr_provider *p, const cr_oidc_who 
     return cr_db_end(db, refuse_rows(db, p, who, ret_user_id, err), err);
 }
 
-cr_status cr_refusal_forget(cr_db *db, int64_t id, cr_err *err) { return cr_db_run(db, err, "DELETE FROM refusals WHERE id = ?", "i", id); }
+cr_status cr_refusal_forget(cr_db *db, int64_t id, cr_err *err) {
+    CR_TRY(cr_db_run(db, err, "DELETE FROM refusals WHERE id = ?", "i", id));
+    return cr_db_changes(db) ? CR_OK : CR_FAIL(err, CR_NOT_FOUND, "nobody of this number is on the list of those who were turned away");
+}
 
 cr_status cr_refusal_sweep(cr_db *db, cr_err *err) {
     return cr_db_run(db, err, "DELETE FROM refusals WHERE last_ms < ?", "i", cr_wall_ms() - CR_REFUSAL_LIFE_MS);

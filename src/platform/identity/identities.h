@@ -44,6 +44,7 @@ cr_status cr_identity_list(cr_db *db, int64_t user_id, void (*each)(void *user, 
 /* The person may not come in (any more): noted for the administrator; rights and groups that came from the provider end, and so do
  * sessions, tokens and links of a person who had an account by it, and what that person has given to others. *ret_user_id: whose, or 0. */
 cr_status cr_identity_refuse(cr_db *db, const cr_provider *p, const cr_oidc_who *who, int64_t *ret_user_id, cr_err *err) CR_MUST_USE;
+/* CR_NOT_FOUND: it is not there any more. */
 cr_status cr_refusal_forget(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 /* Removes what is older than CR_REFUSAL_LIFE_MS. */
 cr_status cr_refusal_sweep(cr_db *db, cr_err *err) CR_MUST_USE;

@@ -34,15 +34,14 @@ static cr_status spent(cr_err *err) {
     return status;
 }
 
-cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) {
+cr_status cr_onetime_look(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) {
     if (!cr_token_is_wellformed(token))
         return spent(err);
     unsigned char hash[CR_HASH_BYTES];
     cr_token_hash(token, hash);
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT kind, user_id, name, expires_ms, seats, used, group_name FROM links "
-                         "WHERE hash = ? AND expires_ms >= ? AND used < seats", "bi",
-                         hash, sizeof hash, cr_wall_ms()));
+                         "WHERE hash = ? AND expires_ms >= ?", "bi", hash, sizeof hash, cr_wall_ms()));
     if (!cr_query_next(&q)) {
         CR_TRY(cr_query_end(&q, err));
         return spent(err);
@@ -54,6 +53,18 @@ cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr
     const char *name = cr_query_text(&q, 2), *group = cr_query_text(&q, 6);
     snprintf(what.name, sizeof what.name, "%s", name ? name : "");
     snprintf(what.group, sizeof what.group, "%s", group ? group : "");
+    *ret_what = what;
+    return CR_OK;
+}
+
+cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) {
+    cr_onetime what;
+    CR_TRY(cr_onetime_look(db, token, &what, err));
+    if (what.used >= what.seats) {
+        cr_status status = CR_FAIL(err, CR_NOT_FOUND, "all seats of this link are taken");
+        cr_err_hint(err, "sign in if you have an account here already; if you have none, ask who gave you the link for another one");
+        return status;
+    }
     *ret_what = what;
     return CR_OK;
 }

@@ -31,8 +31,11 @@ typedef struct cr_onetime {
 
 /* made_by 0: the control socket. CR_CONFLICT: a password for somebody who is disabled. */
 cr_status cr_onetime_make(cr_db *db, const cr_onetime *what, int64_t made_by, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
-/* CR_NOT_FOUND for a link that is wrong, used up or too old: one message for all three. */
+/* CR_NOT_FOUND for a link that is wrong, used up or too old: one message for all three. Of a room's link that is full and not too old it is said
+ * that all seats are taken. */
 cr_status cr_onetime_find(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) CR_MUST_USE;
+/* The same, and a room's link that is full is found, too (used == seats): for who has one of the seats and comes again. */
+cr_status cr_onetime_look(cr_db *db, const char *token, cr_onetime *ret_what, cr_err *err) CR_MUST_USE;
 /* Uses the link, or one seat of it; inside the transaction that does what the link is for. */
 cr_status cr_onetime_use(cr_db *db, const char *token, cr_err *err) CR_MUST_USE;
 /* A new secret in place of the one of this hash, for a mail that is sent (mails.h): links that were given out before for it end. CR_NOT_FOUND as above. */

@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "engine/codec/blosc_blocks.h"
 #include "engine/codec/checksum.h"
 #include "engine/codec/codec.h"
 #include "engine/codec/order.h"
+#include "engine/codec/zstd_stream.h"
 
 static cr_err err = CR_ERR_INIT;
 static uint64_t seed = 88172645463325252ull;
@@ -219,6 +221,55 @@ START_TEST(blosc_by_blocks) {
 }
 END_TEST
 
+/* A frame whose content comes in parts says its length beforehand, and decodes like one that was made at once. */
+START_TEST(zstd_in_parts) {
+    enum { MOST = 3000000 };
+    static const size_t parts[] = {1, 1000, 524288, 700001, MOST};
+    static const int levels[] = {-3, 0, 1, 3, 9};
+    cr_codec c = {.id = CR_CODEC_ZSTD, .level = levels[_i % 5], .checksum = _i / 5 == 1};
+    cr_codec_chain chain = {1, {c}};
+    cr_codec_work *work;
+    ck_assert_ok(cr_codec_work_new(&work, &err));
+    uint8_t *data = malloc(MOST), *out = malloc(2 * MOST + cr_zstd_stream_room(MOST)), *again = malloc(MOST);
+    fill_data(data, MOST);
+    memset(data + 600000, 0, 900000);
+    ck_assert_uint_gt(cr_zstd_stream_bytes(&c, MOST), 1 << 17);
+    for (size_t k = 0; k < CR_ARRAY_LEN(parts); k++) {
+        size_t n = k == 0 ? 3000 : MOST, at = 0, got, first[2] = {0};
+        for (int turn = 0; turn < 2; turn++, first[turn - 1] = at) {
+            cr_zstd_stream *s;
+            ck_assert_ok(cr_zstd_stream_new(&c, n, &s, &err));
+            at = 0;
+            for (size_t from = 0; from < n; from += parts[k]) {
+                size_t part = CR_MIN(parts[k], n - from);
+                ck_assert_ok(cr_zstd_stream_put(s, data + from, part, from + part == n, out + at, cr_zstd_stream_room(part), &got, &err));
+                at += got;
+            }
+            ck_assert_uint_ge(cr_zstd_stream_bytes(&c, n) + (1 << 16), ZSTD_sizeof_CCtx(s));
+            cr_zstd_stream_free(s);
+        }
+        ck_assert_uint_eq(first[0], first[1]);
+        ck_assert_uint_eq(ZSTD_getFrameContentSize(out, at), n);
+        ck_assert_ok(cr_codec_chain_decode(&chain, work, out, at, again, n, NULL, &err));
+        ck_assert_mem_eq(again, data, n);
+    }
+    /* More or less than was said, and no room. */
+    cr_zstd_stream *s;
+    size_t got;
+    ck_assert_ok(cr_zstd_stream_new(&c, 1000, &s, &err));
+    ck_assert_ok(cr_zstd_stream_put(s, data, 500, false, out, cr_zstd_stream_room(500), &got, &err));
+    ck_assert_int_eq(cr_zstd_stream_put(s, data, 499, true, out, cr_zstd_stream_room(499), &got, &err), CR_INTERNAL);
+    cr_zstd_stream_free(s);
+    ck_assert_ok(cr_zstd_stream_new(&c, MOST, &s, &err));
+    ck_assert_int_eq(cr_zstd_stream_put(s, data, MOST, true, out, 100, &got, &err), CR_INTERNAL);
+    cr_zstd_stream_free(s);
+    free(data);
+    free(out);
+    free(again);
+    cr_codec_work_free(work);
+}
+END_TEST
+
 static Suite *codec_suite(void) {
     Suite *suite = suite_create("codec");
     TCase *t = tcase_create("codec");
@@ -228,6 +279,7 @@ static Suite *codec_suite(void) {
     tcase_add_test(t, known_checksums);
     tcase_add_test(t, checksums_are_joined);
     tcase_add_loop_test(t, blosc_by_blocks, 0, 15);
+    tcase_add_loop_test(t, zstd_in_parts, 0, 10);
     tcase_add_test(t, axes_in_another_order);
     tcase_add_test(t, bytes_are_swapped);
     suite_add_tcase(suite, t);

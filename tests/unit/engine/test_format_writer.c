@@ -3,13 +3,18 @@
 
 #include <dirent.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "craton/file.h"
+#include "engine/exec/run.h"
+#include "engine/format/writer.h"
 
 static char dir[64], out[96];
 static cr_err err = CR_ERR_INIT;
@@ -183,6 +188,174 @@ START_TEST(failures_leave_nothing) {
 }
 END_TEST
 
+/* 27 MiB, a map at a time; one map cannot be read for want of memory, once. */
+enum { STEPS = 8192, MAP_ROWS = 24, MAP_COLS = 36, MAP = MAP_ROWS * MAP_COLS };
+static atomic_bool short_of_memory;
+
+static cr_status read_maps(void *user, const int64_t *start, const int64_t *count, void *dst, cr_err *e) {
+    float *to = dst;
+    if (start[0] <= 6000 && start[0] + count[0] > 6000 && atomic_exchange(&short_of_memory, false))
+        return CR_FAIL(e, CR_MEMORY, "no memory for a map");
+    for (int64_t t = start[0]; t < start[0] + count[0]; t++)
+        for (int64_t y = start[1]; y < start[1] + count[1]; y++)
+            for (int64_t x = start[2]; x < start[2] + count[2]; x++)
+                *to++ = (float)(t * MAP + y * MAP_COLS + x);
+    return CR_OK;
+}
+
+static cr_status write_long_chunks(cr_context *c, cr_err *e) {
+    static const int64_t maps[] = {STEPS, MAP_ROWS, MAP_COLS}, one[] = {1, MAP_ROWS, MAP_COLS}, chunks[] = {STEPS, MAP_ROWS / 2, MAP_COLS / 2};
+    static const char *const names[] = {"time", "lat", "lon"};
+    const cr_write_variable v = {.name = "v", .ndim = 3, .dims = names, .shape = maps, .chunks = chunks, .dtype = CR_F32};
+    const cr_write_options options = {.format = "zarr3", .overwrite = true};
+    cr_array *a = NULL;
+    cr_writer *w = NULL;
+    ck_assert_ok(cr_array_from_callback(CR_F32, 4, 3, maps, one, false, read_maps, NULL, NULL, &a, e));
+    ck_assert_ok(cr_writer_new(out, &options, &w, e));
+    ck_assert_ok(cr_writer_variable(w, &v, a, e));
+    cr_array_unref(a);
+    cr_status status = cr_writer_finish(w, c, e);
+    cr_writer_free(w);
+    return status;
+}
+
+/* What was begun in pieces and failed must not be given up after the same chunk was written in another way. */
+START_TEST(long_chunks_are_whole_or_not_there) {
+    cr_context_options options = {.threads = 2, .simd_level = -1, .memory_limit_bytes = 16 << 20};
+    cr_context *c = NULL;
+    cr_file *f = NULL;
+    cr_array *a = NULL;
+    float *values = malloc((size_t)STEPS * MAP * sizeof *values);
+    ck_assert_ptr_nonnull(values);
+    ck_assert_ok(cr_context_new(&options, &c, &err));
+    atomic_store(&short_of_memory, true);
+    ck_assert_fails(write_long_chunks(c, &err), CR_MEMORY);
+    ck_assert(!atomic_load(&short_of_memory));
+    ck_assert_int_eq(n_entries(), 0);
+    ck_assert_ok(write_long_chunks(c, &err));
+    ck_assert_ok(cr_file_open(out, NULL, &f, &err));
+    ck_assert_ok(cr_file_array(f, "v", &a, &err));
+    ck_assert_ok(cr_compute(c, 1, &a, (void *[]){values}, &err));
+    int others = 0;
+    for (int i = 0; i < STEPS * MAP; i++)
+        others += values[i] != (float)i;
+    ck_assert_int_eq(others, 0);
+    cr_array_unref(a);
+    cr_file_close(f);
+    cr_context_free(c);
+    free(values);
+}
+END_TEST
+
+/* ---- one context, several threads ---------------------------------------------------------------------------------------------------- */
+
+static cr_context *shared;
+static atomic_bool write_begun, taken_over;
+
+static void show(void *user, double done, double total, int phase, int n_phases) {
+    (void)done, (void)total, (void)phase, (void)n_phases;
+    ++*(int *)user;
+}
+
+static void *write_meanwhile(void *ret_status) {
+    cr_err own = CR_ERR_INIT;
+    atomic_store(&write_begun, true);
+    *(cr_status *)ret_status = write_long_chunks(shared, &own);
+    return NULL;
+}
+
+/* Long enough for the write to come as far as it can while this computation runs. */
+static cr_status read_while_somebody_writes(void *user, const int64_t *start, const int64_t *count, void *dst, cr_err *e) {
+    (void)user, (void)e;
+    while (!atomic_load(&write_begun))
+        usleep(1000);
+    for (int i = 0; i < 100 && shared->progress == show; i++)
+        usleep(1000);
+    atomic_store(&taken_over, shared->progress != show);
+    for (int64_t i = 0; i < count[0]; i++)
+        ((int32_t *)dst)[i] = (int32_t)(start[0] + i);
+    return CR_OK;
+}
+
+START_TEST(a_write_waits_for_what_others_compute) {
+    static const int64_t ten[] = {10};
+    int shown = 0;
+    cr_context_options options = {.threads = 2, .simd_level = -1, .memory_limit_bytes = 16 << 20, .progress = show, .progress_user = &shown};
+    cr_array *a = NULL;
+    int32_t values[10];
+    cr_status written = CR_INTERNAL;
+    pthread_t thread;
+    ck_assert_ok(cr_context_new(&options, &shared, &err));
+    ck_assert_ok(cr_array_from_callback(CR_I32, 4, 1, ten, ten, false, read_while_somebody_writes, NULL, NULL, &a, &err));
+    ck_assert_int_eq(pthread_create(&thread, NULL, write_meanwhile, &written), 0);
+    ck_assert_ok(cr_compute(shared, 1, &a, (void *[]){values}, &err));
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_int_eq(written, CR_OK);
+    ck_assert(!atomic_load(&taken_over));
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(values[i], i);
+    ck_assert_int_gt(shown, 1);
+    cr_array_unref(a);
+    cr_context_free(shared);
+}
+END_TEST
+
+static cr_status compute_inside(void *user, const int64_t *start, const int64_t *count, void *dst, cr_err *e) {
+    (void)start, (void)count;
+    return cr_compute(shared, 1, user, (void *[]){dst}, e);
+}
+
+START_TEST(no_computation_inside_another) {
+    static const int64_t ten[] = {10};
+    const cr_context_options options = {.threads = 1, .simd_level = -1};
+    cr_array *a = NULL, *b = NULL;
+    int32_t values[10];
+    ck_assert_ok(cr_context_new(&options, &shared, &err));
+    ck_assert_ok(cr_array_full(CR_I32, 1, ten, NULL, &(int32_t){7}, &b, &err));
+    ck_assert_ok(cr_array_from_callback(CR_I32, 4, 1, ten, ten, false, compute_inside, NULL, &b, &a, &err));
+    ck_assert_fails(cr_compute(shared, 1, &a, (void *[]){values}, &err), CR_BUSY);
+    ck_assert_ptr_nonnull(strstr(err.hint, "another context"));
+    ck_assert_ok(cr_compute(shared, 1, &b, (void *[]){values}, &err));
+    ck_assert_int_eq(values[9], 7);
+    cr_array_unref(a);
+    cr_array_unref(b);
+    cr_context_free(shared);
+}
+END_TEST
+
+/* Killed while it wrote by way of an intermediate store, and resumed with memory enough to do without. */
+START_TEST(nothing_of_the_way_stays) {
+    const cr_context_options options = {.threads = 1, .simd_level = -1, .cancel_stays = true};
+    const cr_write_options resuming = {.format = "zarr3", .resume = true};
+    const cr_write_variable v = variable("plain", CR_I32, NULL);
+    const char *scratch;
+    char inside[160], name[64], again[192];
+    cr_context *cancelled;
+    cr_writer *w;
+    cr_array *a = numbers(0);
+    ck_assert_ok(cr_context_new(&options, &cancelled, &err));
+    cr_context_cancel(cancelled);
+    ck_assert_ok(cr_writer_new(out, &resuming, &w, &err));
+    ck_assert_ok(cr_writer_variable(w, &v, a, &err));
+    ck_assert_ok(cr_writer_scratch(w, &scratch, &err));
+    snprintf(inside, sizeof inside, "%s/stage-1", scratch);
+    snprintf(name, sizeof name, "%s", strrchr(scratch, '/') + 1);
+    ck_assert_int_eq(mkdir(inside, 0777), 0);
+    ck_assert_fails(cr_writer_finish(w, cancelled, &err), CR_CANCELLED);
+    cr_writer_free(w);
+    cr_context_free(cancelled);
+    ck_assert_int_eq(access(inside, F_OK), 0);
+    ck_assert_ok(cr_writer_new(out, &resuming, &w, &err));
+    ck_assert_ok(cr_writer_variable(w, &v, a, &err));
+    ck_assert_ok(cr_writer_finish(w, context, &err));
+    cr_writer_free(w);
+    cr_array_unref(a);
+    snprintf(again, sizeof again, "%s/%s", out, name);
+    ck_assert_int_ne(access(again, F_OK), 0);
+    ck_assert_int_eq(n_entries(), 1);
+}
+END_TEST
+
 START_TEST(what_is_refused) {
     static const char *const names[] = {"", ".hidden", "a/b", "..", "zarr.json", "new\nline", "\xff"};
     cr_write_options options = {formats[_i], false, NULL}, unknown = {"grib", false, NULL};
@@ -306,6 +479,10 @@ static Suite *writer_suite(void) {
     tcase_add_loop_test(t, there_and_back, 0, 3);
     tcase_add_loop_test(t, a_store_from_itself, 0, 3);
     tcase_add_loop_test(t, failures_leave_nothing, 0, 3);
+    tcase_add_test(t, long_chunks_are_whole_or_not_there);
+    tcase_add_test(t, nothing_of_the_way_stays);
+    tcase_add_test(t, a_write_waits_for_what_others_compute);
+    tcase_add_test(t, no_computation_inside_another);
     tcase_add_loop_test(t, what_is_refused, 0, 3);
     tcase_add_loop_test(t, into_what_is_there, 0, 2);
     tcase_add_loop_test(t, empty_things, 0, 3);

@@ -504,6 +504,10 @@ START_TEST(links_of_rooms_have_seats) {
     }
     ck_assert_fails(cr_onetime_use(db, token, &err), CR_NOT_FOUND);
     ck_assert_fails(cr_onetime_find(db, token, &found, &err), CR_NOT_FOUND);
+    ck_assert_str_eq(err.message, "all seats of this link are taken");
+    found.used = 0;
+    ck_assert_ok(cr_onetime_look(db, token, &found, &err));      /* for who has a seat */
+    ck_assert_int_eq(found.used, 3);
     ck_assert_ok(cr_onetime_list(db, true, count_rooms, &used, &err));
     ck_assert_int_eq(used, 3);
     ck_assert_fails(cr_onetime_close(db, token, name, &err), CR_NOT_FOUND);      /* the link is not the number of its row */

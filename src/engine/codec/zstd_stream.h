@@ -1,0 +1,24 @@
+/* zstd_stream.h - one frame of Zstandard, made while its content comes.
+ *
+ * Its head says how long the content is, as that of a frame made at once does, so every reader knows what room it needs. The bytes depend on the
+ * parts in which the content comes, and are others than those of a frame made at once: what they decode to is the same.
+ */
+#ifndef CR_ENGINE_CODEC_ZSTD_STREAM_H
+#define CR_ENGINE_CODEC_ZSTD_STREAM_H
+
+#include "engine/codec/codec.h"
+
+typedef struct ZSTD_CCtx_s cr_zstd_stream;
+
+/* A frame for n bytes. */
+cr_status cr_zstd_stream_new(const cr_codec *c, uint64_t n, cr_zstd_stream **ret_stream, cr_err *err) CR_MUST_USE;
+void cr_zstd_stream_free(cr_zstd_stream *s);                       /* NULL is allowed */
+/* Memory that one stream for n bytes holds; 0: none can be made. */
+uint64_t cr_zstd_stream_bytes(const cr_codec *c, uint64_t n);
+/* Room for what n more bytes can add to the frame. */
+size_t cr_zstd_stream_room(size_t n);
+/* The next n bytes; is_last: with them the content is complete. What they add to the frame, maybe nothing yet, is written to room. */
+cr_status cr_zstd_stream_put(cr_zstd_stream *s, const void *src, size_t n, bool is_last, void *room, size_t room_bytes, size_t *ret_n,
+                             cr_err *err) CR_MUST_USE;
+
+#endif
