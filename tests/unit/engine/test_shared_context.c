@@ -149,7 +149,7 @@ static void store_days(int64_t days_n, int64_t rows, int64_t cols) {
 
 static void begin(void) {
     for (int i = 0; i < ITEMS; i++)
-        values[i] = (double)((i * 7919) % 1000) / 8;
+        values[i] = (double)((int64_t)i * 7919 % 1000) / 8;
     snprintf(folder, sizeof folder, "/tmp/craton-shared-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(source, sizeof source, "%s/days.zarr", folder);
