@@ -50,8 +50,9 @@ CR_API cr_status cr_grid_rectilinear(int64_t ny, const double *lat, const double
                                      const double *lon_bounds, const uint8_t *mask, cr_grid **ret_grid, cr_err *err) CR_MUST_USE;
 /* Cells anywhere. ndim 2: shape (ny, nx), neighbours in the array are neighbours on the sphere; ndim 1: a list. lat, lon: one per cell.
  * lat_corners, lon_corners: n_corners (3 to CR_GRID_CORNERS_MOST) per cell, in either turning sense, repeats allowed; NULL with 0: not known, which
- * conservative regridding does not take. Masked cells may have any numbers. CR_INVALID names the first cell with NaN, no area, or crossing edges. */
-CR_API cr_status cr_grid_curvilinear(int ndim, const int64_t *shape, const double *lat, const double *lon, int n_corners,
+ * conservative regridding does not take. Masked cells may have any numbers. CR_INVALID names the first cell with NaN, no area, or crossing edges.
+ * Every cell is looked at, which takes a moment for millions: a cancel of c is heard; NULL: nobody's. */
+CR_API cr_status cr_grid_curvilinear(cr_context *c, int ndim, const int64_t *shape, const double *lat, const double *lon, int n_corners,
                                      const double *lat_corners, const double *lon_corners, const uint8_t *mask, cr_grid **ret_grid,
                                      cr_err *err) CR_MUST_USE;
 CR_API cr_grid *cr_grid_ref(cr_grid *g);
@@ -78,8 +79,8 @@ typedef struct cr_weights_options {
     bool no_poles;                /* bilinear: nothing beyond the last row */
 } cr_weights_options;
 
-/* Works with all threads of the context; what it needs at once stays within its memory limit (CR_MEMORY: the weights are too many). The weights
- * do not depend on threads. Target cells that nothing lies under get no weights. */
+/* Works with all threads of the context; what it needs at once stays within its memory limit (CR_MEMORY: the weights are too many). A cancel
+ * is heard within a moment. The weights do not depend on threads. Target cells that nothing lies under get no weights. */
 CR_API cr_status cr_weights_make(cr_context *c, const cr_grid *from, const cr_grid *to, const cr_weights_options *options,
                                  cr_weights **ret_weights, cr_err *err) CR_MUST_USE;
 /* From n triplets in any order: row, col count from 0 (target, source cell, row-major). CR_RANGE: outside of the grids; CR_INVALID: not finite. */

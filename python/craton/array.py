@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from . import chunks as grids
+from . import chunks as grids, daskcalls
 from .dtypes import logical, node_code
 from .functions import unsupported
 from .graph import flatten, make, rebuild
@@ -288,6 +288,12 @@ class Array(ExplicitlyIndexed):
             "craton: a Craton array cannot become part of a dask graph. Pass chunked_array_type='craton' to chunk(), or "
             "call craton.enable() once."
         )
+
+    @property
+    def __dask_graph__(self):
+        """There is none, for nobody, as this is no collection of dask's. But who looks for one in order to compute it is told so."""
+        daskcalls.refuse(sys._getframe(1))
+        raise AttributeError("an array of Craton has no graph of dask's")
 
     # ---- protocols
 

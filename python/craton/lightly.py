@@ -1,18 +1,23 @@
 """xarray imports dask (and with it SciPy) as soon as it asks what kind of array it has, or which chunk managers there are: more than a
 second of processor time and 40 MiB for a program that computes with Craton. Installed by craton.enable(): the questions are answered
 without the import while nobody has imported dask. Who asks for dask by name gets it, as always.
+
+For the same reason `engine="craton"` is looked up as xarray looks up its own engines: without importing what other packages have registered (kerchunk's
+brings zarr, 0.2 seconds). Any other name, and no name, is xarray's own affair.
 """
 
 import functools
 import importlib
+import importlib.metadata
 import sys
 
 
 def answer_without_dask():
     # What has not been imported did not make the object; objects that only follow dask's protocol say so themselves.
-    _replace("xarray.namedarray.utils", "is_dask_collection", lambda f: lambda x: ("dask.base" in sys.modules or _may_be_collection(x)) and f(x))
+    _replace("xarray.namedarray.utils", "is_dask_collection", _collections)
     _replace("xarray.namedarray.pycompat", "array_type", lambda f: lambda mod: () if mod == "dask" and "dask.array" not in sys.modules else f(mod))
     _replace("xarray.namedarray.parallelcompat", "load_chunkmanagers", _managers)
+    _replace("xarray.backends.plugins", "get_backend", _backends)
 
 
 def _replace(module, name, make):
@@ -27,8 +32,15 @@ def _replace(module, name, make):
             setattr(module, name, new)
 
 
+def _collections(ask):
+    def is_dask_collection(x):  # by this name it is known in daskcalls.py
+        return ("dask.base" in sys.modules or _may_be_collection(x)) and ask(x)
+
+    return is_dask_collection
+
+
 def _may_be_collection(x):
-    return getattr(type(x), "__dask_graph__", None) is not None and not type(x).__module__.startswith("xarray.")
+    return getattr(type(x), "__dask_graph__", None) is not None and not type(x).__module__.startswith(("xarray.", "craton."))
 
 
 def _managers(load):
@@ -62,3 +74,25 @@ def _dask_later():
             return Array
 
     return DaskLater()
+
+
+# ---- engines -----------------------------------------------------------------------------------------------------------
+
+
+def _backends(look_up):
+    def get_backend(engine):
+        plugins = sys.modules["xarray.backends.plugins"]
+        if engine != "craton" or plugins.list_engines.cache_info().currsize > 0 or not _is_registered_once():
+            return look_up(engine)
+        from .backend import CratonBackend
+
+        plugins.set_missing_parameters({engine: CratonBackend})
+        return CratonBackend()
+
+    return get_backend
+
+
+@functools.cache
+def _is_registered_once():
+    found = {e.value for e in importlib.metadata.entry_points(group="xarray.backends", name="craton")}
+    return found == {"craton.backend:CratonBackend"}

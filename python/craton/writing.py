@@ -3,11 +3,12 @@ store or file, or the new one, never a part."""
 
 import json
 import os
+import sys
 import warnings
 
 import numpy as np
 
-from . import _craton, grouping, storing, texts
+from . import _craton, daskcalls, grouping, storing, texts
 from .array import Array
 from .graph import memory
 from .runtime import cluster_for_user, computation_ended, compute_for_user, context, progress_callback, warn_of_unreadable
@@ -98,6 +99,12 @@ class PendingWrite:
             computation_ended()
             if bar is not None:
                 bar.close()
+
+    @property
+    def __dask_graph__(self):
+        """There is none: as of an Array."""
+        daskcalls.refuse(sys._getframe(1), "this write", "write.compute()")
+        raise AttributeError("a write of Craton has no graph of dask's")
 
     def __repr__(self):
         return f"<craton.PendingWrite of {len(self._nodes)} variables into {self._path}: .compute() writes them>"

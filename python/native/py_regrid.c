@@ -110,13 +110,13 @@ static int take_grid(PyObject *tuple, grid_arguments *g) {
     return 0;
 }
 
-static cr_status grid_make(const grid_arguments *g, const char *which, cr_grid **ret_grid, cr_err *err) {
+static cr_status grid_make(cr_context *c, const grid_arguments *g, const char *which, cr_grid **ret_grid, cr_err *err) {
     cr_status status;
     if (g->n_corners == -1)
         status = cr_grid_rectilinear(g->shape[0], g->parts[LAT].buf, g->parts[LAT_BOUNDS].buf, g->shape[1], g->parts[LON].buf,
                                      g->parts[LON_BOUNDS].buf, g->parts[MASK].buf, ret_grid, err);
     else
-        status = cr_grid_curvilinear(g->ndim, g->shape, g->parts[LAT].buf, g->parts[LON].buf, g->n_corners, g->parts[LAT_BOUNDS].buf,
+        status = cr_grid_curvilinear(c, g->ndim, g->shape, g->parts[LAT].buf, g->parts[LON].buf, g->n_corners, g->parts[LAT_BOUNDS].buf,
                                      g->parts[LON_BOUNDS].buf, g->parts[MASK].buf, ret_grid, err);
     if (status != CR_OK)
         cr_err_context(err, "the %s grid", which);
@@ -134,9 +134,9 @@ typedef struct make_job {
 static cr_status run_make(void *data, cr_context *c, cr_err *err) {
     make_job *job = data;
     cr_grid *from = NULL, *to = NULL;
-    cr_status status = grid_make(&job->from, "source", &from, err);
+    cr_status status = grid_make(c, &job->from, "source", &from, err);
     if (status == CR_OK)
-        status = grid_make(&job->to, "target", &to, err);
+        status = grid_make(c, &job->to, "target", &to, err);
     if (status == CR_OK)
         status = cr_weights_make(c, from, to, &job->options, &job->made, err);
     cr_grid_unref(from);

@@ -136,7 +136,7 @@ static cr_status make_grid(cr_context *c, place *p, getter get, const void *from
     CR_TRY(cr_load_doubles(c, p->lat, &lat, &ny, err));
     CR_TRY(cr_load_doubles(c, p->lon, &lon, &nx, err));
     if (p->curvilinear)
-        return cr_grid_curvilinear(2, cr_labelled_shape(p->lat), lat, lon, 0, NULL, NULL, NULL, &p->grid, err);
+        return cr_grid_curvilinear(c, 2, cr_labelled_shape(p->lat), lat, lon, 0, NULL, NULL, NULL, &p->grid, err);
     CR_TRY(borders_of(c, p->lat, lat, get, from, &lat_borders, err));
     CR_TRY(borders_of(c, p->lon, lon, get, from, &lon_borders, err));
     return cr_grid_rectilinear(ny, lat, lat_borders, nx, lon, lon_borders, NULL, &p->grid, err);

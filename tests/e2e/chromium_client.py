@@ -24,8 +24,21 @@ def new_context(browser, **options):
     context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE_MS)
     if LATE_MS or SLOWER > 1:
-        context.on("page", slow_down)
+        slow_from_the_first_page_on(context)
     return context
+
+
+def slow_from_the_first_page_on(context):
+    """The pages that a test opens, before it uses them, and the windows that a page opens, from soon on."""
+    slow, make = set(), context.new_page
+    context.on("page", lambda page: slow_down(page) or slow.add(page))
+
+    def new_page():
+        page = make()
+        while page not in slow:
+            page.wait_for_timeout(10)
+        return page
+    context.new_page = new_page
 
 
 def slow_down(page):

@@ -24,6 +24,7 @@ OTHERS = {
     "test_cdo.py": "the command line",
     "test_cluster.py": "computes on Dask clusters",
     "test_compute_later.py": "compares stores with zarr's own view of them",
+    "test_dask_calls.py": "calls dask",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",

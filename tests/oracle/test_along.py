@@ -335,6 +335,20 @@ def test_what_only_looks_like_rolling():
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["var", "std", "nanvar", "nanstd"])
+def test_windows_without_degrees_of_freedom(name):
+    values = np.array([1.0, 2.0, 2.0, np.nan, 5.0, np.inf, 7.0])
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for width, ddof in ((2, 2), (1, 1), (2, 3), (3, 2)):
+            ours = getattr(np, name)(xp.sliding_window_view(as_array(values, chunks=(3,)), width), axis=-1, ddof=ddof)
+            np.testing.assert_allclose(ours.compute(), getattr(np, name)(sliding_window_view(values, width), axis=-1, ddof=ddof), rtol=1e-12)
+        for n in (1, 2, 3):
+            few = np.stack([values[:n], values[-n:]], axis=1)
+            ours = getattr(np, name)(as_array(few, chunks=(1, 2)), axis=0, ddof=2)
+            np.testing.assert_allclose(ours.compute(), getattr(np, name)(few, axis=0, ddof=2), rtol=1e-12)
+
+
 def test_errors():
     a = as_array(np.arange(12.0).reshape(3, 4), chunks=(2, 2))
     with pytest.raises(np.exceptions.AxisError):

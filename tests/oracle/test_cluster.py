@@ -138,6 +138,11 @@ def test_every_spelling(client, store):
         assert clusters.cluster_of(client.cluster).client is clusters.cluster_of(client.cluster).client
         assert Client.current() is default                   # what dask computes on elsewhere
         same(craton.compute(mean, cluster=client)[0], here)
+        for call, given in ((client.compute, mean), (client.compute, [mean]), (client.compute, {"a": [mean.tas]}), (client.persist, mean), (client.persist, [mean])):
+            with pytest.raises(TypeError, match=rf"craton: client\.{call.__name__} .* Write .*cluster=client"):
+                call(given)                                  # distributed's own would give it back as it is
+        for future in (client.submit(len, mean, pure=False), client.compute(dask.delayed(len)(mean))):
+            assert future.result(WAIT_S) == 2                # a function gets it as it is
         assert mean.tas.variable._data.compute(cluster=client).tobytes() == here.tas.values.tobytes()
         assert mean.tas.compute(cluster=client).values.flags.writeable
 

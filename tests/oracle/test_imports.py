@@ -1,5 +1,5 @@
-"""What a program that computes with Craton does not import: dask, flox and SciPy cost more than xarray itself. And that who wants them
-gets them, before and afterwards, in the same process."""
+"""What a program that computes with Craton does not import: dask, flox and SciPy cost more than xarray itself, and zarr comes with other engines.
+And that who wants them gets them, before and afterwards, in the same process."""
 
 import ast
 import json
@@ -11,7 +11,7 @@ import elsewhere
 import numpy as np
 import xarray as xr
 
-HEAVY = ("dask", "flox", "scipy", "numpy_groupies", "distributed")
+HEAVY = ("dask", "flox", "scipy", "numpy_groupies", "distributed", "zarr", "kerchunk")
 
 PROGRAM = """
 import json, sys
@@ -110,7 +110,15 @@ import dask.array, xarray as xr
 b = xr.open_dataset(sys.argv[1], chunks={"time": 7}).t
 assert isinstance(b.data, dask.array.Array)
 import craton
-craton.enable()
+ours, refused = xr.open_dataset(sys.argv[1], engine="craton", chunks={}, chunked_array_type="craton"), 0
+for enable in (lambda: None, craton.enable):
+    enable()
+    for x in (ours, ours.t, ours.t.variable, ours.t.data):
+        try:
+            dask.compute(x)
+        except TypeError as error:
+            refused += "craton.compute" in str(error) and not dask.is_dask_collection(x)
+assert refused == 8
 assert isinstance((b + 1).data, dask.array.Array) and xr.namedarray.utils.is_dask_collection(b.data)
 print(json.dumps(float(b.groupby("time.month").mean("time").sum())))
 """
@@ -121,6 +129,30 @@ def test_dask_that_was_there_before(tmp_path):
     with xr.open_dataset(path) as ds:
         expected = float(ds.t.groupby("time.month").mean("time").sum())
     np.testing.assert_allclose(run(DASK_BEFORE, path), expected, rtol=1e-12)
+
+
+ENGINES = """
+import json, sys
+import xarray as xr, craton
+if sys.argv[2] == "enabled":
+    craton.enable()
+found = []
+for name in ("craton", "no such", None, "craton"):
+    try:
+        found.append(type(xr.backends.plugins.get_backend(name)).__name__ if name else xr.backends.plugins.guess_engine(sys.argv[1]))
+    except ValueError as error:
+        found.append(str(error))
+found.append(list(xr.backends.list_engines()))
+found.append(xr.open_dataset(sys.argv[1], engine="craton", drop_variables=["region"]).t.shape == xr.open_dataset(sys.argv[1]).t.shape)
+print(json.dumps(found))
+"""
+
+
+def test_engines_are_found_as_ever(tmp_path):
+    path = small(tmp_path)
+    found = run(ENGINES, path, "enabled")
+    assert found == run(ENGINES, path, "not")
+    assert found[0] == found[3] == "CratonBackend" and "unrecognized engine 'no such'" in found[1] and set(found[4]) > {"craton", "store"} and found[5]
 
 
 def test_files_of_tests_that_run_without_dask_zarr_and_netcdf4_import_none_of_them():

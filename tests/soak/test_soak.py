@@ -90,13 +90,26 @@ class Visitor(threading.Thread):
         wait_for(ready, 60, 0.2)
 
     def use(self, person):
+        """On a slow machine the rule about idle servers can be quicker than its person, who then starts it again."""
+        for _ in range(3):
+            if self.used(person):
+                return
+            self.start_server(person)
+        raise AssertionError("its server was stopped three times before it could be used")
+
+    def used(self, person):
+        """False: it does not run any more."""
         c = http.client.HTTPConnection("127.0.0.1", self.platform.port + 1, timeout=30)
         for _ in range(3):
             c.request("GET", f"/user/{person.name}/simulated/use", headers={"Host": f"{person.name}.localhost:{self.platform.port + 1}"})
             answer = c.getresponse()
             answer.read()
+            if answer.status == 424:
+                c.close()
+                return False
             assert answer.status == 200 and answer.headers["X-Simulated"] == person.name
         c.close()
+        return True
 
     def tokens(self, person):
         made = person.api("POST", f"/hub/api/users/{person.name}/tokens", {"expires_in": 2, "note": "soak"})

@@ -50,24 +50,26 @@ cr_status cr_finish_mean(void *const *planes, int64_t n, const cr_reduce_options
     EACH_DOUBLE(count[i] < least ? (double)NAN : s[i] / (double)count[i]);
 }
 
-/* The planes of VAR: n, shift, sum of differences, sum of their squares. */
-static double variance(void *const *planes, int64_t i, int64_t least, int64_t ddof) {
+/* The planes of VAR: n, shift, sum of differences, sum of their squares. With no degrees of freedom, as NumPy has it: infinite, unless missing values
+ * were to be left out. */
+static double variance(void *const *planes, int64_t i, int64_t least, const cr_reduce_options *o) {
     const int64_t count = ((const int64_t *)planes[0])[i];
     const double d = ((const double *)planes[2])[i], dd = ((const double *)planes[3])[i];
-    if (count < least || count <= ddof)
+    const int64_t freedom = CR_MAX(0, count - (o ? o->ddof : 0));
+    if (count < least || (freedom == 0 && o->skipna))
         return NAN;
     double m2 = dd - d * d / (double)count;
-    return (m2 < 0 ? 0 : m2) / (double)(count - ddof);       /* keeps NaN */
+    return (m2 < 0 ? 0 : m2) / (double)freedom;       /* keeps NaN */
 }
 
 cr_status cr_finish_var(void *const *planes, int64_t n, const cr_reduce_options *o, cr_dtype out, void *dst, cr_err *err) {
-    const int64_t least = o && o->min_count > 1 ? o->min_count : 1, ddof = o ? o->ddof : 0;
-    EACH_DOUBLE(variance(planes, i, least, ddof));
+    const int64_t least = o && o->min_count > 1 ? o->min_count : 1;
+    EACH_DOUBLE(variance(planes, i, least, o));
 }
 
 cr_status cr_finish_std(void *const *planes, int64_t n, const cr_reduce_options *o, cr_dtype out, void *dst, cr_err *err) {
-    const int64_t least = o && o->min_count > 1 ? o->min_count : 1, ddof = o ? o->ddof : 0;
-    EACH_DOUBLE(sqrt(variance(planes, i, least, ddof)));
+    const int64_t least = o && o->min_count > 1 ? o->min_count : 1;
+    EACH_DOUBLE(sqrt(variance(planes, i, least, o)));
 }
 
 /* Minimum, maximum, any, all: the plane is the result, but for float16, which is kept as float32. */

@@ -78,7 +78,9 @@ ALWAYS void finish(int op, const cr_window_options *o, int n_lanes, const planes
         case CR_WINDOW_MEAN: v = v / n; break;
         case CR_WINDOW_MIN:
         case CR_WINDOW_MAX: v = n == 0 ? NAN : v; break;
-        default: v = n - ddof > 0 ? p->m2[j] / (n - ddof) : NAN; v = op == CR_WINDOW_STD ? sqrt(v) : v;
+        default: /* with no degrees of freedom, as NumPy has it: infinite, unless missing values were to be left out */
+            v = n - ddof > 0 ? p->m2[j] / (n - ddof) : o->skipna ? NAN : p->m2[j] / 0.0;
+            v = op == CR_WINDOW_STD ? sqrt(v) : v;
         }
         out[j] = n >= least ? v : NAN;
     }

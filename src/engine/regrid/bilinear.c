@@ -270,7 +270,7 @@ static cr_status make_quads(cr_search *s, cr_err *err) {
         items[kept] = q;
         kept += cr_grid_has(g, cells[0]) && cr_grid_has(g, cells[1]) && cr_grid_has(g, cells[2]) && cr_grid_has(g, cells[3]);
     }
-    cr_status status = cr_box_tree_new(kept, items, quad_box, g, &s->tree, err);
+    cr_status status = cr_box_tree_new(s->context, kept, items, quad_box, g, &s->tree, err);
     if (status != CR_OK)
         free(items);
     return status;

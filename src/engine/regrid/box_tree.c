@@ -2,8 +2,9 @@
 #include "engine/regrid/box_tree.h"
 
 #include <stdlib.h>
+#include "engine/exec/run.h"
 
-enum { LEAF = 8, DEPTH = 64 };
+enum { LEAF = 8, DEPTH = 64, ASK_EACH = 1024 };
 
 void cr_box_add(cr_box *b, cr_vec v) {
     const double c[3] = {v.x, v.y, v.z};
@@ -33,6 +34,7 @@ cr_box cr_box_of(const cr_polygon *p) {
 }
 
 typedef struct builder {
+    const cr_context *context;
     cr_box_tree *t;
     float (*centre)[3];           /* by place in `order` at first, then moved along with it */
     cr_box (*box_of)(const void *user, int32_t item);
@@ -72,9 +74,11 @@ static void select_median(builder *b, int32_t lo, int32_t hi, int32_t mid, int a
     }
 }
 
-/* Halves each time: no deeper than the logarithm of 2^31. */
-static void build(builder *b, int32_t begin, int32_t end) {
+/* Halves each time: no deeper than the logarithm of 2^31. false: cancelled. */
+static bool build(builder *b, int32_t begin, int32_t end) {
     cr_box_tree *t = b->t;
+    if (cr_context_cancelled(b->context))
+        return false;
     int32_t me = t->n_nodes++;
     cr_box box = cr_box_none();
     if (end - begin <= LEAF) {
@@ -99,18 +103,21 @@ static void build(builder *b, int32_t begin, int32_t end) {
         int32_t mid = begin + (end - begin) / 2;
         select_median(b, begin, end, mid, axis);
         int32_t first = t->n_nodes;
-        build(b, begin, mid);
+        if (!build(b, begin, mid))
+            return false;
         int32_t second = t->n_nodes;
-        build(b, mid, end);
+        if (!build(b, mid, end))
+            return false;
         for (int a = 0; a < 3; a++) {
             box.lo[a] = fminf(t->nodes[first].box.lo[a], t->nodes[second].box.lo[a]);
             box.hi[a] = fmaxf(t->nodes[first].box.hi[a], t->nodes[second].box.hi[a]);
         }
     }
     t->nodes[me] = (cr_box_node){.box = box, .begin = begin, .end = end, .skip = t->n_nodes};
+    return true;
 }
 
-cr_status cr_box_tree_new(int32_t n, int32_t *items, cr_box (*box_of)(const void *user, int32_t item), const void *user,
+cr_status cr_box_tree_new(const cr_context *c, int32_t n, int32_t *items, cr_box (*box_of)(const void *user, int32_t item), const void *user,
                           cr_box_tree **ret_tree, cr_err *err) {
     cr_box_tree *t = calloc(1, sizeof *t);
     cr_auto_free float(*centre)[3] = malloc(((size_t)n + 1) * sizeof *centre);
@@ -121,14 +128,19 @@ cr_status cr_box_tree_new(int32_t n, int32_t *items, cr_box (*box_of)(const void
         return CR_FAIL(err, CR_MEMORY, "no memory to search %d cells", (int)n);
     }
     *t = (cr_box_tree){.n_items = n, .order = items, .nodes = nodes};
-    for (int32_t i = 0; i < n; i++) {
+    bool going = true;
+    for (int32_t i = 0; i < n && going; i++) {
+        going = i % ASK_EACH != 0 || !cr_context_cancelled(c);
         cr_box b = box_of(user, items[i]);
         for (int a = 0; a < 3; a++)
             centre[i][a] = (b.lo[a] + b.hi[a]) / 2;
     }
-    builder b = {.t = t, .centre = centre, .box_of = box_of, .user = user};
-    if (n > 0)
-        build(&b, 0, n);
+    builder b = {.context = c, .t = t, .centre = centre, .box_of = box_of, .user = user};
+    if (n > 0 && (!going || !build(&b, 0, n))) {
+        free(t);
+        free(nodes);
+        return CR_FAIL(err, CR_CANCELLED, "cancelled");
+    }
     *ret_tree = t;
     return CR_OK;
 }

@@ -10,6 +10,7 @@
 #define CR_ENGINE_REGRID_BOX_TREE_H
 
 #include "base/error.h"
+#include "craton/context.h"
 #include "engine/regrid/sphere.h"
 
 typedef struct cr_box {
@@ -42,8 +43,8 @@ void cr_box_add(cr_box *b, cr_vec v);
 /* Around a polygon, with what its surface bulges out. */
 cr_box cr_box_of(const cr_polygon *p);
 
-/* items[0..n-1]: numbers handed to box_of; taken as `order`. */
-cr_status cr_box_tree_new(int32_t n, int32_t *items, cr_box (*box_of)(const void *user, int32_t item), const void *user,
+/* items[0..n-1]: numbers handed to box_of; taken as `order`. CR_CANCELLED: the context was. */
+cr_status cr_box_tree_new(const cr_context *c, int32_t n, int32_t *items, cr_box (*box_of)(const void *user, int32_t item), const void *user,
                           cr_box_tree **ret_tree, cr_err *err) CR_MUST_USE;
 void cr_box_tree_free(cr_box_tree *t);
 static inline bool cr_box_node_is_leaf(const cr_box_tree *t, int32_t i) { return t->nodes[i].skip == i + 1; }

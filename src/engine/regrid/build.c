@@ -138,6 +138,8 @@ static cr_status run_stretch(build *b, int64_t number, cr_err *err) {
     b->stretches[number] = t;
     int64_t from = number * STRETCH, end = CR_MIN(from + STRETCH, s->to->n);
     for (int64_t cell = from; cell < end; cell++) {
+        if (cr_context_cancelled(b->context))
+            return CR_FAIL(err, CR_CANCELLED, "cancelled");
         int64_t first = t->found.n;
         t->found.most = b->most - atomic_load_explicit(&b->found, memory_order_relaxed);
         if (cr_grid_has(s->to, cell))
@@ -157,7 +159,7 @@ static void work(void *job, int worker) {
         if (number >= b->n_stretches)
             return;
         cr_err err = CR_ERR_INIT;
-        cr_status status = cr_context_cancelled(b->context) ? CR_FAIL(&err, CR_CANCELLED, "cancelled") : run_stretch(b, number, &err);
+        cr_status status = run_stretch(b, number, &err);
         if (status == CR_OK)
             continue;
         pthread_mutex_lock(&b->lock);
@@ -174,12 +176,12 @@ static void work(void *job, int worker) {
 
 /* ---- together ---- */
 
-static cr_status areas_of(const cr_grid *g, bool polygons, double **ret_areas, cr_err *err) {
+static cr_status areas_of(const cr_context *c, const cr_grid *g, bool polygons, double **ret_areas, cr_err *err) {
     double *areas = malloc((size_t)g->n * sizeof *areas);
     if (areas == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory for the areas of %lld cells", (long long)g->n);
     *ret_areas = areas;
-    return cr_grid_areas_as(g, polygons, areas, err);
+    return cr_grid_areas_as(c, g, polygons, areas, err);
 }
 
 static cr_status put_together(const build *b, cr_weights **ret_weights, cr_err *err) {
@@ -213,9 +215,9 @@ static cr_status put_together(const build *b, cr_weights **ret_weights, cr_err *
     cr_status status = CR_OK;
     if (s->options.method == CR_REGRID_CONSERVATIVE) {
         bool polygons = !s->from->rectilinear || !s->to->rectilinear;
-        status = areas_of(s->from, polygons, &w->src_area, err);
+        status = areas_of(s->context, s->from, polygons, &w->src_area, err);
         if (status == CR_OK)
-            status = areas_of(s->to, polygons, &w->dst_area, err);
+            status = areas_of(s->context, s->to, polygons, &w->dst_area, err);
         w->dst_fraction = share;
         share = NULL;
     }
@@ -256,16 +258,18 @@ static cr_status run(cr_context *c, const cr_search *s, cr_weights **ret_weights
 
 cr_status cr_weights_make(cr_context *c, const cr_grid *from, const cr_grid *to, const cr_weights_options *options,
                           cr_weights **ret_weights, cr_err *err) {
-    cr_search s = {.from = from, .to = to};
+    cr_search s = {.context = c, .from = from, .to = to};
     if (options != NULL)
         s.options = *options;
     if ((unsigned)s.options.method >= CR_REGRID_METHOD_COUNT)
         return CR_FAIL(err, CR_INVALID, "there is no method of regridding number %d", (int)s.options.method);
+    cr_context_begin(c);
     cr_status status = s.options.method == CR_REGRID_BILINEAR       ? cr_search_bilinear(&s, err)
                        : s.options.method == CR_REGRID_CONSERVATIVE ? cr_search_conservative(&s, err)
                                                                     : cr_search_nearest(&s, err);
     if (status == CR_OK)
         status = run(c, &s, ret_weights, err);
+    cr_context_end(c);
     cr_search_done(&s);
     return status;
 }

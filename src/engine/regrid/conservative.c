@@ -139,6 +139,8 @@ static cr_status find_polygons(const cr_search *s, int64_t cell, cr_found *f, do
             i = t->nodes[i].skip;
             continue;
         }
+        if (cr_context_cancelled(s->context)) /* a cell may lie over all of the source */
+            return CR_FAIL(err, CR_CANCELLED, "cancelled");
         for (int32_t k = t->nodes[i].begin; k < t->nodes[i].end && cr_box_node_is_leaf(t, i); k++) {
             cr_grid_polygon(s->from, t->order[k], &source);
             cr_box other = cr_box_of(&source);
@@ -186,7 +188,7 @@ cr_status cr_search_conservative(cr_search *s, cr_err *err) {
     CR_TRY(check_width("target", s->to, err));
     s->find = find_polygons;
     CR_TRY(cr_search_items(s->from, &items, &n, err));
-    cr_status status = cr_box_tree_new(n, items, cell_box, s->from, &s->tree, err);
+    cr_status status = cr_box_tree_new(s->context, n, items, cell_box, s->from, &s->tree, err);
     if (status != CR_OK)
         free(items);
     return status;

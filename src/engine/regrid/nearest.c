@@ -21,7 +21,7 @@ cr_status cr_search_nearest(cr_search *s, cr_err *err) {
     int32_t *items, n;
     s->find = find;
     CR_TRY(cr_search_items(s->from, &items, &n, err));
-    cr_status status = cr_box_tree_new(n, items, box_of, s->from, &s->tree, err);
+    cr_status status = cr_box_tree_new(s->context, n, items, box_of, s->from, &s->tree, err);
     if (status != CR_OK)
         free(items);
     return status;

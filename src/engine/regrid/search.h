@@ -7,6 +7,7 @@
 #define CR_ENGINE_REGRID_SEARCH_H
 
 #include "engine/array/weights.h"
+#include "engine/exec/run.h"
 #include "engine/regrid/box_tree.h"
 #include "engine/regrid/sphere_grid.h"
 
@@ -19,6 +20,7 @@ typedef struct cr_found {         /* the weights of some target cells */
 cr_status cr_found_add(cr_found *f, int64_t col, double weight, cr_err *err) CR_MUST_USE;
 
 typedef struct cr_search {
+    const cr_context *context;    /* whether it is cancelled: preparing asks, and find() where one cell may take long */
     const cr_grid *from, *to;
     cr_weights_options options;
     cr_box_tree *tree;            /* may be NULL */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "engine/exec/run.h"
 
 #define DEGREE 0.017453292519943295
 #define TURN (360 * (1 + 1e-9))   /* bounds are often rounded */
@@ -263,7 +264,7 @@ static int64_t find_fold(const cr_grid *g) {
     return -1;
 }
 
-static cr_status fill_curvilinear(cr_grid *g, const double *lat, const double *lon, int n_corners, const double *lat_corners,
+static cr_status fill_curvilinear(cr_context *c, cr_grid *g, const double *lat, const double *lon, int n_corners, const double *lat_corners,
                                   const double *lon_corners, const uint8_t *mask, cr_err *err) {
     if (n_corners != 0 && (n_corners < 3 || n_corners > CR_GRID_CORNERS_MOST || lat_corners == NULL || lon_corners == NULL))
         return CR_FAIL(err, CR_INVALID, "cells of %d corners; 3 to %d are possible, or 0 when they are not known", n_corners,
@@ -276,15 +277,18 @@ static cr_status fill_curvilinear(cr_grid *g, const double *lat, const double *l
         CR_TRY(copy(&g->lat_corners, lat_corners, g->n * n_corners, sizeof *lat, err));
         CR_TRY(copy(&g->lon_corners, lon_corners, g->n * n_corners, sizeof *lon, err));
     }
-    for (int64_t i = 0; i < g->n; i++)
+    for (int64_t i = 0; i < g->n; i++) {
+        if (c != NULL && cr_context_cancelled(c))
+            return CR_FAIL(err, CR_CANCELLED, "cancelled");
         if (cr_grid_has(g, i))
             CR_TRY(check_cell(g, i, err));
+    }
     g->round = g->ndim == 2 && columns_meet(g);
     g->fold = find_fold(g);
     return CR_OK;
 }
 
-cr_status cr_grid_curvilinear(int ndim, const int64_t *shape, const double *lat, const double *lon, int n_corners,
+cr_status cr_grid_curvilinear(cr_context *c, int ndim, const int64_t *shape, const double *lat, const double *lon, int n_corners,
                               const double *lat_corners, const double *lon_corners, const uint8_t *mask, cr_grid **ret_grid, cr_err *err) {
     if (ndim < 1 || ndim > 2)
         return CR_FAIL(err, CR_INVALID, "a grid of %d axes; 1 and 2 are possible", ndim);
@@ -297,7 +301,11 @@ cr_status cr_grid_curvilinear(int ndim, const int64_t *shape, const double *lat,
         g->shape[0] = g->nx;
         g->shape[1] = 1;
     }
-    cr_status status = fill_curvilinear(g, lat, lon, n_corners, lat_corners, lon_corners, mask, err);
+    if (c != NULL)
+        cr_context_begin(c);
+    cr_status status = fill_curvilinear(c, g, lat, lon, n_corners, lat_corners, lon_corners, mask, err);
+    if (c != NULL)
+        cr_context_end(c);
     if (status == CR_OK)
         *ret_grid = g;
     else
@@ -328,13 +336,17 @@ double cr_grid_box_area(const cr_grid *g, int64_t cell) {
     return fabs(sin(la[1] * DEGREE) - sin(la[0] * DEGREE)) * fabs(lo[1] - lo[0]) * DEGREE;
 }
 
-cr_status cr_grid_areas(const cr_grid *g, double *ret_areas, cr_err *err) { return cr_grid_areas_as(g, !g->rectilinear, ret_areas, err); }
+cr_status cr_grid_areas(const cr_grid *g, double *ret_areas, cr_err *err) {
+    return cr_grid_areas_as(NULL, g, !g->rectilinear, ret_areas, err);
+}
 
-cr_status cr_grid_areas_as(const cr_grid *g, bool polygons, double *ret_areas, cr_err *err) {
+cr_status cr_grid_areas_as(const cr_context *c, const cr_grid *g, bool polygons, double *ret_areas, cr_err *err) {
     if (!cr_grid_knows_corners(g))
         return CR_FAIL(err, CR_INVALID, "the corners of the grid are not known, and so are its areas");
     for (int64_t i = 0; i < g->n; i++) {
         cr_polygon p = {.n = 0};
+        if (c != NULL && cr_context_cancelled(c))
+            return CR_FAIL(err, CR_CANCELLED, "cancelled");
         if (polygons && (g->rectilinear || cr_grid_has(g, i)))
             cr_grid_polygon(g, i, &p);
         ret_areas[i] = polygons ? cr_polygon_area(&p) : cr_grid_box_area(g, i);

@@ -35,8 +35,8 @@ static inline int64_t cr_grid_across(const cr_grid *g, int64_t x) { return (g->f
 void cr_grid_polygon(const cr_grid *g, int64_t cell, cr_polygon *ret_polygon);
 /* Area between parallels and meridians. Rectilinear. */
 double cr_grid_box_area(const cr_grid *g, int64_t cell);
-/* cr_grid_areas(), where rectilinear cells may be taken as polygons too. */
-cr_status cr_grid_areas_as(const cr_grid *g, bool polygons, double *ret_areas, cr_err *err) CR_MUST_USE;
+/* cr_grid_areas(), where rectilinear cells may be taken as polygons too. c: CR_CANCELLED when it is; NULL: it cannot be. */
+cr_status cr_grid_areas_as(const cr_context *c, const cr_grid *g, bool polygons, double *ret_areas, cr_err *err) CR_MUST_USE;
 /* "(3, 4)" or "7"; returns buf. */
 char *cr_grid_cell_text(const cr_grid *g, int64_t cell, char *buf, size_t size);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/error.h"
 #include "craton/craton.h"
+#include "engine/regrid/search.h"
 
 #define DEGREE 0.017453292519943295
 
@@ -47,7 +48,7 @@ static cr_grid *turned(int ny, int nx, double by, const uint8_t *mask) {
             *to_lat = asin(fmax(-1, fmin(1, z))) / DEGREE;
             *to_lon = atan2(y, x) / DEGREE;
         }
-    ck_assert_ok(cr_grid_curvilinear(2, (int64_t[]){ny, nx}, lat, lon, 4, lat_c, lon_c, mask, &g, &err));
+    ck_assert_ok(cr_grid_curvilinear(NULL, 2, (int64_t[]){ny, nx}, lat, lon, 4, lat_c, lon_c, mask, &g, &err));
     return g;
 }
 
@@ -444,6 +445,45 @@ START_TEST(weights_do_not_depend_on_threads) {
 }
 END_TEST
 
+/* Where it may take long: preparing, one cell over all of the source, areas; and the whole. */
+START_TEST(a_cancel_is_heard_everywhere) {
+    cr_grid *from = turned(100, 100, 30, NULL), *to = turned(4, 8, 60, NULL);
+    static double areas[10000];
+    cr_grid *none = NULL;
+    for (int method = 0; method < CR_REGRID_METHOD_COUNT; method++) {
+        cr_context_options o = {.threads = 2, .simd_level = -1, .cancel_stays = true};
+        cr_err err = CR_ERR_INIT;
+        cr_context *c;
+        cr_weights *w = NULL;
+        cr_found found = {.most = 10000};
+        double share;
+        ck_assert_ok(cr_context_new(&o, &c, &err));
+        cr_search s = {.context = c, .from = from, .to = to, .options = {.method = (cr_regrid_method)method}}, again = s;
+        cr_status (*prepare)(cr_search *, cr_err *) = method == CR_REGRID_BILINEAR       ? cr_search_bilinear
+                                                      : method == CR_REGRID_CONSERVATIVE ? cr_search_conservative
+                                                                                         : cr_search_nearest;
+        ck_assert_ok(prepare(&s, &err));
+        ck_assert_ok(s.find(&s, 0, &found, &share, &err));
+        ck_assert_ok(cr_grid_areas_as(c, from, true, areas, &err));
+        cr_context_cancel(c);
+        ck_assert_fails(prepare(&again, &err), CR_CANCELLED);
+        ck_assert_fails(cr_grid_curvilinear(c, 1, (int64_t[]){1}, areas, areas, 0, NULL, NULL, NULL, &none, &err), CR_CANCELLED);
+        if (method == CR_REGRID_CONSERVATIVE)
+            ck_assert_fails(s.find(&s, 0, &found, &share, &err), CR_CANCELLED);
+        ck_assert_fails(cr_grid_areas_as(c, from, true, areas, &err), CR_CANCELLED);
+        ck_assert_fails(cr_weights_make(c, from, to, &s.options, &w, &err), CR_CANCELLED);
+        ck_assert_ptr_null(w);
+        cr_search_done(&s);
+        cr_search_done(&again);
+        free(found.col);
+        free(found.weight);
+        cr_context_free(c);
+    }
+    cr_grid_unref(from);
+    cr_grid_unref(to);
+}
+END_TEST
+
 START_TEST(files_give_back_what_was_written) {
     char path[] = "/tmp/test-regrid-XXXXXX";
     ck_assert_int_ge(mkstemp(path), 0);
@@ -499,15 +539,15 @@ START_TEST(wrong_grids_are_refused) {
     ck_assert_fails(cr_grid_rectilinear(0, up, NULL, 3, up, NULL, NULL, &g, &err), CR_INVALID);
     const int64_t one[] = {1};
     const double c[] = {5}, lat[] = {0, 0, 10, 10}, lon[] = {0, 10, 10, 0}, crossed[] = {0, 10, 0, 10}, flat_lat[] = {0, 0, 0, 0}, nan1[] = {NAN};
-    ck_assert_ok(cr_grid_curvilinear(1, one, c, c, 4, lat, lon, NULL, &g, &err));
+    ck_assert_ok(cr_grid_curvilinear(NULL, 1, one, c, c, 4, lat, lon, NULL, &g, &err));
     cr_grid_unref(g);
-    ck_assert_fails(cr_grid_curvilinear(1, one, c, c, 4, lat, crossed, NULL, &g, &err), CR_INVALID);
-    ck_assert_fails(cr_grid_curvilinear(1, one, c, c, 4, flat_lat, lon, NULL, &g, &err), CR_INVALID);
+    ck_assert_fails(cr_grid_curvilinear(NULL, 1, one, c, c, 4, lat, crossed, NULL, &g, &err), CR_INVALID);
+    ck_assert_fails(cr_grid_curvilinear(NULL, 1, one, c, c, 4, flat_lat, lon, NULL, &g, &err), CR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.message, "has no area"));
-    ck_assert_fails(cr_grid_curvilinear(1, one, nan1, c, 0, NULL, NULL, NULL, &g, &err), CR_INVALID);
+    ck_assert_fails(cr_grid_curvilinear(NULL, 1, one, nan1, c, 0, NULL, NULL, NULL, &g, &err), CR_INVALID);
     ck_assert_ptr_nonnull(strstr(err.hint, "mask"));
-    ck_assert_ok(cr_grid_curvilinear(1, one, nan1, c, 0, NULL, NULL, (uint8_t[]){0}, &points, &err));
-    ck_assert_ok(cr_grid_curvilinear(1, one, c, c, 0, NULL, NULL, NULL, &list, &err));
+    ck_assert_ok(cr_grid_curvilinear(NULL, 1, one, nan1, c, 0, NULL, NULL, (uint8_t[]){0}, &points, &err));
+    ck_assert_ok(cr_grid_curvilinear(NULL, 1, one, c, c, 0, NULL, NULL, NULL, &list, &err));
     cr_grid *whole = regular(18, -90, 10, 36, 0, 10, NULL);
     cr_context *ctx = context(1, 0, -1);
     cr_weights *w;
@@ -554,6 +594,7 @@ static Suite *suite(void) {
     tcase_add_test(t, regrids_among_other_operations);
     tcase_add_test(t, parts_read_their_rows_alone);
     tcase_add_test(t, weights_do_not_depend_on_threads);
+    tcase_add_test(t, a_cancel_is_heard_everywhere);
     tcase_add_test(t, files_give_back_what_was_written);
     tcase_add_test(t, wrong_grids_are_refused);
     suite_add_tcase(s, t);
