@@ -470,8 +470,8 @@ def stopped(block):
 
 
 UNWRITABLE = {
-    "an attribute": (lambda ds: ds.assign(new=("time", np.arange(17.0), {"made": {"by": "hand"}})), TypeError, "'made' of new"),
-    "objects": (lambda ds: ds.assign(new=("time", np.array([{}] * 17, object))), TypeError, "new"),
+    "an attribute": (lambda ds: ds.assign(new=("time", np.arange(17.0), {"made": object()})), TypeError, "'made' of new"),
+    "objects": (lambda ds: ds.assign(new=("time", np.array([{}] * 17, object))), ValueError, "variable 'new'"),
     "a name": (lambda ds: ds.assign({"up/../new": ("time", np.arange(17.0))}), Exception, "up/../new"),
     "an attribute of the dataset": (lambda ds: ds.assign(new=("time", np.arange(17.0))).assign_attrs(made=object()), TypeError, "'made' of the dataset"),
     "values that fail": (lambda ds: ds.assign(new=xr.apply_ufunc(stopped, ds.rain, dask="parallelized", output_dtypes=[float])), RuntimeError, "cannot be made"),

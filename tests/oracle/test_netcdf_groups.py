@@ -76,7 +76,7 @@ def test_new_variables(tmp_path):
 
 REFUSED = {
     "the file exists": (dataset(0), dict(group="a"), FileExistsError, "mode='a' adds"),
-    "another length": (dataset(0, 7), dict(mode="a"), ValueError, "'time' has 6 elements"),
+    "another length": (dataset(0, 7), dict(mode="a"), ValueError, "'time': it has 6 elements"),
     "another type": (dataset(0).assign(s=np.float32(1)), dict(mode="a"), ValueError, "stored as float64"),
     "other packing": (dataset(0).assign(packed=("x", np.arange(5.0), {}, {"dtype": "i2", "scale_factor": 0.25, "_FillValue": -9})), dict(mode="a"), ValueError,
                       "scale_factor"),
