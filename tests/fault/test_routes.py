@@ -37,7 +37,6 @@ class Visitor(threading.Thread):
                 self.drop()
                 time.sleep(0.02)      # the proxy is away: this was no request
                 continue
-            self.left -= 1
             self.note(name, answer)
 
     def drop(self):
@@ -58,10 +57,13 @@ class Visitor(threading.Thread):
     def note(self, name, answer):
         status, said, body = answer
         if said is None:
-            self.absent += 1          # a page of the proxy: no such server at this moment
+            self.absent += 1          # a page of the proxy: no such server at this moment, which is long on a slow machine
             if status == 200:
                 self.wrong.append((name, *answer))
-        elif said == name and body == f"{name}\n" and status == 200:
+            time.sleep(0.02)
+            return
+        self.left -= 1
+        if said == name and body == f"{name}\n" and status == 200:
             self.right += 1
         else:
             self.wrong.append((name, *answer))
@@ -147,7 +149,7 @@ def test_no_request_is_misrouted():
         wrong = [w for t in visitors for w in t.wrong]
         print(f"right {sum(t.right for t in visitors)}, absent {sum(t.absent for t in visitors)}, restless {restless.deeds}")
         assert not wrong, f"seed {SEED}: {len(wrong)} misrouted, the first: {wrong[:3]}"
-        assert sum(t.left for t in visitors) <= 0 and sum(t.right for t in visitors) > REQUESTS // 2 and restless.deeds > 0
+        assert sum(t.left for t in visitors) <= 0 and sum(t.right for t in visitors) >= REQUESTS and restless.deeds > 0
         wait_for(lambda: all_answer(platform, steady), 90, 0.5)
         # Routes, hub and processes name the same people once everything has come to rest.
         wait_for(lambda: agree(platform), 60, 0.5)

@@ -33,9 +33,11 @@ def lab(platform):
 
 
 def forker(platform, name):
-    """(pid, socket) of the process that forks the kernels of a person's server."""
+    """(pid, socket) of the process that forks the kernels of a person's server; (None, None): there is none yet."""
     uid = pwd.getpwnam(platform.accounts + name).pw_uid
-    path = next((platform.run / f"r/{uid}").glob("k[0-9]*"))
+    path = next((platform.run / f"r/{uid}").glob("k[0-9]*"), None)
+    if path is None:
+        return None, None
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_bytes().split(b"\0")

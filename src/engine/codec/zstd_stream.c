@@ -4,6 +4,10 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+enum { MOST_LEVEL = 9 };
+
+bool cr_zstd_in_parts(const cr_codec *c) { return c->id == CR_CODEC_ZSTD && c->level <= MOST_LEVEL; }
+
 static bool begin(const cr_codec *c, uint64_t n, ZSTD_CCtx *s) {
     return !ZSTD_isError(ZSTD_CCtx_setParameter(s, ZSTD_c_compressionLevel, c->level)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(s, ZSTD_c_checksumFlag, c->checksum)) && !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(s, n));

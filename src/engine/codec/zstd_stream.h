@@ -10,6 +10,8 @@
 
 typedef struct ZSTD_CCtx_s cr_zstd_stream;
 
+/* Whether frames of this codec are worth making so: streams of higher levels hold tens to hundreds of MiB each. */
+bool cr_zstd_in_parts(const cr_codec *c);
 /* A frame for n bytes. */
 cr_status cr_zstd_stream_new(const cr_codec *c, uint64_t n, cr_zstd_stream **ret_stream, cr_err *err) CR_MUST_USE;
 void cr_zstd_stream_free(cr_zstd_stream *s);                       /* NULL is allowed */

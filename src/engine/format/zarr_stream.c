@@ -80,7 +80,7 @@ static int cut_axis(const cr_zarr_array *a, size_t *ret_rows, size_t *ret_row_by
 bool cr_zarr_stream_block(const cr_zarr_array *a, int64_t *ret_block) {
     size_t rows = 0, row_bytes = 0;
     if (a->sharded || a->swap_width || a->permuted || a->ndim == 0 || a->chain.n != 1 ||
-        !(a->chain.codecs[0].id == CR_CODEC_ZSTD || cr_blosc_by_blocks(&a->chain.codecs[0])))
+        !(cr_zstd_in_parts(&a->chain.codecs[0]) || cr_blosc_by_blocks(&a->chain.codecs[0])))
         return false;
     int axis = cut_axis(a, &rows, &row_bytes);
     if (axis < 0)

@@ -234,6 +234,7 @@ START_TEST(zstd_in_parts) {
     fill_data(data, MOST);
     memset(data + 600000, 0, 900000);
     ck_assert_uint_gt(cr_zstd_stream_bytes(&c, MOST), 1 << 17);
+    ck_assert(cr_zstd_in_parts(&c) && !cr_zstd_in_parts(&(cr_codec){.id = CR_CODEC_ZSTD, .level = 19}) && !cr_zstd_in_parts(&(cr_codec){.id = CR_CODEC_LZ4}));
     for (size_t k = 0; k < CR_ARRAY_LEN(parts); k++) {
         size_t n = k == 0 ? 3000 : MOST, at = 0, got, first[2] = {0};
         for (int turn = 0; turn < 2; turn++, first[turn - 1] = at) {
