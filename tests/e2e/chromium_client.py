@@ -43,12 +43,24 @@ def slow_from_the_first_page_on(context):
 
 def slow_down(page):
     with contextlib.suppress(Error):    # a window that is closed at once
-        session = page.context.new_cdp_session(page)
-        if LATE_MS:
-            session.send("Network.enable")
-            session.send("Network.emulateNetworkConditions", {"offline": False, "latency": LATE_MS, "downloadThroughput": -1, "uploadThroughput": -1})
+        page.slowness = page.context.new_cdp_session(page)
+        page.slowness.send("Network.enable")
+        hold_back(page, LATE_MS)
         if SLOWER > 1:
-            session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+            page.slowness.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+
+
+def hold_back(page, ms):
+    if hasattr(page, "slowness"):
+        page.slowness.send("Network.emulateNetworkConditions", {"offline": False, "latency": ms, "downloadThroughput": -1, "uploadThroughput": -1})
+
+
+@contextlib.contextmanager
+def in_time(page):
+    """No answer is held back meanwhile: for what there is to see only until a server is ready. Who comes later is led on to the server."""
+    hold_back(page, 0)
+    yield
+    hold_back(page, LATE_MS)
 
 
 def leave(page, act):

@@ -11,7 +11,7 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api")
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
-from chromium_client import CHROMIUM, launch, leave, new_context  # noqa: E402
+from chromium_client import CHROMIUM, in_time, launch, leave, new_context  # noqa: E402
 from playwright.sync_api import expect  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
@@ -118,8 +118,9 @@ def test_walk_with_the_keyboard(platform, page):
 
     # The page of the start as it stands without news, so that it stays while it is inspected.
     page.route("**/progress?*", lambda route: None)
-    press(page, "Start")
-    page.wait_for_url("**/hub/spawn-pending/hypatia")
+    with in_time(page):
+        press(page, "Start")
+        page.wait_for_url("**/hub/spawn-pending/hypatia")
     inspect(page, "starting")
     page.goto(platform.hub + "/hub/home")
     page.unroute("**/progress?*")  # not before: the news would lead the page elsewhere while it goes home
@@ -136,8 +137,9 @@ def test_walk_with_the_keyboard(platform, page):
         noteProgress(message.textContent);
         new MutationObserver(() => noteProgress(message.textContent)).observe(message, {childList: true, characterData: true, subtree: true});
     });""")
-    press(page, "Start")
-    page.wait_for_url(re.compile(r"http://hypatia\.localhost:\d+/user/hypatia/lab.*"))
+    with in_time(page):
+        press(page, "Start")
+        page.wait_for_url(re.compile(r"http://hypatia\.localhost:\d+/user/hypatia/lab.*"))
     assert len(seen) >= 2, "no progress was shown"
     page.wait_for_selector("#jp-main-dock-panel")
     page.get_by_text("Launcher").first.wait_for()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
-from chromium_client import new_context  # noqa: E402
+from chromium_client import in_time, new_context  # noqa: E402
 from hub_client import PASSWORD, running, wait_for  # noqa: E402
 from test_browser import CHROMIUM, PHONE, chromium, fill, inspect, playwright, press  # noqa: E402, F401
 
@@ -49,8 +49,9 @@ def test_a_walk_in_german(hub, page):
 
     # A start: what comes while one waits is German too.
     page.route("**/progress?*", lambda route: None)
-    press(page, "Starten")
-    page.wait_for_url("**/hub/spawn-pending/hypatia")
+    with in_time(page):
+        press(page, "Starten")
+        page.wait_for_url("**/hub/spawn-pending/hypatia")
     expect(page.get_by_role("heading", name="Ihr JupyterLab startet")).to_be_visible()
     inspect(page, "german-starting")
     page.goto(hub.hub + "/hub/home")

@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
 from hub_client import PASSWORD, running, with_profiles  # noqa: E402
+from chromium_client import in_time  # noqa: E402
 from test_browser import chromium, fill, inspect, page, press, pytestmark, tab_to  # noqa: E402, F401
 
 PROFILES = """\
@@ -73,8 +74,9 @@ def test_choosing(hub, page):  # noqa: F811
     page.go_back()
     page.get_by_label("Threads of each library").fill("3")
     page.route("**/progress?*", lambda route: None)
-    press(page, "Start")
-    page.wait_for_url("**/hub/spawn-pending/hypatia")
+    with in_time(page):
+        press(page, "Start")
+        page.wait_for_url("**/hub/spawn-pending/hypatia")
     page.goto(hub.hub + "/hub/home")
     press(page, "Cancel|Stop")
     page.get_by_role("button", name="Start").wait_for()
