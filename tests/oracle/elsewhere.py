@@ -25,6 +25,7 @@ OTHERS = {
     "test_cluster.py": "computes on Dask clusters",
     "test_compute_later.py": "compares stores with zarr's own view of them",
     "test_dask_calls.py": "calls dask",
+    "test_encoding.py": "compares stores with zarr's own view of them",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",
@@ -44,6 +45,7 @@ OTHERS = {
     "test_mutated.py": "damages what all three have written",
     "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",
+    "test_texts.py": "compares stores with zarr's own view of them",
     "test_unreadable.py": "damages what all three have written",
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.

@@ -353,8 +353,8 @@ def test_errors():
     a = as_array(np.arange(12.0).reshape(3, 4), chunks=(2, 2))
     with pytest.raises(np.exceptions.AxisError):
         np.cumsum(a, axis=2)
-    with pytest.raises(NotImplementedError, match="cumsum of timedelta64"):
-        np.cumsum(a.astype("i8").view("m8[ns]"), axis=0)
+    with pytest.raises(NotImplementedError, match="cumprod of timedelta64"):
+        np.cumprod(a.astype("i8").view("m8[ns]"), axis=0)
     with pytest.raises(NotImplementedError, match="out="):
         np.cumsum(a, axis=0, out=np.empty((3, 4)))
     with pytest.raises(ValueError, match="limit"):

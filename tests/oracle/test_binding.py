@@ -194,7 +194,7 @@ def test_what_is_missing_says_so():
     da = xr.DataArray(np.ones((20, 4)), dims=("time", "x")).chunk(time=5)
     for operation, word in [
         (lambda: da.astype("M8[ns]").ffill("time"), "ffill"),
-        (lambda: da.data.astype("i8").view("m8[ns]").cumsum(axis=0), "cumsum"),
+        (lambda: da.data.astype("i8").view("m8[ns]").cumprod(axis=0), "cumprod"),
     ]:
         with pytest.raises((NotImplementedError, ValueError), match=word):
             operation()
@@ -204,8 +204,6 @@ def test_what_is_missing_says_so():
 
 def test_no_library_loads_a_whole_array_by_itself():
     times = xr.DataArray(np.arange("2000-01-01", "2000-01-11", dtype="M8[D]").astype("M8[ns]"), dims="x").chunk(x=3)
-    with pytest.raises(NotImplementedError, match="implicit_compute"):
-        times.mean()  # xarray goes through pandas here
     with pytest.raises(NotImplementedError, match="implicit_compute"):
         pd.isna(times.data)
     numbers = as_array(np.arange(4.0), chunks=(3,))

@@ -260,5 +260,5 @@ def test_kill_of_the_helper(prepared, pair):
     wait_for(lambda: has_ended(old), 10)
     prepared.start()
     assert lab.run(lab.kernel, "x") == "'kept'"
-    assert server(lab.person)["ready"]
+    wait_for(lambda: server(lab.person).get("ready"), 60)    # the new hub asks the servers that it finds
     prepared.wait_prepared(times=ready + 1)

@@ -10,7 +10,10 @@ static void results_give(cr_context *c, cr_plan *plan, int32_t phase) {
     for (int32_t i = 0; i < plan->n_results; i++) {
         cr_result *r = &plan->results[i];
         if (!r->users && r->data != NULL && r->last_used < phase) {
-            cr_slab_give(&c->slab, r->data, r->bytes);
+            if (r->touched_bytes < r->bytes)
+                cr_slab_release(&c->slab, r->data, r->bytes, r->touched_bytes);
+            else
+                cr_slab_give(&c->slab, r->data, r->bytes);
             r->data = NULL;
         }
     }
@@ -21,7 +24,8 @@ static cr_status results_take(cr_context *c, cr_plan *plan, int32_t phase, bool 
     for (int32_t i = 0; i < plan->n_results; i++) {
         cr_result *r = &plan->results[i];
         if (!r->users && r->data == NULL && r->late == late && (late || r->made == phase) && r->bytes > 0)
-            CR_TRY(cr_slab_take(&c->slab, r->bytes, &r->data, err));
+            CR_TRY(r->touched_bytes < r->bytes ? cr_slab_reserve(&c->slab, r->bytes, r->touched_bytes, &r->data, err)
+                                               : cr_slab_take(&c->slab, r->bytes, &r->data, err));
     }
     return CR_OK;
 }
@@ -29,7 +33,7 @@ static cr_status results_take(cr_context *c, cr_plan *plan, int32_t phase, bool 
 double cr_scan_cells(const cr_scan *s) {
     double n = s->empty ? 0 : 1;
     for (int d = 0; d < s->program.ndim && !s->empty; d++)
-        n *= (double)s->cells.n[d];
+        n *= (double)(cr_unit_begin(s, d, s->unit_n[d]) - cr_unit_begin(s, d, 0));
     return n;
 }
 

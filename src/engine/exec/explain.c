@@ -80,22 +80,28 @@ static void explain_sinks(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
     }
 }
 
+static void explain_part(const cr_scan *scan, cr_buf *b) {
+    cr_buf_adds(b, "    of which only what is looked at later: ");
+    for (int d = 0; d < scan->program.ndim; d++)
+        cr_buf_addf(b, "%s%lld:%lld", d == 0 ? "[" : ", ", (long long)scan->part->lo[d], (long long)scan->part->hi[d]);
+    cr_buf_adds(b, "]\n");
+}
+
 static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
     char bytes[32], shape[256];
-    int64_t cells = 1;
     if (scan->empty) {
         cr_buf_adds(b, "  nothing to read\n");
         explain_sinks(plan, scan, b);
         return;
     }
-    for (int d = 0; d < scan->program.ndim; d++)
-        cells *= scan->cells.n[d];
     cr_buf_addf(b, "  scan over %s in %lld cells, %lld units, %d workers, strips of %u elements, %d steps\n",
-                cr_shape_text(scan->program.ndim, scan->program.shape, shape, sizeof shape), (long long)cells, (long long)scan->n_units,
+                cr_shape_text(scan->program.ndim, scan->program.shape, shape, sizeof shape), (long long)cr_scan_cells(scan), (long long)scan->n_units,
                 scan->workers, scan->program.strip, scan->program.n_values);
     if (scan->stay_bytes > 0)
         cr_buf_addf(b, "    cells are pieces of chunks, so that what is folded stays in cache; each worker keeps up to %s of decoded chunks meanwhile\n",
                     cr_text_bytes(scan->stay_bytes, bytes, sizeof bytes));
+    if (scan->part != NULL)
+        explain_part(scan, b);
     explain_leaves(scan, b);
     explain_sinks(plan, scan, b);
     if (scan->columns > 0)

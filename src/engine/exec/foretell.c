@@ -126,6 +126,8 @@ double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) {
         int64_t last = -1, n = 0, t = 0;
         for (int64_t i = 0; i < scan->cells.n[x->dim]; i++) {
             int64_t lo = cr_cells_begin(&scan->cells, x->dim, i), hi = scan->cells.ends[x->dim][i];
+            if (scan->part != NULL && (lo < scan->part->lo[x->dim] || lo >= scan->part->hi[x->dim]))
+                continue;
             int64_t from = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[lo] : x->start + x->step * lo);
             int64_t to = cr_cuts_find(l->node->cuts[a], x->index != NULL ? x->index[hi - 1] : x->start + x->step * (hi - 1));
             int64_t across = (from < to ? to - from : from - to) + 1;

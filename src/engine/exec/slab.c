@@ -87,6 +87,29 @@ void cr_slab_give(cr_slab *s, void *block, uint64_t bytes) {
     pthread_mutex_unlock(&s->lock);
 }
 
+cr_status cr_slab_reserve(cr_slab *s, uint64_t bytes, uint64_t touched_bytes, void **ret_block, cr_err *err) {
+    char text[32];
+    cr_slab_trim(s, room_to_wait(s));
+    void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (block == MAP_FAILED)
+        return CR_FAIL(err, CR_MEMORY, "the system has no memory for a block of %s", cr_text_bytes(bytes, text, sizeof text));
+    pthread_mutex_lock(&s->lock);
+    s->bytes_held += touched_bytes;
+    s->peak_bytes = CR_MAX(s->peak_bytes, s->bytes_held);
+    pthread_mutex_unlock(&s->lock);
+    *ret_block = block;
+    return CR_OK;
+}
+
+void cr_slab_release(cr_slab *s, void *block, uint64_t bytes, uint64_t touched_bytes) {
+    if (block == NULL)
+        return;
+    munmap(block, bytes);
+    pthread_mutex_lock(&s->lock);
+    s->bytes_held -= touched_bytes;
+    pthread_mutex_unlock(&s->lock);
+}
+
 void cr_slab_trim(cr_slab *s, uint64_t keep_bytes) {
     pthread_mutex_lock(&s->lock);
     for (int k = CLASSES - 1; k >= 0 && s->bytes_waiting > keep_bytes; k--)

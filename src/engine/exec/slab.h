@@ -27,6 +27,9 @@ void cr_slab_done(cr_slab *s);
 /* At least bytes, 64-aligned, not zeroed. CR_MEMORY when the system has none. */
 cr_status cr_slab_take(cr_slab *s, uint64_t bytes, void **ret_block, cr_err *err) CR_MUST_USE;
 void cr_slab_give(cr_slab *s, void *block, uint64_t bytes);    /* the same bytes; NULL is allowed */
+/* Of `bytes` addresses, pages for touched_bytes at most, which are counted; zeroed, and never kept for another taker. The same bytes to release; NULL is allowed. */
+cr_status cr_slab_reserve(cr_slab *s, uint64_t bytes, uint64_t touched_bytes, void **ret_block, cr_err *err) CR_MUST_USE;
+void cr_slab_release(cr_slab *s, void *block, uint64_t bytes, uint64_t touched_bytes);
 void cr_slab_trim(cr_slab *s, uint64_t keep_bytes);            /* unmaps what waits beyond keep_bytes, the largest first */
 
 #endif

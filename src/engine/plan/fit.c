@@ -66,14 +66,14 @@ static int64_t running_blocks(const cr_scan *s, int d) {
     return n;
 }
 
-/* Those of the part: its borders are borders of atoms, also of those that were made finer for lack of memory. */
+/* Those that the part meets. */
 static void choose_atoms(cr_scan *s, int d) {
     cr_atoms *a = &s->atoms[d];
     a->first = 0;
     a->count = a->n;
     if (s->part == NULL)
         return;
-    while (cr_cells_begin(&s->cells, d, atom_begin(a, s->cells.n[d], a->first)) < s->part->lo[d])
+    while (cr_cells_begin(&s->cells, d, atom_begin(a, s->cells.n[d], a->first + 1)) <= s->part->lo[d])
         a->first++;
     int64_t end = a->first;
     while (cr_cells_begin(&s->cells, d, atom_begin(a, s->cells.n[d], end)) < s->part->hi[d])

@@ -23,8 +23,8 @@ static cr_status make_results(cr_plan *plan, cr_err *err) {
         if (cr_ops[p->node->op].cls != CR_CLASS_REDUCE)
             continue;
         p->result = plan->n_results;
-        plan->results[plan->n_results++] = (cr_result){.node = i, .made = p->phase, .last_used = p->phase,
-                                                       .bytes = (uint64_t)p->node->size * p->node->itemsize};
+        uint64_t bytes = (uint64_t)p->node->size * p->node->itemsize;
+        plan->results[plan->n_results++] = (cr_result){.node = i, .made = p->phase, .last_used = p->phase, .bytes = bytes, .touched_bytes = bytes};
     }
     for (int i = 0; i < plan->n_outputs; i++) {
         const cr_plan_node *p = &plan->nodes[plan->output_nodes[i]];
@@ -47,7 +47,7 @@ uint64_t cr_plan_results_bytes(const cr_plan *plan, int32_t phase, bool late) {
         const cr_result *r = &plan->results[i];
         bool here = late ? r->late || r->last_used >= plan->n_phases : !r->late && r->made <= phase && r->last_used >= phase;
         if (!r->users && here)
-            bytes += (r->bytes + 63) / 64 * 64;
+            bytes += (r->touched_bytes + 63) / 64 * 64;
     }
     return bytes;
 }
@@ -145,6 +145,8 @@ static cr_status make_once(cr_plan *plan, cr_array **owned, bool apart, int n, c
         status = make_results(plan, err);
     if (status == CR_OK)
         status = cr_scans_make(plan, err);
+    if (status == CR_OK)
+        status = cr_plan_look(plan, err);
     if (status == CR_OK && o->wanted > 0)
         status = take_part(plan, o, err);
     if (status == CR_OK && !o->only_cells)

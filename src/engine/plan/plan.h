@@ -79,6 +79,7 @@ typedef struct cr_result {        /* memory for the whole of a reduction */
     int32_t node;
     int32_t made, last_used;      /* phases */
     uint64_t bytes;
+    uint64_t touched_bytes;       /* of the pages that are written to (looked_at.c); bytes: all of them */
     void *data;                   /* the user's memory, or the executor's */
     bool users;
     bool late;                    /* there from the first family of scans to the end, see cr_columns */
@@ -255,7 +256,7 @@ typedef struct cr_scan {
     uint64_t stay_bytes;          /* chunks that stay decoded within a unit, per worker; 0: cells are not cut into pieces */
     bool kept_first;              /* cells of a unit are walked over as units are: the kept axes outside, the reduced ones inside */
     bool nested;                  /* the inner scan of a leaf */
-    const cr_part_box *part;      /* NULL: all of it */
+    const cr_part_box *part;      /* of the domain that is gone over: of a part (parts.c), or what is looked at (looked_at.c); NULL: all of it */
     int32_t columns;              /* number of the family that it is run with, plus one; 0: by itself */
     bool late;                    /* run by itself, when the families are through */
     /* set by fit.c */
@@ -380,6 +381,8 @@ cr_status cr_cells_measure(cr_scan *scan, cr_err *err) CR_MUST_USE;
 bool cr_leaf_reads_boxes(const cr_leaf *l);
 int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i);
 cr_status cr_scans_make(cr_plan *plan, cr_err *err) CR_MUST_USE;
+/* looked_at.c: scans go only over what something looks at. After they are made. */
+cr_status cr_plan_look(cr_plan *plan, cr_err *err) CR_MUST_USE;
 /* What a sink folds, as opposed to what it stores or ranks. */
 static inline cr_rank cr_digit_rank(const cr_digit_params *p) {
     return (cr_rank){.in = (cr_dtype)p->in, .out = (cr_dtype)p->out, .method = (cr_quantile_method)p->method, .skipna = p->skipna,

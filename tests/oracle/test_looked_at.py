@@ -1,0 +1,113 @@
+"""Of a reduction only what is looked at is computed, and that has the bits of the whole."""
+import os
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import craton
+from craton.conversion import as_array
+
+craton.enable()
+SEED = int(os.environ.get("CRATON_SEED", "1"))
+PROGRAMS = 1500 if os.environ.get("CRATON_LONG") else 150
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """12 times on a map of 20 times 30, in chunks of 4, 5, 10; only those of rows 5 to 9 and columns 10 to 19 can be read."""
+    values = np.random.default_rng(1).random((12, 20, 30))
+    ds = xr.Dataset({"t": (("time", "y", "x"), values)}, {"time": xr.date_range("2001-01-01", periods=12, freq="MS")})
+    ds.craton.to_zarr(tmp_path / "s.zarr", encoding={"t": {"chunks": (4, 5, 10)}})
+    for chunk in (tmp_path / "s.zarr/t/c").glob("*/*/*"):
+        if chunk.parts[-2:] != ("1", "1"):
+            chunk.write_bytes(b"no frame of Zstandard")
+    return xr.open_dataset(tmp_path / "s.zarr", engine="craton", chunks={}).t, ds.t
+
+
+LOOKS = {
+    "a mean": lambda t: t.mean("time").isel(y=slice(5, 9), x=15),
+    "a standard deviation, backwards": lambda t: t.std("time").isel(y=slice(9, 4, -2), x=slice(10, 20)),
+    "single places": lambda t: t.max("time").isel(y=[7, 5, 9], x=[10, 19]),
+    "groups": lambda t: t.groupby("time.month").mean().isel(y=6, x=slice(11, 13)),
+    "another axis": lambda t: t.isel(x=slice(10, 20)).sum("x").isel(y=[6, 8]),
+    "a reduction of a reduction": lambda t: t.mean("time").isel(x=slice(10, 20)).max("x").isel(y=slice(5, 10)),
+    "behind arithmetic": lambda t: (t.mean("time") * 2 + 1).transpose("x", "y").isel(x=12)[5:7],
+    "two looks": lambda t: t.mean("time").isel(y=5, x=10) + t.mean("time").isel(y=9, x=19),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_chunks_that_nobody_looks_at_are_not_read(damaged, name):
+    lazy, whole = damaged
+    with craton.set_options(threads=2):
+        got = LOOKS[name](lazy).compute()
+    xr.testing.assert_allclose(got, LOOKS[name](whole), rtol=1e-14)
+    with pytest.raises(Exception, match="t/c"):
+        lazy.mean("time").compute()
+
+
+def test_explain_says_what_is_looked_at(damaged):
+    text = craton.explain(damaged[0].mean("time").isel(y=slice(5, 9), x=15).data)
+    assert "only what is looked at later: [0:12, 5:9, 15:16]" in text, text
+
+
+def pick(rng, a):
+    """A look at an array, as indices of NumPy."""
+    if rng.random() < 0.3 and a.ndim:
+        axis = int(rng.integers(a.ndim))
+        return (slice(None),) * axis + (rng.integers(0, a.shape[axis], rng.integers(1, 4)),)
+    out = []
+    for n in a.shape:
+        lo, hi = sorted(int(v) for v in rng.integers(0, n + 1, 2))
+        step = int(rng.choice([1, 1, 2, -1]))
+        out.append(slice(lo, max(hi, lo + 1), step) if step > 0 else slice(min(hi, n - 1), lo - 1 if lo else None, step))
+    return tuple(out)
+
+
+def reduce(rng):
+    name = str(rng.choice(["sum", "mean", "std", "max", "nanmean", "nansum", "argmin"]))
+    return getattr(np, name), name
+
+
+def one_program(rng):
+    """A reduction, looked at once or twice, on both sides; the lazy one also as a part of the whole."""
+    shape = tuple(int(n) for n in rng.integers(2, 25, rng.integers(2, 5)))
+    values = rng.normal(size=shape).astype(rng.choice(["f4", "f8"]))
+    values[rng.random(shape) < 0.1] = np.nan
+    lazy = as_array(values, chunks=tuple(int(rng.integers(1, n + 1)) for n in shape))
+    function, name = reduce(rng)
+    axes = [int(a) for a in rng.permutation(len(shape))[: 1 if name == "argmin" else rng.integers(1, len(shape))]]
+    axes = axes[0] if name == "argmin" else tuple(axes)
+    if name == "argmin":
+        values[np.isnan(values)] = 0
+        lazy = as_array(values, chunks=lazy.chunksize)
+    with np.errstate(all="ignore"):
+        whole, expected = function(lazy, axis=axes), function(values, axis=axes)
+    first = pick(rng, expected)
+    looks = [whole[first], np.cumsum(whole[first], axis=0) if whole[first].ndim and name != "argmin" else whole[first]]
+    wanted = [expected[first], np.cumsum(expected[first], axis=0) if expected[first].ndim and name != "argmin" else expected[first]]
+    if rng.random() < 0.5:
+        second = pick(rng, expected)
+        looks.append(whole[second] * 2)
+        wanted.append(expected[second] * 2)
+    if whole.ndim > 1 and rng.random() < 0.5:
+        looks.append(np.max(whole, axis=0)[:1])
+        wanted.append(np.max(expected, axis=0)[:1])
+    return whole, first, looks, wanted, values.dtype
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice:RuntimeWarning", "ignore:Degrees of freedom:RuntimeWarning")
+def test_random_looks_at_reductions():
+    for case in range(PROGRAMS):
+        rng = np.random.default_rng([SEED, 77, case])
+        whole, first, looks, wanted, dtype = one_program(rng)
+        told = f"seed {SEED}, case {case}"
+        tolerance = 1e-12 if dtype == np.float64 else 2e-5
+        with craton.set_options(threads=int(rng.choice([1, 2, 7]))):
+            together = craton.compute(*looks)
+            alone = looks[0].compute()
+            assert np.array_equal(alone, whole.compute()[first], equal_nan=True), told
+        assert np.array_equal(together[0], alone, equal_nan=True), told
+        for got, expected in zip(together, wanted, strict=True):
+            np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance, err_msg=told)
