@@ -3,6 +3,7 @@ links with a code; the pages for both."""
 import html
 import os
 import re
+import signal
 import sqlite3
 import time
 from urllib.parse import parse_qs, urlsplit
@@ -744,6 +745,32 @@ def test_what_a_revoked_token_has_open(hub, people, ada):
     assert wait_for(lambda: put_out_at(hub)) < 66 and not is_cut(open_still)
     without_the_minute(hub)
     wait_for(lambda: is_cut(open_still), 60)
+    assert ada_deletes(ada, kernel)
+
+
+def test_a_cut_that_the_proxy_has_not_heard(hub, people, ada):
+    """It is done when the proxy says so: until then it is asked again, also by a next hub."""
+    kernel = kernel_of(ada)
+    made = ada.api("POST", "/hub/api/users/ada/tokens", {}).json()
+    nobody_is_put_out(hub)
+    open_still = by_token(ada, made["token"], kernel)
+    assert ada.api("DELETE", f"/hub/api/users/ada/tokens/{made['id']}").status == 204
+    hub.kill_hub()
+    wait_for(lambda: put_out_at(hub))
+    with sqlite3.connect(hub.folder / "state/hub/hub.sqlite", timeout=10) as db:
+        db.execute("UPDATE servers SET guests_out_ms = ? WHERE guests_out_ms > 0", [int(time.time() * 1000) + 25000])
+    hub.kill_hub()
+    wait_for(lambda: server(ada).get("ready"))
+    proxy = int((hub.run / "haproxy.pid").read_text().split()[0])
+    os.kill(proxy, signal.SIGSTOP)
+    try:
+        assert put_out_at(hub) > 0, "this machine was too slow for this test"
+        time.sleep(put_out_at(hub) + 3)
+        assert put_out_at(hub) is not None
+    finally:
+        os.kill(proxy, signal.SIGCONT)
+    wait_for(lambda: is_cut(open_still), 60)
+    wait_for(lambda: put_out_at(hub) is None, 60)
     assert ada_deletes(ada, kernel)
 
 

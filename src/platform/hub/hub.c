@@ -161,7 +161,7 @@ static cr_status join_routes(cr_hub *hub, cr_err *err) {
 static cr_status open_services(cr_hub *hub, int api_fd, int control_fd, cr_err *err) {
     char socket[CR_URL_MAX], map[CR_URL_MAX];
     cr_proxy_settings proxy = {cr_run_path(hub->config, CR_RUN_PROXY, socket, sizeof socket), cr_run_path(hub->config, CR_RUN_MAP, map, sizeof map),
-                               CR_PROXY_BACKEND};
+                               CR_PROXY_BACKEND, cr_lab_on_cut, hub};
     CR_TRY(cr_proxy_new(hub->loop, &proxy, &hub->proxy, err));
     CR_TRY(cr_audit_open(hub, err));
     CR_TRY(cr_figures_open(hub, err));

@@ -22,6 +22,7 @@ enum {
     RESUMED_MS = 10 * 1000,       /* a start that a new hub finds has at least this long */
     LIST_MS = 30 * 1000,          /* for the runner's list */
     GUESTS_MS = 65 * 1000,        /* longer than servers believe what the hub said of a visitor, see launch.c */
+    CUT_AGAIN_MS = 5000,          /* where the proxy has not said that it is done */
 };
 
 static void on_start_late(void *user);
@@ -183,19 +184,41 @@ static void wait_for_guests(cr_lab *s) {
 static void on_guests(void *user) {
     cr_lab *s = user;
     char link[CR_LINK_MAX];
-    bool again = s->guests_again;
-    s->guests_again = false;
-    if (s->state != CR_LAB_READY)
+    bool asked = s->guests_asked;
+    s->guests_asked = false;
+    if (s->state != CR_LAB_READY) {
+        s->guests_again = false;
         return;          /* what begins anew cuts nothing, see start_rows() */
-    cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
+    }
+    if (!asked)
+        cr_log(CR_LOG_INFO, "what is open to a server is cut: a guest may not be there any more", "user=%s", s->user);
+    s->guests_asked = true;
+    cr_timer_start(s->hub->loop, &s->guests, CUT_AGAIN_MS, on_guests, s);
     cr_proxy_cut(s->hub->proxy, cr_link_name(s->account, s->generation, link, sizeof link));
-    int64_t next_ms = again ? cr_wall_ms() + GUESTS_MS : 0;
+}
+
+static void guests_are_out(cr_lab *s) {
     cr_err err = CR_ERR_INIT;
+    int64_t next_ms = s->guests_again ? cr_wall_ms() + GUESTS_MS : 0;
+    s->guests_asked = s->guests_again = false;
+    cr_timer_stop(&s->guests);
     if (cr_lab_rows_guests(s, next_ms, &err) != CR_OK) {
         cr_log_err(CR_LOG_WARN, "noting when guests are put out", &err);
         s->guests_out_ms = next_ms;      /* the row says earlier: a next hub cuts too soon or in vain, and never too late */
     }
     wait_for_guests(s);
+}
+
+/* Not before is it noted as done: a hub that is killed in between, or a proxy that is away, would leave everybody in. */
+void cr_lab_on_cut(void *user, const char *server) {
+    cr_hub *hub = user;
+    char link[CR_LINK_MAX];
+    void *value;
+    for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
+        cr_lab *s = value;
+        if (s->guests_asked && s->state == CR_LAB_READY && strcmp(cr_link_name(s->account, s->generation, link, sizeof link), server) == 0)
+            guests_are_out(s);
+    }
 }
 
 /* Who takes a link and gives it back all the time holds up nobody's end. */

@@ -85,6 +85,7 @@ struct cr_lab {
     cr_timer guests;          /* when guests who may not be here any more are put out */
     int64_t guests_out_ms;    /* wall; the same, also of a hub before this one; 0: not at all */
     bool guests_again;        /* and once more after that */
+    bool guests_asked;        /* the proxy, which has not answered; the timer asks again */
     cr_probe *probe;
     cr_lab_listener listeners;   /* head of a ring */
 };
@@ -115,6 +116,8 @@ void cr_lab_tell_state(cr_lab *server, cr_lab_state state, int percent, const ch
  * taken away, or in the same transaction, so that a hub that is killed meanwhile leaves the cut to the next one; it may come to cut in vain.
  * When it cannot be written the right must not be taken away: nobody would put them out. */
 cr_status cr_lab_put_guests_out(cr_lab *server, cr_err *err) CR_MUST_USE;
+/* The proxy has cut what was open to this one of its servers; user: the hub. */
+void cr_lab_on_cut(void *user, const char *server);
 /* The same at all servers of others that this person has entered (visits.h). */
 cr_status cr_lab_put_person_out(cr_hub *hub, int64_t user_id, cr_err *err) CR_MUST_USE;
 /* The same at all servers that are shared with this group, that its people have entered, or that are theirs and entered by others; before the

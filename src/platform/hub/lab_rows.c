@@ -223,7 +223,7 @@ cr_status cr_lab_rows_start(cr_lab *s, char ret_token[CR_TOKEN_LEN + 1], cr_err 
     s->stop_reason[0] = s->stop_text[0] = 0;
     s->stopped_ms = s->idle.keep_until_ms = s->waiting_ms = s->guests_out_ms = 0;
     cr_timer_stop(&s->guests);
-    s->guests_again = false;
+    s->guests_again = s->guests_asked = false;
     return CR_OK;
 }
 

@@ -36,6 +36,8 @@ struct cr_proxy {
     cr_timer sync_timer;
     bool syncing, telling;    /* telling: tell_there() was posted */
     int64_t pid, repairs;
+    void (*on_cut)(void *user, const char *server);
+    void *user;
 };
 
 static void retire(cr_proxy *p, const char *server);
@@ -213,8 +215,14 @@ static void retire(cr_proxy *p, const char *server) {
     cr_timer_start(p->loop, &t->timer, RETIRE_MS, try_delete, t);
 }
 
+static void on_cut(void *user, const char *server, const char *reply) {
+    cr_proxy *p = user;
+    if (reply && p->on_cut)
+        p->on_cut(p->user, server);
+}
+
 void cr_proxy_cut(cr_proxy *p, const char *server) {
-    cr_proxy_link_send(p->link, NULL, NULL, "", "shutdown sessions server %s/%s", p->backend, server);
+    cr_proxy_link_send(p->link, on_cut, p, server, "shutdown sessions server %s/%s", p->backend, server);
 }
 
 /* ---- comparison ---- */
@@ -326,6 +334,8 @@ cr_status cr_proxy_new(cr_loop *loop, const cr_proxy_settings *settings, cr_prox
     p->loop = loop;
     snprintf(p->map, sizeof p->map, "%s", settings->map);
     snprintf(p->backend, sizeof p->backend, "%s", settings->backend);
+    p->on_cut = settings->on_cut;
+    p->user = settings->user;
     cr_map_init(&p->routes, ROUTES_MAX);
     cr_status status = cr_proxy_link_new(loop, settings->socket_path, on_link, p, &p->link, err);
     if (status != CR_OK) {

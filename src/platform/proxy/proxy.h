@@ -23,6 +23,8 @@ typedef struct cr_proxy_settings {
     const char *socket_path;      /* RUN/proxy.sock; copied */
     const char *map;              /* the map's name in HAProxy; copied */
     const char *backend;          /* copied */
+    void (*on_cut)(void *user, const char *server); /* HAProxy has done what cr_proxy_cut() asked for */
+    void *user;
 } cr_proxy_settings;
 
 typedef struct cr_proxy_state {
@@ -44,7 +46,8 @@ void cr_proxy_remove(cr_proxy *proxy, const char *key, const char *server);
 cr_status cr_proxy_park(cr_proxy *proxy, const char *key, const char *value, cr_err *err) CR_MUST_USE;
 /* Takes such an entry away; a route of this key stays. */
 void cr_proxy_unpark(cr_proxy *proxy, const char *key);
-/* Cuts what is open to this server, of everybody; the route stays, and whoever may comes back. */
+/* Cuts what is open to this server, of everybody; the route stays, and whoever may comes back. Done when on_cut() says so; asked for while HAProxy is away it
+ * is lost. */
 void cr_proxy_cut(cr_proxy *proxy, const char *server);
 /* HAProxy may have lost something: look at once. */
 void cr_proxy_sync(cr_proxy *proxy);
