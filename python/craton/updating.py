@@ -333,7 +333,7 @@ def _encode_text(name, variable, stored, version):
     if variable.dtype.kind not in texts.KINDS:
         raise ValueError(f"craton: the variable {name!r} is stored as {code} and comes as {variable.dtype}; convert it with astype({code.str!r}) first")
     variable = texts.encode(name, variable.drop_encoding(), f"zarr{version}")
-    if code.kind == "S" and variable.dtype.kind != "S" or variable.dtype.kind == "S" and code.kind != "S":
+    if (code.kind == "S") != (variable.dtype.kind == "S"):
         raise ValueError(f"craton: the variable {name!r} is stored as {code} and comes as {variable.dtype}; convert it with astype({code.str!r}) first")
     if variable.dtype.kind not in "SU":  # of any length
         variable = variable.copy(data=np.asarray(variable.values).astype("U"))

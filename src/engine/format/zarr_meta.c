@@ -64,7 +64,7 @@ static cr_status name_dims(const json_t *list, cr_arena *arena, cr_zarr_array *a
 /* ---- fill values -------------------------------------------------------------------------------------------------------------- */
 
 /* UTF-8, as jansson has checked it, into so many characters; what does not fit is cut off, as NumPy does. */
-static bool put_utf32(const char *text, size_t n, unsigned char *dst, size_t width) {
+static void put_utf32(const char *text, size_t n, unsigned char *dst, size_t width) {
     const unsigned char *p = (const unsigned char *)text, *end = p + n;
     for (size_t i = 0; i < width && p < end; i++) {
         uint32_t c = *p++;
@@ -74,7 +74,6 @@ static bool put_utf32(const char *text, size_t n, unsigned char *dst, size_t wid
             c = c << 6 | (*p++ & 0x3Fu);
         memcpy(dst + 4 * i, &c, 4);
     }
-    return true;
 }
 
 /* Fixed-width text and raw bytes: base64, a list of byte values, or (UTF-32) the text itself. */
@@ -87,8 +86,10 @@ static bool wide_fill(const json_t *v, const cr_zarr_array *a, unsigned char *ds
         return byte == 0;
     if (s && a->text != CR_ZARR_UTF32)
         return cr_base64_decode(s, n, dst, a->itemsize) >= 0;
-    if (s)
-        return put_utf32(s, n, dst, a->itemsize / 4);
+    if (s) {
+        put_utf32(s, n, dst, a->itemsize / 4);
+        return true;
+    }
     if (!json_is_array(v) || n > a->itemsize)
         return false;
     for (size_t i = 0; i < n; i++) {

@@ -25,7 +25,6 @@ typedef struct cr_zarr_output {
 /* Borrowed: one item that absent chunks read as; NULL: they are zeros, and every chunk is stored. */
 const void *cr_zarr_output_fill(const cr_zarr_output *o);
 
-
 /* Decides codecs and fill. CR_UNSUPPORTED, CR_INVALID, CR_LIMIT. */
 cr_status cr_zarr_output_init(cr_zarr_output *o, int version, const cr_write_variable *v, cr_err *err) CR_MUST_USE;
 /* Appends zarr.json (v3), or .zarray and .zattrs (v2). */

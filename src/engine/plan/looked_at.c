@@ -1,6 +1,7 @@
 /* looked_at.c - of a reduction, only what something looks at is computed.
  *
- * Its whole axes decide cells and blocks, whoever looks at what, so that bits are the same; then its scan goes over a box of the kept axes alone. Elements of the result outside of the box are never written, and its memory is given pages only where it is.
+ * Its whole axes decide cells and blocks, whoever looks at what, so that bits are the same; then its scan goes over a box of the kept axes alone. Elements of
+ * the result outside of the box are never written, and its memory is given pages only where it is.
  */
 #include "engine/plan/plan.h"
 
@@ -51,17 +52,6 @@ static void look_by_program(const cr_plan *plan, const cr_program *p, const int6
     }
 }
 
-/* Running sums go through their axis from its beginning. */
-static bool goes_along(const cr_scan *s, int d) {
-    for (int32_t i = 0; i < s->program.n_leaves; i++) {
-        const cr_leaf *l = &s->program.leaves[i];
-        if (l->kind == CR_LEAF_ALONG && l->node->op != CR_OP_WINDOW && l->node->op != CR_OP_REGRID &&
-            l->access->axis[cr_along_params_of(l->node)->axis].dim == d)
-            return true;
-    }
-    return false;
-}
-
 /* What of the domain is needed for what is looked at of the results. false: all of it. */
 static bool needed_of(const cr_plan *plan, const cr_scan *s, const looked_box *boxes, cr_part_box *ret_box) {
     bool less = false;
@@ -69,7 +59,7 @@ static bool needed_of(const cr_plan *plan, const cr_scan *s, const looked_box *b
         int64_t lo = INT64_MAX, hi = 0;
         for (int i = 0; i < s->n_sinks; i++) {
             const cr_sink_plan *k = &s->sinks[i];
-            bool all = !cr_sink_folds(k) || k->narrows != NULL || (k->reduced & (1u << d)) || goes_along(s, d);
+            bool all = !cr_sink_folds(k) || k->narrows != NULL || (k->reduced & (1u << d)) || cr_scan_runs_along(s, d);
             const looked_box *box = all ? NULL : &boxes[k->result];
             lo = all ? 0 : CR_MIN(lo, box->lo[k->out_axis[d]]);
             hi = all ? s->program.shape[d] : CR_MAX(hi, box->hi[k->out_axis[d]]);

@@ -13,8 +13,7 @@ static int64_t slabs_of_sections(const cr_sink_plan *k, int d) {
     return CR_MAX(1, CR_MIN(k->blocks[d], k->n_blocks / CR_FOLD_SECTION));
 }
 
-/* Running sums go through their axis from its beginning, so a part of it is no less work. */
-static bool runs_along(const cr_scan *s, int d) {
+bool cr_scan_runs_along(const cr_scan *s, int d) {
     for (int32_t i = 0; i < s->program.n_leaves; i++) {
         const cr_leaf *l = &s->program.leaves[i];
         if (l->kind != CR_LEAF_ALONG || l->node->op == CR_OP_WINDOW || l->node->op == CR_OP_REGRID)
@@ -31,7 +30,7 @@ static int64_t most_pieces(const cr_scan *s, int d, bool *ret_kept) {
         if (s->sinks[i].reduced & (1u << d))
             most = CR_MIN(most, slabs_of_sections(&s->sinks[i], d));
     *ret_kept = most == INT64_MAX;
-    return runs_along(s, d) ? 1 : *ret_kept ? s->cells.n[d] : most;
+    return cr_scan_runs_along(s, d) ? 1 : *ret_kept ? s->cells.n[d] : most;
 }
 
 /* Kept axes first: their parts are finished where they are computed, and have one state each. */

@@ -421,6 +421,8 @@ static inline int64_t cr_chunk_box_count(const cr_chunk_box *b, int ndim) {
     return n;
 }
 /* parts.c */
+/* Running sums or fills go through this axis of the domain from its beginning, so a part of it is no less work. */
+bool cr_scan_runs_along(const cr_scan *scan, int d);
 bool cr_parts_can(const cr_plan *plan, const cr_scan *scan); /* all its sinks fold, from what is stored or in memory */
 void cr_parts_cut(const cr_scan *scan, int64_t wanted, cr_parts *ret_parts);
 void cr_parts_box(const cr_scan *scan, const cr_parts *p, int64_t part, cr_part_box *ret_box);
