@@ -129,21 +129,36 @@ static void look_alike(const cr_scan *s, const looked_box *boxes) {
         }
 }
 
+/* Codes that were made for another sink with the same labels, of which the same groups are looked at; NULL: there is none. Labels of a map are many. */
+static const int32_t *codes_made(const cr_plan *plan, const cr_sink_plan *k, const int64_t *group_at, int64_t n) {
+    for (int32_t i = 0; i < plan->n_scans; i++)
+        for (int m = 0; m < plan->scans[i].n_sinks; m++) {
+            const cr_sink_plan *other = &plan->scans[i].sinks[m];
+            if (other->group_at != NULL && other->params->codes == k->params->codes && other->params->n_groups == k->params->n_groups &&
+                other->params->n_codes == k->params->n_codes && other->n_groups == n &&
+                memcmp(other->group_at, group_at, (size_t)n * sizeof *group_at) == 0)
+                return cr_sink_codes(&plan->scans[i], other);
+        }
+    return NULL;
+}
+
 /* States for the groups that are looked at, and codes that count these alone. */
 static cr_status choose_groups(cr_plan *plan, cr_scan *s, cr_sink_plan *k, const uint8_t *groups, int64_t n_wanted, cr_err *err) {
     cr_leaf *l = &s->program.leaves[leaf_of_codes(s, k)];
     const int64_t n = k->params->n_codes;
-    int64_t *group_at = cr_arena_alloc(&plan->arena, (size_t)n_wanted * sizeof *group_at);
-    int32_t *number = cr_arena_alloc(&plan->arena, (size_t)k->n_groups * sizeof *number);
-    int32_t *codes = l->codes != NULL ? NULL : cr_arena_alloc(&plan->arena, ((size_t)n + 1) * sizeof *codes);
-    if (group_at == NULL || number == NULL || (l->codes == NULL && codes == NULL))
-        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: groups of %lld elements", (long long)n);
-    int32_t m = 0;
-    for (int64_t g = 0; g < k->n_groups; g++) {
-        number[g] = groups[g] ? m : -1;
+    int64_t *group_at = cr_arena_alloc(&plan->arena, (size_t)n_wanted * sizeof *group_at), m = 0;
+    int32_t *number = cr_arena_alloc(&plan->arena, (size_t)k->n_groups * sizeof *number), *codes = NULL;
+    for (int64_t g = 0; group_at != NULL && number != NULL && g < k->n_groups; g++) {
+        number[g] = groups[g] ? (int32_t)m : -1;
         if (groups[g])
             group_at[m++] = g;
     }
+    if (group_at != NULL && l->codes == NULL)
+        l->codes = codes_made(plan, k, group_at, n_wanted);
+    if (l->codes == NULL)
+        codes = cr_arena_alloc(&plan->arena, ((size_t)n + 1) * sizeof *codes);
+    if (group_at == NULL || number == NULL || (l->codes == NULL && codes == NULL))
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: groups of %lld elements", (long long)n);
     for (int64_t i = 0; i < n && codes != NULL; i++)
         codes[i] = k->params->codes[i] < 0 ? -1 : number[k->params->codes[i]];
     l->codes = codes != NULL ? codes : l->codes;
