@@ -9,6 +9,7 @@
 
 #define CR_SESSION_LIFE_MS ((int64_t)14 * 86400 * 1000)
 #define CR_SESSIONS_MOST 100              /* of one person; a further one ends the oldest */
+#define CR_TOKENS_OF_SIGN_IN 16           /* at one server or service; likewise */
 
 /* life_ms: at most CR_SESSION_LIFE_MS. */
 cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;

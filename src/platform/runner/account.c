@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/identity/user_names.h"
+#include "platform/runner/leftovers.h"
 #include "platform/runner/place.h"
 #include "platform/runner/quota.h"
 #include "platform/runner/process.h"
@@ -378,6 +380,8 @@ cr_status cr_account_clear(const void *what, cr_err *err) {
     snprintf(path, sizeof path, "%s/%s.%u", dir, w->name, (unsigned)u->uid);
     snprintf(runtime, sizeof runtime, "%s/r/%u", w->config->run_dir, (unsigned)u->uid);
     CR_TRY(remove_tree(runtime, u->uid, u->gid, err));
+    if (w->purge && w->config->as_root)
+        CR_TRY(cr_leftovers_remove(&(cr_leftovers){.uid = u->uid, .gid = u->gid, .before_s = cr_wall_ms() / 1000 + 1, .folders = true}, err));
     /* Passable only while rm works as the user. */
     CR_TRY(cr_place_dir(dir, 0, 0, w->purge && w->config->as_root ? 0711 : 0700, err));
     if (w->purge && access(u->home, F_OK) == 0)
