@@ -69,6 +69,18 @@ static void remove_files(const cr_leftovers *l, const char *folder) {
     (void)!cr_program_run(remove, (uid_t)-1, 0, FIND_MS, &err);
 }
 
+/* What lies there under its name, with all that is in it. A search of all that others have there could take hours. */
+static void remove_entries(const cr_leftovers *l, const char *folder) {
+    char uid[16];
+    cr_err err = CR_ERR_INIT;
+    snprintf(uid, sizeof uid, "%u", (unsigned)l->uid);
+    const char *const find[] = {"/usr/bin/find", folder, "-xdev", "-mindepth", "1", "-maxdepth", "1", "-user", uid,
+                                "(", "-exec", "/bin/chmod", "-R", "u+rwX", "--", "{}", ";", "-o", "-true", ")",
+                                "-exec", "/bin/rm", "-rf", "--one-file-system", "--", "{}", ";", NULL};
+    if (access(folder, F_OK) == 0)
+        (void)!cr_program_run(find, (uid_t)-1, 0, FIND_MS, &err);
+}
+
 static _Noreturn void run_child(const cr_leftovers *l) {
     if (setgroups(0, NULL) != 0 || setresgid(l->gid, l->gid, l->gid) != 0 || setresuid(l->uid, l->uid, l->uid) != 0)
         _exit(1);
@@ -80,8 +92,8 @@ static _Noreturn void run_child(const cr_leftovers *l) {
         if (l->run[i][0])
             remove_files(l, l->run[i]);
     if (l->folders) {
-        remove_files(l, "/tmp");
-        remove_files(l, "/var/tmp");
+        remove_entries(l, "/tmp");
+        remove_entries(l, "/var/tmp");
     }
     _exit(0);
 }
