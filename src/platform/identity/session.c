@@ -227,7 +227,7 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
                          "ON s.id = t.server_id "
                          "LEFT JOIN users o ON o.id = s.user_id WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
                          "ORDER BY coalesce(seen, t.created_ms) DESC, t.id DESC LIMIT ?4) ORDER BY coalesce(seen, created_ms), id",
-                         "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
+                         "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_LISTED));
     while (cr_query_next(&q)) {
         const char *note = cr_query_text(&q, 6);
         const cr_token_row row = {.id = cr_query_int(&q, 0), .session_id = cr_query_int(&q, 1), .created_ms = cr_query_int(&q, 2),
