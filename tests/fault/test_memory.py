@@ -1,13 +1,17 @@
-"""The memory limit of a server: what was ended, that the rest goes on, and that the person is told with the limit in force."""
+"""The memory limit of a server: what was ended, that the rest goes on, and that the person is told with the limit in force; and what is kept beside
+the limit: memory that outlives the server, its log, its folders in RUN."""
 import os
 import pwd
 import shutil
+import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import websocket
 from hub_client import request, running, wait_for
+from simulated import Simulated, simulated
 from test_session import Lab, server, server_pid, start, stop
 
 EAT = "b = bytearray()\nwhile True:\n    b += b'x' * (32 << 20)"
@@ -77,3 +81,97 @@ def test_a_server_over_the_limit(lab):
     assert request("GET", f"http://mira.localhost:{platform.port + 1}/user/mira/api").status == 424
     shutil.rmtree(folder)
     start(person)
+
+
+LEAVE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+segment = libc.shmget(0, 1 << 20, 0o1000)            # IPC_CREAT: a segment that not even its owner may read
+queue, semaphore = libc.msgget(0, 0o1600), libc.semget(0, 1, 0o1600)
+os.makedirs("/dev/shm/left-{name}/deep", exist_ok=True)
+for path in ("/dev/shm/left-{name}/deep/file", "/dev/shm/left-{name}-file", "/tmp/left-{name}-file"):
+    open(path, "w").write("x")
+min(segment, queue, semaphore) >= 0"""
+GROW = """
+import ctypes, os
+def grow(size):
+    log = next(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.realpath("/proc/self/fd/" + fd).endswith("/mira.log"))
+    return ctypes.CDLL(None, use_errno=True).fallocate(log, 1, ctypes.c_long(0), ctypes.c_long(size)) or os.fstat(log).st_blocks * 512 >= size
+grow(1 << 26)"""
+
+
+def left_of(uid):
+    here = [path for path in Path("/dev/shm").iterdir() if path.lstat().st_uid == uid]
+    for kind in ("shm", "sem", "msg"):
+        head, *rows = [line.split() for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()]
+        here += [row for row in rows if row[head.index("uid")] == str(uid)]
+    return here
+
+
+def test_what_is_left_in_memory_goes_with_the_last_server(lab):
+    """It counts for nobody when the server has ended. Somebody else's stays, and with the account goes what lies in /tmp."""
+    platform, admin = lab.platform, lab.platform.administrator("root2")
+    others = platform.add_person(admin, "nils")
+    others.name = "nils"
+    start(others)
+    for who in (lab, Lab(others)):
+        assert who.open().status == 200
+        assert who.run(new_kernel(who), LEAVE.format(name=who.person.name)) == "True"
+    mine, theirs = (pwd.getpwnam(platform.accounts + name).pw_uid for name in ("mira", "nils"))
+    assert len(left_of(mine)) >= 5 and len(left_of(theirs)) >= 5
+    made = int(time.time())
+    wait_for(lambda: int(time.time()) > made)      # what was made in the second of the end stays until the next one
+    stop(lab.person)
+    wait_for(lambda: not left_of(mine), 30)
+    assert len(left_of(theirs)) >= 5
+    assert admin.api("DELETE", "/hub/api/users/nils").status == 204
+    wait_for(lambda: not left_of(theirs) and not Path("/tmp/left-nils-file").exists(), 60)
+    assert Path("/tmp/left-mira-file").exists()
+    Path("/tmp/left-mira-file").unlink()
+    start(lab.person)
+
+
+def test_a_log_is_bounded_also_by_what_does_not_make_it_longer(lab):
+    """Programs of a server have its log open, and may allocate space behind its end (FALLOC_FL_KEEP_SIZE); at the end of the server nobody looks again."""
+    log = lab.platform.folder / "state/log/mira.log"
+    taken = lambda: log.stat().st_blocks * 512  # noqa: E731
+    assert lab.open().status == 200
+    assert lab.run(new_kernel(lab), GROW) == "True"
+    wait_for(lambda: taken() < 9 << 20, 30)
+    try:
+        lab.run(new_kernel(lab), GROW + "\nos.kill(-1, 9)")      # all of the account
+    except (websocket.WebSocketException, OSError):
+        pass
+    wait_for(lambda: not server(lab.person), 60)
+    assert taken() < 9 << 20 and "begins again here" in log.read_text()
+    start(lab.person)
+
+
+class SmallRun(Simulated):
+    """Its sockets lie on a file system of 32 MiB, as those of a small machine do in /run."""
+
+    def __init__(self, period_s=300):
+        super().__init__(period_s)
+        self.run.mkdir(mode=0o755)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=0755", "tmpfs", self.run], check=True)
+
+    def stop(self):
+        try:
+            super().stop()
+        finally:
+            subprocess.run(["umount", "-l", self.run], check=False)
+
+
+def test_who_fills_the_folder_of_sockets_stops():
+    """Each account may write there: its own servers end, and everybody else goes on."""
+    with simulated(3, 3, kind=SmallRun) as platform:
+        greedy, other, late = platform.names
+        platform.start_servers([greedy, other])
+        uid = platform.first
+        script = "cd $0 && mkdir -p deep/er && chmod 0 deep && (yes > deep-file; yes > last) 2>/dev/null; true"
+        subprocess.run(["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "sh", "-c", script, platform.run / f"r/{uid}"], check=True)
+        wait_for(lambda: platform.processes() == {other}, 60)
+        wait_for(lambda: shutil.disk_usage(platform.run).free > 24 << 20, 60)
+        assert "filled the folder" in (platform.folder / f"state/log/{greedy}.log").read_text() and f"account={greedy}" in platform.log.read_text()
+        platform.start_servers([greedy, other, late])
+        assert platform.processes() == set(platform.names)

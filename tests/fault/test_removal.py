@@ -71,7 +71,7 @@ def database(platform, question):
 def traces(platform, person):
     """What is left of a person, by place."""
     state, left = platform.folder / "state", []
-    left += [str(p) for p in state.glob(f"home/.removed/{person.name}.*")] + [str(p) for p in state.glob(f"home/{person.name}")]
+    left += [str(p) for at in (f".removed/{person.name}.*", f".new-{person.name}", person.name) for p in state.glob(f"home/{at}")]
     left += [str(p) for p in state.glob(f"log/{person.name}.*")] + [str(p) for p in (platform.run / "r").glob(str(person.uid))]
     left += [str(p) for p in (platform.run / "u").glob(person.name)]
     left += [a for a in accounts(platform) if a == person.name]
@@ -133,6 +133,9 @@ def again(platform):
 
 
 def test_helper_killed_during_the_deletion(platform, worker):
+    unfinished = worker.home.with_name(f".new-{worker.name}")    # what a helper leaves that was killed while it made the home
+    unfinished.mkdir()
+    os.chown(unfinished, worker.uid, worker.uid)
     pid = held(platform, worker)
     platform.process.kill()
     again(platform)

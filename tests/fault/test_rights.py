@@ -235,6 +235,15 @@ def visit(host, port):
     except TimeoutError:
         return "no answer"
 [visit(*where) for where in {places!r}]"""
+COME_FROM = """
+import socket
+def reached(address, port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 2, (address, 0)).close()
+        return True
+    except TimeoutError:
+        return False
+[reached(address, port) for address in ("127.0.0.1", "127.0.0.9", "127.9.9.9") for port in {ports!r}]"""
 
 
 def test_owner_rules(platform, admin):
@@ -255,6 +264,12 @@ def test_owner_rules(platform, admin):
     other = serving.api("POST", "kernels", {"name": "python3"}).json()["id"]
     ports = ast.literal_eval(serving.run(serving.kernel, LISTEN))
     places = list(zip(("127.0.0.1", "::1"), ports))
+    # The limits of HAProxy are per address: an account has one of the loopback.
+    public = [platform.port, platform.port + 1, platform.port + 2]
+    assert ast.literal_eval(serving.run(serving.kernel, COME_FROM.format(ports=public))) == [True] * 3 + [False] * 6
+    assert ast.literal_eval(serving.run(serving.kernel, COME_FROM.format(ports=ports[:1]))) == [True] * 3
+    for port in public:
+        socket.create_connection(("127.0.0.1", port), 60, ("127.0.0.9", 0)).close()
     for _ in range(2):
         assert ast.literal_eval(serving.run(other, VISIT.format(places=places, seconds=60))) == ["hello", "hello"]
         assert ast.literal_eval(prying.run(prying.kernel, VISIT.format(places=places, seconds=2))) == ["no answer", "no answer"]

@@ -149,10 +149,15 @@ def test_the_api_in_a_browser_and_with_a_token(own, late):
     assert late.prove(late.get("/hub/again")).status == 303
     answer = late.post("/hub/token", {"note": "", "days": "1", "scopes": ""}, "/hub/token")
     token = re.search(r'id="token"[^>]*value="([0-9a-f]{64})"', answer.text).group(1)
+    for path in ("groups/asked", "users/uwe"):
+        assert late.api("POST", f"/hub/api/{path}").status == 201
     wait_minutes(own, 16)
     for method, path, body in (("POST", "/hub/api/users/ida", None), ("POST", "/hub/api/users", {"usernames": ["ida"]}), ("DELETE", "/hub/api/users/guessed", None),
                                ("PATCH", "/hub/api/users/guessed", {"admin": False}), ("POST", "/hub/api/users/root1/tokens", None),
-                               ("POST", "/hub/api/groups/g", None), ("DELETE", "/hub/api/groups/g", None)):
+                               ("POST", "/hub/api/groups/g", None), ("DELETE", "/hub/api/groups/g", None),
+                               ("DELETE", "/hub/api/users/uwe/shared/root1/", None), ("DELETE", "/hub/api/users/nobody/shared/root1/", None),
+                               ("DELETE", "/hub/api/groups/asked/shared/root1/", None),
+                               ("POST", "/hub/api/users/uwe/activity", {"last_activity": "2026-01-01T00:00:00Z"})):
         refused = late.api(method, path, body)
         assert refused.status == 403 and "/hub/again" in refused.text, path
     assert late.api("GET", "/hub/api/users").status == 200

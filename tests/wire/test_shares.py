@@ -14,7 +14,7 @@ from hub_client import PASSWORD, Person, Platform, cpu_seconds, request, running
 from test_session import Lab, server, start, stop
 
 ROLE = "# everybody may share the own server, with people and groups by name\nscope = shares!user\nscope = read:users:name\nscope = read:groups:name\n"
-TUTOR = ("scope = access:servers!group=course\nscope = list:users!group=course\nscope = shares!group=course\nscope = tokens!group=course\n"
+TUTOR = ("scope = access:servers!group=course\nscope = list:users!group=course\nscope = shares!group=course\nscope = tokens!group=course\nscope = groups!group=course\n"
          "user = root1\ngroup = tutors\n")
 VISITOR = "scope = access:servers!user=ada\ngroup = visitors\n"
 LONG = os.environ.get("CRATON_LONG")
@@ -650,6 +650,23 @@ def test_who_enters_with_a_token_is_in_the_audit_log(hub, people, ada):
         assert answer.status in (200, 400, 404), (at, answer.status)
     for name in tokens:
         assert people[name].api("DELETE", f"/hub/api/users/{name}/tokens/{tokens[name]['id']}").status == 204
+
+
+def test_tutors_take_no_administrator_into_the_course(people):
+    """A role for the people of a group, held by who may fill the group, would make tutors administrators: by a token made for one."""
+    root, eve = people["root1"], people["eve"]
+    assert root.api("POST", "/hub/api/groups/course").status == 201
+    assert root.api("POST", "/hub/api/groups/tutors", {"users": ["eve"]}).status == 201
+    try:
+        refused = eve.api("POST", "/hub/api/groups/course/users", {"users": ["bob", "root1"]})
+        assert refused.status == 403 and "Only admins can put other admins into a group: root1" in refused.text
+        assert root.api("GET", "/hub/api/groups/course").json()["users"] == []
+        assert eve.api("POST", "/hub/api/users/root1/tokens", {}).status == 403
+        assert eve.api("POST", "/hub/api/groups/course/users", {"users": ["bob"]}).status == 200
+        assert root.api("POST", "/hub/api/groups/course/users", {"users": ["root1"]}).status == 200
+    finally:
+        for group in ("course", "tutors"):
+            assert root.api("DELETE", f"/hub/api/groups/{group}").status == 204
 
 
 def test_what_tutors_gave_ends_with_the_role(hub, people, ada):

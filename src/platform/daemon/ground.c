@@ -38,7 +38,7 @@ static cr_status lay_dirs(const cr_config *c, const cr_ground *g, cr_err *err) {
         {c->state_dir, "", 0, 0, 0711},
         {c->state_dir, "/hub", g->hub_uid, g->hub_gid, 0700},
         {c->state_dir, "/home", 0, 0, 0711},
-        {c->state_dir, "/log", 0, 0, 0711},
+        {c->state_dir, "/log", 0, 0, 0700},       /* files of accounts, which must not find their way back to them */
         {c->state_dir, "/runner", 0, 0, 0700},
         {c->state_dir, "/signin", 0, 0, 0700},
         {c->state_dir, "/services", 0, 0, 0700},

@@ -117,19 +117,24 @@ void cr_rest_service_scopes(const cr_hub *hub, const cr_service *service, cr_sco
 }
 
 void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, const cr_token_of *of, const char *scopes, cr_scopes *out) {
+    cr_scopes all;
+    cr_scopes_init(&all, out->arena);
+    cr_rest_person_scopes(hub, person, &all);
+    cr_rest_token_scopes_from(hub, person, &all, of, scopes, out);
+}
+
+void cr_rest_token_scopes_from(cr_hub *hub, const cr_person *person, const cr_scopes *all, const cr_token_of *of, const char *scopes, cr_scopes *out) {
     const cr_token_kind kind = of->kind;
     const cr_scope_owner owner = {person->name, kind == CR_TOKEN_API ? "" : of->server, NULL};
     const cr_scope_members members = cr_rest_members(hub);
-    cr_scopes all, own;
-    cr_scopes_init(&all, out->arena);
+    cr_scopes own;
     cr_scopes_init(&own, out->arena);
-    cr_rest_person_scopes(hub, person, &all);
     if (of->client && of->client[0]) {
-        cr_oauth_service_scopes(hub, person, of->client, scopes, &all, out);
+        cr_oauth_service_scopes(hub, person, of->client, scopes, all, out);
         return;
     }
     if (kind == CR_TOKEN_API && (!scopes || add_texts(&own, scopes, &owner))) {
-        *out = all;
+        *out = *all;
         return;
     }
     if (kind == CR_TOKEN_SERVER)
@@ -140,7 +145,7 @@ void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, const cr_token_o
     /* Every token may learn whose it is. */
     cr_scopes_add(&own, "read:users:name!user", &owner);
     cr_scopes_add(&own, "read:users:groups!user", &owner);
-    cr_scopes_intersect(out, &own, &all, &members);
+    cr_scopes_intersect(out, &own, all, &members);
 }
 
 const cr_scopes *cr_rest_scopes(cr_request *req) {

@@ -27,6 +27,8 @@ typedef struct cr_token_of {
 } cr_token_of;
 /* What a token may do that its person holds. scopes: JSON list, NULL: all that the person may. */
 void cr_rest_token_scopes(cr_hub *hub, const cr_person *person, const cr_token_of *of, const char *scopes, cr_scopes *out);
+/* The same for many tokens of one person; all: what that person may (cr_rest_person_scopes), in an arena that lasts as long as out. */
+void cr_rest_token_scopes_from(cr_hub *hub, const cr_person *person, const cr_scopes *all, const cr_token_of *of, const char *scopes, cr_scopes *out);
 bool cr_rest_may(cr_request *req, cr_scope scope, cr_scope_kind kind, const char *value);
 /* Any of n scopes for this object; false: replied. */
 bool cr_rest_needs_any(cr_request *req, cr_scope_kind kind, const char *value, int n, const cr_scope *scopes);

@@ -122,6 +122,9 @@ static cr_status each_person(cr_request *req, bool join, int64_t group, const ch
             *err = why;
             return status;
         }
+        /* Whoever may fill a group may do with its people what a role gives for that group: with an administrator, everything. */
+        if (join && p.admin && !cr_caller_of(req)->person.admin)
+            return CR_FAIL(err, CR_DENIED, "Only admins can put other admins into a group: %.80s", p.name);
         CR_TRY(cr_deed_membership(hub, &who, group, group_name, &p, join, err));
     }
     return CR_OK;

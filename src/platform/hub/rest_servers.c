@@ -42,7 +42,8 @@ static bool check_activity(cr_request *req, const json_t *servers, const json_t 
 void cr_api_activity(cr_request *req) {
     cr_hub *hub = cr_hub_of(req);
     cr_person person;
-    if (!CR_REST_NEEDS(req, CR_SCOPE_USER, req->param[0], CR_SCOPE_USERS_ACTIVITY) || !cr_rest_find_person(req, req->param[0], &person))
+    if (!CR_REST_NEEDS(req, CR_SCOPE_USER, req->param[0], CR_SCOPE_USERS_ACTIVITY) || !cr_rest_find_person(req, req->param[0], &person) ||
+        !cr_again_needs(req, person.id))
         return;
     const json_t *servers = json_object_get(req->json, "servers"), *own = json_object_get(req->json, "last_activity");
     /* null and {} are as good as nothing */

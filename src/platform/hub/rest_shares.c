@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/text.h"
+#include "platform/hub/again.h"
 #include "platform/identity/groups.h"
 
 /* ---- the models ---- */
@@ -381,15 +382,16 @@ void cr_api_shared_one(cr_request *req) {
         return;
     cr_status status = cr_person_find(cr_hub_of(req)->db, req->param[0], &person, &err);
     which.user_id = status == CR_OK ? person.id : 0;
-    if (status == CR_OK || status == CR_NOT_FOUND)
-        one_share(req, "user", &which);
-    else
+    if (status != CR_OK && status != CR_NOT_FOUND)
         cr_reply_err(req, &err);
+    else if (req->method != CR_DELETE || cr_again_needs(req, which.user_id))
+        one_share(req, "user", &which);
 }
 
 void cr_api_group_shared_one(cr_request *req) {
     cr_share_filter which = {0};
     cr_scope scope = req->method == CR_DELETE ? CR_SCOPE_GROUPS_SHARES : CR_SCOPE_READ_GROUPS_SHARES;
-    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], scope) && cr_rest_find_group(req, &which.group_id))
+    if (CR_REST_NEEDS(req, CR_SCOPE_GROUP, req->param[0], scope) && cr_rest_find_group(req, &which.group_id) &&
+        (req->method != CR_DELETE || cr_again_needs(req, 0)))      /* what a group was given is nobody's own */
         one_share(req, "group", &which);
 }

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/text.h"
 
-enum { NOTE_MAX = 1023 };
+enum { NOTE_MAX = 1023, SCOPES_BYTES = 4 << 20 };
 #define LIFE_MAX_S ((int64_t)100 * 366 * 86400)
 
 /* ---- uses: in memory, written every minute and before somebody looks ---- */
@@ -57,15 +57,34 @@ typedef struct models {
     cr_hub *hub;
     const cr_person *person;
     json_t *list;
+    cr_arena arena;           /* of all, once that was read */
+    cr_scopes all;            /* what the person may: found once for all tokens, since one person may have a thousand, and be given hundreds of shares */
+    json_t *inherited;        /* its texts; NULL: not needed so far */
 } models;
 
-static json_t *scopes_of(const models *m, const cr_token_row *row) {
+static void models_done(models *m) {
+    if (m->all.arena)
+        cr_arena_done(&m->arena);
+    json_decref(m->inherited);
+}
+
+static json_t *scopes_of(models *m, const cr_token_row *row) {
     cr_auto_arena cr_arena arena;
     cr_scopes set;
-    cr_arena_init(&arena, 4 << 20);
+    cr_arena_init(&arena, SCOPES_BYTES);
     cr_scopes_init(&set, &arena);
     const cr_token_of of = {row->kind, row->server, row->client};
-    cr_rest_token_scopes(m->hub, m->person, &of, row->scopes, &set);
+    if (!m->all.arena) {
+        cr_arena_init(&m->arena, SCOPES_BYTES);
+        cr_scopes_init(&m->all, &m->arena);
+        cr_rest_person_scopes(m->hub, m->person, &m->all);
+    }
+    if (row->kind == CR_TOKEN_API && !row->scopes) {
+        if (!m->inherited)
+            m->inherited = cr_scopes_list(&m->all);
+        return json_incref(m->inherited);
+    }
+    cr_rest_token_scopes_from(m->hub, m->person, &m->all, &of, row->scopes, &set);
     return cr_scopes_list(&set);
 }
 
@@ -99,9 +118,11 @@ void cr_api_tokens(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!find_owner(req, CR_SCOPE_READ_TOKENS, &person))
         return;
-    models m = {cr_hub_of(req), &person, json_array()};
+    models m = {.hub = cr_hub_of(req), .person = &person, .list = json_array()};
     int64_t more = 0;
-    if (cr_token_list(m.hub->db, person.id, 0, add_model, &m, &more, &err) == CR_OK) {
+    cr_status status = cr_token_list(m.hub->db, person.id, 0, add_model, &m, &more, &err);
+    models_done(&m);
+    if (status == CR_OK) {
         json_t *answer = json_pack("{s:o}", "api_tokens", m.list);
         if (more)
             json_object_set_new(answer, "more", json_integer((json_int_t)more));
@@ -127,8 +148,10 @@ void cr_api_token_get(cr_request *req) {
     cr_err err = CR_ERR_INIT;
     if (!find_owner(req, CR_SCOPE_READ_TOKENS, &person) || !read_id(req, &person, &id))
         return;
-    models m = {cr_hub_of(req), &person, json_array()};
-    if (cr_token_list(m.hub->db, person.id, id, add_model, &m, &more, &err) != CR_OK)
+    models m = {.hub = cr_hub_of(req), .person = &person, .list = json_array()};
+    cr_status status = cr_token_list(m.hub->db, person.id, id, add_model, &m, &more, &err);
+    models_done(&m);
+    if (status != CR_OK)
         cr_reply_err(req, &err);
     else if (json_array_size(m.list) == 0)
         cr_rest_reply(req, 404, "No such token %.80s for user %s", req->param[1], person.name);
@@ -318,8 +341,9 @@ cr_status cr_rest_issue_token(cr_request *req, const cr_person *person, const js
         status = issue(req, person, &what, life_s, note, token, &id, err);
     free(text);
     CR_TRY(status);
-    models m = {hub, person, json_array()};
+    models m = {.hub = hub, .person = person, .list = json_array()};
     status = cr_token_list(hub->db, person->id, id, add_model, &m, &n, err);
+    models_done(&m);
     if (status == CR_OK && json_array_size(m.list) == 0)
         status = CR_FAIL(err, CR_INTERNAL, "the new token is not there");
     if (status == CR_OK) {

@@ -113,6 +113,13 @@ static cr_status note_makers(cr_db *db, const cr_token *what, int64_t id, cr_err
                      what->made_with);
 }
 
+/* Whoever has a server knows its secret, and can exchange codes for as long as the sign-in lasts. */
+static cr_status keep_latest(cr_db *db, const cr_token *what, cr_err *err) {
+    return cr_db_run(db, err, "DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE session_id = ?1 AND kind = 'oauth' AND server_id IS nullif(?2, 0) "
+                     "AND client IS nullif(?3, '') ORDER BY id DESC LIMIT -1 OFFSET ?4)", "iiti", what->session_id, what->server_id, what->client,
+                     (int64_t)CR_TOKENS_OF_SIGN_IN);
+}
+
 static cr_status issue_rows(cr_db *db, const cr_token *what, const unsigned char hash[CR_HASH_BYTES], const unsigned char *code_hash, int64_t life_ms,
                             const char *note, cr_err *err) {
     int64_t now = cr_wall_ms();
@@ -122,7 +129,10 @@ static cr_status issue_rows(cr_db *db, const cr_token *what, const unsigned char
                      "btiiibtiittti", hash, (size_t)CR_HASH_BYTES, kind_names[what->kind], what->user_id, what->server_id, what->session_id, code_hash,
                      (size_t)(code_hash ? CR_HASH_BYTES : 0), note, now, life_ms ? now + life_ms : (int64_t)0, what->scopes, what->client,
                      what->made_by_service, what->made_with));
-    return note_makers(db, what, cr_db_last_id(db), err);
+    int64_t id = cr_db_last_id(db);
+    if (what->kind == CR_TOKEN_OAUTH)
+        CR_TRY(keep_latest(db, what, err));
+    return note_makers(db, what, id, err);
 }
 
 cr_status cr_token_issue(cr_db *db, const cr_token *what, const unsigned char *code_hash, int64_t life_ms, const char *note,
@@ -217,7 +227,7 @@ cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(voi
                          "ON s.id = t.server_id "
                          "LEFT JOIN users o ON o.id = s.user_id WHERE t.user_id = ?1 AND (?2 = 0 OR t.id = ?2) AND (t.expires_ms IS NULL OR t.expires_ms > ?3) "
                          "ORDER BY coalesce(seen, t.created_ms) DESC, t.id DESC LIMIT ?4) ORDER BY coalesce(seen, created_ms), id",
-                         "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_MAX));
+                         "iiii", user_id, id, cr_wall_ms(), (int64_t)CR_TOKENS_LISTED));
     while (cr_query_next(&q)) {
         const char *note = cr_query_text(&q, 6);
         const cr_token_row row = {.id = cr_query_int(&q, 0), .session_id = cr_query_int(&q, 1), .created_ms = cr_query_int(&q, 2),

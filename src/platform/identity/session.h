@@ -9,6 +9,7 @@
 
 #define CR_SESSION_LIFE_MS ((int64_t)14 * 86400 * 1000)
 #define CR_SESSIONS_MOST 100              /* of one person; a further one ends the oldest */
+#define CR_TOKENS_OF_SIGN_IN 16           /* at one server or service; likewise */
 
 /* life_ms: at most CR_SESSION_LIFE_MS. */
 cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
@@ -76,9 +77,9 @@ typedef struct cr_token_row {
     const char *server;                            /* server, oauth: as in cr_token; NULL for api, and at a service */
     const char *client;                            /* the service; NULL: none */
 } cr_token_row;
-/* Those of a person that have not expired (id 0: all), longest unused first. Of more than CR_TOKENS_MAX those that were used or made last are
+/* Those of a person that have not expired (id 0: all), longest unused first. Of more than CR_TOKENS_LISTED those that were used or made last are
  * listed; *ret_more: how many others there are. */
-enum { CR_TOKENS_MAX = 1000 };
+enum { CR_TOKENS_MAX = 1000, CR_TOKENS_LISTED = 250 };
 cr_status cr_token_list(cr_db *db, int64_t user_id, int64_t id, void (*each)(void *user, const cr_token_row *row), void *user, int64_t *ret_more,
                         cr_err *err) CR_MUST_USE;
 /* How many API tokens the person has. */

@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "platform/identity/user_names.h"
+#include "platform/runner/leftovers.h"
 #include "platform/runner/place.h"
 #include "platform/runner/quota.h"
 #include "platform/runner/process.h"
@@ -373,11 +375,15 @@ cr_status cr_account_leave(const cr_accounts *a, const char *account, bool purge
 cr_status cr_account_clear(const void *what, cr_err *err) {
     const cr_account_work *w = what;
     const cr_account *u = &w->account;
-    char dir[700], path[800], runtime[700];
+    char dir[700], path[800], runtime[700], fresh[700];
     snprintf(dir, sizeof dir, "%s/home/.removed", w->config->state_dir);
     snprintf(path, sizeof path, "%s/%s.%u", dir, w->name, (unsigned)u->uid);
     snprintf(runtime, sizeof runtime, "%s/r/%u", w->config->run_dir, (unsigned)u->uid);
     CR_TRY(remove_tree(runtime, u->uid, u->gid, err));
+    snprintf(fresh, sizeof fresh, "%s/home/.new-%s", w->config->state_dir, w->name);
+    CR_TRY(remove_tree(fresh, u->uid, u->gid, err));      /* of a start that was interrupted while the home was made */
+    if (w->purge && w->config->as_root)
+        CR_TRY(cr_leftovers_remove(&(cr_leftovers){.uid = u->uid, .gid = u->gid, .before_s = cr_wall_ms() / 1000 + 1, .folders = true}, err));
     /* Passable only while rm works as the user. */
     CR_TRY(cr_place_dir(dir, 0, 0, w->purge && w->config->as_root ? 0711 : 0700, err));
     if (w->purge && access(u->home, F_OK) == 0)

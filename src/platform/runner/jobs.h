@@ -24,6 +24,7 @@ typedef enum cr_lane {
     CR_LANE_SOFTWARE,             /* software environments: eight, since one that does not answer keeps its place for a while */
     CR_LANE_RULES,                /* the packet filter's program: one at a time */
     CR_LANE_LINKS,                /* links in homes: four, since a home that does not answer keeps its place */
+    CR_LANE_LEFTOVERS,            /* what programs have left in memory: two */
     CR_LANE_COUNT
 } cr_lane;
 

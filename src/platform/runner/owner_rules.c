@@ -61,8 +61,20 @@ static void add_elements(const uid_t *uids, size_t n, const char *between, cr_bu
     cr_buf_addf(out, " };");
 }
 
-void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const uid_t *uids, size_t n, cr_buf *out) {
-    unsigned last = (unsigned)first + count - 1;
+/* The ports of HAProxy. Its limits are per address, and every account could come from sixteen million of the loopback; and who comes from where the
+ * front proxy is would be believed about where a request comes from. */
+static void add_ports(const cr_config *c, cr_buf *out) {
+    static const char opening[] = "    oifname \"lo\" tcp flags & (syn | ack) == syn meta skuid @ours tcp dport";
+    cr_buf_addf(out, "%s { %d, %d, %d", opening, (int)c->port, (int)c->port + 1, (int)c->port + 2);
+    if (c->gateway_port)
+        cr_buf_addf(out, ", %d", (int)c->gateway_port);
+    cr_buf_adds(out, " } ip saddr 127.0.0.0/8 ip saddr != 127.0.0.1 drop\n");
+    if (c->trusted_proxies[0])
+        cr_buf_addf(out, "%s { %d, %d } drop\n", opening, (int)c->port, (int)c->port + 1);
+}
+
+void cr_owner_rules_text(const char *table, const cr_config *c, const uid_t *uids, size_t n, cr_buf *out) {
+    unsigned first = (unsigned)c->uid_first, last = first + (unsigned)c->uid_count - 1;
     /* Named first, so that deleting what may not be there does not fail; all of it is one transaction. */
     cr_buf_addf(out, "table inet %s\ndelete table inet %s\ntable inet %s {\n  map marks { type uid : mark;", table, table, table);
     add_elements(uids, n, ":", out);
@@ -70,13 +82,14 @@ void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const u
     add_elements(uids, n, NULL, out);
     cr_buf_addf(out, " }\n  set same { type uid . mark;");
     add_elements(uids, n, ".", out);
+    cr_buf_adds(out, " }\n  chain out {\n    type filter hook output priority filter; policy accept;\n");
+    add_ports(c, out);
     /* Only what our own accounts answer is judged: another platform on this machine may have the same range of uids, and what it lets an
      * account of its own do, this table, which does not know that account, must not cut. */
     cr_buf_addf(out,
-                " }\n  chain out {\n    type filter hook output priority filter; policy accept;\n"
                 "    oifname \"lo\" tcp flags & (syn | ack) == syn ct mark set meta skuid map @marks\n"
                 "    oifname \"lo\" tcp flags & (syn | ack) == (syn | ack) meta skuid @ours ct mark %u-%u meta skuid . ct mark != @same drop\n  }\n}\n",
-                (unsigned)first, last);
+                first, last);
 }
 
 static cr_status run_text(const cr_owner_rules *r, const cr_buf *text, cr_err *err) {
@@ -100,7 +113,7 @@ static cr_status put_table(const cr_owner_rules *r, cr_err *err) {
         if (r->known[i / 8] & (1u << i % 8))
             each[n++] = (uid_t)(r->config->uid_first + (int64_t)i);
     cr_buf_init(&text, TEXT_MOST);
-    cr_owner_rules_text(r->table, (uid_t)r->config->uid_first, (uint32_t)r->config->uid_count, each, n, &text);
+    cr_owner_rules_text(r->table, r->config, each, n, &text);
     return run_text(r, &text, err);
 }
 

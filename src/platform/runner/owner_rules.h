@@ -3,8 +3,9 @@
  * Dask schedulers, debuggers and the like listen on the loopback without a password. Two rules of the packet filter (nft) keep them to their
  * account: the first packet of a connection marks it with the uid that opens it; the listener's answer is dropped when that mark is another
  * account's. So no program needs an address or a setting of its own, and processes that are no account's (root, the proxy) are not
- * concerned. Where the filter cannot be had (no nft, no right to, a machine too busy) this is said in the log, everything else works, and it is
- * tried again: an account that the table does not know could reach all the others.
+ * concerned. Two more keep accounts from what HAProxy takes an address for: a person, or the front proxy. Where the filter cannot be had (no nft, no right
+ * to, a machine too busy) this is said in the log, everything else works, and it is tried again: an account that the table does not know could reach
+ * all the others.
  *
  * Threads: the helper's loop, which nft never holds up: a machine that is busy may let it take seconds. It is run by jobs (jobs.h), and only whoever starts
  * the first process of an account waits for it. The rules outlive the helper, as servers do; a new one replaces them in one step.
@@ -33,6 +34,6 @@ void cr_owner_rules_again(cr_owner_rules *r, int64_t now_ms);
 void cr_owner_rules_close(cr_owner_rules *r, bool remove);
 
 /* What nft is given; for tests too. */
-void cr_owner_rules_text(const char *table, uid_t first, uint32_t count, const uid_t *uids, size_t n, cr_buf *out);
+void cr_owner_rules_text(const char *table, const cr_config *c, const uid_t *uids, size_t n, cr_buf *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "platform/daemon/urls.h"
 #include "platform/runner/kept_log.h"
 #include "platform/runner/launch.h"
+#include "platform/runner/leftovers.h"
 
 enum { SWEEP_POLL_MS = 20, SWEEP_PATIENCE_MS = 30000, OOM_FRESH_MS = 5000 };
 
@@ -204,12 +205,14 @@ static void finish(cr_server *v) {
         cr_log_err(CR_LOG_WARN, "control group not removed", &err);
     if (v->r.role == CR_ROLE_SCHEDULER)
         remove_secrets(v);
+    cr_server_bound_log(v);       /* what was written since it was looked at last stays for as long as nothing is started */
     if (v->r.role)
         remove_or_keep_log(v);
     v->r.state = CR_SERVER_ENDED;
     if (cr_server_keeps_log(v))
         cr_servers_sweep_logs(v->table);
     v->r.socket_ready = 0;
+    cr_leftovers_after(v);
     cr_server_save(v);
     cr_server_close_fds(v);
     cr_log(CR_LOG_INFO, "server ended", "server=%s pid=%d reason=%d detail=%lld", group, (int)v->r.pid, (int)v->r.reason,

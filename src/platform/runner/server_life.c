@@ -139,6 +139,20 @@ int cr_server_open_log(const cr_server *v, bool fresh, cr_err *err) {
     return -1;
 }
 
+void cr_server_note(const cr_server *v, const char *line) {
+    if (v->log_fd >= 0)
+        (void)!write(v->log_fd, line, strlen(line));
+}
+
+/* The account's programs have it open, and what they allocate beyond its end takes space without making it longer. */
+void cr_server_bound_log(const cr_server *v) {
+    struct stat st;
+    if (v->log_fd < 0 || fstat(v->log_fd, &st) != 0 || CR_MAX((int64_t)st.st_size, (int64_t)st.st_blocks * 512) <= LOG_MOST)
+        return;
+    if (ftruncate(v->log_fd, 0) == 0)       /* the server writes with O_APPEND, so it goes on at the new end */
+        cr_server_note(v, "(the log had grown past its limit and begins again here)\n");
+}
+
 static void refuse_socket(cr_server *v, const cr_err *err) {
     cr_log_err(CR_LOG_ERROR, "socket refused", err);
     v->r.reason = CR_STOP_FAILED_START;
@@ -254,7 +268,6 @@ void cr_server_look_after(cr_server *v) {
     cr_cgroup_usage u = {0};
     uint64_t kills;
     char group[CR_LINK_MAX];
-    struct stat st;
     if (cr_cgroup_oom_kills(v->table->groups, cr_server_group(v, group), &kills, NULL) == CR_OK && kills != v->oom_seen) {
         cr_log(CR_LOG_WARN, "a process was ended for memory", "server=%s times=%llu", group, (unsigned long long)(kills - v->oom_seen));
         v->oom_seen = kills;
@@ -263,9 +276,5 @@ void cr_server_look_after(cr_server *v) {
         tell_memory(v, u.memory_limit_bytes);
     }
     start_kernels(v);
-    if (v->log_fd >= 0 && fstat(v->log_fd, &st) == 0 && st.st_size > LOG_MOST) {
-        static const char note[] = "(the log had grown past its limit and begins again here)\n";
-        if (ftruncate(v->log_fd, 0) == 0)   /* the server writes with O_APPEND, so it goes on at the new end */
-            (void)!write(v->log_fd, note, sizeof note - 1);
-    }
+    cr_server_bound_log(v);
 }

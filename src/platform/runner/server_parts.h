@@ -20,6 +20,8 @@ void cr_server_save(cr_server *v);
 void cr_server_drop_wait(cr_server *v);
 bool cr_server_keeps_log(const cr_server *v);                                        /* of one that has ended */
 int cr_server_open_log(const cr_server *v, bool fresh, cr_err *err) CR_MUST_USE;     /* -1: failed */
+void cr_server_note(const cr_server *v, const char *line);                           /* into its log */
+void cr_server_bound_log(const cr_server *v);                                        /* emptied when it takes more than is allowed */
 /* Its end, and its socket where it will have one. */
 cr_status cr_server_watch(cr_server *v, cr_err *err) CR_MUST_USE;
 void cr_server_stop_looking(cr_server *v);                                           /* for its socket */

@@ -14,6 +14,7 @@
 #include "platform/daemon/urls.h"
 #include "platform/runner/place.h"
 #include "platform/runner/quota.h"
+#include "platform/runner/run_space.h"
 #include "platform/runner/server_life.h"
 
 enum { TICK_MS = 2000, LOGS_MS = 3600 * 1000, KILL_ROUNDS = 100, KILL_PAUSE_US = 20000 };
@@ -170,6 +171,7 @@ static void tick(void *user, uint32_t events) {
     for (cr_server *v = s->first; v; v = v->next)
         if (v->r.state == CR_SERVER_RUNNING)
             cr_server_look_after(v);
+    cr_run_space_tick(s);
     cr_owner_rules_again(s->rules, cr_now_ms());
     cr_measuring_tick(s);
     if (cr_now_ms() - s->logs_ms > LOGS_MS) {

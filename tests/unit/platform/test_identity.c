@@ -730,6 +730,26 @@ START_TEST(sessions_are_bounded) {
 }
 END_TEST
 
+/* As many sign-ins at one server as somebody likes, in one session. */
+START_TEST(tokens_of_a_sign_in_are_bounded) {
+    cr_err err = CR_ERR_INIT;
+    cr_person a = add("ada", false), who;
+    char session[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1], given[CR_TOKENS_OF_SIGN_IN + 1][CR_TOKEN_LEN + 1];
+    cr_token what = {.kind = CR_TOKEN_OAUTH, .user_id = a.id}, found;
+    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, session, &err));
+    ck_assert_ok(cr_session_find(db, session, &what.session_id, &who, &err));
+    snprintf(what.client, sizeof what.client, "another");
+    ck_assert_ok(cr_token_issue(db, &what, NULL, CR_SESSION_LIFE_MS, NULL, other, &err));
+    snprintf(what.client, sizeof what.client, "service");
+    for (int i = 0; i <= CR_TOKENS_OF_SIGN_IN; i++)
+        ck_assert_ok(cr_token_issue(db, &what, NULL, CR_SESSION_LIFE_MS, NULL, given[i], &err));
+    ck_assert_fails(cr_token_find(db, given[0], &found, &who, &err), CR_NOT_FOUND);
+    for (int i = 1; i <= CR_TOKENS_OF_SIGN_IN; i++)
+        ck_assert_ok(cr_token_find(db, given[i], &found, &who, &err));
+    ck_assert_ok(cr_token_find(db, other, &found, &who, &err));
+}
+END_TEST
+
 START_TEST(csrf_is_bound_to_session_and_purpose) {
     char a[CR_TOKEN_LEN + 1], b[CR_TOKEN_LEN + 1];
     cr_csrf_make(&secret, "session", "s1", a);
@@ -789,6 +809,7 @@ static Suite *suite(void) {
     tcase_add_test(t, what_ends_with_a_password);
     tcase_add_test(t, no_password_link_for_the_disabled);
     tcase_add_test(t, sessions_are_bounded);
+    tcase_add_test(t, tokens_of_a_sign_in_are_bounded);
     tcase_add_test(t, csrf_is_bound_to_session_and_purpose);
     tcase_add_test(t, pkce_of_the_rfc);
     suite_add_tcase(s, t);

@@ -28,13 +28,19 @@ START_TEST(rules) {
     cr_buf_init(&none, 1 << 20);
     cr_buf_init(&some, 1 << 20);
     const uid_t uids[] = {20001, 20007};
-    cr_owner_rules_text("craton", 20001, 20000, NULL, 0, &none);
-    cr_owner_rules_text("craton-0a1b2c3d", 20001, 20000, uids, 2, &some);
+    const cr_config plain = {.uid_first = 20001, .uid_count = 20000, .port = 8000},
+                    behind = {.uid_first = 20001, .uid_count = 20000, .port = 8000, .gateway_port = 8786, .trusted_proxies = "127.0.0.1"};
+    cr_owner_rules_text("craton", &plain, NULL, 0, &none);
+    cr_owner_rules_text("craton-0a1b2c3d", &behind, uids, 2, &some);
     ck_assert(strstr(cr_buf_str(&none), "elements") == NULL);
     ck_assert(strstr(cr_buf_str(&some), "elements = { 20001 : 20001, 20007 : 20007 }") != NULL);
     ck_assert(strstr(cr_buf_str(&some), "elements = { 20001 . 20001, 20007 . 20007 }") != NULL);
     ck_assert(strstr(cr_buf_str(&some), "elements = { 20001, 20007 }") != NULL);
     ck_assert(strstr(cr_buf_str(&some), "meta skuid @ours ct mark 20001-40000") != NULL);
+    ck_assert(strstr(cr_buf_str(&none), "tcp dport { 8000, 8001, 8002 } ip saddr 127.0.0.0/8 ip saddr != 127.0.0.1 drop") != NULL);
+    ck_assert(strstr(cr_buf_str(&none), "tcp dport { 8000, 8001 } drop") == NULL);
+    ck_assert(strstr(cr_buf_str(&some), "tcp dport { 8000, 8001, 8002, 8786 } ip saddr") != NULL);
+    ck_assert(strstr(cr_buf_str(&some), "tcp dport { 8000, 8001 } drop") != NULL);
     accepted_by_nft(&none);
     accepted_by_nft(&some);
 }
