@@ -14,11 +14,13 @@ addresses at one small program that answers for all, so that the hub does what i
            server. Requests for each CPU second of the hub, over connections that stay, at the hub's own socket; with Craton once more through
            HAProxy, its CPU counted
   signing  with Craton: eight people who sign in with a password, four at a time: peak of the hub meanwhile, and what it holds afterwards
-  quiet    with Craton: bytes written to the database's log while every server says its activity again, unchanged, and a minute goes by
+  quiet    with Craton: every server says its activity again, unchanged, and a minute goes by, in which the hub would write what is new: does it commit
+           anything (SQLite's data_version, as another connection sees it), or change the database's files in any way (size, time, blocks)
 
 One JSON object per side goes to bench/results/, and the bars of the plan are printed with what was measured. --small tries it out.
 """
 import argparse
+import contextlib
 import http.client
 import json
 import multiprocessing
@@ -179,17 +181,25 @@ def lists_of_craton(platform):
             "users_ready": timed(lambda: users("state=ready&limit=200"), 20), "users_sorted": timed(lambda: users("sort=-last_activity&limit=200"), 20)}
 
 
+def files_of(database):
+    """What a file system knows of the database and its log; not of the index beside them, which readers share in memory."""
+    found = [os.stat(path) for path in (database, f"{database}-wal")]
+    return [(st.st_size, st.st_mtime_ns, st.st_blocks) for st in found]
+
+
 def quiet(platform, tokens):
     from simulated import Client
-    wal = Path(f"{platform.database}-wal")
     say = json.dumps({"servers": {"": {"last_activity": ACTIVITY}}, "last_activity": ACTIVITY})
-    time.sleep(65)                     # what was to be written has been
-    before = (wal.stat().st_size, wal.stat().st_mtime_ns, platform.database.stat().st_mtime_ns)
-    for name, token in tokens:
-        assert Client(platform, token).once("POST", f"/hub/api/users/{name}/activity", say)[0] == 200
-    time.sleep(65)
-    after = (wal.stat().st_size, wal.stat().st_mtime_ns, platform.database.stat().st_mtime_ns)
-    return {"posts": len(tokens), "written": before != after}
+    with contextlib.closing(sqlite3.connect(f"file:{platform.database}?mode=ro", uri=True)) as db:
+        def look():
+            return db.execute("PRAGMA data_version").fetchone(), files_of(platform.database)
+        time.sleep(65)                     # what was to be written has been
+        version, files = look()
+        for name, token in tokens:
+            assert Client(platform, token).once("POST", f"/hub/api/users/{name}/activity", say)[0] == 200
+        time.sleep(65)
+        after = look()
+    return {"posts": len(tokens), "commits": version != after[0], "written": (version, files) != after}
 
 
 def signing(platform):

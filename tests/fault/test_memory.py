@@ -12,6 +12,7 @@ import pytest
 import websocket
 from hub_client import request, running, wait_for
 from simulated import Simulated, simulated
+from test_named_servers import start as start_named
 from test_session import Lab, server, server_pid, start, stop
 
 EAT = "b = bytearray()\nwhile True:\n    b += b'x' * (32 << 20)"
@@ -20,7 +21,7 @@ EAT = "b = bytearray()\nwhile True:\n    b += b'x' * (32 << 20)"
 @pytest.fixture(scope="module")
 def lab():
     """A server with a limit of 512 MiB."""
-    with running("--memory", "512M") as p:
+    with running("--memory", "512M", "--named-servers", "1") as p:
         person = p.add_person(p.administrator(), "mira")
         person.name = "mira"
         start(person)
@@ -57,6 +58,20 @@ def test_a_kernel_over_the_limit(lab):
     assert "512 MiB was reached" in page and "Its variables are gone" in page
     assert server_pid(lab.platform, "mira") == pid
     assert lab.run(other, "kept") == "'here'"
+
+
+def test_a_kernel_of_a_further_server(lab):
+    """It is said beside that server, and not of the ordinary one."""
+    person = lab.person
+    stop(person)
+    start(person)
+    side = start_named(person, "side")
+    assert side.open().status == 200 and "memory limit of" not in person.get("/hub/home").text
+    threading.Thread(target=eat, args=(side, new_kernel(side)), daemon=True).start()
+    page = wait_for(lambda: told(person), 60, 0.5)
+    ordinary, _, further = page.partition("<h2 id=\"named-title\">")
+    assert "512 MiB was reached" in further and "memory limit of" not in ordinary
+    assert person.api("DELETE", "/hub/api/users/mira/servers/side", {"remove": True}).status in (202, 204)
 
 
 def test_a_server_over_the_limit(lab):

@@ -115,7 +115,7 @@ def test_links_that_nobody_has_used(platform, admin):
     assert Person(platform).join(links["has.come"]).status == 303
     unused = admin.get(PAGE).text.partition('id="unused-title"')[2]
     assert "<strong>not.yet</strong> · late" in unused and "has.come" not in unused
-    row = re.search(r'<strong>lost\.card</strong>.*?name="id" value="([0-9a-f]{64})"', unused, re.S).group(1)
+    row = re.search(r'<strong>lost\.card</strong>.*?name="id" value="([0-9a-f]{32})"', unused, re.S).group(1)
     assert admin.post(PAGE + "/close", {"id": row}, PAGE).status == 303
     assert Person(platform).get(urlsplit(links["lost.card"]).path).status == 404
     assert "Link closed" in admin.get("/hub/admin/audit?person=lost.card").text
@@ -289,7 +289,7 @@ def test_all_come_at_once(platform, admin):
 
 def test_a_room_is_closed(platform, admin):
     link = link_of(room(admin, 5, note="to be closed"))
-    row = re.search(r"to be closed.*?name=\"id\" value=\"([0-9a-f]{64})\"", admin.get(PAGE).text, re.S).group(1)
+    row = re.search(r"to be closed.*?name=\"id\" value=\"([0-9a-f]{32})\"", admin.get(PAGE).text, re.S).group(1)
     assert row != urlsplit(link).path.rpartition("/")[2]
     assert Person(platform).get(f"/hub/join/{row}").status == 404  # the number of the row opens nothing
     assert admin.post(PAGE + "/close", {"id": row}, PAGE).status == 303

@@ -118,7 +118,7 @@ def test_a_life(platform, admin):
     assert all("It will be stopped in" in part and ">Keep for" in part for part in page), page
     assert person.post("/hub/keep", {"server": "gpu"}, "/hub/home").status == 303
     page = re.split(r'<h2 id="named-title">', person.get("/hub/home").text)
-    assert "It will be stopped in" in page[0] and "It will be stopped in" not in page[1]
+    assert "It will be stopped in" in page[0] and "It will be stopped in" not in page[1] and re.search(r"It is kept for 1 hour \d+ minutes, used or not", page[1])
     # It posts its activity under its name.
     assert model(person, "gpu")["last_activity"]
     # Progress of what is ready, stop, its reason, and gone.

@@ -68,7 +68,7 @@ class Lab:
     def connect(self, kernel):
         """The websocket of a kernel."""
         cookies = "; ".join(f"{k}={v}" for k, v in self.jar.items())
-        address = f"127.0.0.1:{self.platform.port + 1}{self.platform.base}/user/{self.owner}/api/kernels/{kernel}/channels"
+        address = f"127.0.0.1:{self.platform.port + 1}{urlsplit(self.base).path}api/kernels/{kernel}/channels"
         return websocket.create_connection(("wss://" if self.scheme == "https" else "ws://") + address, host=self.host, cookie=cookies,
                                            origin=f"{self.scheme}://{self.host}", timeout=60,
                                            sslopt={"cert_reqs": ssl.CERT_NONE, "check_hostname": False})

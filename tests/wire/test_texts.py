@@ -124,16 +124,26 @@ def test_a_persons_choice_is_the_persons(world):
     assert choose(una, "en").status == 303
 
 
+def progress(person, query=""):
+    """What the stream says until it ends, which it does when the server is ready."""
+    return [json.loads(line) for line in re.findall(r"data: ?(.*)", person.get(f"/hub/api/users/{person.name}/server/progress{query}").text)]
+
+
 def test_progress_is_told_to_the_page_in_its_language(world):
+    """In phases, with a bar that grows; and, from the second start on, how long the last one took."""
     una = world.una
     assert choose(una, "de").status == 303
-    start(una)
-    page = una.get("/hub/api/users/una/server/progress?page=yes").text
-    plain = una.get("/hub/api/users/una/server/progress").text
-    assert "Ihr Server ist bereit." in json.loads(re.findall(r"data: ?(.*)", page)[-1])["message"]
-    assert json.loads(re.findall(r"data: ?(.*)", plain)[-1])["message"] == "Your server is ready."
+    assert una.post("/hub/spawn", {}, "/hub/home").status == 303
+    events = progress(una, "?page=yes")
+    bar, messages = [e["progress"] for e in events], [e["message"] for e in events]
+    assert bar == sorted(bar) and bar[0] < 60 and bar[-1] == 100 and len(set(messages)) >= 3, events
+    assert any("JupyterLab lädt seine Teile" in m for m in messages) and "Ihr Server ist bereit." in messages[-1] and events[-1]["ready"], messages
+    assert progress(una)[-1]["message"] == "Your server is ready."
     stop(una)
     assert choose(una, "en").status == 303
+    assert una.post("/hub/spawn", {}, "/hub/home").status == 303
+    assert re.search(r"Last time it took about \d+ (seconds?|minutes?)\.", progress(una)[0]["message"])
+    stop(una)
 
 
 def test_what_is_wrong_in_the_operators_texts_is_said_and_left_out(world):

@@ -14,6 +14,7 @@ enum {
     STATEMENTS_MAX = 1024, NAME_BYTES = 1024,
     /* For another program that writes: everybody waits with us. One that goes on for longer is waited for only shortly by what comes then. */
     BUSY_MS = 3000, BUSY_AGAIN_MS = 50,
+    ST_BLOCK = 512,           /* bytes of one of st_blocks, whatever the file system */
 };
 
 struct cr_db {
@@ -23,6 +24,7 @@ struct cr_db {
     int depth;                /* of transactions */
     bool held;                /* by another program, when it was tried last */
     int fd;                   /* of the file; open as long as SQLite has it, whose locks would go with a close */
+    int64_t held_to, log_held_to;      /* how far cr_db_reserve has taken disk space, from the begin of each file */
     char log_path[NAME_BYTES + 8];
 };
 
@@ -287,16 +289,25 @@ void cr_db_close(cr_db *db) {
 
 int cr_db_version(const cr_db *db) { return db->version; }
 
-/* Without a change of the size: SQLite sees nothing of it. */
-static bool hold(int fd, uint64_t bytes) {
+/* Without a change of the size: SQLite sees nothing of it. What is there already is not asked for again, since file systems note each time that a file was
+ * allocated to as a change of it: a hub that does nothing would write to the disk every minute. Blocks are counted, as a truncation gives them back. */
+static bool hold(int fd, uint64_t bytes, int64_t *held_to) {
     struct stat st;
-    return fd >= 0 && fstat(fd, &st) == 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, st.st_size + (off_t)bytes) == 0;
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return false;
+    const int64_t end = st.st_size + (int64_t)bytes;
+    if (end <= *held_to && (int64_t)st.st_blocks * ST_BLOCK >= end)
+        return true;
+    if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, end) != 0)
+        return false;
+    *held_to = end;
+    return true;
 }
 
 void cr_db_reserve(cr_db *db, uint64_t bytes, bool *ret_held) {
     int log = bytes ? open(db->log_path, O_RDWR | O_NOFOLLOW | O_CLOEXEC) : -1;
-    bool held = bytes && hold(log, bytes / 2);        /* the log first: everything goes through it */
-    *ret_held = bytes && hold(db->fd, bytes / 2) && held;
+    bool held = bytes && hold(log, bytes / 2, &db->log_held_to);        /* the log first: everything goes through it */
+    *ret_held = bytes && hold(db->fd, bytes / 2, &db->held_to) && held;
     if (log >= 0)
         close(log);           /* SQLite has no locks on its log */
 }

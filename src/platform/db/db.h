@@ -66,8 +66,8 @@ void cr_query_close(cr_query *q);
 #define cr_auto_query __attribute__((cleanup(cr_query_close)))
 
 /* Holds disk space for what is written from now on: behind the end of the file and of its log, where only SQLite writes, so that nobody else
- * can take it. Called again it holds as much as before behind what has been written. Where the file system cannot do that, or is full, nothing
- * happens: *ret_held says how it is now. */
+ * can take it. Called again it holds as much as before behind what has been written, and touches no file where it still does. Where the file
+ * system cannot do that, or is full, nothing happens: *ret_held says how it is now. */
 void cr_db_reserve(cr_db *db, uint64_t bytes, bool *ret_held);
 
 /* A consistent copy while the hub runs, made readable by its owner only. The target must not exist. */

@@ -26,7 +26,7 @@ typedef struct cr_onetime {
     int64_t seats, used;              /* INVITE; seats 0 for making: 1 */
     char group[CR_GROUP_NAME_MAX + 1];        /* INVITE: who uses it is put into this group; "" : into none */
     char note[CR_ONETIME_NOTE_MAX + 1];
-    char id[2 * CR_HASH_BYTES + 1];   /* of those that are listed: opens nothing */
+    char id[CR_HASH_BYTES + 1];       /* of those that are listed, half of the hash in hex: opens nothing */
 } cr_onetime;
 
 /* made_by 0: the control socket. CR_CONFLICT: a password for somebody who is disabled. */

@@ -1,6 +1,7 @@
-/* test_db.c - statements, transactions, migrations, backup, a full disk. */
+/* test_db.c - statements, transactions, migrations, backup, a full disk, the reserve. */
 #include "../check_main.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -180,6 +181,65 @@ START_TEST(backup_is_whole_and_private) {
 }
 END_TEST
 
+static void make_old(const char *path) {
+    const struct timespec old[2] = {{1000, 0}, {1000, 0}};
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+static int64_t changed_s(const char *path, int64_t *ret_bytes) {
+    struct stat st;
+    ck_assert_int_eq(stat(path, &st), 0);
+    *ret_bytes = (int64_t)st.st_blocks * 512 - st.st_size;
+    return st.st_mtim.tv_sec;
+}
+
+/* What is held already is not written to; what was written into, or given back, is held anew. */
+START_TEST(a_reserve_that_is_there_is_left_alone) {
+    enum { RESERVE = 4 << 20, EACH = RESERVE / 2 };
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    bool held = false;
+    char log[sizeof file + 8];
+    int64_t bytes;
+    snprintf(log, sizeof log, "%s-wal", file);
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('a')", ""));
+    cr_db_reserve(db, 0, &held);
+    ck_assert(!held);
+    cr_db_reserve(db, RESERVE, &held);
+    ck_assert(held);
+    for (int i = 0; i < 2; i++) {
+        const char *path = i ? log : file;
+        ck_assert_int_ge(changed_s(path, &bytes), 1001);
+        ck_assert_int_ge(bytes, EACH);
+        make_old(path);
+    }
+    cr_db_reserve(db, RESERVE, &held);
+    ck_assert(held);
+    ck_assert_int_eq(changed_s(file, &bytes), 1000);
+    ck_assert_int_eq(changed_s(log, &bytes), 1000);
+
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) SELECT hex(randomblob(300)) FROM (WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 2000) SELECT i FROM n)", ""));
+    changed_s(log, &bytes);
+    ck_assert_int_lt(bytes, EACH);                 /* the log is longer, into what was held */
+    cr_db_reserve(db, RESERVE, &held);
+    ck_assert(held);
+    changed_s(log, &bytes);
+    ck_assert_int_ge(bytes, EACH);
+
+    struct stat st;
+    ck_assert_int_eq(stat(file, &st), 0);
+    ck_assert_int_eq(truncate(file, st.st_size), 0);      /* to what it is: only what is behind goes */
+    changed_s(file, &bytes);
+    ck_assert_int_lt(bytes, EACH);
+    cr_db_reserve(db, RESERVE, &held);
+    ck_assert(held);
+    changed_s(file, &bytes);
+    ck_assert_int_ge(bytes, EACH);
+    cr_db_close(db);
+}
+END_TEST
+
 START_TEST(the_schema_is_strict) {
     cr_db *db;
     cr_err err = CR_ERR_INIT;
@@ -254,6 +314,7 @@ static Suite *suite(void) {
     tcase_add_test(t, not_a_database);
     tcase_add_test(t, full_disk_is_said_and_loses_nothing);
     tcase_add_test(t, backup_is_whole_and_private);
+    tcase_add_test(t, a_reserve_that_is_there_is_left_alone);
     tcase_add_test(t, the_schema_is_strict);
     tcase_add_test(t, an_old_hub_becomes_new);
     suite_add_tcase(s, t);

@@ -1,5 +1,6 @@
 /* test_lab.c - what a hub does with the servers that it finds after a kill of the one before, at instants which no real runner can be made to meet:
- * deadlines go on, what was ready stays, nothing runs on of people who may not use the hub any more. The runner is a note of what it was asked. */
+ * deadlines go on, what was ready stays, nothing runs on of people who may not use the hub any more. And that what is no news is not written.
+ * The runner is a note of what it was asked. */
 #include "../check_main.h"
 
 #include <stdio.h>
@@ -141,6 +142,39 @@ START_TEST(what_was_ready_is_not_ended_by_a_hub_that_finds_no_proxy) {
 }
 END_TEST
 
+static int64_t number(cr_db *db, const char *sql) {
+    cr_auto_query cr_query q = CR_QUERY_INIT;
+    ck_assert_ok(cr_query_open(db, &q, &err, sql, ""));
+    ck_assert(cr_query_next(&q));
+    return cr_query_int(&q, 0);
+}
+
+/* An idle server says the same every five minutes: with a thousand of them that must cost the disk nothing. */
+START_TEST(activity_that_says_nothing_new_is_not_written) {
+    static const char seen[] = "PRAGMA data_version";      /* as another connection to the file sees what is committed */
+    cr_db *other;
+    char path[128];
+    find(3600, 2500, true);
+    cr_labs_write_activity(&hub);
+    snprintf(path, sizeof path, "%s/db", dir);
+    ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &other, &err));
+    const int64_t used = cr_wall_ms() - 1000;
+    int64_t before = number(other, seen);
+    cr_lab_note_activity(server, used);
+    cr_labs_write_activity(&hub);
+    ck_assert_int_ne(number(other, seen), before);
+    before = number(other, seen);
+    for (int i = 0; i < 3; i++) {
+        cr_lab_note_activity(server, used - 5 * i);
+        cr_labs_write_activity(&hub);
+    }
+    ck_assert_int_eq(number(other, seen), before);
+    ck_assert_int_eq(number(other, "SELECT last_activity_ms FROM servers"), used);
+    ck_assert_int_eq(number(other, "SELECT last_activity_ms FROM users"), used);
+    cr_db_close(other);
+}
+END_TEST
+
 START_TEST(nothing_runs_on_of_people_who_may_not_use_the_hub) {
     ck_assert_ok(cr_db_run(hub.db, &err, "UPDATE users SET disabled = 1", ""));
     if (_i)
@@ -165,6 +199,7 @@ static Suite *suite(void) {
     tcase_add_test(t, a_start_that_is_over_its_time_has_a_moment);
     tcase_add_loop_test(t, a_late_start_is_stopped_also_when_the_helper_does_not_take_it_at_once, 0, 2);
     tcase_add_test(t, what_was_ready_is_not_ended_by_a_hub_that_finds_no_proxy);
+    tcase_add_test(t, activity_that_says_nothing_new_is_not_written);
     tcase_add_loop_test(t, nothing_runs_on_of_people_who_may_not_use_the_hub, 0, 2);
     suite_add_tcase(s, t);
     return s;

@@ -50,6 +50,37 @@ START_TEST(presets) {
 }
 END_TEST
 
+/* Each provider's own facts, as its documentation has them (docs/signin.md). */
+START_TEST(what_each_preset_says) {
+    static const char check_in[] = "openid profile email voperson_id eduperson_entitlement", entitlement[] = "eduperson_entitlement", usual[] = "openid profile email";
+    static const struct { const char *preset, *label, *issuer, *scopes, *name, *groups; } says[] = {
+        {"egi", "EGI Check-in", "https://aai.egi.eu/auth/realms/egi", check_in, "preferred_username", entitlement},
+        {"egi-demo", "EGI Check-in (demo)", "https://aai-demo.egi.eu/auth/realms/egi", check_in, "preferred_username", entitlement},
+        {"egi-dev", "EGI Check-in (development)", "https://aai-dev.egi.eu/auth/realms/egi", check_in, "preferred_username", entitlement},
+        {"google", "Google", "https://accounts.google.com", usual, "email", "hd"},
+        {"orcid", "ORCID", "https://orcid.org", "openid", "sub", "groups"},
+        {"github", "GitHub", "https://github.com", "read:user user:email read:org", "login", "groups"},
+        {"keycloak", "Single sign-on", "https://sso.example.org/realms/x", usual, "preferred_username", "groups"},
+        {"oidc", "Single sign-on", "https://sso.example.org/realms/x", usual, "preferred_username", "groups"},
+    };
+    for (size_t i = 0; i < CR_ARRAY_LEN(says); i++) {
+        const bool own_issuer = strstr(says[i].issuer, "example") != NULL;
+        char text[160];
+        snprintf(text, sizeof text, "preset = %s\n%s%s\nclient-id = x\nallow = *\n", says[i].preset, own_issuer ? "issuer = " : "", own_issuer ? says[i].issuer : "");
+        cr_provider p = parsed(text);
+        ck_assert_str_eq(p.label, says[i].label);
+        ck_assert_str_eq(p.issuer, says[i].issuer);
+        ck_assert_str_eq(p.scopes, says[i].scopes);
+        ck_assert_str_eq(p.name_claim, says[i].name);
+        ck_assert_str_eq(p.groups_claim, says[i].groups);
+    }
+    cr_provider p;
+    cr_err err = CR_ERR_INIT;
+    char text[] = "preset = keycloak\nclient-id = x\nallow = *\n";
+    ck_assert_fails(cr_provider_parse("keycloak", text, &p, &err), CR_INVALID);      /* whose? */
+}
+END_TEST
+
 START_TEST(bad_settings) {
     static const struct { const char *text, *says; } rows[] = {
         {"client-id = x\nallow = *\n", "issuer = ...' is missing"},
@@ -765,6 +796,7 @@ static Suite *suite(void) {
     Suite *s = suite_create("oidc");
     TCase *t = tcase_create("texts"), *d = tcase_create("database");
     tcase_add_test(t, presets);
+    tcase_add_test(t, what_each_preset_says);
     tcase_add_test(t, bad_settings);
     tcase_add_test(t, secrets);
     tcase_add_test(t, origins);
