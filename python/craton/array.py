@@ -102,8 +102,9 @@ class _Indexer:
         return self.get(self.array, key if isinstance(key, tuple) else (key,))
 
     def __setitem__(self, key, value):
-        key = getattr(key, "tuple", key)
-        self.array[key] = value
+        from .selection import assigned, assigned_by_numpy, outer
+
+        self.array._assign(assigned if self.get is outer else assigned_by_numpy, key, value)
 
 
 class Array(ExplicitlyIndexed):
@@ -326,9 +327,12 @@ class Array(ExplicitlyIndexed):
 
     def __setitem__(self, key, value):
         """From now on this array is the expression "old, with value at key". Others that were made of it keep the old one."""
-        from .selection import assigned
+        from .selection import assigned_by_numpy
 
-        new = assigned(self, getattr(key, "tuple", key), value)
+        self._assign(assigned_by_numpy, key, value)
+
+    def _assign(self, how, key, value):
+        new = how(self, getattr(key, "tuple", key), value)
         self._node, self._chunks = new._node, self._chunks
 
     @property
@@ -367,11 +371,15 @@ class Array(ExplicitlyIndexed):
 
     def rechunk(self, chunks="auto", **kwargs):
         """Another grid: sizes as dask takes them. An axis that a dict does not name keeps its chunks."""
+        try:
+            before = self.chunks
+        except ValueError:  # too many to be listed, which this may put right
+            before = None
         if isinstance(chunks, dict):
             named = {int(k) % max(1, self.ndim): v for k, v in chunks.items()}
             chunks = tuple(self.chunks[i] if named.get(i) is None else named[i] for i in range(self.ndim))
-        grid = grids.normalize(chunks, self.shape, dtype=self.dtype, previous=self.chunks)
-        if grid == self.chunks:
+        grid = grids.normalize(chunks, self.shape, dtype=self.dtype, previous=before)
+        if grid == before:
             return self
         node = make("rechunk", (self._node,), tuple(grids.grid_size(c) for c in grid)) if self.ndim else self._node
         return wrap(node, self.dtype)._with_chunks(grid)

@@ -231,6 +231,8 @@ class CratonStore(AbstractDataStore):
         return adopt(self.file.array(v["name"]), "file", self.path, self.group, v["name"], *([True] if self.missing else []))
 
     def _preferred_chunks(self, v, array):
+        if v["chunks"]:  # not of the list of all chunks, of which a file can claim any number
+            return {d: max(1, min(c, n)) for d, c, n in zip(v["dims"], v["chunks"], v["shape"])}
         return {d: c[0] if c else 1 for d, c in zip(v["dims"], array.chunks)}
 
     def close(self):

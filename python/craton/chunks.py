@@ -7,13 +7,14 @@ from numbers import Integral, Number
 import numpy as np
 
 AUTO_BYTES = 128 * 2**20
+MOST_CHUNKS = 10_000_000  # of one axis
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def parse_bytes(text):
-    if isinstance(text, Number):
+    if isinstance(text, Number) and math.isfinite(text):
         return int(text)
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([A-Za-z]*)\s*", str(text))
+    match = re.fullmatch(r"\s*([0-9]+\.?[0-9]*|\.[0-9]+)\s*([A-Za-z]*)\s*", str(text))
     if not match or match[2].lower() not in _UNITS:
         raise ValueError(f"{text!r} is not a size such as '100 MiB'")
     return int(float(match[1]) * _UNITS[match[2].lower()])
@@ -25,6 +26,9 @@ def regular(size, extent):
         return (0,)
     size = max(1, min(int(size), extent))
     full, rest = divmod(extent, size)
+    if full > MOST_CHUNKS:  # each has an entry, and a file of some hundred bytes can claim 2**40 of them
+        raise ValueError(f"craton: an axis of {extent} elements in chunks of {size} would have more than {MOST_CHUNKS:,} chunks; choose larger chunks, for "
+                         f"instance {-(-extent // 1000)}")  # fmt: skip
     return (size,) * full + ((rest,) if rest else ())
 
 

@@ -3,9 +3,26 @@
 from .chunks import parse_bytes
 from .runtime import OPTIONS, options_changed
 
+LEAST_MEMORY, MOST_MEMORY, MOST_THREADS = 1 << 20, 1 << 62, 1024  # as context.c has it
+
+
+def _memory(value):
+    n = 0 if value is None else parse_bytes(value)
+    if n and not LEAST_MEMORY <= n <= MOST_MEMORY:
+        raise ValueError(f"craton: memory_limit={value!r}: it is at least 1 MiB, as in '2 GiB', or None for the default")
+    return n
+
+
+def _threads(value):
+    n = 0 if value is None else int(value)
+    if not 0 <= n <= MOST_THREADS:
+        raise ValueError(f"craton: threads={value!r}: 1 to {MOST_THREADS} are possible, or None for the default")
+    return n
+
+
 _CHECKS = {
-    "memory_limit": lambda v: 0 if v is None else parse_bytes(v),
-    "threads": lambda v: 0 if v is None else int(v),
+    "memory_limit": _memory,
+    "threads": _threads,
     "progress": bool,
     "implicit_compute": lambda v: v,
 }
@@ -28,8 +45,6 @@ class set_options:
         if options.get("implicit_compute", "raise") not in ("raise", "warn", "allow"):
             raise ValueError("craton: implicit_compute is 'raise', 'warn' or 'allow'")
         new = {name: _CHECKS[name](value) for name, value in options.items()}
-        if new.get("memory_limit", 0) < 0 or new.get("threads", 0) < 0:
-            raise ValueError("craton: memory_limit and threads are positive, or None for the default")
         self._old = {name: OPTIONS[name] for name in new}
         self._apply(new)
 

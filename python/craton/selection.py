@@ -42,7 +42,8 @@ def _positions(index, extent):
     if index.size and (index.min() < -extent or index.max() >= extent):
         bad = index.ravel()[np.flatnonzero((index.ravel() < -extent) | (index.ravel() >= extent))[0]]
         raise IndexError(f"index {bad} is out of bounds for an axis of {extent} elements")
-    return np.where(index < 0, index + extent, index).astype(np.int64)
+    index = index.astype(np.int64)  # what is added below may not fit a smaller type
+    return np.where(index < 0, index + extent, index)
 
 
 def _as_slice(positions):
@@ -141,6 +142,16 @@ def _lazy_positions(array, key):
     index = lazy[0]
     sizes = tuple(grid_size(c) for c in index.chunks)
     return python_node(_Gather((array.dtype, index.dtype)), (array._node, index._node), array.dtype, index.shape, sizes)
+
+
+def assigned_by_numpy(array, key, value):
+    """The array with value at key, as NumPy has it: several lists are points, and a list that a slice parts from an int is the value's first axis."""
+    full = _full_key(key, array.ndim)
+    lists = [i for i, k in enumerate(full) if isinstance(k, (list, np.ndarray, Array, range)) and np.ndim(k) > 0]
+    chosen = [i for i, k in enumerate(full) if not isinstance(k, slice)]
+    if len(lists) > 1 or lists and chosen != list(range(chosen[0], chosen[-1] + 1)):
+        raise unsupported("assignment to single points", "Write xr.where(condition, new, old) or old.where(condition, new).")
+    return assigned(array, key, value)
 
 
 def assigned(array, key, value):

@@ -18,7 +18,7 @@ import warnings
 
 import numpy as np
 
-from . import _craton, grouping, storing, texts
+from . import _craton, grouping, ownstore, storing, texts
 from .array import Array, wrap
 from .backend import attribute_value, element_code
 from .beside import own_directory
@@ -88,6 +88,9 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
     variables = {n: v.to_base_variable().transpose(*there.variables[n].dims) for n, v in ds.variables.items() if n not in new}
     for name, variable in variables.items():
         variable.encoding = dict(there.variables[name].encoding)
+    skipped = {n for n, v in variables.items() if mode == "a-" and append_dim not in v.dims}
+    ownstore.check(path, {n: (v, [_span(d, size, region) for d, size in zip(v.dims, v.shape)], append_dim in v.dims)
+                          for n, v in variables.items() if n not in skipped})  # fmt: skip
     named, attrs = conventions.encode_dataset_coordinates(ds)
     added = {n: encode(n, named[n], f"zarr{version}") for n in new}
     told = append_dim is not None or region is None and mode != "r+"
@@ -95,7 +98,7 @@ def _update(ds, path, mode, append_dim, region, safe_chunks, encoding, fd):
         attrs = _json_attributes(attrs)
     parts, lengths, inside = [], {}, False
     for name, variable in variables.items():
-        if mode == "a-" and append_dim not in variable.dims:
+        if name in skipped:
             continue
         if element_code(stored[name]) == "|O":
             _keep_text(name, variable, there.variables[name], append_dim, region)
@@ -209,6 +212,11 @@ def _check_consolidated(path, stored):
                 f"craton: the consolidated metadata of {path} are stale: {name!r} has the shape {tuple(own)}, they say {tuple(variable['shape'])}. "
                 f"What lies between would be written over; call zarr.consolidate_metadata({path!r}) first"
             )
+
+
+def _span(dim, size, region):
+    """Where it is written along a dimension that does not grow."""
+    return (region[dim].start, region[dim].stop) if region and dim in region else (0, size)
 
 
 def _region(ds, there, region, append_dim):

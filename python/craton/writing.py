@@ -22,6 +22,7 @@ def to_zarr(obj, path, *, group=None, mode=None, append_dim=None, region=None, s
                 "w" replaces it and what lies below it. Writers of several groups can be at work at the same time
     mode        as xarray: "w" replaces a store that is there, "w-" refuses to (the default), "a" and "r+" write values over those of
                 variables that are there ("a" makes a store that is not, adds variables that are new, and takes the attributes of the dataset too)
+                What is made of values of the same store at other places is refused: they would be written over before they are read
     append_dim  a dimension: the values are added at the end of the store that is there, in its types, units and calendars. Its lengths are
                 changed last: whatever happens before, readers see the old values. One append into a store at a time
     region      {dimension: slice} or {dimension: "auto"} or "auto": the values replace those of a part of the store that is there, chunk by

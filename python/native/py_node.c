@@ -47,8 +47,14 @@ static PyObject *node_get_op(PyObject *self, void *closure) { return PyUnicode_F
 /* Address of the array: equal for two Nodes of the same array. */
 static PyObject *node_get_id(PyObject *self, void *closure) { return PyLong_FromVoidPtr(((Node *)self)->array); }
 
+/* Each chunk of an axis has an entry, and a file of some hundred bytes can claim any number: as chunks.py has it. */
+#define MOST_CHUNKS 10000000
+
 static PyObject *axis_chunks(const cr_array *a, int axis) {
     int64_t n = cr_array_chunks(a, axis, NULL);
+    if (n > MOST_CHUNKS)
+        return PyErr_Format(PyExc_ValueError, "craton: axis %d has %lld chunks, and more than %d are not listed; choose larger chunks", axis, (long long)n,
+                            MOST_CHUNKS);
     int64_t *sizes = PyMem_Malloc((size_t)(n > 0 ? n : 1) * sizeof *sizes);
     if (!sizes)
         return PyErr_NoMemory();

@@ -53,6 +53,17 @@ static cr_status sync_dir_of(const char *path, cr_err *err) {
     return CR_OK;
 }
 
+cr_status cr_cannot_open(const char *path, cr_err *err) {
+    bool too_many = errno == EMFILE || errno == ENFILE;
+    cr_status status = CR_FAIL_ERRNO(err, "cannot open %s", path);
+    if (!too_many)
+        return status;
+    if (err)
+        err->status = CR_BUSY;
+    cr_err_hint(err, "close files, or allow this process more (ulimit -n)");
+    return CR_BUSY;
+}
+
 cr_status cr_regular_open(const char *path, int *ret_fd, uint64_t *ret_size, cr_err *err) {
     cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;

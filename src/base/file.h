@@ -13,6 +13,8 @@ cr_status cr_file_read(const char *path, cr_buf *out, cr_err *err) CR_MUST_USE;
 cr_status cr_regular_open(const char *path, int *ret_fd, uint64_t *ret_size, cr_err *err) CR_MUST_USE;
 /* Temporary file beside path, fsync, rename, fsync of the directory. */
 cr_status cr_file_replace(const char *path, const void *bytes, size_t n, mode_t mode, cr_err *err) CR_MUST_USE;
+/* CR_FAIL_ERRNO for a file that could not be opened. Too many open files are no fault of the file: CR_BUSY, and what to do. */
+cr_status cr_cannot_open(const char *path, cr_err *err) CR_MUST_USE;
 /* mkdir -p; existing directories keep their mode. */
 cr_status cr_make_dirs(const char *path, mode_t mode, cr_err *err) CR_MUST_USE;
 /* Writes all bytes or fails. */

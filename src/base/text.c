@@ -150,12 +150,11 @@ bool cr_product(const int64_t *extents, int n, int64_t *ret_product) {
 
 /* What steers a terminal or turns round what is read, of valid UTF-8: C1 (U+0080 to U+009F, of which U+009B begins commands), separators of lines
  * and directions of writing (U+2028 to U+202E, U+2066 to U+2069). */
-static void clear_steering(unsigned char *s) {
-    for (unsigned char *p = s; *p; p++) {
-        size_t n = p[0] == 0xC2 && p[1] <= 0x9F ? 2
-                   : p[0] == 0xE2 && ((p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) || (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9)) ? 3 : 0;
-        memset(p, ' ', n);
-    }
+size_t cr_text_steers(const char *s) {
+    const unsigned char *p = (const unsigned char *)s;
+    if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F)
+        return 2;
+    return p[0] == 0xE2 && ((p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) || (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9)) ? 3 : 0;
 }
 
 void cr_text_clean(char *s) {
@@ -166,5 +165,6 @@ void cr_text_clean(char *s) {
         for (char *p = s; *p; p++)
             if ((unsigned char)*p >= 0x80)
                 *p = '?';
-    clear_steering((unsigned char *)s);
+    for (char *p = s; *p; p++)
+        memset(p, ' ', cr_text_steers(p));
 }

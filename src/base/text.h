@@ -27,6 +27,8 @@ bool cr_text_is_utf8(const char *s, size_t n);
 size_t cr_text_fit(const char *s, size_t n, size_t most);
 /* Text from elsewhere on its way to people: one line of UTF-8 without control characters, and without what turns its direction, in place. */
 void cr_text_clean(char *s);
+/* Bytes of the character at s when it is one that steers terminals or turns the direction of writing, beyond ASCII; 0: it is another. */
+size_t cr_text_steers(const char *s);
 bool cr_starts_with(const char *s, const char *prefix);
 bool cr_ends_with(const char *s, const char *suffix);
 /* Product of n extents, each >= 0; false on overflow of int64_t. */

@@ -68,12 +68,26 @@ static cr_status with_groups(evaluator *v, cr_map_op op, const cr_operand *left,
     return cr_group_map(op, left->array, key, right->array, ret_array, v->err);
 }
 
+/* As NumPy has it: the result would have to be whole too, and 0 for most. */
+static cr_status check_power(evaluator *v, const cr_expr *e, cr_labelled *base) {
+    const cr_expr *exponent = e->args[1];
+    char kind = cr_dtype_kind(cr_labelled_dtype(base));
+    if (exponent->kind != CR_EXPR_WHOLE || exponent->whole >= 0 || (kind != 'i' && kind != 'u' && kind != 'b'))
+        return CR_OK;
+    v->at = exponent->at;
+    cr_status status = CR_FAIL(v->err, CR_INVALID, "whole numbers to a negative whole power are no whole numbers");
+    cr_err_hint(v->err, "Write the exponent with a point: %lld.0", (long long)exponent->whole);
+    return status;
+}
+
 static cr_status evaluate_map(evaluator *v, const cr_expr *e, cr_labelled *it, cr_labelled **ret_array) {
     cr_operand args[3] = {0};
     cr_status status = CR_OK;
     for (int k = 0; k < e->n_args && status == CR_OK; k++)
         status = evaluate(v, e->args[k], it, &args[k], k > 0 || e->n_args == 1);
     cr_labelled *arrays[3] = {args[0].array, args[1].array, args[2].array};
+    if (status == CR_OK && e->op == CR_MAP_POWER)
+        status = check_power(v, e, arrays[0]);
     if (status == CR_OK)
         status = args[0].modifier ? with_groups(v, e->op, &args[0], &args[1], ret_array) : cr_labelled_map(e->op, arrays, ret_array, v->err);
     for (int k = 0; k < e->n_args; k++)

@@ -41,8 +41,7 @@ size_t cr_cli_text(cr_buf *b, const char *s, size_t most, bool utf8) {
     size_t shown = 0, mark = b->len, mark_shown = 0, ellipsis = utf8 ? 1 : 3;
     while (*s) {
         size_t n = character(s);
-        /* C0 and C1 controls steer terminals; the latter are C2 80 to C2 9F. */
-        bool control = n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f || (n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0);
+        bool control = n == 0 || (unsigned char)*s < 0x20 || *s == 0x7f || cr_text_steers(s) > 0;
         size_t width = *s == '\n' || *s == '\t' ? 1 : control || (n > 1 && !utf8) ? 4 * CR_MAX(n, 1) : 1;
         if (most && shown + width > most) {
             b->len = b->data ? mark : 0;

@@ -90,6 +90,8 @@ static void value_text(const column *c, int64_t i, bool utf8, cr_buf *out) {
         cr_buf_adds(out, ((const uint8_t *)c->values)[i] ? "true" : "false");
     else if (whole_at(c, i, &whole))
         cr_buf_addf(out, cr_labelled_dtype(c->array) == CR_U64 ? "%" PRIu64 : "%" PRId64, whole);
+    else if (isnan(real_at(c, i)))
+        cr_buf_adds(out, "nan");      /* whatever its sign */
     else
         cr_buf_addf(out, cr_labelled_dtype(c->array) == CR_F32 ? "%.7g" : "%.10g", real_at(c, i));
 }

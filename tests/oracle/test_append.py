@@ -1,6 +1,7 @@
 """to_zarr into stores that are there: append_dim and region against xarray's own, refusals, kill -9, full disks."""
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -565,3 +566,51 @@ def test_variables_are_added_to_several_groups_at_once(tmp_path):
         np.testing.assert_array_equal(seen.new, np.full(1000 + k, k))
         np.testing.assert_array_equal(seen.other, np.arange(1000 + k))
     assert [p.name for p in tmp_path.iterdir()] == ["store"]
+
+
+# ---- a store that is made of itself ----
+
+
+def own(path, **names):
+    shutil.rmtree(path, ignore_errors=True)
+    values = np.random.default_rng(SEED).integers(0, 100, (24, 8)).astype("f8")
+    xr.Dataset({n: (("t", "x"), values + k) for k, n in enumerate(["v", *names])}).chunk(t=4, x=4, chunked_array_type="craton").craton.to_zarr(path)
+    return xr.open_dataset(path, engine="craton", chunks={}, chunked_array_type="craton").drop_attrs()
+
+
+OWN = {
+    "elementwise": (True, lambda ds: ds[["v"]] * 2 + 1),
+    "anomaly": (True, lambda ds: ds[["v"]] - ds[["v"]].isel(t=slice(0, 9)).mean("t")),
+    "beside what stays": (True, lambda ds: ds.assign(v=ds.v + ds.w.isel(t=slice(None, None, -1)))),
+    "shifted": (False, lambda ds: ds[["v"]].shift(t=1, fill_value=0.0)),
+    "turned": (False, lambda ds: ds[["v"]].isel(t=slice(None, None, -1))),
+    "one row for all": (False, lambda ds: ds[["v"]] - ds[["v"]].isel(t=0)),
+    "rolling": (False, lambda ds: ds[["v"]].rolling(t=3, min_periods=1).mean()),
+    "each from the other": (False, lambda ds: ds.assign(v=ds.w + 1, w=ds.v - 1)),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_store_made_of_itself(tmp_path, name):
+    """What would read chunks that are written over already is refused; with chunks of several steps and little memory it was a mixture."""
+    safe, program = OWN[name]
+    ds = own(tmp_path / "s.zarr", w=1)
+    expected, before = program(ds.compute()), ds.compute()
+    if safe:
+        program(ds).craton.to_zarr(tmp_path / "s.zarr", mode="r+")
+        xr.testing.assert_allclose(xr.open_zarr(tmp_path / "s.zarr").load().drop_attrs()[list(expected)], expected)
+        return
+    with pytest.raises(ValueError, match="made of values of the store"):
+        program(ds).craton.to_zarr(tmp_path / "s.zarr", mode="r+")
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s.zarr").load().drop_attrs(), before)
+    program(ds).compute().craton.to_zarr(tmp_path / "s.zarr", mode="r+")
+    xr.testing.assert_identical(xr.open_zarr(tmp_path / "s.zarr").load().drop_attrs()[list(expected)], expected)
+
+
+def test_a_region_made_of_another(tmp_path):
+    ds = own(tmp_path / "s.zarr")
+    ds.isel(t=slice(0, 8)).craton.to_zarr(tmp_path / "s.zarr", region={"t": slice(8, 16)})
+    (ds.isel(t=slice(16, 24)) * 3).craton.to_zarr(tmp_path / "s.zarr", region={"t": slice(16, 24)})
+    with pytest.raises(ValueError, match="made of values of the store"):
+        ds.isel(t=slice(4, 12)).craton.to_zarr(tmp_path / "s.zarr", region={"t": slice(8, 16)})
+    ds.isel(t=slice(20, 24)).shift(x=1, fill_value=0.0).craton.to_zarr(tmp_path / "s.zarr", append_dim="t", mode="a")

@@ -164,6 +164,30 @@ def test_assignment_is_that_of_numpy_and_does_not_reach_what_was_made_before(key
     np.testing.assert_array_equal(a.compute(), np.where(expected > 0, -1.0, expected))
 
 
+def test_assignment_to_points_is_refused():
+    """Several lists are points, for NumPy and for xarray; an array that gave their whole box the value would be wrong without a word."""
+    a = lazy((6, 4), (2, 3))
+    da = xr.DataArray(a, dims=("y", "x"))
+    for assign in (lambda: a.__setitem__(([0, 1], [0, 1]), 5.0), lambda: a.__setitem__((np.arange(6) < 2, [0, 1]), 5.0),
+                   lambda: lazy((3, 4, 2), (2, 2, 1)).__setitem__((0, slice(None), [0, 1]), np.zeros((2, 4))),
+                   lambda: da.__setitem__({"y": xr.DataArray([0, 1], dims="p"), "x": xr.DataArray([0, 1], dims="p")}, 5.0)):  # fmt: skip
+        with pytest.raises(NotImplementedError, match="single points.*where"):
+            assign()
+    np.testing.assert_array_equal(a.compute(), np.arange(24.0).reshape(6, 4))
+    da[{"y": [0, 1], "x": [0, 1]}] = 5.0  # of xarray each list by itself
+    expected = np.arange(24.0).reshape(6, 4)
+    expected[:2, :2] = 5
+    np.testing.assert_array_equal(da.values, expected)
+
+
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "u8"])
+def test_positions_of_any_integer_type(dtype):
+    values, positions = np.arange(400.0), np.array([1, 120, 3, 3], dtype)
+    np.testing.assert_array_equal(as_array(values, chunks=(70,))[positions].compute(), values[positions])
+    if dtype[0] == "i":
+        np.testing.assert_array_equal(as_array(values, chunks=(70,))[-positions].compute(), values[-positions])
+
+
 def test_all_missing_argmin_raises_when_it_runs():
     a = as_array(np.full((3, 4), np.nan), chunks=(2, 2))
     with pytest.raises(ValueError):
@@ -358,6 +382,12 @@ def test_options():
         craton.set_options(implicit_compute="maybe")
     with pytest.raises(ValueError):
         craton.set_options(memory_limit="much")
+    # Refused where they are set, not by every computation from then on.
+    for wrong in ({"threads": 10**6}, {"threads": -1}, {"memory_limit": 1000}, {"memory_limit": 2**70}, {"memory_limit": float("nan")}, {"memory_limit": "1.2.3 GiB"}):
+        with pytest.raises(ValueError, match=r"memory_limit=|threads=|is not a size"):
+            craton.set_options(**wrong)
+    assert float(lazy().sum()) == np.arange(600).sum()
+
 
 
 def test_progress_says_rate_and_time(monkeypatch):

@@ -104,8 +104,9 @@ def test_text_page_fits_the_screen(tmp_path):
 
 
 def test_names_cannot_steer_a_terminal(tmp_path):
-    xr.Dataset({"a": ("x", [1])}, attrs={"title": "\x1b]0;owned\x07\x1b[2J\u009b31m"}).to_netcdf(tmp_path / "f.nc")
+    xr.Dataset({"a": ("x", [1])}, attrs={"title": "\x1b]0;owned\x07\x1b[2J\u009b31m", "turned": "a\u202eb\u2066c\u2028d"}).to_netcdf(tmp_path / "f.nc")
     answer = info(tmp_path / "f.nc").stdout
+    assert not set("\u202e\u2066\u2028") & set(answer) and r"a\xe2\x80\xaeb" in answer  # what turns the direction of writing
     assert "\x1b" not in answer and "\u009b" not in answer and "\x07" not in answer and r"\x1b]0;owned\x07" in answer
 
 

@@ -514,6 +514,7 @@ WRONG = {
     "tos | resample time=4X mean": (2, 15, "no frequency"),
     "tos, ice, tos": (2, 10, "two results"),
     "time + 1": (2, 5, "times"),
+    "(tos > 1) ** -1": (2, 13, "negative whole power"),
     "frobnicate(tos)": (3, 0, "no operation"),
     "_ + 1": (2, 0, "argument of none"),
     "(" * 300 + "tos" + ")" * 300: (8, None, "nested too deeply"),
@@ -530,6 +531,10 @@ def test_what_is_wrong_is_marked(source, program):
     assert lines[0].startswith("craton: ") and words in lines[0], answer.stderr
     if at is not None:
         assert lines[1] == f"  {program}" and lines[2] == "  " + " " * at + "^", answer.stderr
+
+
+def test_what_is_no_number_has_no_sign(source):
+    assert "-nan" not in craton("calc", "(tos | mean) * 0 / 0", source).stdout
 
 
 def test_the_mark_knows_characters(source):

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/fork_lock.h"
 #include "base/text.h"
 
 const cr_op cr_ops[CR_OP_COUNT] = {
@@ -165,7 +166,7 @@ static void release_outside(cr_array *a) {
         if (p->release != NULL)
             p->release(p->user);
         if (p->lock != NULL) {
-            pthread_mutex_destroy(p->lock);
+            cr_fork_lock_done(p->lock);
             free(p->lock);
         }
     } else if (a->op == CR_OP_STORED) {

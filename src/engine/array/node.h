@@ -71,7 +71,7 @@ typedef struct cr_callback_params {
     cr_read_box_fn read;
     void (*release)(void *user);
     void *user;
-    void *lock;                   /* pthread_mutex_t *, NULL: not serial */
+    void *lock;                   /* cr_fork_lock *, which is a pthread_mutex_t *; NULL: not serial */
     int64_t chunks[CR_MAX_DIMS];
 } cr_callback_params;
 

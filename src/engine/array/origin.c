@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/fork_lock.h"
 #include "engine/array/node.h"
 #include "engine/format/model.h"
 
@@ -101,12 +102,12 @@ cr_status cr_array_from_callback(cr_dtype dtype, size_t itemsize, int ndim, cons
     p.read = read;
     p.release = release;
     p.user = user;
-    pthread_mutex_t *lock = NULL;
+    cr_fork_lock *lock = NULL;
     if (serial) {
         lock = malloc(sizeof *lock);
         if (lock == NULL)
             return CR_FAIL(err, CR_MEMORY, "no memory for a lock");
-        pthread_mutex_init(lock, NULL);
+        cr_fork_lock_init(lock, true);    /* it guards nothing of ours, and a program may take its time */
     }
     p.lock = lock;
     cr_node_spec spec = {.op = CR_OP_CALLBACK, .dtype = dtype, .itemsize = cr_dtype_size(dtype) != 0 ? cr_dtype_size(dtype) : itemsize,
@@ -115,7 +116,7 @@ cr_status cr_array_from_callback(cr_dtype dtype, size_t itemsize, int ndim, cons
     cr_status status = cr_node_new(&spec, &a, err);
     if (status != CR_OK) {
         if (lock != NULL)
-            pthread_mutex_destroy(lock);
+            cr_fork_lock_done(lock);
         free(lock);
         return status;
     }

@@ -28,7 +28,7 @@ static cr_status look(const char *path, bool *ret_is_dir, unsigned char head[HEA
     cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) != 0)
-        return CR_FAIL_ERRNO(err, "cannot open %s", path);
+        return cr_cannot_open(path, err);
     *ret_is_dir = S_ISDIR(st.st_mode);
     *ret_n = 0;
     if (*ret_is_dir)
@@ -55,19 +55,22 @@ static const cr_format *find_format(const char *path, bool is_dir, const unsigne
     return NULL;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(const void *a, const void *b) {
+    return strcmp((*(const cr_model_variable *const *)a)->pub.name, (*(const cr_model_variable *const *)b)->pub.name);
+}
 
 /* Values are asked for by name: of two variables of one name in a damaged file, one would be read with the shape of the other. */
-static cr_status check_names(const cr_file *f, cr_err *err) {
-    cr_auto_free const char **names = calloc((size_t)f->n_variables + 1, sizeof *names);
-    if (!names)
-        return CR_FAIL(err, CR_MEMORY, "no memory for the names of %d variables", f->n_variables);
+static cr_status sort_names(cr_file *f, cr_err *err) {
+    cr_model_variable **sorted = cr_arena_calloc(&f->arena, (size_t)f->n_variables + 1, sizeof *sorted);
+    if (!sorted)
+        return CR_FAIL(err, CR_LIMIT, "the metadata are larger than their limit");
     for (int i = 0; i < f->n_variables; i++)
-        names[i] = f->variables[i].pub.name;
-    qsort(names, (size_t)f->n_variables, sizeof *names, by_text);
+        sorted[i] = &f->variables[i];
+    qsort(sorted, (size_t)f->n_variables, sizeof *sorted, by_name);
     for (int i = 1; i < f->n_variables; i++)
-        if (strcmp(names[i - 1], names[i]) == 0)
-            return CR_FAIL(err, CR_FORMAT, "two variables are called \"%s\"", names[i]);
+        if (by_name(&sorted[i - 1], &sorted[i]) == 0)
+            return CR_FAIL(err, CR_FORMAT, "two variables are called \"%s\"", sorted[i]->pub.name);
+    f->by_name = sorted;
     return CR_OK;
 }
 
@@ -86,7 +89,7 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
     else
         status = format->open(path, options, f, err);
     if (status == CR_OK)
-        status = check_names(f, err);
+        status = sort_names(f, err);
     for (int i = 0; status == CR_OK && options->unreadable && i < f->n_variables; i++)
         if (f->variables[i].source)
             status = cr_unreadable_cover(options->unreadable, &f->variables[i].pub, &f->variables[i].source, err);
@@ -145,10 +148,9 @@ const cr_variable *cr_file_variable(const cr_file *f, int i) {
 }
 
 static const cr_model_variable *find_variable(const cr_file *f, const char *name) {
-    for (int i = 0; i < f->n_variables; i++)
-        if (strcmp(f->variables[i].pub.name, name) == 0)
-            return &f->variables[i];
-    return NULL;
+    const cr_model_variable wanted = {.pub.name = name}, *key = &wanted;
+    cr_model_variable *const *found = f->by_name ? bsearch(&key, f->by_name, (size_t)f->n_variables, sizeof *f->by_name, by_name) : NULL;
+    return found ? *found : NULL;
 }
 
 const cr_variable *cr_file_find(const cr_file *f, const char *name) {

@@ -14,10 +14,11 @@
 #ifndef CR_ENGINE_FORMAT_GEOTIFF_H
 #define CR_ENGINE_FORMAT_GEOTIFF_H
 
-#include <pthread.h>
 #include <tiffio.h>
 
+#include "base/fork_lock.h"
 #include "engine/format/model.h"
+#include "engine/store/held_file.h"
 
 #define CR_TIFF_ALLOC_MAX ((tmsize_t)64 << 20)
 enum { CR_TIFF_IDLE_MAX = 8, CR_TIFF_PAGES_MAX = 256, CR_TIFF_NO_PAGE = UINT16_MAX, CR_TIFF_MESSAGE_MAX = 300 };
@@ -25,7 +26,7 @@ enum { CR_TIFF_IDLE_MAX = 8, CR_TIFF_PAGES_MAX = 256, CR_TIFF_NO_PAGE = UINT16_M
 /* One handle of libtiff, and what it reads through. */
 typedef struct cr_tiff_handle {
     TIFF *tif;
-    int fd;                       /* borrowed */
+    const cr_held_file *held;     /* borrowed */
     uint64_t size, at;
     uint16_t page;                /* the directory that is current */
     char message[CR_TIFF_MESSAGE_MAX]; /* the first error since cr_tiff_take */
@@ -34,10 +35,10 @@ typedef struct cr_tiff_handle {
 /* The open file, shared by the sources of its variables. */
 typedef struct cr_tiff_file {
     int refs;                     /* atomic */
-    int fd;
+    cr_held_file *held;
     uint64_t size;
     char *path;
-    pthread_mutex_t lock;         /* guards the two below */
+    cr_fork_lock lock;            /* guards the two below */
     cr_tiff_handle *idle[CR_TIFF_IDLE_MAX];
     int n_idle;
 } cr_tiff_file;

@@ -2,10 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "engine/format/geotiff.h"
 
@@ -15,17 +13,11 @@ static tmsize_t on_read(thandle_t user, void *dst, tmsize_t n) {
     cr_tiff_handle *h = user;
     if (n < 0 || h->at > h->size)
         return -1;
-    uint64_t length = CR_MIN((uint64_t)n, h->size - h->at), done = 0;
-    while (done < length) {
-        ssize_t got = pread(h->fd, (char *)dst + done, length - done, (off_t)(h->at + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            break;
-        done += (uint64_t)got;
-    }
-    h->at += done;
-    return (tmsize_t)done;
+    uint64_t length = CR_MIN((uint64_t)n, h->size - h->at);
+    if (cr_held_read(h->held, h->at, dst, (size_t)length, NULL) != CR_OK)
+        return -1;
+    h->at += length;
+    return (tmsize_t)length;
 }
 
 static tmsize_t on_write(thandle_t user, void *src, tmsize_t n) { return -1; }
@@ -69,7 +61,7 @@ static cr_status open_handle(cr_tiff_file *f, cr_tiff_handle **ret_handle, cr_er
         free(h);
         return CR_FAIL(err, CR_MEMORY, "no memory to read %s", f->path);
     }
-    h->fd = f->fd;
+    h->held = f->held;
     h->size = f->size;
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, CR_TIFF_ALLOC_MAX);
     TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, h);
@@ -88,7 +80,7 @@ static cr_status open_handle(cr_tiff_file *f, cr_tiff_handle **ret_handle, cr_er
 
 cr_status cr_tiff_take(cr_tiff_file *f, uint16_t page, cr_tiff_handle **ret_handle, cr_err *err) {
     cr_tiff_handle *h = NULL;
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock.mutex);
     if (f->n_idle > 0) {
         int pick = f->n_idle - 1;
         for (int i = 0; i < f->n_idle; i++)
@@ -96,7 +88,7 @@ cr_status cr_tiff_take(cr_tiff_file *f, uint16_t page, cr_tiff_handle **ret_hand
         h = f->idle[pick];
         f->idle[pick] = f->idle[--f->n_idle];
     }
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->lock.mutex);
     if (!h)
         CR_TRY(open_handle(f, &h, err));
     h->message[0] = 0;
@@ -111,11 +103,11 @@ cr_status cr_tiff_take(cr_tiff_file *f, uint16_t page, cr_tiff_handle **ret_hand
 }
 
 void cr_tiff_give(cr_tiff_file *f, cr_tiff_handle *h) {
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock.mutex);
     bool keep = f->n_idle < CR_TIFF_IDLE_MAX;
     if (keep)
         f->idle[f->n_idle++] = h;
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->lock.mutex);
     if (!keep)
         close_handle(h);
 }
@@ -138,19 +130,18 @@ const void *cr_tiff_tag(const cr_tiff_handle *h, uint32_t tag, TIFFDataType type
 /* ---- files ---------------------------------------------------------------------------------------------------------------------- */
 
 cr_status cr_tiff_open(const char *path, cr_tiff_file **ret_file, cr_err *err) {
-    cr_auto_fd int fd = -1;
-    uint64_t size;
-    CR_TRY(cr_regular_open(path, &fd, &size, err));
+    cr_held_file *held = NULL;
+    CR_TRY(cr_held_open(path, &held, err));
     cr_tiff_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {
         free(f);
         free(copy);
+        cr_held_close(held);
         return CR_FAIL(err, CR_MEMORY, "no memory to open %s", path);
     }
-    *f = (cr_tiff_file){.refs = 1, .fd = fd, .size = size, .path = copy};
-    pthread_mutex_init(&f->lock, NULL);
-    fd = -1;
+    *f = (cr_tiff_file){.refs = 1, .held = held, .size = cr_held_size(held), .path = copy};
+    cr_fork_lock_init(&f->lock, false);
     *ret_file = f;
     return CR_OK;
 }
@@ -165,8 +156,8 @@ void cr_tiff_unref(cr_tiff_file *f) {
         return;
     for (int i = 0; i < f->n_idle; i++)
         close_handle(f->idle[i]);
-    pthread_mutex_destroy(&f->lock);
-    close(f->fd);
+    cr_fork_lock_done(&f->lock);
+    cr_held_close(f->held);
     free(f->path);
     free(f);
 }

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -37,17 +36,10 @@ static size_t max_stored(const tiff_source *s) { return s->piece_bytes + s->piec
 /* ---- one piece ------------------------------------------------------------------------------------------------------------------ */
 
 static cr_status read_bytes(const tiff_source *s, uint64_t at, size_t n, void *dst, cr_err *err) {
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(s->file->fd, (char *)dst + done, n - done, (off_t)(at + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return CR_FAIL_ERRNO(err, "%s: cannot read %zu bytes at %llu", s->base.path, n, (unsigned long long)at);
-        if (got == 0)
-            return CR_FAIL(err, CR_FORMAT, "%s: the file became shorter while it was read", s->base.path);
-        done += (size_t)got;
-    }
-    return CR_OK;
+    cr_status status = cr_held_read(s->file->held, at, dst, n, err);
+    if (status != CR_OK)
+        cr_err_context(err, "%s", s->base.path);
+    return status;
 }
 
 /* Where a piece is stored; *ret_n 0: it is not, as GDAL leaves out what is empty. */

@@ -60,7 +60,7 @@ cr_status h5_chunk_list_add(h5_chunk_list *l, const int64_t *coordinates, uint64
 
 /* ---- B-tree, version 1 ------------------------------------------------------------------------------------------ */
 
-/* Chunks are unique and ascend in a valid tree. Holding the file to that also means that no node can be met twice. */
+/* Chunks are unique and ascend in a valid tree. Holding the file to that also means that no node with chunks can be met twice. */
 static cr_status check_order(h5_chunk_list *l, const h5_cur *c, const int64_t *coordinates, cr_err *err) {
     int order = l->any ? 0 : 1;
     for (int i = 0; i < l->d->ndim && order == 0; i++)
@@ -97,6 +97,9 @@ static cr_status walk_btree1(h5_chunk_list *l, uint64_t addr, int level, cr_err 
     size_t n = (size_t)h5_uint(&c, 2), bytes = n * (key_bytes + f->off_size);
     if (level >= 0 && got != level)
         return H5_DAMAGED(&c, err, "a node of level %d where level %d belongs", got, level);
+    /* Otherwise nodes without chunks could be walked over and over: levels of a few hundred children that are one empty node take years. */
+    if (level >= 0 && n == 0)
+        return H5_DAMAGED(&c, err, "a node without children below the root");
     cr_auto_free uint8_t *node = malloc(CR_MAX(bytes, (size_t)1));
     if (!node)
         return CR_FAIL(err, CR_MEMORY, "no memory for a node of %zu bytes", bytes);

@@ -4,27 +4,24 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "base/file.h"
 #include "engine/format/text8.h"
 
 cr_status h5_file_open(const char *path, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) {
-    cr_auto_fd int fd = -1;
-    uint64_t size;
-    CR_TRY(cr_regular_open(path, &fd, &size, err));
+    cr_held_file *held = NULL;
+    CR_TRY(cr_held_open(path, &held, err));
     h5_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {
         free(f);
         free(copy);
+        cr_held_close(held);
         return CR_FAIL(err, CR_MEMORY, "no memory to open %s", path);
     }
     atomic_init(&f->refs, 1);
-    f->fd = fd;
-    fd = -1;
+    f->held = held;
     f->path = copy;
-    f->size = size;
+    f->size = cr_held_size(held);
     f->limit_bytes = limit_bytes;
     f->off_size = f->len_size = 8;
     *ret_file = f;
@@ -39,7 +36,7 @@ h5_file *h5_file_ref(h5_file *f) {
 void h5_file_unref(h5_file *f) {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
-    close(f->fd);
+    cr_held_close(f->held);
     free(f->path);
     free(f);
 }
@@ -50,18 +47,7 @@ cr_status h5_pread(const h5_file *f, uint64_t addr, void *dst, size_t n, const c
         return CR_FAIL(err, CR_FORMAT, "%s: the file gives no address for it", what);
     if (addr > room || n > room - addr)
         return h5_damaged(what, f->base + addr, err, __FILE__, __LINE__, "%zu bytes would lie past the end of the file (%" PRIu64 ")", n, f->size);
-    uint64_t at = f->base + addr;
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(f->fd, (char *)dst + done, n - done, (off_t)(at + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return CR_FAIL_ERRNO(err, "cannot read %s", f->path);
-        if (got == 0)
-            return CR_FAIL(err, CR_IO, "%s became shorter while it was read", f->path);
-        done += (size_t)got;
-    }
-    return CR_OK;
+    return cr_held_read(f->held, f->base + addr, dst, n, err);
 }
 
 cr_status h5_alloc(cr_arena *arena, size_t n, size_t size, void *ret_pointer, cr_err *err) {

@@ -21,12 +21,13 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/error.h"
+#include "engine/store/held_file.h"
 
 #define H5_UNDEF UINT64_MAX
 
 typedef struct h5_file {
     atomic_int refs;
-    int fd;
+    cr_held_file *held;
     char *path;
     uint64_t size;             /* bytes in the file, when it was opened */
     uint64_t base;             /* absolute offset of address 0 */

@@ -1,9 +1,9 @@
 /* hdf5_source.c - reading the chunks of a dataset, from any number of threads. */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fork_lock.h"
 #include "engine/codec/order.h"
 #include "engine/format/hdf5_dataset.h"
 #include "engine/format/hdf5_heap.h"
@@ -21,7 +21,7 @@ typedef struct h5_source {
     size_t stored_max;                     /* no honest chunk is longer */
     bool swap, grown;                      /* grown: the shape is longer than what is stored */
     uint8_t *fill;                         /* one native item; NULL: zeros */
-    pthread_mutex_t lock;                  /* guards the loading of index */
+    cr_fork_lock lock;                     /* guards the loading of index */
     atomic_bool loaded;
     h5_chunk_index index;
 } h5_source;
@@ -31,7 +31,7 @@ static h5_source *of(const cr_source *s) { return (h5_source *)s; }
 static void source_free(cr_source *base) {
     h5_source *s = of(base);
     h5_chunk_index_done(&s->index);
-    pthread_mutex_destroy(&s->lock);
+    cr_fork_lock_done(&s->lock);
     h5_file_unref(s->file);
     free(s->compact);
     free(s->fill);
@@ -42,14 +42,14 @@ static void source_free(cr_source *base) {
 static cr_status need_index(h5_source *s, cr_err *err) {
     if (atomic_load_explicit(&s->loaded, memory_order_acquire))
         return CR_OK;
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock.mutex);
     cr_status status = CR_OK;
     if (!atomic_load_explicit(&s->loaded, memory_order_relaxed)) {
         status = h5_chunk_index_load(s->file, &s->chunked, &s->index, err);
         if (status == CR_OK)
             atomic_store_explicit(&s->loaded, true, memory_order_release);
     }
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock.mutex);
     return status;
 }
 
@@ -249,7 +249,7 @@ cr_status h5_source_new(h5_file *f, const h5_dataset *d, const int64_t *shape, c
         free(s);
         return status;
     }
-    pthread_mutex_init(&s->lock, NULL);
+    cr_fork_lock_init(&s->lock, false);
     s->file = h5_file_ref(f);
     s->class = d->layout.class;
     s->addr = d->layout.addr;

@@ -21,6 +21,7 @@ struct cr_file {
     cr_dim *dims;
     cr_attr *attrs;
     cr_model_variable *variables;
+    cr_model_variable **by_name;  /* sorted; NULL while the file is being opened */
     const char **groups;
     const char **targets;          /* files that references lead to; NULL for other formats */
     int n_targets;

@@ -1,15 +1,11 @@
 /* netcdf3.c - the header of a NetCDF classic file: dimensions, attributes, variables and where they lie. */
 #include "engine/format/netcdf3.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "engine/codec/order.h"
 #include "engine/format/text8.h"
@@ -43,14 +39,8 @@ static cr_status need(cursor *c, uint64_t n, cr_err *err) {
         char *p = cr_buf_reserve(&c->bytes, want);
         if (!p)
             return CR_FAIL(err, CR_LIMIT, "the header is larger than the metadata limit of %zu bytes", c->bytes.max);
-        ssize_t got = pread(c->nc->fd, p, want, (off_t)c->bytes.len);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return CR_FAIL_ERRNO(err, "cannot read the header");
-        if (got == 0)
-            return CR_FAIL(err, CR_FORMAT, "the file ends inside the header, at offset %zu", c->bytes.len);
-        cr_buf_advance(&c->bytes, (size_t)got);
+        CR_TRY(cr_held_read(c->nc->held, c->bytes.len, p, want, err));
+        cr_buf_advance(&c->bytes, want);
     }
     return CR_OK;
 }
@@ -388,7 +378,7 @@ cr_netcdf3_file *cr_netcdf3_file_ref(cr_netcdf3_file *f) {
 void cr_netcdf3_file_unref(cr_netcdf3_file *f) {
     if (__atomic_fetch_sub(&f->refs, 1, __ATOMIC_ACQ_REL) != 1)
         return;
-    close(f->fd);
+    cr_held_close(f->held);
     free(f);
 }
 
@@ -400,17 +390,15 @@ static cr_status netcdf3_open(const char *path, const cr_open_options *options, 
     const char *group = options->group ? options->group : "";
     if (group[strspn(group, "/")])
         return CR_FAIL(err, CR_NOT_FOUND, "there is no group \"%s\": NetCDF classic files have no groups", group);
-    cr_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return CR_FAIL_ERRNO(err, "cannot open %s", path);
     cr_netcdf3_file *nc = malloc(sizeof *nc);
     if (!nc)
         return CR_FAIL(err, CR_MEMORY, "no memory");
-    *nc = (cr_netcdf3_file){1, fd, (uint64_t)st.st_size};
-    fd = -1;
+    *nc = (cr_netcdf3_file){.refs = 1};
+    cr_status status = cr_held_open(path, &nc->held, err);
+    nc->size = nc->held ? cr_held_size(nc->held) : 0;
     cr_netcdf3_layout *layouts = NULL;
-    cr_status status = cr_netcdf3_parse(nc, f, &layouts, err);
+    if (status == CR_OK)
+        status = cr_netcdf3_parse(nc, f, &layouts, err);
     for (int i = 0; status == CR_OK && i < f->n_variables; i++) {
         cr_model_variable *v = &f->variables[i];
         if (!v->pub.problem)

@@ -14,6 +14,7 @@
 #define CR_ENGINE_FORMAT_NETCDF3_H
 
 #include "engine/format/model.h"
+#include "engine/store/held_file.h"
 
 /* One variable as the header tells it; checked. */
 typedef struct cr_netcdf3_layout {
@@ -29,7 +30,7 @@ typedef struct cr_netcdf3_layout {
 /* The open file, shared by the sources of its variables. */
 typedef struct cr_netcdf3_file {
     int refs;                     /* atomic */
-    int fd;
+    cr_held_file *held;
     uint64_t size;
 } cr_netcdf3_file;
 cr_netcdf3_file *cr_netcdf3_file_ref(cr_netcdf3_file *f);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "engine/codec/order.h"
@@ -23,17 +22,10 @@ static cr_status read_at(const netcdf3_source *s, uint64_t offset, size_t n, voi
     if (offset > s->nc->size || n > s->nc->size - offset)
         return CR_FAIL(err, CR_FORMAT, "%s: the file ends at byte %llu, inside its values (bytes %llu to %llu): it is truncated",
                        s->base.path, (unsigned long long)s->nc->size, (unsigned long long)offset, (unsigned long long)(offset + n));
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(s->nc->fd, (char *)dst + done, n - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return CR_FAIL_ERRNO(err, "%s: cannot read %zu bytes at %llu", s->base.path, n, (unsigned long long)offset);
-        if (got == 0)
-            return CR_FAIL(err, CR_FORMAT, "%s: the file became shorter while it was read", s->base.path);
-        done += (size_t)got;
-    }
-    return CR_OK;
+    cr_status status = cr_held_read(s->nc->held, offset, dst, n, err);
+    if (status != CR_OK)
+        cr_err_context(err, "%s", s->base.path);
+    return status;
 }
 
 /* Records that lie close together are read with what is between them; others one by one. */

@@ -18,12 +18,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/fork_lock.h"
 #include "base/text.h"
 #include "engine/codec/codec.h"
 #include "engine/format/source.h"
 #include "engine/format/writer.h"
 
-static pthread_mutex_t library_lock = PTHREAD_MUTEX_INITIALIZER;
+static cr_fork_lock library_lock;
+static pthread_once_t library_once = PTHREAD_ONCE_INIT;
+static void make_library_lock(void) { cr_fork_lock_init(&library_lock, false); }
 
 enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64 };
 
@@ -404,7 +407,7 @@ static cr_status begin_locked(nw_file *w, cr_err *err) {
 
 static void nw_free(void *state) {
     nw_file *w = state;
-    pthread_mutex_lock(&library_lock);
+    pthread_mutex_lock(&library_lock.mutex);
     for (int i = 0; w->vars && i < w->m->n_variables; i++) {
         if (w->vars[i].own_type >= 0)
             H5Tclose(w->vars[i].own_type);
@@ -413,7 +416,7 @@ static void nw_free(void *state) {
     }
     if (w->file >= 0)
         H5Fclose(w->file);
-    pthread_mutex_unlock(&library_lock);
+    pthread_mutex_unlock(&library_lock.mutex);
     for (int i = 0; i < w->n_idle; i++)
         cr_codec_work_free(w->idle[i]);
     pthread_mutex_destroy(&w->idle_lock);
@@ -428,6 +431,7 @@ static cr_status begin(const cr_write_model *m, const char *temp_path, void **re
         return CR_FAIL(err, CR_MEMORY, "no memory to write %s", temp_path);
     w->m = m;
     w->file = -1;
+    pthread_once(&library_once, make_library_lock);
     pthread_mutex_init(&w->idle_lock, NULL);
     w->path = strdup(temp_path);
     w->vars = calloc((size_t)CR_MAX(m->n_variables, 1), sizeof *w->vars);
@@ -435,9 +439,9 @@ static cr_status begin(const cr_write_model *m, const char *temp_path, void **re
         w->vars[i] = (nw_var){.w = w, .item = &m->items[i], .dataset = -1, .own_type = -1};
     cr_status status = w->path && w->vars ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory to write %s", temp_path);
     if (status == CR_OK) {
-        pthread_mutex_lock(&library_lock);
+        pthread_mutex_lock(&library_lock.mutex);
         status = begin_locked(w, err);
-        pthread_mutex_unlock(&library_lock);
+        pthread_mutex_unlock(&library_lock.mutex);
     }
     if (status != CR_OK) {
         nw_free(w);
@@ -483,11 +487,11 @@ static void pad(const nw_var *v, const int64_t *count, const char *box, char *ch
 }
 
 static cr_status write_whole(nw_var *v, const void *data, cr_err *err) {
-    pthread_mutex_lock(&library_lock);
+    pthread_mutex_lock(&library_lock.mutex);
     errno = 0;
     herr_t failed = H5Dwrite(v->dataset, v->memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
     int errnum = errno;
-    pthread_mutex_unlock(&library_lock);
+    pthread_mutex_unlock(&library_lock.mutex);
     return failed < 0 ? library_failure(err, errnum, "cannot write the values of", v->item->v.name, "the HDF5 library failed") : CR_OK;
 }
 
@@ -495,11 +499,11 @@ static cr_status store_chunk(nw_var *v, const int64_t *start, const void *bytes,
     hsize_t offset[CR_MAX_DIMS];
     for (int i = 0; i < v->item->v.ndim; i++)
         offset[i] = (hsize_t)start[i];
-    pthread_mutex_lock(&library_lock);
+    pthread_mutex_lock(&library_lock.mutex);
     errno = 0;
     herr_t failed = H5Dwrite_chunk(v->dataset, H5P_DEFAULT, 0, offset, n, bytes);
     int errnum = errno;
-    pthread_mutex_unlock(&library_lock);
+    pthread_mutex_unlock(&library_lock.mutex);
     return failed < 0 ? library_failure(err, errnum, "cannot write a chunk of", v->item->v.name, "the HDF5 library failed") : CR_OK;
 }
 
@@ -562,9 +566,9 @@ static cr_status close_locked(nw_file *w, cr_err *err) {
 
 static cr_status finish(void *state, cr_err *err) {
     nw_file *w = state;
-    pthread_mutex_lock(&library_lock);
+    pthread_mutex_lock(&library_lock.mutex);
     cr_status status = close_locked(w, err);
-    pthread_mutex_unlock(&library_lock);
+    pthread_mutex_unlock(&library_lock.mutex);
     CR_TRY(status);
     cr_auto_fd int fd = open(w->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0)

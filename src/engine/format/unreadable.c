@@ -2,19 +2,19 @@
 #include "engine/format/unreadable.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fork_lock.h"
 #include "engine/format/journal.h"
 
 enum { WIDEST_ITEM = 8 };
 
 struct cr_unreadable {
     atomic_int refs;
-    pthread_mutex_t lock;
+    cr_fork_lock lock;
     atomic_bool more;
     atomic_int n;
     char *texts[CR_UNREADABLE_MOST];
@@ -25,7 +25,7 @@ cr_status cr_unreadable_new(cr_unreadable **ret_list, cr_err *err) {
     if (!u)
         return CR_FAIL(err, CR_MEMORY, "no memory for a list of chunks");
     atomic_init(&u->refs, 1);
-    pthread_mutex_init(&u->lock, NULL);
+    cr_fork_lock_init(&u->lock, false);
     *ret_list = u;
     return CR_OK;
 }
@@ -40,7 +40,7 @@ void cr_unreadable_unref(cr_unreadable *u) {
         return;
     for (int i = 0; i < u->n; i++)
         free(u->texts[i]);
-    pthread_mutex_destroy(&u->lock);
+    cr_fork_lock_done(&u->lock);
     free(u);
 }
 
@@ -52,7 +52,7 @@ const char *cr_unreadable_text(const cr_unreadable *u, int i) { return i >= 0 &&
 /* A chunk is read again in every phase and by every computation: it is one. Takes text, NULL: there was no memory for it. */
 static void note(cr_unreadable *u, char *text) {
     bool known = false;
-    pthread_mutex_lock(&u->lock);
+    pthread_mutex_lock(&u->lock.mutex);
     for (int i = 0; text && i < u->n && !known; i++)
         known = strcmp(u->texts[i], text) == 0;
     if (!known && (!text || u->n == CR_UNREADABLE_MOST)) {
@@ -62,7 +62,7 @@ static void note(cr_unreadable *u, char *text) {
         text = NULL;
         atomic_fetch_add(&u->n, 1);
     }
-    pthread_mutex_unlock(&u->lock);
+    pthread_mutex_unlock(&u->lock.mutex);
     free(text);
 }
 

@@ -8,11 +8,12 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/map.h"
 #include "base/text.h"
 #include "engine/format/text8.h"
 #include "engine/format/zarr_json.h"
 
-enum { MAX_CHILDREN = 100000, BYTES_PER_VALUE = 128 };
+enum { MAX_CHILDREN = 100000, MAX_DIMS = 1000000, BYTES_PER_VALUE = 128 };
 
 typedef struct opener {
     cr_store *store;
@@ -24,6 +25,7 @@ typedef struct opener {
     const json_t *consolidated;   /* key -> metadata, inside of root; NULL: look in the store */
     size_t cap_variables, cap_groups;
     int cap_dims;
+    cr_map dims, groups;          /* name -> place in f->dims, counted from 1; name -> anything: stores may have ten thousands */
 } opener;
 
 typedef struct text_state {
@@ -135,13 +137,14 @@ static cr_status typed_fill(opener *o, const cr_zarr_array *a, cr_variable *v, c
 
 static cr_status add_dim(opener *o, const char *name, int64_t length, const char **problem, cr_err *err) {
     cr_file *f = o->f;
-    for (int i = 0; i < f->n_dims; i++)
-        if (strcmp(f->dims[i].name, name) == 0) {
-            if (f->dims[i].length != length && !*problem)
-                *problem = cr_arena_printf(&f->arena, "its dimension \"%s\" has length %lld, but %lld in other variables", name,
-                                           (long long)length, (long long)f->dims[i].length);
-            return CR_OK;
-        }
+    size_t known = (size_t)(uintptr_t)cr_map_get(&o->dims, name);
+    if (known) {
+        const cr_dim *d = &f->dims[known - 1];
+        if (d->length != length && !*problem)
+            *problem = cr_arena_printf(&f->arena, "its dimension \"%s\" has length %lld, but %lld in other variables", name,
+                                           (long long)length, (long long)d->length);
+        return CR_OK;
+    }
     if (f->n_dims == o->cap_dims) {
         o->cap_dims = o->cap_dims ? o->cap_dims * 2 : 16;
         cr_dim *more = cr_arena_calloc(&f->arena, (size_t)o->cap_dims, sizeof *more);
@@ -152,7 +155,7 @@ static cr_status add_dim(opener *o, const char *name, int64_t length, const char
         f->dims = more;
     }
     f->dims[f->n_dims++] = (cr_dim){name, length, false};
-    return CR_OK;
+    return cr_map_set(&o->dims, name, (void *)(uintptr_t)f->n_dims, err);
 }
 
 /* ---- variables ------------------------------------------------------------------------------------------------------------------ */
@@ -264,9 +267,11 @@ static cr_status add_variable(opener *o, const char *node, const char *name, con
 
 static cr_status add_group(opener *o, const char *name, size_t n, cr_err *err) {
     cr_file *f = o->f;
-    for (int i = 0; i < f->n_groups; i++)
-        if (strlen(f->groups[i]) == n && memcmp(f->groups[i], name, n) == 0)
-            return CR_OK;
+    char *own = cr_text8(&f->arena, name, n);
+    if (!own)
+        return no_room(err);
+    if (cr_map_get(&o->groups, own))
+        return CR_OK;
     if ((size_t)f->n_groups == o->cap_groups) {
         o->cap_groups = o->cap_groups ? o->cap_groups * 2 : 16;
         const char **more = cr_arena_calloc(&f->arena, o->cap_groups, sizeof *more);
@@ -276,8 +281,8 @@ static cr_status add_group(opener *o, const char *name, size_t n, cr_err *err) {
             memcpy(more, f->groups, (size_t)f->n_groups * sizeof *more);
         f->groups = more;
     }
-    f->groups[f->n_groups] = cr_text8(&f->arena, name, n);
-    return f->groups[f->n_groups++] ? CR_OK : no_room(err);
+    f->groups[f->n_groups++] = own;
+    return cr_map_set(&o->groups, own, own, err);
 }
 
 /* ---- the members of the group -------------------------------------------------------------------------------------------------- */
@@ -446,11 +451,15 @@ cr_status cr_zarr_open_store(cr_store *store, const cr_open_options *options, cr
     f->state = cr_store_ref(store);
     f->close = zarr_close;
     CR_TRY(normal_group(options->group, &f->arena, &o.group, err));
+    cr_map_init(&o.dims, MAX_DIMS);
+    cr_map_init(&o.groups, MAX_CHILDREN);
     cr_status status = load_root(&o, err);
     f->format = o.version == 3 ? "zarr3" : "zarr2";
     if (status == CR_OK)
         status = open_node(&o, err);
     json_decref(o.root);
+    cr_map_done(&o.dims);
+    cr_map_done(&o.groups);
     return status;
 }
 

@@ -24,7 +24,7 @@ cr_status cr_zarr_fetch_init(cr_zarr_fetch *f, cr_store *store, const cr_zarr_ar
         return CR_FAIL(err, CR_MEMORY, "no memory");
     f->has_meta = cr_store_stat(store, meta_key, &f->meta, NULL) == CR_OK;
     f->store = cr_store_ref(store);
-    pthread_mutex_init(&f->lock, NULL);
+    cr_fork_lock_init(&f->lock, false);
     return CR_OK;
 }
 
@@ -33,7 +33,7 @@ void cr_zarr_fetch_done(cr_zarr_fetch *f) {
         free(f->index[i].key);
         free(f->index[i].entries);
     }
-    pthread_mutex_destroy(&f->lock);
+    cr_fork_lock_done(&f->lock);
     cr_store_unref(f->store);
     free(f->meta_key);
 }
@@ -154,31 +154,31 @@ static void keep_index(cr_zarr_fetch *f, const char *key, uint64_t version, uint
 
 /* Where chunk `at` of a shard lies. */
 static cr_status locate(cr_zarr_fetch *f, const char *key, size_t at, uint64_t entry[2], uint64_t *ret_version, cr_err *err) {
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock.mutex);
     cr_zarr_index *x = find_index(f, key);
     if (x) {
         x->last_use = ++f->clock;
         memcpy(entry, x->entries + 2 * at, ENTRY_BYTES);
         *ret_version = x->version;
     }
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->lock.mutex);
     if (x)
         return CR_OK;
     uint64_t *entries = NULL;
     CR_TRY(read_index(f, key, &entries, ret_version, err));
     memcpy(entry, entries + 2 * at, ENTRY_BYTES);
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock.mutex);
     keep_index(f, key, *ret_version, entries);
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->lock.mutex);
     return CR_OK;
 }
 
 static void forget_index(cr_zarr_fetch *f, const char *key) {
-    pthread_mutex_lock(&f->lock);
+    pthread_mutex_lock(&f->lock.mutex);
     cr_zarr_index *x = find_index(f, key);
     if (x)
         drop_index(x);
-    pthread_mutex_unlock(&f->lock);
+    pthread_mutex_unlock(&f->lock.mutex);
 }
 
 static size_t place_in_shard(const cr_zarr_array *a, const int64_t *chunk) {

@@ -6,8 +6,7 @@
 #ifndef CR_ENGINE_FORMAT_ZARR_FETCH_H
 #define CR_ENGINE_FORMAT_ZARR_FETCH_H
 
-#include <pthread.h>
-
+#include "base/fork_lock.h"
 #include "engine/format/zarr.h"
 
 #define CR_ZARR_INDEX_CACHE_BYTES ((size_t)32 << 20)
@@ -26,7 +25,7 @@ typedef struct cr_zarr_fetch {
     bool has_meta;
     cr_store_info meta;           /* when the array was opened */
     size_t n_per_shard;           /* chunks in one shard */
-    pthread_mutex_t lock;         /* guards the two below */
+    cr_fork_lock lock;            /* guards the two below */
     cr_zarr_index index[CR_ZARR_INDEX_SLOTS];
     uint64_t clock;
 } cr_zarr_fetch;

@@ -35,7 +35,9 @@ static cr_status make_room(void *user, size_t n, void **ret_room, cr_err *err) {
     stored_room *r = user;
     if (n > r->s->max_stored)
         return CR_FAIL(err, CR_FORMAT, "it has %zu stored bytes; a chunk of this array has at most %zu", n, r->s->max_stored);
-    if (is_plain(r->s) && n == r->s->base.chunk_bytes) {
+    if (is_plain(r->s)) {
+        if (n != r->s->base.chunk_bytes)
+            return CR_FAIL(err, CR_FORMAT, "it has %zu bytes; the chunk has %zu", n, r->s->base.chunk_bytes);
         *ret_room = r->dst;
         return CR_OK;
     }
@@ -50,10 +52,7 @@ static cr_status decode(const zarr_source *s, size_t n, void *dst, cr_scratch *s
     size_t bytes = s->base.chunk_bytes;
     CR_TRY(cr_scratch_work(scratch, &work, err));
     char *out = dst;
-    if (is_plain(s)) {
-        if (n != bytes)
-            return CR_FAIL(err, CR_FORMAT, "it has %zu bytes; the chunk has %zu", n, bytes);
-    } else {
+    if (!is_plain(s)) {               /* else it was read where it belongs */
         char *between = scratch->bytes ? (char *)scratch->bytes + align64(n) : NULL; /* an empty chunk needs no room */
         out = a->permuted ? between + s->between : out;
         CR_TRY(cr_codec_chain_decode(&a->chain, work, scratch->bytes, n, out, bytes, between, err));

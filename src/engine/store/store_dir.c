@@ -3,6 +3,7 @@
  * The directory is held open: a store that is replaced by a new one of the same name while it is read does not mix both. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,8 +75,11 @@ static cr_status fail_open(const dir_store *s, const char *key, cr_err *err) {
     case ELOOP:
     case EXDEV:
         return CR_FAIL(err, CR_DENIED, "%s/%s is a link that leads outside of the store", s->base.name, key);
-    default:
-        return CR_FAIL_ERRNO(err, "cannot open %s/%s", s->base.name, key);
+    default: {
+        char path[CR_STORE_KEY_MAX + PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", s->base.name, key);
+        return cr_cannot_open(path, err);
+    }
     }
 }
 
@@ -386,7 +390,7 @@ static const cr_store_ops dir_ops = {"directory", dir_stat, dir_read, dir_list, 
 cr_status cr_store_open_dir(const char *path, bool is_private, cr_store **ret_store, cr_err *err) {
     cr_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return CR_FAIL_ERRNO(err, "cannot open the directory %s", path);
+        return cr_cannot_open(path, err);
     dir_store *s = calloc(1, sizeof *s);
     char *name = strdup(path);
     if (!s || !name) {

@@ -3,7 +3,6 @@
 #include "engine/store/store_reference.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/fork_lock.h"
 #include "base/map.h"
 
 enum { MAX_FILES = 1 << 20, FIRST_ENTRIES = 256 };
@@ -36,7 +36,7 @@ typedef struct reference_store {
     cr_map by_path;               /* path -> target */
     target **files;
     size_t n_files, cap_files;
-    pthread_mutex_t lock;
+    cr_fork_lock lock;
 } reference_store;
 
 /* ---- filling in ---------------------------------------------------------------------------------------------------------- */
@@ -162,12 +162,12 @@ static bool same_file(const struct stat *a, const struct stat *b) {
 }
 
 static cr_status check_unchanged(reference_store *s, target *t, const struct stat *now, cr_err *err) {
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->lock.mutex);
     if (!t->was_seen)
         t->seen = *now;
     t->was_seen = true;
     bool same = same_file(&t->seen, now);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->lock.mutex);
     if (same)
         return CR_OK;
     cr_status status = CR_FAIL(err, CR_CONFLICT, "%s, which %s refers to, was changed while it was in use", t->path, s->base.name);
@@ -179,7 +179,7 @@ static cr_status check_unchanged(reference_store *s, target *t, const struct sta
 static cr_status fail_target(const reference_store *s, const entry *e, cr_err *err) {
     bool missing = errno == ENOENT || errno == ENOTDIR;
     cr_status status = missing ? CR_FAIL(err, CR_NO_FILE, "there is no file %s", e->file->path)
-                               : CR_FAIL_ERRNO(err, "cannot open %s", e->file->path);
+                               : cr_cannot_open(e->file->path, err);
     cr_err_context(err, "\"%s\" of %s refers to it", e->key, s->base.name);
     if (missing)
         cr_err_hint(err, "relative names are looked for beside the references; make the references again where the files moved");
@@ -318,7 +318,7 @@ static void reference_free(cr_store *base) {
     reference_store *s = (reference_store *)base;
     cr_map_done(&s->by_path);
     cr_arena_done(&s->arena);
-    pthread_mutex_destroy(&s->lock);
+    cr_fork_lock_done(&s->lock);
     free(s->base.name);
     free(s);
 }
@@ -337,7 +337,7 @@ cr_status cr_store_open_reference(const char *path, size_t max_bytes, cr_store *
     s->base = (cr_store){&reference_ops, 1, name};
     cr_arena_init(&s->arena, max_bytes);
     cr_map_init(&s->by_path, MAX_FILES);
-    pthread_mutex_init(&s->lock, NULL);
+    cr_fork_lock_init(&s->lock, false);
     *ret_store = &s->base;
     return CR_OK;
 }

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/fork_lock.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -440,6 +442,55 @@ START_TEST(log_fields) {
 }
 END_TEST
 
+typedef struct guarded {
+    cr_fork_lock lock, forgetting;
+    volatile int value;           /* 1 while it is being changed */
+    int begun[2];                 /* pipe: the locks are held */
+} guarded;
+
+static void *change_slowly(void *user) {
+    guarded *g = user;
+    pthread_mutex_lock(&g->forgetting.mutex);
+    pthread_mutex_lock(&g->lock.mutex);
+    g->value = 1;
+    (void)!write(g->begun[1], "", 1);
+    usleep(100 * 1000);
+    g->value = 2;
+    pthread_mutex_unlock(&g->lock.mutex);
+    (void)!read(g->begun[0], &(char){0}, 1);  /* until the child has ended */
+    pthread_mutex_unlock(&g->forgetting.mutex);
+    return NULL;
+}
+
+/* What another thread held when the process forked is free in the child, and whole. */
+START_TEST(locks_and_forks) {
+    guarded g = {.value = 0};
+    pthread_t thread;
+    char byte;
+    int status = -1;
+    cr_fork_lock_init(&g.lock, false);
+    cr_fork_lock_init(&g.forgetting, true);
+    ck_assert_int_eq(pipe(g.begun), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, change_slowly, &g), 0);
+    ck_assert_int_eq(read(g.begun[0], &byte, 1), 1);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        pthread_mutex_lock(&g.lock.mutex);
+        pthread_mutex_lock(&g.forgetting.mutex);
+        _exit(g.value == 2 ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(write(g.begun[1], "", 1), 1);
+    pthread_join(thread, NULL);
+    cr_fork_lock_done(&g.forgetting);
+    cr_fork_lock_done(&g.lock);
+    close(g.begun[0]);
+    close(g.begun[1]);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("base");
     TCase *t = tcase_create("base");
@@ -457,6 +508,7 @@ static Suite *suite(void) {
     tcase_add_test(t, log_fields);
     tcase_add_test(t, memory_that_is_left);
     tcase_add_test(t, text_on_its_way_to_people);
+    tcase_add_test(t, locks_and_forks);
     suite_add_tcase(s, t);
     return s;
 }
