@@ -186,13 +186,19 @@ class CratonManager(ChunkManagerEntrypoint):
         missing = {n for names in core_out for n in names} - set(extents)
         if missing:
             raise ValueError(f"craton: the sizes of the new dimensions {sorted(missing)} must be given as output_sizes")
-        sizes = _loop_chunks(arrays, loops, loop)
-        results = []
-        for i, names in enumerate(core_out):
-            core = tuple(extents[n] for n in names)
-            call = _GufuncCall(func, kwargs, [len(n) for n in core_in], [a.dtype for a in arrays], len(loop), None if single else i, np.dtype(output_dtypes[i]))
-            results.append(python_node(call, tuple(a._node for a in arrays), np.dtype(output_dtypes[i]), loop + core, sizes + core))
-        return results[0] if single else tuple(results)
+        sizes, inputs = _loop_chunks(arrays, loops, loop), tuple(a._node for a in arrays)
+        call = _GufuncCall(func, kwargs, [len(n) for n in core_in], [a.dtype for a in arrays], len(loop), [np.dtype(d) for d in output_dtypes], single)
+        cores = [tuple(extents[n] for n in names) for names in core_out]
+        if single:
+            return python_node(_Output(call), inputs, call.types[0], loop + cores[0], sizes + cores[0])
+        # Outputs of one type and shape are one array with an axis more: they are then computed side by side, and func is called once for them.
+        alike, results = {}, {}
+        for i, output in enumerate(zip(cores, call.types)):
+            alike.setdefault(output, []).append(i)
+        for (core, dtype), numbers in alike.items():
+            array = python_node(_Outputs(call, numbers), inputs, dtype, (len(numbers), *loop, *core), (1, *sizes, *core))
+            results.update((i, array[at]) for at, i in enumerate(numbers))
+        return tuple(results[i] for i in range(len(cores)))
 
     def reduction(self, arr, func, combine_func=None, aggregate_func=None, axis=None, dtype=None, keepdims=False):
         from xarray.core import nputils
@@ -337,11 +343,12 @@ class _ShapeCall:
 class _GufuncCall:
     """func over blocks: loop dimensions come in blocks and broadcast, core dimensions are whole."""
 
-    def __init__(self, func, kwargs, n_core, dtypes, n_loop, output, dtype):
+    def __init__(self, func, kwargs, n_core, dtypes, n_loop, types, single):
         self.func, self.kwargs, self.n_core, self.dtypes = func, kwargs, n_core, dtypes
-        self.n_loop, self.output, self.dtype = n_loop, output, dtype
+        self.n_loop, self.types, self.single = n_loop, types, single
 
-    def __call__(self, inputs, start, count):
+    def answers(self, inputs, start, count):
+        """All outputs for one block of the loop dimensions."""
         args = []
         for node, n_core, dtype in zip(inputs, self.n_core, self.dtypes):
             loop = node.shape[: node.ndim - n_core]
@@ -351,13 +358,59 @@ class _GufuncCall:
                 size.append(count[i] if extent > 1 else extent)
             core = node.shape[node.ndim - n_core :]
             args.append(read_box(node, tuple(begin) + (0,) * n_core, tuple(size) + core, dtype))
-        result = self.func(*args, **self.kwargs)
-        result = np.asarray(result if self.output is None else result[self.output])
-        core = tuple(slice(s, s + n) for s, n in zip(start[self.n_loop :], count[self.n_loop :]))
-        return kept_type(result[(Ellipsis, *core)], self.dtype, repr(self))
+        results = self.func(*args, **self.kwargs)
+        results = (results,) if self.single else results
+        if not isinstance(results, (tuple, list)) or len(results) != len(self.types):
+            found = len(results) if isinstance(results, (tuple, list)) else f"{type(results).__name__}, no tuple"
+            raise ValueError(f"craton: {self!r} has {len(self.types)} outputs by its output_core_dims, but the function returned {found}")
+        return [kept_type(np.asarray(r), dtype, repr(self)) for r, dtype in zip(results, self.types)]
 
     def __repr__(self):
         return f"apply_ufunc({getattr(self.func, '__name__', self.func)})"
+
+
+class _Output:
+    """The only output of a call."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __repr__(self):
+        return repr(self.call)
+
+    def __call__(self, inputs, start, count):
+        n = self.call.n_loop
+        return self._core(self.call.answers(inputs, start[:n], count[:n])[0], start, count)
+
+    def _core(self, values, start, count):
+        n = self.call.n_loop
+        return values[(Ellipsis, *(slice(s, s + m) for s, m in zip(start[n:], count[n:])))]
+
+
+class _Outputs(_Output):
+    """Some of several outputs, one behind the other along the first axis; with those of a block the others are kept for whoever asks next."""
+
+    def __init__(self, call, numbers):
+        self.call, self.numbers = call, numbers
+
+    def __call__(self, inputs, start, count):
+        answers = self._answers(inputs, tuple(start[1 : self.call.n_loop + 1]), tuple(count[1 : self.call.n_loop + 1]))
+        values = np.empty(count, self.call.types[self.numbers[0]])
+        for i in range(count[0]):
+            part = self._core(answers[self.numbers[start[0] + i]], start[1:], count[1:])
+            if part.shape != tuple(count[1:]):
+                raise ValueError(f"craton: {self!r} returned an array of shape {part.shape} as output {self.numbers[start[0] + i]} of a block of shape {tuple(count[1:])}")
+            values[i] = part
+        return values
+
+    def _answers(self, inputs, start, count):
+        from .mapblocks import KEPT
+
+        found = KEPT.get(self.call, (start, count))
+        if found is None:
+            found = dict(enumerate(self.call.answers(inputs, start, count)))
+            KEPT.put(self.call, (start, count), found)
+        return found
 
 
 def _tried(func, arrays, core_in, n_out, kwargs, whole=False):
