@@ -10,7 +10,7 @@ from . import chunks as grids
 from . import namespace
 from .array import Array
 from .bynumpy import say
-from .decoding import from_xarray
+from .decoding import decoded, from_xarray
 from .dtypes import can_hold
 from .conversion import as_array
 from .functions import unsupported
@@ -117,6 +117,10 @@ class CratonManager(ChunkManagerEntrypoint):
 
     def map_blocks(self, func, *args, dtype=None, chunks=None, drop_axis=None, new_axis=None, meta=None, **kwargs):
         arrays = [a for a in args if isinstance(a, Array)]
+        if len(args) == len(arrays) == 1 and not kwargs and arrays[0].dtype.kind in "biuf":
+            known = decoded(func, arrays[0])
+            if known is not None:
+                return known
         if drop_axis not in (None, [], ()) or new_axis not in (None, [], ()) or chunks is not None:
             if len(arrays) != 1 or args[0] is not arrays[0] or dtype is None or not can_hold(np.dtype(dtype)):
                 raise unsupported("map_blocks that changes the shape, of several arrays or without a type", "Use xarray.apply_ufunc(..., dask='parallelized').")
@@ -156,15 +160,18 @@ class CratonManager(ChunkManagerEntrypoint):
         if axes is not None or axis is not None or keepdims:
             raise unsupported("apply_gufunc with axes, axis or keepdims")
         core_in, core_out, single = _signature(signature)
-        # Objects that are no arrays (patterns of text accessors) go to the function as they are.
-        objects = {i: a for i, a in enumerate(args) if not isinstance(a, Array) and np.ndim(a) == 0 and np.asarray(a).dtype.kind == "O" and not core_in[i]}
+        interpolates = _is_interpolation(func)
+        # Objects without dimensions of blocks (patterns of text accessors, coordinates of times of other calendars) go to the function as they are.
+        objects = {i: a for i, a in enumerate(args) if not isinstance(a, Array) and np.ndim(a) == len(core_in[i]) and np.asarray(a).dtype.kind == "O"}
+        extents = dict(output_sizes or {})
+        for i, a in objects.items():
+            extents.update(zip(core_in[i], np.shape(a)))
         if vectorize:
             func = functools.partial(_vectorized, func, signature, None if output_dtypes is None else _types(output_dtypes))
         if objects:
             func, args = _with_objects(func, objects), [a for i, a in enumerate(args) if i not in objects]
             core_in = [c for i, c in enumerate(core_in) if i not in objects]
         arrays = [as_array(a) for a in args]
-        extents = dict(output_sizes or {})
         for a, names in zip(arrays, core_in):
             extents.update(zip(names, a.shape[a.ndim - len(names) :]))
         loops = [a.shape[: a.ndim - len(names)] for a, names in zip(arrays, core_in)]
@@ -176,7 +183,7 @@ class CratonManager(ChunkManagerEntrypoint):
                 output_dtypes = [np.asarray(m).dtype for m in (meta if isinstance(meta, tuple) else (meta,))]
         if not isinstance(output_dtypes, (list, tuple)):
             output_dtypes = [output_dtypes] * len(core_out)
-        if _is_interpolation(func):
+        if interpolates:
             # xarray promises the type of the input; NumPy and dask give what the interpolator gives, and so do we.
             output_dtypes = _tried(func, arrays, core_in, len(core_out), kwargs, whole=True)
         for dtype in output_dtypes:

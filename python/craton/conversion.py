@@ -94,6 +94,10 @@ def astype(x, dtype, *, copy=True, device=None):
         from .bynumpy import blockwise
 
         return blockwise("astype of text", lambda a: a.astype(dtype), [x], dtype)
+    if dtype.kind in "iuf" and x.dtype.kind in "SU" and dtype.itemsize <= 8:
+        from .bynumpy import blockwise
+
+        return blockwise("astype of text", lambda a: a.astype(dtype), [x], dtype)
     if dtype.kind not in "biuf" or x.dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise unsupported(f"a conversion from {x.dtype} to {dtype}")
     return same_grid(wrap(make("cast", (x._node,), node_code(dtype))), [x])

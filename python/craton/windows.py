@@ -23,7 +23,7 @@ class Windows:
     def __init__(self, base, spans):
         self.base, self.spans = base, spans
 
-    def _inside(self, starts):
+    def at(self, starts):
         """The base from `starts` on, one position per window."""
         key = [slice(None)] * self.base.ndim
         for (axis, width), start in zip(self.spans, starts):
@@ -39,7 +39,7 @@ class Windows:
 
     @property
     def chunks(self):
-        return self._inside([0] * len(self.spans)).chunks + tuple((width,) for _, width in self.spans)
+        return self.at([0] * len(self.spans)).chunks + tuple((width,) for _, width in self.spans)
 
     def stacked(self):
         """The node of the view."""
@@ -52,7 +52,7 @@ class Windows:
         from .shapes import stack
 
         if len(starts) == len(self.spans):
-            return self._inside(starts)
+            return self.at(starts)
         return stack([self._stacked(starts + [i]) for i in range(self.spans[len(starts)][1])], axis=self.base.ndim)
 
 
