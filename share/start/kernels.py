@@ -9,6 +9,7 @@ kernel: one datagram of JSON {"argv", "env", "cwd"} with two descriptors (standa
 ends, its kernels do, as they do with a server that is their parent.
 """
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -162,4 +163,6 @@ def become_kernel(wanted, fds):
     afresh.show_as(wanted["argv"], os.path.basename(wanted["argv"][0]))
     afresh.forget_the_parent()
     gc.enable()
+    app = importlib.import_module("ipykernel.kernelapp").IPKernelApp.instance()     # the one that the launcher starts
+    app.extra_extensions = [*app.extra_extensions, "craton_idle"]
     runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)

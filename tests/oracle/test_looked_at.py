@@ -34,6 +34,9 @@ LOOKS = {
     "a reduction of a reduction": lambda t: t.mean("time").isel(x=slice(10, 20)).max("x").isel(y=slice(5, 10)),
     "behind arithmetic": lambda t: (t.mean("time") * 2 + 1).transpose("x", "y").isel(x=12)[5:7],
     "two looks": lambda t: t.mean("time").isel(y=5, x=10) + t.mean("time").isel(y=9, x=19),
+    "a median": lambda t: t.median("time").isel(y=slice(5, 9), x=15),
+    "percentiles": lambda t: t.quantile([0.05, 0.5], "time").isel(y=7, x=slice(10, 20)),
+    "a percentile of groups": lambda t: t.groupby("time.season").quantile(0.9).isel(y=[6, 8], x=10),
 }
 
 
@@ -52,6 +55,47 @@ def test_explain_says_what_is_looked_at(damaged):
     assert "only what is looked at later: [0:12, 5:9, 15:16]" in text, text
 
 
+@pytest.fixture
+def damaged_later(tmp_path):
+    """Two years of months on a map, two months in a chunk, which is a cell; only those of March and April, November and December can be read."""
+    values = np.random.default_rng(2).random((24, 131, 127))
+    values[2, :, 0] = np.nan
+    ds = xr.Dataset({"t": (("time", "y", "x"), values)}, {"time": xr.date_range("2001-01-01", periods=24, freq="MS")})
+    ds.craton.to_zarr(tmp_path / "s.zarr", encoding={"t": {"chunks": (2, 131, 127)}})
+    for chunk in (tmp_path / "s.zarr/t/c").glob("*/*/*"):
+        if int(chunk.parts[-3]) % 6 not in (1, 5):
+            chunk.write_bytes(b"no frame of Zstandard")
+    return xr.open_dataset(tmp_path / "s.zarr", engine="craton", chunks={}).t, ds.t
+
+
+LOOKS_AT_GROUPS = {
+    "one": lambda t: t.groupby("time.month").mean().sel(month=3),
+    "some that lie apart": lambda t: t.groupby("time.month").std().sel(month=[12, 4]),
+    "a step": lambda t: t.groupby("time.month").max().isel(month=slice(11, 2, -8)),
+    "and places": lambda t: t.groupby("time.month").sum().isel(y=slice(1, 4), x=0).sel(month=[4, 3]),
+    "two reductions": lambda t: t.groupby("time.month").max().sel(month=3) - t.groupby("time.month").min().sel(month=4),
+    "a reduction of them": lambda t: t.groupby("time.month").mean().sel(month=[3, 12]).mean(("y", "x")),
+    "anomalies": lambda t: (t.groupby("time.month") - t.groupby("time.month").mean())[2:4],
+    "all that is left": lambda t: t[22:].groupby("time.month").mean(),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("name", LOOKS_AT_GROUPS)
+def test_chunks_without_a_group_that_is_looked_at_are_not_read(damaged_later, name, threads):
+    lazy, whole = damaged_later
+    with craton.set_options(threads=threads):
+        got = LOOKS_AT_GROUPS[name](lazy).compute()
+    xr.testing.assert_allclose(got, LOOKS_AT_GROUPS[name](whole), rtol=1e-14)
+    with pytest.raises(Exception, match="t/c"):
+        lazy.groupby("time.month").mean().compute()
+
+
+def test_explain_says_which_groups_are_looked_at(damaged_later):
+    text = craton.explain(damaged_later[0].groupby("time.month").mean().sel(month=3).data)
+    assert "along axis 0 only the 2 of 12 that have elements of the groups" in text, text
+
+
 def pick(rng, a):
     """A look at an array, as indices of NumPy."""
     if rng.random() < 0.3 and a.ndim:
@@ -66,8 +110,21 @@ def pick(rng, a):
 
 
 def reduce(rng):
-    name = str(rng.choice(["sum", "mean", "std", "max", "nanmean", "nansum", "argmin"]))
+    name = str(rng.choice(["sum", "mean", "std", "max", "nanmean", "nansum", "argmin", "median", "nanmedian"]))
     return getattr(np, name), name
+
+
+def one_of_groups(rng):
+    """Reductions of groups along an axis, looked at in part, beside pandas' way of doing it."""
+    shape = tuple(int(n) for n in rng.integers(2, 25, rng.integers(1, 4)))
+    axis, n_groups = int(rng.integers(len(shape))), int(rng.integers(1, 9))
+    dims = [f"d{i}" for i in range(len(shape))]
+    labels = np.sort(rng.integers(0, n_groups, shape[axis])) if rng.random() < 0.5 else rng.integers(0, n_groups, shape[axis])
+    values = rng.normal(size=shape).astype(rng.choice(["f4", "f8"]))
+    values[rng.random(shape) < 0.1] = np.nan
+    chunks = {d: int(rng.integers(1, n + 1)) for d, n in zip(dims, shape, strict=True)}
+    whole = xr.DataArray(values, dims=dims, name="v")
+    return [a.assign_coords(g=(dims[axis], labels)) for a in (whole, whole.chunk(chunks, chunked_array_type="craton"))]
 
 
 def one_program(rng):
@@ -111,3 +168,23 @@ def test_random_looks_at_reductions():
         assert np.array_equal(together[0], alone, equal_nan=True), told
         for got, expected in zip(together, wanted, strict=True):
             np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance, err_msg=told)
+
+
+def test_random_looks_at_groups():
+    for case in range(PROGRAMS // 2):
+        rng = np.random.default_rng([SEED, 78, case])
+        whole, lazy = one_of_groups(rng)
+        names = [str(n) for n in rng.choice(["sum", "mean", "std", "max", "count", "first", "median"], 2)]
+        told = f"seed {SEED}, case {case}: {names} of {whole.sizes}"
+        expected, made = ([getattr(a.groupby("g"), name)() for name in names] for a in (whole, lazy))
+        first = pick(rng, made[0].transpose("g", ...))
+        looks = [a.transpose("g", ...)[first] for a in made]
+        wanted = [a.transpose("g", ...)[first] for a in expected]
+        with craton.set_options(threads=int(rng.choice([1, 2, 7]))):
+            together = craton.compute(*looks)
+            alone = looks[0].compute()
+            assert np.array_equal(alone, made[0].transpose("g", ...).compute()[first], equal_nan=True), told
+        assert np.array_equal(together[0], alone, equal_nan=True), told
+        tolerance = 1e-12 if whole.dtype == np.float64 else 2e-5
+        for got, value in zip(together, wanted, strict=True):
+            np.testing.assert_allclose(got, value, rtol=tolerance, atol=tolerance, err_msg=told)

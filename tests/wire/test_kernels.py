@@ -202,6 +202,18 @@ def test_work_of_the_usual_kind(lab, kernel):
     assert lab.run(kernel, "%matplotlib inline\nimport matplotlib.pyplot as plt\nlen(plt.plot([1, 2]))") == "1"
 
 
+def test_an_idle_kernel_gives_back_what_is_free(lab, kernel):
+    """Arrays between others that stay: the heap cannot shrink from its end."""
+    used = "next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('RssAnon')) // 1024"
+    lab.run(kernel, "import numpy as np\nheld = [(np.ones(12000), np.ones(100)) for _ in range(2000)]")
+    full = evaluate(lab, kernel, used)
+    lab.run(kernel, "held = [small for _, small in held]")
+    pid = evaluate(lab, kernel, "__import__('os').getpid()")
+    rss = Path(f"/proc/{pid}/status")
+    wait_for(lambda: int(re.search(r"RssAnon:\s+(\d+)", rss.read_text())[1]) // 1024 < full - 150, 60)     # of 183 MiB, beside imports of this cell
+    assert evaluate(lab, kernel, "(len(held), float(sum(held).sum()))") == [2000, 200000.0]
+
+
 @pytest.mark.parametrize("name, value", [("PYTHONPATH", "/tmp"), ("OMP_NUM_THREADS", "1")])
 def test_what_is_read_at_the_start_of_python_starts_plainly(platform, lab, name, value):
     home = Path(pwd.getpwnam(platform.accounts + "karen").pw_dir)

@@ -3,6 +3,7 @@
 #define CR_ENGINE_DATASET_RECHUNK_H
 
 #include "craton/rechunk.h"
+#include "engine/dataset/panels.h"
 #include "engine/format/writer.h"
 
 typedef struct cr_rechunk_run {
@@ -11,6 +12,7 @@ typedef struct cr_rechunk_run {
     int n_begun;                      /* variables of numbers */
     int n_settled;                    /* values of variables that are written as others of the same bits (write_run.c) */
     cr_array *const *unsettled, *const *settled;
+    bool reduced;                     /* reductions on the way are made for each panel */
     cr_rechunk_report report;
     /* Progress of all variables, in bytes written; the caller's function is put back at the end. */
     double done_bytes, total_bytes, panel_bytes, shown;
@@ -26,6 +28,9 @@ cr_status cr_rechunk_finish(cr_context *c, cr_writer *w, cr_rechunk_run *r, cr_e
 /* A cr_write_run_fn; user is a cr_rechunk_run. */
 cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces,
                             cr_err *err) CR_MUST_USE;
+/* reduced_run.c: sets the panels in which values are written whose reductions do not fit into memory. *ret_reduces false: they have none, and nothing is
+ * set. *ret_reads: how often all that is read is decoded. CR_MEMORY: not in any panels, or by reading over and over. */
+cr_status cr_rechunk_reduced(cr_context *c, cr_panels *p, cr_array *values, const cr_sink *sink, bool *ret_reduces, double *ret_reads, cr_err *err) CR_MUST_USE;
 /* A cr_progress_fn that shows the whole instead of one panel; user is a cr_rechunk_run. */
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases);
 

@@ -343,6 +343,14 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
     double share = (double)p.itemsize;
     for (int i = 0; i < p.ndim; i++)
         share *= (double)p.shape[i];
+    if (r->reduced) {
+        bool reduces, begun;
+        double reads = 1;
+        CR_TRY(cr_rechunk_reduced(c, &p, item->values, sink, &reduces, &reads, err));
+        r->report.most_reads = CR_MAX(r->report.most_reads, reads);
+        if (reduces)
+            return write_panels(r, c, &p, item, item->values, sink, share, &begun, err);
+    }
     cr_panels_choose(&p, budget);
     if (pieces) {
         bool done;

@@ -5,7 +5,8 @@
  * refusal. Such writes go panel by panel, as those of cr_rechunk do, through an intermediate store if need be.
  *
  * What is reduced on the way (the climatology of an anomaly) each panel would reduce again. So it is settled before: computed once, and kept in memory
- * while the panels are written from it and from the rest. Not where that would take more than a quarter of the limit.
+ * while the panels are written from it and from the rest. Where that would take more than a quarter of the limit, and all together does not fit, each panel
+ * does reduce its own part (reduced_run.c).
  */
 #include <stdlib.h>
 
@@ -154,12 +155,13 @@ static cr_status settle(run *r, cr_context *c, const cr_plan *plan, const bool *
     return status;
 }
 
-/* Whether to write in panels; what is reduced on the way is then settled. */
-static cr_status prepare(run *r, cr_context *c, bool *ret_panels, cr_err *err) {
+/* Whether to write in panels; what is reduced on the way is then settled, or *ret_reduced: it is made for each panel. */
+static cr_status prepare(run *r, cr_context *c, bool *ret_panels, bool *ret_reduced, cr_err *err) {
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
     cr_plan plan;
     cr_status status = cr_plan_make(&plan, r->n, r->arrays, r->outputs, &o, NULL);
     cr_auto_free bool *mark = calloc((size_t)plan.n_nodes + 1, sizeof *mark);
+    bool refused = status == CR_MEMORY && plan.n_results > 0;
     *ret_panels = mark && lies_across(&plan, status);
     status = CR_OK;
     if (*ret_panels && plan.n_phases > 1) {
@@ -167,6 +169,8 @@ static cr_status prepare(run *r, cr_context *c, bool *ret_panels, cr_err *err) {
         *ret_panels = !plan.owned && r->held_bytes <= c->memory_limit_bytes / SETTLED_SHARE;
         status = *ret_panels ? settle(r, c, &plan, mark, n, err) : CR_OK;
     }
+    *ret_reduced = refused && !*ret_panels;
+    *ret_panels = *ret_panels || *ret_reduced;
     cr_plan_done(&plan);
     return status;
 }
@@ -175,7 +179,7 @@ static cr_status finish(cr_writer *w, cr_context *c, run *r, cr_err *err) {
     cr_rechunk_run how = {.report = {.most_reads = 1}};
     bool panels = false;
     if (r->n > 0)
-        CR_TRY(prepare(r, c, &panels, err));
+        CR_TRY(prepare(r, c, &panels, &how.reduced, err));
     if (!panels)
         return cr_writer_finish_with(w, c, NULL, NULL, err);
     how.total_bytes = r->bytes;

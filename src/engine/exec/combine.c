@@ -31,9 +31,10 @@ cr_status cr_combine_place(cr_run *r, cr_sink_run *s, cr_err *err) {
         s->has_members = calloc((size_t)k->n_groups + 1, 1);
         if (s->has_members == NULL)
             return CR_FAIL(err, CR_MEMORY, "no memory for %lld groups", (long long)k->n_groups);
+        const int32_t *codes = r->scan->empty ? k->params->codes : cr_sink_codes(r->scan, k);
         for (int64_t i = 0; i < k->params->n_codes; i++)
-            if (k->params->codes[i] >= 0)
-                s->has_members[k->params->codes[i]] = 1;
+            if (codes[i] >= 0)
+                s->has_members[codes[i]] = 1;
     }
     return CR_OK;
 }
@@ -214,7 +215,7 @@ cr_status cr_combine_finish(const cr_run *r, const cr_sink_run *s, const cr_kept
         if (!missing && st->touched != NULL && !st->touched[g])
             k->fold->init(st->planes, g * b->slots, b->slots);
         for (int64_t at = 0; at < b->slots;) {
-            char *out = s->out + g * s->group_stride;
+            char *out = s->out + (k->group_at != NULL ? k->group_at[g] : g) * s->group_stride;
             int64_t row = last < 0 ? 1 : b->n[last];
             for (int d = 0; d < r->scan->program.ndim; d++)
                 out += (b->lo[d] + c[d]) * s->out_stride[d];

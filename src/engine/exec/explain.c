@@ -102,6 +102,9 @@ static void explain_scan(const cr_plan *plan, const cr_scan *scan, cr_buf *b) {
                     cr_text_bytes(scan->stay_bytes, bytes, sizeof bytes));
     if (scan->part != NULL)
         explain_part(scan, b);
+    if (scan->wanted != NULL)
+        cr_buf_addf(b, "    of which along axis %d only the %lld of %lld that have elements of the groups that are looked at later\n", scan->wanted_axis,
+                    (long long)scan->n_wanted, (long long)scan->cells.n[scan->wanted_axis]);
     explain_leaves(scan, b);
     explain_sinks(plan, scan, b);
     if (scan->columns > 0)

@@ -72,7 +72,7 @@ static void load_memory(const cr_worker *w, const cr_leaf *l, cr_view *v) {
             if (p->axes_mask & (1u << a))
                 shape[k++] = in->shape[a];
         row_major(k, shape, l->itemsize, strides);
-        view_of(w, l->access, (const char *)p->codes, strides, NULL, v);
+        view_of(w, l->access, (const char *)(l->codes != NULL ? l->codes : p->codes), strides, NULL, v);
     }
 }
 

@@ -224,10 +224,14 @@ static cr_status run_cell(cr_worker *w, cr_err *err) {
         w->lo[d] = cr_cells_begin(&scan->cells, d, w->cell[d]);
         w->n[d] = scan->cells.ends[d][w->cell[d]] - w->lo[d];
     }
-    CR_TRY(cr_worker_scopes(w, err));
-    CR_TRY(cr_load_cell(w, err));
-    CR_TRY(begin_sinks(w, err));
-    CR_TRY(cr_strip_cell(w, err));
+    bool wanted = scan->wanted == NULL || scan->wanted[w->cell[scan->wanted_axis]];
+    if (wanted) {
+        CR_TRY(cr_worker_scopes(w, err));
+        CR_TRY(cr_load_cell(w, err));
+    }
+    CR_TRY(begin_sinks(w, err)); /* a cell that is passed over still counts in its block */
+    if (wanted)
+        CR_TRY(cr_strip_cell(w, err));
     CR_TRY(end_sinks(w, err));
     atomic_fetch_add_explicit(&w->run->cells_done, 1, memory_order_relaxed);
     if (w->id == 0)

@@ -94,6 +94,7 @@ typedef struct cr_leaf {
     const cr_array *node;         /* CODES: the grouping node */
     const cr_access *access;      /* one entry per axis of the node; CODES: one per grouped axis */
     int result;                   /* RESULT */
+    const int32_t *codes;         /* CODES, looked_at.c: instead of the node's; NULL: those */
     size_t itemsize;
     uint64_t read_bytes;          /* of the elements that the domain looks at */
     /* set by cr_cells_measure, multiples of 64 */
@@ -176,6 +177,7 @@ typedef struct cr_sink_plan {
     int32_t codes;                /* value; -1: not grouped */
     int group_axis;               /* of the result */
     int64_t n_groups;             /* 1 when not grouped */
+    const int64_t *group_at;      /* looked_at.c: of the groups that have states where they lie along the result's axis; NULL: all have */
     int64_t blocks[CR_MAX_DIMS];  /* along each axis of the domain, a power of two; 1 for kept axes */
     int64_t n_blocks;             /* product, <= CR_FOLD_MAX_BLOCKS */
     int64_t index_stride[CR_MAX_DIMS]; /* of the position along the reduced axes, as the user counts it */
@@ -257,6 +259,9 @@ typedef struct cr_scan {
     bool kept_first;              /* cells of a unit are walked over as units are: the kept axes outside, the reduced ones inside */
     bool nested;                  /* the inner scan of a leaf */
     const cr_part_box *part;      /* of the domain that is gone over: of a part (parts.c), or what is looked at (looked_at.c); NULL: all of it */
+    const uint8_t *wanted;        /* looked_at.c: for each cell along wanted_axis whether it is loaded; NULL: all are */
+    int wanted_axis;
+    int64_t n_wanted;
     int32_t columns;              /* number of the family that it is run with, plus one; 0: by itself */
     bool late;                    /* run by itself, when the families are through */
     /* set by fit.c */
@@ -383,6 +388,8 @@ int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i);
 cr_status cr_scans_make(cr_plan *plan, cr_err *err) CR_MUST_USE;
 /* looked_at.c: scans go only over what something looks at. After they are made. */
 cr_status cr_plan_look(cr_plan *plan, cr_err *err) CR_MUST_USE;
+/* Of a grouped sink, row-major over the grouped axes, by the numbers of the groups that have states. */
+const int32_t *cr_sink_codes(const cr_scan *s, const cr_sink_plan *k);
 /* What a sink folds, as opposed to what it stores or ranks. */
 static inline cr_rank cr_digit_rank(const cr_digit_params *p) {
     return (cr_rank){.in = (cr_dtype)p->in, .out = (cr_dtype)p->out, .method = (cr_quantile_method)p->method, .skipna = p->skipna,
