@@ -83,7 +83,7 @@ def astype(x, dtype, *, copy=True, device=None):
     if dtype == x.dtype:
         return x
     if windows.lifted([x]) is not None:
-        return windows.view(astype(x._windows.base, dtype), x._windows.spans)
+        return windows.view(astype(x._windows.base, dtype), x._windows)
     if is_time(dtype) or is_time(x.dtype):
         from .times import time_cast
 

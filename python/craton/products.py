@@ -50,7 +50,7 @@ def _weighted_windows(arrays, operands, inputs, output, dtype):
     element by element; the windows themselves are never made. None: it is something else."""
     for i in (0, 1) if len(arrays) == 2 else ():
         windows, weights, names = arrays[i]._windows, operands[1 - i], inputs[i]
-        if windows is None or len(windows.spans) != 1 or inputs[1 - i] != names[-1:] or names[-1] in output or len(set(names)) != len(names):
+        if not isinstance(windows, Windows) or len(windows.spans) != 1 or inputs[1 - i] != names[-1:] or names[-1] in output or len(set(names)) != len(names):
             continue
         if dtype.kind != "f" or not isinstance(weights, np.ndarray) or weights.size > MOST_WEIGHTS:
             continue

@@ -23,6 +23,12 @@ class Windows:
     def __init__(self, base, spans):
         self.base, self.spans = base, spans
 
+    def of(self, base):
+        return Windows(base, self.spans)
+
+    def like(self, other):
+        return isinstance(other, Windows) and other.spans == self.spans and other.base.shape == self.base.shape
+
     def at(self, starts):
         """The base from `starts` on, one position per window."""
         key = [slice(None)] * self.base.ndim
@@ -61,7 +67,7 @@ def windows_of(value):
 
 
 def lifted(values):
-    """What an element-wise operation on windows is done on instead, and how the answer is seen; None: on the values as they are."""
+    """What an element-wise operation on windows (or blocks, blocks.py) is done on instead, and a view as the answer is seen; None: on the values as they are."""
     views = [v for v in map(windows_of, values) if v is not None]
     if not views:
         return None
@@ -69,10 +75,10 @@ def lifted(values):
         windows = windows_of(value)
         if windows is None and np.ndim(value):
             return None
-        if windows is not None and (windows.spans != views[0].spans or windows.base.shape != views[0].base.shape):
+        if windows is not None and not views[0].like(windows):
             return None
-    return [v if windows_of(v) is None else v._windows.base for v in values], views[0].spans
+    return [v if windows_of(v) is None else v._windows.base for v in values], views[0]
 
 
-def view(base, spans):
-    return view_of(Windows(base, spans))
+def view(base, like):
+    return view_of(like.of(base))
