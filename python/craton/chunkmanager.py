@@ -10,7 +10,7 @@ from . import chunks as grids
 from . import namespace
 from .array import Array
 from .bynumpy import say
-from .decoding import from_xarray
+from .decoding import decoded, from_xarray
 from .dtypes import can_hold
 from .conversion import as_array
 from .functions import unsupported
@@ -117,6 +117,10 @@ class CratonManager(ChunkManagerEntrypoint):
 
     def map_blocks(self, func, *args, dtype=None, chunks=None, drop_axis=None, new_axis=None, meta=None, **kwargs):
         arrays = [a for a in args if isinstance(a, Array)]
+        if len(args) == len(arrays) == 1 and not kwargs and arrays[0].dtype.kind in "biuf":
+            known = decoded(func, arrays[0])
+            if known is not None:
+                return known
         if drop_axis not in (None, [], ()) or new_axis not in (None, [], ()) or chunks is not None:
             if len(arrays) != 1 or args[0] is not arrays[0] or dtype is None or not can_hold(np.dtype(dtype)):
                 raise unsupported("map_blocks that changes the shape, of several arrays or without a type", "Use xarray.apply_ufunc(..., dask='parallelized').")
@@ -156,15 +160,18 @@ class CratonManager(ChunkManagerEntrypoint):
         if axes is not None or axis is not None or keepdims:
             raise unsupported("apply_gufunc with axes, axis or keepdims")
         core_in, core_out, single = _signature(signature)
-        # Objects that are no arrays (patterns of text accessors) go to the function as they are.
-        objects = {i: a for i, a in enumerate(args) if not isinstance(a, Array) and np.ndim(a) == 0 and np.asarray(a).dtype.kind == "O" and not core_in[i]}
+        interpolates = _is_interpolation(func)
+        # Objects without dimensions of blocks (patterns of text accessors, coordinates of times of other calendars) go to the function as they are.
+        objects = {i: a for i, a in enumerate(args) if not isinstance(a, Array) and np.ndim(a) == len(core_in[i]) and np.asarray(a).dtype.kind == "O"}
+        extents = dict(output_sizes or {})
+        for i, a in objects.items():
+            extents.update(zip(core_in[i], np.shape(a)))
         if vectorize:
             func = functools.partial(_vectorized, func, signature, None if output_dtypes is None else _types(output_dtypes))
         if objects:
             func, args = _with_objects(func, objects), [a for i, a in enumerate(args) if i not in objects]
             core_in = [c for i, c in enumerate(core_in) if i not in objects]
         arrays = [as_array(a) for a in args]
-        extents = dict(output_sizes or {})
         for a, names in zip(arrays, core_in):
             extents.update(zip(names, a.shape[a.ndim - len(names) :]))
         loops = [a.shape[: a.ndim - len(names)] for a, names in zip(arrays, core_in)]
@@ -176,7 +183,7 @@ class CratonManager(ChunkManagerEntrypoint):
                 output_dtypes = [np.asarray(m).dtype for m in (meta if isinstance(meta, tuple) else (meta,))]
         if not isinstance(output_dtypes, (list, tuple)):
             output_dtypes = [output_dtypes] * len(core_out)
-        if _is_interpolation(func):
+        if interpolates:
             # xarray promises the type of the input; NumPy and dask give what the interpolator gives, and so do we.
             output_dtypes = _tried(func, arrays, core_in, len(core_out), kwargs, whole=True)
         for dtype in output_dtypes:
@@ -186,13 +193,19 @@ class CratonManager(ChunkManagerEntrypoint):
         missing = {n for names in core_out for n in names} - set(extents)
         if missing:
             raise ValueError(f"craton: the sizes of the new dimensions {sorted(missing)} must be given as output_sizes")
-        sizes = _loop_chunks(arrays, loops, loop)
-        results = []
-        for i, names in enumerate(core_out):
-            core = tuple(extents[n] for n in names)
-            call = _GufuncCall(func, kwargs, [len(n) for n in core_in], [a.dtype for a in arrays], len(loop), None if single else i, np.dtype(output_dtypes[i]))
-            results.append(python_node(call, tuple(a._node for a in arrays), np.dtype(output_dtypes[i]), loop + core, sizes + core))
-        return results[0] if single else tuple(results)
+        sizes, inputs = _loop_chunks(arrays, loops, loop), tuple(a._node for a in arrays)
+        call = _GufuncCall(func, kwargs, [len(n) for n in core_in], [a.dtype for a in arrays], len(loop), [np.dtype(d) for d in output_dtypes], single)
+        cores = [tuple(extents[n] for n in names) for names in core_out]
+        if single:
+            return python_node(_Output(call), inputs, call.types[0], loop + cores[0], sizes + cores[0])
+        # Outputs of one type and shape are one array with an axis more: they are then computed side by side, and func is called once for them.
+        alike, results = {}, {}
+        for i, output in enumerate(zip(cores, call.types)):
+            alike.setdefault(output, []).append(i)
+        for (core, dtype), numbers in alike.items():
+            array = python_node(_Outputs(call, numbers), inputs, dtype, (len(numbers), *loop, *core), (1, *sizes, *core))
+            results.update((i, array[at]) for at, i in enumerate(numbers))
+        return tuple(results[i] for i in range(len(cores)))
 
     def reduction(self, arr, func, combine_func=None, aggregate_func=None, axis=None, dtype=None, keepdims=False):
         from xarray.core import nputils
@@ -337,11 +350,12 @@ class _ShapeCall:
 class _GufuncCall:
     """func over blocks: loop dimensions come in blocks and broadcast, core dimensions are whole."""
 
-    def __init__(self, func, kwargs, n_core, dtypes, n_loop, output, dtype):
+    def __init__(self, func, kwargs, n_core, dtypes, n_loop, types, single):
         self.func, self.kwargs, self.n_core, self.dtypes = func, kwargs, n_core, dtypes
-        self.n_loop, self.output, self.dtype = n_loop, output, dtype
+        self.n_loop, self.types, self.single = n_loop, types, single
 
-    def __call__(self, inputs, start, count):
+    def answers(self, inputs, start, count):
+        """All outputs for one block of the loop dimensions."""
         args = []
         for node, n_core, dtype in zip(inputs, self.n_core, self.dtypes):
             loop = node.shape[: node.ndim - n_core]
@@ -351,13 +365,59 @@ class _GufuncCall:
                 size.append(count[i] if extent > 1 else extent)
             core = node.shape[node.ndim - n_core :]
             args.append(read_box(node, tuple(begin) + (0,) * n_core, tuple(size) + core, dtype))
-        result = self.func(*args, **self.kwargs)
-        result = np.asarray(result if self.output is None else result[self.output])
-        core = tuple(slice(s, s + n) for s, n in zip(start[self.n_loop :], count[self.n_loop :]))
-        return kept_type(result[(Ellipsis, *core)], self.dtype, repr(self))
+        results = self.func(*args, **self.kwargs)
+        results = (results,) if self.single else results
+        if not isinstance(results, (tuple, list)) or len(results) != len(self.types):
+            found = len(results) if isinstance(results, (tuple, list)) else f"{type(results).__name__}, no tuple"
+            raise ValueError(f"craton: {self!r} has {len(self.types)} outputs by its output_core_dims, but the function returned {found}")
+        return [kept_type(np.asarray(r), dtype, repr(self)) for r, dtype in zip(results, self.types)]
 
     def __repr__(self):
         return f"apply_ufunc({getattr(self.func, '__name__', self.func)})"
+
+
+class _Output:
+    """The only output of a call."""
+
+    def __init__(self, call):
+        self.call = call
+
+    def __repr__(self):
+        return repr(self.call)
+
+    def __call__(self, inputs, start, count):
+        n = self.call.n_loop
+        return self._core(self.call.answers(inputs, start[:n], count[:n])[0], start, count)
+
+    def _core(self, values, start, count):
+        n = self.call.n_loop
+        return values[(Ellipsis, *(slice(s, s + m) for s, m in zip(start[n:], count[n:])))]
+
+
+class _Outputs(_Output):
+    """Some of several outputs, one behind the other along the first axis; with those of a block the others are kept for whoever asks next."""
+
+    def __init__(self, call, numbers):
+        self.call, self.numbers = call, numbers
+
+    def __call__(self, inputs, start, count):
+        answers = self._answers(inputs, tuple(start[1 : self.call.n_loop + 1]), tuple(count[1 : self.call.n_loop + 1]))
+        values = np.empty(count, self.call.types[self.numbers[0]])
+        for i in range(count[0]):
+            part = self._core(answers[self.numbers[start[0] + i]], start[1:], count[1:])
+            if part.shape != tuple(count[1:]):
+                raise ValueError(f"craton: {self!r} returned an array of shape {part.shape} as output {self.numbers[start[0] + i]} of a block of shape {tuple(count[1:])}")
+            values[i] = part
+        return values
+
+    def _answers(self, inputs, start, count):
+        from .mapblocks import KEPT
+
+        found = KEPT.get(self.call, (start, count))
+        if found is None:
+            found = dict(enumerate(self.call.answers(inputs, start, count)))
+            KEPT.put(self.call, (start, count), found)
+        return found
 
 
 def _tried(func, arrays, core_in, n_out, kwargs, whole=False):

@@ -83,7 +83,7 @@ def astype(x, dtype, *, copy=True, device=None):
     if dtype == x.dtype:
         return x
     if windows.lifted([x]) is not None:
-        return windows.view(astype(x._windows.base, dtype), x._windows.spans)
+        return windows.view(astype(x._windows.base, dtype), x._windows)
     if is_time(dtype) or is_time(x.dtype):
         from .times import time_cast
 
@@ -91,6 +91,10 @@ def astype(x, dtype, *, copy=True, device=None):
     if dtype.kind == x.dtype.kind and dtype.kind in "SU" and not dtype.itemsize:
         return x  # text of whatever length it has
     if dtype.kind in "SU" and x.dtype.kind in "SU" and dtype.itemsize:
+        from .bynumpy import blockwise
+
+        return blockwise("astype of text", lambda a: a.astype(dtype), [x], dtype)
+    if dtype.kind in "iuf" and x.dtype.kind in "SU" and dtype.itemsize <= 8:
         from .bynumpy import blockwise
 
         return blockwise("astype of text", lambda a: a.astype(dtype), [x], dtype)

@@ -89,22 +89,31 @@ def _elementwise(data):
     if array is None or not can_hold(data.dtype):
         return None
     function = data.func
-    if isinstance(function, functools.partial) and not function.args:
-        if function.func is variables._scale_offset_decoding:
-            inner = data.array
-            fused = _fused(inner, function.keywords)
-            return fused if fused is not None else scale(array, **function.keywords)
-        if function.func is variables._apply_mask:
-            alone = _unpacked(lower(data.array), function.keywords, None)
-            return alone if alone is not None else mask(array, **function.keywords)
-        if function.func is np.asarray and set(function.keywords) == {"dtype"}:
-            return _reinterpret(array, np.dtype(function.keywords["dtype"]))
+    if isinstance(function, functools.partial) and not function.args and function.func is variables._scale_offset_decoding:
+        fused = _fused(data.array, function.keywords)
+        if fused is not None:
+            return fused
+    known = decoded(function, array)
+    if known is not None:
+        return known
     chunks = tuple(max(c, default=1) for c in array.chunks)
     return python_node(ApplyToBlock(function, array.dtype), (array._node,), data.dtype, array.shape, chunks)
 
 
-def _reinterpret(array, dtype):
-    return astype(array, dtype)
+def decoded(function, array):
+    """What one of xarray's decoders makes of a lazy array; None: it is another function."""
+    if not isinstance(function, functools.partial) or function.args:
+        return None
+    keywords = function.keywords
+    if function.func is variables._scale_offset_decoding:
+        alone = _unpacked(array, None, keywords)
+        return alone if alone is not None else scale(array, **keywords)
+    if function.func is variables._apply_mask:
+        alone = _unpacked(array, keywords, None)
+        return alone if alone is not None else mask(array, **keywords)
+    if function.func is np.asarray and set(keywords) == {"dtype"}:
+        return astype(array, np.dtype(keywords["dtype"]))
+    return None
 
 
 def _fused(inner, scaling):

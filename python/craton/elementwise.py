@@ -186,18 +186,20 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     return near
 
 
+MOST_COMPARED = 256     # values that every element is compared with in turn
+
+
 @function()
 def isin(element, test_elements, assume_unique=False, invert=False, kind=None):
     if isinstance(test_elements, Array):
         raise unsupported("isin with a lazy list of values", "Call .compute() on the values to look for.")
     element, wanted = as_array(element), np.unique(np.asarray(test_elements))
-    if wanted.size > 256:
-        raise unsupported(f"isin with {wanted.size} values (at most 256)")
-    found = full(element.shape, False, bool, chunks=element.chunks)
-    if element.dtype.kind in "SU":
+    if element.dtype.kind in "SU" or wanted.size > MOST_COMPARED:
         from .bynumpy import blockwise
 
-        return blockwise("isin of text", lambda a: np.isin(a, wanted, invert=invert), [element], np.dtype(bool))
+        what = "isin of text" if element.dtype.kind in "SU" else f"isin with more than {MOST_COMPARED} values"
+        return blockwise(what, lambda a: np.isin(a, wanted, invert=invert), [element], np.dtype(bool))
+    found = full(element.shape, False, bool, chunks=element.chunks)
     for value in wanted:
         found = found | (element == value)
     return ~found if invert else found

@@ -268,10 +268,10 @@ class _Blocks:
 
     def block(self, inputs, index):
         """{name: values} of the block with these numbers, one for each of dims."""
-        found = _KEPT.get(self, index)
+        found = KEPT.get(self, index)
         if found is None:
             found = self._computed(inputs, dict(zip(self.dims, index)))
-            _KEPT.put(self, index, found)
+            KEPT.put(self, index, found)
         return found
 
     def _computed(self, inputs, index):
@@ -356,7 +356,7 @@ class _Values:
 
 
 class _Kept:
-    """The blocks that were computed last, of all calls in this process."""
+    """The blocks that were computed last, of all calls in this process; of functions of apply_ufunc with several outputs too (chunkmanager.py)."""
 
     def __init__(self):
         self._lock, self._blocks, self._bytes = threading.Lock(), collections.OrderedDict(), 0
@@ -385,9 +385,9 @@ class _Kept:
             self._bytes = 0
 
 
-_KEPT = _Kept()
+KEPT = _Kept()
 
 
 def forget():
     """At the end of a computation."""
-    _KEPT.clear()
+    KEPT.clear()

@@ -9,6 +9,7 @@ from .dtypes import result_type
 from .functions import function, refuse, unsupported
 from .reductions import reduction
 from .shapes import broadcast_to, expand_dims, ravel, transpose
+from .windows import Windows
 
 
 @function()
@@ -23,6 +24,9 @@ def einsum(subscripts, *operands, out=None, optimize=None, **kwargs):
     dtype = result_type(*arrays)
     if dtype.kind not in "biuf":
         raise unsupported(f"einsum of {dtype}")
+    weighted = _weighted_windows(arrays, operands, inputs, output, dtype)
+    if weighted is not None:
+        return weighted
     product = None
     for a, names in zip(arrays, inputs):
         if len(set(names)) != len(names):
@@ -36,6 +40,29 @@ def einsum(subscripts, *operands, out=None, optimize=None, **kwargs):
     if not axes:
         return product
     return reduction("any", product, axes) if dtype == bool else reduction("sum", product, axes, dtype)
+
+
+MOST_WEIGHTS = 512      # of windows that are summed term by term
+
+
+def _weighted_windows(arrays, operands, inputs, output, dtype):
+    """Moving windows times weights in memory, one for each place in the window (a filter of Lanczos): the sum of the shifted arrays times their weight,
+    element by element; the windows themselves are never made. None: it is something else."""
+    for i in (0, 1) if len(arrays) == 2 else ():
+        windows, weights, names = arrays[i]._windows, operands[1 - i], inputs[i]
+        if not isinstance(windows, Windows) or len(windows.spans) != 1 or inputs[1 - i] != names[-1:] or names[-1] in output or len(set(names)) != len(names):
+            continue
+        if dtype.kind != "f" or not isinstance(weights, np.ndarray) or weights.size > MOST_WEIGHTS:
+            continue
+        base, terms = astype(windows.base, np.float64), weights.astype(np.float64)
+        shifted = Windows(base, windows.spans)
+        total = shifted.at((0,)) * terms[0]
+        for k in range(1, len(terms)):
+            total = total + shifted.at((k,)) * terms[k]
+        summed = [c for c in names[:-1] if c not in output]
+        total = transpose(total, [names.index(c) for c in (*output, *summed)])
+        return astype(reduction("sum", total, tuple(range(len(output), total.ndim))) if summed else total, dtype)
+    return None
 
 
 def _extents(a, names, letters):

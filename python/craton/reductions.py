@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import moving
+from . import blocks, moving
 from .array import wrap
 from .conversion import as_array
 from .dtypes import is_time, node_code
@@ -28,7 +28,8 @@ def reduction(name, a, axis=None, dtype=None, keepdims=False, skipna=False, ddof
     if name in ("min", "max", "argmin", "argmax") and any(a.shape[i] == 0 for i in axes):
         raise ValueError(f"zero-size array to reduction operation {name} which has no identity")
     if a._windows is not None and not keepdims and not min_count:
-        moved = moving.reduced(name, a._windows, axes, dtype, skipna, ddof)
+        views = blocks if isinstance(a._windows, blocks.Blocks) else moving
+        moved = views.reduced(name, a._windows, axes, dtype, skipna, ddof)
         if moved is not None:
             return moved
     node = a._node

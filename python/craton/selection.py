@@ -8,8 +8,6 @@ from .array import Array, wrap
 from .functions import unsupported
 from .graph import make
 
-MAX_POINTS = 10_000
-
 
 def _full_key(key, ndim):
     """One entry per axis (None stands for a new axis)."""
@@ -247,8 +245,6 @@ def pointwise(array, key):
         order = [axes[0]] + [i for i in range(array.ndim) if i != axes[0]]
         return result.transpose(order)
     n = int(np.prod(shape))
-    if n > MAX_POINTS:
-        raise unsupported(f"selecting {n} single points (at most {MAX_POINTS})", "Select a box with slices and .load() it first.")
     if n == 0:
         from .making import full
 

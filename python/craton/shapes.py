@@ -118,6 +118,11 @@ def reshape(a, /, shape=None, order="C", *, newshape=None, copy=None):
         shape[shape.index(-1)] = a.size // known
     if math.prod(shape) != a.size:
         raise ValueError(f"cannot reshape array of size {a.size} into shape {tuple(shape)}")
+    from .blocks import blocks_of
+
+    parted = blocks_of(a, shape) if tuple(shape) != a.shape else None
+    if parted is not None:
+        return parted
     a = squeeze(a)
     wanted = tuple(n for n in shape if n != 1)
     if a.shape != wanted:

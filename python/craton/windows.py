@@ -23,7 +23,13 @@ class Windows:
     def __init__(self, base, spans):
         self.base, self.spans = base, spans
 
-    def _inside(self, starts):
+    def of(self, base):
+        return Windows(base, self.spans)
+
+    def like(self, other):
+        return isinstance(other, Windows) and other.spans == self.spans and other.base.shape == self.base.shape
+
+    def at(self, starts):
         """The base from `starts` on, one position per window."""
         key = [slice(None)] * self.base.ndim
         for (axis, width), start in zip(self.spans, starts):
@@ -39,7 +45,7 @@ class Windows:
 
     @property
     def chunks(self):
-        return self._inside([0] * len(self.spans)).chunks + tuple((width,) for _, width in self.spans)
+        return self.at([0] * len(self.spans)).chunks + tuple((width,) for _, width in self.spans)
 
     def stacked(self):
         """The node of the view."""
@@ -52,7 +58,7 @@ class Windows:
         from .shapes import stack
 
         if len(starts) == len(self.spans):
-            return self._inside(starts)
+            return self.at(starts)
         return stack([self._stacked(starts + [i]) for i in range(self.spans[len(starts)][1])], axis=self.base.ndim)
 
 
@@ -61,7 +67,7 @@ def windows_of(value):
 
 
 def lifted(values):
-    """What an element-wise operation on windows is done on instead, and how the answer is seen; None: on the values as they are."""
+    """What an element-wise operation on windows (or blocks, blocks.py) is done on instead, and a view as the answer is seen; None: on the values as they are."""
     views = [v for v in map(windows_of, values) if v is not None]
     if not views:
         return None
@@ -69,10 +75,10 @@ def lifted(values):
         windows = windows_of(value)
         if windows is None and np.ndim(value):
             return None
-        if windows is not None and (windows.spans != views[0].spans or windows.base.shape != views[0].base.shape):
+        if windows is not None and not views[0].like(windows):
             return None
-    return [v if windows_of(v) is None else v._windows.base for v in values], views[0].spans
+    return [v if windows_of(v) is None else v._windows.base for v in values], views[0]
 
 
-def view(base, spans):
-    return view_of(Windows(base, spans))
+def view(base, like):
+    return view_of(like.of(base))

@@ -93,6 +93,37 @@ def test_one_call_for_a_block():
     assert calls == [(7, 9, 5)]
 
 
+def test_one_call_for_several_outputs():
+    """Of apply_ufunc: whatever number of its results is asked for, and of whatever types."""
+    calls = []
+    ours, theirs = both(time=-1, y=3, x=4)
+
+    def f(a):
+        calls.append(a.shape)
+        return a.mean(-1), a.std(-1), a.argmax(-1), np.sort(a)
+
+    def program(ds):
+        options = {"input_core_dims": [["time"]], "output_core_dims": [[], [], [], ["time"]], "dask": "parallelized", "output_dtypes": ["f4", "f4", "i8", "f4"]}
+        return xr.Dataset(dict(zip(("mean", "spread", "when", "sorted"), xr.apply_ufunc(f, ds.t, **options))))
+
+    want = program(theirs).compute()
+    answer = program(ours)
+    calls.clear()
+    xr.testing.assert_identical(answer.compute(), want)
+    assert sum(map(np.prod, calls)) == ours.t.size
+    calls.clear()
+    xr.testing.assert_identical(answer.spread.isel(y=slice(1, 3), x=5).compute(), want.spread.isel(y=slice(1, 3), x=5))
+    assert sum(map(np.prod, calls)) <= 9 * 10 * 14
+
+
+def test_outputs_that_were_not_promised():
+    ours, _ = both(time=-1, y=3, x=4)
+    options = {"input_core_dims": [["time"]], "output_core_dims": [[], []], "dask": "parallelized", "output_dtypes": ["f4", "f4"]}
+    for f, reason in ((lambda a: a.mean(-1), "ndarray, no tuple"), (lambda a: (a.mean(-1),) * 3, "returned 3"), (lambda a: (a.mean(-1), np.float32(0)), "of shape")):
+        with pytest.raises(ValueError, match=reason):
+            xr.apply_ufunc(f, ours.t, **options)[1].compute()
+
+
 def test_without_being_enabled_and_of_parts():
     ours, _ = both(time=5, x=4)
     answer = ours.t.craton.map_blocks(own_mean)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import craton
-from craton import _craton
+from craton import _craton, points
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
 SHAPE = (12, 13, 17)
@@ -75,6 +75,45 @@ def test_a_large_chunk_costs_no_memory_per_element(tmp_path):
     xr.Dataset({"v": (("t", "y", "x"), values)}).to_netcdf(tmp_path / "large.nc", engine="netcdf4", encoding={"v": {"chunksizes": (1, 1500, 2000)}})
     at = {"y": xr.DataArray([0, 1499, 700, 0, 1499], dims="p"), "x": xr.DataArray([0, 1999, 3, 1999, 0], dims="p")}
     with xr.open_dataset(tmp_path / "large.nc", engine="craton", chunks={}) as lazy:
-        points = lazy.v.isel(at)
-        assert len(_craton.encode_graph((points.data._node,), 1 << 20)) < 10000
-        np.testing.assert_array_equal(points.values, values[:, at["y"].values, at["x"].values])
+        few = lazy.v.isel(at)
+        assert len(_craton.encode_graph((few.data._node,), 1 << 20)) < 10000
+        np.testing.assert_array_equal(few.values, values[:, at["y"].values, at["x"].values])
+
+
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_many_points_far_apart(tmp_path, monkeypatch, most):
+    """The track of a satellite: in boxes (most 0), and as an expression, through the same chunks."""
+    rng = np.random.default_rng(SEED)
+    monkeypatch.setattr(points, "MOST_PARTS", most)
+    monkeypatch.setattr(points, "BLOCK", 100)
+    path = tmp_path / "points.nc"
+    written(path, (4, 5, 6), rng)
+    at = {d: xr.DataArray(rng.integers(-n, n, 270), dims="track") for d, n in zip("tyx", SHAPE)}
+    with xr.open_dataset(path, engine="netcdf4") as plain, xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        for key in (at, {"t": at["t"], "x": at["x"]}, {"y": at["y"], "x": at["x"], "t": slice(9, 1, -2)}):
+            xr.testing.assert_identical(lazy.isel(key).compute(), plain.isel(key))
+            xr.testing.assert_identical(lazy.isel(key).isel(track=slice(7, None, 3)).compute(), plain.isel(key).isel(track=slice(7, None, 3)))
+        assert (lazy.f4.isel(at).data._node.recipe[0] == "python") == (most == 0)
+        names = xr.DataArray(np.array([f"n{i}" for i in range(13)])[:, None] + np.array([f"{i:02d}" for i in range(17)]), dims=("y", "x"))
+        ours = names.chunk(x=5).isel(y=at["y"], x=at["x"])
+        np.testing.assert_array_equal(ours.values, names.isel(y=at["y"], x=at["x"]).values)
+
+
+def test_a_long_track_over_many_chunks(tmp_path):
+    """Neighbours that lie in different chunks: putting them in order must not take a list for each."""
+    rng = np.random.default_rng(SEED)
+    path = tmp_path / "points.nc"
+    written(path, (4, 5, 6), rng)
+    at = {d: xr.DataArray(rng.integers(0, n, 20_000), dims="track") for d, n in zip("tyx", SHAPE)}
+    with xr.open_dataset(path, engine="netcdf4") as plain, xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        xr.testing.assert_identical(lazy.packed.isel(at).compute(), plain.packed.isel(at))
+
+
+def test_values_at_the_place_of_an_extreme(tmp_path):
+    """A position for each element of a map, as argmin gives it."""
+    rng = np.random.default_rng(SEED)
+    path = tmp_path / "points.nc"
+    written(path, (4, 5, 6), rng)
+    with xr.open_dataset(path, engine="netcdf4") as plain, xr.open_dataset(path, engine="craton", chunks={}) as lazy:
+        places = plain.f8.load().fillna(0).argmin("y")
+        xr.testing.assert_identical(lazy.f8.isel(y=places).compute(), plain.f8.isel(y=places))

@@ -46,6 +46,9 @@ programs(
     integers=lambda ds: ds["count"].rolling(time=4).sum(),
     argmax=lambda ds: ds.tas.fillna(0).rolling(time=4).argmax(),
     weighted=lambda ds: xr.dot(ds.tas.fillna(0).rolling(time=3, center=True).construct("w"), xr.DataArray([0.25, 0.5, 0.25], dims="w")),
+    weighted_gaps=lambda ds: ds.tas.rolling(time=31, center=True, min_periods=1).construct("w").dot(xr.DataArray(np.hanning(31), dims="w")),
+    weighted_float32=lambda ds: ds.pr.transpose("lat", "time", "lon").rolling(time=5).construct("w").dot(xr.DataArray(np.ones(5, "f4") / 5, dims="w")),
+    weighted_and_more=lambda ds: xr.dot(ds.tas.rolling(lon=3).construct("w"), xr.DataArray([1.0, 2, 1], dims="w"), dim=["w", "time"]),
     space=lambda ds: ds.tas.rolling(lon=3).sum(),
     two_dims_min=lambda ds: ds.tas.rolling(lat=2, lon=2).min(),
     two_dims_std=lambda ds: ds.tas.rolling(lat=2, lon=2).std(),
@@ -131,6 +134,7 @@ programs(
     month_on_month=lambda ds: ds.tas.resample(time="MS").mean().diff("time"),
     lag_difference=lambda ds: ds.tas - ds.tas.shift(time=365),
 )
+programs("along", on=("noleap", "360_day"), interp_time=lambda ds: ds.tas.chunk(time=-1).interp(time=ds.time[3:90:7]))
 programs(
     "along",
     on=("profiles",),

@@ -28,6 +28,8 @@ programs(
                                        output_core_dims=[["time"]], dask="parallelized", output_dtypes=[float]),
     two_results=lambda ds: xr.apply_ufunc(lambda a: (a.min(-1), a.max(-1)), ds["count"].chunk(time=-1), input_core_dims=[["time"]],
                                           output_core_dims=[[], []], dask="parallelized", output_dtypes=["i4", "i4"]),
+    results_of_two_types=lambda ds: xr.apply_ufunc(lambda a: (a.min(-1), a.mean(-1), a.max(-1), a * 2), ds["count"].chunk(time=-1), input_core_dims=[["time"]],
+                                                   output_core_dims=[[], [], [], ["time"]], dask="parallelized", output_dtypes=["i4", float, "i4", "i4"]),
     vectorize=lambda ds: xr.apply_ufunc(_slope, ds.tas.chunk(time=-1), input_core_dims=[["time"]], vectorize=True, dask="parallelized",
                                         output_dtypes=[float]),
     vectorize_elementwise=lambda ds: xr.apply_ufunc(lambda a: a + 1 if a > 50 else a, ds["count"].isel(time=slice(0, 9)), vectorize=True,

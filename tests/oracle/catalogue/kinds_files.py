@@ -17,6 +17,8 @@ programs(
     packed=lambda ds, run: run.open(_packed(run)).tas,
     packed_mean=lambda ds, run: run.open(_packed(run)).tas.mean("time"),
     packed_raw=lambda ds, run: run.open(_packed(run), mask_and_scale=False).tas,
+    decoded_later=lambda ds, run: xr.decode_cf(run.open(_packed(run), decode_cf=False).assign_attrs(note="mended")).tas,
+    decoded_then_mean=lambda ds, run: xr.decode_cf(run.open(_packed(run), mask_and_scale=False)).mean("time"),
     noleap=lambda ds, run: run.open(run.saved("noleap")).tas.groupby("time.season").mean(),
     noleap_times=lambda ds, run: run.open(run.saved("noleap"), decode_times=False).tas.sel(time=slice(100, 200)),
     curved=lambda ds, run: run.open(run.saved("curved")),

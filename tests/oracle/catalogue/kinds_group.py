@@ -146,10 +146,24 @@ programs(
     pad_right=lambda ds: ds.tas.coarsen(lon=4, boundary="trim", side="right").max(),
     coord_func=lambda ds: ds.tas.coarsen(time=10, coord_func="min").mean(),
     dataset=lambda ds: ds[["tas", "pr", "count"]].coarsen(time=10).mean(),
+    integers=lambda ds: [getattr(ds["packed"].coarsen(lat=2, time=9), n)() for n in ("sum", "mean", "max", "prod", "std", "count", "min")],
+    booleans=lambda ds: [getattr(ds.flag.coarsen(time=4, lon=2), n)() for n in ("any", "all", "sum", "mean")],
+    float32=lambda ds: [getattr(ds.pr.coarsen(time=30, lon=2), n)() for n in ("sum", "mean", "var", "prod", "min")],
+    spread=lambda ds: [ds.tas.coarsen(lon=3).std(), _in_blocks(ds).var("d", ddof=1), _in_blocks(ds).std("d", skipna=False), _in_blocks(ds).std(["d", "dy"])],
+    not_skipped=lambda ds: [getattr(_in_blocks(ds), n)(["dy", "d"], skipna=False) for n in ("mean", "max", "sum")],
+    least_count=lambda ds: [_in_blocks(ds).sum(["d", "dy"], min_count=12), _in_blocks(ds).sum("dy", min_count=2)],
+    of_anomalies=lambda ds: (ds.tas - ds.tas.mean("time")).coarsen(lat=4, time=10).mean() ** 2,
+    one_each=lambda ds: ds.tas.isel(lat=[0]).coarsen(lat=1, time=90).mean(),
+    extremes_and_all=lambda ds: ds.tas.coarsen(lat=2, lon=2).max().mean(["lat", "lon"]),
+    not_to_blocks=lambda ds: ds.tas.coarsen(time=30).construct(time=("month", "day")).mean(["month", "lat"]),
     construct=lambda ds: ds.tas.coarsen(time=30).construct(time=("month", "day")),
     construct_mean=lambda ds: ds.pr.coarsen(time=30).construct(time=("month", "day")).mean("day"),
     reduce=lambda ds: ds.tas.coarsen(lat=2).reduce(np.nanmax),
 )
+
+
+def _in_blocks(ds):
+    return ds.tas.coarsen(time=10, lat=2).construct(time=("t", "d"), lat=("y", "dy"))
 
 
 def _season_weighted(ds):
