@@ -80,7 +80,7 @@ static cr_array *reduced(cr_reduction op, cr_array *a, int n, const int *axes, b
     return r;
 }
 
-static const int time_axis[] = {0}, space[] = {1, 2}, all[] = {0, 1, 2}, row_axes[] = {0, 2};
+static const int time_axis[] = {0}, space[] = {1, 2}, all_axes[] = {0, 1, 2}, row_axes[] = {0, 2};
 
 /* x - climatology[group of each time]; takes x. */
 static cr_array *anomaly(cr_array *x) {
@@ -120,7 +120,7 @@ static cr_array *series(cr_array *x, int i) {
 }
 static cr_array *spread(cr_array *x, int i) {
     cr_array *s = standardised(x);
-    return i == 0 ? give(s, reduced(CR_REDUCE_VAR, s, 3, all, false)) : s;
+    return i == 0 ? give(s, reduced(CR_REDUCE_VAR, s, 3, all_axes, false)) : s;
 }
 static cr_array *rows(cr_array *x, int i) { /* the means lack an axis of which another scan makes columns */
     cr_array *mean = reduced(CR_REDUCE_MEAN, x, 2, row_axes, true), *d = map2(CR_MAP_SUBTRACT, x, mean);
@@ -140,7 +140,7 @@ static cr_array *twice(cr_array *x, int i) { /* three phases, and a result of re
     return give(s, map2(CR_MAP_DIVIDE, r, n));
 }
 static cr_array *centred(cr_array *x, int i) { /* the whole is needed before anything can be subtracted */
-    cr_array *mean = reduced(CR_REDUCE_MEAN, x, 3, all, true);
+    cr_array *mean = reduced(CR_REDUCE_MEAN, x, 3, all_axes, true);
     return map2(CR_MAP_SUBTRACT, x, mean);
 }
 
