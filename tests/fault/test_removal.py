@@ -89,11 +89,12 @@ def gone(platform, person, seconds=120):
 
 
 def rm_of(person):
-    """The rm that runs with the person's uid."""
+    """The rm that runs with the person's uid, also a stopped one; not one that has ended and that init has not seen yet."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if folder.stat().st_uid == person.uid and (folder / "comm").read_text().strip() == "rm":
-                return int(folder.name)
+                if (folder / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                    return int(folder.name)
         except OSError:
             continue
     return None

@@ -42,6 +42,7 @@ OTHERS = {
     "test_series.py": "xarray's own open_mfdataset on dask",
     "test_shards.py": "compares stores with zarr's own view of them",
     "test_mapblocks.py": "compares with dask",
+    "test_many_files.py": "makes files with netCDF4",
     "test_mutated.py": "damages what all three have written",
     "test_scale.py": "makes a store by zarr",
     "test_terminal.py": "the command line",

@@ -160,7 +160,7 @@ def test_memory_too_small(source):
     assert code == 9 and "memory limit of 1.0 MiB" in said and "raise the memory limit" in said, said
     code, said = run("calc", "t.mean(lat)", "in.nc", "-o", "out.nc", "--force", "--memory", "1K")
     assert code == 2 and "least" in said, said
-    code, said = run("calc", "t.mean(lat)", "in.nc", "-o", "out.nc", "--force", "--memory", "4M")
+    code, said = run("calc", "t.mean(lat)", "in.nc", "-o", "out.nc", "--force", "--memory", "1M")
     wanted = re.search(r"raise the memory limit to ([\d.]+) MiB", said)
     assert code == 9 and wanted, said
     assert run("calc", "t.mean(lat)", "in.nc", "-o", "out.nc", "--force", "--memory", f"{int(float(wanted[1])) + 1}M")[0] == 0

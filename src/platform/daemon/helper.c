@@ -17,7 +17,7 @@
 #include "platform/runner/process.h"
 #include "platform/runner/servers.h"
 
-enum { STOP_GRACE_MS = 10000, FILES_LEAST = 900 };     /* HAProxy with its 200 connections takes most, see haproxy_config.c */
+enum { STOP_GRACE_MS = 10000, REAP_AGAIN_MS = 100, FILES_LEAST = 900 };     /* HAProxy with its 200 connections takes most, see haproxy_config.c */
 
 typedef struct helper {
     const cr_config *config;
@@ -77,6 +77,15 @@ static bool is_held(void *user, pid_t pid) {
 
 static void on_all_stopped(void *user) { cr_watch_stop(((helper *)user)->watch); }
 
+/* One that has ended and is held stands before the others until who holds it has seen it: then no further signal comes for those. */
+static void reap_orphans(void *user, uint32_t events) {
+    helper *h = user;
+    (void)events;
+    cr_watch_cancel(h->watch, reap_orphans, h);
+    if (!cr_process_reap_orphans(is_held, h) && cr_watch_after(h->watch, REAP_AGAIN_MS, reap_orphans, h, NULL) != CR_OK)
+        cr_log(CR_LOG_WARN, "processes that have ended may wait", NULL);
+}
+
 static void on_signal(void *user, uint32_t events) {
     helper *h = user;
     struct signalfd_siginfo info;
@@ -84,7 +93,7 @@ static void on_signal(void *user, uint32_t events) {
     while (read(h->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
         switch (info.ssi_signo) {
         case SIGCHLD:
-            cr_process_reap_orphans(is_held, h);
+            reap_orphans(h, 0);
             break;
         case SIGUSR1:
             cr_log(CR_LOG_INFO, "stopping everything", NULL);

@@ -128,11 +128,13 @@ cr_exit cr_process_kill(int pidfd) {
     return cr_process_reap(pidfd);
 }
 
-void cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user) {
+bool cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user) {
     for (;;) {
         siginfo_t info = {0};
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || !info.si_pid || is_held(user, info.si_pid))
-            return;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || !info.si_pid)
+            return true;
+        if (is_held(user, info.si_pid))
+            return false;
         waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
     }
 }
@@ -144,7 +146,10 @@ void cr_process_each_of(uid_t uid, cr_process_fn fn, void *user) {
     for (struct dirent *e; (e = readdir(proc));) {
         int64_t pid;
         struct stat st;
-        if (cr_parse_int(e->d_name, 1, INT32_MAX, &pid, NULL) == CR_OK && fstatat(dirfd(proc), e->d_name, &st, 0) == 0 && st.st_uid == uid)
+        uint64_t ticks;
+        char state;
+        if (cr_parse_int(e->d_name, 1, INT32_MAX, &pid, NULL) == CR_OK && fstatat(dirfd(proc), e->d_name, &st, 0) == 0 && st.st_uid == uid &&
+            read_stat((pid_t)pid, &state, &ticks, NULL) == CR_OK && state != 'Z' && state != 'X')
             fn(user, (pid_t)pid);
     }
     closedir(proc);

@@ -29,11 +29,11 @@ typedef struct cr_exit {
 cr_exit cr_process_reap(int pidfd);
 /* Ends one that has only just begun, waits a moment for that, and reaps it. */
 cr_exit cr_process_kill(int pidfd);
-/* Reaps children that ended and that nobody holds by pidfd: orphans re-parented to us (the helper is a subreaper). Stops at the
+/* Reaps children that ended and that nobody holds by pidfd: orphans re-parented to us (the helper is a subreaper). false: it stopped at the
  * first for which is_held is true; call again when that one has been reaped. */
-void cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user);
+bool cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user);
 
-/* Calls fn for each process of the machine with that real uid. */
+/* Calls fn for each process of the machine with that real uid that has not ended. */
 typedef void (*cr_process_fn)(void *user, pid_t pid);
 void cr_process_each_of(uid_t uid, cr_process_fn fn, void *user);
 /* True when the environment the process was started with has exactly this NAME=VALUE line. */

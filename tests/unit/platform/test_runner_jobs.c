@@ -273,6 +273,51 @@ START_TEST(killed_and_reaped_at_once) {
 }
 END_TEST
 
+static pid_t looked_for, held;
+
+static void note_one(void *user, pid_t pid) { *(bool *)user = *(bool *)user || pid == looked_for; }
+
+static bool is_held(void *user, pid_t pid) {
+    (void)user;
+    return pid == held;
+}
+
+static void wait_for_end(pid_t pid) {
+    siginfo_t info = {0};
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* Who waits for an account's processes must not wait for one that nobody has reaped yet. */
+START_TEST(one_that_has_ended_is_no_process) {
+    bool seen = false;
+    looked_for = getpid();
+    cr_process_each_of(geteuid(), note_one, &seen);
+    ck_assert(seen);
+    if ((looked_for = fork()) == 0)
+        _exit(0);
+    wait_for_end(looked_for);
+    seen = false;
+    cr_process_each_of(geteuid(), note_one, &seen);
+    ck_assert(!seen);
+    ck_assert_int_eq(waitpid(looked_for, NULL, 0), looked_for);
+}
+END_TEST
+
+START_TEST(orphans_behind_one_that_is_held) {
+    pid_t orphan;
+    if ((held = fork()) == 0)
+        _exit(0);
+    wait_for_end(held);
+    if ((orphan = fork()) == 0)
+        _exit(0);
+    wait_for_end(orphan);
+    ck_assert(!cr_process_reap_orphans(is_held, NULL));
+    ck_assert_int_eq(waitpid(held, NULL, 0), held);          /* as who holds it does */
+    ck_assert(cr_process_reap_orphans(is_held, NULL));
+    ck_assert_int_eq(waitpid(orphan, NULL, WNOHANG), -1);
+}
+END_TEST
+
 static Suite *make_suite(void) {
     Suite *s = suite_create("runner_jobs");
     TCase *t = tcase_create("jobs");
@@ -284,6 +329,8 @@ static Suite *make_suite(void) {
     tcase_add_test(t, no_descriptor_stays_open);
     tcase_add_test(t, killed_from_outside);
     tcase_add_test(t, killed_and_reaped_at_once);
+    tcase_add_test(t, one_that_has_ended_is_no_process);
+    tcase_add_test(t, orphans_behind_one_that_is_held);
     tcase_add_test(t, end_with_jobs);
     tcase_add_test(t, removal_again_after_each_step);
     tcase_add_test(t, a_line_that_cannot_be_taken_out_stays);
