@@ -55,7 +55,7 @@ def test_larger_than_the_limit(tmp_path, sources, source, program):
     chunks = {name: {"chunks": tuple({"day": 10, "time": 20, "y": 16, "x": 32}[d] for d in plan[name].dims)}}
     with craton.set_options(memory_limit="3 MiB", threads=2):
         plan.craton.to_zarr(tmp_path / "little", encoding=chunks)
-        if source == "maps":
+        if source == "maps" and program is climatology:
             assert plan.craton.to_zarr(tmp_path / "resumed", encoding=chunks, resume=True)[1] == 0
     with craton.set_options(memory_limit="1 GiB"):
         plan.craton.to_zarr(tmp_path / "much", encoding=chunks)
