@@ -91,6 +91,15 @@ def test_chunks_without_a_group_that_is_looked_at_are_not_read(damaged_later, na
         lazy.groupby("time.month").mean().compute()
 
 
+def test_groups_beside_what_is_stored(damaged_later):
+    """One scan makes all elements and some groups: it reads everything, and the others have no states."""
+    _, whole = damaged_later
+    lazy = whole.chunk({"time": 2}, chunked_array_type="craton")
+    got = craton.compute((lazy * 2).data, lazy.groupby("time.month").mean().sel(month=3).data)
+    np.testing.assert_array_equal(got[0], whole.values * 2)
+    np.testing.assert_allclose(got[1], whole.groupby("time.month").mean().sel(month=3).values, rtol=1e-14)
+
+
 def test_explain_says_which_groups_are_looked_at(damaged_later):
     text = craton.explain(damaged_later[0].groupby("time.month").mean().sel(month=3).data)
     assert "along axis 0 only the 2 of 12 that have elements of the groups" in text, text

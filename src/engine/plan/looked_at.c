@@ -267,6 +267,8 @@ static void restrict_results(cr_plan *plan, const cr_scan *s) {
         const cr_sink_plan *k = &s->sinks[i];
         const cr_array *a = plan->nodes[k->node].node;
         int64_t lo[CR_MAX_DIMS] = {0}, hi[CR_MAX_DIMS];
+        if (k->result < 0)            /* what is stored beside the groups */
+            continue;
         memcpy(hi, a->shape, (size_t)a->ndim * sizeof *hi);
         for (int d = 0; s->part != NULL && d < s->program.ndim; d++)
             if (!(k->reduced & (1u << d))) {
