@@ -69,6 +69,14 @@ static void look_by_program(const cr_plan *plan, const cr_program *p, const int6
     }
 }
 
+/* Of `all` positions along axis d of the domain only some are gone over. */
+static void read_less(cr_scan *s, int d, int64_t some, int64_t all) {
+    for (int32_t i = 0; i < s->program.n_leaves; i++)
+        for (int a = 0; a < s->program.leaves[i].access->ndim; a++)
+            if (s->program.leaves[i].access->axis[a].dim == d)
+                s->program.leaves[i].read_bytes = (uint64_t)((double)s->program.leaves[i].read_bytes * (double)some / (double)all);
+}
+
 /* What of the domain is needed for what is looked at of the results. false: all of it. */
 static bool needed_of(const cr_plan *plan, const cr_scan *s, const looked_box *boxes, cr_part_box *ret_box) {
     bool less = false;
@@ -220,10 +228,7 @@ static cr_status pass_over(cr_plan *plan, cr_scan *s, cr_err *err) {
     s->wanted = wanted;
     s->wanted_axis = axis;
     s->n_wanted = n_wanted;
-    for (int32_t i = 0; i < s->program.n_leaves; i++)
-        for (int a = 0; a < s->program.leaves[i].access->ndim; a++)
-            if (s->program.leaves[i].access->axis[a].dim == axis)
-                s->program.leaves[i].read_bytes = (uint64_t)((double)s->program.leaves[i].read_bytes * (double)positions / (double)s->program.shape[axis]);
+    read_less(s, axis, positions, s->program.shape[axis]);
     return CR_OK;
 }
 
@@ -283,18 +288,6 @@ static void restrict_results(cr_plan *plan, const cr_scan *s) {
     }
 }
 
-static void restrict_reads(cr_scan *s) {
-    for (int32_t i = 0; i < s->program.n_leaves; i++) {
-        cr_leaf *l = &s->program.leaves[i];
-        double share = 1;
-        for (int a = 0; a < l->access->ndim; a++) {
-            int d = l->access->axis[a].dim;
-            share *= d < 0 ? 1 : (double)(s->part->hi[d] - s->part->lo[d]) / (double)s->program.shape[d];
-        }
-        l->read_bytes = (uint64_t)((double)l->read_bytes * share);
-    }
-}
-
 /* From the last phase to the first: what is not needed of one reduction is not looked at either. */
 cr_status cr_plan_look(cr_plan *plan, cr_err *err) {
     static const int64_t zeros[CR_MAX_DIMS];
@@ -330,7 +323,8 @@ cr_status cr_plan_look(cr_plan *plan, cr_err *err) {
                     if (box.lo[d] > 0 || box.hi[d] < s->program.shape[d])
                         CR_TRY(cut_cells(plan, s, d, box.lo[d], box.hi[d], err));
                 CR_TRY(cr_cells_measure(s, err));
-                restrict_reads(s);
+                for (int d = 0; d < s->program.ndim; d++)
+                    read_less(s, d, box.hi[d] - box.lo[d], s->program.shape[d]);
                 less = true;
             }
             CR_TRY(look_at_groups(plan, s, boxes, &less, err));
