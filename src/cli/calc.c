@@ -1,7 +1,10 @@
 /* calc.c - `craton calc EXPRESSION IN...` and `craton explain EXPRESSION IN...`: opens, evaluates, writes or prints. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "cli/evaluate.h"
 #include "cli/computing.h"
 #include "cli/table.h"
@@ -59,6 +62,10 @@ int cr_cli_fail_in(const char *text, int at, cr_err *err) {
     return code;
 }
 
+static bool is_csv(const calc *k) {
+    return k->format ? strcmp(k->format, "csv") == 0 : k->output && cr_ends_with(k->output, ".csv");
+}
+
 static cr_status write_results(const calc *k, const cr_inputs *in, const cr_results *r, cr_err *err) {
     const cr_dataset *first = in->sets[0];
     int n = cr_dataset_n_attrs(first);
@@ -68,9 +75,25 @@ static cr_status write_results(const calc *k, const cr_inputs *in, const cr_resu
         return CR_FAIL(err, CR_MEMORY, "no memory for %d attributes", n);
     for (int i = 0; i < n; i++)
         attrs[i] = *cr_dataset_attr(first, i);
+    if (is_csv(k)) {
+        cr_auto_buf cr_buf table;
+        cr_buf_init(&table, CR_CLI_OUTPUT_MAX);
+        if (!k->force && access(k->output, F_OK) == 0) {
+            cr_status exists = CR_FAIL(err, CR_EXISTS, "%.200s exists", k->output);
+            cr_err_hint(err, "--force replaces it.");
+            return exists;
+        }
+        CR_TRY(cr_table_csv(r, &table, err));
+        return cr_file_replace(k->output, cr_buf_str(&table), table.len, 0644, err);
+    }
     cr_write_options options = {.format = k->format ? k->format : cr_format_of_name(k->output), .overwrite = k->force};
-    CR_TRY(cr_dataset_new(in->context, r->n, r->arrays, n, attrs, &out, err));
-    cr_status status = cr_dataset_write(out, k->output, &options, err);
+    cr_status status = cr_dataset_new(in->context, r->n, r->arrays, n, attrs, &out, err);
+    if (status != CR_OK) {                /* the engine's advice is for C */
+        err->hint[0] = 0;
+        cr_err_hint(err, "They do not fit into one file: write each into one of its own, or select what they have in common.");
+        return status;
+    }
+    status = cr_dataset_write(out, k->output, &options, err);
     if (status == CR_EXISTS) {
         err->hint[0] = 0;
         cr_err_hint(err, "--force replaces it.");
@@ -112,7 +135,9 @@ static cr_status deliver(const calc *k, const cr_inputs *in, const cr_results *r
     else if (k->output)
         return write_results(k, in, r, err);
     else
-        CR_TRY(k->json ? cr_table_json(r, &out, err) : cr_table_text(r, &screen, &out, err));
+        CR_TRY(k->json     ? cr_table_json(r, &out, err)
+               : is_csv(k) ? cr_table_csv(r, &out, err)
+                           : cr_table_text(r, &screen, &out, err));
     return cr_cli_put(&out, err);
 }
 
@@ -137,6 +162,8 @@ static int run(const calc *k) {
     int code = 0;
     const cr_dataset_options how = {.group = k->group, .unreadable = cr_session_unreadable()};
     status = cr_inputs_open(context, k->n_paths, k->paths, &how, k->along, &inputs, &err);
+    if (status == CR_NO_FILE && k->n_paths > 1 && !k->output && access(k->paths[k->n_paths - 1], F_OK) != 0 && !err.hint[0])
+        cr_err_hint(&err, "What is written is named behind -o: -o %.200s", k->paths[k->n_paths - 1]);
     if (status == CR_OK) {
         status = cr_evaluate(&program, &inputs, results, &at, &err);
         if (status != CR_OK)
@@ -152,12 +179,21 @@ static int run(const calc *k) {
     return code;
 }
 
+/* As of `craton plot`, files may stand first: then the last operand is no file, and the first is one. */
+static void put_expression_first(int n, char **operands) {
+    if (access(operands[0], F_OK) != 0 || access(operands[n - 1], F_OK) == 0)
+        return;
+    char *expression = operands[n - 1];
+    memmove(operands + 1, operands, (size_t)(n - 1) * sizeof *operands);
+    operands[0] = expression;
+}
+
 static int begin(const cr_cli_command *self, int argc, char **argv, bool explain) {
     calc k = {.explain = explain};
     bool help = false;
     const cr_option rows[] = {
-        {'o', "output", "FILE", "NetCDF-4 (.nc) or Zarr (.zarr); without it the result is printed", CR_OPTION_TEXT, &k.output},
-        {'f', "format", "netcdf4|zarr3|zarr2", "where the name of the file does not say it", CR_OPTION_TEXT, &k.format},
+        {'o', "output", "FILE", "NetCDF-4 (.nc), Zarr (.zarr) or a table (.csv); without it the result is printed", CR_OPTION_TEXT, &k.output},
+        {'f', "format", "netcdf4|zarr3|zarr2|csv", "where the name of the file does not say it; csv is also printed", CR_OPTION_TEXT, &k.format},
         {0, "force", NULL, "replace what is there", CR_OPTION_FLAG, &k.force},
         {0, "json", NULL, "print JSON, as xarray.Dataset.from_dict reads it", CR_OPTION_FLAG, &k.json},
         {'a', "along", "DIM", "dimension along which several files are joined; else the one with times", CR_OPTION_TEXT, &k.along},
@@ -177,14 +213,17 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
         status = CR_FAIL(&err, CR_INVALID, "%s needs an expression and the name of a file", self->name);
         cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc",
                     self->name);
-    } else if (k.output && !k.format && !cr_format_of_name(k.output)) {
+    } else if (k.output && !k.format && !is_csv(&k) && !cr_format_of_name(k.output)) {
         status = CR_FAIL(&err, CR_INVALID, "the name %.200s does not say which format it is", k.output);
-        cr_err_hint(&err, "End it in .nc or .zarr, or name the format: --format netcdf4");
+        cr_err_hint(&err, "End it in .nc, .zarr or .csv, or name the format: --format netcdf4");
+    } else if (k.json && k.format) {
+        status = CR_FAIL(&err, CR_INVALID, "--json is a format of its own: without --format");
     } else if (k.output && k.json) {
         status = CR_FAIL(&err, CR_INVALID, "--json prints, --output writes a file: one of both");
     }
     if (status != CR_OK)
         return cr_cli_fail(&err);
+    put_expression_first(argc - first, argv + first);
     k.text = argv[first];
     k.paths = argv + first + 1;
     k.n_paths = argc - first - 1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cli.h"
+#include "cli/expression.h"
 
 const cr_cli_command cr_cli_commands[] = {
     {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info,
@@ -20,6 +21,12 @@ const cr_cli_command cr_cli_commands[] = {
      "craton explain 'tos | by month mean' in.nc --memory 1G",
      "Plans what craton calc would do with the same expression and files, and says in which phases, what it would read, and how much memory it "
      "would hold at most. No values are read but labels."},
+    {"diff", "FILE FILE", "which variables of two files differ, and by how much", cr_cli_diff,
+     "craton diff a.nc b.nc\ncraton diff a.nc b.zarr --rel 1e-6 --variables tos,sos",
+     "Compares the variables of two files or stores by their names, value by value, in one pass over both; formats, chunks, packing and compression do not "
+     "matter. Of each variable that differs it says in how many values, how many are missing in one of the files alone, and the largest difference, also as a "
+     "share of the larger value; or that shapes, calendars or units differ, or that one file lacks it.\n\n"
+     "Differences up to --abs, and differences up to --rel, count as none. The exit status is 0 when nothing differs and 1 when something does."},
     {"plot", "FILE [EXPRESSION]", "a picture, in a file or on the terminal", cr_cli_plot,
      "craton plot in.nc\ncraton plot in.nc 'tos | mean time' -o tos.png\ncraton plot in.nc 'tos | weighted mean lat lon' -o series.svg\n"
      "craton plot in.zarr tos --hist",
@@ -63,6 +70,21 @@ static int usage(FILE *out) {
     return ferror(out) ? cr_status_exit(CR_IO) : 0;
 }
 
+/* Who types yearmean, or -yearmean,..., is told what it is here. */
+static int no_command(const char *name) {
+    char here[200];
+    bool whole;
+    const char *word = name + strspn(name, "-");
+    fprintf(stderr, "craton: there is no command \"%.64s\"\n", name);
+    if (cr_known_elsewhere(word, strcspn(word, ","), here, sizeof here, &whole)) {
+        fprintf(stderr, whole ? "  %.*s is here: %s\n" : "  %.*s is here: craton calc '* | %s' in.nc -o out.nc\n", (int)CR_MIN(strcspn(word, ","), 60), word, here);
+    } else {
+        fputc('\n', stderr);
+        usage(stderr);
+    }
+    return cr_status_exit(CR_INVALID);
+}
+
 static const cr_cli_command *find(const char *name) {
     for (const cr_cli_command *k = cr_cli_commands; k->name; k++)
         if (strcmp(name, k->name) == 0)
@@ -87,11 +109,8 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (help && argc == 2))
         return usage(stdout);
     const cr_cli_command *command = find(argv[help ? 2 : 1]);
-    if (!command) {
-        fprintf(stderr, "craton: there is no command \"%.64s\"\n\n", argv[help ? 2 : 1]);
-        usage(stderr);
-        return cr_status_exit(CR_INVALID);
-    }
+    if (!command)
+        return no_command(argv[help ? 2 : 1]);
     if (help) {
         char *const asked[] = {argv[2], (char[]){"--help"}, NULL};
         return command->run(command, 2, (char **)asked);

@@ -179,6 +179,19 @@ static bool enter(parser *s) {
 
 /* ---- arguments ---- */
 
+/* ":MM" behind the hour of a date, and behind that ":SS": no label of a range has two digits there, for years have four. */
+static size_t clock_length(const char *label, size_t n) {
+    const char *t = memchr(label, 'T', n);
+    if (!t || t - label < 8 || label + n - t != 3 || !is_digit(t[1]) || !is_digit(t[2]))
+        return n;
+    for (int k = 0; k < 2 && label[n] == ':' && is_digit(label[n + 1]) && is_digit(label[n + 2]) && !is_digit(label[n + 3]); k++)
+        n += 3;
+    if (label[n] == '.' && is_digit(label[n + 1]))
+        for (n++; is_digit(label[n]);)
+            n++;
+    return n;
+}
+
 /* A label as it stands: "text", or letters, digits, and . + - up to the next blank or sign. */
 static bool read_label(parser *s, cr_label_text *to) {
     to->at = (int)(s->p - s->text);
@@ -193,6 +206,7 @@ static bool read_label(parser *s, cr_label_text *to) {
         expected(s, "a label");
         return false;
     }
+    n = clock_length(s->p, n);
     to->text = copy(s, s->p, n);
     s->p += n;
     return to->text != NULL;
@@ -307,6 +321,8 @@ static bool read_one(parser *s, cr_expr *e) {
         return read_key(s, e);
     if (e->verb->takes == CR_TAKES_RESULTS || e->verb->takes == CR_TAKES_MAYBE_RESULT)
         return add_arg(s, e, parse_result(s));
+    if (e->verb->takes == CR_TAKES_RESULT_WORDS && e->n_args < 2)
+        return add_arg(s, e, parse_result(s));
     return e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 ? read_number_word(s, e) : read_word(s, e);
 }
 
@@ -354,7 +370,7 @@ static bool read_words(parser *s, cr_expr *e) {
         return true;
     if (takes == CR_TAKES_RESULTS && e->verb->kind == CR_VERB_WHERE)
         return add_arg(s, e, parse_operators(s, parse_sign(s), 0)); /* all up to the next bar */
-    if (takes == CR_TAKES_RESULTS) {
+    if (takes == CR_TAKES_RESULTS || takes == CR_TAKES_RESULT_WORDS) {
         expected(s, "\"(\"");
         return false;
     }
@@ -366,16 +382,26 @@ static bool read_words(parser *s, cr_expr *e) {
 
 /* ---- operations ---- */
 
+/* What it is called here, for who comes from elsewhere. */
+static void *no_operation(parser *s, const char *where, size_t n) {
+    char message[100], here[200], hint[300];
+    bool command;
+    snprintf(message, sizeof message, "there is no operation \"%.*s\"", (int)CR_MIN(n, 60), where);
+    if (cr_known_elsewhere(where, n, here, sizeof here, &command))
+        snprintf(hint, sizeof hint, "%.*s is here: %s", (int)CR_MIN(n, 60), where, here);
+    else
+        snprintf(hint, sizeof hint, "craton help calc lists the operations.");
+    return fail_at(s, where, CR_NOT_FOUND, hint, message);
+}
+
 static const cr_verb *read_verb(parser *s) {
     blanks(s);
     size_t n = word_length(s->p);
     const cr_verb *v = n ? cr_verb_find(s->p, n) : NULL;
-    if (!v) {
-        char message[100];
-        snprintf(message, sizeof message, n ? "there is no operation \"%.*s\"" : "the name of an operation expected", (int)CR_MIN(n, 60),
-                 s->p);
-        return fail_at(s, s->p, n ? CR_NOT_FOUND : CR_INVALID, "craton help calc lists the operations.", message);
-    }
+    if (!v && n > 0)
+        return no_operation(s, s->p, n);
+    if (!v)
+        return fail_at(s, s->p, CR_INVALID, "craton help calc lists the operations.", "the name of an operation expected");
     s->p += n;
     return v;
 }
@@ -477,7 +503,7 @@ static cr_expr *parse_name(parser *s) {
         return parse_function(s, v, where);
     }
     if (*s->p == '(')
-        return fail_at(s, where, CR_NOT_FOUND, "craton help calc lists the operations.", "there is no operation of this name");
+        return no_operation(s, where, n);
     return (e->name = copy(s, where, n)) ? e : NULL;
 }
 
@@ -504,11 +530,32 @@ static cr_expr *parse_operand(parser *s) {
     return e && !accept(s, ')') ? expected(s, "\")\"") : e;
 }
 
+/* obs.tos, obs."10m_wind", obs.*: of a file with a name. false: what stands behind the point is an operation. */
+static bool read_of_file(parser *s, cr_expr *e) {
+    size_t n = word_length(s->p);
+    const char *after = s->p + n + strspn(s->p + n, " \t\r\n");
+    if (e->kind != CR_EXPR_NAME || e->file || (n > 0 && (*after == '(' || cr_verb_find(s->p, n))) || (n == 0 && *s->p != '"' && *s->p != '*'))
+        return false;
+    e->file = e->name;
+    if (*s->p == '*') {
+        s->p++;
+        s->each = true;
+        e->kind = CR_EXPR_EACH;
+    } else if (*s->p == '"') {
+        e->name = quoted(s);
+    } else {
+        e->name = copy(s, s->p, n);
+        s->p += n;
+    }
+    return true;
+}
+
 static cr_expr *parse_postfix(parser *s) {
     cr_expr *e = parse_operand(s);
     while (e && accept(s, '.'))
-        e = parse_method(s, e);
-    return e;
+        if (!read_of_file(s, e))
+            e = parse_method(s, e);
+    return s->status == CR_OK ? e : NULL;
 }
 
 /* "-" and "not" before, "**" behind, which binds closer than a sign before it: -2 ** 2 is -4. */

@@ -172,11 +172,16 @@ cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool eac
     for (int i = 0; i < e->n_keys && status == CR_OK; i++) {
         const cr_keyed *k = &e->keys[i];
         cr_labelled *next = NULL;
-        if (is_method(e, k) || (each && cr_labelled_axis(now, k->key) < 0))
+        bool part = e->verb->kind == CR_VERB_SEL && cr_is_part_of_date(now, k->key);
+        if (is_method(e, k) || (each && !part && !cr_has_dim(now, k->key)))
             continue;
         e->used = true;
         *at = k->at;
-        status = e->verb->kind == CR_VERB_ISEL ? isel(k, now, &next, at, err) : sel(c, k, now, match, &next, at, err);
+        cr_keyed named = *k;
+        named.key = cr_dim_called(now, k->key);
+        status = part                            ? cr_sel_part_of_date(k, now, &next, at, err)
+                 : e->verb->kind == CR_VERB_ISEL ? isel(&named, now, &next, at, err)
+                                                 : sel(c, &named, now, match, &next, at, err);
         if (status == CR_OK)
             cr_labelled_become(&now, next);
     }

@@ -191,7 +191,7 @@ action_uninstall() {
         remove_ours "$PREFIX/lib/pkgconfig" craton.pc
         remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a
         remove_ours "$PREFIX/include" craton
-        remove_ours "$PREFIX/share/man/man1" craton craton-{admin,calc,convert,explain,info,plot,rechunk}
+        remove_ours "$PREFIX/share/man/man1" craton craton-{admin,calc,convert,diff,explain,info,plot,rechunk}
         remove_ours "$PREFIX/share/man/man7" craton-expression
         remove_ours "$PREFIX/share/man"
         remove_ours "$PREFIX/share/bash-completion/completions" craton
