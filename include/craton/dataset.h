@@ -43,6 +43,7 @@ typedef struct cr_dataset_options {
     uint64_t metadata_limit_bytes; /* 0: 256 MiB */
     bool as_stored;                /* no masks, scaling, times or joined characters: values and attributes as in the file */
     cr_unreadable *unreadable;     /* NULL: a chunk that cannot be read is an error (file.h) */
+    bool odd_times_stay;           /* times whose units or calendar cannot be understood stay numbers, and cr_dataset_note says so; else they are an error */
 } cr_dataset_options;
 
 /* Opens what cr_file_open opens. Reads metadata, indexes and text (at most 64 MiB of it); all else is lazy. Decoding is xarray's:
@@ -57,6 +58,8 @@ CR_API cr_status cr_dataset_new(cr_context *c, int n, cr_labelled *const *arrays
                                 cr_dataset **ret_dataset, cr_err *err) CR_MUST_USE;
 CR_API cr_dataset *cr_dataset_ref(cr_dataset *d);
 CR_API void cr_dataset_unref(cr_dataset *d);                            /* NULL is allowed */
+/* What odd_times_stay left as it was, for people; NULL: nothing. Borrowed. */
+CR_API const char *cr_dataset_note(const cr_dataset *d);
 CR_API int cr_dataset_n_variables(const cr_dataset *d);                 /* coordinates included */
 CR_API const char *cr_dataset_name(const cr_dataset *d, int i);
 CR_API bool cr_dataset_is_coord(const cr_dataset *d, int i);

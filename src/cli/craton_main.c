@@ -8,14 +8,21 @@
 
 const cr_cli_command cr_cli_commands[] = {
     {"info", "FILE...", "what NetCDF files and Zarr stores hold", cr_cli_info,
-     "craton info in.nc\ncraton info --attrs in.zarr\ncraton info --json *.nc",
+     "craton info in.nc\ncraton info --attrs in.zarr\ncraton info --json *.nc\ncraton info --stats in.nc",
      "Shows dimensions, coordinates with their ends, variables with types, chunks and compression, and attributes. Times are shown as dates. Only "
-     "metadata and coordinates are read."},
+     "metadata and coordinates are read, but for --stats."},
     {"calc", "EXPRESSION FILE...", "select, calculate, reduce; into a file or a table", cr_cli_calc,
      "craton calc 'tos.sel(lat=-30:30) | monthly mean | weighted mean lat lon - 273.15' in.nc\n"
-     "craton calc 'tos | anomaly month' tos_*.nc -o anomaly.nc",
+     "craton calc 'tos | anomaly month' tos_*.nc -o anomaly.nc\n"
+     "craton calc 'tos - obs.tos | mean time' model.nc obs=obs.nc -o bias.nc\n"
+     "craton calc 'tos | mean member' run1.nc run2.nc --along member -o ensemble.nc\n"
+     "craton calc 'tos | points lat=[52.5, 48.1] lon=[13.4, 11.6]' in.nc -o stations.csv\n"
+     "craton calc '*' in.nc -o 'out_{year}.nc'",
      "Evaluates an expression over the variables of NetCDF files and Zarr stores, and writes or prints the result. Several files are joined along the "
-     "dimension with times, or --along, in the order of their labels.\n\nThe language is described in craton-expression(7). An expression that begins "
+     "dimension with times, or --along, in the order of their labels; along a dimension that no file has they are put beside each other. NAME=FILE gives a file "
+     "a name, by which an expression asks for its variables: NAME.tos; FILE may be a pattern.\n\n"
+     "The name behind -o may have fields in braces, for one file each: {variable}, {year}, {month}, {season}, {day}, {hour}, {dayofyear}, or a dimension.\n\n"
+     "Times whose units or calendar cannot be understood stay numbers, and a note says so.\n\nThe language is described in craton-expression(7). An expression that begins "
      "with - comes after --."},
     {"explain", "EXPRESSION FILE...", "what calc would read and hold, without doing it", cr_cli_explain,
      "craton explain 'tos | by month mean' in.nc --memory 1G",

@@ -287,7 +287,7 @@ static int run(diffing *d, char *const *paths, const char *group, bool json, con
     cr_cli_screen_of(stdout, &screen);
     if (cr_session_begin(session, &d->context, &err) != CR_OK)
         return cr_cli_fail(&err);
-    const cr_dataset_options how = {.group = group, .unreadable = cr_session_unreadable()};
+    const cr_dataset_options how = {.group = group, .unreadable = cr_session_unreadable(), .odd_times_stay = true};
     cr_status status = CR_OK;
     for (int side = 0; side < 2 && status == CR_OK; side++)
         status = cr_dataset_open(d->context, paths[side], &how, &d->sets[side], &err);

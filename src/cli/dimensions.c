@@ -33,7 +33,8 @@ static bool is_level(cr_labelled *a) {
                                                       is_one_of(text_attr(a, "units"), pressures));
 }
 
-static bool is_time(cr_labelled *a) { return cr_labelled_kind(a) == CR_KIND_TIMES; }
+/* Also one whose units cannot be understood, and that stayed numbers. */
+static bool is_time(cr_labelled *a) { return cr_labelled_kind(a) == CR_KIND_TIMES || cr_time_units_likely(text_attr(a, "units")); }
 
 static const struct role {
     const char *const names[4];
@@ -140,24 +141,15 @@ static cr_status check_range(const cr_keyed *k, int around, const int64_t *asked
     return CR_OK;
 }
 
-cr_status cr_sel_part_of_date(const cr_keyed *k, cr_labelled *a, cr_labelled **ret_array, int *at, cr_err *err) {
-    int which = part_called(k->key);
-    const char *dim = cr_time_dim(a);
-    cr_auto_free int64_t *asked = calloc((size_t)k->n + 3, sizeof *asked);
+/* That part of each time of a, in order; missing times: INT64_MIN. */
+static cr_status load_parts(cr_labelled *a, enum part part, int64_t **ret, int64_t *ret_n, cr_err *err) {
     cr_labelled *index = NULL;
-    if (!asked)
-        return CR_FAIL(err, CR_MEMORY, "no memory for %d labels", k->n);
-    for (int i = 0; i < k->n; i++)
-        if (k->labels[i].text)
-            CR_TRY(value_of(&k->labels[i], parts[which].part, &asked[i], at, err));
-    *at = k->at;
-    CR_TRY(check_range(k, parts[which].around, asked, err));
-    CR_TRY(cr_labelled_coord(a, dim, &index, err));
-    int64_t n = cr_labelled_shape(index)[0], found = 0;
+    CR_TRY(cr_labelled_coord(a, cr_time_dim(a), &index, err));
+    int64_t n = cr_labelled_shape(index)[0];
     cr_calendar calendar = cr_labelled_calendar(index);
-    cr_auto_free int64_t *times = calloc((size_t)n + 1, sizeof *times), *positions = calloc((size_t)n + 1, sizeof *positions);
-    cr_status status = times && positions ? cr_labelled_load(index, times, (size_t)n * sizeof *times, err)
-                                          : CR_FAIL(err, CR_MEMORY, "no memory for %lld times", (long long)n);
+    cr_auto_free int64_t *times = calloc((size_t)n + 1, sizeof *times);
+    cr_status status = times ? cr_labelled_load(index, times, (size_t)n * sizeof *times, err)
+                             : CR_FAIL(err, CR_MEMORY, "no memory for %lld times", (long long)n);
     cr_labelled_unref(index);
     CR_TRY(status);
     for (int64_t i = 0; i < n; i++) {
@@ -165,10 +157,58 @@ cr_status cr_sel_part_of_date(const cr_keyed *k, cr_labelled *a, cr_labelled **r
         if (times[i] == CR_TIME_MISSING)
             continue;
         cr_date_from_us(calendar, times[i], &d);
-        if (wanted(part_of(calendar, &d, parts[which].part), k, asked))
-            positions[found++] = i;
+        times[i] = part_of(calendar, &d, part);
     }
+    *ret = times;
+    times = NULL;
+    *ret_n = n;
+    return CR_OK;
+}
+
+static int rising(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+cr_status cr_parts_of_dates(cr_labelled *a, const char *word, int64_t **ret_values, int64_t *ret_n, cr_err *err) {
+    int64_t n = 0, kept = 0, *values = NULL;
+    CR_TRY(load_parts(a, parts[part_called(word)].part, &values, &n, err));
+    qsort(values, (size_t)n, sizeof *values, rising);
+    for (int64_t i = 0; i < n; i++)
+        if (values[i] != INT64_MIN && (kept == 0 || values[i] != values[kept - 1]))
+            values[kept++] = values[i];
+    *ret_values = values;
+    *ret_n = kept;
+    return CR_OK;
+}
+
+void cr_part_of_date_text(const char *word, int64_t value, char *buf, size_t size) {
+    enum part part = parts[part_called(word)].part;
+    int digits = part == PART_YEAR ? 4 : part == PART_DAYOFYEAR ? 3 : 2;
+    if (part == PART_SEASON)
+        snprintf(buf, size, "%s", seasons[value]);
+    else
+        snprintf(buf, size, "%0*lld", digits, (long long)value);
+}
+
+cr_status cr_sel_part_of_date(const cr_keyed *k, cr_labelled *a, cr_labelled **ret_array, int *at, cr_err *err) {
+    int which = part_called(k->key);
+    const char *dim = cr_time_dim(a);
+    cr_auto_free int64_t *asked = calloc((size_t)k->n + 3, sizeof *asked);
+    if (!asked)
+        return CR_FAIL(err, CR_MEMORY, "no memory for %d labels", k->n);
+    for (int i = 0; i < k->n; i++)
+        if (k->labels[i].text)
+            CR_TRY(value_of(&k->labels[i], parts[which].part, &asked[i], at, err));
+    *at = k->at;
+    CR_TRY(check_range(k, parts[which].around, asked, err));
+    cr_auto_free int64_t *values = NULL;
+    int64_t n = 0, found = 0;
+    CR_TRY(load_parts(a, parts[which].part, &values, &n, err));
+    for (int64_t i = 0; i < n; i++)       /* values become positions */
+        if (values[i] != INT64_MIN && wanted(values[i], k, asked))
+            values[found++] = i;
     if (found == 0)
         return CR_FAIL(err, CR_NOT_FOUND, "no time of %s has this %s", dim, k->key);
-    return cr_isel_list(a, dim, positions, found, ret_array, err);
+    return cr_isel_list(a, dim, values, found, ret_array, err);
 }

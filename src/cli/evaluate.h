@@ -62,6 +62,9 @@ bool cr_has_dim(cr_labelled *a, const char *word);
 /* month, season, year ..., when a has times and no dimension of that name; and what of a has it. */
 bool cr_is_part_of_date(cr_labelled *a, const char *word);
 cr_status cr_sel_part_of_date(const cr_keyed *k, cr_labelled *a, cr_labelled **ret_array, int *at, cr_err *err) CR_MUST_USE;
+/* The values of that part that there are, rising, each once (seasons: 0 is DJF); the caller frees. And one as it is written: 2008, 03, DJF. */
+cr_status cr_parts_of_dates(cr_labelled *a, const char *word, int64_t **ret_values, int64_t *ret_n, cr_err *err) CR_MUST_USE;
+void cr_part_of_date_text(const char *word, int64_t value, char *buf, size_t size);
 /* Coordinates of the Earth. */
 bool cr_is_latitude(cr_labelled *a);
 bool cr_is_longitude(cr_labelled *a);

@@ -230,7 +230,7 @@ static bool read_range(parser *s, cr_keyed *k) {
             s->p++;
     }
     if (*s->p == ':') {
-        fail_at(s, s->p, CR_INVALID, "A time with a clock stands between quotes: time=\"2000-01-01T06:00\".", "a range has at most three parts");
+        fail_at(s, s->p, CR_INVALID, "FROM:TO:STEP; a time is written 2000-01-01, 2000-01-01T06 or 2000-01-01T06:00.", "a range has at most three parts");
         return false;
     }
     if (k->n == 1) {

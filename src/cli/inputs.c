@@ -279,7 +279,7 @@ cr_status cr_inputs_open(cr_context *c, int n, char *const *operands, const cr_d
                 free(to);
             break;
         }
-        strcpy(to->name, r.rows[k].name);
+        memcpy(to->name, r.rows[k].name, sizeof to->name);
         if (k > 0)
             last->next = to;
         last = to;

@@ -99,12 +99,11 @@ static cr_status find_between(const double *labels, int64_t n, const double *wan
     return CR_OK;
 }
 
-/* low + (high - low) * share, in the type of the values. */
+/* low + (high - low) * share, in double as xarray has it. */
 static cr_status mix(cr_array *a, int axis, const between *b, cr_array **ret_array, cr_err *err) {
     int ndim = cr_array_ndim(a);
     int64_t shape[CR_MAX_DIMS];
-    cr_dtype type = cr_array_dtype(a) == CR_F32 ? CR_F32 : CR_F64;
-    cr_array *real = NULL, *low = NULL, *high = NULL, *share = NULL, *rise = NULL, *part = NULL, *sum = NULL;
+    cr_array *real = NULL, *low = NULL, *high = NULL, *share = NULL, *rise = NULL, *part = NULL;
     for (int k = 0; k < ndim; k++)
         shape[k] = k == axis ? b->n : 1;
     cr_status status = cr_array_cast(a, CR_F64, &real, err);
@@ -119,10 +118,8 @@ static cr_status mix(cr_array *a, int axis, const between *b, cr_array **ret_arr
     if (status == CR_OK)
         status = cr_array_map(CR_MAP_MULTIPLY, (cr_array *[]){rise, share}, &part, err);
     if (status == CR_OK)
-        status = cr_array_map(CR_MAP_ADD, (cr_array *[]){low, part}, &sum, err);
-    if (status == CR_OK)
-        status = cr_array_cast(sum, type, ret_array, err);
-    cr_array *held[] = {real, low, high, share, rise, part, sum};
+        status = cr_array_map(CR_MAP_ADD, (cr_array *[]){low, part}, ret_array, err);
+    cr_array *held[] = {real, low, high, share, rise, part};
     for (size_t k = 0; k < CR_ARRAY_LEN(held); k++)
         cr_array_unref(held[k]);
     return status;

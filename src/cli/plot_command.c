@@ -72,7 +72,7 @@ static int run(const plotting *k) {
     cr_program program = {0};
     cr_context *context = NULL;
     cr_inputs inputs = {0};
-    cr_dataset_options how = {.group = k->group};
+    cr_dataset_options how = {.group = k->group, .odd_times_stay = true};
     cr_labelled *array = NULL;
     int at = 0;
     if (!results) {

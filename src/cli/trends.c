@@ -1,4 +1,4 @@
-/* series.c - operations along a dimension: running sums, differences, straight lines, gaps; and correlation. */
+/* trends.c - operations along a dimension: running sums, differences, straight lines, gaps; and correlation. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
