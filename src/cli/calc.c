@@ -281,7 +281,7 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
     calc k = {.explain = explain};
     bool help = false;
     const cr_option rows[] = {
-        {'o', "output", "FILE", "NetCDF-4 (.nc), Zarr (.zarr) or a table (.csv); with {year}, {lev}, {variable} ... in it several; without it the result is printed", CR_OPTION_TEXT, &k.output},
+        {'o', "output", "FILE", "NetCDF-4 (.nc), Zarr (.zarr), a table (.csv); {year}, {lev}, {variable} ... in it: several files; else it is printed", CR_OPTION_TEXT, &k.output},
         {'f', "format", "netcdf4|zarr3|zarr2|csv", "where the name of the file does not say it; csv is also printed", CR_OPTION_TEXT, &k.format},
         {0, "force", NULL, "replace what is there", CR_OPTION_FLAG, &k.force},
         {0, "json", NULL, "print JSON, as xarray.Dataset.from_dict reads it", CR_OPTION_FLAG, &k.json},

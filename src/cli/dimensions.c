@@ -63,12 +63,50 @@ const char *cr_dim_called(cr_labelled *a, const char *word) {
     return word;
 }
 
+const char *cr_place_word(const char *word) {
+    return is_one_of(word, roles[0].names) ? "lat" : is_one_of(word, roles[1].names) ? "lon" : NULL;
+}
+
+bool cr_cells_of(cr_labelled *a, const char **ret_dims, cr_labelled **ret_lat, cr_labelled **ret_lon) {
+    cr_labelled *found[2] = {NULL, NULL};
+    for (int k = 0; k < cr_labelled_n_coords(a); k++) {
+        cr_labelled *coord = NULL;
+        if (cr_labelled_coord(a, cr_labelled_coord_name(a, k), &coord, NULL) != CR_OK)
+            continue;
+        int which = cr_labelled_ndim(coord) != 2 ? -1 : cr_is_latitude(coord) ? 0 : cr_is_longitude(coord) ? 1 : -1;
+        if (which >= 0 && !found[which])
+            found[which] = cr_labelled_ref(coord);
+        cr_labelled_unref(coord);
+    }
+    bool fit = found[0] && found[1];
+    for (int d = 0; d < 2 && fit; d++)
+        fit = strcmp(cr_labelled_dim(found[0], d), cr_labelled_dim(found[1], d)) == 0;
+    for (int d = 0; d < 2 && fit; d++)
+        ret_dims[d] = cr_labelled_dim(a, cr_labelled_axis(a, cr_labelled_dim(found[0], d)));
+    if (fit) {
+        *ret_lat = found[0];
+        *ret_lon = found[1];
+        return true;
+    }
+    cr_labelled_unref(found[0]);
+    cr_labelled_unref(found[1]);
+    return false;
+}
+
 cr_status cr_no_dim(cr_labelled *a, const char *word, cr_err *err) {
     char dims[400] = "";
     for (int d = 0; d < cr_labelled_ndim(a); d++)
         snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%s%.60s", d ? ", " : "", cr_labelled_dim(a, d));
     cr_status status = CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension %.60s", cr_labelled_name(a) ? cr_labelled_name(a) : "the array", word);
-    cr_err_hint(err, *dims ? "Its dimensions: %s." : "It is a single value%s.", dims);
+    const char *cells[2];
+    cr_labelled *lat = NULL, *lon = NULL;
+    if (cr_place_word(word) && cr_cells_of(a, cells, &lat, &lon))
+        cr_err_hint(err, "Its cells lie along %s and %s, with %.60s and %.60s of each: nearest lat=... lon=... and mean lat lon go over both, where %.60s > 30 chooses.", cells[0], cells[1],
+                    cr_labelled_name(lat), cr_labelled_name(lon), cr_labelled_name(lat));
+    else
+        cr_err_hint(err, *dims ? "Its dimensions: %s." : "It is a single value%s.", dims);
+    cr_labelled_unref(lat);
+    cr_labelled_unref(lon);
     return status;
 }
 

@@ -250,7 +250,8 @@ static cr_status evaluate(evaluator *v, cr_expr *e, cr_labelled *it, cr_operand 
         v->at = before;
     if (status == CR_OK && plain && ret->modifier) {
         status = CR_FAIL(v->err, CR_INVALID, "%s waits for a reduction", ret->modifier->verb->name);
-        cr_err_hint(v->err, "For instance: %s mean", ret->modifier->verb->name);
+        cr_err_hint(v->err, "Behind it stands what is made of each part: %s%s%s mean (max, std, quantile 0.9 ...)", ret->modifier->verb->name, *ret->modifier->verb->arguments ? " " : "",
+                    ret->modifier->verb->arguments);
         v->at = ret->modifier->at;
         cr_operand_done(ret);
     }

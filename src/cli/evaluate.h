@@ -57,6 +57,10 @@ cr_status cr_apply_regrid(cr_context *c, const cr_inputs *inputs, cr_expr *e, cr
 /* The dimension of a that a person means: itself, or the one that is a latitude (lat), longitude (lon), level (lev) or time whatever the file calls
  * it; else the word. Borrowed from a or the caller. */
 const char *cr_dim_called(cr_labelled *a, const char *word);
+/* The two dimensions of cells whose latitudes and longitudes are no rows and columns: both coordinates have them. false: there are no such. */
+bool cr_cells_of(cr_labelled *a, const char **ret_dims, cr_labelled **ret_lat, cr_labelled **ret_lon);
+/* What word is of the roles "lat" and "lon"; NULL: neither. */
+const char *cr_place_word(const char *word);
 cr_status cr_no_dim(cr_labelled *a, const char *word, cr_err *err) CR_MUST_USE;   /* the error that lists what there is */
 bool cr_has_dim(cr_labelled *a, const char *word);
 /* month, season, year ..., when a has times and no dimension of that name; and what of a has it. */
@@ -81,8 +85,6 @@ cr_status cr_group_key(cr_labelled *a, const char *word, char *buf, size_t size,
 /* The dimension whose index is times; NULL: none. */
 const char *cr_time_dim(cr_labelled *a);
 cr_status cr_convert_units(cr_context *c, cr_labelled *a, const char *to, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
-/* data with the dimensions, coordinates, name and attributes of like. */
-cr_status cr_labelled_like(cr_context *c, cr_labelled *like, cr_array *data, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* One attribute replaced or added. */
 cr_status cr_set_attr(cr_labelled *a, const char *name, const char *value, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* a becomes b, whose reference it takes. */

@@ -90,18 +90,21 @@ static bool word_at(const char *p, const char *word) {
     return n == strlen(word) && memcmp(p, word, n) == 0;
 }
 
-/* "text", with \" and \\ in it. */
+static bool is_quote(char c) { return c == '"' || c == '\''; }
+
+/* "text" or 'text', with the quote and \ in it behind a \. */
 static const char *quoted(parser *s) {
     const char *begin = s->p++, *end = s->p;
-    while (*end && *end != '"')
-        end += *end == '\\' && (end[1] == '"' || end[1] == '\\') ? 2 : 1;
+    char quote = *begin;
+    while (*end && *end != quote)
+        end += *end == '\\' && (end[1] == quote || end[1] == '\\') ? 2 : 1;
     if (!*end)
         return fail_at(s, begin, CR_INVALID, NULL, "this text has no closing quote");
     char *text = get(s, (size_t)(end - s->p) + 1, 1), *to = text;
     if (!text)
         return NULL;
     while (s->p < end) {
-        s->p += *s->p == '\\' && (s->p[1] == '"' || s->p[1] == '\\');
+        s->p += *s->p == '\\' && (s->p[1] == quote || s->p[1] == '\\');
         *to++ = *s->p++;
     }
     s->p++;
@@ -195,7 +198,7 @@ static size_t clock_length(const char *label, size_t n) {
 /* A label as it stands: "text", or letters, digits, and . + - up to the next blank or sign. */
 static bool read_label(parser *s, cr_label_text *to) {
     to->at = (int)(s->p - s->text);
-    if (*s->p == '"') {
+    if (is_quote(*s->p)) {
         to->quoted = true;
         return (to->text = quoted(s)) != NULL;
     }
@@ -212,7 +215,7 @@ static bool read_label(parser *s, cr_label_text *to) {
     return to->text != NULL;
 }
 
-static bool label_begins(parser *s) { return is_letter(*s->p) || is_digit(*s->p) || (*s->p && strchr(".+-\"", *s->p)); }
+static bool label_begins(parser *s) { return is_letter(*s->p) || is_digit(*s->p) || (*s->p && strchr(".+-\"'", *s->p)); }
 
 static bool read_range(parser *s, cr_keyed *k) {
     if (!(k->labels = get(s, 3, sizeof *k->labels)))
@@ -262,7 +265,7 @@ static bool read_key(parser *s, cr_expr *e) {
         return false;
     cr_keyed *k = &e->keys[e->n_keys];
     *k = (cr_keyed){.at = (int)(s->p - s->text)};
-    if (*s->p == '"') {
+    if (is_quote(*s->p)) {
         k->key = quoted(s);
     } else if (n > 0) {
         k->key = copy(s, s->p, n);
@@ -284,7 +287,7 @@ static bool read_word(parser *s, cr_expr *e) {
         return false;
     cr_label_text *w = &e->words[e->n_words];
     *w = (cr_label_text){.at = (int)(s->p - s->text)};
-    if (*s->p == '"') {
+    if (is_quote(*s->p)) {
         w->quoted = true;
         w->text = quoted(s);
     } else {
@@ -361,7 +364,7 @@ static bool word_follows(parser *s, const cr_expr *e) {
     blanks(s);
     if (word_at(s->p, "and") || word_at(s->p, "or"))
         return false;
-    return word_length(s->p) > 0 || *s->p == '"' || (e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 && (is_digit(*s->p) || *s->p == '.'));
+    return word_length(s->p) > 0 || is_quote(*s->p) || (e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 && (is_digit(*s->p) || *s->p == '.'));
 }
 
 static bool read_words(parser *s, cr_expr *e) {
@@ -420,7 +423,7 @@ static cr_expr *parse_method(parser *s, cr_expr *on) {
     const char *where = s->p;
     cr_expr *e = verb_node(s, read_verb(s), where, on);
     if (e && !accept(s, '('))
-        return expected(s, "\"(\"");
+        return fail_at(s, s->p, CR_INVALID, "Operations behind a point have brackets: x.mean(time), x.mean().", "\"(\" expected");
     return e && read_bracketed(s, e) && count_arguments(s, e) ? e : NULL;
 }
 
@@ -514,7 +517,7 @@ static cr_expr *parse_operand(parser *s) {
         return parse_number(s);
     if (word_length(where) > 0)
         return parse_name(s);
-    if (*where == '"') {
+    if (is_quote(*where)) {
         cr_expr *e = node(s, CR_EXPR_NAME, where);
         return e && (e->name = quoted(s)) ? e : NULL;
     }
@@ -534,14 +537,14 @@ static cr_expr *parse_operand(parser *s) {
 static bool read_of_file(parser *s, cr_expr *e) {
     size_t n = word_length(s->p);
     const char *after = s->p + n + strspn(s->p + n, " \t\r\n");
-    if (e->kind != CR_EXPR_NAME || e->file || (n > 0 && (*after == '(' || cr_verb_find(s->p, n))) || (n == 0 && *s->p != '"' && *s->p != '*'))
+    if (e->kind != CR_EXPR_NAME || e->file || (n > 0 && (*after == '(' || cr_verb_find(s->p, n))) || (n == 0 && !is_quote(*s->p) && *s->p != '*'))
         return false;
     e->file = e->name;
     if (*s->p == '*') {
         s->p++;
         s->each = true;
         e->kind = CR_EXPR_EACH;
-    } else if (*s->p == '"') {
+    } else if (is_quote(*s->p)) {
         e->name = quoted(s);
     } else {
         e->name = copy(s, s->p, n);
@@ -661,7 +664,8 @@ static bool parse_statement(parser *s, cr_statement *to) {
         return fail_at(s, s->text + to->at, CR_INVALID, NULL, "* is several variables; they cannot have one name") != NULL;
     blanks(s);
     if (*s->p && *s->p != ';')
-        expected(s, "an operator, \"|\" or \";\"");
+        fail_at(s, s->p, CR_INVALID, "An operation stands behind what it works on, x | mean time, or before brackets, mean(x, time). A name with a blank or sign in it stands between quotes.",
+                "an operator, \"|\" or \";\" expected");
     return s->status == CR_OK;
 }
 

@@ -30,10 +30,10 @@ static cr_status end_of(cr_inputs *in, cr_labelled *index, int64_t at, double *r
 
 static cr_status span_of(cr_inputs *in, span *s, cr_err *err) {
     cr_labelled *index = NULL;
-    CR_TRY(cr_dataset_get(s->set, in->along, &index, err));
+    CR_TRY(cr_dataset_get(s->set, in->order, &index, err));
     cr_status status = CR_OK;
     if (!cr_labelled_array(index) || cr_labelled_ndim(index) != 1 || cr_labelled_shape(index)[0] == 0)
-        status = CR_FAIL(err, CR_INVALID, "%s is no row of numbers or times", in->along);
+        status = CR_FAIL(err, CR_INVALID, "%s is no row of numbers or times", in->order);
     int64_t n = status == CR_OK ? cr_labelled_shape(index)[0] : 0;
     if (status == CR_OK)
         status = end_of(in, index, 0, &s->first, err);
@@ -48,20 +48,30 @@ static int by_first(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* The dimension that has times for labels. */
-static cr_status find_times(cr_inputs *in, cr_err *err) {
+/* A coordinate with times, in a row along dim (NULL: any). of_index: it is the index of its dimension. */
+static bool find_row_of_times(cr_inputs *in, const char *dim, bool of_index) {
     for (int k = 0; k < cr_dataset_n_variables(in->sets[0]); k++) {
         cr_labelled *a = NULL;
         const char *name = cr_dataset_name(in->sets[0], k);
         if (!cr_dataset_is_coord(in->sets[0], k) || cr_dataset_get(in->sets[0], name, &a, NULL) != CR_OK)
             continue;
-        bool found = cr_labelled_kind(a) == CR_KIND_TIMES && cr_labelled_ndim(a) == 1 && strcmp(cr_labelled_dim(a, 0), name) == 0;
-        cr_labelled_unref(a);
-        if (found && strlen(name) < sizeof in->along) {
-            strcpy(in->along, name);
-            return CR_OK;
+        bool found = cr_labelled_kind(a) == CR_KIND_TIMES && cr_labelled_ndim(a) == 1 && (!dim || strcmp(cr_labelled_dim(a, 0), dim) == 0) &&
+                     (strcmp(cr_labelled_dim(a, 0), name) == 0) == of_index && strlen(name) < sizeof in->order && strlen(cr_labelled_dim(a, 0)) < sizeof in->along;
+        if (found) {
+            strcpy(in->order, name);
+            strcpy(in->along, cr_labelled_dim(a, 0));
         }
+        cr_labelled_unref(a);
+        if (found)
+            return true;
     }
+    return false;
+}
+
+/* The dimension that has times for labels, or at least beside its labels (NEMO: time_centered along time_counter). */
+static cr_status find_times(cr_inputs *in, cr_err *err) {
+    if (find_row_of_times(in, NULL, true) || find_row_of_times(in, NULL, false))
+        return CR_OK;
     cr_err_set(err, CR_NOT_FOUND, __FILE__, __LINE__, "the files have no dimension of times to be joined along");
     cr_err_hint(err, "Name another dimension with --along.");
     return CR_NOT_FOUND;
@@ -170,9 +180,11 @@ static cr_status open_row(cr_context *c, int n, char *const *paths, const cr_dat
     if (status == CR_OK && along && strlen(along) >= sizeof in.along)
         status = CR_FAIL(err, CR_INVALID, "the name of the dimension is too long");
     if (status == CR_OK && n > 1) {
-        if (along)
+        if (along) {
             strcpy(in.along, along);
-        else
+            if (!find_row_of_times(&in, along, true) && !find_row_of_times(&in, along, false))
+                strcpy(in.order, along);
+        } else
             status = find_times(&in, err);
     }
     if (status == CR_OK && n > 1)
@@ -279,7 +291,7 @@ cr_status cr_inputs_open(cr_context *c, int n, char *const *operands, const cr_d
                 free(to);
             break;
         }
-        memcpy(to->name, r.rows[k].name, sizeof to->name);
+        snprintf(to->name, sizeof to->name, "%s", r.rows[k].name);
         if (k > 0)
             last->next = to;
         last = to;

@@ -11,6 +11,7 @@ typedef struct cr_inputs {
     int n;
     cr_dataset **sets;            /* in the order of the labels of along */
     char along[256];              /* "" for one file */
+    char order[256];              /* the coordinate whose values along it put files in order: along itself, or one with times */
     cr_labelled *members;         /* along is a new dimension, with these labels: the names of the files; NULL: one that they have */
     char name[64];                /* "" for files without a name */
     struct cr_inputs *next;       /* files of the next name; owned */

@@ -239,6 +239,14 @@ static cr_status check_points(const cr_expr *e, int *at, cr_err *err) {
     return CR_OK;
 }
 
+/* Of cells that are no rows and columns: their latitude or longitude. */
+static bool is_place(cr_labelled *a, cr_labelled *coord) {
+    cr_labelled *whole = NULL;
+    bool found = cr_labelled_coord(a, cr_labelled_name(coord), &whole, NULL) == CR_OK && cr_labelled_ndim(whole) == 2 && (cr_is_latitude(whole) || cr_is_longitude(whole));
+    cr_labelled_unref(whole);
+    return found;
+}
+
 /* One place, with a dimension "point" of one element before the others. */
 static cr_status point(cr_context *c, const cr_expr *e, cr_labelled *a, int at_point, cr_labelled **ret_array, int *at, cr_err *err) {
     static const char *const dim = "point";
@@ -265,7 +273,7 @@ static cr_status point(cr_context *c, const cr_expr *e, cr_labelled *a, int at_p
         status = cr_labelled_coord(place, cr_labelled_coord_name(place, k), &coord, err);
         bool chosen = false;      /* what was chosen by is told of each point */
         for (int i = 0; i < e->n_keys && status == CR_OK; i++)
-            chosen = chosen || strcmp(cr_dim_called(a, e->keys[i].key), cr_labelled_name(coord)) == 0;
+            chosen = chosen || strcmp(cr_dim_called(a, e->keys[i].key), cr_labelled_name(coord)) == 0 || (cr_place_word(e->keys[i].key) && is_place(a, coord));
         if (status == CR_OK && chosen && cr_labelled_kind(coord) == CR_KIND_NUMBERS) {
             status = cr_array_expand(cr_labelled_array(coord), 0, &wide, err);
             if (status == CR_OK)

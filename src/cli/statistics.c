@@ -22,33 +22,6 @@ cr_status cr_set_attr(cr_labelled *a, const char *name, const char *value, cr_la
     return cr_labelled_with_attrs(a, at == n ? n + 1 : n, attrs, ret_array, err);
 }
 
-cr_status cr_labelled_like(cr_context *c, cr_labelled *like, cr_array *data, cr_labelled **ret_array, cr_err *err) {
-    const char *dims[CR_MAX_DIMS];
-    int n = cr_labelled_n_attrs(like);
-    for (int k = 0; k < cr_labelled_ndim(like); k++)
-        dims[k] = cr_labelled_dim(like, k);
-    cr_auto_free cr_attr *attrs = calloc((size_t)n + 1, sizeof *attrs);
-    if (!attrs)
-        return CR_FAIL(err, CR_MEMORY, "no memory for %d attributes", n);
-    for (int k = 0; k < n; k++)
-        attrs[k] = *cr_labelled_attr(like, k);
-    cr_labelled *now = NULL, *next = NULL, *coord = NULL;
-    CR_TRY(cr_labelled_new(c, cr_labelled_name(like), dims, data, CR_KIND_NUMBERS, CR_CALENDAR_STANDARD, &now, err));
-    cr_status status = cr_labelled_with_attrs(now, n, attrs, &next, err);
-    for (int k = 0; status == CR_OK && k < cr_labelled_n_coords(like); k++) {
-        cr_labelled_become(&now, next);
-        status = cr_labelled_coord(like, cr_labelled_coord_name(like, k), &coord, err);
-        if (status == CR_OK)
-            status = cr_labelled_with_coord(now, coord, &next, err);
-        cr_labelled_unref(coord);
-        coord = NULL;
-    }
-    cr_labelled_unref(now);
-    if (status == CR_OK)
-        *ret_array = next;
-    return status;
-}
-
 /* Floats as they are, other numbers as xarray has them in windows. */
 static cr_status as_float(cr_array *a, cr_array **ret_array, cr_err *err) {
     cr_dtype t = cr_array_dtype(a);
@@ -268,7 +241,7 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
         return CR_FAIL(err, CR_UNSUPPORTED, "%s of windows is not available", e->verb->name);
     cr_array *data = NULL;
     CR_TRY(window_array(op, cr_labelled_array(o->array), axis, window, options_of(e).ddof, &data, err));
-    cr_status status = cr_labelled_like(c, o->array, data, ret_array, err);
+    cr_status status = cr_labelled_with_values(o->array, data, ret_array, err);
     cr_array_unref(data);
     return status;
 }
@@ -277,10 +250,21 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
 
 /* Over which dimensions; in a run over several variables those that the array has. */
 static int dims_of(const cr_expr *e, cr_labelled *a, bool each, const char **dims) {
-    int n = 0;
-    for (int k = e->verb->kind == CR_VERB_QUANTILE ? 1 : 0; k < e->n_words; k++)
-        if (!each || cr_has_dim(a, e->words[k].text))
-            dims[n++] = cr_dim_called(a, e->words[k].text);
+    int n = 0, first = e->verb->kind == CR_VERB_QUANTILE, places = 0;
+    const char *cells[2];
+    cr_labelled *lat = NULL, *lon = NULL;
+    for (int k = first; k < e->n_words; k++)
+        places += cr_place_word(e->words[k].text) && !cr_has_dim(a, e->words[k].text);
+    bool both = places == 2 && cr_cells_of(a, cells, &lat, &lon); /* of cells that are no rows and columns lat and lon are one thing */
+    for (int k = first; k < e->n_words; k++) {
+        const char *word = e->words[k].text;
+        if (both && cr_place_word(word))
+            dims[n++] = cells[strcmp(cr_place_word(word), "lon") == 0];
+        else if (!each || cr_has_dim(a, word))
+            dims[n++] = cr_dim_called(a, word);
+    }
+    cr_labelled_unref(lat);
+    cr_labelled_unref(lon);
     return n;
 }
 

@@ -64,7 +64,7 @@ static cr_labelled *cast(steps *s, cr_labelled *a, cr_dtype type) {
         return NULL;
     cr_status status = cr_array_cast(cr_labelled_array(a), type, &typed, s->err);
     if (status == CR_OK)
-        status = cr_labelled_like(s->context, a, typed, &made, s->err);
+        status = cr_labelled_with_values(a, typed, &made, s->err);
     cr_array_unref(typed);
     return hold(s, status, made);
 }
@@ -224,7 +224,7 @@ static cr_status differences(cr_context *c, cr_labelled *a, const char *dim, cr_
     if (status == CR_OK)
         status = cr_array_map(CR_MAP_SUBTRACT, (cr_array *[]){cr_labelled_array(late), cr_labelled_array(early)}, &data, err);
     if (status == CR_OK)
-        status = cr_labelled_like(c, late, data, ret_array, err);
+        status = cr_labelled_with_values(late, data, ret_array, err);
     cr_array_unref(data);
     cr_labelled_unref(early);
     cr_labelled_unref(late);
@@ -251,7 +251,7 @@ cr_status cr_apply_along(cr_context *c, cr_expr *e, cr_labelled *a, bool each, c
     case CR_ALONG_SUMS: CR_TRY(cr_array_cumulate(CR_CUMULATE_SUM, cr_labelled_array(a), axis, true, &data, err)); break;
     default: CR_TRY(cr_array_fill_forward(cr_labelled_array(a), axis, 0, &data, err)); break;
     }
-    cr_status status = cr_labelled_like(c, a, data, ret_array, err);
+    cr_status status = cr_labelled_with_values(a, data, ret_array, err);
     cr_array_unref(data);
     return status;
 }

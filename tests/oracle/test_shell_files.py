@@ -226,3 +226,40 @@ def test_who_comes_from_cdo(folder, words, told):
 def test_operands_in_either_order(folder):
     assert craton("calc", folder / "a.nc", "tas | max").stdout == craton("calc", "tas | max", folder / "a.nc").stdout
     assert craton("plot", "orog", folder / "a.nc").stdout == craton("plot", folder / "a.nc", "orog").stdout
+
+
+def test_cells_that_are_no_rows(tmp_path):
+    """NEMO's grid: places by latitude and longitude of each cell; files in a row by times that are no labels."""
+    paths = [p for p in sorted(DATA.glob("nemo_1m_*.nc"))]
+    whole = xr.concat([xr.open_dataset(p, engine="netcdf4").tos.load() for p in paths], "time_counter", join="override", coords="minimal", compat="override")
+    places = [(0, -29.6), (40, 330), (-65.5, 179.9)]
+    lat, lon = np.deg2rad(whole.nav_lat.values.astype("f8")), np.deg2rad(whole.nav_lon.values.astype("f8"))
+    cells = []
+    for y, x in np.deg2rad(places):
+        near = np.sin(lat) * np.sin(y) + np.cos(lat) * np.cos(y) * np.cos(lon - x)
+        cells.append(np.unravel_index(np.argmax(near), near.shape))
+    craton("calc", f"tos | points lat={[p[0] for p in places]} lon={[p[1] for p in places]}", *reversed(paths), "-o", tmp_path / "points.nc")
+    ours = opened(tmp_path / "points.nc")
+    np.testing.assert_array_equal(ours.tos.transpose("point", "time_counter"), np.stack([whole.values[:, j, i] for j, i in cells]))
+    np.testing.assert_array_equal(ours.nav_lon, [whole.nav_lon.values[c] for c in cells])
+    craton("calc", "tos.sel(lat=0, lon=-29.6, method=nearest), tos | mean lat lon | name m", *paths, "-o", tmp_path / "one.nc")
+    ours = opened(tmp_path / "one.nc")
+    np.testing.assert_array_equal(ours.tos, whole.values[:, cells[0][0], cells[0][1]])
+    np.testing.assert_allclose(ours.m, whole.astype("f8").mean(["y", "x"]), rtol=1e-6)
+    assert "nav_lat" in craton("calc", "tos.sel(lat=-30:30)", paths[0], status=3).stderr
+    assert "no dimension lat" in craton("calc", "tos | mean lat", paths[0], status=3).stderr
+
+
+@pytest.mark.parametrize("expression, status, told", [
+    ("tas | quantile 90 time", 2, "quantile 0.9"), ("tas.std", 2, "brackets: x.mean(time)"), ("mean tas", 2, "x | mean time"), ("tas | rolling time=3", 2, "rolling DIM=N mean"),
+    ("tas | to C", 7, "degC"), ("tas | interp lev=[850, 2000]", 3, "go from 500 to 1000"), ("tas | interp lev=high", 2, "no number"), ("tas.sel(month=13)", 3, "no time"),
+    ("tas.sel(season=XYZ)", 2, "DJF, MAM, JJA, SON"), ("tas.sel(year=2001:2000)", 2, "larger to the smaller"), ("tas | trend depth", 3, "no dimension depth"),
+    ("tas.corr(t, time)", 2, "numbers"), ("tas | points z=[1, 2] y=[1]", 2, "as long as each other"), ("tas | interp lat=0:50:-1", 2, "no row"),
+])  # fmt: skip
+def test_what_is_said(folder, expression, status, told):
+    assert told in craton("calc", expression, folder / "a.nc", status=status).stderr
+
+
+def test_either_quote(folder):
+    answer = json.loads(craton("calc", "tas.mean() | attrs long_name='it\\'s \"air\"' other=\"a'b\"", folder / "a.nc", "--json").stdout)["data_vars"]["tas"]["attrs"]
+    assert answer["long_name"] == "it's \"air\"" and answer["other"] == "a'b"

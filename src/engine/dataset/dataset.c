@@ -307,7 +307,7 @@ static cr_status put(cr_dataset *d, cr_var *v, bool coord, cr_labelled *owner, c
     if (!same) {
         cr_err_set(err, CR_INVALID, __FILE__, __LINE__, coord ? "the coordinate %s of %s differs from another of that name" : "two variables have the name %s%.0s",
                    v->name, owner->var->name);
-        cr_err_hint(err, coord ? "cr_align selects common labels; cr_labelled_with_coord replaces a coordinate." : "Rename one with cr_labelled_with_name.");
+        cr_err_hint(err, coord ? "Select what both have (cr_align), or replace the coordinate (cr_labelled_with_coord)." : "Give one another name (cr_labelled_with_name).");
         return CR_INVALID;
     }
     return CR_OK;
