@@ -535,6 +535,7 @@ static cr_expr *parse_operand(parser *s) {
 
 /* obs.tos, obs."10m_wind", obs.*: of a file with a name. false: what stands behind the point is an operation. */
 static bool read_of_file(parser *s, cr_expr *e) {
+    blanks(s);
     size_t n = word_length(s->p);
     const char *after = s->p + n + strspn(s->p + n, " \t\r\n");
     if (e->kind != CR_EXPR_NAME || e->file || (n > 0 && (*after == '(' || cr_verb_find(s->p, n))) || (n == 0 && !is_quote(*s->p) && *s->p != '*'))
