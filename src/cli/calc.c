@@ -298,13 +298,16 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
     if (help)
         return cr_cli_help(self, rows) ?: cr_cli_verbs();
     cr_status status = CR_OK;
+    if (k.output && strcmp(k.output, "-") == 0 && (k.json || is_csv(&k)))
+        k.output = NULL;              /* standard output, where tables go anyway */
     if (argc - first < 2) {
         status = CR_FAIL(&err, CR_INVALID, "%s needs an expression and the name of a file", self->name);
         cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc",
                     self->name);
     } else if (k.output && !k.format && !is_csv(&k) && !cr_format_of_name(k.output)) {
         status = CR_FAIL(&err, CR_INVALID, "the name %.200s does not say which format it is", k.output);
-        cr_err_hint(&err, "End it in .nc, .zarr or .csv, or name the format: --format netcdf4");
+        cr_err_hint(&err, strcmp(k.output, "-") == 0 ? "To standard output goes text: --format csv, --json, or a table without -o."
+                                                     : "End it in .nc, .zarr or .csv, or name the format: --format netcdf4");
     } else if (k.json && k.format) {
         status = CR_FAIL(&err, CR_INVALID, "--json is a format of its own: without --format");
     } else if (k.output && k.json) {

@@ -253,6 +253,11 @@ static cr_status add_operand(rows *r, const char *operand, cr_err *err) {
     const char *path = operand + length + (length > 0);
     if (length >= sizeof r->rows->name)
         return CR_FAIL(err, CR_LIMIT, "the name %.60s... of a file is too long", operand);
+    if (strcmp(path, "-") == 0 && access(path, F_OK) != 0) {
+        cr_status status = CR_FAIL(err, CR_INVALID, "standard input cannot be read: parts of files are read where they lie");
+        cr_err_hint(err, "Name the file, or write what comes through the pipe into one first.");
+        return status;
+    }
     if (length == 0 || access(path, F_OK) == 0)
         return add_path(r, operand, length, path, err);
     glob_t found;

@@ -133,7 +133,7 @@ def test_points_as_csv(folder, tmp_path):
     assert "other dimensions" in craton("calc", "tas, orog", folder / "a.nc", "-f", "csv", status=2).stderr
     assert "lists of labels" in craton("calc", "tas | points lat=[1, 2] lon=3", folder / "a.nc", status=2).stderr
     xr.Dataset({"n": ("who", [1.0])}, {"who": ["a, \"b\""]}).to_netcdf(tmp_path / "text.nc")
-    assert craton("calc", "n", tmp_path / "text.nc", "-f", "csv").stdout == 'who,n\n"a, ""b""",1\n'
+    assert craton("calc", "n", tmp_path / "text.nc", "-f", "csv", "-o", "-").stdout == 'who,n\n"a, ""b""",1\n'
 
 
 def test_several_files_out_of_one(folder, tmp_path):
@@ -210,6 +210,21 @@ def test_times_of_a_year_that_is_not(tmp_path):
         np.testing.assert_allclose(opened(tmp_path / "out.nc").SST, ds.SST.astype("f8").mean("TIME"), rtol=1e-6)
     assert not craton("calc", "SST | mean", DATA / "coads_climatology.cdf", "--quiet").stderr
     assert "no dimension with times" in craton("calc", "SST | monthly mean", DATA / "coads_climatology.cdf", status=3).stderr
+
+
+def test_pipes(folder):
+    assert "standard input" in craton("calc", "tas", "-", status=2, cwd=folder).stderr
+    assert "--format csv" in craton("calc", "tas", "a.nc", "-o", "-", status=2, cwd=folder).stderr
+    line = subprocess.run(["bash", "-c", f"set -o pipefail; {CRATON} calc tas a.nc -f csv | head -1"], capture_output=True, text=True, cwd=folder, timeout=60)
+    assert line.stdout == "t,z,y,x,tas\n" and not line.stderr
+
+
+def test_labels_name_no_other_folder(tmp_path):
+    """Files that are called by labels stay where they were wanted, whatever the labels are."""
+    xr.Dataset({"n": ("who", [1.0, 2, 3])}, {"who": ["../up", "/etc/x", "{who}"]}).to_netcdf(tmp_path / "in.nc")
+    (tmp_path / "out").mkdir()
+    craton("calc", "n", tmp_path / "in.nc", "-o", tmp_path / "out/{who}.nc")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".._up.nc", "_etc_x.nc", "_who_.nc"] and len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("words, told", [
