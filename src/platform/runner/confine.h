@@ -42,5 +42,9 @@ cr_status cr_confine_limits(uint64_t files, cr_err *err) CR_MUST_USE;
 /* Default signal actions, empty mask, own session, the three standard descriptors; closes all others from first_closed on.
  * Async-signal-safe. */
 void cr_confine_fresh(int out_fd, int first_closed);
+/* From now on this process is killed when `parent`, which has forked it, ends; when that has happened already, it ends here. To be called when its
+ * identity is the one it keeps: a change of that undoes it. `parent` is what getpid() said before the fork: 1, where cratond is all that a
+ * container runs. */
+void cr_confine_end_with(pid_t parent);
 
 #endif
