@@ -126,7 +126,8 @@ static _Noreturn void run_child(const cr_acme *a, pid_t helper, int log_fd) {
     cr_confine_fresh(log_fd, 3);
     cr_log_setup("uacme", CR_LOG_INFO, 2);
     umask(077);
-    if (chdir("/") != 0 || cr_confine_limits(UACME_FILES, &err) != CR_OK || cr_confine_identity(&id, &err) != CR_OK) {
+    if (chdir("/") != 0 || cr_confine_limits(UACME_FILES, &err) != CR_OK || cr_confine_identity(&id, &err) != CR_OK ||
+        cr_confine_filter(CR_FILTER_PROXY, &err) != CR_OK) {
         cr_log_err(CR_LOG_ERROR, "uacme not confined", &err);
         _exit(126);
     }

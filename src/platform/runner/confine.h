@@ -9,7 +9,7 @@
  *  FETCH  for craton-fetch, which speaks to identity providers: the hub's list without everything that changes a file or waits for
  *         connections to come, plus sockets of IP. Files are opened for reading only. Installed by the program itself.
  *  PROXY  a deny list, inherited over exec: HAProxy starts as root to enter its root directory and give up root, so those calls
- *         stay; what a program that moves bytes never needs is refused.
+ *         stay; what a program that moves bytes never needs is refused. Also for uacme and its hook, which the operator may choose.
  *  USER   a deny list, inherited over exec, for servers and kernels: administration of the machine and calls that exist for
  *         kernel developers. Compilers, debuggers, containers without privileges inside a user's rights go on working.
  */
