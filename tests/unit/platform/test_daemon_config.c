@@ -39,7 +39,7 @@ static cr_status load(cr_config *c, cr_err *err, const char *a, const char *b, c
     int argc = 3;
     while (argv[argc])
         argc++;
-    return cr_config_load(argc, argv, c, err);
+    return cr_config_load(NULL, argc, argv, c, err);
 }
 
 START_TEST(argv_wins_over_file_over_default) {

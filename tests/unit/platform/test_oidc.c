@@ -738,7 +738,7 @@ START_TEST(refusal_ends_what_was_given) {
     int groups = 0;
     cr_oidc_who who = person_of("s", "ada", true);
     ck_assert_ok(cr_identity_sign_in(db, &p, &who, &person, &err));
-    ck_assert_ok(cr_session_make_for(db, person.id, 3600 * 1000, token, &err));
+    ck_assert_ok(cr_session_make(db, person.id, 3600 * 1000, token, &err));
     cr_person friend = {.name = "friend"};
     ck_assert_ok(cr_person_add(db, &friend, &err));
     cr_onetime about = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id}, invite = {.kind = CR_ONETIME_INVITE}, found;

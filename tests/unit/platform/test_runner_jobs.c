@@ -164,7 +164,7 @@ static cr_accounts *accounts;
 
 static void make_account(cr_account *u, cr_account_work *work) {
     char *argv[] = {"cratond", "--state", folder, "--run", folder, "--prefix", folder, NULL}, path[200];
-    ck_assert_ok(cr_config_load(7, argv, &config, &err));
+    ck_assert_ok(cr_config_load(NULL, 7, argv, &config, &err));
     config.as_root = false;
     for (const char *const *p = (const char *const[]){"home", "runner", "r", NULL}; *p; p++) {
         snprintf(path, sizeof path, "%s/%s", folder, *p);
