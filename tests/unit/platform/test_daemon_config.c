@@ -1,5 +1,6 @@
 /* Settings: where they come from, what is refused. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,7 @@
 static char dir[64];
 
 static void make_dir(void) {
-    strcpy(dir, "/tmp/craton-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "test");
 }
 
 static void write_config(const char *text, mode_t mode) {

@@ -1,5 +1,6 @@
 /* test_identity.c - names and accounts, passwords, sign-in limits, sessions, tokens, one-time links, CSRF, PKCE. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +20,7 @@ static cr_secret secret;
 static void setup(void) {
     cr_err err = CR_ERR_INIT;
     char path[96];
-    strcpy(dir, "/tmp/craton-test-id-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "id");
     snprintf(path, sizeof path, "%s/key", dir);
     ck_assert_ok(cr_secret_open(path, &secret, &err));
     snprintf(path, sizeof path, "%s/db", dir);
@@ -28,10 +28,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 START_TEST(names) {
