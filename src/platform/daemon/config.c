@@ -258,7 +258,7 @@ static void fit_to_machine(cr_config *c) {
     make_room(c);
 }
 
-cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {
+cr_status cr_config_load(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {
     enum { MOST = 32 };
     const char *given[ROWS] = {NULL};
     cr_option table[ROWS + MOST + 1] = {{0}};
@@ -297,10 +297,6 @@ cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, c
     CR_TRY(cr_config_check(&c, err));
     *config = c;
     return CR_OK;
-}
-
-cr_status cr_config_load(int argc, char **argv, cr_config *config, cr_err *err) {
-    return cr_config_load_with(NULL, argc, argv, config, err);
 }
 
 void cr_config_help(cr_buf *out) {

@@ -246,7 +246,7 @@ int main(int argc, char **argv) {
     };
     cr_err err = CR_ERR_INIT;
     cr_config config;
-    cr_status status = cr_config_load_with(actions, argc, argv, &config, &err);
+    cr_status status = cr_config_load(actions, argc, argv, &config, &err);
     if (want_help)
         return help(actions);
     if (want_version)
