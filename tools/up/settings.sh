@@ -79,7 +79,7 @@ find_places() {
                 "Use --state, --prefix and --run with plain paths."
         fi
     done
-    if [ "$ROOT" = yes ] && [[ $ACTION = up || $ACTION = restore || $ACTION = backup ]]; then
+    if [ "$ROOT" = yes ] && [[ $ACTION = up || $ACTION = demo || $ACTION = restore || $ACTION = backup ]]; then
         for path in "$PREFIX" "$STATE" "$RUN"; do check_place "$path"; done
     fi
     [ ${#RUN} -le 40 ] || fail "The directory of sockets, $RUN, is longer than 40 characters." "Give a shorter one: --run DIR"
