@@ -34,8 +34,8 @@ class Server:
                 model = self.api("GET", f"contents/{quote(entry['path'])}?format=base64")
                 yield entry["name"], base64.b64decode(model["content"])
 
-    def start_kernel(self, path):
-        body = {"path": path, "name": path.rpartition("/")[2], "type": "notebook", "kernel": {"name": "python3"}}
+    def start_kernel(self, path, name="python3"):
+        body = {"path": path, "name": path.rpartition("/")[2], "type": "notebook", "kernel": {"name": name}}
         return Kernel(self, self.api("POST", "sessions", body))
 
 
