@@ -1,0 +1,14 @@
+// The button beside what is shown only once: puts it into the clipboard. Without scripts it is not there, and the field is marked by hand.
+for (const button of document.querySelectorAll("button.copies")) {
+  const field = document.getElementById(button.dataset.field);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      document.execCommand("copy"); // plain http under another name than localhost has no clipboard of the other kind
+    }
+    button.textContent = button.dataset.done;
+  });
+}
