@@ -109,7 +109,7 @@ once, and take its kernel:
 
     !python -m craton_environment mine
 
-then Kernel, Change Kernel, "mine", and %pip install there. More: welcome/README.md"""
+then Kernel, Change Kernel, "mine", and %pip install there. More: !python -m craton_environment --help"""
 
 
 def load_ipython_extension(shell):

@@ -130,7 +130,7 @@ def test_groups_and_a_seat(hub, page):  # noqa: F811
     page.wait_for_url("**/hub/admin?name=EN#person-*")     # back where it was
     press(page, "lena is no administrator any more")
     page.wait_for_url("**/hub/admin?name=EN#person-*")
-    expect(page.get_by_role("link", name="Users")).to_have_attribute("aria-current", "page")
+    expect(page.get_by_role("link", name="Users", exact=True)).to_have_attribute("aria-current", "page")
     press(page, "Groups")
     page.wait_for_url("**/hub/admin/groups")
     inspect(page, "groups")

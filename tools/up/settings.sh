@@ -214,7 +214,8 @@ check_exposure() {
     case $bind in 127.* | ::1) return ;; esac
     if [ -z "$(given_or_setting tls '')$(given_or_setting acme '')$(given_or_setting behind-proxy '')" ]; then
         fail "The address $bind is reachable from outside: passwords would cross the network in the clear." \
-            "Add --acme letsencrypt or --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS."
+            "Add --acme letsencrypt or --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS." \
+            "It also needs --domain NAME, with NAME and *.NAME in DNS for this machine. docs/operating.md goes through it."
     fi
     if [ -z "$(given_or_setting domain '')" ]; then
         fail "For an address that is reachable from outside each user needs an origin of their own." \

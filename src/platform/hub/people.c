@@ -101,7 +101,7 @@ typedef struct sought {
     int64_t offset;
 } sought;
 
-/* Stops that are shown: not what was asked for, done from inside, or the rule. Subqueries are run for what is shown only, and not for all before it. */
+/* Stops that are shown: not what was asked for, done from inside, by the rule, or with the machine (lost). Subqueries are run for what is shown only, and not for all before it. */
 static cr_status people_list(cr_request *req, const sought *what, json_t *rows, tally *ret_tally, bool *ret_more, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     cr_person page[PAGE_ROWS + 1];
@@ -113,7 +113,7 @@ static cr_status people_list(cr_request *req, const sought *what, json_t *rows, 
                          "(SELECT r.problem FROM removals r WHERE r.user_id = u.id), "
                          "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = ''), "
                          "(SELECT s.stop_text FROM servers s WHERE s.user_id = u.id AND s.name = '' AND s.running = 0 AND "
-                         "(s.stop_reason IN ('oom', 'failed_start', 'late', 'signal', 'lost') OR s.stop_reason = 'exited' AND coalesce(s.ready_after_ms, -1) < 0)) "
+                         "(s.stop_reason IN ('oom', 'failed_start', 'late', 'signal') OR s.stop_reason = 'exited' AND coalesce(s.ready_after_ms, -1) < 0)) "
                          "FROM users u WHERE (?1 IS NULL OR instr(u.name, lower(?1)) > 0) AND (?4 = 0 OR u.id IN (SELECT gm.user_id FROM group_members gm WHERE gm.group_id = ?4 "
                          "UNION SELECT i.user_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id WHERE g.id = ?4)) "
                          "ORDER BY u.name LIMIT ?2 OFFSET ?3", "tiii", what->part, (int64_t)CR_ARRAY_LEN(page), what->offset, what->group_id));
