@@ -39,6 +39,10 @@ class Server:
         return Kernel(self, self.api("POST", "sessions", body))
 
 
+LOOK_AT_THE_CLOCK_S = 5
+ENDED = ("restarting", "autorestarting", "dead")       # what the server says of a kernel that has ended by itself
+
+
 class Kernel:
     """One session. Used as a context manager: leaving it shuts the kernel down."""
 
@@ -81,11 +85,14 @@ class Kernel:
             left = end - time.monotonic()
             if left <= 0:
                 raise CellFailed(f"the cell did not end within {seconds} s")
-            self.channel.settimeout(left)
+            # The server's pings, twice a minute, begin the time of waiting anew: it has to end before the next one.
+            self.channel.settimeout(min(left, LOOK_AT_THE_CLOCK_S))
             try:
                 message = json.loads(self.channel.recv())
             except websocket.WebSocketTimeoutException:
                 continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] in ENDED:
+                raise CellFailed("the kernel was ended while the cell ran: by the memory limit, perhaps; the home page says so")
             if message["parent_header"].get("msg_id") != header["msg_id"]:
                 continue
             kind, content = message["msg_type"], message["content"]

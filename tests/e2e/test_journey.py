@@ -4,6 +4,7 @@ import resource
 
 import pytest
 from conftest import Person
+from kernel import CellFailed
 
 
 def invite(admin, name=""):
@@ -30,6 +31,8 @@ def test_first_administrator_reaches_the_laboratory(platform, admin):
         "1-ndvi.ipynb", "2-climate.ipynb", "3-grids.ipynb", "4-cluster.ipynb"]
     assert "ostia_monthly.nc" in [e["name"] for e in server.api("GET", "contents/welcome/data")["content"]]
     assert run(server, "print(6 * 7)") == "42"
+    with pytest.raises(CellFailed, match="the kernel was ended"):      # ./up's demo says so, and does not wait for ever
+        run(server, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     uid = int(run(server, "import os; print(os.getuid())"))
     assert uid >= platform.uid_first
     home = run(server, "import os, pathlib; h = pathlib.Path.home(); print(h, oct(h.stat().st_mode & 0o777))")

@@ -7,7 +7,8 @@ for (const button of document.querySelectorAll("button.copies")) {
     try {
       await navigator.clipboard.writeText(field.value);
     } catch {
-      document.execCommand("copy"); // plain http under another name than localhost has no clipboard of the other kind
+      // Plain http under another name than localhost has no clipboard of that kind. Where there is none at all, the field is marked.
+      if (!document.execCommand("copy")) return;
     }
     button.textContent = button.dataset.done;
   });
