@@ -131,6 +131,7 @@ def test_the_people_of_a_group(own):
     page = own.admin.get(f"/hub/admin?{where}").text
     assert re.findall(r"<h2>([^<]*)</h2>", page.partition('<ul class="people">')[2]) == ["ann", "ben", "cora"]
     assert "<strong>3 people</strong>: 0 with a running server, 0 starting, waiting or stopping, 3 without." in page
+    assert "<strong>3 Personen</strong>: 0 mit laufendem Server" in own.admin.get(f"/hub/admin?{where}", Accept_Language="de").text
     assert re.findall(r'<a href="#person-(\d+)">(\w+)</a>', page) == [(str(number["ann"]), "ann"), (str(number["cora"]), "cora")]
     assert "It was not ready." in page and "It ran out." in page and "It was not used." not in page and "Add a user" not in page
     both = own.admin.get(f"/hub/admin?name=n&{where}").text

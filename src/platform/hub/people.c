@@ -206,7 +206,7 @@ static void add_sought(cr_request *req, const sought *what, bool more, json_t *v
 /* In one line, of a group whose people are all on the page; and who may need help on any page of a group. */
 static void add_tally(const sought *what, bool more, const tally *t, json_t *values) {
     if (what->group && !what->offset && !more && t->n)
-        json_object_set_new(values, "tally", json_pack("{s:i, s:i, s:i, s:i}", "people", t->n, "ready", t->ready, "pending", t->pending, "without",
+        json_object_set_new(values, "tally", json_pack("{s:i, s:i, s:i, s:i}", "n", t->n, "ready", t->ready, "pending", t->pending, "without",
                                                        t->n - t->ready - t->pending));
     if (what->group && json_array_size(t->in_trouble))
         json_object_set_new(values, "helps", json_pack("{s:O}", "in_trouble", t->in_trouble));
