@@ -6,7 +6,7 @@ import uuid
 from urllib.parse import quote, urlsplit
 
 import websocket  # websocket-client
-from browser import dial
+from browser import Refused, dial
 
 
 class CellFailed(Exception):
@@ -69,9 +69,13 @@ class Kernel:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.channel.close()
-        self.server.api("DELETE", "sessions/" + self.session["id"])
+        try:
+            self.server.api("DELETE", "sessions/" + self.session["id"])
+        except Refused:
+            if kind is None:
+                raise      # else why the cell failed is what has to be said; a kernel that is just started anew cannot be deleted
 
     def run(self, code, seconds=300):
         """Outputs of one cell, as a notebook keeps them. Raises CellFailed with the traceback when the cell raises."""
