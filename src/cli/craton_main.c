@@ -60,9 +60,11 @@ const cr_cli_command cr_cli_commands[] = {
      "Asks the cratond that runs on this machine, as root or as the user that runs it, to do what the pages of administrators do. Everything that changes "
      "something is in the audit log, by operator.\n\n"
      "Actions: people; add NAME (makes the account and prints a link to set a password; with --admin for an administrator); link NAME (a new link); disable, "
-     "enable, make-admin, unmake-admin NAME; remove NAME --yes (with all files); groups; group-add, group-remove GROUP; group-join, group-leave GROUP "
+     "enable, make-admin, unmake-admin NAME; remove NAME --yes (with all files); invite NAME... (links for several, into --group); room --seats N (one link for so many), "
+     "rooms, room-close ID; turned-away, turned-away-remove ID (who came by a provider and is no member); groups; group-add, group-remove GROUP; group-join, group-leave GROUP "
      "NAME...; tokens NAME; revoke NAME TOKEN; servers; stop NAME; clusters; stop-cluster CLUSTER; announce [TEXT] (none: takes it away); maintenance on|off; "
-     "audit.\n\nLists are tables, or with --json an object a line."},
+     "try-starts (ends pauses of starts that failed); disk (what homes take); start-ahead --group GROUP --hours N, ahead, ahead-cancel PLAN (servers before a course); "
+     "mail-test ADDRESS; audit.\n\nLists are tables, or with --json an object a line."},
     {0},
 };
 

@@ -4,6 +4,12 @@
 need_running() { service_answers || fail "Craton is not running on $STATE." "Start it: ./up"; }
 
 action_demo() { # [--first]
+    # Who types this first has nothing yet. What was stopped stays stopped.
+    if [ ! -x "$PREFIX/bin/cratond" ] && ! service_answers; then
+        DEMO=all ACTION=up
+        bring_up
+        return
+    fi
     need_running
     say ""
     "$PREFIX/env/current/bin/python" -I "$PREFIX/share/craton/demo/demo.py" \

@@ -95,7 +95,11 @@ cr_status cr_config_set(cr_config *config, const char *key, const char *value, c
     for (int i = 0; i < ROWS; i++)
         if (strcmp(rows[i].key, key) == 0)
             return cr_config_row_set(config, &rows[i], value, err);
-    CR_FAIL(err, CR_INVALID, "there is no setting '%s'", key);
+    const char *names[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        names[i] = rows[i].key;
+    const char *near = cr_text_nearest(key, names, ROWS);
+    CR_FAIL(err, CR_INVALID, "there is no setting '%s'%s%s%s", key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     cr_err_hint(err, "see cratond --help");
     return CR_INVALID;
 }

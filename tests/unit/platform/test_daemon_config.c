@@ -77,7 +77,7 @@ END_TEST
 
 START_TEST(file_mistakes_name_file_and_line) {
     static const struct { const char *text, *expect; } cases[] = {
-        {"port = 1\nprot = 3\n", "line 2: there is no setting 'prot'"},
+        {"port = 1\nprot = 3\n", "line 2: there is no setting 'prot'; did you mean 'port'?"},
         {"port 3\n", "line 1: 'port 3' is not of the form key = value"},
         {"port = many\n", "line 1: port"},
         {"state = /elsewhere\n", "cannot move the state directory"},
