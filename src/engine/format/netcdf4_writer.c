@@ -1,7 +1,7 @@
 /* netcdf4_writer.c - writing NetCDF-4.
  *
  * The netCDF library makes the file with all its metadata and strings, so that every convention of dimension scales is its own. It
- * does so in a file of its own beside the temporary one, as it takes a lock, which the maker of the temporary file holds already. Then
+ * does so in memory: it takes a lock of its file, which the maker of the temporary one holds already, and fails badly with a disk. Then
  * the file is opened as HDF5 and chunks are put into it whole, already compressed: the workers that compute a box also shuffle and deflate it, in
  * parallel, and only the writing of the finished bytes goes through the library.
  *
@@ -12,9 +12,9 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <netcdf.h>
+#include <netcdf_mem.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -28,7 +28,7 @@ static cr_fork_lock library_lock;
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void make_library_lock(void) { cr_fork_lock_init(&library_lock, false); }
 
-enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64 };
+enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64, IMAGE_BYTES = 65536 };
 
 typedef struct nw_var {
     struct nw_file *w;
@@ -356,40 +356,23 @@ static cr_status open_datasets(nw_file *w, cr_err *err) {
     return CR_OK;
 }
 
-/* The file as far as the netCDF library writes it. Its name differs from the temporary one in the last character, so that whatever cleans
- * up after killed writers knows it; it is removed at once, and read through the descriptor. */
-static cr_status make_image(nw_file *w, int *ret_fd, cr_err *err) {
+/* The file as far as the netCDF library writes it: metadata and texts, in memory (to be freed). On a disk that fails or is full while it
+ * closes a file, the library reads what the HDF5 library has freed already. */
+static cr_status make_image(nw_file *w, NC_memio *ret_image, cr_err *err) {
     int nc;
-    size_t n = strlen(w->path);
-    cr_auto_free char *name = strdup(w->path);
-    if (!name || n == 0)
-        return CR_FAIL(err, CR_MEMORY, "no memory to write %s", w->path);
-    name[n - 1] = name[n - 1] == '0' ? '1' : '0';
-    NC_TRY(nc_create(name, NC_NETCDF4 | NC_NOCLOBBER, &nc), "cannot create", name);
-    cr_auto_fd int fd = open(name, O_RDONLY | O_CLOEXEC);
-    cr_status status = fd >= 0 ? write_metadata(w, nc, err) : CR_FAIL_ERRNO(err, "cannot read %s", name);
+    NC_memio image = {0};
+    NC_TRY(nc_create_mem(w->path, NC_NETCDF4, IMAGE_BYTES, &nc), "cannot create", w->path);
+    cr_status status = write_metadata(w, nc, err);
     errno = 0;
-    int closed = nc_close(nc);
-    if (status == CR_OK && closed != NC_NOERR)
-        status = library_failure(err, errno, "cannot create", name, nc_strerror(closed));
-    unlink(name);
-    if (status == CR_OK) {
-        *ret_fd = fd;
-        fd = -1;
+    int closed = nc_close_memio(nc, &image);
+    if (status == CR_OK && (closed != NC_NOERR || !image.memory))
+        status = library_failure(err, errno, "cannot create", w->path, nc_strerror(closed));
+    if (status != CR_OK) {
+        free(image.memory);
+        return status;
     }
-    return status;
-}
-
-static cr_status copy_image(int from, int to, const char *path, cr_err *err) {
-    off_t at = 0, end = lseek(from, 0, SEEK_END);
-    while (at < end) {
-        ssize_t n = sendfile(to, from, &at, (size_t)(end - at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return CR_FAIL_ERRNO(err, "cannot write %s", path);
-    }
-    return end < 0 ? CR_FAIL_ERRNO(err, "cannot write %s", path) : CR_OK;
+    *ret_image = image;
+    return CR_OK;
 }
 
 static cr_status begin_locked(nw_file *w, cr_err *err) {
@@ -399,9 +382,14 @@ static cr_status begin_locked(nw_file *w, cr_err *err) {
     cr_auto_fd int fd = open(w->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot write %s", w->path);
-    cr_auto_fd int image = -1;
+    NC_memio image;
     CR_TRY(make_image(w, &image, err));
-    CR_TRY(copy_image(image, fd, w->path, err));
+    cr_status status = cr_write_all(fd, image.memory, image.size, err);
+    free(image.memory);
+    if (status != CR_OK) {
+        cr_err_context(err, "while writing %s", w->path);
+        return status;
+    }
     return open_datasets(w, err);
 }
 
