@@ -2,7 +2,8 @@
  *
  * The environment says what happens, or faulty_arm() from a program: "ACTION CLASS N SEED". CLASS: r (read, pread), w (everything that
  * changes a file, a directory or what is on disk), b (both). The N-th call of the class, counted from 1,
- *     eio, enospc, edquot, eintr   fails with that error, once
+ *     eio, enospc, edquot          fails with that error, once
+ *     eintr                        as well, where it handles bytes or waits for the disk
  *     from-eio, from-enospc        and all after it
  *     kill                         does not happen: SIGKILL
  *     torn                         writes half of its bytes, then SIGKILL (what has no bytes: as kill)
@@ -27,7 +28,7 @@
 
 #define SEEN __attribute__((visibility("default")))
 
-enum { READS = 1, WRITES = 2 };
+enum { READS = 1, WRITES = 2, SYNCS = 6 };
 enum { NOTHING, FAIL, FAIL_FROM, KILL, TORN, SHORT };
 
 static atomic_int action, class, why;
@@ -95,7 +96,7 @@ static ssize_t turn(int its_class, size_t n) {
     long left = atomic_fetch_sub(&countdown, 1);
     switch (atomic_load(&action)) {
     case FAIL:
-        if (left != 1)
+        if (left != 1 || (atomic_load(&why) == EINTR && n == 0 && its_class != SYNCS))
             return 0;
         errno = atomic_load(&why);
         return -1;
@@ -159,11 +160,12 @@ BYTES(write, WRITES, (int fd, const void *p, size_t n), fd, p, n)
 BYTES(pwrite, WRITES, (int fd, const void *p, size_t n, off_t at), fd, p, n, at)
 BYTES(pwrite64, WRITES, (int fd, const void *p, size_t n, off64_t at), fd, p, n, at)
 
-#define CHANGE(name, parameters, ...) \
-    SEEN int name parameters { return turn(WRITES, 0) < 0 ? -1 : REAL(name)(__VA_ARGS__); }
+#define CHANGE_AS(its_class, name, parameters, ...) \
+    SEEN int name parameters { return turn(its_class, 0) < 0 ? -1 : REAL(name)(__VA_ARGS__); }
+#define CHANGE(name, parameters, ...) CHANGE_AS(WRITES, name, parameters, __VA_ARGS__)
 
-CHANGE(fsync, (int fd), fd)
-CHANGE(fdatasync, (int fd), fd)
+CHANGE_AS(SYNCS, fsync, (int fd), fd)
+CHANGE_AS(SYNCS, fdatasync, (int fd), fd)
 CHANGE(ftruncate, (int fd, off_t n), fd, n)
 CHANGE(ftruncate64, (int fd, off64_t n), fd, n)
 CHANGE(rename, (const char *from, const char *to), from, to)

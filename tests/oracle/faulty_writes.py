@@ -54,7 +54,7 @@ WRITES = {
     "new variable": (old_store, lambda p: lazy(other(OLD)[["v"]].rename(v="z")).craton.to_zarr(p, mode="a")),
     "store": (old_store, lambda p: lazy(other(OLD)).craton.to_zarr(p, mode="w")),
     "resumed": (lambda p: OLD.to_netcdf(f"{p}.nc"), lambda p: _resumed(p)),
-    "group": (old_store, lambda p: lazy(other(OLD)).craton.to_zarr(p, group="a/b")),
+    "group": (old_store, lambda p: lazy(other(OLD)).craton.to_zarr(p, group="a/b", mode="w")),
     "file": (lambda p: lazy(OLD).craton.to_netcdf(p), lambda p: lazy(other(OLD)).craton.to_netcdf(p, mode="w")),
     "file, added": (lambda p: lazy(OLD).craton.to_netcdf(p), lambda p: lazy(other(OLD)[["v"]].rename(v="z")).craton.to_netcdf(p, mode="a")),
     "file, group": (lambda p: lazy(OLD).craton.to_netcdf(p), lambda p: lazy(other(OLD)).craton.to_netcdf(p, group="a", mode="a")),

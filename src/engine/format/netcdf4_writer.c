@@ -588,7 +588,7 @@ static cr_status finish(void *state, cr_err *err) {
     pthread_mutex_unlock(&library_lock.mutex);
     CR_TRY(status);
     cr_auto_fd int fd = open(w->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
+    if (fd < 0 || cr_fsync(fd) != 0)
         return CR_FAIL_ERRNO(err, "cannot write %s to disk", w->path);
     return CR_OK;
 }
