@@ -1,5 +1,5 @@
 """One write into a store or file, again and again in forked children in which one system call fails or is the last: a child each, so that hundreds take
-seconds. Run by test_faulty_calls.py with faulty_calls.so preloaded:  faulty_writes.py FOLDER WRITE ACTION CLASS N...
+seconds. Run by test_faulty_calls.py with faulty_calls.so preloaded:  faulty_writes.py FOLDER WRITE/ACTION/CLASS/N,N,...  and more of them
 
 After each child the store is read by zarr or netCDF4: old values, or, chunk by chunk, new ones; then the same write goes through, undisturbed, and what it
 leaves is what a first undisturbed one left. Prints one line for each thing that is not so, and at last how many writes did not go through."""
@@ -163,12 +163,14 @@ def same(a, b):
 AFTER, MET = {}, []
 if __name__ == "__main__":
     FAULTY = ctypes.CDLL(os.environ["LD_PRELOAD"])
-    folder, name, action, what, *numbers = sys.argv[1:]
-    folder = Path(folder)
-    prepare, write = WRITES[name]
-    prepare(folder / "d")
-    in_child(lambda: write(folder / "d"), "count w 0 0")
-    AFTER[name] = view(folder / "d"), {p.split("/")[0] for p in files(folder)}
-    for n in range(*map(int, numbers)) if len(numbers) == 3 else map(int, numbers):
-        attempt(folder, name, action, what, n)
+    for i, wanted in enumerate(sys.argv[2:]):
+        name, action, what, numbers = wanted.split("/")
+        folder = Path(sys.argv[1]) / str(i)
+        folder.mkdir()
+        prepare, write = WRITES[name]
+        prepare(folder / "d")
+        in_child(lambda: write(folder / "d"), "count w 0 0")
+        AFTER[name] = view(folder / "d"), {p.split("/")[0] for p in files(folder)}
+        for n in map(int, numbers.split(",")):
+            attempt(folder, name, action, what, n)
     print("met", sum(MET), "of", len(MET))
