@@ -77,7 +77,7 @@ def test_other_formats(ds, tmp_path):
     xr.testing.assert_identical(tree.to_dataset().load(), ds)
 
 
-def test_two_of_one_name_are_two(ds, tmp_path):
+def test_two_objects_of_one_kind_are_two(ds, tmp_path):
     """Nodes are shared by what they are read from: the same content, twice, and another one, computed together."""
     first, second = (io.BytesIO(content(d, tmp_path, "scipy")[1]) for d in (ds, ds.assign(v=ds.v + 1)))
     a, b = (xr.open_dataset(f, engine="craton", chunks={}) for f in (first, second))
