@@ -74,10 +74,20 @@ CR_API bool cr_unreadable_more(const cr_unreadable *u);                /* there 
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
+/* Bytes of a NetCDF or GeoTIFF file that lie at no path: in memory, in an object store, behind a network. read puts exactly n bytes from offset on, which
+ * lie within size, into dst, or fails; it is called from any thread, several at a time, also while a file is opened and until the last array is gone.
+ * The bytes do not change. release may be NULL; it is called with the last reference, on whichever thread that is. */
+typedef struct cr_reader cr_reader;
+typedef cr_status (*cr_reader_read_fn)(void *user, uint64_t offset, void *dst, size_t n, cr_err *err);
+CR_API cr_status cr_reader_new(uint64_t size, cr_reader_read_fn read, void (*release)(void *user), void *user, cr_reader **ret_reader, cr_err *err) CR_MUST_USE;
+CR_API void cr_reader_unref(cr_reader *r);                             /* NULL is allowed; open files and their arrays have references */
+
 typedef struct cr_open_options {
     const char *group;            /* "/" or "a/b"; NULL: root */
     uint64_t metadata_limit_bytes;/* 0: 256 MiB */
     cr_unreadable *unreadable;    /* NULL: a chunk that cannot be read is an error */
+    /* NULL: what is at path. Else these bytes, and path is a name for messages. Arrays of them cannot be sent, and writes of them cannot be resumed. */
+    cr_reader *reader;
 } cr_open_options;
 
 /* path: a file (also kerchunk's references as JSON), or the directory of a Zarr store (trailing .zip not yet). CR_NO_FILE, CR_FORMAT (damaged; says where),

@@ -16,9 +16,10 @@ from xarray.core import indexing
 from xarray.core.utils import FrozenDict, close_on_error
 from xarray.core.variable import Variable
 
-from . import _craton, texts
+from . import texts
 from .array import wrap
-from .graph import adopt
+from .fileobject import FileObject, file_object
+from .graph import adopt, open_file
 from .runtime import cluster_for_user, compute_short
 from .selection import outer
 
@@ -62,7 +63,7 @@ class StoredText(BackendArray):
     """A variable of texts of any length: read whole, when first needed."""
 
     def __init__(self, path, group, name, shape, dtype):
-        self.path, self.group, self.name = path, group, name
+        self.place = path, group, name
         self.shape, self.dtype = shape, dtype
         self._values = None
 
@@ -74,7 +75,8 @@ class StoredText(BackendArray):
 
     def _read(self, key):
         if self._values is None:
-            texts = _craton.File(self.path, group=self.group).strings(self.name)
+            path, group, name = self.place
+            texts = open_file(path, group).strings(name)
             values = np.empty(len(texts), self.dtype)
             values[:] = texts
             self._values = values.reshape(self.shape)
@@ -112,17 +114,21 @@ def attribute_value(code, payload, plain):
 
 
 def path_here(filename_or_obj):
-    try:
-        path = os.fspath(filename_or_obj)
-    except TypeError:
-        raise TypeError(
-            f"craton: engine='craton' opens paths, not {type(filename_or_obj).__name__} objects. Save it to a file first."
-        ) from None
-    path = os.fsdecode(path)
+    """The path; of bytes, and of objects that seek and read, a FileObject."""
+    if isinstance(filename_or_obj, FileObject):
+        return filename_or_obj
+    if not isinstance(filename_or_obj, (str, os.PathLike)):
+        filename_or_obj = file_object(filename_or_obj)
+        if isinstance(filename_or_obj, FileObject):
+            return filename_or_obj
+    path = os.fsdecode(os.fspath(filename_or_obj))
     if path.startswith("reference://"):
         raise TypeError("craton: 'reference://' needs storage_options={'fo': 'references.json'}; or open the JSON itself.")
     if "://" in path and not path.startswith("file://"):
-        raise NotImplementedError(f"craton: {path!r} is not on this machine. Remote stores cannot be opened yet; copy it here first.")
+        raise NotImplementedError(
+            f"craton: {path!r} is not on this machine. A NetCDF or GeoTIFF file can be read from there: xr.open_dataset(fsspec.open({path!r}).open(), "
+            "engine='craton', chunks={}); a Zarr store cannot yet, copy it here first."
+        )
     return os.path.abspath(os.path.expanduser(path.removeprefix("file://")))
 
 
@@ -156,7 +162,7 @@ class CratonStore(AbstractDataStore):
 
     def __init__(self, path, group=None, missing=False, fill_is_missing=None):
         self.path, self.group, self.missing, self.fill_is_missing = path, group, missing, fill_is_missing
-        self._file = _craton.File(path, group=group, unreadable_missing=missing)
+        self._file = open_file(path, group, missing)
 
     def __getstate__(self):
         # A dataset keeps its store for close(); in another process the file is opened again when it is asked for.
@@ -165,7 +171,7 @@ class CratonStore(AbstractDataStore):
     @property
     def file(self):
         if self._file is None:
-            self._file = _craton.File(self.path, group=self.group, unreadable_missing=self.missing)
+            self._file = open_file(self.path, self.group, self.missing)
         return self._file
 
     @property
@@ -180,7 +186,10 @@ class CratonStore(AbstractDataStore):
         return FrozenDict((name, length) for name, length, _ in self.file.dims)
 
     def get_encoding(self):
-        return {"unlimited_dims": {name for name, _, unlimited in self.file.dims if unlimited}, "source": self.path}
+        return {"unlimited_dims": {name for name, _, unlimited in self.file.dims if unlimited}, **self._source()}
+
+    def _source(self):
+        return {"source": self.path} if isinstance(self.path, str) else {}
 
     def get_variables(self):
         return FrozenDict((v["name"], self._variable(v)) for v in self.file.variables)
@@ -190,7 +199,7 @@ class CratonStore(AbstractDataStore):
         for name, code, payload in v["attrs"]:
             # The fill value keeps the type of its variable: masks compare by it.
             attrs[name] = attribute_value(code, payload, self.plain and name != "_FillValue")
-        encoding = {"source": self.path, "original_shape": v["shape"]}
+        encoding = {**self._source(), "original_shape": v["shape"]}
         code = element_code(v)
         self._set_fill(v, code, attrs, encoding)
         if code == "|O":
@@ -331,7 +340,7 @@ class CratonBackend(BackendEntrypoint):
             found["/" + below] = self.open_dataset(path, group=where or None, **options)
             if len(found) > _MOST_GROUPS:
                 raise ValueError(f"craton: {path} has more than {_MOST_GROUPS} groups; open those that are wanted with group=")
-            pending.extend(f"{below}/{name}" if below else name for name in reversed(_craton.File(path, group=where or None).groups))
+            pending.extend(f"{below}/{name}" if below else name for name in reversed(open_file(path, where or None).groups))
         return found
 
     def open_datatree(self, filename_or_obj, **options):

@@ -7,7 +7,7 @@ import numpy as np
 from xarray.namedarray.parallelcompat import ChunkManagerEntrypoint
 
 from . import chunks as grids
-from . import namespace
+from . import namespace, ownstore
 from .array import Array
 from .bynumpy import say
 from .decoding import decoded, from_xarray
@@ -100,9 +100,10 @@ class CratonManager(ChunkManagerEntrypoint):
             sources, targets = [sources], [targets]
         regions = regions if isinstance(regions, (list, tuple)) and regions and not isinstance(regions[0], slice) else [regions] * len(sources)
         nodes, functions, sizes = [], [], []
-        for source, target, region in zip(sources, targets, regions):
-            source = as_array(source)
-            offset = _offset(region, target, source)
+        sources = [as_array(source) for source in sources]
+        offsets = [_offset(region, target, source) for source, target, region in zip(sources, targets, regions)]
+        ownstore.check_targets(sources, targets, offsets)
+        for source, target, offset in zip(sources, targets, offsets):
             if source.ndim == 0:
                 target[...] = source.compute()
                 continue

@@ -15,8 +15,15 @@ def _build_memory(inputs, array, chunks):
     return _craton.from_buffer(stored, code, chunks)
 
 
+def open_file(path, group=None, missing=False):
+    """path: of a file on this machine, or a FileObject."""
+    if isinstance(path, str):
+        return _craton.File(path, group=group, unreadable_missing=missing)
+    return _craton.File(path.name, group=group, unreadable_missing=missing, read=path.read, size=path.size)
+
+
 def _build_file(inputs, path, group, name, missing=False):
-    return _craton.File(path, group=group, unreadable_missing=missing).array(name)
+    return open_file(path, group, missing).array(name)
 
 
 def _build_python(inputs, call, code, shape, chunks, serial):
@@ -118,7 +125,7 @@ def rebuild(steps, wanted):
             path, group, name, *missing = parameters
             file = (path, group, *missing)
             if file not in files:
-                files[file] = _craton.File(path, group=group, unreadable_missing=bool(missing and missing[0]))
+                files[file] = open_file(path, group, bool(missing and missing[0]))
             nodes.append(adopt(files[file].array(name), "file", *parameters))
         else:
             nodes.append(make(operation, tuple(nodes[i] for i in inputs), *parameters))

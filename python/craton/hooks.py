@@ -5,6 +5,7 @@ through untouched, and what another version of xarray does not have is left out.
 * merge, concat, arithmetic: coordinates that are the same expression are not compared value by value.
 * .dt of times that are no index, block by block; their means (times.py).
 * to_netcdf(engine="craton") is .craton.to_netcdf (writing.py).
+* to_netcdf and to_zarr of other engines do not remove what they are still to read (ownstore.py).
 * ffill and bfill, without bottleneck or numbagg.
 * polyfit, series by series; idxmax and idxmin of whole arrays.
 * groupby by a map of labels prepares what reductions never look at: only when it is asked for (members.py). Its labels are numbered once, and by a
@@ -16,10 +17,11 @@ through untouched, and what another version of xarray does not have is left out.
 
 import functools
 import importlib
+import os
 
 import numpy as np
 
-from . import bynumpy, labelmap, members
+from . import bynumpy, labelmap, members, ownstore
 from .array import Array
 from .dtypes import is_time
 from .frequencies import understand_old_frequencies
@@ -40,6 +42,7 @@ def hook_xarray():
     _wrap("xarray.core.duck_array_ops", "mean", _mean_or)
     _wrap("xarray.core.duck_array_ops", "_datetime_nanreduce", _extreme_or)
     _wrap("xarray.backends.writers", "to_netcdf", _to_netcdf_or)
+    _wrap("xarray.backends.writers", "to_zarr", _to_zarr_or)
     _hook_groups()
     _wrap("xarray.core.parallel", "map_blocks", _map_blocks_or)
     _wrap("xarray", "map_blocks", _map_blocks_or)
@@ -122,6 +125,7 @@ def _to_netcdf_or(function):
     def to_netcdf_or_ours(dataset, path_or_file=None, mode="w", format=None, group=None, engine=None, encoding=None, unlimited_dims=None, compute=True,
                           multifile=False, **kwargs):  # fmt: skip
         if engine != "craton":
+            _check_replaced(path_or_file, dataset)
             return function(dataset, path_or_file, mode, format, group, engine, encoding, unlimited_dims, compute, multifile, **kwargs)
         from .writing import to_netcdf
 
@@ -131,6 +135,38 @@ def _to_netcdf_or(function):
         return to_netcdf(dataset, path_or_file, mode=mode, format=format, group=group, encoding=encoding, unlimited_dims=unlimited_dims)
 
     return to_netcdf_or_ours
+
+
+def _to_zarr_or(function):
+    def to_zarr_or_not(dataset, store=None, mode=None, group=None, *args, **kwargs):
+        region = kwargs.get("region")
+        place = store if isinstance(store, (str, os.PathLike)) else getattr(store, "root", None)
+        if mode == "w":
+            _check_replaced(place, dataset, group)
+        elif _is_local(place) and kwargs.get("append_dim") is None and (region is None or isinstance(region, dict) and "auto" not in region.values()):
+            # Before the first of them is written; else xarray finds the places, and the chunk manager asks.
+            ownstore.check(_below(place, group), {n: (v, [_span(region, *d) for d in v.sizes.items()], False) for n, v in dataset.variables.items()})
+        return function(dataset, store, mode, group, *args, **kwargs)
+
+    return to_zarr_or_not
+
+
+def _span(region, dim, size):
+    begin = (region or {}).get(dim, slice(0, None)).start or 0
+    return begin, begin + size
+
+
+def _is_local(path):
+    return isinstance(path, (str, os.PathLike)) and "://" not in os.fspath(path)
+
+
+def _below(path, group):
+    return os.path.join(path, (group or "").strip("/"))
+
+
+def _check_replaced(path, dataset, group=None):
+    if _is_local(path):
+        ownstore.check_replaced(_below(path, group), dataset)
 
 
 # ---- the same expression ---------------------------------------------------------------------------------------------

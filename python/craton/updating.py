@@ -520,22 +520,52 @@ def _read(path):
 
 def _replace(documents):
     """All are on the disk beside the old ones before the first takes its place; the last one is that which readers look at first."""
-    waiting = []
+    waiting, done = [], 0
+    before = {path: _bytes(path) for path in documents}
     try:
         for path, document in documents.items():
             waiting.append((f"{path}.{os.getpid()}.tmp", path))
-            with open(waiting[-1][0], "w", encoding="utf-8") as f:
-                json.dump(document, f)
-                f.flush()
-                os.fsync(f.fileno())
-        while waiting:
-            os.replace(*waiting[0])
-            waiting.pop(0)
+            _write(waiting[-1][0], json.dumps(document).encode())
+        for names in waiting:
+            os.replace(*names)
+            done += 1
         for path in documents:  # of a process that was killed here
             for left in glob.glob(f"{glob.escape(path)}.*.tmp"):
                 os.unlink(left)
     except BaseException:
-        for temporary, _ in waiting:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        if done < len(documents):
+            _put_back(waiting, before)
         raise
+
+
+def _put_back(waiting, before):
+    """After an error or Ctrl-C between the first and the last. Where that fails too, what waits stays, so that the same again is known to go on (see
+    _check_consolidated) and completes it."""
+    there = [os.path.exists(temporary) for temporary, _ in waiting]
+    with contextlib.suppress(OSError):
+        for (temporary, path), waits in zip(waiting, there):
+            if waits or _bytes(path) == before[path]:
+                continue
+            if before[path] is None:
+                os.unlink(path)
+            else:
+                _write(temporary, before[path])
+                os.replace(temporary, path)
+        for (temporary, _), waits in zip(waiting, there):
+            if waits:
+                os.unlink(temporary)
+
+
+def _bytes(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except FileNotFoundError:
+        return None
+
+
+def _write(path, content):
+    with open(path, "wb") as f:
+        f.write(content)
+        f.flush()
+        os.fsync(f.fileno())

@@ -83,6 +83,8 @@ typedef struct callback_target {
 } callback_target;
 /* The sink borrows target, which must outlive the computation. One box at a time. */
 void callback_sink(callback_target *target, cr_sink *ret_sink);
+/* function(offset, memoryview) reads bytes of a file; -1 with an exception. */
+int callback_reader(PyObject *function, unsigned long long size, cr_reader **ret_reader);
 
 /* ---- running (py_run.c) ----------------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* py_callback.c - arrays that Python code fills, and sinks that hand boxes to Python code. */
+/* py_callback.c - arrays that Python code fills, sinks that hand boxes to Python code, and bytes that Python code reads. */
 #include <stdlib.h>
 #include <string.h>
 #include "binding.h"
@@ -8,6 +8,19 @@ typedef struct source {
     int ndim;
     size_t itemsize;
 } source;
+
+/* The memory is the engine's: a function that kept the view would write into someone else's data later. */
+static cr_status release_view(PyObject *view, cr_status status, cr_err *err) {
+    PyObject *released = view ? PyObject_CallMethod(view, "release", NULL) : NULL;
+    if (view && !released) {
+        if (status == CR_OK)
+            status = error_from_python(err);
+        PyErr_Clear();
+    }
+    Py_XDECREF(released);
+    Py_XDECREF(view);
+    return status;
+}
 
 static int64_t box_bytes(const int64_t *count, int ndim, size_t itemsize) {
     int64_t n = (int64_t)itemsize;
@@ -24,16 +37,8 @@ static cr_status source_read(void *user, const int64_t *start, const int64_t *co
     if (starts && counts && view)
         result = PyObject_CallFunctionObjArgs(self->function, starts, counts, view, NULL);
     cr_status status = result ? CR_OK : error_from_python(err);
-    /* The memory is the engine's: a function that kept it would write into someone else's data later. */
-    PyObject *released = view ? PyObject_CallMethod(view, "release", NULL) : NULL;
-    if (view && !released) {
-        if (status == CR_OK)
-            status = error_from_python(err);
-        PyErr_Clear();
-    }
-    Py_XDECREF(released);
+    status = release_view(view, status, err);
     Py_XDECREF(result);
-    Py_XDECREF(view);
     Py_XDECREF(counts);
     Py_XDECREF(starts);
     PyGILState_Release(gil);
@@ -79,6 +84,41 @@ static PyObject *callback_node(PyObject *module, PyObject *args) {
     Py_DECREF(function);
     PyMem_Free(self);
     return raise_error(status, &err);
+}
+
+/* ---- bytes of a file ----------------------------------------------------------------------------------------------------- */
+
+static cr_status bytes_read(void *user, uint64_t offset, void *dst, size_t n, cr_err *err) {
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *view = PyMemoryView_FromMemory(dst, (Py_ssize_t)n, PyBUF_WRITE);
+    PyObject *at = PyLong_FromUnsignedLongLong(offset), *result = view && at ? PyObject_CallFunctionObjArgs(user, at, view, NULL) : NULL;
+    cr_status status = release_view(view, result ? CR_OK : error_from_python(err), err);
+    Py_XDECREF(result);
+    Py_XDECREF(at);
+    PyGILState_Release(gil);
+    return status;
+}
+
+static void bytes_release(void *user) {
+    if (!Py_IsInitialized())
+        return;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    Py_DECREF((PyObject *)user);
+    PyGILState_Release(gil);
+}
+
+int callback_reader(PyObject *function, unsigned long long size, cr_reader **ret_reader) {
+    cr_err err = CR_ERR_INIT;
+    if (!PyCallable_Check(function)) {
+        PyErr_SetString(PyExc_TypeError, "read must be a function of an offset and a memoryview");
+        return -1;
+    }
+    cr_status status = cr_reader_new(size, bytes_read, bytes_release, Py_NewRef(function), ret_reader, &err);
+    if (status == CR_OK)
+        return 0;
+    Py_DECREF(function);
+    raise_error(status, &err);
+    return -1;
 }
 
 static cr_status target_write(void *user, const int64_t *start, const int64_t *count, const void *data, cr_err *err) {

@@ -83,20 +83,26 @@ static PyObject *variable(const cr_variable *v) {
 }
 
 static PyObject *file_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    static char *keywords[] = {"path", "group", "metadata_limit", "unreadable_missing", NULL};
-    PyObject *path = NULL;
+    static char *keywords[] = {"path", "group", "metadata_limit", "unreadable_missing", "read", "size", NULL};
+    PyObject *path = NULL, *read = Py_None;
     const char *group = NULL;
-    unsigned long long limit = 0;
+    unsigned long long limit = 0, size = 0;
+    cr_reader *reader = NULL;
     int missing = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zKp:File", keywords, PyUnicode_FSConverter, &path, &group, &limit, &missing))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|zKpOK:File", keywords, PyUnicode_FSConverter, &path, &group, &limit, &missing, &read, &size))
         return NULL;
-    cr_open_options options = {.group = group, .metadata_limit_bytes = limit, .unreadable = missing ? unreadable : NULL};
+    if (read != Py_None && callback_reader(read, size, &reader) < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
+    cr_open_options options = {.group = group, .metadata_limit_bytes = limit, .unreadable = missing ? unreadable : NULL, .reader = reader};
     cr_file *file = NULL;
     cr_err err = CR_ERR_INIT;
     cr_status status;
     const char *name = PyBytes_AsString(path);
     Py_BEGIN_ALLOW_THREADS
     status = cr_file_open(name, &options, &file, &err);
+    cr_reader_unref(reader);
     Py_END_ALLOW_THREADS
     Py_DECREF(path);
     if (status != CR_OK)
@@ -223,7 +229,8 @@ static PyGetSetDef file_getset[] = {
 };
 
 static PyType_Slot file_slots[] = {
-    {Py_tp_doc, "File(path, group=None, metadata_limit=0, unreadable_missing=False): an open file or store of arrays."},
+    {Py_tp_doc, "File(path, group=None, metadata_limit=0, unreadable_missing=False, read=None, size=0): an open file or store of arrays. "
+                "read(offset, view) fills the view from so many bytes; then path is a name for messages."},
     {Py_tp_new, file_new},
     {Py_tp_dealloc, file_dealloc},
     {Py_tp_methods, file_methods},

@@ -341,7 +341,11 @@ static PyObject *context_explain(PyObject *object, PyObject *nodes) {
     if (hold_arrays(nodes, n, arrays) == 0) {
         cr_err err = CR_ERR_INIT;
         char *text = NULL;
-        cr_status status = cr_explain(((Context *)object)->context, (int)n, arrays, &text, &err);
+        cr_status status;
+        cr_context *context = ((Context *)object)->context;
+        Py_BEGIN_ALLOW_THREADS                             /* it may read where chunks lie, and wait for who does */
+        status = cr_explain(context, (int)n, arrays, &text, &err);
+        Py_END_ALLOW_THREADS
         result = status == CR_OK ? PyUnicode_FromString(text) : raise_error(status, &err);
         cr_free(text);
     }

@@ -43,12 +43,20 @@ cr_status cr_write_all(int fd, const void *bytes, size_t n, cr_err *err) {
     return CR_OK;
 }
 
+int cr_fsync(int fd) {
+    int result;
+    do
+        result = fsync(fd);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 static cr_status sync_dir_of(const char *path, cr_err *err) {
     cr_auto_free char *copy = strdup(path);
     if (!copy)
         return CR_FAIL(err, CR_MEMORY, "no memory");
     cr_auto_fd int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
+    if (fd < 0 || cr_fsync(fd) != 0)
         return CR_FAIL_ERRNO(err, "cannot sync the directory of %s", path);
     return CR_OK;
 }
@@ -87,7 +95,7 @@ cr_status cr_file_replace(const char *path, const void *bytes, size_t n, mode_t 
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot create a temporary file beside %s", path);
     cr_status status = cr_write_all(fd, bytes, n, err);
-    if (status == CR_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
+    if (status == CR_OK && (fchmod(fd, mode) != 0 || cr_fsync(fd) != 0))
         status = CR_FAIL_ERRNO(err, "cannot finish %s", tmp);
     if (close(fd) != 0 && status == CR_OK)
         status = CR_FAIL_ERRNO(err, "cannot close %s", tmp);

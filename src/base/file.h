@@ -17,6 +17,8 @@ cr_status cr_file_replace(const char *path, const void *bytes, size_t n, mode_t 
 cr_status cr_cannot_open(const char *path, cr_err *err) CR_MUST_USE;
 /* mkdir -p; existing directories keep their mode. */
 cr_status cr_make_dirs(const char *path, mode_t mode, cr_err *err) CR_MUST_USE;
+/* fsync, again when a signal interrupts it (network file systems); 0, or -1 with errno. */
+int cr_fsync(int fd) CR_MUST_USE;
 /* Writes all bytes or fails. */
 cr_status cr_write_all(int fd, const void *bytes, size_t n, cr_err *err) CR_MUST_USE;
 

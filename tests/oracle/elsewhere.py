@@ -22,10 +22,13 @@ GONE = ("dask", "distributed", "dask_gateway", "zarr", "numcodecs", "netCDF4")
 OTHERS = {
     "test_append.py": "compares stores with zarr's own view of them",
     "test_cdo.py": "the command line",
+    "test_changed_files.py": "xarray's own writers",
     "test_cluster.py": "computes on Dask clusters",
     "test_compute_later.py": "compares stores with zarr's own view of them",
     "test_dask_calls.py": "calls dask",
     "test_encoding.py": "compares stores with zarr's own view of them",
+    "test_faulty_calls.py": "the command line, and zarr's own view of stores",
+    "test_file_objects.py": "fsspec, and files that xarray writes",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",

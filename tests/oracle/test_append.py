@@ -386,6 +386,32 @@ def test_stale_consolidated_metadata(tmp_path):
     xr.testing.assert_equal(xr.open_zarr(store, chunks=None).load()[["t", "rain"]], xr.concat([dataset(0, 17), dataset(17, 3), dataset(20, 3)], "time")[["t", "rain"]])
 
 
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_interrupted_between_its_metadata(tmp_path, version, n, monkeypatch):
+    """An error or Ctrl-C when some arrays say the new length already: they say the old one again. The same append was refused, with an advice that would
+    have shown rows which were removed."""
+    store = tmp_path / "store"
+    begin(store, version, {"time": 5})
+    names, old = set(files(store)), xr.open_zarr(store, consolidated=False, chunks=None).load()
+    replace, left = os.replace, iter(range(n))
+
+    def some(*arguments):
+        if next(left, None) is None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", some)
+    with pytest.raises(KeyboardInterrupt):
+        lazy(dataset(17, 8)).craton.to_zarr(store, append_dim="time")
+    assert set(files(store)) == names
+    for consolidated in (False, None):
+        xr.testing.assert_identical(xr.open_zarr(store, consolidated=consolidated, chunks=None).load(), old)
+    lazy(dataset(17, 8)).craton.to_zarr(store, append_dim="time")
+    assert xr.open_zarr(store).sizes["time"] == 25
+
+
 KILLED_BETWEEN = """
 import os, signal, sys, xarray as xr, craton
 replace, left = os.replace, iter(range(int(sys.argv[3])))

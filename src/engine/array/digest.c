@@ -97,6 +97,8 @@ static const char *inside(const char *path) {
 
 static cr_status add_stored(const cr_array *a, visit *v, cr_err *err) {
     cr_source *s = ((const cr_stored_params *)a->params)->source;
+    if (s->of_program)
+        return CR_FAIL(err, CR_UNSUPPORTED, "a write from %s cannot be resumed: its bytes are of no file that could be compared", s->path);
     cr_digest_text(v->program, inside(s->path));
     cr_digest_add(v->program, s->chunk_shape, (size_t)s->ndim * sizeof *s->chunk_shape);
     cr_digest_add(v->sources, s->state, sizeof s->state);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/format/model.h"
 #include "engine/format/unreadable.h"
+#include "engine/store/held_file.h"
 
 enum { HEAD_BYTES = 4096 };
 static const uint64_t DEFAULT_METADATA_BYTES = (uint64_t)256 << 20;
@@ -48,9 +49,9 @@ static cr_status look(const char *path, bool *ret_is_dir, unsigned char head[HEA
     return CR_OK;
 }
 
-static const cr_format *find_format(const char *path, bool is_dir, const unsigned char *head, size_t n) {
+static const cr_format *find_format(const char *path, bool is_dir, bool is_reader, const unsigned char *head, size_t n) {
     for (size_t i = 0; i < CR_ARRAY_LEN(formats); i++)
-        if (formats[i]->probe(path, is_dir, head, n))
+        if ((formats[i]->reads_bytes || !is_reader) && formats[i]->probe(path, is_dir, head, n))
             return formats[i];
     return NULL;
 }
@@ -74,6 +75,13 @@ static cr_status sort_names(cr_file *f, cr_err *err) {
     return CR_OK;
 }
 
+/* Its name says nothing: two of one name are different data. */
+static void mark_of_program(cr_source *s, const cr_reader *reader) {
+    s->of_program = true;
+    s->identity[1] ^= (uint64_t)(uintptr_t)reader;
+    memset(s->state, 0, sizeof s->state);
+}
+
 static cr_status open_with(const cr_format *format, const char *path, const cr_open_options *options, cr_file **ret_file,
                            cr_err *err) {
     cr_file *f = calloc(1, sizeof *f);
@@ -90,6 +98,9 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
         status = format->open(path, options, f, err);
     if (status == CR_OK)
         status = sort_names(f, err);
+    for (int i = 0; status == CR_OK && options->reader && i < f->n_variables; i++)
+        if (f->variables[i].source)
+            mark_of_program(f->variables[i].source, options->reader);
     for (int i = 0; status == CR_OK && options->unreadable && i < f->n_variables; i++)
         if (f->variables[i].source)
             status = cr_unreadable_cover(options->unreadable, &f->variables[i].pub, &f->variables[i].source, err);
@@ -103,19 +114,24 @@ static cr_status open_with(const cr_format *format, const char *path, const cr_o
 }
 
 cr_status cr_file_open(const char *path, const cr_open_options *options, cr_file **ret_file, cr_err *err) {
-    static const cr_open_options defaults = {NULL, 0, NULL};
+    static const cr_open_options defaults = {0};
     unsigned char head[HEAD_BYTES];
     bool is_dir = false;
     size_t n = 0;
     if (!path || !*path || !ret_file)
         return CR_FAIL(err, CR_INVALID, "a path is needed");
-    CR_TRY(look(path, &is_dir, head, &n, err));
-    const cr_format *format = find_format(path, is_dir, head, n);
+    options = options ? options : &defaults;
+    if (options->reader)
+        CR_TRY(cr_reader_read(options->reader, 0, head, n = (size_t)CR_MIN(cr_reader_size(options->reader), (uint64_t)HEAD_BYTES), err));
+    else
+        CR_TRY(look(path, &is_dir, head, &n, err));
+    const cr_format *format = find_format(path, is_dir, options->reader, head, n);
     if (format)
-        return open_with(format, path, options ? options : &defaults, ret_file, err);
+        return open_with(format, path, options, ret_file, err);
     cr_status status = is_dir ? CR_FAIL(err, CR_FORMAT, "%s is a directory without Zarr metadata", path)
                               : CR_FAIL(err, CR_FORMAT, "%s is not in a known format%s", path, n == 0 ? ": it is empty" : "");
-    cr_err_hint(err, "NetCDF-3, NetCDF-4 (HDF5), GeoTIFF, Zarr 2 and 3 and kerchunk's JSON can be read");
+    cr_err_hint(err, options->reader ? "NetCDF-3, NetCDF-4 (HDF5) and GeoTIFF can be read from bytes"
+                                     : "NetCDF-3, NetCDF-4 (HDF5), GeoTIFF, Zarr 2 and 3 and kerchunk's JSON can be read");
     return status;
 }
 

@@ -329,7 +329,7 @@ static cr_status tiff_open(const char *path, const cr_open_options *options, cr_
     page *pages = cr_arena_calloc(&f->arena, CR_TIFF_PAGES_MAX, sizeof *pages);
     if (!pages)
         return no_room(err);
-    CR_TRY(cr_tiff_open(path, &o.tiff, err));
+    CR_TRY(cr_tiff_open(path, options->reader, &o.tiff, err));
     f->state = o.tiff;
     f->close = tiff_close;
     CR_TRY(cr_tiff_take(o.tiff, 0, &h, err));
@@ -343,4 +343,4 @@ static cr_status tiff_open(const char *path, const cr_open_options *options, cr_
     return add_bands(&o, err);
 }
 
-const cr_format cr_format_geotiff = {"geotiff", tiff_probe, tiff_open};
+const cr_format cr_format_geotiff = {"geotiff", tiff_probe, tiff_open, true};

@@ -43,7 +43,7 @@ typedef struct cr_tiff_file {
     int n_idle;
 } cr_tiff_file;
 
-cr_status cr_tiff_open(const char *path, cr_tiff_file **ret_file, cr_err *err) CR_MUST_USE;
+cr_status cr_tiff_open(const char *path, cr_reader *reader /* or NULL */, cr_tiff_file **ret_file, cr_err *err) CR_MUST_USE;
 cr_tiff_file *cr_tiff_ref(cr_tiff_file *f);
 void cr_tiff_unref(cr_tiff_file *f);
 /* A handle that stands at a page, for this thread alone until it is given back. */

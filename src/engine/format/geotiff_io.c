@@ -14,8 +14,12 @@ static tmsize_t on_read(thandle_t user, void *dst, tmsize_t n) {
     if (n < 0 || h->at > h->size)
         return -1;
     uint64_t length = CR_MIN((uint64_t)n, h->size - h->at);
-    if (cr_held_read(h->held, h->at, dst, (size_t)length, NULL) != CR_OK)
+    cr_err err = CR_ERR_INIT;
+    if (cr_held_read(h->held, h->at, dst, (size_t)length, &err) != CR_OK) {
+        if (!h->message[0])
+            snprintf(h->message, sizeof h->message, "%.*s", (int)sizeof h->message - 1, err.message);
         return -1;
+    }
     h->at += length;
     return (tmsize_t)length;
 }
@@ -129,9 +133,9 @@ const void *cr_tiff_tag(const cr_tiff_handle *h, uint32_t tag, TIFFDataType type
 
 /* ---- files ---------------------------------------------------------------------------------------------------------------------- */
 
-cr_status cr_tiff_open(const char *path, cr_tiff_file **ret_file, cr_err *err) {
+cr_status cr_tiff_open(const char *path, cr_reader *reader, cr_tiff_file **ret_file, cr_err *err) {
     cr_held_file *held = NULL;
-    CR_TRY(cr_held_open(path, &held, err));
+    CR_TRY(cr_held_open(path, reader, &held, err));
     cr_tiff_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {

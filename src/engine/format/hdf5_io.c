@@ -7,9 +7,9 @@
 
 #include "engine/format/text8.h"
 
-cr_status h5_file_open(const char *path, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) {
+cr_status h5_file_open(const char *path, cr_reader *reader, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) {
     cr_held_file *held = NULL;
-    CR_TRY(cr_held_open(path, &held, err));
+    CR_TRY(cr_held_open(path, reader, &held, err));
     h5_file *f = calloc(1, sizeof *f);
     char *copy = strdup(path);
     if (!f || !copy) {

@@ -35,7 +35,7 @@ typedef struct h5_file {
     uint8_t off_size, len_size;/* bytes of an address and of a length: 2, 4 or 8 */
 } h5_file;
 
-cr_status h5_file_open(const char *path, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) CR_MUST_USE;
+cr_status h5_file_open(const char *path, cr_reader *reader /* or NULL */, uint64_t limit_bytes, h5_file **ret_file, cr_err *err) CR_MUST_USE;
 h5_file *h5_file_ref(h5_file *f);
 void h5_file_unref(h5_file *f);                 /* NULL is allowed */
 /* Reads exactly n bytes at addr; what names the structure in messages. */

@@ -295,7 +295,7 @@ static cr_status open_netcdf4(const char *path, const cr_open_options *options, 
     h5_file *file;
     cr_auto_arena cr_arena temp;
     cr_arena_init(&temp, f->arena.limit_bytes);
-    CR_TRY(h5_file_open(path, f->arena.limit_bytes, &file, err));
+    CR_TRY(h5_file_open(path, options->reader, f->arena.limit_bytes, &file, err));
     f->close = close_state;
     h5_ctx x = {.file = file, .keep = &f->arena, .temp = &temp};
     cr_status status = build(&x, options, f, err);
@@ -311,4 +311,4 @@ static bool probe(const char *path, bool is_dir, const unsigned char *head, size
     return false;
 }
 
-const cr_format cr_format_hdf5 = {"netcdf4", probe, open_netcdf4};
+const cr_format cr_format_hdf5 = {"netcdf4", probe, open_netcdf4, true};

@@ -39,9 +39,27 @@ static void source_free(cr_source *base) {
     free(s);
 }
 
+/* Reading calls back into the program, which may wait for what a thread holds that forks, or that wants the lock: so without it, even if several
+ * threads then load the same. */
+static cr_status need_index_of_program(h5_source *s, cr_err *err) {
+    h5_chunk_index index;
+    CR_TRY(h5_chunk_index_load(s->file, &s->chunked, &index, err));
+    pthread_mutex_lock(&s->lock.mutex);
+    bool first = !atomic_load_explicit(&s->loaded, memory_order_relaxed);
+    if (first)
+        s->index = index;
+    atomic_store_explicit(&s->loaded, true, memory_order_release);
+    pthread_mutex_unlock(&s->lock.mutex);
+    if (!first)
+        h5_chunk_index_done(&index);
+    return CR_OK;
+}
+
 static cr_status need_index(h5_source *s, cr_err *err) {
     if (atomic_load_explicit(&s->loaded, memory_order_acquire))
         return CR_OK;
+    if (s->base.of_program)
+        return need_index_of_program(s, err);
     pthread_mutex_lock(&s->lock.mutex);
     cr_status status = CR_OK;
     if (!atomic_load_explicit(&s->loaded, memory_order_relaxed)) {

@@ -35,6 +35,7 @@ typedef struct cr_format {
     const char *name;
     bool (*probe)(const char *path, bool is_dir, const unsigned char *head, size_t n);
     cr_status (*open)(const char *path, const cr_open_options *options, cr_file *f, cr_err *err);
+    bool reads_bytes;              /* one file, which a cr_reader can stand for */
 } cr_format;
 
 extern const cr_format cr_format_netcdf3, cr_format_hdf5, cr_format_zarr, cr_format_reference, cr_format_geotiff;

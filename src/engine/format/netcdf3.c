@@ -395,7 +395,7 @@ static cr_status netcdf3_open(const char *path, const cr_open_options *options, 
     if (!nc)
         return CR_FAIL(err, CR_MEMORY, "no memory");
     *nc = (cr_netcdf3_file){.refs = 1};
-    cr_status status = cr_held_open(path, &nc->held, err);
+    cr_status status = cr_held_open(path, options->reader, &nc->held, err);
     nc->size = nc->held ? cr_held_size(nc->held) : 0;
     cr_netcdf3_layout *layouts = NULL;
     if (status == CR_OK)
@@ -409,4 +409,4 @@ static cr_status netcdf3_open(const char *path, const cr_open_options *options, 
     return status;
 }
 
-const cr_format cr_format_netcdf3 = {"netcdf3", netcdf3_probe, netcdf3_open};
+const cr_format cr_format_netcdf3 = {"netcdf3", netcdf3_probe, netcdf3_open, true};

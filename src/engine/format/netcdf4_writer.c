@@ -1,7 +1,7 @@
 /* netcdf4_writer.c - writing NetCDF-4.
  *
  * The netCDF library makes the file with all its metadata and strings, so that every convention of dimension scales is its own. It
- * does so in a file of its own beside the temporary one, as it takes a lock, which the maker of the temporary file holds already. Then
+ * does so in memory: it takes a lock of its file, which the maker of the temporary one holds already, and fails badly with a disk. Then
  * the file is opened as HDF5 and chunks are put into it whole, already compressed: the workers that compute a box also shuffle and deflate it, in
  * parallel, and only the writing of the finished bytes goes through the library.
  *
@@ -11,12 +11,14 @@
  * The temporary file and its move into place are writer.c's. */
 #include <fcntl.h>
 #include <hdf5.h>
+#include <limits.h>
 #include <netcdf.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/fork_lock.h"
 #include "base/text.h"
@@ -28,7 +30,7 @@ static cr_fork_lock library_lock;
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void make_library_lock(void) { cr_fork_lock_init(&library_lock, false); }
 
-enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64 };
+enum { DEFAULT_LEVEL = 4, IDLE_WORK = 64, MOST_OPEN = 1024 };
 
 typedef struct nw_var {
     struct nw_file *w;
@@ -356,40 +358,49 @@ static cr_status open_datasets(nw_file *w, cr_err *err) {
     return CR_OK;
 }
 
-/* The file as far as the netCDF library writes it. Its name differs from the temporary one in the last character, so that whatever cleans
- * up after killed writers knows it; it is removed at once, and read through the descriptor. */
-static cr_status make_image(nw_file *w, int *ret_fd, cr_err *err) {
-    int nc;
-    size_t n = strlen(w->path);
-    cr_auto_free char *name = strdup(w->path);
-    if (!name || n == 0)
-        return CR_FAIL(err, CR_MEMORY, "no memory to write %s", w->path);
-    name[n - 1] = name[n - 1] == '0' ? '1' : '0';
-    NC_TRY(nc_create(name, NC_NETCDF4 | NC_NOCLOBBER, &nc), "cannot create", name);
-    cr_auto_fd int fd = open(name, O_RDONLY | O_CLOEXEC);
-    cr_status status = fd >= 0 ? write_metadata(w, nc, err) : CR_FAIL_ERRNO(err, "cannot read %s", name);
-    errno = 0;
-    int closed = nc_close(nc);
-    if (status == CR_OK && closed != NC_NOERR)
-        status = library_failure(err, errno, "cannot create", name, nc_strerror(closed));
-    unlink(name);
-    if (status == CR_OK) {
-        *ret_fd = fd;
-        fd = -1;
+/* The file of that name that the netCDF library has open, for the HDF5 library; without a reference of its own. */
+static hid_t find_open(const char *name) {
+    hid_t ids[MOST_OPEN], found = -1;
+    char own[PATH_MAX];
+    ssize_t n = H5Fget_obj_ids(H5F_OBJ_ALL, H5F_OBJ_FILE, MOST_OPEN, ids);
+    for (ssize_t i = 0; i < n && found < 0; i++) {
+        ssize_t length = H5Fget_name(ids[i], own, sizeof own);
+        if (length > 0 && (size_t)length < sizeof own && strcmp(own, name) == 0)
+            found = ids[i];
     }
-    return status;
+    return found;
 }
 
-static cr_status copy_image(int from, int to, const char *path, cr_err *err) {
-    off_t at = 0, end = lseek(from, 0, SEEK_END);
-    while (at < end) {
-        ssize_t n = sendfile(to, from, &at, (size_t)(end - at));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return CR_FAIL_ERRNO(err, "cannot write %s", path);
+/* From where the driver for files in memory has it: of H5Fget_file_image the superblock has a wrong checksum (HDF5 1.10). */
+static cr_status take_image(hid_t file, const char *path, cr_buf *out, cr_err *err) {
+    void **memory = NULL;
+    hsize_t n = 0;
+    bool done = file >= 0 && H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0 && H5Fget_filesize(file, &n) >= 0 &&
+                H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&memory) >= 0 && memory && *memory && n > 0 && n < SIZE_MAX / 2;
+    if (!done)
+        return library_failure(err, 0, "cannot make the metadata of", path, "the HDF5 library failed");
+    cr_buf_add(out, *memory, (size_t)n);
+    if (out->failed)
+        return CR_FAIL(err, CR_MEMORY, "no memory for the metadata of %s", path);
+    return CR_OK;
+}
+
+/* The file as far as the netCDF library writes it: metadata and texts, in memory. On a disk that fails or is full while it closes a file, the
+ * library reads what the HDF5 library has freed already. (Of nc_create_mem the file forgets in which order names were made.) The name is of no
+ * file: the libraries would find the temporary one. */
+static cr_status make_image(nw_file *w, cr_buf *out, cr_err *err) {
+    int nc;
+    cr_auto_free char *name = NULL;
+    if (asprintf(&name, "%s.nc", w->path) < 0) {
+        name = NULL;
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %s", w->path);
     }
-    return end < 0 ? CR_FAIL_ERRNO(err, "cannot write %s", path) : CR_OK;
+    NC_TRY(nc_create(name, NC_NETCDF4 | NC_DISKLESS, &nc), "cannot make the metadata of", w->path);
+    cr_status status = write_metadata(w, nc, err);
+    if (status == CR_OK)
+        status = take_image(find_open(name), w->path, out, err);
+    int closed = nc_close(nc);
+    return status != CR_OK || closed == NC_NOERR ? status : library_failure(err, 0, "cannot make the metadata of", w->path, nc_strerror(closed));
 }
 
 static cr_status begin_locked(nw_file *w, cr_err *err) {
@@ -399,9 +410,15 @@ static cr_status begin_locked(nw_file *w, cr_err *err) {
     cr_auto_fd int fd = open(w->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd < 0)
         return CR_FAIL_ERRNO(err, "cannot write %s", w->path);
-    cr_auto_fd int image = -1;
+    cr_auto_buf cr_buf image;
+    cr_buf_init(&image, SIZE_MAX / 2);
     CR_TRY(make_image(w, &image, err));
-    CR_TRY(copy_image(image, fd, w->path, err));
+    cr_status status = cr_write_all(fd, image.data, image.len, err);
+    if (status != CR_OK) {
+        cr_err_context(err, "while writing %s", w->path);
+        return status;
+    }
+    cr_buf_done(&image);
     return open_datasets(w, err);
 }
 
@@ -571,7 +588,7 @@ static cr_status finish(void *state, cr_err *err) {
     pthread_mutex_unlock(&library_lock.mutex);
     CR_TRY(status);
     cr_auto_fd int fd = open(w->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0)
+    if (fd < 0 || cr_fsync(fd) != 0)
         return CR_FAIL_ERRNO(err, "cannot write %s to disk", w->path);
     return CR_OK;
 }

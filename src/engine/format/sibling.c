@@ -377,7 +377,7 @@ cr_status cr_sibling_commit(cr_sibling *s, cr_err *err) {
     s->temporary = NULL;
     cr_auto_free char *parent = parent_of(s->destination);
     cr_auto_fd int dir = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (dir < 0 || fsync(dir) != 0)
+    if (dir < 0 || cr_fsync(dir) != 0)
         return CR_FAIL_ERRNO(err, "%s is complete, but its directory cannot be synced", s->destination);
     return CR_OK;
 }

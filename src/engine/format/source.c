@@ -90,6 +90,7 @@ cr_status cr_source_init(cr_source *s, const cr_source_ops *ops, cr_dtype dtype,
     s->path = copy;
     s->identity[0] = s->identity[1] = 0;
     memset(s->state, 0, sizeof s->state);
+    s->of_program = false;
     return CR_OK;
 }
 

@@ -54,6 +54,7 @@ struct cr_source {
     char *path;                    /* for messages: "file.nc:/tas" */
     uint64_t identity[2];          /* equal for equal path, size and mtime: hash-consing of nodes */
     uint64_t state[4];             /* inode, size and mtime, without the path: whether it changed since another run */
+    bool of_program;               /* read through a cr_reader: nobody else can open it, nor a later run compare it */
 };
 
 cr_source *cr_source_ref(cr_source *s);

@@ -106,6 +106,11 @@ static cr_status put_stored(writer *w, const cr_array *a, cr_err *err) {
         cr_err_hint(err, "compute it in this process, or open it so that an unreadable chunk is an error");
         return status;
     }
+    if (s->of_program) {
+        cr_status status = CR_FAIL(err, CR_UNSUPPORTED, "%s cannot be sent: it is read from an object of this process", s->path);
+        cr_err_hint(err, "compute it in this process, or save it to a file that all machines can read and open that");
+        return status;
+    }
     for (const char *at = s->path; (at = strstr(at, ":/")) != NULL; at++)
         colon = at;
     if (colon == NULL)

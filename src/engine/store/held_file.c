@@ -1,4 +1,4 @@
-/* held_file.c - files that keep their descriptor while there are few, and are opened for each read when there are many. */
+/* held_file.c - files that keep their descriptor while there are few, and are opened for each read when there are many; bytes of a program. */
 #include "engine/store/held_file.h"
 
 #include <fcntl.h>
@@ -16,9 +16,48 @@
 
 struct cr_held_file {
     int fd;                       /* -1: it is opened for each read */
+    cr_reader *reader;            /* not NULL: instead of a file */
     char *path;                   /* absolute: the process may change its directory */
     struct stat seen;
 };
+
+struct cr_reader {
+    int refs;                     /* atomic */
+    uint64_t size;
+    cr_reader_read_fn read;
+    void (*release)(void *user);
+    void *user;
+};
+
+cr_status cr_reader_new(uint64_t size, cr_reader_read_fn read, void (*release)(void *user), void *user, cr_reader **ret_reader, cr_err *err) {
+    if (!read || !ret_reader || size > INT64_MAX)
+        return CR_FAIL(err, CR_INVALID, "a size of at most 2^63 - 1 bytes, a function that reads and a place for the reader are needed");
+    cr_reader *r = malloc(sizeof *r);
+    if (!r)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a reader");
+    *r = (cr_reader){1, size, read, release, user};
+    *ret_reader = r;
+    return CR_OK;
+}
+
+static cr_reader *reader_ref(cr_reader *r) {
+    __atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+    return r;
+}
+
+void cr_reader_unref(cr_reader *r) {
+    if (!r || __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL) != 1)
+        return;
+    if (r->release)
+        r->release(r->user);
+    free(r);
+}
+
+uint64_t cr_reader_size(const cr_reader *r) { return r->size; }
+
+cr_status cr_reader_read(const cr_reader *r, uint64_t offset, void *dst, size_t n, cr_err *err) {
+    return n ? r->read(r->user, offset, dst, n, err) : CR_OK;
+}
 
 /* Descriptors are of the whole process, and so is their number. */
 static atomic_long n_held;
@@ -53,19 +92,22 @@ static char *absolute(const char *path) {
     return asprintf(&whole, "%s/%s", here, path) < 0 ? NULL : whole;
 }
 
-cr_status cr_held_open(const char *path, cr_held_file **ret_file, cr_err *err) {
+cr_status cr_held_open(const char *path, cr_reader *reader, cr_held_file **ret_file, cr_err *err) {
     cr_auto_fd int fd = -1;
-    struct stat seen;
-    CR_TRY(open_regular(path, &fd, &seen, err));
+    struct stat seen = {0};
+    if (reader)
+        seen.st_size = (off_t)reader->size;
+    else
+        CR_TRY(open_regular(path, &fd, &seen, err));
     cr_held_file *f = malloc(sizeof *f);
-    char *own = absolute(path);
+    char *own = reader ? strdup(path) : absolute(path);
     if (!f || !own) {
         free(f);
         free(own);
         return CR_FAIL(err, CR_MEMORY, "no memory to open %s", path);
     }
-    *f = (cr_held_file){.fd = -1, .path = own, .seen = seen};
-    if (may_hold()) {
+    *f = (cr_held_file){.fd = -1, .reader = reader ? reader_ref(reader) : NULL, .path = own, .seen = seen};
+    if (!reader && may_hold()) {
         f->fd = fd;
         fd = -1;
     }
@@ -80,6 +122,7 @@ void cr_held_close(cr_held_file *f) {
         close(f->fd);
         atomic_fetch_sub(&n_held, 1);
     }
+    cr_reader_unref(f->reader);
     free(f->path);
     free(f);
 }
@@ -91,17 +134,40 @@ static bool same_file(const struct stat *a, const struct stat *b) {
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+static cr_status check_same(const cr_held_file *f, int fd, cr_err *err) {
+    struct stat now;
+    if (fstat(fd, &now) != 0)
+        return CR_FAIL_ERRNO(err, "cannot look at %s", f->path);
+    if (same_file(&f->seen, &now))
+        return CR_OK;
+    cr_status status = CR_FAIL(err, CR_CONFLICT, "%s was changed or replaced while it was in use", f->path);
+    cr_err_hint(err, "open it again");
+    return status;
+}
+
 static cr_status open_again(const cr_held_file *f, int *ret_fd, cr_err *err) {
     cr_auto_fd int fd = -1;
     struct stat now;
     CR_TRY(open_regular(f->path, &fd, &now, err));
-    if (!same_file(&f->seen, &now)) {
-        cr_status status = CR_FAIL(err, CR_CONFLICT, "%s was changed or replaced while it was in use", f->path);
-        cr_err_hint(err, "open it again");
-        return status;
-    }
+    CR_TRY(check_same(f, fd, err));
     *ret_fd = fd;
     fd = -1;
+    return CR_OK;
+}
+
+static cr_status read_all(const cr_held_file *f, int fd, uint64_t offset, char *dst, size_t n, cr_err *err) {
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pread(fd, dst + done, n - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return CR_FAIL_ERRNO(err, "cannot read %s", f->path);
+        if (got == 0) {
+            CR_TRY(check_same(f, fd, err));
+            return CR_FAIL(err, CR_IO, "%s ends before its size", f->path);
+        }
+        done += (size_t)got;
+    }
     return CR_OK;
 }
 
@@ -110,17 +176,11 @@ cr_status cr_held_read(const cr_held_file *f, uint64_t offset, void *dst, size_t
     uint64_t size = cr_held_size(f);
     if (offset > size || n > size - offset)
         return CR_FAIL(err, CR_FORMAT, "%s has %" PRIu64 " bytes; %zu at offset %" PRIu64 " were asked for", f->path, size, n, offset);
+    if (f->reader)
+        return cr_reader_read(f->reader, offset, dst, n, err);
     if (f->fd < 0)
         CR_TRY(open_again(f, &again, err));
-    for (size_t done = 0; done < n;) {
-        ssize_t got = pread(f->fd < 0 ? again : f->fd, (char *)dst + done, n - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return CR_FAIL_ERRNO(err, "cannot read %s", f->path);
-        if (got == 0)
-            return CR_FAIL(err, CR_IO, "%s became shorter while it was read", f->path);
-        done += (size_t)got;
-    }
-    return CR_OK;
+    int fd = f->fd < 0 ? again : f->fd;
+    CR_TRY(read_all(f, fd, offset, dst, n, err));
+    return check_same(f, fd, err);          /* after reading: what was changed before is seen then too */
 }

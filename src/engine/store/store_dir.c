@@ -258,13 +258,13 @@ static cr_status dir_write(cr_store *base, const char *key, cr_store_fill_fn fil
         return CR_FAIL_ERRNO(err, "cannot create %s/%s", base->name, key);
     dir_out out = {.base = {.put = dir_put}, .fd = fd};
     cr_status status = fill(user, &out.base, err);
-    if (status == CR_OK && !s->is_private && fsync(fd) != 0)
+    if (status == CR_OK && !s->is_private && cr_fsync(fd) != 0)
         status = CR_FAIL_ERRNO(err, "cannot sync");
     if (s->is_private)
         (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);    /* only a start; dir_sync waits */
     if (close(fd) != 0 && status == CR_OK)
         status = CR_FAIL_ERRNO(err, "cannot close");
-    if (status == CR_OK && !s->is_private && (renameat(made_in, temporary, dir, name) != 0 || fsync(dir) != 0))
+    if (status == CR_OK && !s->is_private && (renameat(made_in, temporary, dir, name) != 0 || cr_fsync(dir) != 0))
         status = CR_FAIL_ERRNO(err, "cannot move into place");
     if (status != CR_OK) {
         unlinkat(made_in, target, 0);
@@ -353,13 +353,13 @@ static cr_status sync_tree(int dir, const char *where, int depth, cr_err *err) {
         } else if (S_ISDIR(st.st_mode)) {
             status = sync_tree(fd, where, depth + 1, err);
             continue;
-        } else if (fsync(fd) != 0) {
+        } else if (cr_fsync(fd) != 0) {
             status = CR_FAIL_ERRNO(err, "cannot sync %s in %s", e->d_name, where);
         }
         if (fd >= 0)
             close(fd);
     }
-    if (status == CR_OK && fsync(dirfd(d)) != 0)
+    if (status == CR_OK && cr_fsync(dirfd(d)) != 0)
         status = CR_FAIL_ERRNO(err, "cannot sync %s", where);
     closedir(d);
     return status;
