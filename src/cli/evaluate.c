@@ -39,6 +39,14 @@ static void list_names(const evaluator *v, char *buf, size_t size) {
         n += (size_t)snprintf(buf + n, size - n, "%s%.60s", k ? ", " : "", cr_dataset_name(v->inputs->sets[0], k));
 }
 
+static void remember(cr_results *r, const char *name) {
+    for (int k = 0; k < r->n_read; k++)
+        if (strcmp(r->read[k], name) == 0)
+            return;
+    if (r->n_read < CR_RESULTS_MOST)
+        r->read[r->n_read++] = name;
+}
+
 static cr_status find(const evaluator *v, const char *name, cr_labelled **ret_array) {
     for (int k = v->made->n - 1; k >= 0; k--)
         if (strcmp(cr_labelled_name(v->made->arrays[k]), name) == 0) {
@@ -46,6 +54,8 @@ static cr_status find(const evaluator *v, const char *name, cr_labelled **ret_ar
             return CR_OK;
         }
     cr_status status = cr_inputs_get(v->inputs, name, ret_array, v->err);
+    if (status == CR_OK)
+        remember(v->made, name);
     if (status == CR_NOT_FOUND && v->err) {
         char names[400];
         cr_err_set(v->err, CR_NOT_FOUND, __FILE__, __LINE__, "there is no variable %.100s", name);
@@ -338,6 +348,8 @@ cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_res
             made->n = 0;
         }
     }
+    ret_results->n_read = made->n_read;
+    memcpy(ret_results->read, made->read, sizeof made->read);
     cr_results_done(made);
     if (status != CR_OK)
         cr_results_done(ret_results);
