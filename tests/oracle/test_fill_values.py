@@ -119,6 +119,34 @@ def test_every_type(tmp_path, form):
     print(form, kinds)
 
 
+@pytest.mark.parametrize("stored, factors", [("i2", {}), ("i2", {"scale_factor": 0.5}), ("i4", {"scale_factor": np.float32(0.5)}), ("f4", {})])
+def test_several_values(tmp_path, stored, factors):
+    """_FillValue and a list in missing_value, in one step of the engine or in several."""
+    with netCDF4.Dataset(tmp_path / "d.nc", "w") as file:
+        file.createDimension("x", 9)
+        v = file.createVariable("v", stored, ("x",), fill_value=7)
+        v.set_auto_maskandscale(False)
+        v[:] = [1, 7, -3, 0, 4, -5, 6, 8, 7]
+        v.setncatts({"missing_value": np.array([-3, -5], stored), **factors})
+    assert subprocess.run([CRATON, "calc", "-q", "v + 0", tmp_path / "d.nc", "-o", tmp_path / "out.zarr"], timeout=120).returncode == 0
+    with xr.open_zarr(tmp_path / "out.zarr", chunks=None) as ours, xr.open_dataset(tmp_path / "d.nc", engine="netcdf4") as theirs:
+        assert np.isnan(theirs.v).sum() == 4
+        np.testing.assert_array_equal(ours.v.values, theirs.v.values)
+
+
+def test_more_values_than_one_step_takes(tmp_path):
+    values, missing, scale = np.array([1, 16777217, 16777216, -3, -4, -5, 16777218, 0, -6, 7], "i4"), np.array([-3, -4, -5, -6, 16777217], "i4"), np.float32(0.5)
+    with netCDF4.Dataset(tmp_path / "d.nc", "w") as file:
+        file.createDimension("x", 10)
+        v = file.createVariable("v", "i4", ("x",))
+        v.set_auto_maskandscale(False)
+        v[:] = values
+        v.setncatts({"missing_value": missing, "scale_factor": scale})
+    assert subprocess.run([CRATON, "calc", "-q", "v + 0", tmp_path / "d.nc", "-o", tmp_path / "out.zarr"], timeout=120).returncode == 0
+    with xr.open_zarr(tmp_path / "out.zarr", chunks=None) as ours:
+        np.testing.assert_array_equal(ours.v.values, np.where(np.isin(values, missing), np.float32(np.nan), values.astype("f4") * scale))
+
+
 def test_sums_of_float32_are_told(tmp_path):
     xr.Dataset({"v": ("x", np.arange(5, dtype="f4")), "w": ("x", np.arange(5.0))}).to_netcdf(tmp_path / "d.nc")
     for expression, told in (("v | mean", True), ("v | max", False), ("w | mean", False), ("v | rolling x=2 mean", True)):
