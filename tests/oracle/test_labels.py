@@ -398,7 +398,7 @@ COUNTS = cells.Counts([dataclasses.replace(f, operation=o) for f in FILES if f.c
 
 
 @pytest.mark.parametrize("cell", FILES, ids=str)
-def test_random_programs(cell, tmp_path):
+def test_program_in_c(cell, tmp_path):
     fmt, case = cell.operation, [*str(cell).encode()]
     rng = rng_of(*case)
     path = tmp_path / "file"
@@ -420,7 +420,7 @@ def test_random_programs(cell, tmp_path):
 
 
 def test_no_cell_is_empty(request):
-    if sum(item.originalname == "test_random_programs" for item in request.session.items) == len(FILES):
+    if sum(item.originalname == "test_program_in_c" for item in request.session.items) == len(FILES):
         COUNTS.check("test_labels")
 
 
