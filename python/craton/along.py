@@ -69,6 +69,8 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     axes = sorted_axes(axis, f.ndim)
     if f.dtype.kind not in "biuf":
         raise unsupported(f"gradient of {f.dtype}")
+    if f.dtype.kind == "b":  # as NumPy, where truth values have no differences
+        raise TypeError("craton: gradient of booleans: they have no differences. Make them numbers first: .astype(float)")
     if edge_order not in (1, 2):
         raise ValueError("'edge_order' greater than 2 not supported")
     spacings = list(varargs) or [1.0]

@@ -188,6 +188,28 @@ static cr_status write_one(void *user, const cr_results *r, const char *path, cr
     return status;
 }
 
+/* What is read and decoded otherwise than by xarray, each variable once. */
+static void explain_notes(const cr_inputs *in, const cr_results *r, cr_buf *out) {
+    bool any = false;
+    for (int k = 0; k < r->n_read; k++) {
+        const char *note = NULL;
+        for (int s = 0; s < in->n && !note; s++)
+            for (int i = 0; i < cr_dataset_n_variables(in->sets[s]) && !note; i++)
+                if (strcmp(cr_dataset_name(in->sets[s], i), r->read[k]) == 0)
+                    note = cr_dataset_note(in->sets[s], i);
+        if (!note)
+            continue;
+        if (!any)
+            cr_buf_adds(out, "not as xarray decodes it:\n");
+        any = true;
+        cr_buf_adds(out, "    ");
+        cr_cli_text(out, r->read[k], 0, true);
+        cr_buf_adds(out, ": ");
+        cr_cli_text(out, note, 0, true);
+        cr_buf_addc(out, '\n');
+    }
+}
+
 static cr_status explain_results(const cr_inputs *in, const cr_results *r, cr_buf *out, cr_err *err) {
     cr_auto_free cr_array **arrays = calloc((size_t)r->n + 1, sizeof *arrays);
     char *text = NULL;
@@ -206,6 +228,7 @@ static cr_status explain_results(const cr_inputs *in, const cr_results *r, cr_bu
         cr_buf_addc(out, '\n');
     }
     cr_free(text);
+    explain_notes(in, r, out);
     return CR_OK;
 }
 

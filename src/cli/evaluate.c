@@ -39,6 +39,14 @@ static void list_names(const cr_inputs *in, char *buf, size_t size) {
         n += (size_t)snprintf(buf + n, size - n, "%s%.60s", k ? ", " : "", cr_dataset_name(in->sets[0], k));
 }
 
+static void remember(cr_results *r, const char *name) {
+    for (int k = 0; k < r->n_read; k++)
+        if (strcmp(r->read[k], name) == 0)
+            return;
+    if (r->n_read < CR_RESULTS_MOST)
+        r->read[r->n_read++] = name;
+}
+
 static cr_status no_file_called(const evaluator *v, const char *file, const char *name) {
     cr_status status = CR_FAIL(v->err, CR_NOT_FOUND, "no file is called %.60s", file);
     cr_err_hint(v->err, "Behind the expression: %.60s=FILE. A file alone is no expression, which comes first: craton calc 'tos | mean' in.nc. A name with a point in it "
@@ -56,6 +64,8 @@ static cr_status find(const evaluator *v, const char *file, const char *name, cr
             return CR_OK;
         }
     cr_status status = cr_inputs_get(in, name, ret_array, v->err);
+    if (status == CR_OK && !file)
+        remember(v->made, name);
     if (status == CR_NOT_FOUND && v->err) {
         char names[400];
         cr_err_set(v->err, CR_NOT_FOUND, __FILE__, __LINE__, "there is no variable %.100s%s%.60s", name, file ? " in " : "", file ? file : "");
@@ -383,6 +393,8 @@ cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_res
             made->n = 0;
         }
     }
+    ret_results->n_read = made->n_read;
+    memcpy(ret_results->read, made->read, sizeof made->read);
     cr_results_done(made);
     if (status != CR_OK)
         cr_results_done(ret_results);

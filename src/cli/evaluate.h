@@ -11,6 +11,8 @@ typedef struct cr_results {
     int n;
     cr_labelled *arrays[CR_RESULTS_MOST];     /* named, each name once */
     int left_out;                 /* by "*": variables of times or text */
+    const char *read[CR_RESULTS_MOST];        /* names of variables of the files that were asked for, each once, as far as there is room */
+    int n_read;
 } cr_results;
 
 /* Nothing but labels is read. On failure *ret_at is the byte of the program that failed. Results are those of the last statement, or

@@ -1,4 +1,4 @@
-"""Cells: what the random cases of test_programs.py and test_labelled.py are counted by, and drawn from.
+"""Cells: what the random cases of test_programs.py, test_labelled.py and test_labels.py are counted by, and drawn from.
 
 A cell is an operation with an element type, a calendar, a kind of chunks and a pattern of missing values. Cases are not left to luck: a sample has, for
 every operation, every element type, calendar, kind of chunks and pattern at least once (other combinations of them with every seed); CRATON_CELLS=all

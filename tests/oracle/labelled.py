@@ -271,6 +271,54 @@ def products(rng, ds):
 
 
 @operation
+def window(rng, ds):
+    dim = str(rng.choice(["time", "lat", "lon"]))
+    n = int(rng.integers(1, min(ds.sizes[dim], 7) + 1))
+    name = str(rng.choice(["mean", "sum", "min", "max", "std", "count"]))
+    kwargs = {"center": bool(rng.random() < 0.4)} | ({"min_periods": int(rng.integers(1, n + 1))} if rng.random() < 0.6 else {})
+    return lambda d: getattr(d.a.rolling({dim: n}, **kwargs), name)()
+
+
+@operation
+def blocks(rng, ds):
+    dims = {d: int(rng.integers(1, ds.sizes[d] + 1)) for d in some_dims(rng)[:2]}
+    name, boundary = str(rng.choice(["mean", "sum", "max", "min", "count"])), "trim" if ds.a.dtype == bool or rng.random() < 0.5 else "pad"
+    return lambda d: getattr(d.a.coarsen(dims, boundary=boundary), name)()
+
+
+@operation
+def order(rng, ds):
+    dims = some_dims(rng)
+    q = [float(v) for v in rng.choice([0, 0.1, 0.25, 0.5, 0.9, 1], int(rng.integers(1, 4)), replace=False)]
+    how = {"skipna": bool(rng.random() < 0.5)} if ds.a.dtype.kind == "f" else {}
+    # NumPy's quantiles of float32 are float32 when its first series has no values (docs/xarray.md).
+    kind = "f8" if ds.a.isnull().any() else ds.a.dtype
+    forms = [lambda d: d.a.astype(kind).quantile(q, dims, **how), lambda d: d.a.astype(kind).quantile(q[0], dims[0], **how), lambda d: d.a.median(dims, **how),
+             lambda d: d.a.astype(kind).groupby("time.month").quantile(q, **how), lambda d: d.a.groupby("time.year").median(**how),
+             lambda d: d.a.resample(time="QS").median(**how)]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def along(rng, ds):
+    dim = str(rng.choice(["time", "lat", "lon"]))
+    forms = [lambda d: d.a.cumsum(dim), lambda d: d.a.astype("f8").cumsum(dim, skipna=False), lambda d: d.a.cumprod(dim) if d.a.dtype == bool else d.a.cumsum(dim),
+             lambda d: d.a.differentiate(dim) if d.sizes[dim] > 1 else d.a.diff(dim),
+             lambda d: d.a.integrate(dim)]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
+def between(rng, ds):
+    """Interpolation: of labels between others, and of what is missing."""
+    lats, lons = np.sort(rng.uniform(-85, 85, 3)), np.sort(rng.uniform(-5, 75, 2))
+    forms = [lambda d: d.a.interp(lat=lats), lambda d: d.a.interp(lat=lats, lon=lons), lambda d: d.a.interp(lon=lons, method="nearest"),
+             lambda d: d.a.chunk(lat=-1).interpolate_na("lat") if d.a.chunks else d.a.interpolate_na("lat"),
+             lambda d: d.a.astype("f8").interp(lat=float(lats[0]))]  # fmt: skip
+    return forms[int(rng.integers(0, len(forms)))]
+
+
+@operation
 def combine(rng, ds):
     new = xr.DataArray(["x", "y"], dims="member", name="member")
     forms = [

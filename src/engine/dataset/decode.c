@@ -1,9 +1,14 @@
 /* decode.c - from stored numbers to values: masks, scaling, times, characters; the order of steps and the types are xarray's.
  *
- * Where one fused step of the engine (cr_array_unpack) has exactly xarray's meaning, it is used; else the steps are single nodes.
+ * What is missing is found among the values as they are stored, as CF means it; xarray converts them first, and then overlooks fill values
+ * that the conversion rounds. Where that makes a difference the variable has a note, which `explain` shows.
+ *
+ * Where one fused step of the engine (cr_array_unpack) has exactly this meaning, it is used; else the steps are single nodes.
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/array/node.h"
@@ -20,6 +25,7 @@ typedef struct decoder {
     int n_fills;
     const char *units, *calendar;
     bool times;
+    char note[200];               /* cr_var.note */
 } decoder;
 
 static const cr_attr *own(const decoder *d, const char *name) { return cr_attr_find(d->stored->attrs, d->stored->n_attrs, name); }
@@ -33,10 +39,9 @@ static cr_status replace(decoder *d, cr_array *next) {
 static bool is_number(cr_dtype t) { return cr_dtype_size(t) != 0; }
 static bool is_integer(cr_dtype t) { return cr_dtype_kind(t) == 'i' || cr_dtype_kind(t) == 'u'; }
 
-/* The value as an operand: with its own type, or a plain number where attributes have none. */
+/* A factor as an operand: with its own type, or a plain number where attributes have none. */
 static cr_status attr_scalar(const decoder *d, const cr_attr *a, cr_array **ret_array, cr_err *err) {
-    bool weak = d->how->weak_attrs && strcmp(a->name, "_FillValue") != 0;
-    return cr_array_scalar(a->dtype, a->values, weak, ret_array, err);
+    return cr_array_scalar(a->dtype, a->values, d->how->weak_attrs, ret_array, err);
 }
 
 static cr_status cast(decoder *d, cr_dtype dtype, cr_err *err) {
@@ -119,7 +124,80 @@ static cr_status apply_unsigned(decoder *d, cr_err *err) {
 
 /* ---- masks and scaling ---- */
 
-/* The engine's unpacking, where its rule is xarray's: all in one floating type, at most four fill values. */
+/* What stands for a missing value, as one of the stored type: CF wants it in that type, and files have others (8.1: "missing_value" of a float
+ * variable as a double). false: no stored value is equal to it. */
+static bool in_stored_type(const cr_attr *a, cr_dtype raw, void *ret_value) {
+    memset(ret_value, 0, 8);
+    double v = cr_attr_double(a, 0);
+    if (raw == a->dtype) {
+        memcpy(ret_value, a->values, cr_dtype_size(raw));
+        return true;
+    }
+    if (raw == CR_F32 || raw == CR_F64) {
+        float single = (float)v;
+        memcpy(ret_value, raw == CR_F32 ? (const void *)&single : &v, cr_dtype_size(raw));
+        return true;
+    }
+    if (cr_dtype_kind(raw) == 'f' || v != trunc(v) || v < -0x1p63 || v >= 0x1p63)
+        return false;
+    int64_t whole = is_integer(a->dtype) ? cr_attr_whole(a) : (int64_t)v, least = 0, most = INT64_MAX;
+    int bits = raw == CR_BOOL ? 1 : 8 * (int)cr_dtype_size(raw) - (cr_dtype_kind(raw) == 'i');
+    if (bits < 63)
+        most = ((int64_t)1 << bits) - 1;
+    if (cr_dtype_kind(raw) == 'i')
+        least = -most - 1;
+    memcpy(ret_value, &whole, cr_dtype_size(raw)); /* little endian, as all that the engine runs on */
+    return whole >= least && whole <= most;
+}
+
+/* A value of a type as a whole number; for uint64 the bits. */
+static int64_t whole_of(cr_dtype t, const void *value) {
+    uint64_t bits = 0;
+    int shift = 64 - 8 * (int)cr_dtype_size(t);
+    memcpy(&bits, value, cr_dtype_size(t));
+    return cr_dtype_kind(t) == 'i' ? (int64_t)(bits << shift) >> shift : (int64_t)bits;
+}
+
+/* The first one stays: a variable with two such attributes has the second for the same reason. */
+static void note(decoder *d, const char *format, ...) CR_PRINTF(2, 3);
+static void note(decoder *d, const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    if (!d->note[0])
+        vsnprintf(d->note, sizeof d->note, format, values);
+    va_end(values);
+}
+
+/* How xarray's answer differs, where it does: it converts to `out` before it compares (xarray 2026.9, coding/variables.py). */
+static void note_fill(decoder *d, const cr_attr *fill, cr_dtype out, const void *value) {
+    cr_dtype raw = d->data->dtype;
+    bool near = false;
+    if (out != CR_F32 && out != CR_F64)
+        return;
+    cr_dtype compare = cr_dtype_promote(out, fill->dtype); /* numbers of JSON have types by then */
+    double theirs = cr_attr_double(fill, 0), ours;
+    if (cr_dtype_kind(raw) == 'f') {
+        double v = raw == CR_F64 ? *(const double *)value : (double)*(const float *)value;
+        ours = out == CR_F32 ? (double)(float)v : v;
+        near = raw == CR_F64 && out == CR_F32 && ((float)nextafter(v, INFINITY) == (float)v || (float)nextafter(v, -INFINITY) == (float)v);
+    } else {
+        int64_t whole = whole_of(raw, value);
+        double v = raw == CR_U64 ? (double)(uint64_t)whole : (double)whole;
+        ours = out == CR_F32 ? (double)(float)whole : v;
+        if (fabs(v) >= 0x1p62)
+            near = true;
+        else
+            near = out == CR_F32 ? (float)(whole - 1) == (float)whole || (float)(whole + 1) == (float)whole
+                                 : (double)(whole - 1) == v || (double)(whole + 1) == v;
+    }
+    bool same = compare == CR_F32 ? ours == (double)(float)theirs : ours == theirs;
+    if (!same || near)
+        note(d, same ? "only what is stored as its %s %.9g is missing; for xarray, which compares as %s, its neighbours are missing too"
+                 : "what is stored as its %s %.9g is missing; for xarray, which compares as %s, it is a value",
+         fill->name, theirs, cr_dtype_name(compare));
+}
+
+/* The engine's unpacking, where its rule is the one wanted here: all in one floating type, at most four fill values. */
 static cr_status fused(decoder *d, bool masked, cr_dtype out, bool *ret_done, cr_err *err) {
     const cr_attr *factors[2] = {d->encoding.scale, d->encoding.offset};
     cr_packing p = {.out_dtype = out, .scale_dtype = out, .compare_dtype = d->data->dtype};
@@ -134,18 +212,14 @@ static cr_status fused(decoder *d, bool masked, cr_dtype out, bool *ret_done, cr
         *(k == 0 ? &p.scale : &p.offset) = out == CR_F32 ? (double)(float)value : value;
         *(k == 0 ? &p.has_scale : &p.has_offset) = true;
     }
-    if (masked) {
-        if (cr_dtype_promote(d->data->dtype, out) != out)
-            return CR_OK;
-        for (int k = 0; k < d->n_fills; k++) {
-            bool weak = d->how->weak_attrs && strcmp(d->fill_values[k].name, "_FillValue") != 0;
-            cr_dtype compare = weak ? out : cr_dtype_promote(out, d->fill_values[k].dtype);
-            if ((compare != CR_F32 && compare != CR_F64) || (k > 0 && compare != p.compare_dtype))
-                return CR_OK;
-            p.compare_dtype = compare;
-            double value = cr_attr_double(&d->fill_values[k], 0);
-            p.fills[p.n_fills++] = compare == CR_F32 ? (double)(float)value : value;
-        }
+    for (int k = 0; masked && k < d->n_fills; k++) {
+        unsigned char value[8] __attribute__((aligned(8)));
+        if (!in_stored_type(&d->fill_values[k], d->data->dtype, value))
+            continue;
+        if (cr_dtype_kind(d->data->dtype) != 'f')
+            p.fills_exact[p.n_fills++] = whole_of(d->data->dtype, value);
+        else
+            p.fills[p.n_fills++] = d->data->dtype == CR_F32 ? (double)*(const float *)value : *(const double *)value;
     }
     cr_array *next;
     CR_TRY(cr_array_unpack(d->data, &p, &next, err));
@@ -153,13 +227,15 @@ static cr_status fused(decoder *d, bool masked, cr_dtype out, bool *ret_done, cr
     return replace(d, next);
 }
 
-/* Where the value is one of the fill values: missing. */
-static cr_status mask(decoder *d, cr_dtype out, const void *missing, cr_err *err) {
-    cr_auto_array cr_array *hit = NULL, *nothing = NULL;
-    CR_TRY(cast(d, out, err));
+/* Where the stored value is one of the fill values; *ret_hit NULL: nowhere. */
+static cr_status find_missing(decoder *d, cr_array **ret_hit, cr_err *err) {
+    cr_auto_array cr_array *hit = NULL;
     for (int k = 0; k < d->n_fills; k++) {
         cr_auto_array cr_array *value = NULL, *same = NULL;
-        CR_TRY(attr_scalar(d, &d->fill_values[k], &value, err));
+        unsigned char stored[8] __attribute__((aligned(8)));
+        if (!in_stored_type(&d->fill_values[k], d->data->dtype, stored))
+            continue;
+        CR_TRY(cr_array_scalar(d->data->dtype, stored, false, &value, err));
         CR_TRY(cr_array_map(CR_MAP_EQUAL, (cr_array *[]){d->data, value}, &same, err));
         cr_array *all = NULL;
         if (hit)
@@ -169,7 +245,17 @@ static cr_status mask(decoder *d, cr_dtype out, const void *missing, cr_err *err
         cr_array_unref(hit);
         hit = all;
     }
+    *ret_hit = hit;
+    hit = NULL;
+    return CR_OK;
+}
+
+static cr_status mask(decoder *d, cr_array *hit, cr_dtype out, const void *missing, cr_err *err) {
+    cr_auto_array cr_array *nothing = NULL;
     cr_array *next;
+    CR_TRY(cast(d, out, err));
+    if (!hit)
+        return CR_OK;
     CR_TRY(cr_array_scalar(out, missing, false, &nothing, err));
     CR_TRY(cr_array_map(CR_MAP_WHERE, (cr_array *[]){hit, nothing, d->data}, &next, err));
     return replace(d, next);
@@ -193,12 +279,27 @@ static cr_status mask_and_scale(decoder *d, cr_err *err) {
     bool packed = d->encoding.scale || d->encoding.offset, masked = d->n_fills > 0, done = false;
     if (!packed && !masked)
         return CR_OK;
+    cr_auto_array cr_array *hit = NULL;
     /* Whole numbers of times stay whole: their missing value is one. */
     if (!packed && d->times && is_integer(d->data->dtype)) {
         int64_t nothing = CR_TIME_MISSING;
-        return mask(d, CR_I64, &nothing, err);
+        CR_TRY(find_missing(d, &hit, err));
+        return mask(d, hit, CR_I64, &nothing, err);
     }
     cr_dtype out = packed ? float_type(d, d->data->dtype) : promoted_for_missing(d->data->dtype);
+    if (!masked && cr_dtype_kind(d->data->dtype) == 'f' && (d->encoding.fill || d->encoding.missing))
+        out = d->data->dtype; /* NaN alone is missing: floats stay what they are */
+    if (masked && is_integer(out)) { /* a whole scale factor; whole numbers cannot be missing */
+        note(d, "is float64, since its scale factor is a whole number; xarray refuses that beside a fill value");
+        out = CR_F64;
+    }
+    if (d->data->dtype == CR_F16 && out != CR_F16) /* exactly */
+        CR_TRY(cast(d, CR_F32, err));
+    for (int k = 0; k < d->n_fills; k++) {
+        unsigned char value[8] __attribute__((aligned(8)));
+        if (in_stored_type(&d->fill_values[k], d->data->dtype, value))
+            note_fill(d, &d->fill_values[k], out, value);
+    }
     CR_TRY(fused(d, masked, out, &done, err));
     if (done)
         return CR_OK;
@@ -207,7 +308,8 @@ static cr_status mask_and_scale(decoder *d, cr_err *err) {
         float nan32 = NAN;
         if (out == CR_F16 || cr_dtype_kind(out) != 'f')
             return CR_FAIL(err, CR_UNSUPPORTED, "%s: missing values of type %s", d->stored->name, cr_dtype_name(out));
-        CR_TRY(mask(d, out, out == CR_F32 ? (const void *)&nan32 : &nan64, err));
+        CR_TRY(find_missing(d, &hit, err));
+        CR_TRY(mask(d, hit, out, out == CR_F32 ? (const void *)&nan32 : &nan64, err));
     }
     return packed ? scale(d, out, err) : CR_OK;
 }
@@ -407,6 +509,11 @@ static cr_status decode_numbers(decoder *d, cr_var **ret_var, cr_err *err) {
             CR_TRY(cast(d, CR_BOOL, err));
     }
     CR_TRY(cr_var_new(v->name, v->ndim, v->dims, d->data, d->times ? CR_KIND_TIMES : CR_KIND_NUMBERS, calendar, &var, err));
+    if (d->note[0]) {
+        var->note = cr_arena_strdup(&var->memory, d->note);
+        if (!var->note)
+            return CR_FAIL(err, CR_MEMORY, "no memory for %s", v->name);
+    }
     CR_TRY(finish(d, var, err));
     *ret_var = var;
     var = NULL;

@@ -51,6 +51,7 @@ typedef struct cr_var {
     int n_attrs;
     const cr_encoding *encoding;  /* NULL: none */
     const char *problem;          /* not NULL: why it cannot be read */
+    const char *note;             /* not NULL: in what it is not as xarray decodes it; of what was opened only */
 } cr_var;
 
 struct cr_labelled {

@@ -134,6 +134,30 @@ static void explain_time(const cr_foretold *f, cr_buf *b) {
                 cr_text_bytes((uint64_t)f->rates.inflate_bytes_per_s, inflates, sizeof inflates), f->rates.step_ns);
 }
 
+/* Sums of float32 are not NumPy's: the one difference of values that any program can meet. */
+static bool sums_float32(const cr_array *a) {
+    if (a->n_inputs == 0 || a->inputs[0]->dtype != CR_F32)
+        return false;
+    if (a->op == CR_OP_CUMULATE)
+        return true;
+    if (a->op == CR_OP_WINDOW) {
+        int32_t op = cr_along_params_of(a)->op;
+        return op == CR_WINDOW_SUM || op == CR_WINDOW_MEAN || op == CR_WINDOW_VAR || op == CR_WINDOW_STD;
+    }
+    if (a->op != CR_OP_REDUCE && a->op != CR_OP_GROUP)
+        return false;
+    int32_t r = ((const cr_reduce_params *)a->params)->reduction;
+    return r == CR_REDUCE_SUM || r == CR_REDUCE_MEAN || r == CR_REDUCE_VAR || r == CR_REDUCE_STD;
+}
+
+static void explain_differences(const cr_plan *plan, cr_buf *b) {
+    for (int32_t i = 0; i < plan->n_nodes; i++)
+        if (sums_float32(plan->nodes[i].node)) {
+            cr_buf_adds(b, "float32 is summed in float64 and rounded once; NumPy and bottleneck sum in float32, and come less near\n");
+            return;
+        }
+}
+
 cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
     cr_plan plan;
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
@@ -156,6 +180,7 @@ cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_t
         }
         for (int32_t i = 0; i < plan.n_columns; i++)
             explain_columns(&plan.columns[i], &b);
+        explain_differences(&plan, &b);
         status = cr_buf_check(&b, err);
     }
     cr_plan_done(&plan);

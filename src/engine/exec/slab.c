@@ -2,11 +2,13 @@
 #include "engine/exec/slab.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 #include "base/poison.h"
 #include "base/text.h"
 
 struct cr_slab_free {
     cr_slab_free *next;
+    uint64_t touched_bytes;       /* by who had it */
 };
 
 #define LEAST_BYTES ((uint64_t)64 << 10)
@@ -43,6 +45,13 @@ static uint64_t room_to_wait(cr_slab *s) {
     return room;
 }
 
+/* Pages of a block that the next one has no use for, since it asks for less: they are not counted, so they are not kept. */
+static void drop_tail(void *block, uint64_t touched_bytes, uint64_t bytes) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), from = (bytes + page - 1) / page * page;
+    if (touched_bytes > from)
+        madvise((char *)block + from, touched_bytes - from, MADV_DONTNEED);
+}
+
 cr_status cr_slab_take(cr_slab *s, uint64_t bytes, void **ret_block, cr_err *err) {
     int k = bytes > (uint64_t)1 << 46 ? CLASSES : class_of(bytes);
     char text[32];
@@ -54,7 +63,7 @@ cr_status cr_slab_take(cr_slab *s, uint64_t bytes, void **ret_block, cr_err *err
         s->waiting[k] = s->waiting[k]->next;
         s->bytes_waiting -= class_bytes(k);
     }
-    s->bytes_held += class_bytes(k);
+    s->bytes_held += bytes;
     s->peak_bytes = CR_MAX(s->peak_bytes, s->bytes_held);
     pthread_mutex_unlock(&s->lock);
     if (block == NULL) {
@@ -62,10 +71,12 @@ cr_status cr_slab_take(cr_slab *s, uint64_t bytes, void **ret_block, cr_err *err
         block = mmap(NULL, class_bytes(k), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (block == MAP_FAILED) {
             pthread_mutex_lock(&s->lock);
-            s->bytes_held -= class_bytes(k);
+            s->bytes_held -= bytes;
             pthread_mutex_unlock(&s->lock);
             return CR_FAIL(err, CR_MEMORY, "the system has no memory for a block of %s", cr_text_bytes(bytes, text, sizeof text));
         }
+    } else {
+        drop_tail(block, ((cr_slab_free *)block)->touched_bytes, bytes);
     }
     cr_unpoison(block, bytes);
     cr_poison((char *)block + bytes, class_bytes(k) - bytes);
@@ -80,9 +91,9 @@ void cr_slab_give(cr_slab *s, void *block, uint64_t bytes) {
     cr_poison((char *)block + sizeof(cr_slab_free), class_bytes(k) - sizeof(cr_slab_free));
     cr_unpoison(block, sizeof(cr_slab_free));
     pthread_mutex_lock(&s->lock);
-    ((cr_slab_free *)block)->next = s->waiting[k];
+    *(cr_slab_free *)block = (cr_slab_free){s->waiting[k], bytes};
     s->waiting[k] = block;
-    s->bytes_held -= class_bytes(k);
+    s->bytes_held -= bytes;
     s->bytes_waiting += class_bytes(k);
     pthread_mutex_unlock(&s->lock);
 }

@@ -3,7 +3,7 @@
  * Chunks come and go by the million; malloc would scatter them and keep what it cannot give back. Blocks here have eight sizes per
  * doubling from 64 KiB, freed ones wait on a list per size (last in, first out: its pages are warm), and what waits is
  * unmapped when the pool is trimmed, or when a new block would otherwise bring all blocks together over the limit. bytes_held is what the
- * blocks in use take.
+ * takers of the blocks in use have asked for, as plans count it: pages behind that are not touched, or given back when a block changes hands.
  *
  * Threads: any; one lock.
  */

@@ -1,9 +1,11 @@
 /* series.c - running sums and fills, see series.h. */
+#include <math.h>
+
 #include "engine/kernel/series.h"
 
 /* ---- running sums ---- */
 
-#define CUMULATE(name, type, wide, neutral, combine)                                                                       \
+#define CUMULATE(name, type, wide, neutral, missing, combine)                                                              \
     static void name(bool skipna, const cr_along_box *b, wide *state, const type *in, type *out) {                         \
         for (int64_t o = 0; o < b->outer; o++, state += b->inner)                                                          \
             for (int64_t i = 0; i < b->n; i++) {                                                                           \
@@ -17,15 +19,15 @@
                     continue;                                                                                              \
                 type *to = out + (o * b->out_n + b->out_at + i - b->skip) * b->inner;                                      \
                 for (int64_t j = 0; j < b->inner; j++)                                                                     \
-                    to[j] = (type)state[j];                                                                                \
+                    to[j] = state[j] != state[j] ? missing : (type)state[j]; /* one NaN for all: see map_float.inc */      \
             }                                                                                                              \
     }
-CUMULATE(sum_f32, float, double, 0, state[j] + v)
-CUMULATE(sum_f64, double, double, 0, state[j] + v)
-CUMULATE(sum_u64, uint64_t, uint64_t, 0, state[j] + v) /* int64 wraps the same way */
-CUMULATE(prod_f32, float, double, 1, state[j] * v)
-CUMULATE(prod_f64, double, double, 1, state[j] * v)
-CUMULATE(prod_u64, uint64_t, uint64_t, 1, state[j] * v)
+CUMULATE(sum_f32, float, double, 0, NAN, state[j] + v)
+CUMULATE(sum_f64, double, double, 0, (double)NAN, state[j] + v)
+CUMULATE(sum_u64, uint64_t, uint64_t, 0, 0, state[j] + v) /* int64 wraps the same way */
+CUMULATE(prod_f32, float, double, 1, NAN, state[j] * v)
+CUMULATE(prod_f64, double, double, 1, (double)NAN, state[j] * v)
+CUMULATE(prod_u64, uint64_t, uint64_t, 1, 0, state[j] * v)
 
 void cr_along_cumulate(cr_dtype type, bool product, bool skipna, const cr_along_box *b, void *state, const void *in, void *out) {
     if (type == CR_F32)

@@ -82,7 +82,7 @@ ALWAYS void finish(int op, const cr_window_options *o, int n_lanes, const planes
             v = n - ddof > 0 ? p->m2[j] / (n - ddof) : o->skipna ? NAN : p->m2[j] / 0.0;
             v = op == CR_WINDOW_STD ? sqrt(v) : v;
         }
-        out[j] = n >= least ? v : NAN;
+        out[j] = n >= least && v == v ? v : NAN; /* one NaN for all: see map_float.inc */
     }
 }
 
