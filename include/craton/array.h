@@ -101,6 +101,11 @@ CR_API cr_status cr_array_rechunk(cr_array *a, const int64_t *chunks, cr_array *
     X(LOG, "log", 1) X(LOG1P, "log1p", 1) X(LOG2, "log2", 1) X(LOG10, "log10", 1)                                   \
     X(SIN, "sin", 1) X(COS, "cos", 1) X(TAN, "tan", 1) X(ARCSIN, "arcsin", 1) X(ARCCOS, "arccos", 1)                \
     X(ARCTAN, "arctan", 1) X(SINH, "sinh", 1) X(COSH, "cosh", 1) X(TANH, "tanh", 1)                                 \
+    X(EXP2, "exp2", 1) X(CBRT, "cbrt", 1) X(ARCSINH, "arcsinh", 1) X(ARCCOSH, "arccosh", 1)                         \
+    X(ARCTANH, "arctanh", 1)                                                                                        \
+    X(LOGADDEXP, "logaddexp", 2) X(LOGADDEXP2, "logaddexp2", 2) X(FMOD, "fmod", 2) X(HEAVISIDE, "heaviside", 2)     \
+    X(NEXTAFTER, "nextafter", 2) X(LEFT_SHIFT, "left_shift", 2) X(RIGHT_SHIFT, "right_shift", 2)                    \
+    X(GCD, "gcd", 2) X(LCM, "lcm", 2)                                                                               \
     X(DEG2RAD, "deg2rad", 1) X(RAD2DEG, "rad2deg", 1)                                                               \
     X(FLOOR, "floor", 1) X(CEIL, "ceil", 1) X(TRUNC, "trunc", 1) X(RINT, "rint", 1)                                 \
     X(ISNAN, "isnan", 1) X(ISINF, "isinf", 1) X(ISFINITE, "isfinite", 1) X(SIGNBIT, "signbit", 1)                   \

@@ -26,7 +26,7 @@ typedef struct cr_context_options {
     uint64_t memory_limit_bytes;  /* 0: a quarter of the smallest memory limit among the cgroup's ancestors, or of the machine */
     cr_progress_fn progress;      /* may be NULL */
     void *progress_user;
-    int simd_level;               /* -1: best of this CPU; 0 baseline, 1 x86-64-v3. Bits do not depend on it */
+    int simd_level;               /* -1: best of this CPU; 0 baseline, 1 x86-64-v3, 2 x86-64-v4. Bits do not depend on it */
     bool cancel_stays;            /* a cancel is for all that is done in this context from then on (a program with one task), not only for
                                      what runs at that moment */
     uint64_t keep_bytes;          /* of decoded chunks, within the memory limit, that are kept for those who read them again in the same computation, as

@@ -493,6 +493,7 @@ _OPERATORS = {
     "truediv": "divide",
     "floordiv": "floor_divide",
     "mod": "remainder",
+    "divmod": "divmod",
     "pow": "power",
     "and": "bitwise_and",
     "or": "bitwise_or",

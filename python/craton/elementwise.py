@@ -36,7 +36,7 @@ COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_e
 LOGICAL = {"logical_and", "logical_or", "logical_xor"}
 # Element-wise operations whose result has the integer type of their arguments.
 OF_INTEGERS = {"add", "subtract", "multiply", "floor_divide", "remainder", "power", "maximum", "minimum", "fmax", "fmin", "bitwise_and",
-               "bitwise_or", "bitwise_xor", "clip"}  # fmt: skip
+               "bitwise_or", "bitwise_xor", "clip", "fmod", "left_shift", "right_shift", "gcd", "lcm"}  # fmt: skip
 
 
 def elementwise(name, *values):
@@ -228,9 +228,15 @@ def _float_power(a, b):
     return elementwise("power", astype(as_array(a), np.float64), astype(as_array(b), np.float64))
 
 
-def _exp2(a):
+def _divmod(a, b):
+    return elementwise("floor_divide", a, b), elementwise("remainder", a, b)
+
+
+def _modf(a):
+    """Both parts with the sign of a; an infinity has nothing behind the point."""
     a = as_array(a)
-    return elementwise("power", 2.0, a if a.dtype.kind == "f" else astype(a, np.result_type(a.dtype, np.float16)))
+    whole = elementwise("trunc", a if a.dtype.kind == "f" else astype(a, np.result_type(a.dtype, np.float16)))
+    return elementwise("copysign", where(elementwise("isinf", a), 0.0, a - whole), a), whole
 
 
 def _isnan_of_any(a):
@@ -274,7 +280,8 @@ COMPOSED = {
     "isnat": isnat,
     "isnan": _isnan_of_any,
     "float_power": _float_power,
-    "exp2": _exp2,
+    "divmod": _divmod,
+    "modf": _modf,
     "conjugate": as_array,
     "conj": as_array,
     "matmul": _matmul,

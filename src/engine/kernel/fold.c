@@ -14,7 +14,7 @@ static const cr_fold *find_loops(int simd, enum cr_fold_id id, cr_dtype in) {
 #if CR_KERNEL_LEVELS > 1
     static const cr_fold_table *const ints[CR_LEVEL_COUNT] = {&cr_fold_ints_0, &cr_fold_ints_1};
     static const cr_fold_table *const floats[CR_LEVEL_COUNT] = {&cr_fold_floats_0, &cr_fold_floats_1};
-    const int level = cr_simd_pick(simd);
+    const int level = cr_simd_pick_of(simd, CR_LEVEL_COUNT);
 #else
     static const cr_fold_table *const ints[1] = {&cr_fold_ints_0}, *const floats[1] = {&cr_fold_floats_0};
     const int level = 0;

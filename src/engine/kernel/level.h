@@ -1,6 +1,7 @@
 /* level.h - for the files that are compiled once per SIMD level: names, and the tables that each level exports.
  *
- * The build compiles *_loops.c with -DCR_LEVEL=0 (any CPU) and 1 (x86-64-v3); why not v4: docs/decisions/0006. These files hold nothing but static
+ * The build compiles *_loops.c with -DCR_LEVEL=0 (any CPU) and 1 (x86-64-v3), maths_loops.c with 2 (x86-64-v4) too; why not the others:
+ * docs/decisions/0006. These files hold nothing but static
  * loops and one exported table each, so that no code of a higher level is reached without asking the CPU first.
  */
 #ifndef CR_KERNEL_LEVEL_H
@@ -24,6 +25,12 @@ typedef struct cr_map_table {
     cr_map_kernel unsigned_signed[CR_MAP_COUNT];            /* ... and the other way round */
 } cr_map_table;
 extern const cr_map_table cr_map_table_0, cr_map_table_1;
+
+/* exp, sin and their like, which floats alone have: half, float and double. */
+typedef struct cr_maths_table {
+    cr_map_kernel map[CR_MAP_COUNT][CR_F64 - CR_F16 + 1];
+} cr_maths_table;
+extern const cr_maths_table cr_maths_table_0, cr_maths_table_1, cr_maths_table_2;
 
 /* What "equal to a fill" is computed in: the raw type itself, or after rounding to a float type. */
 enum { CR_COMPARE_RAW, CR_COMPARE_F32, CR_COMPARE_F64, CR_COMPARE_COUNT };

@@ -10,16 +10,29 @@
 static const cr_map_table *map_table(int simd) {
 #if CR_KERNEL_LEVELS > 1
     static const cr_map_table *const levels[CR_LEVEL_COUNT] = {&cr_map_table_0, &cr_map_table_1};
-    return levels[cr_simd_pick(simd)];
+    return levels[cr_simd_pick_of(simd, CR_LEVEL_COUNT)];
 #else
     return &cr_map_table_0;
 #endif
 }
 
+static const cr_maths_table *maths_table(int simd) {
+    static const cr_maths_table *const levels[CR_MATHS_LEVELS] = {
+        &cr_maths_table_0,
+#if CR_MATHS_LEVELS > 1
+        &cr_maths_table_1,
+#endif
+#if CR_MATHS_LEVELS > 2
+        &cr_maths_table_2,
+#endif
+    };
+    return levels[cr_simd_pick_of(simd, CR_MATHS_LEVELS)];
+}
+
 static const cr_cast_table *cast_table(int simd) {
 #if CR_KERNEL_LEVELS > 1
     static const cr_cast_table *const levels[CR_LEVEL_COUNT] = {&cr_cast_table_0, &cr_cast_table_1};
-    return levels[cr_simd_pick(simd)];
+    return levels[cr_simd_pick_of(simd, CR_LEVEL_COUNT)];
 #else
     return &cr_cast_table_0;
 #endif
@@ -41,7 +54,8 @@ cr_map_kernel cr_kernel_map(int simd, cr_map_op op, const cr_dtype *loop_types) 
             return map_table(simd)->signed_unsigned[op];
         return loop_types[0] == CR_U64 && last == CR_I64 ? map_table(simd)->unsigned_signed[op] : NULL;
     }
-    return map_table(simd)->map[op][last];
+    cr_map_kernel maths = last < CR_F16 ? NULL : maths_table(simd)->map[op][last - CR_F16];
+    return maths ? maths : map_table(simd)->map[op][last];
 }
 
 cr_map_kernel cr_kernel_cast(int simd, cr_dtype from, cr_dtype to) {

@@ -13,8 +13,9 @@
  *  3. Alignment: that of the item type is enough.
  *  4. Every input has a defined result. Integers wrap; x / 0 and x % 0 are 0; INT_MIN / -1 is INT_MIN; int ** negative is what the
  *     true value truncates to (0, or +-1 for the bases 1 and -1). Floor division and remainder have the signs of Python.
- *  5. float16 is computed in float32. exp, sin, pow and their like are the C library's double functions, rounded once for
- *     float32; they may differ from NumPy, and between C libraries, in the last digit.
+ *  5. float16 is computed in float32. exp, sin, pow and their like (maths.inc) are within three units in the last place; power of double within one
+ *     more for each 200 of |y log x|, the logarithm of the result. For arguments that are rare, as a sine of more than 65536 (float32) or a million, the C
+ *     library's double functions are called, whose last digit may differ between C libraries.
  */
 #ifndef CR_KERNEL_MAP_TABLE_H
 #define CR_KERNEL_MAP_TABLE_H
@@ -23,6 +24,8 @@
 
 /* Level numbers as in cr_context_options.simd_level; -1 or a level that this CPU lacks: the best that it has. */
 int cr_simd_pick(int wanted);
+/* The best of the first `levels` that this CPU has, `wanted` at most: for loops that are not made for all. */
+int cr_simd_pick_of(int wanted, int levels);
 
 /* Types of the loop (one per argument) and of its result, as NumPy 2's ufunc of that name resolves them. n: arguments, must be
  * the arity of op. weak[i]: argument i stands for a Python scalar (kind i: int, kind f: float; bool is never weak); weak may be NULL.

@@ -47,7 +47,7 @@ cr_status cr_rank_type(const cr_rank *o, cr_dtype *ret_out, cr_err *err) {
 static const cr_rank_table *rank_table(int simd) {
 #if CR_KERNEL_LEVELS > 1
     static const cr_rank_table *const tables[CR_LEVEL_COUNT] = {&cr_rank_table_0, &cr_rank_table_1};
-    return tables[cr_simd_pick(simd)];
+    return tables[cr_simd_pick_of(simd, CR_LEVEL_COUNT)];
 #else
     return &cr_rank_table_0;
 #endif

@@ -34,6 +34,15 @@ static wide int_power(wide x, wide y) {
     return (wide)r;
 }
 
+static wide whole_gcd(wide x, wide y) {
+    for (x = x < 0 ? -x : x, y = y < 0 ? -y : y; y;) {
+        wide rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return x;
+}
+
 /* The operation on whole numbers, exactly; the caller keeps the low bits. */
 static bool on_integers(cr_map_op op, const wide *a, wide *ret) {
     wide x = a[0], y = ops[op].arity > 1 ? a[1] : 0, z = ops[op].arity > 2 ? a[2] : 0, q = y ? x / y : 0, r = y ? x % y : 0;
@@ -44,6 +53,9 @@ static bool on_integers(cr_map_op op, const wide *a, wide *ret) {
     case CR_MAP_FLOOR_DIVIDE: *ret = q - (r != 0 && (r < 0) != (y < 0)); break;
     case CR_MAP_REMAINDER: *ret = r != 0 && (r < 0) != (y < 0) ? r + y : r; break;
     case CR_MAP_POWER: *ret = int_power(x, y); break;
+    case CR_MAP_FMOD: *ret = r; break;
+    case CR_MAP_GCD: *ret = whole_gcd(x, y); break;
+    case CR_MAP_LCM: *ret = whole_gcd(x, y) ? (x < 0 ? -x : x) / whole_gcd(x, y) * (y < 0 ? -y : y) : 0; break;
     case CR_MAP_MAXIMUM: case CR_MAP_FMAX: *ret = x > y ? x : y; break;
     case CR_MAP_MINIMUM: case CR_MAP_FMIN: *ret = x < y ? x : y; break;
     case CR_MAP_BITWISE_AND: *ret = x & y; break;
@@ -98,13 +110,12 @@ static double on_floats(cr_map_op op, cr_dtype t, const double *a) {
         if (r == 0)
             return copysign(0, y);
         return r != r || (r < 0) == (y < 0) ? r : t == CR_F64 ? r + y : (double)((float)r + (float)y);
-    case CR_MAP_POWER: return y == 2 ? x * x : pow(x, y);
+    case CR_MAP_FMOD: return fmod(x, y);
+    case CR_MAP_HEAVISIDE: return x != x ? x : x == 0 ? y : x > 0;
     case CR_MAP_MAXIMUM: return x != x ? x : y != y ? y : x >= y ? x : y;
     case CR_MAP_MINIMUM: return x != x ? x : y != y ? y : x <= y ? x : y;
     case CR_MAP_FMAX: return x != x ? y : y != y ? x : x >= y ? x : y;
     case CR_MAP_FMIN: return x != x ? y : y != y ? x : x <= y ? x : y;
-    case CR_MAP_ARCTAN2: return atan2(x, y);
-    case CR_MAP_HYPOT: return hypot(x, y);
     case CR_MAP_COPYSIGN: return copysign(x, y);
     case CR_MAP_NEGATIVE: return copysign(x, signbit(x) ? 1 : -1);
     case CR_MAP_POSITIVE: return x;
@@ -113,21 +124,6 @@ static double on_floats(cr_map_op op, cr_dtype t, const double *a) {
     case CR_MAP_SQRT: return sqrt(x);
     case CR_MAP_SQUARE: return x * x;
     case CR_MAP_RECIPROCAL: return 1 / x;
-    case CR_MAP_EXP: return exp(x);
-    case CR_MAP_EXPM1: return expm1(x);
-    case CR_MAP_LOG: return log(x);
-    case CR_MAP_LOG1P: return log1p(x);
-    case CR_MAP_LOG2: return log2(x);
-    case CR_MAP_LOG10: return log10(x);
-    case CR_MAP_SIN: return sin(x);
-    case CR_MAP_COS: return cos(x);
-    case CR_MAP_TAN: return tan(x);
-    case CR_MAP_ARCSIN: return asin(x);
-    case CR_MAP_ARCCOS: return acos(x);
-    case CR_MAP_ARCTAN: return atan(x);
-    case CR_MAP_SINH: return sinh(x);
-    case CR_MAP_COSH: return cosh(x);
-    case CR_MAP_TANH: return tanh(x);
     case CR_MAP_DEG2RAD: return t == CR_F64 ? x * (M_PI / 180) : (double)((float)x * ((float)M_PI / 180));
     case CR_MAP_RAD2DEG: return t == CR_F64 ? x * (180 / M_PI) : (double)((float)x * (180 / (float)M_PI));
     case CR_MAP_FLOOR: return floor(x);
@@ -139,6 +135,67 @@ static double on_floats(cr_map_op op, cr_dtype t, const double *a) {
     }
 }
 
+/* exp, sin and their like in long double, whose last digits are beyond those of all types; false where op is none of them. */
+static bool on_maths(cr_map_op op, number x, number y, number *ret) {
+    switch (op) {
+    case CR_MAP_EXP: *ret = expl(x); break;
+    case CR_MAP_EXPM1: *ret = expm1l(x); break;
+    case CR_MAP_EXP2: *ret = exp2l(x); break;
+    case CR_MAP_LOG: *ret = logl(x); break;
+    case CR_MAP_LOG1P: *ret = log1pl(x); break;
+    case CR_MAP_LOG2: *ret = log2l(x); break;
+    case CR_MAP_LOG10: *ret = log10l(x); break;
+    case CR_MAP_SIN: *ret = sinl(x); break;
+    case CR_MAP_COS: *ret = cosl(x); break;
+    case CR_MAP_TAN: *ret = tanl(x); break;
+    case CR_MAP_ARCSIN: *ret = asinl(x); break;
+    case CR_MAP_ARCCOS: *ret = acosl(x); break;
+    case CR_MAP_ARCTAN: *ret = atanl(x); break;
+    case CR_MAP_SINH: *ret = sinhl(x); break;
+    case CR_MAP_COSH: *ret = coshl(x); break;
+    case CR_MAP_TANH: *ret = tanhl(x); break;
+    case CR_MAP_ARCSINH: *ret = asinhl(x); break;
+    case CR_MAP_ARCCOSH: *ret = acoshl(x); break;
+    case CR_MAP_ARCTANH: *ret = atanhl(x); break;
+    case CR_MAP_CBRT: *ret = cbrtl(x); break;
+    case CR_MAP_ARCTAN2: *ret = atan2l(x, y); break;
+    case CR_MAP_HYPOT: *ret = hypotl(x, y); break;
+    case CR_MAP_POWER: *ret = powl(x, y); break;
+    case CR_MAP_LOGADDEXP: *ret = x == y ? x + M_LN2 : fmaxl(x, y) + log1pl(expl(-fabsl(x - y))); break;
+    case CR_MAP_LOGADDEXP2: *ret = x == y ? x + 1 : fmaxl(x, y) + log1pl(exp2l(-fabsl(x - y))) / (number)M_LN2; break;
+    default: return false;
+    }
+    if (x != x || y != y)
+        *ret = op == CR_MAP_POWER && (x == 1 || y == 0) ? 1 : op == CR_MAP_HYPOT && (isinf(x) || isinf(y)) ? (number)INFINITY : (number)NAN;
+    return true;
+}
+
+/* Within `most` units in the last place of type t; NaN, infinities and zeros as they are. scale: what was added up to make the expected number. */
+static bool near_number(cr_dtype t, number expected, number got, number scale, number most) {
+    const int digits = t == CR_F64 ? 53 : t == CR_F32 ? 24 : 11, lowest = t == CR_F64 ? -1021 : t == CR_F32 ? -125 : -13;
+    if (expected != expected || got != got)
+        return expected != expected && got != got;
+    if (isinf(expected) || expected == 0)
+        return got == expected && signbit(got) == signbit(expected);
+    int exponent;
+    (void)frexpl(fmaxl(fabsl(expected), scale), &exponent);
+    const number unit = ldexpl(1, (exponent < lowest ? lowest : exponent) - digits), end = ldexpl(1, t == CR_F64 ? 1024 : t == CR_F32 ? 128 : 16);
+    if (isinf(got))
+        return (got > 0) == (expected > 0) && fabsl(expected) + most * unit > end - unit;
+    return fabsl(got - expected) <= most * unit && (got == 0 || signbit(got) == signbit(expected) || scale > 0);
+}
+
+static bool maths_right(cr_map_op op, cr_dtype t, number x, number y, number got) {
+    number expected, scale = 0;
+    if (!on_maths(op, x, y, &expected))
+        return false;
+    if (op == CR_MAP_LOGADDEXP || op == CR_MAP_LOGADDEXP2)
+        scale = isfinite(x) && isfinite(y) ? fabsl(fmaxl(x, y)) + fabsl(expected - fmaxl(x, y)) * (1 + fabsl(x - y)) : 0; /* x - y is rounded */
+    /* An error of the logarithm counts as often as the logarithm of the result says. */
+    const bool by_logarithm = op == CR_MAP_POWER && t == CR_F64 && expected != 0 && isfinite(expected);
+    return near_number(t, expected, got, scale, by_logarithm ? 3 + fabsl(logl(fabsl(expected))) / 200 : 3);
+}
+
 /* Floor division is checked by what it means, with the quotient in long double, which is exact enough below a thousand. */
 static bool floor_quotient_ok(number x, number y, number got) {
     if (!isfinite(x) || !isfinite(y) || y == 0 || fabsl(x / y) > 1000)
@@ -146,6 +203,17 @@ static bool floor_quotient_ok(number x, number y, number got) {
     number r = fmodl(x, y);
     number q = rintl((x - r) / y) - (r != 0 && (r < 0) != (y < 0));
     return got == q;
+}
+
+static bool next_right(cr_dtype t, number x, number y, number got) {
+    if (x != x || y != y)
+        return got != got;
+    if (t != CR_F16)
+        return got == (t == CR_F64 ? nextafter((double)x, (double)y) : (number)nextafterf((float)x, (float)y));
+    uint16_t bits = cr_double_to_half((double)got), from = cr_double_to_half((double)x);
+    if (x == y)
+        return got == y;
+    return x == 0 ? bits == (y < 0 ? 0x8001 : 1) : (got > x) == (y > x) && (bits - from == 1 || from - bits == 1);
 }
 
 /* Is item i of the result right? items[k][i * steps[k]] are the arguments. */
@@ -167,6 +235,11 @@ static bool right(cr_map_op op, const cr_dtype *loop, cr_dtype out, const void *
         double a[3] = {(double)v[0], (double)v[1], (double)v[2]};
         if (op == CR_MAP_FLOOR_DIVIDE)
             return floor_quotient_ok(v[0], v[1], get_number(out, result, i));
+        number maths;
+        if (on_maths(op, v[0], v[1], &maths))
+            return maths_right(op, out, v[0], v[1], get_number(out, result, i));
+        if (op == CR_MAP_NEXTAFTER)
+            return next_right(out, v[0], v[1], get_number(out, result, i));
         double e = on_floats(op, out, a);
         put_number(out, expected, 0, out == CR_F16 ? (double)(float)e : e);   /* float16 goes through float32 */
         if (is_nan_item(out, expected, 0))
@@ -175,7 +248,13 @@ static bool right(cr_map_op op, const cr_dtype *loop, cr_dtype out, const void *
         wide a[3] = {(wide)v[0], (wide)v[1], (wide)v[2]}, e = 0;
         if (out == CR_BOOL)                                  /* sums and products of bools are or and and */
             op = op == CR_MAP_ADD ? CR_MAP_BITWISE_OR : op == CR_MAP_MULTIPLY ? CR_MAP_BITWISE_AND : op;
-        ck_assert(on_integers(op, a, &e));
+        const wide bits = 8 * (wide)size;
+        if (op == CR_MAP_LEFT_SHIFT)
+            e = a[1] < 0 || a[1] >= bits ? 0 : (wide)((unsigned __int128)a[0] << (int)a[1]);
+        else if (op == CR_MAP_RIGHT_SHIFT)
+            e = a[1] < 0 || a[1] >= bits ? (a[0] < 0 ? -1 : 0) : a[0] >> (int)a[1];
+        else
+            ck_assert(on_integers(op, a, &e));
         if (out == CR_BOOL && op == CR_MAP_INVERT)
             e = !v[0];
         uint64_t low = (uint64_t)e;
@@ -248,6 +327,50 @@ START_TEST(every_operation) {
                         fill_wild(loop[k], args_memory[k], LONGEST + 2, &random);
                     check_call(op, loop, out, steps, n, n & 1);
                 }
+        }
+}
+END_TEST
+
+/* exp, sin and their like over the range of each type and where results are of moderate size, in rows that are longer than what the loops take at
+ * once; one by one, they have the same bits. */
+START_TEST(maths_by_far) {
+    enum { N = 1501 };
+    static double rows[2][N], results[LEVELS][N], single;
+    static const cr_dtype types[] = {CR_F16, CR_F32, CR_F64};
+    const cr_map_op op = (cr_map_op)_i;
+    number unused;
+    uint64_t random = 7;
+    if (!on_maths(op, 1, 1, &unused))
+        return;
+    for (int t = 0; t < 3; t++)
+        for (int spread = 0; spread < 4; spread++) {
+            const int reach[] = {1, 6, 40, types[t] == CR_F64 ? 1080 : types[t] == CR_F32 ? 150 : 25};
+            const cr_dtype loop[2] = {types[t], types[t]};
+            const size_t size = cr_dtype_size(types[t]);
+            for (int k = 0; k < 2; k++)
+                for (int64_t i = 0; i < N; i++) {
+                    const int e = (int)(next_random(&random) % (unsigned)(2 * reach[spread])) - reach[spread];
+                    put_number(types[t], rows[k], i, ldexp((double)(int64_t)next_random(&random), e - 62));
+                }
+            for (int level = 0; level < LEVELS; level++) {
+                const cr_map_kernel f = cr_kernel_map(level, op, loop);
+                const void *args[2] = {rows[0], rows[1]};
+                const int64_t ones[2] = {1, 1};
+                f(N, results[level], args, ones, NULL);
+                ck_assert_msg(memcmp(results[0], results[level], N * size) == 0, "%s of %s: level %d has other bits", ops[op].name,
+                              cr_dtype_name(types[t]), level);
+                for (int64_t i = level; i < N; i += 7) {
+                    const void *one[2] = {(char *)rows[0] + (size_t)i * size, (char *)rows[1] + (size_t)i * size};
+                    f(1, &single, one, ones, NULL);
+                    ck_assert_msg(memcmp(&single, (char *)results[level] + (size_t)i * size, size) == 0, "%s of %s, level %d: other bits alone",
+                                  ops[op].name, cr_dtype_name(types[t]), level);
+                }
+            }
+            for (int64_t i = 0; i < N; i++) {
+                const number x = get_number(types[t], rows[0], i), y = get_number(types[t], rows[1], i), got = get_number(types[t], results[0], i);
+                ck_assert_msg(maths_right(op, types[t], x, y, got), "%s of %s: (%.20Lg, %.20Lg) gives %.20Lg", ops[op].name, cr_dtype_name(types[t]), x,
+                              y, got);
+            }
         }
 }
 END_TEST
@@ -393,6 +516,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("map");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, every_operation, 0, CR_MAP_COUNT);
+    tcase_add_loop_test(t, maths_by_far, 0, CR_MAP_COUNT);
     tcase_add_test(t, every_packing);
     tcase_add_test(t, packing_rules);
     tcase_add_test(t, levels);
