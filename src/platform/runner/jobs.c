@@ -34,7 +34,7 @@ struct cr_jobs {
     job *first;
 };
 
-static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_SOFTWARE] = 8, [CR_LANE_RULES] = 1, [CR_LANE_LINKS] = 4,
+static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_HOMES] = 8, [CR_LANE_SOFTWARE] = 8, [CR_LANE_RULES] = 1, [CR_LANE_LINKS] = 4,
                                           [CR_LANE_LEFTOVERS] = 2};
 
 static void start_waiting(void *user, uint32_t events);

@@ -21,6 +21,7 @@ typedef enum cr_lane {
     CR_LANE_ACCOUNTS,             /* one at a time: the machine's account files have one lock */
     CR_LANE_FILES,                /* trees of files: two */
     CR_LANE_DISK,                 /* measuring homes: one at a time */
+    CR_LANE_HOMES,                /* is the home of a start there: eight, as the next */
     CR_LANE_SOFTWARE,             /* software environments: eight, since one that does not answer keeps its place for a while */
     CR_LANE_RULES,                /* the packet filter's program: one at a time */
     CR_LANE_LINKS,                /* links in homes: four, since a home that does not answer keeps its place */
