@@ -3,10 +3,12 @@ the packet filter's program does not come back, it goes on: servers start and st
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -68,19 +70,29 @@ def test_while_a_home_is_deleted(platform):
     gone(platform, bob)
 
 
-class Hung:
-    """A file system that answers nothing, as a network disk whose server is gone; seen by the platform alone, which has mounts of its own."""
+class Hung(threading.Thread):
+    """A file system that takes every question and answers none, as a network disk whose server is gone: who asks cannot even be killed. Seen by the
+    platform alone, which has mounts of its own."""
 
     def __init__(self, platform, path):
-        self.inside, self.path = ["nsenter", "--mount", "--target", str(platform.process.pid)], str(path)
+        super().__init__(daemon=True)
+        self.inside, self.path, self.hangs = ["nsenter", "--mount", "--target", str(platform.process.pid)], str(path), True
         self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
         options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
         subprocess.run([*self.inside, "mount", "-i", "-t", "fuse", "-o", options, "hung", self.path], pass_fds=[self.fd], check=True)
-        _, _, unique = struct.unpack_from("IIQ", os.read(self.fd, 1 << 17))        # the kernel says hello, and what comes after is never read
+        _, _, unique = struct.unpack_from("IIQ", os.read(self.fd, 1 << 17))        # the kernel says hello
         hello = struct.pack("IIIIHHI", 7, 31, 0, 0, 16, 12, 1 << 16).ljust(64, b"\0")
         os.write(self.fd, struct.pack("IiQ", 16 + len(hello), 0, unique) + hello)
+        self.start()
+
+    def run(self):
+        while self.hangs:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                os.read(self.fd, 1 << 17)
 
     def end(self):
+        self.hangs = False
+        self.join()
         os.close(self.fd)        # who waits gets an error
         subprocess.run([*self.inside, "umount", "-l", self.path], check=True)
 
