@@ -84,6 +84,8 @@ def test_damaged_database(platform):
     for extra in ("-wal", "-shm"):
         Path(f"{path}{extra}").unlink(missing_ok=True)
     shutil.copyfile(backup, path)
+    os.chown(path, 0, 0)         # as who copies it there without thinking
+    assert "must belong to the user" in attempt_to_start(platform, "must belong to the user")
     os.chown(path, owner.st_uid, owner.st_gid)
     platform.start()
     assert person.get("/hub/home").status == 200

@@ -30,6 +30,9 @@ struct cr_db {
     char log_path[NAME_BYTES + 8];
 };
 
+/* A copy that root has laid there, or an sqlite3 of root's that was killed. */
+static const char owner_hint[] = "the file, and those of its name with -wal and -shm, must belong to the user who owns their folder: chown them, or use ./up --restore";
+
 static cr_status fail_read_only(cr_db *db, cr_err *err) {
     db->read_only = true;
     cr_status status = CR_FAIL(err, CR_NO_SPACE, "the file system that holds the hub's database takes no writes: this was not saved");
@@ -81,8 +84,10 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
         cr_err_hint(err, "restore the last backup");
         return status;
     case SQLITE_IOERR: return fail_io(db, err, what);
-    case SQLITE_READONLY: return fail_read_only(db, err);
-    case SQLITE_PERM: case SQLITE_CANTOPEN: return CR_FAIL(err, CR_DENIED, "%s: %s", what, text);
+    case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN:
+        status = CR_FAIL(err, db->in_use ? CR_IO : CR_DENIED, "%s: %s", what, text);
+        cr_err_hint(err, "%s", owner_hint);
+        return status;
     default: return CR_FAIL(err, CR_INTERNAL, "%s: %s", what, text);
     }
 }
@@ -275,8 +280,13 @@ static cr_status migrate(cr_db *db, const char *path, const cr_migration *rows, 
 cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_migrations, cr_db **ret_db, cr_err *err) {
     /* Made by us first, so that SQLite never makes it with wider rights. */
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return CR_FAIL_ERRNO(err, "opening %s", path);
+    if (fd < 0) {
+        const bool denied = errno == EACCES;
+        cr_status status = CR_FAIL_ERRNO(err, "opening %s", path);
+        if (denied)
+            cr_err_hint(err, "%s", owner_hint);
+        return status;
+    }
     cr_db *db = calloc(1, sizeof *db);
     if (!db) {
         close(fd);
