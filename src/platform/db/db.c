@@ -81,7 +81,7 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
     case SQLITE_CORRUPT: case SQLITE_NOTADB:
         /* Once it is in use, who asks has sent nothing damaged: the request fails and the operator's log says why. */
         status = CR_FAIL(err, db->in_use ? CR_IO : CR_FORMAT, "the database is damaged: %s", text);
-        cr_err_hint(err, "restore the last backup");
+        cr_err_hint(err, "restore the last backup, by ./up --restore; by hand, remove the files with -wal and -shm beside it first: they would be mixed into it");
         return status;
     case SQLITE_IOERR: return fail_io(db, err, what);
     case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN:
