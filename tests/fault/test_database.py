@@ -92,6 +92,28 @@ def test_damaged_database(platform):
     assert Person(platform).sign_in("kept").status == 303
 
 
+def test_a_database_that_is_moved_away(platform):
+    """By somebody who restores a copy and does not stop the hub: said to administrators and in the log; a backup has what only the open file has."""
+    path = database(platform)
+    aside = path.with_name("aside.sqlite")
+    copy = platform.ask(command="backup")["path"]
+    owner = path.stat()
+    path.rename(aside)
+    shutil.copyfile(copy, path)
+    try:
+        assert "moved away or replaced" in platform.admin.get("/hub/admin").text
+        assert platform.log.read_text().count("the database's file was moved away or replaced") == 1
+        platform.add_person(platform.admin, "after")
+        with sqlite3.connect(platform.ask(command="backup")["path"]) as db:
+            assert db.execute("SELECT count(*) FROM users WHERE name = 'after'").fetchone() == (1,)
+    finally:
+        aside.rename(path)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    assert "moved away or replaced" not in platform.admin.get("/hub/admin").text
+    platform.kill_hub()
+    assert Person(platform).sign_in("after").status == 303
+
+
 def test_kills_during_backups(platform):
     """Every finished backup is whole and every account whose creation was confirmed exists, wherever the kill came."""
     rng = random.Random(SEED)

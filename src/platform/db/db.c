@@ -330,6 +330,13 @@ void cr_db_close(cr_db *db) {
 
 int cr_db_version(const cr_db *db) { return db->version; }
 
+bool cr_db_is_in_place(const cr_db *db) {
+    char path[NAME_BYTES + 8];
+    struct stat named, open_one;
+    snprintf(path, sizeof path, "%.*s", (int)(strlen(db->log_path) - strlen("-wal")), db->log_path);
+    return fstat(db->fd, &open_one) != 0 || (stat(path, &named) == 0 ? named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev : errno != ENOENT);
+}
+
 bool cr_db_is_read_only(cr_db *db) {
     char same[64];
     snprintf(same, sizeof same, "PRAGMA user_version = %d", db->version);

@@ -39,6 +39,8 @@ void cr_db_close(cr_db *db);
 int cr_db_version(const cr_db *db);
 /* The last write failed because the file system took none: one that an error of its disk has made read-only, most often. Looks again. */
 bool cr_db_is_read_only(cr_db *db);
+/* False: another file has its name now, or none has. What is saved goes into the one that is open, and is gone with it when it is closed. */
+bool cr_db_is_in_place(const cr_db *db);
 
 cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, ...) CR_MUST_USE;
 int64_t cr_db_changes(const cr_db *db);          /* rows changed by the last run */

@@ -21,6 +21,7 @@ struct cr_disk_watch {
     uint64_t free_inodes;
     trouble trouble;                      /* with any nothing starts */
     bool held;                            /* the database has its reserve */
+    bool elsewhere;                       /* its file was moved away or replaced */
     char problem[300];
 };
 
@@ -42,7 +43,10 @@ static void say(cr_hub *hub, trouble before) {
     cr_text_bytes(w->free_bytes, size, sizeof size);
     w->problem[0] = 0;
     switch (w->trouble) {
-    case TROUBLE_NONE: break;
+    case TROUBLE_NONE:
+        if (w->elsewhere)
+            snprintf(w->problem, sizeof w->problem, N_("The file of the database was moved away or replaced while the hub runs: what is saved now is lost when the hub ends. Copy it with ./up --backup, then restart the hub."));
+        break;
     case TROUBLE_SPACE:
         snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: %s left. No server starts until there is more.%s"), size,
                  w->held || !hub->config->reserve_bytes ? "" : " " N_("The database has no reserve any more: soon nothing can be saved."));
@@ -64,10 +68,19 @@ static void say(cr_hub *hub, trouble before) {
         cr_log(CR_LOG_INFO, "the disk has room again", "free=%s", size);
 }
 
+/* Somebody has restored a backup without stopping the hub. To end by ourselves would lose what only the open file has. */
+static void look_for_file(cr_hub *hub) {
+    const bool was = hub->disk->elsewhere;
+    hub->disk->elsewhere = !cr_db_is_in_place(hub->db);
+    if (hub->disk->elsewhere && !was)
+        cr_log(CR_LOG_ERROR, "the database's file was moved away or replaced: what is saved now is lost when the hub ends, unless it is copied with ./up --backup", NULL);
+}
+
 static void look(cr_hub *hub) {
     struct cr_disk_watch *w = hub->disk;
     struct statvfs st;
     const trouble before = w->trouble;
+    look_for_file(hub);
     cr_db_reserve(hub->db, hub->config->reserve_bytes, &w->held);
     if (statvfs(hub->config->state_dir, &st) != 0)
         return;
