@@ -84,10 +84,34 @@ def test_damaged_database(platform):
     for extra in ("-wal", "-shm"):
         Path(f"{path}{extra}").unlink(missing_ok=True)
     shutil.copyfile(backup, path)
+    os.chown(path, 0, 0)         # as who copies it there without thinking
+    assert "must belong to the user" in attempt_to_start(platform, "must belong to the user")
     os.chown(path, owner.st_uid, owner.st_gid)
     platform.start()
     assert person.get("/hub/home").status == 200
     assert Person(platform).sign_in("kept").status == 303
+
+
+def test_a_database_that_is_moved_away(platform):
+    """By somebody who restores a copy and does not stop the hub: said to administrators and in the log; a backup has what only the open file has."""
+    path = database(platform)
+    aside = path.with_name("aside.sqlite")
+    copy = platform.ask(command="backup")["path"]
+    owner = path.stat()
+    path.rename(aside)
+    shutil.copyfile(copy, path)
+    try:
+        assert "moved away or replaced" in platform.admin.get("/hub/admin").text
+        assert platform.log.read_text().count("the database's file was moved away or replaced") == 1
+        platform.add_person(platform.admin, "after")
+        with sqlite3.connect(platform.ask(command="backup")["path"]) as db:
+            assert db.execute("SELECT count(*) FROM users WHERE name = 'after'").fetchone() == (1,)
+    finally:
+        aside.rename(path)
+        os.chown(path, owner.st_uid, owner.st_gid)
+    assert "moved away or replaced" not in platform.admin.get("/hub/admin").text
+    platform.kill_hub()
+    assert Person(platform).sign_in("after").status == 303
 
 
 def test_kills_during_backups(platform):

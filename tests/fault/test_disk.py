@@ -1,18 +1,22 @@
-"""A state directory whose file system is full: what was committed stays, the hub says what is wrong, and goes on when there is space."""
+"""A state directory whose file system is full, has no inodes, or takes no writes: what was committed stays, the hub says what is wrong, and goes on when that is over."""
+import contextlib
 import http.client
+import itertools
 import os
 import re
 import shutil
 import sqlite3
 import subprocess
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from hub_client import Person, Platform, wait_for
 from test_session import server, server_pid, start, stop
 
-SIZE_MIB = 24
+SIZE_MIB, INODES = 24, 4000
+LOOP_PROBE = "test -w /dev/loop-control && losetup --find >/dev/null && command -v mkfs.ext4 >/dev/null"
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def small(request):
     p.options = getattr(request, "param", ("--reserve", "0", "--disk-free", "0"))
     state = p.folder / "state"
     state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,mode=0711", "tmpfs", state], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE_MIB}m,nr_inodes={INODES},mode=0711", "tmpfs", state], check=True)
     try:
         p.start()
         yield p
@@ -103,6 +107,89 @@ def test_the_hub_has_a_reserve(small):
     assert "nearly full" not in admin.get("/hub/admin").text
     start(ada)
     stop(ada)
+
+
+@pytest.mark.parametrize("small", [("--disk-free", "1M")], indirect=True)
+def test_no_inodes(small):
+    """There is space, and no file can be made: said before it is tried, and what runs is stopped and noted."""
+    admin = small.administrator()
+    ada, bob = small.add_person(admin, "ada"), small.add_person(admin, "bob")
+    ada.name = "ada"
+    start(ada)
+    assert bob.get("/hub/home").status == 200
+    folder = small.folder / "state/ballast"
+    folder.mkdir()
+    with contextlib.suppress(OSError):
+        for n in itertools.count():
+            (folder / str(n)).touch()
+    assert "inodes, see df -i" in admin.get("/hub/admin").text and "hardly an inode" in small.ask(command="status")["text"]
+    answer = bob.post("/hub/spawn", {}, "/hub/home")
+    assert answer.status == 409 and "nearly full" in answer.text, answer.text[-600:]
+    small.add_person(admin, "late")
+    stop(ada)
+    small.process.kill()
+    small.process.wait()
+    shutil.rmtree(folder)
+    small.start()
+    assert not server(ada) and "inodes" not in admin.get("/hub/admin").text
+
+
+@contextlib.contextmanager
+def mounted(platform):
+    """A real file system for the state, which becomes read-only at its first error, as most machines have it. Gives what makes that error."""
+    image, state = platform.folder / "image", platform.folder / "state"
+    state.mkdir()
+    subprocess.run(["truncate", "-s", "64M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)
+    loop = subprocess.run(["losetup", "--find", "--show", image], check=True, capture_output=True, text=True).stdout.strip()
+    error = Path("/sys/fs/ext4") / Path(loop).name / "trigger_fs_error"
+    try:
+        subprocess.run(["mount", "-o", "errors=remount-ro", loop, state], check=True)
+        state.chmod(0o711)
+        yield lambda: error.write_text("an error")
+    finally:
+        subprocess.run(["umount", "-l", state], check=False)
+        subprocess.run(["losetup", "--detach", loop], check=False)
+
+
+def mend(platform):
+    """As an operator does, with the platform stopped."""
+    state = platform.folder / "state"
+    loop = subprocess.run(["findmnt", "-n", "-o", "SOURCE", state], check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run(["umount", state], check=True)
+    assert subprocess.run(["e2fsck", "-fy", loop], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode < 4
+    subprocess.run(["mount", loop, state], check=True)
+
+
+def test_a_disk_that_takes_no_writes():
+    """Everybody reads what it is and nothing is lost; what runs goes on. The operator mends the file system, and all is there."""
+    if subprocess.run(["sh", "-c", LOOP_PROBE]).returncode:
+        pytest.skip("needs loop: a file system in a file")
+    p = Platform()
+    p.preimport = False
+    try:
+        with mounted(p) as break_it:
+            p.start("--disk-free", "1M", "--reserve", "1M")
+            admin = p.administrator()
+            ada, bob = p.add_person(admin, "ada"), p.add_person(admin, "bob")
+            ada.name = "ada"
+            start(ada)
+            pid = server_pid(p, "ada")
+            subprocess.run(["sync", "-f", p.folder / "state"], check=True)       # what is in memory only is lost with such an error, as with a power cut
+            break_it()
+            for answer in (bob.get("/hub/home"), admin.post("/hub/admin/invite", {"username": ""}, "/hub/admin"), Person(p).sign_in("bob")):
+                assert answer.status == 507 and "takes no writes" in answer.text, (answer.status, answer.text[-400:])
+            assert "dmesg says which" in admin.get("/hub/admin").text and "TAKES NO WRITES" in p.ask(command="status")["text"]
+            assert p.log.read_text().count("the disk takes no writes") == 1
+            assert ada.get("/hub/home").status == 200 and server(ada).get("ready") and server_pid(p, "ada") == pid
+            p.stop()
+            mend(p)
+            p.start("--disk-free", "1M", "--reserve", "1M")
+            assert Person(p).sign_in("bob").status == 303 and admin.get("/hub/admin").status == 200
+            p.stop()
+    finally:
+        p.stop()
+        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 def test_start_on_a_full_disk_after_an_orderly_end(small):

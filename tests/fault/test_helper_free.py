@@ -1,10 +1,14 @@
-"""The helper has one thread. While a home is being deleted, the machine's account files are locked by somebody, or the packet filter's program does not
-come back, it goes on: servers start and stop, HAProxy is started again, and the end of the platform is not kept waiting."""
+"""The helper has one thread. While a home is being deleted or lies on a disk that does not answer, the machine's account files are locked by somebody, or
+the packet filter's program does not come back, it goes on: servers start and stop, HAProxy is started again, and the end of the platform is not kept waiting."""
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
+import struct
+import subprocess
+import threading
 import time
 
 import pytest
@@ -64,6 +68,53 @@ def test_while_a_home_is_deleted(platform):
     wait_for(lambda: has_ended(rm), 10)  # it was killed with the helper, and may be at its last steps
     platform.start()
     gone(platform, bob)
+
+
+class Hung(threading.Thread):
+    """A file system that takes every question and answers none, as a network disk whose server is gone: who asks cannot even be killed. Seen by the
+    platform alone, which has mounts of its own."""
+
+    def __init__(self, platform, path):
+        super().__init__(daemon=True)
+        self.inside, self.path, self.hangs = ["nsenter", "--mount", "--target", str(platform.process.pid)], str(path), True
+        self.fd = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other"
+        subprocess.run([*self.inside, "mount", "-i", "-t", "fuse", "-o", options, "hung", self.path], pass_fds=[self.fd], check=True)
+        _, _, unique = struct.unpack_from("IIQ", os.read(self.fd, 1 << 17))        # the kernel says hello
+        hello = struct.pack("IIIIHHI", 7, 31, 0, 0, 16, 12, 1 << 16).ljust(64, b"\0")
+        os.write(self.fd, struct.pack("IiQ", 16 + len(hello), 0, unique) + hello)
+        self.start()
+
+    def run(self):
+        while self.hangs:
+            if select.select([self.fd], [], [], 0.1)[0]:
+                os.read(self.fd, 1 << 17)
+
+    def end(self):
+        self.hangs = False
+        self.join()
+        os.close(self.fd)        # who waits gets an error
+        subprocess.run([*self.inside, "umount", "-l", self.path], check=True)
+
+
+def test_while_a_home_does_not_answer(platform):
+    """One person's: that start ends and says why, others start and stop meanwhile; when the disk is back all is well."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("needs fuse: a file system that answers nothing")
+    hanna, ada = make(platform, "hanna"), platform.ada
+    start(ada)
+    disk = Hung(platform, hanna.home)
+    try:
+        assert hanna.post("/hub/spawn", {}, "/hub/home").status == 303
+        oskar = make(platform, "oskar")
+        stop(ada)
+        wait_for(lambda: not server(hanna), 40)
+        assert "does not answer: the disk on which it lies may be gone" in hanna.get("/hub/home").text
+    finally:
+        disk.end()
+    for person in (hanna, oskar):
+        start(person)
+        stop(person)
 
 
 def test_while_the_account_files_are_locked(platform):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import websocket
-from hub_client import request, running, wait_for
+from hub_client import Platform, control_groups, request, running, wait_for
 from simulated import Simulated, simulated
 from test_named_servers import start as start_named
 from test_session import Lab, server, server_pid, start, stop
@@ -96,6 +96,51 @@ def test_a_server_over_the_limit(lab):
     assert request("GET", f"http://mira.localhost:{platform.port + 1}/user/mira/api").status == 424
     shutil.rmtree(folder)
     start(person)
+
+
+ALL_BYTES = 640 << 20
+
+
+class Narrow(Platform):
+    """Everything of it, the servers too, has ALL_BYTES of memory: a machine that has given away more than it has."""
+
+    def __init__(self):
+        super().__init__()
+        root = Path("/sys/fs/cgroup")
+        self.v1 = not (root / "cgroup.controllers").exists()
+        base = root / "memory" if self.v1 else root
+        self.all = base / self.folder.name
+        self.own = self.all / "own"          # below: a group of version 2 that has processes has no groups with limits
+        self.own.mkdir(parents=True)
+        (self.all / ("memory.limit_in_bytes" if self.v1 else "memory.max")).write_text(str(ALL_BYTES))
+        if not self.v1:
+            (base / "cgroup.subtree_control").write_text("+memory +pids")
+
+    def cratond(self, *more):
+        return ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(self.own), *super().cratond(*more)]
+
+    def stop(self):
+        super().stop()
+        for group in sorted(control_groups(self.all.name), key=lambda path: len(path.parts), reverse=True):
+            wait_for(lambda g=group: not (g / "cgroup.procs").exists() or not (g / "cgroup.procs").read_text(), 20)
+            group.rmdir()
+
+
+def test_the_memory_of_all_is_used_up():
+    """Nobody is told of a limit that was not reached, and the operator is told what it was. The rest goes on."""
+    with running(prepared=False, kind=Narrow) as p:
+        person = p.add_person(p.administrator(), "mira")
+        person.name = "mira"
+        start(person)
+        lab = Lab(person)
+        assert lab.open().status == 200
+        hub, pid = p.hub_pid(), server_pid(p, "mira")
+        threading.Thread(target=eat, args=(lab, new_kernel(lab)), daemon=True).start()
+        page = wait_for(lambda: (text := person.get("/hub/home").text) and "the memory of the machine was used up" in text and text, 60, 0.5)
+        assert "memory limit of" not in page
+        assert "or of all servers together, was used up" in p.log.read_text()
+        assert p.hub_pid() == hub and server_pid(p, "mira") == pid
+        stop(person)
 
 
 LEAVE = """

@@ -15,7 +15,7 @@ import ssl
 import subprocess
 import time
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit
 
 import pytest
 
@@ -62,6 +62,19 @@ def unused_prefix():
     return prefix + "-"
 
 
+SECRET = 16         # bytes from which on a text is none by chance
+secrets_seen = set()
+
+
+def remember_secrets(sent, location, cookies):
+    """What went over the wire and may stand in no log: tokens, cookies, codes of OAuth. Not JupyterLab's token of forms, which opens nothing without the cookies:
+    it logs that with the request when one fails, and hides cookies and tokens."""
+    found = [str(sent.get("Authorization", "")).rpartition(" ")[2]]
+    found += [line.partition("=")[2].partition(";")[0].strip('"') for line in cookies if not line.startswith("_xsrf=")]
+    found += [value for name, value in parse_qsl(urlsplit(location).query) if name in ("code", "token", "state")]
+    secrets_seen.update(text for text in found if len(text) >= SECRET)
+
+
 class Answer:
     def __init__(self, response, body):
         self.status, self.headers, self.body = response.status, response.headers, body
@@ -99,7 +112,9 @@ def request(method, url, body=None, headers=(), timeout=90, source=None, to="127
         except (BrokenPipeError, ConnectionResetError):
             pass  # refused before all was sent: the answer is there
         response = connection.getresponse()
-        return Answer(response, response.read())
+        answer = Answer(response, response.read())
+        remember_secrets(sent, answer.location, answer.cookies())
+        return answer
     finally:
         connection.close()
 
@@ -276,6 +291,13 @@ class Platform:
         assert answer.status == 303, answer.text
         return person
 
+    def told_secrets(self):
+        """(log, line) for each line of a log that has a secret in it: of cratond, of HAProxy, of people's servers."""
+        words = (re.escape(text) for text in secrets_seen | {PASSWORD, quote(PASSWORD), quote_plus(PASSWORD)})
+        any_of = re.compile("|".join(words).encode())
+        logs = [self.log, *(self.folder / "state/log").glob("**/*")]
+        return [(path.name, line.decode("utf-8", "replace")) for path in logs if path.is_file() for line in path.read_bytes().splitlines() if any_of.search(line)]
+
     def stop(self):
         if self.process is None:
             return
@@ -289,6 +311,8 @@ class Platform:
         for user in pwd.getpwall():
             if user.pw_name.startswith(self.accounts):
                 subprocess.run(["userdel", user.pw_name], check=False)
+        told = self.told_secrets()
+        assert not told, f"secrets in logs: {told[:5]}"
 
 
 def with_profiles(text):

@@ -1,8 +1,8 @@
 /* helper.h - the privileged parent of everything: lays the ground, keeps hub, HAProxy and craton-fetch running, holds the table of servers.
  *
  * One thread, no network socket, no HTTP, no TLS; the only input it parses is protocol.h, /proc and its own records.
- *   SIGTERM, SIGINT   end the hub and itself; HAProxy and user servers go on, the next helper finds them
- *   SIGUSR1           end everything: servers (asked, then killed), hub, HAProxy, itself
+ *   SIGTERM, SIGINT, SIGHUP   end the hub and itself; HAProxy and user servers go on, the next helper finds them
+ *   SIGUSR1                   end everything: servers (asked, then killed), hub, HAProxy, itself
  */
 #ifndef CR_PLATFORM_DAEMON_HELPER_H
 #define CR_PLATFORM_DAEMON_HELPER_H

@@ -23,10 +23,42 @@ struct cr_db {
     int version;
     int depth;                /* of transactions */
     bool held;                /* by another program, when it was tried last */
+    bool read_only;           /* its file system took no writes when it was tried last */
+    bool in_use;              /* it has been opened whole */
     int fd;                   /* of the file; open as long as SQLite has it, whose locks would go with a close */
     int64_t held_to, log_held_to;      /* how far cr_db_reserve has taken disk space, from the begin of each file */
     char log_path[NAME_BYTES + 8];
 };
+
+/* A copy that root has laid there, or an sqlite3 of root's that was killed. */
+static const char owner_hint[] = "the file, and those of its name with -wal and -shm, must belong to the user who owns their folder: chown them, or use ./up --restore";
+
+static cr_status fail_read_only(cr_db *db, cr_err *err) {
+    db->read_only = true;
+    cr_status status = CR_FAIL(err, CR_NO_SPACE, "the file system that holds the hub's database takes no writes: this was not saved");
+    cr_err_hint(err, "tell the administrator; nothing that was saved before is lost, and servers that run go on");
+    return status;
+}
+
+/* What the kernel said of the log, through which all is written, or of the file. sqlite3_system_errno() knows it of few statements only. */
+static int last_errno(cr_db *db) {
+    sqlite3_file *log = NULL;
+    int number = 0;
+    if (sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    if (!number)
+        sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    return number ? number : sqlite3_system_errno(db->handle);
+}
+
+static cr_status fail_io(cr_db *db, cr_err *err, const char *what) {
+    const int number = last_errno(db);
+    if (number == ENOSPC)
+        return CR_FAIL(err, CR_NO_SPACE, "there is no space left on the disk that holds the hub's database: this was not saved");
+    if (number == EROFS)
+        return fail_read_only(db, err);
+    return CR_FAIL(err, CR_IO, "%s: %s%s%s", what, sqlite3_errmsg(db->handle), number ? ": " : "", number ? strerror(number) : "");
+}
 
 static cr_status fail(cr_db *db, cr_err *err, const char *what) {
     int code = sqlite3_errcode(db->handle);
@@ -47,14 +79,15 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
         cr_err_hint(err, "is a second hub running with this state directory?");
         return status;
     case SQLITE_CORRUPT: case SQLITE_NOTADB:
-        status = CR_FAIL(err, CR_FORMAT, "the database is damaged: %s", text);
-        cr_err_hint(err, "restore the last backup");
+        /* Once it is in use, who asks has sent nothing damaged: the request fails and the operator's log says why. */
+        status = CR_FAIL(err, db->in_use ? CR_IO : CR_FORMAT, "the database is damaged: %s", text);
+        cr_err_hint(err, "restore the last backup, by ./up --restore; by hand, remove the files with -wal and -shm beside it first: they would be mixed into it");
         return status;
-    case SQLITE_IOERR:
-        if (sqlite3_system_errno(db->handle) == ENOSPC)
-            return CR_FAIL(err, CR_NO_SPACE, "there is no space left on the disk that holds the hub's database: this was not saved");
-        return CR_FAIL(err, CR_IO, "%s: %s", what, text);
-    case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN: return CR_FAIL(err, CR_DENIED, "%s: %s", what, text);
+    case SQLITE_IOERR: return fail_io(db, err, what);
+    case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN:
+        status = CR_FAIL(err, db->in_use ? CR_IO : CR_DENIED, "%s: %s", what, text);
+        cr_err_hint(err, "%s", owner_hint);
+        return status;
     default: return CR_FAIL(err, CR_INTERNAL, "%s: %s", what, text);
     }
 }
@@ -63,7 +96,7 @@ static cr_status fail(cr_db *db, cr_err *err, const char *what) {
 static void note_free(cr_db *db) {
     if (db->held)
         sqlite3_busy_timeout(db->handle, BUSY_MS);
-    db->held = false;
+    db->held = db->read_only = false;
 }
 
 static cr_status exec(cr_db *db, const char *sql, const char *what, cr_err *err) {
@@ -230,23 +263,30 @@ static cr_status migrate(cr_db *db, const char *path, const cr_migration *rows, 
         unlink(copy);
         CR_TRY(cr_db_backup(db, copy, err));
     }
-    for (int i = 0; i < n; i++) {
+    if (db->version == newest)
+        return CR_OK;
+    CR_TRY(cr_db_begin(db, err));
+    cr_status status = CR_OK;
+    for (int i = 0; i < n && status == CR_OK; i++) {
         if (rows[i].version <= db->version)
             continue;
-        cr_status status = migrate_one(db, &rows[i], err);
-        if (status != CR_OK) {
+        status = migrate_one(db, &rows[i], err);
+        if (status != CR_OK)
             cr_err_context(err, "bringing the database to version %d (%s)", rows[i].version, rows[i].what);
-            return status;
-        }
     }
-    return CR_OK;
+    return cr_db_end(db, status, err);
 }
 
 cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_migrations, cr_db **ret_db, cr_err *err) {
     /* Made by us first, so that SQLite never makes it with wider rights. */
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return CR_FAIL_ERRNO(err, "opening %s", path);
+    if (fd < 0) {
+        const bool denied = errno == EACCES;
+        cr_status status = CR_FAIL_ERRNO(err, "opening %s", path);
+        if (denied)
+            cr_err_hint(err, "%s", owner_hint);
+        return status;
+    }
     cr_db *db = calloc(1, sizeof *db);
     if (!db) {
         close(fd);
@@ -267,6 +307,7 @@ cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_mig
                      "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192; PRAGMA secure_delete = ON",
                      "opening the database", err), out);
     CR_TRY_GOTO(migrate(db, path, migrations, n_migrations, err), out);
+    db->in_use = true;
     *ret_db = db;
     return CR_OK;
 out:
@@ -288,6 +329,21 @@ void cr_db_close(cr_db *db) {
 }
 
 int cr_db_version(const cr_db *db) { return db->version; }
+
+bool cr_db_is_in_place(const cr_db *db) {
+    char path[NAME_BYTES + 8];
+    struct stat named, open_one;
+    snprintf(path, sizeof path, "%.*s", (int)(strlen(db->log_path) - strlen("-wal")), db->log_path);
+    return fstat(db->fd, &open_one) != 0 || (stat(path, &named) == 0 ? named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev : errno != ENOENT);
+}
+
+bool cr_db_is_read_only(cr_db *db) {
+    char same[64];
+    snprintf(same, sizeof same, "PRAGMA user_version = %d", db->version);
+    if (db->read_only && !db->depth && exec(db, same, "looking whether the disk takes writes", NULL) == CR_OK)
+        note_free(db);
+    return db->read_only;
+}
 
 /* Without a change of the size: SQLite sees nothing of it. What is there already is not asked for again, since file systems note each time that a file was
  * allocated to as a change of it: a hub that does nothing would write to the disk every minute. Blocks are counted, as a truncation gives them back. */

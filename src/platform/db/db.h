@@ -6,8 +6,8 @@
  * Another program that holds the file for writing is waited for by the first statement that meets it, for three seconds, and hardly by those that
  * follow, until one succeeds: they fail with CR_BUSY, and reading goes on.
  *
- * Errors: a full disk is CR_NO_SPACE with a hint (nothing is lost, reading goes on), a broken rule of a table CR_EXISTS, a damaged
- * file CR_FORMAT.
+ * Errors: a full disk, or one that takes no writes, is CR_NO_SPACE with a hint (nothing is lost, reading goes on), a broken rule of a table CR_EXISTS,
+ * a damaged file CR_FORMAT when it is opened and CR_IO later.
  *
  * Arguments of a statement are given by a type string: t text (const char *, NULL is SQL NULL), i int64_t, b blob (const void *, size_t).
  *   CR_TRY(cr_db_run(db, err, "UPDATE users SET name = ? WHERE id = ?", "ti", name, id));
@@ -32,11 +32,15 @@ typedef struct cr_migration {
     const char *sql;
 } cr_migration;
 
-/* Opens or makes the file (0600), brings it to the newest version: each migration in a transaction, after a copy of the old file to
- * PATH.before-version-N. A file of a newer version than the last row is refused with CR_CONFLICT. */
+/* Opens or makes the file (0600), brings it to the newest version: all migrations in one transaction, so that a kill leaves the old version, after a
+ * copy of the old file to PATH.before-version-N. A file of a newer version than the last row is refused with CR_CONFLICT. */
 cr_status cr_db_open(const char *path, const cr_migration *migrations, int n_migrations, cr_db **ret_db, cr_err *err) CR_MUST_USE;
 void cr_db_close(cr_db *db);
 int cr_db_version(const cr_db *db);
+/* The last write failed because the file system took none: one that an error of its disk has made read-only, most often. Looks again. */
+bool cr_db_is_read_only(cr_db *db);
+/* False: another file has its name now, or none has. What is saved goes into the one that is open, and is gone with it when it is closed. */
+bool cr_db_is_in_place(const cr_db *db);
 
 cr_status cr_db_run(cr_db *db, cr_err *err, const char *sql, const char *types, ...) CR_MUST_USE;
 int64_t cr_db_changes(const cr_db *db);          /* rows changed by the last run */

@@ -9,37 +9,86 @@
 #include "base/text.h"
 #include "platform/identity/disk_limits.h"
 
+/* A home and what its programs make need some dozens at once. */
+enum { INODES_LEAST = 1000 };
+
+typedef enum trouble { TROUBLE_NONE, TROUBLE_SPACE, TROUBLE_INODES, TROUBLE_READ_ONLY } trouble;
+
 struct cr_disk_watch {
     cr_disk_limit limits[CR_DISK_LIMITS_MAX];
     int n;
     uint64_t free_bytes, all_bytes;       /* of the disk of the state; all 0: not known */
-    bool low, held;                       /* less than disk-free is left; the database has its reserve */
-    char problem[200];
+    uint64_t free_inodes;
+    trouble trouble;                      /* with any nothing starts */
+    bool held;                            /* the database has its reserve */
+    bool elsewhere;                       /* its file was moved away or replaced */
+    char problem[300];
 };
 
 /* ---- the disk ---- */
 
+/* File systems without a table of inodes say 0 of all. */
+static trouble trouble_of(cr_hub *hub, const struct statvfs *st) {
+    const struct cr_disk_watch *w = hub->disk;
+    if (cr_db_is_read_only(hub->db) || st->f_flag & ST_RDONLY)
+        return TROUBLE_READ_ONLY;
+    if (w->free_bytes < hub->config->disk_free_bytes)
+        return TROUBLE_SPACE;
+    return hub->config->disk_free_bytes && st->f_files && w->free_inodes < INODES_LEAST ? TROUBLE_INODES : TROUBLE_NONE;
+}
+
+static void say(cr_hub *hub, trouble before) {
+    struct cr_disk_watch *w = hub->disk;
+    char size[16];
+    cr_text_bytes(w->free_bytes, size, sizeof size);
+    w->problem[0] = 0;
+    switch (w->trouble) {
+    case TROUBLE_NONE:
+        if (w->elsewhere)
+            snprintf(w->problem, sizeof w->problem, N_("The file of the database was moved away or replaced while the hub runs: what is saved now is lost when the hub ends. Copy it with ./up --backup, then restart the hub."));
+        break;
+    case TROUBLE_SPACE:
+        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: %s left. No server starts until there is more.%s"), size,
+                 w->held || !hub->config->reserve_bytes ? "" : " " N_("The database has no reserve any more: soon nothing can be saved."));
+        break;
+    case TROUBLE_INODES:
+        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: it can hold %llu more files (inodes, see df -i). No server starts until there is room for more."),
+                 (unsigned long long)w->free_inodes);
+        break;
+    case TROUBLE_READ_ONLY:
+        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform takes no writes: nothing can be saved and no server starts. An error of the disk may have made it read-only; dmesg says which."));
+        break;
+    }
+    if (w->trouble == before)
+        return;
+    if (w->trouble)
+        cr_log(CR_LOG_ERROR, w->trouble == TROUBLE_READ_ONLY ? "the disk takes no writes: nothing is saved, no server starts" : "the disk is nearly full: no server starts",
+               "state=%s free=%s inodes=%llu reserve=%s", hub->config->state_dir, size, (unsigned long long)w->free_inodes, w->held ? "held" : "none");
+    else
+        cr_log(CR_LOG_INFO, "the disk has room again", "free=%s", size);
+}
+
+/* Somebody has restored a backup without stopping the hub. To end by ourselves would lose what only the open file has. */
+static void look_for_file(cr_hub *hub) {
+    const bool was = hub->disk->elsewhere;
+    hub->disk->elsewhere = !cr_db_is_in_place(hub->db);
+    if (hub->disk->elsewhere && !was)
+        cr_log(CR_LOG_ERROR, "the database's file was moved away or replaced: what is saved now is lost when the hub ends, unless it is copied with ./up --backup", NULL);
+}
+
 static void look(cr_hub *hub) {
     struct cr_disk_watch *w = hub->disk;
     struct statvfs st;
-    char size[16];
-    bool was_low = w->low;
+    const trouble before = w->trouble;
+    look_for_file(hub);
     cr_db_reserve(hub->db, hub->config->reserve_bytes, &w->held);
     if (statvfs(hub->config->state_dir, &st) != 0)
         return;
     w->free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
     w->all_bytes = (uint64_t)st.f_blocks * st.f_frsize;
-    w->low = w->free_bytes < hub->config->disk_free_bytes;
-    w->problem[0] = 0;
-    if (w->low)
-        snprintf(w->problem, sizeof w->problem, N_("The disk of the platform is nearly full: %s left. No server starts until there is more.%s"),
-                 cr_text_bytes(w->free_bytes, size, sizeof size),
-                 w->held || !hub->config->reserve_bytes ? "" : " " N_("The database has no reserve any more: soon nothing can be saved."));
-    if (w->low && !was_low)
-        cr_log(CR_LOG_ERROR, "the disk is nearly full: no server starts", "state=%s free=%s reserve=%s", hub->config->state_dir,
-               cr_text_bytes(w->free_bytes, size, sizeof size), w->held ? "held" : "none");
-    else if (!w->low && was_low)
-        cr_log(CR_LOG_INFO, "the disk has room again", "free=%s", cr_text_bytes(w->free_bytes, size, sizeof size));
+    w->free_inodes = st.f_favail;
+    w->trouble = trouble_of(hub, &st);
+    say(hub, before);
 }
 
 cr_status cr_disk_open(cr_hub *hub, cr_err *err) {
@@ -73,7 +122,8 @@ void cr_disk_text(cr_hub *hub, cr_buf *out) {
     look(hub);
     if (hub->disk->all_bytes)
         cr_buf_addf(out, "  disk:    %s of %s left%s\n", cr_text_bytes(hub->disk->free_bytes, left, sizeof left),
-                    cr_text_bytes(hub->disk->all_bytes, all, sizeof all), hub->disk->low ? ": NO SERVER STARTS" : "");
+                    cr_text_bytes(hub->disk->all_bytes, all, sizeof all), hub->disk->trouble == TROUBLE_READ_ONLY ? ": IT TAKES NO WRITES, NO SERVER STARTS" :
+                    hub->disk->trouble == TROUBLE_INODES ? ", but hardly an inode: NO SERVER STARTS" : hub->disk->trouble ? ": NO SERVER STARTS" : "");
 }
 
 /* ---- homes ---- */
@@ -137,8 +187,9 @@ static cr_status check_room(cr_hub *hub, int64_t user_id, const char *user, cons
     cr_disk d;
     char used[16], most[16];
     look(hub);
-    if (hub->disk->low) {
-        CR_FAIL(err, CR_CONFLICT, "the disk of this platform is nearly full, so no %s starts now", what);
+    if (hub->disk->trouble) {
+        CR_FAIL(err, CR_CONFLICT, hub->disk->trouble == TROUBLE_READ_ONLY ? "the disk of this platform takes no writes, so no %s starts now"
+                                                                          : "the disk of this platform is nearly full, so no %s starts now", what);
         cr_err_hint(err, "your files are safe; tell your administrator, and try again later");
         return CR_CONFLICT;
     }
@@ -171,9 +222,10 @@ json_t *cr_disk_values(cr_hub *hub, int64_t user_id) {
     json_t *top = json_array();
     if (read_row(hub, user_id, &d, top, &err) != CR_OK || limit_of(hub, user_id, &d, &err) != CR_OK)
         cr_log_err(CR_LOG_WARN, "looking up what a home takes", &err);
-    return json_pack("{s:b, s:b, s:s, s:s, s:i, s:s, s:b, s:b, s:b, s:i, s:o}", "known", d.at_ms > 0, "cut", d.cut, "used", cr_text_bytes(d.bytes, used, sizeof used), "limit",
-                     d.limit_bytes ? cr_text_bytes(d.limit_bytes, most, sizeof most) : "", "percent", percent_of(&d), "ago",
-                     cr_text_duration(CR_MAX(cr_wall_ms() - d.at_ms, 0), ago, sizeof ago), "warn", d.warn && !d.full, "full", d.full, "low", hub->disk->low,
+    return json_pack("{s:b, s:b, s:s, s:s, s:i, s:s, s:b, s:b, s:b, s:b, s:i, s:o}", "known", d.at_ms > 0, "cut", d.cut, "used", cr_text_bytes(d.bytes, used, sizeof used),
+                     "limit", d.limit_bytes ? cr_text_bytes(d.limit_bytes, most, sizeof most) : "", "percent", percent_of(&d), "ago",
+                     cr_text_duration(CR_MAX(cr_wall_ms() - d.at_ms, 0), ago, sizeof ago), "warn", d.warn && !d.full, "full", d.full,
+                     "low", hub->disk->trouble == TROUBLE_SPACE || hub->disk->trouble == TROUBLE_INODES, "read_only", hub->disk->trouble == TROUBLE_READ_ONLY,
                      "minutes", CR_DISK_CLEANING_MS / 60000, "top", top);
 }
 

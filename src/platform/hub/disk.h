@@ -3,7 +3,8 @@
  * The helper measures (runner/measuring.h); the hub keeps the last figure of each person. From CR_DISK_WARN_PERCENT of the limit on the home page
  * says so, with what is large. Who has more than the limit cannot start a server or a Dask cluster, but a server for cleaning up: JupyterLab with its file browser and
  * terminals and without kernels, for CR_DISK_CLEANING_MS. What runs is not stopped: it would lose more than space.
- * With less left on the disk than `disk-free` nobody starts one, and administrators are told; the database has its own reserve.
+ * With less left on the disk than `disk-free`, or hardly an inode, or when it takes no writes, nobody starts one, and administrators are told; the database has its
+ * own reserve.
  *
  * Hub's loop.
  */
@@ -32,7 +33,7 @@ cr_status cr_disk_admits(cr_lab *server, cr_err *err) CR_MUST_USE;
 /* The same of a Dask cluster, whose workers write into the home too; those that run go on. */
 cr_status cr_disk_admits_cluster(cr_hub *hub, const cr_person *person, cr_err *err) CR_MUST_USE;
 
-/* For pages of the person: {"known", "cut", "used", "limit", "percent", "ago", "warn", "full", "low", "top": [{"name", "size"}]}. */
+/* For pages of the person: {"known", "cut", "used", "limit", "percent", "ago", "warn", "full", "low", "read_only", "top": [{"name", "size"}]}. */
 json_t *cr_disk_values(cr_hub *hub, int64_t user_id);
 /* For administrators: appends {"name", "used", "limit", "percent", "full", "warn", "cut", "ago"}, the largest first; at most CR_DISK_ROWS_MAX. */
 cr_status cr_disk_rows(cr_hub *hub, int64_t limit, int64_t offset, json_t *rows, cr_err *err) CR_MUST_USE;

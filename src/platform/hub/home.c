@@ -42,7 +42,7 @@ static bool path_server(cr_request *req, cr_lab **ret_server) {
 static json_t *server_values(cr_lab *s, const char *language) {
     char url[CR_URL_MAX], ago[24], usual[48], over[16], over_ago[24], limits[80];
     bool pending = s->state != CR_LAB_STOPPED && s->state != CR_LAB_READY;
-    return json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "cleaning", s->cleaning,
+    return json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:s, s:i, s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:s, s:s, s:s, s:o}", "cleaning", s->cleaning,
                      "name", s->name, "title", s->title[0] ? s->title : s->name, "stopped", s->state == CR_LAB_STOPPED, "ready", s->state == CR_LAB_READY,
                      "starting", pending && s->state != CR_LAB_STOPPING, "stopping", s->state == CR_LAB_STOPPING,
                      "message", s->message, "percent", s->percent, "url", cr_lab_origin_url(s, "lab", url, sizeof url),
@@ -50,7 +50,8 @@ static json_t *server_values(cr_lab *s, const char *language) {
                      "stopped_ago", s->stopped_ms ? cr_text_duration(CR_MAX(cr_wall_ms() - s->stopped_ms, 0), ago, sizeof ago) : "",
                      "failed", s->failed,
                      "usual", s->ready_after_ms ? cr_lab_usual(s, usual) : "",
-                     "over_limit", s->memory_ms ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
+                     "over_limit", s->memory_ms && s->memory_limit ? cr_text_bytes(s->memory_limit, over, sizeof over) : "",
+                     "over_all", s->memory_ms && !s->memory_limit,
                      "over_ago", cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), over_ago, sizeof over_ago),
                      "limits", cr_choice_amounts(s->memory_bytes, s->cpu_milli, limits), "profile", cr_choice_title(s, language), "choice",
                      cr_choice_page(s, language));

@@ -66,7 +66,7 @@ struct cr_lab {
     int64_t ready_after_ms;   /* the last good start's; 0: not known */
     char stop_reason[24], stop_text[320];
     int64_t memory_ms;        /* wall; when something inside was last ended for memory in this generation, 0: never seen by this hub */
-    uint64_t memory_limit;    /* bytes; the limit in force then */
+    uint64_t memory_limit;    /* bytes; the limit in force then, 0: the memory of the machine was used up */
     json_t *user_options;     /* the choice for the next start, and of the one that runs; see profile_choice.h */
     uint64_t memory_bytes;    /* limits of this start; 0: not known */
     uint32_t cpu_milli;       /* likewise; 0: none */

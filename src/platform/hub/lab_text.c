@@ -9,6 +9,10 @@ const char *cr_lab_text_stop(const cr_runner_event *e, char *text, size_t size) 
     char amount[16];
     switch (e->reason) {
     case CR_STOP_OOM:
+        if (e->detail == 0) {
+            snprintf(text, size, N_("It was ended because the memory of the machine was used up; its own limit was not reached. Start it again; if that happens often, tell your administrator."));
+            return "oom";
+        }
         snprintf(text, size, N_("It ran out of memory: the limit is %s. Close notebooks you do not need, load less at once, or ask your administrator for more."),
                  cr_text_bytes((uint64_t)e->detail, amount, sizeof amount));
         return "oom";

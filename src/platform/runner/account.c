@@ -349,11 +349,14 @@ cr_status cr_account_claim(cr_accounts *a, const char *account, cr_account *ret_
     return CR_OK;
 }
 
-bool cr_account_is_made(const cr_accounts *a, const cr_account *u) {
-    struct stat st;
+bool cr_account_has_user(const cr_accounts *a, const cr_account *u) {
     const struct passwd *p = a->config->as_root ? getpwnam(u->linux_name) : NULL;
-    return (!a->config->as_root || (p && p->pw_uid == u->uid && p->pw_gid == u->gid)) && lstat(u->home, &st) == 0 && S_ISDIR(st.st_mode) &&
-           st.st_uid == u->uid;
+    return !a->config->as_root || (p && p->pw_uid == u->uid && p->pw_gid == u->gid);
+}
+
+bool cr_account_has_home(const cr_account *u) {
+    struct stat st;
+    return lstat(u->home, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == u->uid;
 }
 
 cr_status cr_account_make(const void *what, cr_err *err) {

@@ -44,9 +44,10 @@ cr_status cr_account_find(const cr_accounts *a, const char *account, cr_account 
 
 /* An id that is given to nobody else, ever. */
 cr_status cr_accounts_take_id(cr_accounts *a, int64_t *ret_id, cr_err *err) CR_MUST_USE;
-/* Puts the account on the list, where it gets its uid, unless it is there. Then, unless it is made: cr_account_make in a job. */
+/* Puts the account on the list, where it gets its uid, unless it is there. Then, unless it has its user and its home: cr_account_make in a job. */
 cr_status cr_account_claim(cr_accounts *a, const char *account, cr_account *ret_account, cr_account_work *ret_work, cr_err *err) CR_MUST_USE;
-bool cr_account_is_made(const cr_accounts *a, const cr_account *u);
+bool cr_account_has_user(const cr_accounts *a, const cr_account *u);
+bool cr_account_has_home(const cr_account *u);   /* in a job: the disk of a home may not answer */
 /* A job: makes what is missing of group, user, home. what: a cr_account_work. */
 cr_status cr_account_make(const void *what, cr_err *err) CR_MUST_USE;
 

@@ -359,6 +359,8 @@ cr_status cr_cgroup_usage_of(const cr_cgroups *g, const char *name, cr_cgroup_us
         u.memory_peak_bytes = read_number(dir, v1 ? "memory.max_usage_in_bytes" : "memory.peak");
         u.memory_limit_bytes = read_number(dir, v1 ? "memory.limit_in_bytes" : "memory.max");
         u.oom_kills = read_key(dir, v1 ? "memory.oom_control" : "memory.events", "oom_kill");
+        /* With swap accounting the sum of both is what is full first. */
+        u.limit_hits = v1 ? read_number(dir, "memory.failcnt") + read_number(dir, "memory.memsw.failcnt") : read_key(dir, "memory.events", "oom");
     }
     if (u.memory_limit_bytes >= (uint64_t)1 << 62)   /* how v1 writes "no limit" */
         u.memory_limit_bytes = 0;

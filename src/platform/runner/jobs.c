@@ -34,7 +34,7 @@ struct cr_jobs {
     job *first;
 };
 
-static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_SOFTWARE] = 8, [CR_LANE_RULES] = 1, [CR_LANE_LINKS] = 4,
+static const int widths[CR_LANE_COUNT] = {[CR_LANE_ACCOUNTS] = 1, [CR_LANE_FILES] = 2, [CR_LANE_DISK] = 1, [CR_LANE_HOMES] = 8, [CR_LANE_SOFTWARE] = 8, [CR_LANE_RULES] = 1, [CR_LANE_LINKS] = 4,
                                           [CR_LANE_LEFTOVERS] = 2};
 
 static void start_waiting(void *user, uint32_t events);
@@ -70,11 +70,16 @@ static void kill_group(const job *b) {
         cr_process_signal(b->pidfd, SIGKILL);   /* it has not made its group yet */
 }
 
+static void give_up(void *user, uint32_t events);
+
 static void too_late(void *user, uint32_t events) {
     job *b = user;
+    cr_err err = CR_ERR_INIT;
     (void)events;
     b->too_late = true;
     kill_group(b);
+    if (cr_watch_after(b->jobs->watch, KILLED_MS, give_up, b, &err) != CR_OK)
+        cr_log_err(CR_LOG_WARN, "waiting for a job that was killed", &err);
 }
 
 static void end(job *b, const cr_err *result) {
@@ -82,9 +87,25 @@ static void end(job *b, const cr_err *result) {
     cr_job_done_fn done = b->done;
     void *user = b->user;
     cr_watch_cancel(j->watch, too_late, b);
+    cr_watch_cancel(j->watch, give_up, b);
     free_job(b);
     done(user, result);
     start_waiting(j, 0);
+}
+
+static void end_late(job *b) {
+    cr_err result = CR_ERR_INIT;
+    (void)CR_FAIL(&result, CR_TIMEOUT, "it did not end within %d s", (int)(b->timeout_ms / 1000));
+    result.file = NULL;
+    end(b, &result);
+}
+
+/* The kernel does not let it go: it waits for a disk. It does nothing more when that comes back, ends, and is reaped as an orphan; its place is for others. */
+static void give_up(void *user, uint32_t events) {
+    job *b = user;
+    (void)events;
+    cr_log(CR_LOG_WARN, "a job that was killed does not end: it waits for a disk", "pid=%d", (int)b->pid);
+    end_late(b);
 }
 
 static void on_end(void *user, uint32_t events) {
@@ -92,9 +113,11 @@ static void on_end(void *user, uint32_t events) {
     cr_err result = CR_ERR_INIT;
     (void)events;
     cr_process_reap(b->pidfd);
-    if (b->too_late)
-        (void)CR_FAIL(&result, CR_TIMEOUT, "it did not end within %d s", (int)(b->timeout_ms / 1000));
-    else if (read(b->result_fd, &result, sizeof result) != (ssize_t)sizeof result)
+    if (b->too_late) {
+        end_late(b);
+        return;
+    }
+    if (read(b->result_fd, &result, sizeof result) != (ssize_t)sizeof result)
         (void)CR_FAIL(&result, CR_CANCELLED, "it was ended from outside");
     result.file = NULL;
     end(b, &result);
@@ -195,6 +218,7 @@ void cr_jobs_free(cr_jobs *j) {
     while (j->first) {
         job *b = j->first;
         cr_watch_cancel(j->watch, too_late, b);
+        cr_watch_cancel(j->watch, give_up, b);
         if (b->pidfd >= 0) {
             struct pollfd p = {b->pidfd, POLLIN, 0};
             bool is_short = b->lane == CR_LANE_ACCOUNTS;   /* better not in the middle of the account files */

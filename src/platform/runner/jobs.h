@@ -21,6 +21,7 @@ typedef enum cr_lane {
     CR_LANE_ACCOUNTS,             /* one at a time: the machine's account files have one lock */
     CR_LANE_FILES,                /* trees of files: two */
     CR_LANE_DISK,                 /* measuring homes: one at a time */
+    CR_LANE_HOMES,                /* is the home of a start there: eight, as the next */
     CR_LANE_SOFTWARE,             /* software environments: eight, since one that does not answer keeps its place for a while */
     CR_LANE_RULES,                /* the packet filter's program: one at a time */
     CR_LANE_LINKS,                /* links in homes: four, since a home that does not answer keeps its place */
@@ -33,7 +34,8 @@ typedef cr_status (*cr_job_fn)(const void *what, cr_err *err);           /* in t
 typedef void (*cr_job_done_fn)(void *user, const cr_err *result);       /* in the helper; result->status CR_OK: it succeeded */
 
 cr_status cr_jobs_new(cr_watch *watch, cr_jobs **ret_jobs, cr_err *err) CR_MUST_USE;
-/* what (size bytes) is copied. After timeout_ms the job and what it has started are killed, and done gets CR_TIMEOUT. */
+/* what (size bytes) is copied. After timeout_ms the job and what it has started are killed, and done gets CR_TIMEOUT,
+ * a little later also when the kernel keeps the process, which waits for a disk: it does no more. */
 cr_status cr_jobs_add(cr_jobs *j, cr_lane lane, cr_job_fn fn, const void *what, size_t size, int64_t timeout_ms, cr_job_done_fn done,
                       void *user, cr_err *err) CR_MUST_USE;
 bool cr_jobs_holds(const cr_jobs *j, pid_t pid);

@@ -56,7 +56,7 @@ typedef struct cr_dask_start {
 typedef enum cr_stop_reason {
     CR_STOP_EXITED,               /* detail: exit code */
     CR_STOP_SIGNAL,               /* detail: signal number */
-    CR_STOP_OOM,                  /* detail: memory limit in bytes */
+    CR_STOP_OOM,                  /* detail: memory limit in bytes; 0: the memory of the machine, or of all servers together, was used up */
     CR_STOP_REQUESTED,            /* by stop(); detail: exit code or 128 + signal */
     CR_STOP_LOST,                 /* ended while nobody watched; the status is not known */
     CR_STOP_FAILED_START          /* detail: cr_status; text says why */
@@ -68,7 +68,7 @@ typedef enum cr_runner_event_kind {
     CR_RUNNER_EXITED,             /* reason, detail, text; the socket was removed */
     CR_RUNNER_SNAPSHOT,           /* one per running server after list(); socket_ready is set */
     CR_RUNNER_SNAPSHOT_END,
-    CR_RUNNER_MEMORY,             /* a process inside, not the server, was ended for memory; detail: the limit in bytes (0: not known) */
+    CR_RUNNER_MEMORY,             /* a process inside, not the server, was ended for memory; detail as of CR_STOP_OOM */
     CR_RUNNER_PROXY,              /* HAProxy (re)started or died: pid (0: not running) */
     CR_RUNNER_REMOVED,            /* id.account: nothing of it is left */
     CR_RUNNER_NOT_REMOVED,        /* id.account; text says why: ask again later */

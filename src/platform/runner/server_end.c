@@ -62,8 +62,11 @@ static void explain(cr_server *v) {
         snprintf(t, n, N_("The %s was ended by signal %d (%s)."), noun_of(v), (int)v->r.detail, strsignal((int)v->r.detail));
         break;
     case CR_STOP_OOM:
-        snprintf(t, n, N_("The %s needed more memory than its limit of %s and was ended."), noun_of(v),
-                 cr_text_bytes((uint64_t)v->r.detail, size, sizeof size));
+        if (!v->r.detail)
+            snprintf(t, n, N_("The %s was ended because the memory of the machine was used up; its own limit was not reached."), noun_of(v));
+        else
+            snprintf(t, n, N_("The %s needed more memory than its limit of %s and was ended."), noun_of(v),
+                     cr_text_bytes((uint64_t)v->r.detail, size, sizeof size));
         break;
     case CR_STOP_REQUESTED:
         snprintf(t, n, N_("Stopped."));
@@ -82,7 +85,7 @@ static void judge(cr_server *v) {
     bool measured = cr_cgroup_usage_of(v->table->groups, cr_server_group(v, group), &u, NULL) == CR_OK;
     /* A look between the kill and the end of the process, which takes a while with much memory, has counted this kill already. */
     bool noticed = v->oom_noticed_ms && cr_now_ms() - v->oom_noticed_ms < OOM_FRESH_MS;
-    bool oom = measured && (u.oom_kills > v->oom_seen || noticed);
+    bool oom = measured && (cr_server_note_oom(v, &u) || noticed);
     v->r.memory_peak_bytes = (int64_t)u.memory_peak_bytes;
     if (v->r.reason == CR_STOP_FAILED_START && v->r.text[0])
         return;   /* known before the process was ended */
@@ -91,7 +94,7 @@ static void judge(cr_server *v) {
         v->r.detail = v->exit.signal ? 128 + v->exit.signal : CR_MAX(v->exit.code, 0);
     } else if (oom && (v->exit.signal == SIGKILL || !v->exit.known)) {
         v->r.reason = CR_STOP_OOM;
-        v->r.detail = (int64_t)(u.memory_limit_bytes ? u.memory_limit_bytes : v->r.limits.memory_bytes);
+        v->r.detail = (int64_t)v->oom_limit;
     } else if (!v->exit.known) {
         v->r.reason = CR_STOP_LOST;
     } else if (v->exit.signal) {

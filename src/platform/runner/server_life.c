@@ -231,7 +231,7 @@ static void resume(cr_server *v) {
     cr_cgroup_usage u;
     char group[CR_LINK_MAX];
     if (cr_cgroup_usage_of(v->table->groups, cr_server_group(v, group), &u, NULL) == CR_OK)
-        v->oom_seen = u.oom_kills;
+        v->oom_seen = u.oom_kills, v->limit_seen = u.limit_hits;
     v->log_fd = cr_server_open_log(v, false, &err);
     if (cr_server_watch(v, &err) != CR_OK)
         cr_log_err(CR_LOG_ERROR, "server found running cannot be watched", &err);
@@ -258,23 +258,39 @@ void cr_server_adopt(cr_servers *s, const cr_record *r) {
     cr_server_wind_up(v);
 }
 
-static void tell_memory(cr_server *v, uint64_t limit) {
-    const cr_runner_event e = {.kind = CR_RUNNER_MEMORY, .id = v->r.id, .pid = v->r.pid,
-                               .detail = (int64_t)(limit ? limit : v->r.limits.memory_bytes)};
+static void tell_memory(cr_server *v) {
+    const cr_runner_event e = {.kind = CR_RUNNER_MEMORY, .id = v->r.id, .pid = v->r.pid, .detail = (int64_t)v->oom_limit};
     v->table->setup.on_event(v->table->setup.user, &e);
+}
+
+/* Guarantees are less than limits, so all together can want more than there is: then the kernel ends the largest process, whatever its own limit. */
+static void log_memory(const cr_server *v, const cr_cgroup_usage *u, uint64_t times) {
+    char group[CR_LINK_MAX], peak[16];
+    cr_log(CR_LOG_WARN, "a process was ended for memory", "server=%s times=%llu", cr_server_group(v, group), (unsigned long long)times);
+    if (!v->oom_limit)
+        cr_log_often(CR_LOG_ERROR, "the memory of the machine, or of all servers together, was used up: make guarantee larger or room smaller, see docs/lifecycle.md",
+                     "server=%s used_at_most=%s", group, cr_text_bytes(u->memory_peak_bytes, peak, sizeof peak));
+}
+
+bool cr_server_note_oom(cr_server *v, const cr_cgroup_usage *u) {
+    const uint64_t times = u->oom_kills - v->oom_seen;
+    if (!times)
+        return false;
+    v->oom_limit = u->limit_hits == v->limit_seen ? 0 : u->memory_limit_bytes ? u->memory_limit_bytes : v->r.limits.memory_bytes;
+    v->oom_seen = u->oom_kills;
+    v->limit_seen = u->limit_hits;
+    v->oom_noticed_ms = cr_now_ms();
+    log_memory(v, u, times);
+    return true;
 }
 
 void cr_server_look_after(cr_server *v) {
     cr_cgroup_usage u = {0};
     uint64_t kills;
     char group[CR_LINK_MAX];
-    if (cr_cgroup_oom_kills(v->table->groups, cr_server_group(v, group), &kills, NULL) == CR_OK && kills != v->oom_seen) {
-        cr_log(CR_LOG_WARN, "a process was ended for memory", "server=%s times=%llu", group, (unsigned long long)(kills - v->oom_seen));
-        v->oom_seen = kills;
-        v->oom_noticed_ms = cr_now_ms();
-        (void)!cr_cgroup_usage_of(v->table->groups, group, &u, NULL);
-        tell_memory(v, u.memory_limit_bytes);
-    }
+    if (cr_cgroup_oom_kills(v->table->groups, cr_server_group(v, group), &kills, NULL) == CR_OK && kills != v->oom_seen &&
+        cr_cgroup_usage_of(v->table->groups, group, &u, NULL) == CR_OK && cr_server_note_oom(v, &u))
+        tell_memory(v);
     start_kernels(v);
     cr_server_bound_log(v);
 }

@@ -29,6 +29,8 @@ struct cr_server {
     int64_t wait_since_ms;        /* for the socket, or for the last process to go */
     uint64_t oom_seen;            /* OOM kills of the group at the last look */
     int64_t oom_noticed_ms;       /* when that look found a new one (monotonic); 0: none yet */
+    uint64_t limit_seen;          /* limit_hits of the group then */
+    uint64_t oom_limit;           /* of what that look found: the limit in bytes; 0: it was not the own limit that was met */
     cr_msg_start *waits;          /* for its account to be made, to be in the packet filter's rules, its software to be looked at, or to be forked;
                                      NULL: does not */
     cr_wait waits_for;
@@ -70,6 +72,7 @@ void cr_server_looked(cr_server *v, const cr_err *found);        /* the software
 void cr_server_adopt(cr_servers *s, const cr_record *r);
 void cr_server_stop(cr_server *v, uint32_t grace_ms);
 void cr_server_look_after(cr_server *v);                         /* regularly: OOM count, size of the log */
+bool cr_server_note_oom(cr_server *v, const cr_cgroup_usage *u); /* true: there are kills that were not seen before; sets oom_limit */
 void cr_server_tell(cr_server *v, cr_runner_event_kind kind);
 void cr_server_forget(cr_server *v);                             /* record and all */
 void cr_server_let_go(cr_server *v);                             /* of the memory only */

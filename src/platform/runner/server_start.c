@@ -293,8 +293,8 @@ static void begin_with_rules(cr_server *v, const cr_msg_start *m) {
         fail_start(v, &err);
 }
 
-/* *ret_made: its account is there. Otherwise it waits for it. */
-static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_made, cr_err *err) {
+/* It waits until its account is there. */
+static cr_status need_account(cr_server *v, const cr_msg_start *m, cr_err *err) {
     cr_servers *s = v->table;
     cr_account u;
     cr_account_work work;
@@ -302,9 +302,6 @@ static cr_status need_account(cr_server *v, const cr_msg_start *m, bool *ret_mad
         return CR_FAIL(err, CR_CONFLICT, "account %s is being removed", m->id.account);
     CR_TRY(cr_account_claim(s->accounts, m->id.account, &u, &work, err));
     v->r.uid = u.uid;
-    *ret_made = !cr_making_is_under_way(s, m->id.account) && cr_account_is_made(s->accounts, &u);
-    if (*ret_made)
-        return CR_OK;
     CR_TRY(wait_with(v, m, CR_WAIT_ACCOUNT, err));
     cr_status status = cr_making_begin(s, &work, err);
     if (status != CR_OK)
@@ -324,7 +321,6 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     memcpy(r.boot_id, s->boot_id, sizeof r.boot_id);
     /* Where all are being stopped nothing begins any more: it would be left behind. */
     cr_server *v = s->on_none_left ? NULL : cr_server_add(s, &r);
-    bool made = false;
     if (!v) {
         cr_runner_event e = {.kind = CR_RUNNER_EXITED, .id = m->id, .reason = CR_STOP_FAILED_START,
                              .detail = s->on_none_left ? CR_CONFLICT : CR_MEMORY};
@@ -334,10 +330,8 @@ void cr_server_start(cr_servers *s, const cr_msg_start *asked) {
     }
     if (fits != CR_OK)
         fail_start(v, &why);
-    else if (need_account(v, m, &made, &err) != CR_OK)
+    else if (need_account(v, m, &err) != CR_OK)
         fail_start(v, &err);
-    else if (made)
-        begin_with_rules(v, m);
     explicit_bzero(&bounded, sizeof bounded);   /* it has the token */
 }
 

@@ -118,6 +118,42 @@ START_TEST(failed_migration_changes_nothing) {
 }
 END_TEST
 
+/* Nor do the migrations before it: who goes back to the version of before finds its database. */
+START_TEST(migrations_are_one_step) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    cr_db_close(db);
+    ck_assert_int_ne(cr_db_open(file, rows, 3, &db, &err), CR_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "version 3"));
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_int_eq(cr_db_version(db), 1);
+    cr_db_close(db);
+}
+END_TEST
+
+START_TEST(damage_that_is_found_later) {
+    cr_db *db;
+    cr_err err = CR_ERR_INIT;
+    char junk[4096];
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    ck_assert_ok(cr_db_run(db, &err, "INSERT INTO t (name) VALUES ('there')", ""));
+    cr_db_close(db);
+    memset(junk, 0xF0, sizeof junk);
+    int fd = open(file, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, junk, sizeof junk, sizeof junk), sizeof junk);        /* the second page: the table */
+    close(fd);
+    ck_assert_ok(cr_db_open(file, rows, 1, &db, &err));
+    cr_query q = CR_QUERY_INIT;
+    ck_assert_ok(cr_query_open(db, &q, &err, "SELECT name FROM t", ""));
+    while (cr_query_next(&q))
+        ;
+    ck_assert_fails(cr_query_end(&q, &err), CR_IO);      /* not the fault of who asked */
+    ck_assert_ptr_nonnull(strstr(err.message, "damaged"));
+    cr_db_close(db);
+}
+END_TEST
+
 START_TEST(newer_database_is_refused) {
     cr_db *db;
     cr_err err = CR_ERR_INIT;
@@ -308,6 +344,8 @@ static Suite *suite(void) {
     tcase_add_test(t, transactions_have_parts);
     tcase_add_test(t, migrates_with_a_copy);
     tcase_add_test(t, failed_migration_changes_nothing);
+    tcase_add_test(t, migrations_are_one_step);
+    tcase_add_test(t, damage_that_is_found_later);
     tcase_add_test(t, newer_database_is_refused);
     tcase_add_test(t, not_a_database);
     tcase_add_test(t, full_disk_is_said_and_loses_nothing);

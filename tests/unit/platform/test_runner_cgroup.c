@@ -83,6 +83,8 @@ START_TEST(v1_writes_below_the_own_group) {
     put("memory/inner/craton/ada.7/cgroup.procs", "");
     put("memory/inner/craton/ada.7/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
     put("memory/inner/craton/ada.7/memory.max_usage_in_bytes", "12345\n");
+    put("memory/inner/craton/ada.7/memory.failcnt", "4\n");
+    put("memory/inner/craton/ada.7/memory.memsw.failcnt", "5\n");
     put("pids/craton/ada.7/pids.max", "");
     put("pids/craton/ada.7/cgroup.procs", "");
     cr_cgroups *g = open_here(v1_mounts, "4:memory:/outer/inner\n3:cpu,cpuacct:/slice\n2:pids:/\n0::/\n");
@@ -99,6 +101,7 @@ START_TEST(v1_writes_below_the_own_group) {
     cr_cgroup_usage u;
     ck_assert_ok(cr_cgroup_usage_of(g, "ada.7", &u, &err));
     ck_assert_uint_eq(u.oom_kills, 3);
+    ck_assert_uint_eq(u.limit_hits, 9);
     ck_assert_uint_eq(u.memory_peak_bytes, 12345);
     ck_assert_uint_eq(u.memory_limit_bytes, 1 << 30);
     cr_cgroups_close(g);
@@ -129,6 +132,7 @@ START_TEST(v2_writes_beside_the_own_group) {
     cr_cgroup_usage u;
     ck_assert_ok(cr_cgroup_usage_of(g, "ada.7", &u, &err));
     ck_assert_uint_eq(u.oom_kills, 1);
+    ck_assert_uint_eq(u.limit_hits, 2);         /* oom: the limit was met and nothing could be freed; max: it was met */
     cr_cgroups_close(g);
 }
 END_TEST

@@ -172,10 +172,10 @@ static void make_account(cr_account *u, cr_account_work *work) {
     }
     ck_assert_ok(cr_accounts_open(&config, &accounts, &err));
     ck_assert_ok(cr_account_claim(accounts, "ada", u, work, &err));
-    ck_assert(!cr_account_is_made(accounts, u));
+    ck_assert(!cr_account_has_home(u));
     ck_assert_ok(cr_account_make(work, &err));
     ck_assert_ok(cr_account_make(work, &err));          /* again: nothing to do */
-    ck_assert(cr_account_is_made(accounts, u));
+    ck_assert(cr_account_has_user(accounts, u) && cr_account_has_home(u));
     snprintf(path, sizeof path, "%s/closed", u->home);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     strcat(path, "/file");
