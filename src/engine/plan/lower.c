@@ -95,7 +95,8 @@ static cr_status lower_leaf(cr_plan *plan, cr_program *p, int32_t node, const cr
                       .data = ((const cr_value_params *)a->params)->value, .name = "constant"};
         return add_value(p, &v, ret_value, err);
     }
-    cr_leaf_kind kind = a->op == CR_OP_MEMORY ? CR_LEAF_MEMORY : a->op == CR_OP_CALLBACK ? CR_LEAF_CALLBACK : CR_LEAF_STORED;
+    cr_leaf_kind kind = a->op == CR_OP_MEMORY ? CR_LEAF_MEMORY : a->op == CR_OP_CALLBACK ? CR_LEAF_CALLBACK : a->op == CR_OP_SPILLED ? CR_LEAF_SPILLED
+                                                                                                                       : CR_LEAF_STORED;
     if (cr_ops[a->op].cls == CR_CLASS_REDUCE) {
         kind = CR_LEAF_RESULT;
         CR_TRY(want_result(plan, node, &result, err));
@@ -491,14 +492,18 @@ cr_status cr_program_nest(cr_plan *plan, cr_program *p, int depth, cr_err *err) 
     return CR_OK;
 }
 
-static bool is_read(const cr_leaf *l) { return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG; }
+bool cr_leaf_is_read(const cr_leaf *l) {
+    if (l->kind == CR_LEAF_SPILLED)
+        return ((const cr_spilled_params *)l->node->params)->was_read;
+    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG;
+}
 
 int32_t cr_program_largest(const cr_program *p) {
     int32_t best = -1;
     for (int32_t i = 0; i < p->n_leaves; i++) {
         if (p->leaves[i].kind == CR_LEAF_CODES)
             continue;
-        bool stored = is_read(&p->leaves[i]), best_stored = best >= 0 && is_read(&p->leaves[best]);
+        bool stored = cr_leaf_is_read(&p->leaves[i]), best_stored = best >= 0 && cr_leaf_is_read(&p->leaves[best]);
         if (best < 0 || (stored && !best_stored) || (stored == best_stored && p->leaves[i].read_bytes > p->leaves[best].read_bytes))
             best = i;
     }
