@@ -32,7 +32,7 @@ static double decoded_by(const cr_scan *s) {
     return bytes;
 }
 
-static double decoded_bytes(const cr_plan *plan) {
+double cr_decoded_bytes(const cr_plan *plan) {
     double bytes = 0;
     for (int32_t i = 0; i < plan->n_scans; i++)
         bytes += decoded_by(&plan->scans[i]);
@@ -92,7 +92,7 @@ static cr_status decoded_for_panel(cr_context *c, const cr_panels *p, int n, cr_
     *ret_why = (cr_err)CR_ERR_INIT;
     cr_status status = cr_plan_make(&plan, n, parts.arrays, parts.outputs, &o, ret_why);
     *ret_fits = status == CR_OK;
-    *ret_bytes = status == CR_OK ? decoded_bytes(&plan) : 0;
+    *ret_bytes = status == CR_OK ? cr_decoded_bytes(&plan) : 0;
     cr_plan_done(&plan);
     cr_panel_parts_done(&parts);
     if (status != CR_OK && status != CR_MEMORY && err != NULL)
@@ -109,7 +109,7 @@ static cr_status decoded_once(cr_context *c, int n, cr_array *const *values, con
     for (int i = 0; i < n; i++)
         outputs[i].sink = &sinks[i];
     cr_status status = cr_plan_make(&plan, n, values, outputs, &o, err);
-    *ret_bytes = status == CR_OK ? decoded_bytes(&plan) : 0;
+    *ret_bytes = status == CR_OK ? cr_decoded_bytes(&plan) : 0;
     *ret_reduces = plan.n_results > 0;
     cr_plan_done(&plan);
     return status;

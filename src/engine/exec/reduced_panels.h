@@ -15,6 +15,8 @@
 cr_status cr_reduced_panels(cr_context *c, int n, cr_array *const *values, const cr_sink *sinks, cr_panels *p, bool *ret_reduces, double *ret_reads,
                             cr_err *ret_why, cr_err *err) CR_MUST_USE;
 
+/* What a plan decodes, and a quarter of what it copies from scratch files. */
+double cr_decoded_bytes(const cr_plan *plan);
 /* The box of the panel that begins at start, and where one in the middle begins. */
 void cr_panel_box(const cr_panels *p, const int64_t *start, cr_write_box *ret_box);
 void cr_panel_middle(const cr_panels *p, int64_t *ret_start);

@@ -12,6 +12,7 @@
 #define HELD_SHARE 4                  /* of the memory limit: what all that is not staged may take */
 #define TOGETHER_READS 1.5            /* reductions are made together where that reads no more than this */
 #define MOST_STEPS (1 << 20)
+#define MOST_HALVES 24                /* of a panel, that wait */
 #define PAGE_BYTES ((int64_t)4096)
 
 void cr_staging_done(cr_staging *s) {
@@ -238,20 +239,35 @@ static cr_status cut_steps(cr_context *c, cr_staging *s, double *ret_reads, cr_e
     return CR_OK;
 }
 
-static cr_status what_follows_fits(cr_context *c, const cr_staging *s, const cr_output_spec *outputs, cr_err *err) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+/* How often what follows decodes what it reads; 0: it does not fit, *ret_why. */
+static cr_status reads_after(cr_context *c, const cr_staging *s, const cr_output_spec *outputs, double *ret_reads, cr_err *ret_why, cr_err *err) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes, .only_cells = true};
     cr_plan plan;
     cr_status status = cr_plan_make(&plan, s->n, s->arrays, outputs, &o, err);
+    double once = CR_MAX(1, cr_decoded_bytes(&plan));
     cr_plan_done(&plan);
-    return status;
+    CR_TRY(status);
+    o.only_cells = false;
+    status = cr_plan_make(&plan, s->n, s->arrays, outputs, &o, ret_why);
+    *ret_reads = status == CR_OK ? CR_MAX(1, cr_decoded_bytes(&plan) / once) : 0;
+    cr_plan_done(&plan);
+    if (status != CR_OK && status != CR_MEMORY && err != NULL)
+        *err = *ret_why;
+    return status == CR_MEMORY ? CR_OK : status;
 }
 
-/* One way: with the sources copied, or without. *ret_reads as above. */
-static cr_status try_staging(cr_context *c, const cr_plan *plan, const uint8_t *what, cr_staging *s, double *ret_reads, cr_err *ret_why, cr_err *err) {
+/* One way: with the sources copied, or without. *ret_reads: of the worst step, or of what follows; 0: something does not fit. */
+static cr_status try_staging(cr_context *c, const cr_plan *plan, const cr_output_spec *outputs, const uint8_t *what, cr_staging *s, double *ret_reads,
+                             cr_err *ret_why, cr_err *err) {
+    double after;
     *s = (cr_staging){0};
     cr_status status = remake(s, plan, what, err);
     if (status == CR_OK)
         status = cut_steps(c, s, ret_reads, ret_why, err);
+    if (status == CR_OK && *ret_reads > 0) {
+        status = reads_after(c, s, outputs, &after, ret_why, err);
+        *ret_reads = after > 0 ? CR_MAX(*ret_reads, after) : 0;
+    }
     if (status != CR_OK)
         cr_staging_done(s);
     return status;
@@ -261,30 +277,26 @@ static cr_status choose_staging(cr_context *c, const cr_plan *plan, const cr_out
     cr_auto_free uint8_t *what = calloc((size_t)plan->n_nodes + 1, 1);
     cr_staging copied;
     double reads, again;
-    cr_err why = CR_ERR_INIT;
+    cr_err why = CR_ERR_INIT, other = CR_ERR_INIT;
     if (what == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
     if (!mark_results(c, plan, what))
         return CR_FAIL(err, CR_MEMORY, "there is no reduction that could be computed before the rest");
-    CR_TRY(try_staging(c, plan, what, s, &reads, &why, err));
+    CR_TRY(try_staging(c, plan, outputs, what, s, &reads, &why, err));
     if (reads == 0 || reads > CR_STAGE_MOST_READS) {
-        cr_status status = mark_sources(c, plan, what, err);
-        if (status == CR_OK)
-            status = try_staging(c, plan, what, &copied, &again, &why, err);
-        if (status != CR_OK || (again == 0 && reads > 0)) {
-            if (status == CR_OK)
-                cr_staging_done(&copied);
-        } else {
+        CR_TRY(mark_sources(c, plan, what, err));
+        CR_TRY(try_staging(c, plan, outputs, what, &copied, &again, &other, err));
+        if (again > 0 && (reads == 0 || again < reads)) {
             cr_staging_done(s);
             *s = copied;
             reads = again;
+        } else {
+            cr_staging_done(&copied);
         }
-        if (status != CR_OK)
-            return status;
     }
     if (reads == 0 && err != NULL)
         *err = why;
-    return reads == 0 ? CR_MEMORY : what_follows_fits(c, s, outputs, err);
+    return reads == 0 ? CR_MEMORY : CR_OK;
 }
 
 cr_status cr_staging_make(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_staging *ret_staging, cr_err *err) {
@@ -311,14 +323,40 @@ static double step_bytes(const cr_stage_step *t) {
     return bytes;
 }
 
-static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink *sinks, const int64_t *start, cr_err *err) {
+static cr_status run_box(cr_context *c, const cr_stage_step *t, const cr_sink *sinks, const cr_write_box *box, cr_err *err) {
     cr_panel_parts parts;
-    cr_write_box box;
-    cr_panel_box(&t->panels, start, &box);
-    CR_TRY(cr_panel_parts_make(t->n, t->made, sinks, &box, &parts, err));
+    CR_TRY(cr_panel_parts_make(t->n, t->made, sinks, box, &parts, err));
     cr_status status = cr_compute_to(c, t->n, parts.arrays, parts.sinks, err);
     cr_panel_parts_done(&parts);
     return status;
+}
+
+/* The panel that was looked at fits. Another one may look at more, as its borders lie otherwise to chunks: it is cut in two, and again. */
+static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink *sinks, const int64_t *start, cr_err *err) {
+    cr_write_box stack[MOST_HALVES];
+    int n = 1, ndim = t->panels.ndim;
+    cr_panel_box(&t->panels, start, &stack[0]);
+    while (n > 0) {
+        cr_write_box box = stack[--n];
+        cr_err why = CR_ERR_INIT;
+        int longest = 0;
+        for (int a = 1; a < ndim; a++)
+            longest = box.count[a] > box.count[longest] ? a : longest;
+        cr_status status = run_box(c, t, sinks, &box, &why);
+        if (status == CR_MEMORY && ndim > 0 && box.count[longest] > 1 && n + 2 <= MOST_HALVES) {
+            int64_t half = box.count[longest] / 2;
+            stack[n] = stack[n + 1] = box;
+            stack[n].count[longest] = half;
+            stack[n + 1].start[longest] += half;
+            stack[n + 1].count[longest] -= half;
+            n += 2;
+        } else if (status != CR_OK) {
+            if (err != NULL)
+                *err = why;
+            return status;
+        }
+    }
+    return CR_OK;
 }
 
 static cr_status run_step(cr_context *c, const cr_stage_step *t, cr_err *err) {

@@ -261,20 +261,15 @@ static int64_t run_end(const cr_access_axis *x, int64_t i, int64_t extent, int64
     return i;
 }
 
-/* The access of input k, whose positions are those of x less `begin`, seen from the whole domain: only [lo, hi) is ever looked at. */
-static cr_status shifted(cr_plan *plan, const cr_program *p, const cr_access *a, int axis, const cr_access_axis *x, int64_t begin,
-                         int64_t lo, int64_t hi, const cr_access **ret_access, cr_err *err) {
+/* The access of an input that begins at `begin` of the concat: positions of x less that. Of a list the positions in their own inputs are made once for all of
+ * them (own): each input is looked at where they are its own. */
+static cr_status shifted(cr_plan *plan, const cr_access *a, int axis, const cr_access_axis *x, int64_t begin, const int64_t *own, const cr_access **ret_access,
+                         cr_err *err) {
     cr_access_axis y = *x;
-    if (x->index == NULL) {
+    if (x->index == NULL)
         y.start = x->start - begin;
-    } else {
-        int64_t n = p->shape[x->dim], *index = cr_arena_calloc(&plan->arena, (size_t)n + 1, sizeof *index);
-        if (index == NULL)
-            return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: too many index lists over a concat");
-        for (int64_t i = lo; i < hi; i++)
-            index[i] = x->index[i] - begin;
-        y.index = index;
-    }
+    else
+        y.index = own;
     return cr_access_replace(plan, a, axis, &y, ret_access, err);
 }
 
@@ -321,11 +316,16 @@ static cr_status split_concat(cr_plan *plan, cr_program *p, work_frame *f, cr_er
     f->inputs = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *f->inputs);
     if (f->segments == NULL || f->accesses == NULL || f->inputs == NULL)
         return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the concat has too many parts");
+    int64_t *own = x->index != NULL ? cr_arena_calloc(&plan->arena, (size_t)p->shape[x->dim] + 1, sizeof *own) : NULL;
+    if (x->index != NULL && own == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: an index list over a concat");
     m = 0;
     for (int64_t i = first; i < extent; m++) {
         int64_t k = input_at(starts, a->n_inputs, position_at(x, i));
         int64_t end = run_end(x, i, extent, starts[k], starts[k + 1]);
-        CR_TRY(shifted(plan, p, f->access, axis, x, starts[k], i, end, &f->accesses[m], err));
+        for (int64_t at = i; own != NULL && at < end; at++)
+            own[at] = x->index[at] - starts[k];
+        CR_TRY(shifted(plan, f->access, axis, x, starts[k], own, &f->accesses[m], err));
         f->inputs[m] = n->inputs[k];
         f->segments[m].lo = i;
         f->segments[m].hi = end;
