@@ -418,13 +418,27 @@ static cr_status advance(cr_plan *plan, cr_program *p, work_stack *s, bool *ret_
     return cr_idtable_put(&p->memo, memo_key(f->node, f->scope), (uint64_t)(uintptr_t)f->access, *ret_value, err);
 }
 
+/* Shifts of shifts of shifts have parts for all combinations of their borders: three times as many for each. */
+static cr_status check_size(const cr_plan *plan, const cr_program *p, cr_err *err) {
+    uint64_t bytes = (uint64_t)p->cap_values * sizeof(cr_value) + (uint64_t)p->cap_leaves * sizeof(cr_leaf) + (uint64_t)p->cap_scopes * sizeof(cr_scope) +
+                     24 * p->memo.cap;
+    if (bytes <= plan->limit_bytes)
+        return CR_OK;
+    cr_status status = CR_FAIL(err, CR_LIMIT, "the expression has more than %d parts once its views are resolved, which is more than planning may hold",
+                               p->n_values);
+    cr_err_hint(err, "compute parts of it first: shifts, rolls and concats of each other multiply");
+    return status;
+}
+
 cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) {
     work_stack s = {0};
     cr_status status = push(&s, node, access, 0, err);
     int32_t value = -1;
     while (status == CR_OK && s.n > 0) {
         bool done;
-        status = advance(plan, p, &s, &done, &value, err);
+        status = check_size(plan, p, err);
+        if (status == CR_OK)
+            status = advance(plan, p, &s, &done, &value, err);
         if (status != CR_OK || !done)
             continue;
         s.n--;
