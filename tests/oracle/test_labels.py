@@ -59,6 +59,10 @@ def dataset(rng, calendar):
     year = int(rng.integers(1600, 2200)) if calendar not in ("standard", "proleptic_gregorian") else int(rng.integers(1900, 2200))
     time = xr.date_range(f"{year}-{int(rng.integers(1, 13)):02d}-{int(rng.integers(1, 28)):02d}", periods=n[0], freq=freq, calendar=calendar,
                          use_cftime=True)  # fmt: skip
+    if rng.random() < 0.3:  # months and days without any time
+        first = int(rng.integers(1, n[0] - 2))
+        time = time.delete(slice(first, int(rng.integers(first + 1, n[0] - 1))))
+        n = (len(time), *n[1:])
     lat = np.sort(rng.choice(np.arange(-80, 81, 5), n[1], replace=False)).astype(str(rng.choice(["f4", "f8"])))
     if rng.random() < 0.5:
         lat = lat[::-1]
