@@ -230,3 +230,24 @@ def test_full_disk(sources, monkeypatch, tmp_path):
     run = subprocess.run([sys.executable, "-c", code, sources[0] / "maps"], env={**os.environ}, capture_output=True, text=True, check=True)
     assert "MiB for it has no room in" in run.stdout and "raise the memory limit" in run.stdout, run.stdout + run.stderr
     assert not list(tmp_path.iterdir())
+
+
+# ---- planning ----
+
+
+def test_shifts_of_shifts_are_refused_within_memory():
+    """Each is made of three parts of the one before."""
+    a = xr.DataArray(np.zeros(1000, "f4"), dims="t").chunk({"t": 100})
+    for _ in range(16):
+        a = (a.shift(t=1, fill_value=0) + a + a.shift(t=-1, fill_value=0)) / 3
+    with craton.set_options(memory_limit="32 MiB"):
+        with pytest.raises(craton.LimitError, match="more than planning may hold"):
+            craton.explain(a)
+
+
+def test_a_list_over_many_arrays():
+    """Positions in their own arrays were a list for each run of the list: more than planning may hold."""
+    values = np.arange(9000.0).reshape(2250, 4)
+    order = np.random.default_rng(4).permutation(9000)
+    a = xr.concat([xr.DataArray(v, dims="t").chunk({"t": 4}) for v in values], "t").isel(t=order)
+    assert np.array_equal(a.compute().values, values.ravel()[order])
