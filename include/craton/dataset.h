@@ -7,6 +7,9 @@
  * Three kinds of values. CR_KIND_NUMBERS: any number or bool. CR_KIND_TIMES: int64, microseconds since 1 January of year 1 of the
  * calendar of the values (cf.h turns them into dates), CR_TIME_MISSING where there is none. CR_KIND_TEXT: UTF-8, held in memory.
  *
+ * Where an operation is not here (windows, quantiles, running sums, regridding), take cr_labelled_array(a), use array.h, along.h, quantile.h or regrid.h, and
+ * give the result its labels with cr_labelled_with_values.
+ *
  * An index is the one-dimensional coordinate that has the name of its dimension; its labels are always in memory (at most 2^25 of
  * them). Other coordinates are carried along as long as the result has all of their dimensions.
  *
@@ -43,6 +46,7 @@ typedef struct cr_dataset_options {
     uint64_t metadata_limit_bytes; /* 0: 256 MiB */
     bool as_stored;                /* no masks, scaling, times or joined characters: values and attributes as in the file */
     cr_unreadable *unreadable;     /* NULL: a chunk that cannot be read is an error (file.h) */
+    bool odd_times_stay;           /* times whose units or calendar cannot be understood stay numbers, and cr_dataset_note says so; else they are an error */
 } cr_dataset_options;
 
 /* Opens what cr_file_open opens. Reads metadata, indexes and text (at most 64 MiB of it); all else is lazy. Decoding is xarray's:
@@ -57,6 +61,8 @@ CR_API cr_status cr_dataset_new(cr_context *c, int n, cr_labelled *const *arrays
                                 cr_dataset **ret_dataset, cr_err *err) CR_MUST_USE;
 CR_API cr_dataset *cr_dataset_ref(cr_dataset *d);
 CR_API void cr_dataset_unref(cr_dataset *d);                            /* NULL is allowed */
+/* What odd_times_stay left as it was, for people; NULL: nothing. Borrowed. */
+CR_API const char *cr_dataset_note(const cr_dataset *d);
 CR_API int cr_dataset_n_variables(const cr_dataset *d);                 /* coordinates included */
 CR_API const char *cr_dataset_name(const cr_dataset *d, int i);
 CR_API bool cr_dataset_is_coord(const cr_dataset *d, int i);
@@ -84,6 +90,14 @@ CR_API cr_status cr_labelled_without_coord(cr_labelled *a, const char *name, cr_
 CR_API cr_status cr_labelled_with_name(cr_labelled *a, const char *name, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 CR_API cr_status cr_labelled_with_attrs(cr_labelled *a, int n, const cr_attr *attrs, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 
+/* a with other lazy values, which are numbers and have as many axes: its name, dimensions and attributes, and those coordinates whose dimensions have their
+ * lengths still (a row that is as long and is not the same goes by cr_labelled_with_coord). It gives labels back to what array.h, along.h, quantile.h and regrid.h
+ * make of cr_labelled_array(a). CR_INVALID: another number of axes. */
+CR_API cr_status cr_labelled_with_values(cr_labelled *a, cr_array *values, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
+/* A row of n numbers along a dimension of its own name, which is an index of what cr_labelled_with_coord puts it on. values are copied; units NULL: none. */
+CR_API cr_status cr_labelled_row(cr_context *c, const char *name, int64_t n, const double *values, const char *units, cr_labelled **ret_array,
+                                 cr_err *err) CR_MUST_USE;
+
 CR_API cr_labelled *cr_labelled_ref(cr_labelled *a);
 CR_API void cr_labelled_unref(cr_labelled *a);                          /* NULL is allowed */
 CR_API const char *cr_labelled_name(const cr_labelled *a);              /* NULL: none */
@@ -107,6 +121,8 @@ CR_API const char *const *cr_labelled_text_values(const cr_labelled *a);
 /* Computes the values into memory of the caller: row-major, as many as the shape holds, of cr_labelled_dtype. CR_LIMIT: bytes are
  * fewer than that. CR_RANGE: a time outside of the years that cf.h can hold. Not for text. */
 CR_API cr_status cr_labelled_load(cr_labelled *a, void *ret_values, size_t bytes, cr_err *err) CR_MUST_USE;
+/* The same as doubles, whatever the type of the numbers: n is the number of values there is room for. CR_TYPE: times or text. */
+CR_API cr_status cr_labelled_load_doubles(cr_labelled *a, double *ret_values, size_t n, cr_err *err) CR_MUST_USE;
 /* The same values computed now and held in memory; coordinates too. */
 CR_API cr_status cr_labelled_compute(cr_labelled *a, cr_labelled **ret_array, cr_err *err) CR_MUST_USE;
 /* For people: name, dimensions, coordinates with their ends, attributes, and the values when there are at most 40. Caller frees

@@ -6,7 +6,7 @@ import uuid
 from urllib.parse import quote, urlsplit
 
 import websocket  # websocket-client
-from browser import dial
+from browser import Refused, dial
 
 
 class CellFailed(Exception):
@@ -34,9 +34,13 @@ class Server:
                 model = self.api("GET", f"contents/{quote(entry['path'])}?format=base64")
                 yield entry["name"], base64.b64decode(model["content"])
 
-    def start_kernel(self, path):
-        body = {"path": path, "name": path.rpartition("/")[2], "type": "notebook", "kernel": {"name": "python3"}}
+    def start_kernel(self, path, name="python3"):
+        body = {"path": path, "name": path.rpartition("/")[2], "type": "notebook", "kernel": {"name": name}}
         return Kernel(self, self.api("POST", "sessions", body))
+
+
+LOOK_AT_THE_CLOCK_S = 5
+ENDED = ("restarting", "autorestarting", "dead")       # what the server says of a kernel that has ended by itself
 
 
 class Kernel:
@@ -65,9 +69,13 @@ class Kernel:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.channel.close()
-        self.server.api("DELETE", "sessions/" + self.session["id"])
+        try:
+            self.server.api("DELETE", "sessions/" + self.session["id"])
+        except Refused:
+            if kind is None:
+                raise      # else why the cell failed is what has to be said; a kernel that is just started anew cannot be deleted
 
     def run(self, code, seconds=300):
         """Outputs of one cell, as a notebook keeps them. Raises CellFailed with the traceback when the cell raises."""
@@ -81,11 +89,14 @@ class Kernel:
             left = end - time.monotonic()
             if left <= 0:
                 raise CellFailed(f"the cell did not end within {seconds} s")
-            self.channel.settimeout(left)
+            # The server's pings, twice a minute, begin the time of waiting anew: it has to end before the next one.
+            self.channel.settimeout(min(left, LOOK_AT_THE_CLOCK_S))
             try:
                 message = json.loads(self.channel.recv())
             except websocket.WebSocketTimeoutException:
                 continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] in ENDED:
+                raise CellFailed("the kernel was ended while the cell ran: by the memory limit, perhaps; the home page says so")
             if message["parent_header"].get("msg_id") != header["msg_id"]:
                 continue
             kind, content = message["msg_type"], message["content"]

@@ -10,19 +10,21 @@
 #include <unistd.h>
 #include "base/file.h"
 
-static cr_status check_listener(int fd, const char *path, cr_err *err) {
+static cr_status check_listener(int fd, const char *path, pid_t *ret_pid, cr_err *err) {
     struct ucred who = {.uid = (uid_t)-1};   /* of the process that called listen() */
     socklen_t n = sizeof who;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) != 0)
         return CR_FAIL_ERRNO(err, "cannot see who listens at %s", path);
-    if (who.uid == 0 || who.uid == geteuid())
+    if (who.uid == 0 || who.uid == geteuid()) {
+        *ret_pid = who.pid;
         return CR_OK;
+    }
     CR_FAIL(err, CR_DENIED, "%s belongs to somebody else (uid %u); nothing is asked there", path, (unsigned)who.uid);
     cr_err_hint(err, "choose another directory of sockets with --run");
     return CR_DENIED;
 }
 
-static cr_status connect_to(const char *path, const char *run_dir, int *ret_fd, cr_err *err) {
+static cr_status connect_to(const char *path, const char *run_dir, int *ret_fd, pid_t *ret_pid, cr_err *err) {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof addr.sun_path)
         return CR_FAIL(err, CR_INVALID, "%s is too long for the address of a socket", path);
@@ -33,7 +35,7 @@ static cr_status connect_to(const char *path, const char *run_dir, int *ret_fd, 
             return CR_FAIL(err, CR_NOT_FOUND, "cratond is not running with %s", run_dir);
         return CR_FAIL_ERRNO(err, "cannot reach cratond at %s", path);
     }
-    CR_TRY(check_listener(fd, path, err));
+    CR_TRY(check_listener(fd, path, ret_pid, err));
     *ret_fd = fd;
     fd = -1;
     return CR_OK;
@@ -59,9 +61,23 @@ static cr_status read_all(int fd, cr_buf *out, cr_err *err) {
 
 cr_status cr_ask(const char *socket_path, const char *run_dir, const char *line, cr_buf *out, cr_err *err) {
     cr_auto_fd int fd = -1;
-    CR_TRY(connect_to(socket_path, run_dir, &fd, err));
+    pid_t whom;
+    CR_TRY(connect_to(socket_path, run_dir, &fd, &whom, err));
     CR_TRY(cr_write_all(fd, line, strlen(line), err));
     CR_TRY(cr_write_all(fd, "\n", 1, err));
     shutdown(fd, SHUT_WR);
     return read_all(fd, out, err);
+}
+
+cr_status cr_asking_whom(const char *socket_path, const char *run_dir, pid_t *ret_pid, cr_err *err) {
+    cr_auto_fd int fd = -1;
+    pid_t pid = 0;
+    CR_TRY(connect_to(socket_path, run_dir, &fd, &pid, err));
+    if (pid <= 0) {
+        CR_FAIL(err, CR_UNSUPPORTED, "cratond with %s cannot be seen from here: it runs in another container", run_dir);
+        cr_err_hint(err, "run this command in that container");
+        return CR_UNSUPPORTED;
+    }
+    *ret_pid = pid;
+    return CR_OK;
 }

@@ -7,11 +7,16 @@
 #ifndef CR_BASE_ASKING_H
 #define CR_BASE_ASKING_H
 
+#include <sys/types.h>
 #include "base/buf.h"
 
 enum { CR_ASKING_PATIENCE_MS = 120000 };
 
 /* line: without its end. run_dir: for messages. CR_NOT_FOUND: nobody listens; CR_DENIED: somebody else does. */
 cr_status cr_ask(const char *socket_path, const char *run_dir, const char *line, cr_buf *out, cr_err *err) CR_MUST_USE;
+
+/* The process that has called listen() there, by its number in the caller's namespace of processes. CR_NOT_FOUND: nobody listens; CR_DENIED: somebody
+ * else does; CR_UNSUPPORTED: the process cannot be seen from here (it runs in another container). Nothing is sent. */
+cr_status cr_asking_whom(const char *socket_path, const char *run_dir, pid_t *ret_pid, cr_err *err) CR_MUST_USE;
 
 #endif

@@ -37,6 +37,8 @@ cr_status cr_settings_read(char *text, const char *where, cr_setting_fn set, voi
     return CR_OK;
 }
 
+enum { CR_SETTING_NAMES = 64 };    /* looked at for one that is near */
+
 cr_status cr_setting_set(const cr_setting_row *rows, size_t n, const char *hint, void *user, const char *key, const char *value, cr_err *err) {
     if (!cr_text_is_utf8(key, strlen(key)) || !cr_text_is_utf8(value, strlen(value)))
         return CR_FAIL(err, CR_INVALID, "this is not plain text");
@@ -47,7 +49,12 @@ cr_status cr_setting_set(const cr_setting_row *rows, size_t n, const char *hint,
         cr_err_context(err, "%s", key);
         return status;
     }
-    CR_FAIL(err, CR_INVALID, "there is no setting '%.40s'", key);
+    const char *names[CR_SETTING_NAMES];
+    int known = 0;
+    for (size_t i = 0; i < n && known < CR_SETTING_NAMES; i++)
+        names[known++] = rows[i].key;
+    const char *near = cr_text_nearest(key, names, known);
+    CR_FAIL(err, CR_INVALID, "there is no setting '%.40s'%s%s%s", key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     cr_err_hint(err, "%s", hint);
     return CR_INVALID;
 }

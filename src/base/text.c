@@ -168,3 +168,37 @@ void cr_text_clean(char *s) {
     for (char *p = s; *p; p++)
         memset(p, ' ', cr_text_steers(p));
 }
+
+/* ---- nearest word ---- */
+
+static int distance(const char *a, const char *b) {
+    enum { MOST = 48 };
+    int row[MOST + 1], na = (int)strlen(a), nb = (int)strlen(b);
+    if (na > MOST || nb > MOST)
+        return MOST;
+    for (int k = 0; k <= nb; k++)
+        row[k] = k;
+    for (int i = 1; i <= na; i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int k = 1; k <= nb; k++) {
+            int change = corner + (a[i - 1] != b[k - 1]);
+            corner = row[k];
+            row[k] = CR_MIN(change, CR_MIN(row[k], row[k - 1]) + 1);
+        }
+    }
+    return row[nb];
+}
+
+const char *cr_text_nearest(const char *word, const char *const *words, int n) {
+    const char *best = NULL;
+    int least = 1 + (int)strlen(word) / 3;
+    for (int i = 0; i < n; i++) {
+        int d = distance(word, words[i]);
+        if (d <= least) {
+            best = words[i];
+            least = d - 1;
+        }
+    }
+    return best;
+}

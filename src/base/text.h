@@ -33,5 +33,7 @@ bool cr_starts_with(const char *s, const char *prefix);
 bool cr_ends_with(const char *s, const char *suffix);
 /* Product of n extents, each >= 0; false on overflow of int64_t. */
 bool cr_product(const int64_t *extents, int n, int64_t *ret_product);
+/* The one of n words that is written most like this one, NULL when none is near. */
+const char *cr_text_nearest(const char *word, const char *const *words, int n);
 
 #endif

@@ -1,9 +1,13 @@
 /* calc.c - `craton calc EXPRESSION IN...` and `craton explain EXPRESSION IN...`: opens, evaluates, writes or prints. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/file.h"
+#include "base/text.h"
 #include "cli/evaluate.h"
 #include "cli/computing.h"
+#include "cli/split.h"
 #include "cli/table.h"
 
 typedef struct calc {
@@ -59,8 +63,96 @@ int cr_cli_fail_in(const char *text, int at, cr_err *err) {
     return code;
 }
 
-static cr_status write_results(const calc *k, const cr_inputs *in, const cr_results *r, cr_err *err) {
+static bool is_csv(const calc *k) {
+    return k->format ? strcmp(k->format, "csv") == 0 : k->output && cr_ends_with(k->output, ".csv");
+}
+
+static const char *text_attr(cr_labelled *a, const char *name) {
+    for (int k = 0; k < cr_labelled_n_attrs(a); k++) {
+        const cr_attr *own = cr_labelled_attr(a, k);
+        if (strcmp(own->name, name) == 0 && own->dtype == CR_STRING && own->n == 1)
+            return *(const char *const *)own->values;
+    }
+    return NULL;
+}
+
+static bool is_written(cr_labelled *const *arrays, int n, const char *name) {
+    for (int k = 0; k < n; k++)
+        if (strcmp(cr_labelled_name(arrays[k]), name) == 0)
+            return true;
+    return false;
+}
+
+/* coord without the attribute that names its bounds. */
+static cr_status without_bounds(cr_labelled *coord, cr_labelled **ret_coord, cr_err *err) {
+    int n = 0;
+    cr_auto_free cr_attr *attrs = calloc((size_t)cr_labelled_n_attrs(coord) + 1, sizeof *attrs);
+    if (!attrs)
+        return CR_FAIL(err, CR_MEMORY, "no memory for attributes");
+    for (int k = 0; k < cr_labelled_n_attrs(coord); k++)
+        if (strcmp(cr_labelled_attr(coord, k)->name, "bounds") != 0)
+            attrs[n++] = *cr_labelled_attr(coord, k);
+    return cr_labelled_with_attrs(coord, n, attrs, ret_coord, err);
+}
+
+/* Coordinates name no bounds that are not written (they may not fit any more; CDO and others complain of names that lead nowhere). */
+static cr_status tidy_bounds(cr_labelled *const *arrays, int n, cr_labelled **a, cr_err *err) {
+    for (int k = 0; k < cr_labelled_n_coords(*a); k++) {
+        cr_labelled *coord = NULL, *plain = NULL, *next = NULL;
+        CR_TRY(cr_labelled_coord(*a, cr_labelled_coord_name(*a, k), &coord, err));
+        const char *bounds = text_attr(coord, "bounds");
+        cr_status status = CR_OK;
+        if (bounds && !is_written(arrays, n, bounds)) {
+            status = without_bounds(coord, &plain, err);
+            if (status == CR_OK)
+                status = cr_labelled_with_coord(*a, plain, &next, err);
+            if (status == CR_OK)
+                cr_labelled_become(a, next);
+            cr_labelled_unref(plain);
+        }
+        cr_labelled_unref(coord);
+        CR_TRY(status);
+    }
+    return CR_OK;
+}
+
+/* The results, and with them the grid mappings that they name (CF 5.6). The caller unrefs all. */
+static cr_status complete(const cr_inputs *in, const cr_results *r, cr_labelled **all, int *n, cr_err *err) {
+    *n = 0;
+    for (int k = 0; k < r->n; k++)
+        all[(*n)++] = cr_labelled_ref(r->arrays[k]);
+    for (int k = 0; k < r->n; k++) {
+        const char *mapping = text_attr(r->arrays[k], "grid_mapping");
+        cr_labelled *found = NULL;
+        if (!mapping || is_written(all, *n, mapping) || cr_inputs_get(in, mapping, &found, NULL) != CR_OK)
+            continue;
+        if (cr_labelled_ndim(found) == 0 && cr_labelled_kind(found) == CR_KIND_NUMBERS)
+            all[(*n)++] = found;
+        else
+            cr_labelled_unref(found);
+    }
+    for (int k = 0; k < r->n; k++)
+        CR_TRY(tidy_bounds(all, *n, &all[k], err));
+    return CR_OK;
+}
+
+/* What write_one needs beside the results. */
+typedef struct writing {
+    const calc *calc;
+    const cr_inputs *inputs;
+} writing;
+
+static cr_status write_one(void *user, const cr_results *r, const char *path, cr_err *err) {
+    const calc *k = ((const writing *)user)->calc;
+    const cr_inputs *in = ((const writing *)user)->inputs;
     const cr_dataset *first = in->sets[0];
+    if (!k->force && access(path, F_OK) == 0) {
+        cr_status exists = CR_FAIL(err, CR_EXISTS, "%.200s exists", path);
+        cr_err_hint(err, "--force replaces it.");
+        return exists;
+    }
+    if (!r)
+        return CR_OK;
     int n = cr_dataset_n_attrs(first);
     cr_auto_free cr_attr *attrs = calloc((size_t)n + 1, sizeof *attrs);
     cr_dataset *out = NULL;
@@ -68,9 +160,26 @@ static cr_status write_results(const calc *k, const cr_inputs *in, const cr_resu
         return CR_FAIL(err, CR_MEMORY, "no memory for %d attributes", n);
     for (int i = 0; i < n; i++)
         attrs[i] = *cr_dataset_attr(first, i);
-    cr_write_options options = {.format = k->format ? k->format : cr_format_of_name(k->output), .overwrite = k->force};
-    CR_TRY(cr_dataset_new(in->context, r->n, r->arrays, n, attrs, &out, err));
-    cr_status status = cr_dataset_write(out, k->output, &options, err);
+    if (is_csv(k)) {
+        cr_auto_buf cr_buf table;
+        cr_buf_init(&table, CR_CLI_OUTPUT_MAX);
+        CR_TRY(cr_table_csv(r, &table, err));
+        return cr_file_replace(path, cr_buf_str(&table), table.len, 0644, err);
+    }
+    cr_write_options options = {.format = k->format ? k->format : cr_format_of_name(path), .overwrite = k->force};
+    int n_all = 0;
+    cr_auto_free cr_labelled **all = calloc(2 * (size_t)r->n + 1, sizeof *all);
+    cr_status status = all ? complete(in, r, all, &n_all, err) : CR_FAIL(err, CR_MEMORY, "no memory for results");
+    if (status == CR_OK)
+        status = cr_dataset_new(in->context, n_all, all, n, attrs, &out, err);
+    for (int i = 0; i < n_all; i++)
+        cr_labelled_unref(all[i]);
+    if (status == CR_INVALID) {           /* the engine's advice is for C */
+        err->hint[0] = 0;
+        cr_err_hint(err, "They do not fit into one file: write each into one of its own, or select what they have in common.");
+    }
+    CR_TRY(status);
+    status = cr_dataset_write(out, path, &options, err);
     if (status == CR_EXISTS) {
         err->hint[0] = 0;
         cr_err_hint(err, "--force replaces it.");
@@ -110,9 +219,11 @@ static cr_status deliver(const calc *k, const cr_inputs *in, const cr_results *r
     if (k->explain)
         CR_TRY(explain_results(in, r, &out, err));
     else if (k->output)
-        return write_results(k, in, r, err);
+        return cr_split_results(in->context, r, k->output, write_one, &(writing){k, in}, err);
     else
-        CR_TRY(k->json ? cr_table_json(r, &out, err) : cr_table_text(r, &screen, &out, err));
+        CR_TRY(k->json     ? cr_table_json(r, &out, err)
+               : is_csv(k) ? cr_table_csv(r, &out, err)
+                           : cr_table_text(r, &screen, &out, err));
     return cr_cli_put(&out, err);
 }
 
@@ -135,8 +246,13 @@ static int run(const calc *k) {
     if (status != CR_OK)
         return cr_cli_fail(&err);
     int code = 0;
-    const cr_dataset_options how = {.group = k->group, .unreadable = cr_session_unreadable()};
+    const cr_dataset_options how = {.group = k->group, .unreadable = cr_session_unreadable(), .odd_times_stay = true};
     status = cr_inputs_open(context, k->n_paths, k->paths, &how, k->along, &inputs, &err);
+    if (status == CR_NO_FILE && k->n_paths > 1 && !k->output && access(k->paths[k->n_paths - 1], F_OK) != 0 && !err.hint[0])
+        cr_err_hint(&err, "What is written is named behind -o: -o %.200s", k->paths[k->n_paths - 1]);
+    for (const cr_inputs *in = &inputs; status == CR_OK && in; in = in->next)
+        for (int i = 0; i < in->n; i++)
+            cr_cli_note(cr_dataset_note(in->sets[i]), k->session.quiet);
     if (status == CR_OK) {
         status = cr_evaluate(&program, &inputs, results, &at, &err);
         if (status != CR_OK)
@@ -152,12 +268,21 @@ static int run(const calc *k) {
     return code;
 }
 
+/* As of `craton plot`, files may stand first: then the last operand is no file, and the first is one. */
+static void put_expression_first(int n, char **operands) {
+    if (access(operands[0], F_OK) != 0 || access(operands[n - 1], F_OK) == 0)
+        return;
+    char *expression = operands[n - 1];
+    memmove(operands + 1, operands, (size_t)(n - 1) * sizeof *operands);
+    operands[0] = expression;
+}
+
 static int begin(const cr_cli_command *self, int argc, char **argv, bool explain) {
     calc k = {.explain = explain};
     bool help = false;
     const cr_option rows[] = {
-        {'o', "output", "FILE", "NetCDF-4 (.nc) or Zarr (.zarr); without it the result is printed", CR_OPTION_TEXT, &k.output},
-        {'f', "format", "netcdf4|zarr3|zarr2", "where the name of the file does not say it", CR_OPTION_TEXT, &k.format},
+        {'o', "output", "FILE", "NetCDF-4 (.nc), Zarr (.zarr), a table (.csv); {year}, {lev}, {variable} ... in it: several files; else it is printed", CR_OPTION_TEXT, &k.output},
+        {'f', "format", "netcdf4|zarr3|zarr2|csv", "where the name of the file does not say it; csv is also printed", CR_OPTION_TEXT, &k.format},
         {0, "force", NULL, "replace what is there", CR_OPTION_FLAG, &k.force},
         {0, "json", NULL, "print JSON, as xarray.Dataset.from_dict reads it", CR_OPTION_FLAG, &k.json},
         {'a', "along", "DIM", "dimension along which several files are joined; else the one with times", CR_OPTION_TEXT, &k.along},
@@ -173,18 +298,24 @@ static int begin(const cr_cli_command *self, int argc, char **argv, bool explain
     if (help)
         return cr_cli_help(self, rows) ?: cr_cli_verbs();
     cr_status status = CR_OK;
+    if (k.output && strcmp(k.output, "-") == 0 && (k.json || is_csv(&k)))
+        k.output = NULL;              /* standard output, where tables go anyway */
     if (argc - first < 2) {
         status = CR_FAIL(&err, CR_INVALID, "%s needs an expression and the name of a file", self->name);
         cr_err_hint(&err, "craton %s 'tos | monthly mean' in.nc%s   (craton %s --help)", self->name, explain ? "" : " -o out.nc",
                     self->name);
-    } else if (k.output && !k.format && !cr_format_of_name(k.output)) {
+    } else if (k.output && !k.format && !is_csv(&k) && !cr_format_of_name(k.output)) {
         status = CR_FAIL(&err, CR_INVALID, "the name %.200s does not say which format it is", k.output);
-        cr_err_hint(&err, "End it in .nc or .zarr, or name the format: --format netcdf4");
+        cr_err_hint(&err, strcmp(k.output, "-") == 0 ? "To standard output goes text: --format csv, --json, or a table without -o."
+                                                     : "End it in .nc, .zarr or .csv, or name the format: --format netcdf4");
+    } else if (k.json && k.format) {
+        status = CR_FAIL(&err, CR_INVALID, "--json is a format of its own: without --format");
     } else if (k.output && k.json) {
         status = CR_FAIL(&err, CR_INVALID, "--json prints, --output writes a file: one of both");
     }
     if (status != CR_OK)
         return cr_cli_fail(&err);
+    put_expression_first(argc - first, argv + first);
     k.text = argv[first];
     k.paths = argv + first + 1;
     k.n_paths = argc - first - 1;

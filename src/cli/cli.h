@@ -30,6 +30,7 @@ int cr_cli_rechunk(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_convert(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_calc(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_explain(const cr_cli_command *self, int argc, char **argv);
+int cr_cli_diff(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_plot(const cr_cli_command *self, int argc, char **argv);
 int cr_cli_admin(const cr_cli_command *self, int argc, char **argv);
 /* The actions of admin, below its options. */

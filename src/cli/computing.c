@@ -117,3 +117,14 @@ const char *cr_format_of_name(const char *path) {
             return "netcdf4";
     return cr_ends_with(path, ".zarr") || cr_ends_with(path, ".zarr/") ? "zarr3" : NULL;
 }
+
+void cr_cli_note(const char *note, bool quiet) {
+    cr_cli_screen screen;
+    cr_auto_buf cr_buf b;
+    cr_buf_init(&b, 64 << 10);
+    if (!note || quiet)
+        return;
+    cr_cli_screen_of(stderr, &screen);
+    cr_cli_text(&b, note, 0, screen.utf8);
+    fprintf(stderr, "craton: %s\n", cr_buf_str(&b));
+}

@@ -25,6 +25,9 @@ void cr_session_end(cr_context *c);
 /* For opening files: where chunks go that cannot be read, or NULL. Borrowed; cr_session_end says what is in it. */
 cr_unreadable *cr_session_unreadable(void);
 
+/* "craton: note" on standard error, for who has not asked for quiet; NULL: nothing. */
+void cr_cli_note(const char *note, bool quiet);
+
 /* "netcdf4" for .nc, .nc4, .cdf, .h5, "zarr3" for .zarr; NULL for others. */
 const char *cr_format_of_name(const char *path);
 

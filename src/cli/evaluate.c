@@ -32,24 +32,34 @@ void cr_results_done(cr_results *r) {
 /* ---- names ---- */
 
 /* Names of what there is, for the hint. */
-static void list_names(const evaluator *v, char *buf, size_t size) {
+static void list_names(const cr_inputs *in, char *buf, size_t size) {
     size_t n = 0;
     buf[0] = 0;
-    for (int k = 0; k < cr_dataset_n_variables(v->inputs->sets[0]) && n + 70 < size; k++)
-        n += (size_t)snprintf(buf + n, size - n, "%s%.60s", k ? ", " : "", cr_dataset_name(v->inputs->sets[0], k));
+    for (int k = 0; k < cr_dataset_n_variables(in->sets[0]) && n + 70 < size; k++)
+        n += (size_t)snprintf(buf + n, size - n, "%s%.60s", k ? ", " : "", cr_dataset_name(in->sets[0], k));
 }
 
-static cr_status find(const evaluator *v, const char *name, cr_labelled **ret_array) {
-    for (int k = v->made->n - 1; k >= 0; k--)
+static cr_status no_file_called(const evaluator *v, const char *file, const char *name) {
+    cr_status status = CR_FAIL(v->err, CR_NOT_FOUND, "no file is called %.60s", file);
+    cr_err_hint(v->err, "Behind the expression: %.60s=FILE. A file alone is no expression, which comes first: craton calc 'tos | mean' in.nc. A name with a point in it "
+                "stands between quotes: \"%.60s.%.60s\"", file, file, name);
+    return status;
+}
+
+static cr_status find(const evaluator *v, const char *file, const char *name, cr_labelled **ret_array) {
+    const cr_inputs *in = file ? cr_inputs_called(v->inputs, file) : v->inputs;
+    if (!in)
+        return no_file_called(v, file, name);
+    for (int k = v->made->n - 1; k >= 0 && !file; k--)
         if (strcmp(cr_labelled_name(v->made->arrays[k]), name) == 0) {
             *ret_array = cr_labelled_ref(v->made->arrays[k]);
             return CR_OK;
         }
-    cr_status status = cr_inputs_get(v->inputs, name, ret_array, v->err);
+    cr_status status = cr_inputs_get(in, name, ret_array, v->err);
     if (status == CR_NOT_FOUND && v->err) {
         char names[400];
-        cr_err_set(v->err, CR_NOT_FOUND, __FILE__, __LINE__, "there is no variable %.100s", name);
-        list_names(v, names, sizeof names);
+        cr_err_set(v->err, CR_NOT_FOUND, __FILE__, __LINE__, "there is no variable %.100s%s%.60s", name, file ? " in " : "", file ? file : "");
+        list_names(in, names, sizeof names);
         v->err->hint[0] = 0;
         cr_err_hint(v->err, "There are: %s.", names);
     }
@@ -115,6 +125,17 @@ static cr_status apply_map(evaluator *v, cr_expr *e, cr_labelled *on, cr_labelle
     return status;
 }
 
+/* Operations with one other result. */
+static cr_status apply_with(evaluator *v, cr_expr *e, cr_labelled *on, cr_labelled **ret_array) {
+    cr_operand other = {0};
+    CR_TRY(evaluate(v, e->args[1], on, &other, true));
+    e->used = true;
+    cr_status status = e->verb->kind == CR_VERB_FILL ? cr_apply_filling(on, other.array, ret_array, v->err)
+                                                     : cr_apply_correlation(v->inputs->context, e, on, other.array, ret_array, v->err);
+    cr_operand_done(&other);
+    return status;
+}
+
 static cr_status set_attrs(evaluator *v, const cr_expr *e, cr_labelled *on, cr_labelled **ret_array) {
     cr_labelled *now = cr_labelled_ref(on);
     for (int k = 0; k < e->n_keys; k++) {
@@ -140,8 +161,8 @@ static cr_status transpose(evaluator *v, cr_expr *e, cr_labelled *on, cr_labelle
     const char *dims[CR_EXPR_DIMS];
     int n = 0;
     for (int k = 0; k < e->n_words; k++)
-        if (!v->each || cr_labelled_axis(on, e->words[k].text) >= 0)
-            dims[n++] = e->words[k].text;
+        if (!v->each || cr_has_dim(on, e->words[k].text))
+            dims[n++] = cr_dim_called(on, e->words[k].text);
     e->used = e->used || n > 0;
     if (!v->each && n != cr_labelled_ndim(on))
         return CR_FAIL(v->err, CR_INVALID, "transpose names all dimensions: there are %d", cr_labelled_ndim(on));
@@ -164,6 +185,11 @@ static cr_status apply(evaluator *v, cr_expr *e, const cr_operand *on, cr_labell
     case CR_VERB_ANOMALY: return cr_apply_anomaly(e, a, each, ret_array, v->err);
     case CR_VERB_REGRID: return cr_apply_regrid(v->inputs->context, v->inputs, e, a, each, ret_array, &v->at, v->err);
     case CR_VERB_TRANSPOSE: return transpose(v, e, a, ret_array);
+    case CR_VERB_ALONG: return cr_apply_along(v->inputs->context, e, a, each, ret_array, &v->at, v->err);
+    case CR_VERB_INTERP: return cr_apply_interpolation(v->inputs->context, e, a, each, ret_array, &v->at, v->err);
+    case CR_VERB_POINTS: return cr_apply_points(v->inputs->context, e, a, each, ret_array, &v->at, v->err);
+    case CR_VERB_FILL:
+    case CR_VERB_CORR: return apply_with(v, e, a, ret_array);
     default: break;
     }
     e->used = true;
@@ -204,13 +230,13 @@ static cr_status evaluate_leaf(evaluator *v, const cr_expr *e, cr_labelled *it, 
     switch (e->kind) {
     case CR_EXPR_WHOLE: return cr_labelled_whole(v->inputs->context, e->whole, ret_array, v->err);
     case CR_EXPR_REAL: return cr_labelled_number(v->inputs->context, e->real, ret_array, v->err);
-    case CR_EXPR_EACH: return find(v, v->each, ret_array);
+    case CR_EXPR_EACH: return find(v, e->file, v->each, ret_array);
     case CR_EXPR_IT:
         if (!it)
             return CR_FAIL(v->err, CR_INVALID, "_ is what an operation works on, and this is the argument of none");
         *ret_array = cr_labelled_ref(it);
         return CR_OK;
-    default: return find(v, e->name, ret_array);
+    default: return find(v, e->file, e->name, ret_array);
     }
 }
 
@@ -224,7 +250,8 @@ static cr_status evaluate(evaluator *v, cr_expr *e, cr_labelled *it, cr_operand 
         v->at = before;
     if (status == CR_OK && plain && ret->modifier) {
         status = CR_FAIL(v->err, CR_INVALID, "%s waits for a reduction", ret->modifier->verb->name);
-        cr_err_hint(v->err, "For instance: %s mean", ret->modifier->verb->name);
+        cr_err_hint(v->err, "Behind it stands what is made of each part: %s%s%s mean (max, std, quantile 0.9 ...)", ret->modifier->verb->name, *ret->modifier->verb->arguments ? " " : "",
+                    ret->modifier->verb->arguments);
         v->at = ret->modifier->at;
         cr_operand_done(ret);
     }
@@ -283,19 +310,29 @@ static cr_status check_used(evaluator *v, const cr_expr *e) {
     return CR_FAIL(v->err, CR_NOT_FOUND, "no variable has the dimensions that %s works on", e->verb->name);
 }
 
-static cr_status run_once(evaluator *v, const cr_statement *s, cr_results *r) {
-    for (int k = 0; k < s->n; k++) {
-        cr_operand o = {0};
-        v->at = -1;
-        CR_TRY(evaluate(v, s->results[k], NULL, &o, true));
-        v->at = s->results[k]->at;
-        CR_TRY(keep(v, r, s->name, o.array));
-    }
-    return CR_OK;
+static cr_status run_result(evaluator *v, const cr_statement *s, int at, cr_results *r) {
+    cr_operand o = {0};
+    v->at = -1;
+    CR_TRY(evaluate(v, s->results[at], NULL, &o, true));
+    v->at = s->results[at]->at;
+    return keep(v, r, s->name, o.array);
 }
 
-static cr_status run_each(evaluator *v, const cr_statement *s, cr_results *r) {
-    const cr_dataset *d = v->inputs->sets[0];
+/* The first "*" of a tree, whose file says which variables there are; NULL: none. */
+static const cr_expr *first_each(const cr_expr *e) {
+    const cr_expr *found = e->kind == CR_EXPR_EACH ? e : NULL;
+    for (int k = 0; k < e->n_args && !found; k++)
+        found = first_each(e->args[k]);
+    return found;
+}
+
+static cr_status run_each(evaluator *v, const cr_statement *s, int at, const cr_expr *star, cr_results *r) {
+    const cr_inputs *in = star->file ? cr_inputs_called(v->inputs, star->file) : v->inputs;
+    int before = r->n;
+    v->at = star->at;
+    if (!in)
+        return no_file_called(v, star->file, "*");
+    const cr_dataset *d = in->sets[0];
     for (int k = 0; k < cr_dataset_n_variables(d); k++) {
         cr_labelled *a = NULL;
         if (cr_dataset_is_coord(d, k))
@@ -307,13 +344,21 @@ static cr_status run_each(evaluator *v, const cr_statement *s, cr_results *r) {
         r->left_out += !numbers;
         v->each = cr_dataset_name(d, k);
         if (numbers)
-            CR_TRY(run_once(v, s, r));
+            CR_TRY(run_result(v, s, at, r));
     }
     v->each = NULL;
-    for (int k = 0; k < s->n && r->n > 0; k++)
-        CR_TRY(check_used(v, s->results[k]));
+    if (r->n > before)
+        CR_TRY(check_used(v, s->results[at]));
     v->at = s->at;
-    return r->n ? CR_OK : CR_FAIL(v->err, CR_NOT_FOUND, "the file has no variable of numbers");
+    return r->n > before ? CR_OK : CR_FAIL(v->err, CR_NOT_FOUND, "the file has no variable of numbers");
+}
+
+static cr_status run_statement(evaluator *v, const cr_statement *s, cr_results *r) {
+    for (int k = 0; k < s->n; k++) {
+        const cr_expr *star = first_each(s->results[k]);
+        CR_TRY(star ? run_each(v, s, k, star, r) : run_result(v, s, k, r));
+    }
+    return CR_OK;
 }
 
 cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_results *ret_results, int *ret_at, cr_err *err) {
@@ -332,7 +377,7 @@ cr_status cr_evaluate(const cr_program *program, const cr_inputs *inputs, cr_res
             cr_err_hint(err, "Give it a name: x = ...");
             break;
         }
-        status = s->each ? run_each(&v, s, ret_results) : run_once(&v, s, s->name ? made : ret_results);
+        status = run_statement(&v, s, s->name ? made : ret_results);
         if (status == CR_OK && last && s->name) {
             *ret_results = *made;
             made->n = 0;

@@ -1,5 +1,5 @@
 /* expression.c - the parser: one function per rule of the grammar. */
-#include "cli/expression.h"
+#include "cli/parser.h"
 
 #include <errno.h>
 #include <math.h>
@@ -9,123 +9,17 @@
 
 #include "base/text.h"
 
-typedef struct parser {
-    const char *text, *p;
-    cr_arena *memory;
-    cr_err *err;
-    int depth, nodes, at;             /* at: what is wrong */
-    bool each;
-    cr_status status;
-} parser;
-
-static cr_expr *parse_result(parser *s);
-static cr_expr *parse_sign(parser *s);
-static cr_expr *parse_operators(parser *s, cr_expr *left, int least);
-
-/* The first failure counts. Returns NULL for every caller. */
-static void *fail_at(parser *s, const char *where, cr_status status, const char *hint, const char *message) {
-    if (s->status == CR_OK) {
-        s->status = cr_err_set(s->err, status, __FILE__, __LINE__, "%s", message);
-        if (hint)
-            cr_err_hint(s->err, "%s", hint);
-        s->at = (int)(where - s->text);
-    }
-    return NULL;
-}
-
-static void *expected(parser *s, const char *what) {
-    char message[200];
-    snprintf(message, sizeof message, "%s expected%s", what, *s->p ? "" : ", but here is the end");
-    return fail_at(s, s->p, CR_INVALID, NULL, message);
-}
-
-static void *get(parser *s, size_t n, size_t size) {
-    void *found = s->status == CR_OK ? cr_arena_calloc(s->memory, n, size) : NULL;
-    return found ? found : fail_at(s, s->p, CR_LIMIT, NULL, "the expression is too large");
-}
-
-static char *copy(parser *s, const char *from, size_t n) {
-    char *text = get(s, n + 1, 1);
-    if (text)
-        memcpy(text, from, n);
-    return text;
-}
-
-/* One more element at the end of an array of n. */
-static void *grown(parser *s, void *array, int n, size_t size) {
-    if (n > 0 && (n & (n - 1)) != 0)
-        return array;
-    void *wider = get(s, n ? 2 * (size_t)n : 1, size);
-    if (wider && n > 0)
-        memcpy(wider, array, (size_t)n * size);
-    return wider;
-}
-
-/* ---- words and signs ---- */
-
-static void blanks(parser *s) { s->p += strspn(s->p, " \t\r\n"); }
-
-static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-static size_t word_length(const char *p) {
-    size_t n = 0;
-    while (is_letter(p[n]) || (n > 0 && is_digit(p[n])))
-        n++;
-    return n;
-}
-
-static bool sign_at(const char *p, const char *sign) { return strncmp(p, sign, strlen(sign)) == 0; }
-
-static bool accept(parser *s, char c) {
-    blanks(s);
-    if (*s->p != c)
-        return false;
-    s->p++;
-    return true;
-}
-
-static bool word_at(const char *p, const char *word) {
-    size_t n = word_length(p);
-    return n == strlen(word) && memcmp(p, word, n) == 0;
-}
-
-/* "text", with \" and \\ in it. */
-static const char *quoted(parser *s) {
-    const char *begin = s->p++, *end = s->p;
-    while (*end && *end != '"')
-        end += *end == '\\' && (end[1] == '"' || end[1] == '\\') ? 2 : 1;
-    if (!*end)
-        return fail_at(s, begin, CR_INVALID, NULL, "this text has no closing quote");
-    char *text = get(s, (size_t)(end - s->p) + 1, 1), *to = text;
-    if (!text)
-        return NULL;
-    while (s->p < end) {
-        s->p += *s->p == '\\' && (s->p[1] == '"' || s->p[1] == '\\');
-        *to++ = *s->p++;
-    }
-    s->p++;
-    return text;
-}
-
 /* ---- nodes ---- */
 
 static cr_expr *node(parser *s, cr_expr_kind kind, const char *where) {
     if (++s->nodes > CR_EXPR_MOST)
-        return fail_at(s, where, CR_LIMIT, NULL, "the expression has too many parts");
-    cr_expr *e = get(s, 1, sizeof *e);
+        return cr_parse_fail(s, where, CR_LIMIT, NULL, "the expression has too many parts");
+    cr_expr *e = cr_parse_get(s, 1, sizeof *e);
     if (e) {
         e->kind = kind;
         e->at = (int)(where - s->text);
     }
     return e;
-}
-
-static bool add_arg(parser *s, cr_expr *e, cr_expr *arg) {
-    if (!e || !arg || !(e->args = grown(s, e->args, e->n_args, sizeof *e->args)))
-        return false;
-    e->args[e->n_args++] = arg;
-    return true;
 }
 
 static bool is_number(const cr_expr *e) { return e && (e->kind == CR_EXPR_WHOLE || e->kind == CR_EXPR_REAL); }
@@ -163,7 +57,7 @@ static cr_expr *operation(parser *s, cr_map_op op, const char *where, cr_expr *l
         return folded;
     }
     cr_expr *e = node(s, CR_EXPR_MAP, where);
-    if (!e || !add_arg(s, e, left) || (cr_map_arity(op) == 2 && !add_arg(s, e, right)))
+    if (!e || !cr_parse_add_arg(s, e, left) || (cr_map_arity(op) == 2 && !cr_parse_add_arg(s, e, right)))
         return NULL;
     e->op = op;
     return e;
@@ -173,216 +67,39 @@ static cr_expr *operation(parser *s, cr_map_op op, const char *where, cr_expr *l
 static bool enter(parser *s) {
     if (s->status == CR_OK && ++s->depth <= CR_EXPR_DEEPEST)
         return true;
-    fail_at(s, s->p, CR_LIMIT, NULL, "the expression is nested too deeply");
+    cr_parse_fail(s, s->p, CR_LIMIT, NULL, "the expression is nested too deeply");
     return false;
 }
 
-/* ---- arguments ---- */
-
-/* A label as it stands: "text", or letters, digits, and . + - up to the next blank or sign. */
-static bool read_label(parser *s, cr_label_text *to) {
-    to->at = (int)(s->p - s->text);
-    if (*s->p == '"') {
-        to->quoted = true;
-        return (to->text = quoted(s)) != NULL;
-    }
-    size_t n = 0;
-    while (is_letter(s->p[n]) || is_digit(s->p[n]) || (s->p[n] && strchr(".+-", s->p[n])))
-        n++;
-    if (n == 0) {
-        expected(s, "a label");
-        return false;
-    }
-    to->text = copy(s, s->p, n);
-    s->p += n;
-    return to->text != NULL;
-}
-
-static bool label_begins(parser *s) { return is_letter(*s->p) || is_digit(*s->p) || (*s->p && strchr(".+-\"", *s->p)); }
-
-static bool read_range(parser *s, cr_keyed *k) {
-    if (!(k->labels = get(s, 3, sizeof *k->labels)))
-        return false;
-    k->form = CR_KEYED_RANGE;
-    for (k->n = 0; k->n < 3; k->n++) {
-        k->labels[k->n].at = (int)(s->p - s->text);
-        if (label_begins(s) && !read_label(s, &k->labels[k->n]))
-            return false;
-        if (*s->p != ':') {
-            k->n++;
-            break;
-        }
-        if (k->n < 2)
-            s->p++;
-    }
-    if (*s->p == ':') {
-        fail_at(s, s->p, CR_INVALID, "A time with a clock stands between quotes: time=\"2000-01-01T06:00\".", "a range has at most three parts");
-        return false;
-    }
-    if (k->n == 1) {
-        k->form = CR_KEYED_ONE;
-        if (!k->labels[0].text)
-            expected(s, "a label");
-    }
-    return s->status == CR_OK;
-}
-
-static bool read_list(parser *s, cr_keyed *k) {
-    k->form = CR_KEYED_LIST;
-    s->p++;
-    do {
-        blanks(s);
-        if (!(k->labels = grown(s, k->labels, k->n, sizeof *k->labels)) || !read_label(s, &k->labels[k->n]))
-            return false;
-        k->n++;
-    } while (accept(s, ','));
-    if (!accept(s, ']'))
-        expected(s, "\",\" or \"]\"");
-    return s->status == CR_OK;
-}
-
-static bool read_key(parser *s, cr_expr *e) {
-    blanks(s);
-    size_t n = word_length(s->p);
-    if (!(e->keys = grown(s, e->keys, e->n_keys, sizeof *e->keys)))
-        return false;
-    cr_keyed *k = &e->keys[e->n_keys];
-    *k = (cr_keyed){.at = (int)(s->p - s->text)};
-    if (*s->p == '"') {
-        k->key = quoted(s);
-    } else if (n > 0) {
-        k->key = copy(s, s->p, n);
-        s->p += n;
-    }
-    if (!k->key || !accept(s, '=')) {
-        char example[80];
-        snprintf(example, sizeof example, "For instance: %s %s", e->verb->name, e->verb->arguments);
-        return fail_at(s, s->text + k->at, CR_INVALID, example, "NAME=LABEL expected") != NULL;
-    }
-    blanks(s);
-    e->n_keys++;
-    return *s->p == '[' ? read_list(s, k) : read_range(s, k);
-}
-
-static bool read_word(parser *s, cr_expr *e) {
-    blanks(s);
-    if (!(e->words = grown(s, e->words, e->n_words, sizeof *e->words)))
-        return false;
-    cr_label_text *w = &e->words[e->n_words];
-    *w = (cr_label_text){.at = (int)(s->p - s->text)};
-    if (*s->p == '"') {
-        w->quoted = true;
-        w->text = quoted(s);
-    } else {
-        size_t n = word_length(s->p);
-        while (n > 0 && s->p[n] == '.' && word_length(s->p + n + 1) > 0) /* time.month */
-            n += 1 + word_length(s->p + n + 1);
-        if (n == 0) {
-            expected(s, "a name");
-            return false;
-        }
-        w->text = copy(s, s->p, n);
-        s->p += n;
-    }
-    e->n_words += w->text != NULL;
-    return w->text != NULL;
-}
-
-static bool read_number_word(parser *s, cr_expr *e) {
-    blanks(s);
-    if (!(e->words = grown(s, e->words, e->n_words, sizeof *e->words)))
-        return false;
-    cr_label_text *w = &e->words[e->n_words];
-    *w = (cr_label_text){.at = (int)(s->p - s->text)};
-    if (!is_digit(*s->p) && *s->p != '.') {
-        expected(s, "a number");
-        return false;
-    }
-    e->n_words++;
-    return read_label(s, w);
-}
-
-static bool read_one(parser *s, cr_expr *e) {
-    if (e->verb->takes == CR_TAKES_LABELS)
-        return read_key(s, e);
-    if (e->verb->takes == CR_TAKES_RESULTS || e->verb->takes == CR_TAKES_MAYBE_RESULT)
-        return add_arg(s, e, parse_result(s));
-    return e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 ? read_number_word(s, e) : read_word(s, e);
-}
-
-static bool count_arguments(parser *s, const cr_expr *e) {
-    int n = e->n_keys + e->n_words + CR_MAX(e->n_args - 1, 0);
-    if (n >= e->verb->least && n <= e->verb->most)
-        return true;
-    char message[120], hint[200];
-    snprintf(message, sizeof message, "%s takes %s arguments", e->verb->name,
-             e->verb->most == 0 ? "no" : n < e->verb->least ? "more" : "fewer");
-    snprintf(hint, sizeof hint, "%s %s: %s", e->verb->name, e->verb->arguments, e->verb->help);
-    return fail_at(s, s->text + e->at, CR_INVALID, hint, message) != NULL;
-}
-
-/* After "(": up to ")". */
-static bool read_bracketed(parser *s, cr_expr *e) {
-    while (!accept(s, ')')) {
-        if (e->verb->takes == CR_TAKES_NOTHING) {
-            expected(s, "\")\"");
-            return false;
-        }
-        if (!read_one(s, e))
-            return false;
-        blanks(s);
-        if (*s->p != ',' && *s->p != ')') {
-            expected(s, "\",\" or \")\"");
-            return false;
-        }
-        accept(s, ',');
-    }
-    return true;
-}
-
-/* Whether a word or key of a stage begins here. */
-static bool word_follows(parser *s, const cr_expr *e) {
-    blanks(s);
-    if (word_at(s->p, "and") || word_at(s->p, "or"))
-        return false;
-    return word_length(s->p) > 0 || *s->p == '"' || (e->verb->takes == CR_TAKES_NUMBER_WORDS && e->n_words == 0 && (is_digit(*s->p) || *s->p == '.'));
-}
-
-static bool read_words(parser *s, cr_expr *e) {
-    cr_takes takes = e->verb->takes;
-    if (takes == CR_TAKES_NOTHING || takes == CR_TAKES_MAYBE_RESULT)
-        return true;
-    if (takes == CR_TAKES_RESULTS && e->verb->kind == CR_VERB_WHERE)
-        return add_arg(s, e, parse_operators(s, parse_sign(s), 0)); /* all up to the next bar */
-    if (takes == CR_TAKES_RESULTS) {
-        expected(s, "\"(\"");
-        return false;
-    }
-    while (e->n_words + e->n_keys < e->verb->most && word_follows(s, e))
-        if (!read_one(s, e))
-            return false;
-    return true;
-}
-
 /* ---- operations ---- */
+
+/* What it is called here, for who comes from elsewhere. */
+static void *no_operation(parser *s, const char *where, size_t n) {
+    char message[100], here[200], hint[300];
+    bool command;
+    snprintf(message, sizeof message, "there is no operation \"%.*s\"", (int)CR_MIN(n, 60), where);
+    if (cr_known_elsewhere(where, n, here, sizeof here, &command))
+        snprintf(hint, sizeof hint, "%.*s is here: %s", (int)CR_MIN(n, 60), where, here);
+    else
+        snprintf(hint, sizeof hint, "craton help calc lists the operations.");
+    return cr_parse_fail(s, where, CR_NOT_FOUND, hint, message);
+}
 
 static const cr_verb *read_verb(parser *s) {
     blanks(s);
     size_t n = word_length(s->p);
     const cr_verb *v = n ? cr_verb_find(s->p, n) : NULL;
-    if (!v) {
-        char message[100];
-        snprintf(message, sizeof message, n ? "there is no operation \"%.*s\"" : "the name of an operation expected", (int)CR_MIN(n, 60),
-                 s->p);
-        return fail_at(s, s->p, n ? CR_NOT_FOUND : CR_INVALID, "craton help calc lists the operations.", message);
-    }
+    if (!v && n > 0)
+        return no_operation(s, s->p, n);
+    if (!v)
+        return cr_parse_fail(s, s->p, CR_INVALID, "craton help calc lists the operations.", "the name of an operation expected");
     s->p += n;
     return v;
 }
 
 static cr_expr *verb_node(parser *s, const cr_verb *v, const char *where, cr_expr *on) {
     cr_expr *e = v ? node(s, CR_EXPR_VERB, where) : NULL;
-    if (!e || !add_arg(s, e, on))
+    if (!e || !cr_parse_add_arg(s, e, on))
         return NULL;
     e->verb = v;
     return e;
@@ -394,28 +111,28 @@ static cr_expr *parse_method(parser *s, cr_expr *on) {
     const char *where = s->p;
     cr_expr *e = verb_node(s, read_verb(s), where, on);
     if (e && !accept(s, '('))
-        return expected(s, "\"(\"");
-    return e && read_bracketed(s, e) && count_arguments(s, e) ? e : NULL;
+        return cr_parse_fail(s, s->p, CR_INVALID, "Operations behind a point have brackets: x.mean(time), x.mean().", "\"(\" expected");
+    return e && cr_parse_bracketed(s, e) && cr_parse_counted(s, e) ? e : NULL;
 }
 
 /* mean(x, time); where(condition, a, b) is numpy.where */
 static cr_expr *parse_function(parser *s, const cr_verb *v, const char *where) {
-    cr_expr *on = parse_result(s);
+    cr_expr *on = cr_parse_result(s);
     blanks(s);
     if (on && *s->p != ',' && *s->p != ')')
-        return expected(s, "\",\" or \")\"");
+        return cr_parse_expected(s, "\",\" or \")\"");
     accept(s, ',');
     cr_expr *e = verb_node(s, v, where, on);
-    if (!e || !read_bracketed(s, e))
+    if (!e || !cr_parse_bracketed(s, e))
         return NULL;
     if (v->kind == CR_VERB_WHERE && e->n_args == 3) {
         cr_expr *condition = e->args[0];
         e->args[0] = e->args[1];
         e->args[1] = condition;
     } else if (v->kind == CR_VERB_WHERE) {
-        return fail_at(s, where, CR_INVALID, "where(CONDITION, A, B), or A.where(CONDITION)", "where takes three arguments here");
+        return cr_parse_fail(s, where, CR_INVALID, "where(CONDITION, A, B), or A.where(CONDITION)", "where takes three arguments here");
     }
-    return count_arguments(s, e) ? e : NULL;
+    return cr_parse_counted(s, e) ? e : NULL;
 }
 
 /* monthly mean; weighted mean lat lon */
@@ -427,7 +144,7 @@ static cr_expr *parse_stage(parser *s, cr_expr *on) {
         if (!e)
             return NULL;
         blanks(s);
-        if (!(*s->p == '(' ? accept(s, '(') && read_bracketed(s, e) : read_words(s, e)) || !count_arguments(s, e))
+        if (!(*s->p == '(' ? accept(s, '(') && cr_parse_bracketed(s, e) : cr_parse_words(s, e)) || !cr_parse_counted(s, e))
             return NULL;
         blanks(s);
         if (!e->verb->modifies || word_length(s->p) == 0)
@@ -451,7 +168,7 @@ static cr_expr *parse_number(parser *s) {
     errno = 0;
     double real = cr_parse_real(digits, &end);
     if (!e || end == digits || !isfinite(real) || is_letter(where[end - digits]))
-        return fail_at(s, where, CR_INVALID, NULL, "this is no number");
+        return cr_parse_fail(s, where, CR_INVALID, NULL, "this is no number");
     s->p += end - digits;
     e->real = real;
     if (whole) {
@@ -477,8 +194,8 @@ static cr_expr *parse_name(parser *s) {
         return parse_function(s, v, where);
     }
     if (*s->p == '(')
-        return fail_at(s, where, CR_NOT_FOUND, "craton help calc lists the operations.", "there is no operation of this name");
-    return (e->name = copy(s, where, n)) ? e : NULL;
+        return no_operation(s, where, n);
+    return (e->name = cr_parse_copy(s, where, n)) ? e : NULL;
 }
 
 static cr_expr *parse_operand(parser *s) {
@@ -488,9 +205,9 @@ static cr_expr *parse_operand(parser *s) {
         return parse_number(s);
     if (word_length(where) > 0)
         return parse_name(s);
-    if (*where == '"') {
+    if (is_quote(*where)) {
         cr_expr *e = node(s, CR_EXPR_NAME, where);
-        return e && (e->name = quoted(s)) ? e : NULL;
+        return e && (e->name = cr_parse_quoted(s)) ? e : NULL;
     }
     if (*where == '*') {
         s->p++;
@@ -498,21 +215,43 @@ static cr_expr *parse_operand(parser *s) {
         return node(s, CR_EXPR_EACH, where);
     }
     if (*where != '(')
-        return expected(s, "a variable or a number");
+        return cr_parse_expected(s, "a variable or a number");
     s->p++;
-    cr_expr *e = parse_result(s);
-    return e && !accept(s, ')') ? expected(s, "\")\"") : e;
+    cr_expr *e = cr_parse_result(s);
+    return e && !accept(s, ')') ? cr_parse_expected(s, "\")\"") : e;
+}
+
+/* obs.tos, obs."10m_wind", obs.*: of a file with a name. false: what stands behind the point is an operation. */
+static bool read_of_file(parser *s, cr_expr *e) {
+    blanks(s);
+    size_t n = word_length(s->p);
+    const char *after = s->p + n + strspn(s->p + n, " \t\r\n");
+    if (e->kind != CR_EXPR_NAME || e->file || (n > 0 && (*after == '(' || cr_verb_find(s->p, n))) || (n == 0 && !is_quote(*s->p) && *s->p != '*'))
+        return false;
+    e->file = e->name;
+    if (*s->p == '*') {
+        s->p++;
+        s->each = true;
+        e->kind = CR_EXPR_EACH;
+    } else if (is_quote(*s->p)) {
+        e->name = cr_parse_quoted(s);
+    } else {
+        e->name = cr_parse_copy(s, s->p, n);
+        s->p += n;
+    }
+    return true;
 }
 
 static cr_expr *parse_postfix(parser *s) {
     cr_expr *e = parse_operand(s);
     while (e && accept(s, '.'))
-        e = parse_method(s, e);
-    return e;
+        if (!read_of_file(s, e))
+            e = parse_method(s, e);
+    return s->status == CR_OK ? e : NULL;
 }
 
 /* "-" and "not" before, "**" behind, which binds closer than a sign before it: -2 ** 2 is -4. */
-static cr_expr *parse_sign(parser *s) {
+cr_expr *cr_parse_sign(parser *s) {
     cr_expr *e = NULL;
     if (!enter(s))
         return NULL;
@@ -520,11 +259,11 @@ static cr_expr *parse_sign(parser *s) {
     const char *where = s->p;
     if (*where == '-' || *where == '+') {
         s->p++;
-        e = parse_sign(s);
+        e = cr_parse_sign(s);
         e = *where == '-' ? operation(s, CR_MAP_NEGATIVE, where, e, NULL) : e;
     } else if (word_at(where, "not")) {
         s->p += 3;
-        e = parse_operators(s, parse_sign(s), 3);
+        e = cr_parse_operators(s, cr_parse_sign(s), 3);
         e = operation(s, CR_MAP_LOGICAL_NOT, where, e, NULL);
     } else {
         e = parse_postfix(s);
@@ -532,7 +271,7 @@ static cr_expr *parse_sign(parser *s) {
         where = s->p;
         if (e && sign_at(s->p, "**")) {
             s->p += 2;
-            e = operation(s, CR_MAP_POWER, where, e, parse_sign(s));
+            e = operation(s, CR_MAP_POWER, where, e, cr_parse_sign(s));
         }
     }
     s->depth--;
@@ -556,7 +295,7 @@ static const struct binary *binary_at(const char *p) {
 }
 
 /* Operators of at least this level behind left. */
-static cr_expr *parse_operators(parser *s, cr_expr *left, int least) {
+cr_expr *cr_parse_operators(parser *s, cr_expr *left, int least) {
     if (!left || !enter(s))
         return NULL;
     for (;;) {
@@ -566,22 +305,22 @@ static cr_expr *parse_operators(parser *s, cr_expr *left, int least) {
             break;
         const char *where = s->p;
         s->p += strlen(b->sign);
-        cr_expr *right = parse_operators(s, parse_sign(s), b->level + 1);
+        cr_expr *right = cr_parse_operators(s, cr_parse_sign(s), b->level + 1);
         left = operation(s, b->op, where, left, right);
         blanks(s);
         if (left && b->level == COMPARES && binary_at(s->p) && binary_at(s->p)->level == COMPARES)
-            left = fail_at(s, s->p, CR_INVALID, "Write \"and\" between them: 0 < x and x < 1.", "comparisons do not come in a row");
+            left = cr_parse_fail(s, s->p, CR_INVALID, "Write \"and\" between them: 0 < x and x < 1.", "comparisons do not come in a row");
     }
     s->depth--;
     return left;
 }
 
-static cr_expr *parse_result(parser *s) {
+cr_expr *cr_parse_result(parser *s) {
     if (!enter(s))
         return NULL;
-    cr_expr *e = parse_operators(s, parse_sign(s), 0);
+    cr_expr *e = cr_parse_operators(s, cr_parse_sign(s), 0);
     while (e && accept(s, '|'))
-        e = parse_operators(s, parse_stage(s, e), 0);
+        e = cr_parse_operators(s, parse_stage(s, e), 0);
     s->depth--;
     return e;
 }
@@ -596,14 +335,14 @@ static bool parse_statement(parser *s, cr_statement *to) {
     after += strspn(after, " \t\r\n");
     if (n > 0 && after[0] == '=' && after[1] != '=') {
         if (n == 1 && *s->p == '_')
-            return fail_at(s, s->p, CR_INVALID, NULL, "_ is what an operation works on; it cannot be assigned") != NULL;
-        to->name = copy(s, s->p, n);
+            return cr_parse_fail(s, s->p, CR_INVALID, NULL, "_ is what an operation works on; it cannot be assigned") != NULL;
+        to->name = cr_parse_copy(s, s->p, n);
         s->p = after + 1;
     }
     s->each = false;
     do {
-        cr_expr *e = parse_result(s);
-        if (!e || !(to->results = grown(s, to->results, to->n, sizeof *to->results)))
+        cr_expr *e = cr_parse_result(s);
+        if (!e || !(to->results = cr_parse_grown(s, to->results, to->n, sizeof *to->results)))
             return false;
         to->results[to->n++] = e;
         if (to->name && to->n == 1)
@@ -611,10 +350,11 @@ static bool parse_statement(parser *s, cr_statement *to) {
     } while (accept(s, ','));
     to->each = s->each;
     if (to->each && to->name)
-        return fail_at(s, s->text + to->at, CR_INVALID, NULL, "* is several variables; they cannot have one name") != NULL;
+        return cr_parse_fail(s, s->text + to->at, CR_INVALID, NULL, "* is several variables; they cannot have one name") != NULL;
     blanks(s);
     if (*s->p && *s->p != ';')
-        expected(s, "an operator, \"|\" or \";\"");
+        cr_parse_fail(s, s->p, CR_INVALID, "An operation stands behind what it works on, x | mean time, or before brackets, mean(x, time). A name with a blank or sign in it stands between quotes.",
+                "an operator, \"|\" or \";\" expected");
     return s->status == CR_OK;
 }
 
@@ -628,7 +368,7 @@ cr_status cr_program_parse(const char *text, cr_arena *memory, cr_program *ret_p
     if (!cr_text_is_utf8(text, n))
         return CR_FAIL(err, CR_INVALID, "the expression is not UTF-8");
     do {
-        if ((program.statements = grown(&s, program.statements, program.n, sizeof *program.statements)) == NULL ||
+        if ((program.statements = cr_parse_grown(&s, program.statements, program.n, sizeof *program.statements)) == NULL ||
             !parse_statement(&s, &program.statements[program.n]))
             break;
         program.n++;

@@ -6,7 +6,7 @@
  *   compare  = sum [ "==" "!=" "<" "<=" ">" ">=" sum ]      sum = product { "+" "-" product }
  *   product  = sign { "*" "/" "//" "%" sign }               sign = "-" sign | power          power = postfix [ "**" sign ]
  *   postfix  = operand { "." OPERATION "(" arguments ")" }
- *   operand  = NUMBER | NAME | TEXT | "_" | "*" | "(" result ")" | FUNCTION "(" result arguments ")"
+ *   operand  = NUMBER | [ FILE "." ] ( NAME | TEXT | "*" ) | "_" | "(" result ")" | FUNCTION "(" result arguments ")"
  *   stage    = { MODIFIER } OPERATION arguments             arguments in brackets with commas, or as words with blanks
  *
  * Operations are rows of one table; what follows a name is read as its row says. x.mean(time), mean(x, time) and x | mean time are the
@@ -24,17 +24,22 @@
 enum { CR_EXPR_LONGEST = 64 << 10, CR_EXPR_DEEPEST = 100, CR_EXPR_MOST = 4096, CR_EXPR_MEMORY = 8 << 20, CR_EXPR_DIMS = 16 };
 
 typedef enum cr_verb_kind {
-    CR_VERB_REDUCE,               /* dimensions; detail: cr_reduction */
+    CR_VERB_REDUCE,               /* dimensions; detail: cr_reduction, perhaps with CR_VERB_SAMPLE */
     CR_VERB_MEDIAN,               /* dimensions */
     CR_VERB_QUANTILE,             /* a number, then dimensions */
     CR_VERB_MAP,                  /* detail: cr_map_op; results as other arguments */
     CR_VERB_WHERE, CR_VERB_SEL, CR_VERB_NEAREST, CR_VERB_ISEL,
     CR_VERB_BY, CR_VERB_PERIOD, CR_VERB_RESAMPLE, CR_VERB_WEIGHTED, CR_VERB_ROLLING,
-    CR_VERB_ANOMALY, CR_VERB_NAME, CR_VERB_ATTRS, CR_VERB_TO, CR_VERB_TRANSPOSE, CR_VERB_REGRID
+    CR_VERB_ANOMALY, CR_VERB_NAME, CR_VERB_ATTRS, CR_VERB_TO, CR_VERB_TRANSPOSE, CR_VERB_REGRID,
+    CR_VERB_ALONG,                /* detail: cr_along */
+    CR_VERB_CORR, CR_VERB_FILL, CR_VERB_INTERP, CR_VERB_POINTS
 } cr_verb_kind;
 
+enum { CR_VERB_SAMPLE = 1 << 8 };   /* std and var of a sample: divided by N - 1 */
+enum cr_along { CR_ALONG_SUMS, CR_ALONG_DIFFERENCES, CR_ALONG_FORWARD, CR_ALONG_SLOPE, CR_ALONG_REST };
+
 typedef enum cr_takes {
-    CR_TAKES_NOTHING, CR_TAKES_WORDS, CR_TAKES_ONE_WORD, CR_TAKES_NUMBER_WORDS, CR_TAKES_RESULTS, CR_TAKES_MAYBE_RESULT, CR_TAKES_LABELS
+    CR_TAKES_NOTHING, CR_TAKES_WORDS, CR_TAKES_ONE_WORD, CR_TAKES_NUMBER_WORDS, CR_TAKES_RESULTS, CR_TAKES_MAYBE_RESULT, CR_TAKES_RESULT_WORDS, CR_TAKES_LABELS
 } cr_takes;
 
 typedef struct cr_verb {
@@ -49,6 +54,9 @@ typedef struct cr_verb {
 
 extern const cr_verb cr_verbs[];  /* ends with a row without a name */
 const cr_verb *cr_verb_find(const char *name, size_t length);   /* NULL: none */
+
+/* What an operator of CDO or a program of NCO is here, for hints: a stage of an expression ("yearly mean"), or a whole command. false: not known. */
+bool cr_known_elsewhere(const char *word, size_t n, char *buf, size_t size, bool *ret_command);
 
 typedef struct cr_label_text {    /* one label as it was written */
     const char *text;             /* NULL: left out, in a range */
@@ -74,6 +82,7 @@ typedef struct cr_expr {
     int64_t whole;
     double real;
     const char *name;
+    const char *file;             /* of a name or "*": NAME=FILE of the command; NULL: files without a name */
     cr_map_op op;
     const cr_verb *verb;
     int n_args;                   /* operands of an operator; of a verb: what it works on, then results */

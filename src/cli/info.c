@@ -84,14 +84,22 @@ static cr_status show(const char *path, const char *group, bool all_attributes, 
     return status;
 }
 
+static cr_status show_stats(const char *path, const char *group, bool json, const cr_cli_screen *screen, cr_context *context, cr_err *err) {
+    cr_auto_buf cr_buf out;
+    cr_buf_init(&out, CR_CLI_OUTPUT_MAX);
+    CR_TRY(cr_info_stats(context, path, group, json, screen, &out, err));
+    return cr_cli_put(&out, err);
+}
+
 int cr_cli_info(const cr_cli_command *self, int argc, char **argv) {
-    bool json = false, attributes = false, names = false, help = false;
+    bool json = false, attributes = false, names = false, stats = false, help = false;
     const char *group = NULL;
     const cr_option rows[] = {
         {'a', "attrs", NULL, "also the attributes of every variable", CR_OPTION_FLAG, &attributes},
         {'g', "group", "PATH", "look into a group, for instance a/b", CR_OPTION_TEXT, &group},
         {0, "json", NULL, "one JSON object per file", CR_OPTION_FLAG, &json},
         {0, "names", NULL, "nothing but the names of variables and dimensions, one a line", CR_OPTION_FLAG, &names},
+        {'s', "stats", NULL, "how many values are there and missing, and the least, mean and largest; reads all of them", CR_OPTION_FLAG, &stats},
         {'h', "help", NULL, "this text", CR_OPTION_FLAG, &help},
         {0},
     };
@@ -116,7 +124,8 @@ int cr_cli_info(const cr_cli_command *self, int argc, char **argv) {
         cr_err one = CR_ERR_INIT;
         if (i > first && !json && !names)
             putchar('\n');
-        if (show(argv[i], group, attributes, json, names, &screen, context, &one) != CR_OK) {
+        if ((stats ? show_stats(argv[i], group, json, &screen, context, &one)
+                   : show(argv[i], group, attributes, json, names, &screen, context, &one)) != CR_OK) {
             int failed = cr_cli_fail(&one);
             code = code ? code : failed;
         }

@@ -36,4 +36,8 @@ void cr_info_attr_value(cr_buf *b, const cr_attr *a, size_t most, bool utf8);
 void cr_info_text(const cr_info *info, const cr_cli_screen *screen, cr_buf *out);
 cr_status cr_info_json(const cr_info *info, cr_buf *out, cr_err *err) CR_MUST_USE;
 
+/* Reads the values of all variables of numbers, in one pass. */
+cr_status cr_info_stats(cr_context *context, const char *path, const char *group, bool json, const cr_cli_screen *screen, cr_buf *out,
+                        cr_err *err) CR_MUST_USE;
+
 #endif

@@ -24,7 +24,10 @@ static cr_status order_of(const cr_expr *e, cr_labelled *a, order *o, int *at, c
     if (!*end && o->q >= 0 && o->q <= 1)
         return CR_OK;
     *at = e->words[0].at;
-    return CR_FAIL(err, CR_INVALID, "a quantile lies between 0 and 1");
+    cr_status status = CR_FAIL(err, CR_INVALID, "a quantile lies between 0 and 1");
+    if (!*end && o->q > 1 && o->q <= 100)
+        cr_err_hint(err, "The percentile %g is the quantile %g.", o->q, o->q / 100);
+    return status;
 }
 
 /* data, without its axis of quantiles, with the labels of like; a quantile is told by xarray's coordinate. */
@@ -32,10 +35,10 @@ static cr_status finish(cr_context *c, const order *o, cr_labelled *like, cr_arr
     cr_array *number = NULL, *flat = NULL;
     cr_labelled *plain = NULL, *coord = NULL;
     if (o->median)
-        return cr_labelled_like(c, like, data, ret_array, err);
+        return cr_labelled_with_values(like, data, ret_array, err);
     cr_status status = cr_array_squeeze(data, 0, &flat, err);
     if (status == CR_OK)
-        status = cr_labelled_like(c, like, flat, &plain, err);
+        status = cr_labelled_with_values(like, flat, &plain, err);
     if (status == CR_OK)
         status = cr_array_copy_memory(CR_F64, 0, &(int64_t){0}, &o->q, &number, err);
     if (status == CR_OK)
@@ -133,7 +136,7 @@ static cr_status number_groups(cr_context *c, cr_labelled *zeros, const char *ke
     if (status == CR_OK)
         status = cr_array_copy_memory(CR_I64, 1, &n, row, &numbers, err);
     if (status == CR_OK)
-        status = cr_labelled_like(c, counts, numbers, &numbered, err);
+        status = cr_labelled_with_values(counts, numbers, &numbered, err);
     if (status == CR_OK)
         status = cr_group_map(CR_MAP_ADD, zeros, key, numbered, &back, err);
     if (status == CR_OK)

@@ -144,10 +144,12 @@ static int page_of_expressions(void) {
     section("DESCRIPTION", "Variables and coordinates of the file are names; a name that is none stands between double quotes. Work goes from left to right: what "
             "is left of a bar is what the operation right of it works on, and arithmetic may go on behind an operation.\n\n"
             "Three spellings are the same: x | mean time lat, x.mean(time, lat), mean(x, time, lat). Inside the arguments of an operation _ is what it "
-            "works on. * stands for every variable of numbers.\n\n"
+            "works on. * stands for every variable of numbers. obs.tos is tos of the file that the command calls obs=FILE, obs.* every variable of it.\n\n"
+            "Dimensions are called by their names, or lat, lon, lev and time, whatever the file calls those (by units, axis, standard name). sel also takes year, month, "
+            "day, hour, dayofyear and season of times: sel(month=11:2, season=DJF).\n\n"
             "Operators and what binds closer are Python's: or, and, not; ==, !=, <, <=, >, >=; +, -; *, /, //, %; sign; **.\n\n"
-            "A label is a number, a date or part of one, or text. Both ends of a range are in, and either may be left out. A time with a clock stands "
-            "between quotes. Missing values are left out of reductions.\n\n"
+            "A label is a number, a date or part of one, or text. Both ends of a range are in, and either may be left out. A time may have a clock: "
+            "2000-01-01T06:00. Missing values are left out of reductions.\n\n"
             "Statements are separated by semicolons; NAME = RESULT keeps a result for the next ones. The last statement is the result; when it assigns, "
             "everything that was assigned is.");
     printf(".SH OPERATIONS\n");
@@ -159,6 +161,7 @@ static int page_of_expressions(void) {
         putchar('\n');
     }
     example("tos.sel(time=2000:2010, lat=-30:30) | monthly mean | weighted mean lat lon - 273.15\n"
+            "tos.sel(season=DJF) - obs.tos | mean lat lon\n"
             "tos | where ice < 0.15 and depth > 100 | anomaly month\n"
             "c = tos | by month mean; a = tos | anomaly month; c, a\n"
             "* | yearly max");

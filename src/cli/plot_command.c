@@ -72,7 +72,7 @@ static int run(const plotting *k) {
     cr_program program = {0};
     cr_context *context = NULL;
     cr_inputs inputs = {0};
-    cr_dataset_options how = {.group = k->group};
+    cr_dataset_options how = {.group = k->group, .odd_times_stay = true};
     cr_labelled *array = NULL;
     int at = 0;
     if (!results) {
@@ -158,7 +158,9 @@ int cr_cli_plot(const cr_cli_command *self, int argc, char **argv) {
         return cr_cli_help(self, rows);
     if (check(&k, self, argc - first, &err) != CR_OK)
         return cr_cli_fail(&err);
-    k.path = argv + first;
-    k.text = argc - first > 1 ? argv[first + 1] : NULL;
+    /* In either order, as of `craton calc`. */
+    bool last = argc - first == 2 && access(argv[first], F_OK) != 0 && access(argv[first + 1], F_OK) == 0;
+    k.path = argv + first + last;
+    k.text = argc - first > 1 ? argv[first + !last] : NULL;
     return run(&k);
 }

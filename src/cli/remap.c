@@ -192,9 +192,7 @@ static void take(place *p, cr_labelled *a) {
         p->lon = cr_labelled_ref(a);
 }
 
-static cr_status of_file(cr_context *c, const char *path, place *p, cr_err *err) {
-    cr_dataset *d = NULL;
-    CR_TRY(cr_dataset_open(c, path, NULL, &d, err));
+static cr_status of_dataset(cr_context *c, cr_dataset *d, const char *path, place *p, cr_err *err) {
     for (int k = 0; k < cr_dataset_n_variables(d); k++) {
         cr_labelled *a = NULL;
         if (cr_dataset_get(d, cr_dataset_name(d, k), &a, NULL) != CR_OK)
@@ -202,8 +200,14 @@ static cr_status of_file(cr_context *c, const char *path, place *p, cr_err *err)
         take(p, a);
         cr_labelled_unref(a);
     }
-    cr_status status = p->lat && p->lon ? make_grid(c, p, from_dataset, d, err)
-                                        : CR_FAIL(err, CR_NOT_FOUND, "%s has no latitudes and longitudes", path);
+    return p->lat && p->lon ? make_grid(c, p, from_dataset, d, err)
+                            : CR_FAIL(err, CR_NOT_FOUND, "%s has no latitudes and longitudes", path);
+}
+
+static cr_status of_file(cr_context *c, const char *path, place *p, cr_err *err) {
+    cr_dataset *d = NULL;
+    CR_TRY(cr_dataset_open(c, path, NULL, &d, err));
+    cr_status status = of_dataset(c, d, path, p, err);
     cr_dataset_unref(d);
     return status;
 }
@@ -308,13 +312,16 @@ static cr_status read_words(const cr_expr *e, asked *q, int *at, cr_err *err) {
     return CR_INVALID;
 }
 
-static cr_status target_of(cr_context *c, const asked *q, const place *from, place *to, int *at, cr_err *err) {
+static cr_status target_of(cr_context *c, const cr_inputs *inputs, const asked *q, const place *from, place *to, int *at, cr_err *err) {
     int64_t nx, ny;
     *at = q->grid->at;
     if (!q->grid->quoted && is_regular(q->grid->text, &nx, &ny))
         return regular(c, nx, ny, from, to, err);
     if (q->grid->quoted)
         return of_file(c, q->grid->text, to, err);
+    const cr_inputs *named = cr_inputs_called(inputs, q->grid->text);
+    if (named)
+        return of_dataset(c, named->sets[0], q->grid->text, to, err);
     cr_err_set(err, CR_INVALID, __FILE__, __LINE__, "\"%.60s\" is no grid", q->grid->text);
     cr_err_hint(err, "For instance r360x180 (columns and rows), or the name of a file between quotes.");
     return CR_INVALID;
@@ -340,7 +347,7 @@ cr_status cr_apply_regrid(cr_context *c, const cr_inputs *inputs, cr_expr *e, cr
     e->used = true;
     cr_status status = make_grid(c, &from, from_inputs, inputs, err);
     if (status == CR_OK)
-        status = target_of(c, &q, &from, &to, at, err);
+        status = target_of(c, inputs, &q, &from, &to, at, err);
     if (status == CR_OK)
         status = cr_weights_make(c, from.grid, to.grid, &q.options, &weights, err);
     if (status == CR_OK)

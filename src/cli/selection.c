@@ -149,9 +149,67 @@ static cr_status sel(cr_context *c, const cr_keyed *k, cr_labelled *a, cr_match 
         cr_err_hint(err, "Positions are selected with isel.");
         return CR_NOT_FOUND;
     }
-    /* Without such a dimension the engine says which ones there are. */
-    cr_status status = index ? sel_index(c, k, a, index, match, ret_array, at, err) : cr_sel(a, k->key, 0, match, ret_array, err);
+    cr_status status = index ? sel_index(c, k, a, index, match, ret_array, at, err) : cr_no_dim(a, k->key, err);
     cr_labelled_unref(index);
+    return status;
+}
+
+/* ---- of cells that are no rows and columns ---- */
+
+/* What a key asks of latitudes or longitudes that are no dimension; NULL: nothing. */
+static const cr_keyed *place_key(const cr_expr *e, cr_labelled *a, const char *which) {
+    for (int i = 0; i < e->n_keys; i++) {
+        const char *word = cr_place_word(e->keys[i].key);
+        if (word && strcmp(word, which) == 0 && !cr_has_dim(a, e->keys[i].key) && e->keys[i].form == CR_KEYED_ONE)
+            return &e->keys[i];
+    }
+    return NULL;
+}
+
+/* The cell whose centre is nearest on the sphere; cells without a place are passed over. */
+static int64_t nearest_cell(const double *lats, const double *lons, int64_t n, double lat, double lon) {
+    const double degree = acos(-1) / 180;
+    double least = INFINITY, x = cos(lat * degree) * cos(lon * degree), y = cos(lat * degree) * sin(lon * degree), z = sin(lat * degree);
+    int64_t at = -1;
+    for (int64_t k = 0; k < n; k++) {
+        double c = cos(lats[k] * degree), dx = c * cos(lons[k] * degree) - x, dy = c * sin(lons[k] * degree) - y, dz = sin(lats[k] * degree) - z;
+        double far = dx * dx + dy * dy + dz * dz;
+        if (far < least) {
+            least = far;
+            at = k;
+        }
+    }
+    return at;
+}
+
+/* nearest lat=... lon=... where both are of each cell: the two dimensions go. *ret_array NULL: it is not that. */
+static cr_status nearest_in_cells(cr_context *c, const cr_expr *e, cr_labelled *a, cr_labelled **ret_array, int *at, cr_err *err) {
+    const cr_keyed *keys[2] = {place_key(e, a, "lat"), place_key(e, a, "lon")};
+    const char *dims[2];
+    cr_labelled *lat = NULL, *lon = NULL, *row = NULL;
+    if (!keys[0] || !keys[1] || !cr_cells_of(a, dims, &lat, &lon))
+        return CR_OK;
+    double wanted[2];
+    int64_t n = 0, found = -1, width = cr_labelled_shape(lat)[1];
+    cr_auto_free double *lats = NULL, *lons = NULL;
+    cr_status status = number_of(&keys[0]->labels[0], "latitude", &wanted[0], at, err);
+    if (status == CR_OK)
+        status = number_of(&keys[1]->labels[0], "longitude", &wanted[1], at, err);
+    if (status == CR_OK)
+        status = cr_load_doubles(c, lat, &lats, &n, err);
+    if (status == CR_OK)
+        status = cr_load_doubles(c, lon, &lons, &n, err);
+    if (status == CR_OK)
+        found = nearest_cell(lats, lons, n, wanted[0], wanted[1]);
+    if (status == CR_OK && found < 0)
+        status = CR_FAIL(err, CR_NOT_FOUND, "no cell has a latitude and a longitude");
+    if (status == CR_OK)
+        status = cr_isel(a, dims[0], found / width, &row, err);
+    if (status == CR_OK)
+        status = cr_isel(row, dims[1], found % width, ret_array, err);
+    cr_labelled_unref(row);
+    cr_labelled_unref(lat);
+    cr_labelled_unref(lon);
     return status;
 }
 
@@ -167,16 +225,28 @@ cr_status cr_apply_selection(cr_context *c, cr_expr *e, cr_labelled *a, bool eac
             }
             match = CR_MATCH_NEAREST;
         }
-    cr_labelled *now = cr_labelled_ref(a);
-    cr_status status = CR_OK;
+    cr_labelled *now = cr_labelled_ref(a), *cell = NULL;
+    cr_status status = match == CR_MATCH_NEAREST ? nearest_in_cells(c, e, a, &cell, at, err) : CR_OK;
+    const cr_keyed *by_cell[2] = {cell ? place_key(e, a, "lat") : NULL, cell ? place_key(e, a, "lon") : NULL};
+    if (cell) {
+        cr_labelled_become(&now, cell);
+        e->used = true;
+    }
     for (int i = 0; i < e->n_keys && status == CR_OK; i++) {
         const cr_keyed *k = &e->keys[i];
+        if (k == by_cell[0] || k == by_cell[1])
+            continue;
         cr_labelled *next = NULL;
-        if (is_method(e, k) || (each && cr_labelled_axis(now, k->key) < 0))
+        bool part = e->verb->kind == CR_VERB_SEL && cr_is_part_of_date(now, k->key);
+        if (is_method(e, k) || (each && !part && !cr_has_dim(now, k->key)))
             continue;
         e->used = true;
         *at = k->at;
-        status = e->verb->kind == CR_VERB_ISEL ? isel(k, now, &next, at, err) : sel(c, k, now, match, &next, at, err);
+        cr_keyed named = *k;
+        named.key = cr_dim_called(now, k->key);
+        status = part                            ? cr_sel_part_of_date(k, now, &next, at, err)
+                 : e->verb->kind == CR_VERB_ISEL ? isel(&named, now, &next, at, err)
+                                                 : sel(c, &named, now, match, &next, at, err);
         if (status == CR_OK)
             cr_labelled_become(&now, next);
     }

@@ -22,33 +22,6 @@ cr_status cr_set_attr(cr_labelled *a, const char *name, const char *value, cr_la
     return cr_labelled_with_attrs(a, at == n ? n + 1 : n, attrs, ret_array, err);
 }
 
-cr_status cr_labelled_like(cr_context *c, cr_labelled *like, cr_array *data, cr_labelled **ret_array, cr_err *err) {
-    const char *dims[CR_MAX_DIMS];
-    int n = cr_labelled_n_attrs(like);
-    for (int k = 0; k < cr_labelled_ndim(like); k++)
-        dims[k] = cr_labelled_dim(like, k);
-    cr_auto_free cr_attr *attrs = calloc((size_t)n + 1, sizeof *attrs);
-    if (!attrs)
-        return CR_FAIL(err, CR_MEMORY, "no memory for %d attributes", n);
-    for (int k = 0; k < n; k++)
-        attrs[k] = *cr_labelled_attr(like, k);
-    cr_labelled *now = NULL, *next = NULL, *coord = NULL;
-    CR_TRY(cr_labelled_new(c, cr_labelled_name(like), dims, data, CR_KIND_NUMBERS, CR_CALENDAR_STANDARD, &now, err));
-    cr_status status = cr_labelled_with_attrs(now, n, attrs, &next, err);
-    for (int k = 0; status == CR_OK && k < cr_labelled_n_coords(like); k++) {
-        cr_labelled_become(&now, next);
-        status = cr_labelled_coord(like, cr_labelled_coord_name(like, k), &coord, err);
-        if (status == CR_OK)
-            status = cr_labelled_with_coord(now, coord, &next, err);
-        cr_labelled_unref(coord);
-        coord = NULL;
-    }
-    cr_labelled_unref(now);
-    if (status == CR_OK)
-        *ret_array = next;
-    return status;
-}
-
 /* Floats as they are, other numbers as xarray has them in windows. */
 static cr_status as_float(cr_array *a, cr_array **ret_array, cr_err *err) {
     cr_dtype t = cr_array_dtype(a);
@@ -77,7 +50,10 @@ cr_status cr_group_key(cr_labelled *a, const char *word, char *buf, size_t size,
     bool known = cr_labelled_coord(a, word, &coord, NULL) == CR_OK;
     cr_labelled_unref(coord);
     int n;
-    if (known || strchr(word, '.')) {
+    const char *dot = strncmp(word, "time.", 5) == 0 && cr_time_dim(a) ? word + 4 : NULL;
+    if (!known && dot) {
+        n = snprintf(buf, size, "%s%s", cr_labelled_axis(a, "time") >= 0 ? "time" : cr_time_dim(a), dot);
+    } else if (known || strchr(word, '.')) {
         n = snprintf(buf, size, "%s", word);
     } else {
         const char *dim = cr_time_dim(a);
@@ -105,9 +81,9 @@ static const char *grouped_dim(cr_labelled *a, const char *key, char *buf, size_
 }
 
 /* Behind a modifier along dim, words can only say the same again: x.groupby("time.month").mean(time). */
-static cr_status only_along(const cr_expr *e, const char *dim, int *at, cr_err *err) {
+static cr_status only_along(const cr_expr *e, cr_labelled *a, const char *dim, int *at, cr_err *err) {
     for (int k = e->verb->kind == CR_VERB_QUANTILE ? 1 : 0; k < e->n_words; k++)
-        if (!dim || strcmp(e->words[k].text, dim) != 0) {
+        if (!dim || strcmp(cr_dim_called(a, e->words[k].text), dim) != 0) {
             *at = e->words[k].at;
             cr_err_set(err, CR_UNSUPPORTED, __FILE__, __LINE__, "%s goes along %s here, not along %.60s", e->verb->name,
                        dim ? dim : "the groups", e->words[k].text);
@@ -115,6 +91,11 @@ static cr_status only_along(const cr_expr *e, const char *dim, int *at, cr_err *
             return CR_UNSUPPORTED;
         }
     return CR_OK;
+}
+
+static cr_reduction reduction_of(const cr_expr *e) { return (cr_reduction)(e->verb->detail & ~CR_VERB_SAMPLE); }
+static cr_reduce_options options_of(const cr_expr *e) {
+    return (cr_reduce_options){.skipna = true, .ddof = e->verb->detail & CR_VERB_SAMPLE ? 1 : 0};
 }
 
 /* What quantiles by group need, which the file of order statistics has. */
@@ -133,12 +114,13 @@ static cr_status by_group(cr_context *c, const cr_expr *e, const cr_operand *o, 
     *at = o->modifier->words[0].at;
     CR_TRY(cr_group_key(o->array, o->modifier->words[0].text, key, sizeof key, err));
     const char *along = grouped_dim(o->array, key, dim, sizeof dim);
-    CR_TRY(only_along(e, along, at, err));
+    CR_TRY(only_along(e, o->array, along, at, err));
     if (is_order(e) && !along)
         return CR_FAIL(err, CR_UNSUPPORTED, "%s by %s is not available", e->verb->name, key);
     if (is_order(e))
         return cr_order_by_group(c, e, o->array, along, key, ret_array, at, err);
-    return cr_group_reduce((cr_reduction)e->verb->detail, o->array, key, NULL, ret_array, err);
+    const cr_reduce_options options = options_of(e);
+    return cr_group_reduce(reduction_of(e), o->array, key, &options, ret_array, err);
 }
 
 static cr_status by_period(cr_context *c, const cr_expr *e, const cr_operand *o, cr_labelled **ret_array, int *at, cr_err *err) {
@@ -147,7 +129,7 @@ static cr_status by_period(cr_context *c, const cr_expr *e, const cr_operand *o,
     if (!is_order(e))
         CR_TRY(plain_only(e, m, err));
     if (m->verb->kind == CR_VERB_RESAMPLE) {
-        dim = m->keys[0].key;
+        dim = cr_dim_called(o->array, m->keys[0].key);
         every = m->keys[0].form == CR_KEYED_ONE ? m->keys[0].labels[0].text : "";
         *at = m->keys[0].at;
     } else {
@@ -156,10 +138,11 @@ static cr_status by_period(cr_context *c, const cr_expr *e, const cr_operand *o,
     }
     if (!dim)
         return no_times(o->array, err);
-    CR_TRY(only_along(e, dim, at, err));
+    CR_TRY(only_along(e, o->array, dim, at, err));
     if (is_order(e))
         return cr_order_by_period(c, e, o->array, dim, every, ret_array, at, err);
-    return cr_resample_reduce((cr_reduction)e->verb->detail, o->array, dim, every, NULL, ret_array, err);
+    const cr_reduce_options options = options_of(e);
+    return cr_resample_reduce(reduction_of(e), o->array, dim, every, &options, ret_array, err);
 }
 
 /* ---- weights ---- */
@@ -190,7 +173,7 @@ static cr_status latitude_weights(cr_labelled *a, cr_labelled **ret_weights, cr_
 
 static cr_status by_weight(const cr_expr *e, const cr_operand *o, int n, const char *const *dims, cr_labelled **ret_array, cr_err *err) {
     cr_labelled *weights = cr_labelled_ref(o->weights), *product = NULL, *named = NULL;
-    cr_reduction r = (cr_reduction)e->verb->detail;
+    cr_reduction r = reduction_of(e);
     if (e->verb->kind != CR_VERB_REDUCE || (r != CR_REDUCE_MEAN && r != CR_REDUCE_SUM)) {
         cr_labelled_unref(weights);
         return CR_FAIL(err, CR_UNSUPPORTED, "weighted goes with mean and sum");
@@ -213,7 +196,7 @@ static cr_status by_weight(const cr_expr *e, const cr_operand *o, int n, const c
 
 /* ---- windows ---- */
 
-static cr_status window_array(cr_window_op op, cr_array *a, int axis, int64_t window, cr_array **ret_array, cr_err *err) {
+static cr_status window_array(cr_window_op op, cr_array *a, int axis, int64_t window, int ddof, cr_array **ret_array, cr_err *err) {
     int64_t shape[CR_MAX_DIMS], n = cr_array_shape(a)[axis];
     int ndim = cr_array_ndim(a);
     double nan = NAN;
@@ -227,7 +210,7 @@ static cr_status window_array(cr_window_op op, cr_array *a, int axis, int64_t wi
         status = cr_array_cast(value, cr_array_dtype(real), &typed, err);
     if (status == CR_OK)
         status = cr_array_broadcast(typed, ndim, shape, &before, err);
-    cr_window_options options = {.skipna = false};
+    cr_window_options options = {.skipna = false, .ddof = ddof};
     if (status == CR_OK && window <= n)
         status = cr_array_window(op, real, axis, window, &options, &windows, err);
     if (status == CR_OK)
@@ -244,7 +227,8 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
     *at = k->at;
     char *end = NULL;
     long long window = k->form == CR_KEYED_ONE ? strtoll(k->labels[0].text, &end, 10) : 0;
-    int axis = cr_labelled_axis(o->array, k->key);
+    const char *dim = cr_dim_called(o->array, k->key);
+    int axis = cr_labelled_axis(o->array, dim);
     if (axis < 0 || !cr_labelled_array(o->array))
         return CR_FAIL(err, CR_NOT_FOUND, "%s has no dimension %.60s",
                        cr_labelled_name(o->array) ? cr_labelled_name(o->array) : "the array", k->key);
@@ -252,12 +236,12 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
         return CR_FAIL(err, CR_INVALID, "a window has 1 to %lld elements", (long long)CR_WINDOW_LONGEST);
     if (cr_labelled_kind(o->array) != CR_KIND_NUMBERS)
         return CR_FAIL(err, CR_TYPE, "windows are made of numbers");
-    CR_TRY(only_along(e, k->key, at, err));
-    if (cr_window_find(e->verb->name, &op, NULL) != CR_OK)
+    CR_TRY(only_along(e, o->array, dim, at, err));
+    if (is_order(e) || cr_window_find(cr_reduction_name(reduction_of(e)), &op, NULL) != CR_OK)
         return CR_FAIL(err, CR_UNSUPPORTED, "%s of windows is not available", e->verb->name);
     cr_array *data = NULL;
-    CR_TRY(window_array(op, cr_labelled_array(o->array), axis, window, &data, err));
-    cr_status status = cr_labelled_like(c, o->array, data, ret_array, err);
+    CR_TRY(window_array(op, cr_labelled_array(o->array), axis, window, options_of(e).ddof, &data, err));
+    cr_status status = cr_labelled_with_values(o->array, data, ret_array, err);
     cr_array_unref(data);
     return status;
 }
@@ -266,10 +250,21 @@ static cr_status in_windows(cr_context *c, const cr_expr *e, const cr_operand *o
 
 /* Over which dimensions; in a run over several variables those that the array has. */
 static int dims_of(const cr_expr *e, cr_labelled *a, bool each, const char **dims) {
-    int n = 0;
-    for (int k = e->verb->kind == CR_VERB_QUANTILE ? 1 : 0; k < e->n_words; k++)
-        if (!each || cr_labelled_axis(a, e->words[k].text) >= 0)
-            dims[n++] = e->words[k].text;
+    int n = 0, first = e->verb->kind == CR_VERB_QUANTILE, places = 0;
+    const char *cells[2];
+    cr_labelled *lat = NULL, *lon = NULL;
+    for (int k = first; k < e->n_words; k++)
+        places += cr_place_word(e->words[k].text) && !cr_has_dim(a, e->words[k].text);
+    bool both = places == 2 && cr_cells_of(a, cells, &lat, &lon); /* of cells that are no rows and columns lat and lon are one thing */
+    for (int k = first; k < e->n_words; k++) {
+        const char *word = e->words[k].text;
+        if (both && cr_place_word(word))
+            dims[n++] = cells[strcmp(cr_place_word(word), "lon") == 0];
+        else if (!each || cr_has_dim(a, word))
+            dims[n++] = cr_dim_called(a, word);
+    }
+    cr_labelled_unref(lat);
+    cr_labelled_unref(lon);
     return n;
 }
 
@@ -279,7 +274,7 @@ static bool modifier_fits(const cr_operand *o) {
     switch (m->verb->kind) {
     case CR_VERB_BY: return cr_group_key(o->array, m->words[0].text, key, sizeof key, NULL) == CR_OK && grouped_dim(o->array, key, dim, sizeof dim);
     case CR_VERB_PERIOD: return cr_time_dim(o->array) != NULL;
-    default: return cr_labelled_axis(o->array, m->keys[0].key) >= 0;
+    default: return cr_has_dim(o->array, m->keys[0].key);
     }
 }
 
@@ -302,7 +297,8 @@ cr_status cr_apply_reduction(cr_context *c, cr_expr *e, const cr_operand *o, boo
         return by_period(c, e, o, ret_array, at, err);
     if (e->verb->kind != CR_VERB_REDUCE)
         return cr_order_over(c, e, o->array, n, dims, ret_array, at, err);
-    return cr_labelled_reduce((cr_reduction)e->verb->detail, o->array, n, dims, NULL, ret_array, err);
+    const cr_reduce_options options = options_of(e);
+    return cr_labelled_reduce(reduction_of(e), o->array, n, dims, &options, ret_array, err);
 }
 
 /* Without the coordinate of the groups, which would stand in the way of a climatology in the same file. */

@@ -96,6 +96,55 @@ static void value_text(const column *c, int64_t i, bool utf8, cr_buf *out) {
         cr_buf_addf(out, cr_labelled_dtype(c->array) == CR_F32 ? "%.7g" : "%.10g", real_at(c, i));
 }
 
+/* ---- labels ---- */
+
+enum { LABELS_MOST = 2 * CR_MAX_DIMS };
+
+/* What is told of a place of an array: the label, or position, along each dimension, and of a dimension without labels (points) what lies along it. */
+typedef struct labels {
+    int n;
+    struct { const char *name; int axis; column values; /* no array: positions */ } of[LABELS_MOST];
+} labels;
+
+static void labels_done(labels *l) {
+    for (int k = 0; k < l->n; k++)
+        column_done(&l->of[k].values);
+}
+
+static cr_status load_labels(cr_labelled *a, labels *l, cr_err *err) {
+    l->n = 0;
+    for (int d = 0; d < cr_labelled_ndim(a); d++) {
+        cr_labelled *index = NULL;
+        bool known = cr_labelled_coord(a, cr_labelled_dim(a, d), &index, NULL) == CR_OK;
+        l->of[l->n].name = cr_labelled_dim(a, d);
+        l->of[l->n].axis = d;
+        l->of[l->n++].values = (column){0};
+        if (known)
+            CR_TRY(load(index, &l->of[l->n - 1].values, err));
+        for (int k = 0; k < cr_labelled_n_coords(a) && !known && l->n < CR_MAX_DIMS; k++) {
+            cr_labelled *beside = NULL;
+            CR_TRY(cr_labelled_coord(a, cr_labelled_coord_name(a, k), &beside, err));
+            if (cr_labelled_ndim(beside) != 1 || strcmp(cr_labelled_dim(beside, 0), cr_labelled_dim(a, d)) != 0) {
+                cr_labelled_unref(beside);
+                continue;
+            }
+            l->of[l->n].name = cr_labelled_coord_name(a, k);
+            l->of[l->n].axis = d;
+            l->of[l->n++].values = (column){0};
+            CR_TRY(load(beside, &l->of[l->n - 1].values, err));
+        }
+    }
+    return CR_OK;
+}
+
+/* Positions along all dimensions of value i. */
+static void place_of(cr_labelled *a, int64_t i, int64_t *at) {
+    for (int d = cr_labelled_ndim(a) - 1; d >= 0; d--) {
+        at[d] = i % cr_labelled_shape(a)[d];
+        i /= cr_labelled_shape(a)[d];
+    }
+}
+
 /* ---- as columns ---- */
 
 typedef struct lines {
@@ -109,30 +158,26 @@ static void end_cell(lines *l, int at, size_t from) {
     cr_buf_addc(&l->cells, 0);
 }
 
-/* Header and values; labels are columns of their own, one per dimension. */
-static void fill(lines *l, const column *labels, const column *values, bool utf8) {
+/* Header and values; labels are columns of their own. */
+static void fill(lines *l, const labels *told, const column *values, bool utf8) {
     cr_labelled *a = values->array;
-    int ndim = cr_labelled_ndim(a);
-    for (int d = 0; d <= ndim; d++) {
+    for (int c = 0; c <= told->n; c++) {
         size_t from = l->cells.len;
-        cr_cli_text(&l->cells, d < ndim ? cr_labelled_dim(a, d) : cr_labelled_name(a), 60, utf8);
-        end_cell(l, d, from);
+        cr_cli_text(&l->cells, c < told->n ? told->of[c].name : cr_labelled_name(a), 60, utf8);
+        end_cell(l, c, from);
     }
     for (int64_t i = 0; i < values->n; i++) {
-        int64_t rest = i, at[CR_MAX_DIMS];
-        for (int d = ndim - 1; d >= 0; d--) {
-            at[d] = rest % cr_labelled_shape(a)[d];
-            rest /= cr_labelled_shape(a)[d];
-        }
-        for (int d = 0; d <= ndim; d++) {
+        int64_t at[CR_MAX_DIMS];
+        place_of(a, i, at);
+        for (int c = 0; c <= told->n; c++) {
             size_t from = l->cells.len;
-            if (d == ndim)
+            if (c == told->n)
                 value_text(values, i, utf8, &l->cells);
-            else if (labels[d].array)
-                value_text(&labels[d], at[d], utf8, &l->cells);
+            else if (told->of[c].values.array)
+                value_text(&told->of[c].values, at[told->of[c].axis], utf8, &l->cells);
             else
-                cr_buf_addf(&l->cells, "%" PRId64, at[d]);
-            end_cell(l, d, from);
+                cr_buf_addf(&l->cells, "%" PRId64, at[told->of[c].axis]);
+            end_cell(l, c, from);
         }
     }
 }
@@ -159,27 +204,19 @@ static const char *units_of(cr_labelled *a) {
     return NULL;
 }
 
-/* Labels of every dimension that has some. */
-static cr_status load_labels(cr_labelled *a, column *labels, cr_err *err) {
-    for (int d = 0; d < cr_labelled_ndim(a); d++) {
-        cr_labelled *index = NULL;
-        if (cr_labelled_coord(a, cr_labelled_dim(a, d), &index, NULL) == CR_OK)
-            CR_TRY(load(index, &labels[d], err));
-    }
-    return CR_OK;
-}
-
 static cr_status text_of(cr_labelled *a, const cr_cli_screen *screen, cr_buf *out, cr_err *err) {
-    column labels[CR_MAX_DIMS] = {0}, values = {0};
-    size_t width[CR_MAX_DIMS + 1] = {0};
-    lines l = {.n_columns = cr_labelled_ndim(a) + 1, .width = width};
+    labels told = {0};
+    column values = {0};
+    size_t width[LABELS_MOST + 1] = {0};
+    lines l = {.width = width};
     cr_buf_init(&l.cells, CR_CLI_OUTPUT_MAX);
     cr_status status = load(cr_labelled_ref(a), &values, err);
     if (status == CR_OK)
-        status = load_labels(a, labels, err);
+        status = load_labels(a, &told, err);
     if (status == CR_OK) {
         const char *units = units_of(a);
-        fill(&l, labels, &values, screen->utf8);
+        l.n_columns = told.n + 1;
+        fill(&l, &told, &values, screen->utf8);
         if (units && *units) {
             cr_buf_adds(out, "# ");
             cr_cli_text(out, cr_labelled_name(a), 60, screen->utf8);
@@ -190,8 +227,7 @@ static cr_status text_of(cr_labelled *a, const cr_cli_screen *screen, cr_buf *ou
         print(&l, out);
         status = cr_buf_check(&l.cells, err);
     }
-    for (int d = 0; d < CR_MAX_DIMS; d++)
-        column_done(&labels[d]);
+    labels_done(&told);
     column_done(&values);
     cr_buf_done(&l.cells);
     return status;
@@ -223,6 +259,100 @@ cr_status cr_table_text(const cr_results *r, const cr_cli_screen *screen, cr_buf
             CR_TRY(text_of(r->arrays[k], screen, out, err));
     }
     return CR_OK;
+}
+
+/* ---- as CSV ---- */
+
+/* The fewest digits that give the number back. */
+static void shortest(double value, bool narrow, cr_buf *out) {
+    char buf[40];
+    for (int digits = narrow ? 6 : 15; digits <= 17; digits++) {
+        snprintf(buf, sizeof buf, "%.*g", digits, value);
+        double back = strtod(buf, NULL);
+        if (narrow ? (float)back == (float)value : back == value)
+            break;
+    }
+    cr_buf_adds(out, buf);
+}
+
+static void csv_value(const column *c, int64_t i, cr_buf *out) {
+    cr_dtype t = cr_labelled_dtype(c->array);
+    if (cr_labelled_kind(c->array) == CR_KIND_NUMBERS && (t == CR_F32 || t == CR_F64)) {
+        if (!isnan(real_at(c, i)))
+            shortest(real_at(c, i), t == CR_F32, out);
+        return;
+    }
+    if (cr_labelled_kind(c->array) == CR_KIND_TIMES && ((const int64_t *)c->values)[i] == CR_TIME_MISSING)
+        return;
+    cr_auto_buf cr_buf cell;
+    cr_buf_init(&cell, CR_CLI_OUTPUT_MAX);
+    value_text(c, i, true, &cell);
+    bool quoted = strpbrk(cr_buf_str(&cell), ",\"") != NULL;
+    cr_buf_adds(out, quoted ? "\"" : "");
+    for (const char *s = cr_buf_str(&cell); *s; s++) {
+        if (*s == '"')
+            cr_buf_addc(out, '"');
+        cr_buf_addc(out, *s);
+    }
+    cr_buf_adds(out, quoted ? "\"" : "");
+}
+
+/* Whether a lies on the rows of the first result: the same dimensions, of the same lengths. */
+static cr_status same_rows(cr_labelled *first, cr_labelled *a, cr_err *err) {
+    bool same = cr_labelled_ndim(a) == cr_labelled_ndim(first);
+    for (int d = 0; d < cr_labelled_ndim(first) && same; d++)
+        same = strcmp(cr_labelled_dim(a, d), cr_labelled_dim(first, d)) == 0 && cr_labelled_shape(a)[d] == cr_labelled_shape(first)[d];
+    if (same)
+        return CR_OK;
+    cr_status status = CR_FAIL(err, CR_INVALID, "%.100s has other dimensions than %.100s: they are no table", cr_labelled_name(a), cr_labelled_name(first));
+    cr_err_hint(err, "Write each into a file of its own.");
+    return status;
+}
+
+static void csv_rows(const labels *told, const column *values, int n, cr_buf *out) {
+    for (int c = 0; c < told->n + n; c++) {
+        cr_buf_adds(out, c ? "," : "");
+        cr_cli_text(out, c < told->n ? told->of[c].name : cr_labelled_name(values[c - told->n].array), 0, true);
+    }
+    cr_buf_addc(out, '\n');
+    for (int64_t i = 0; i < values[0].n && !out->failed; i++) {
+        int64_t at[CR_MAX_DIMS];
+        place_of(values[0].array, i, at);
+        for (int c = 0; c < told->n + n; c++) {
+            cr_buf_adds(out, c ? "," : "");
+            if (c >= told->n)
+                csv_value(&values[c - told->n], i, out);
+            else if (told->of[c].values.array)
+                csv_value(&told->of[c].values, at[told->of[c].axis], out);
+            else
+                cr_buf_addf(out, "%" PRId64, at[told->of[c].axis]);
+        }
+        cr_buf_addc(out, '\n');
+    }
+}
+
+cr_status cr_table_csv(const cr_results *r, cr_buf *out, cr_err *err) {
+    cr_auto_free column *values = calloc((size_t)r->n + 1, sizeof *values);
+    labels told = {0};
+    cr_status status = values ? CR_OK : CR_FAIL(err, CR_MEMORY, "no memory for the results");
+    if (status == CR_OK && count(r->arrays[0]) > CR_CSV_MOST) {
+        status = CR_FAIL(err, CR_LIMIT, "%.100s has %" PRId64 " values; a CSV file gets at most %d", cr_labelled_name(r->arrays[0]), count(r->arrays[0]), CR_CSV_MOST);
+        cr_err_hint(err, "Select a part or reduce it; NetCDF (-o FILE.nc) holds all.");
+    }
+    for (int k = 0; k < r->n && status == CR_OK; k++)
+        status = same_rows(r->arrays[0], r->arrays[k], err);
+    for (int k = 0; k < r->n && status == CR_OK; k++)
+        status = load(cr_labelled_ref(r->arrays[k]), &values[k], err);
+    if (status == CR_OK)
+        status = load_labels(r->arrays[0], &told, err);
+    if (status == CR_OK) {
+        csv_rows(&told, values, r->n, out);
+        status = cr_buf_check(out, err);
+    }
+    labels_done(&told);
+    for (int k = 0; values && k < r->n; k++)
+        column_done(&values[k]);
+    return status;
 }
 
 /* ---- as JSON ---- */

@@ -1,6 +1,7 @@
 /* unit_table.c - units that are converted: each is base * scale + offset of a kind. Definitions: BIPM, The International System of
  * Units (2019). */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -72,7 +73,14 @@ cr_status cr_convert_units(cr_context *c, cr_labelled *a, const char *to, cr_lab
     const unit *from = find(name), *into = find(to);
     if (!from || !into || strcmp(from->kind, into->kind) != 0) {
         cr_err_set(err, CR_UNSUPPORTED, __FILE__, __LINE__, "\"%.60s\" to \"%.60s\" is not known", name, to);
-        cr_err_hint(err, "Write the arithmetic, and set the units: (tos - 273.15) | attrs units=degC");
+        char known[200] = "";
+        for (size_t k = 0; from && k < CR_ARRAY_LEN(units); k++)
+            if (strcmp(units[k].kind, from->kind) == 0 && strlen(known) + strlen(units[k].name) + 3 < sizeof known)
+                snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", *known ? ", " : "", units[k].name);
+        if (*known)
+            cr_err_hint(err, "From %.60s there are: %s. Others by arithmetic: (tos - 273.15) | attrs units=degC", name, known);
+        else
+            cr_err_hint(err, "Write the arithmetic, and set the units: (tos - 273.15) | attrs units=degC");
         return CR_UNSUPPORTED;
     }
     cr_labelled *now = cr_labelled_ref(a);

@@ -6,6 +6,7 @@
 #define REDUCTION(id, name, help) {name, CR_VERB_REDUCE, CR_REDUCE_##id, CR_TAKES_WORDS, 0, CR_EXPR_DIMS, false, "[DIM...]", help}
 #define FUNCTION(id, name, help) {name, CR_VERB_MAP, CR_MAP_##id, CR_TAKES_NOTHING, 0, 0, false, "", help}
 #define OF_TWO(id, name, help) {name, CR_VERB_MAP, CR_MAP_##id, CR_TAKES_RESULTS, 1, 1, false, "(B)", help}
+#define ALONG(id, name, help) {name, CR_VERB_ALONG, CR_ALONG_##id, CR_TAKES_WORDS, 1, 1, false, "DIM", help}
 #define PERIOD(name, every, help) {name, CR_VERB_PERIOD, every, CR_TAKES_NOTHING, 0, 0, true, "", help}
 
 const cr_verb cr_verbs[] = {
@@ -19,6 +20,8 @@ const cr_verb cr_verbs[] = {
     REDUCTION(MEAN, "mean", "of what is not missing, over all dimensions or those named"),
     REDUCTION(SUM, "sum", "sum"), REDUCTION(PROD, "prod", "product"), REDUCTION(MIN, "min", "smallest"), REDUCTION(MAX, "max", "largest"),
     REDUCTION(STD, "std", "standard deviation, divided by N"), REDUCTION(VAR, "var", "variance, divided by N"),
+    {"std1", CR_VERB_REDUCE, CR_REDUCE_STD | CR_VERB_SAMPLE, CR_TAKES_WORDS, 0, CR_EXPR_DIMS, false, "[DIM...]", "standard deviation of a sample, divided by N - 1"},
+    {"var1", CR_VERB_REDUCE, CR_REDUCE_VAR | CR_VERB_SAMPLE, CR_TAKES_WORDS, 0, CR_EXPR_DIMS, false, "[DIM...]", "variance of a sample, divided by N - 1"},
     REDUCTION(COUNT, "count", "how many are not missing"), REDUCTION(ANY, "any", "whether any is true"), REDUCTION(ALL, "all",
         "whether all are true"),
     REDUCTION(FIRST, "first", "first that is not missing, by group or period"), REDUCTION(LAST, "last",
@@ -37,6 +40,15 @@ const cr_verb cr_verbs[] = {
     {"rolling", CR_VERB_ROLLING, 0, CR_TAKES_LABELS, 1, 1, true, "DIM=N", "windows of N elements, labelled at their end"},
     {"anomaly", CR_VERB_ANOMALY, 0, CR_TAKES_ONE_WORD, 1, 1, false, "month|season|dayofyear|...",
      "minus the mean of all months of the same name, and so on"},
+    ALONG(SLOPE, "trend", "slope of the straight line through what is not missing, per label; along times per year"),
+    ALONG(REST, "detrend", "less that line"),
+    {"corr", CR_VERB_CORR, 0, CR_TAKES_RESULT_WORDS, 1, CR_EXPR_DIMS, false, "(B[, DIM...])", "Pearson's correlation of the pairs that are there"},
+    ALONG(SUMS, "cumsum", "running sum; missing counts as 0"), ALONG(DIFFERENCES, "diff", "each less the one before it"),
+    ALONG(FORWARD, "ffill", "missing becomes the last value before it"),
+    {"fillna", CR_VERB_FILL, 0, CR_TAKES_RESULTS, 1, 1, false, "(OTHER)", "OTHER where it is missing"},
+    {"interp", CR_VERB_INTERP, 0, CR_TAKES_LABELS, 1, CR_EXPR_DIMS, false, "DIM=LABEL|[LABEL, ...]|FROM:TO:STEP", "linear between labels: levels, points, a finer row"},
+    {"points", CR_VERB_POINTS, 0, CR_TAKES_LABELS, 1, CR_EXPR_DIMS, false, "DIM=[LABEL, ...] ...",
+     "the nearest cells of several places: points lat=[52.5, 48.1] lon=[13.4, 11.6]"},
     {"name", CR_VERB_NAME, 0, CR_TAKES_ONE_WORD, 1, 1, false, "NAME", "another name for the variable"},
     {"attrs", CR_VERB_ATTRS, 0, CR_TAKES_LABELS, 1, CR_EXPR_DIMS, false, "NAME=TEXT ...",
      "sets attributes: attrs long_name=\"sea surface\""},

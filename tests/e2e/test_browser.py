@@ -182,6 +182,11 @@ def test_walk_with_the_keyboard(platform, page):
     press(page, "Make an invitation link")
     link = page.locator("#link").input_value()
     inspect(page, "users-link")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab_to(page, "Copy")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == link
     page.goto(platform.hub + "/hub/home")
     press(page, "Sign out.*")
     page.get_by_text("You are signed out").wait_for()

@@ -4,6 +4,7 @@ import resource
 
 import pytest
 from conftest import Person
+from kernel import CellFailed
 
 
 def invite(admin, name=""):
@@ -30,10 +31,41 @@ def test_first_administrator_reaches_the_laboratory(platform, admin):
         "1-ndvi.ipynb", "2-climate.ipynb", "3-grids.ipynb", "4-cluster.ipynb"]
     assert "ostia_monthly.nc" in [e["name"] for e in server.api("GET", "contents/welcome/data")["content"]]
     assert run(server, "print(6 * 7)") == "42"
+    with pytest.raises(CellFailed, match="the kernel was ended"):      # ./up's demo says so, and does not wait for ever
+        run(server, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     uid = int(run(server, "import os; print(os.getuid())"))
     assert uid >= platform.uid_first
     home = run(server, "import os, pathlib; h = pathlib.Path.home(); print(h, oct(h.stat().st_mode & 0o777))")
     assert home.startswith(str(platform.state / "home")) and home.endswith("0o700")
+    admin.stop_server()
+
+
+def test_packages_of_ones_own(platform, admin):
+    """An environment on top of the platform's: its kernel has what is there for everybody, and what its person installs. The common one says so."""
+    server, _ = admin.start_server()
+    wheel = "tidal-1.0-py3-none-any.whl"
+    made = f'''
+import zipfile
+with zipfile.ZipFile("{wheel}", "w") as z:
+    z.writestr("tidal.py", "height = 42")
+    z.writestr("tidal-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tidal\\nVersion: 1.0\\n")
+    z.writestr("tidal-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    z.writestr("tidal-1.0.dist-info/RECORD", "tidal.py,,\\ntidal-1.0.dist-info/METADATA,,\\ntidal-1.0.dist-info/WHEEL,,\\ntidal-1.0.dist-info/RECORD,,\\n")
+'''
+    run(server, made)
+    assert "python -m craton_environment mine" in run(server, f"%pip install ./{wheel}")
+    assert "pip 2" in run(server, "%pip --version")
+    assert "is ready" in run(server, "!python -m craton_environment mine")
+    assert "is there already" in run(server, "!python -m craton_environment mine") and "cannot be its name" in run(server, "!python -m craton_environment ../x")
+    assert "mine" in server.api("GET", "kernelspecs")["kernelspecs"]
+    with server.start_kernel("", "mine") as kernel:
+        kernel.run(f"%pip install --no-index ./{wheel}")
+        outputs, _ = kernel.run("import tidal, xarray, craton, sys; print(tidal.height, tidal.__file__.startswith(sys.prefix), sys.prefix, xarray.__file__)")
+        ours = "".join(o["text"] for o in outputs).split()
+    assert ours[:2] == ["42", "True"] and ours[2].endswith("/environments/mine") and str(platform.copy / "env/current") in ours[3]
+    assert "No module" in run(server, "try:\n    import tidal\nexcept ImportError as e:\n    print(e)")
+    assert "removed" in run(server, "!python -m craton_environment --remove mine")
+    assert "mine" not in server.api("GET", "kernelspecs")["kernelspecs"]
     admin.stop_server()
 
 

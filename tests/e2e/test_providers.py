@@ -1,14 +1,12 @@
 """Sign-in by an identity provider with a real browser: cookies over the way there and back, and the pages that people see."""
-import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "wire"))
-from hub_client import PASSWORD, Platform  # noqa: E402
+from hub_client import PASSWORD, running  # noqa: E402
 from provider_client import MANAGER, MEMBER, Programmable, unsigned, write_provider  # noqa: E402
 from test_browser import CHROMIUM, chromium, inspect, page, playwright, tab_to  # noqa: E402, F401
 
@@ -18,20 +16,13 @@ FAR_OFF = "urn:mace:egi.eu:group:vo.a-rather-long-name-of-a-community.example.eu
 
 @pytest.fixture(scope="module")
 def hub():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.provider = Programmable()
-    try:
-        write_provider(p, "egi", ["preset = egi", f"issuer = {p.provider.issuer}", "client-id = craton-hub", f"allow = {MEMBER}", f"admin = {MANAGER}",
+    def before(p):
+        p.provider = provider
+        write_provider(p, "egi", ["preset = egi", f"issuer = {provider.issuer}", "client-id = craton-hub", f"allow = {MEMBER}", f"admin = {MANAGER}",
                                   "apply-url = https://aai.example.eu/apply", "contact = help@example.eu"], "a:secret & more")
-        p.start()
+
+    with Programmable() as provider, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        p.stop()
-        p.provider.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,10 @@ import xarray as xr
 ROOT = Path(__file__).resolve().parents[2]
 CRATON = Path(os.environ["CRATON_BUILD"]) / "src/cli/craton"
 DATA = Path(os.environ["CRATON_DATA"])
+PAGE = (ROOT / "docs/from-cdo.md").read_text()
 ROWS = [tuple(cell.replace("\\|", "|") for cell in row) for row in
-        re.findall(r"^\| `(cdo [^`]+)` \| `(craton [^`]+)` \|", (ROOT / "docs/from-cdo.md").read_text(), re.M)]
+        re.findall(r"^\| `(cdo [^`]+)` \| `(craton [^`]+)` \|", PAGE.split("Whole commands:")[0], re.M)]
+WHOLE = [c.replace("\\|", "|") for c in re.findall(r"\| `(craton [^`]+)`", PAGE.split("Whole commands:")[1])]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,9 @@ def files(tmp_path_factory):
     ds.to_netcdf(folder / "in.nc", unlimited_dims="time")
     ds.isel(time=slice(0, 20)).to_netcdf(folder / "a.nc", unlimited_dims="time")
     ds.isel(time=slice(20, None)).to_netcdf(folder / "b.nc", unlimited_dims="time")
+    other = ds + np.sin(np.arange(tos.size)).reshape(tos.shape)
+    other.tos.attrs, other.tos.encoding = tos.attrs, tos.encoding
+    other.to_netcdf(folder / "c.nc", unlimited_dims="time")
     # Without missing cells, for what differs beside them; and a grid inside.
     (folder / "whole").mkdir()
     with xr.open_dataset(DATA / "A1B_north_america.nc", engine="netcdf4") as ds:
@@ -77,7 +82,7 @@ def test_same_numbers(files, cdo, ours):
     if "runmean" in cdo:
         assert np.isnan(mine[:2]).all()
         mine = mine[2:]
-    if "timsum" in cdo:
+    if "timsum" in cdo or "timcumsum" in cdo:
         mine = np.where(np.isnan(its) & (mine == 0), np.nan, mine)
     assert mine.shape == its.shape
     np.testing.assert_array_equal(np.isnan(mine), np.isnan(its))
@@ -86,3 +91,19 @@ def test_same_numbers(files, cdo, ours):
     assert there.any()
     if "remapcon" in cdo:
         assert np.mean(np.abs(mine - its)[there] < 1e-4 * its[there]) > 0.99
+
+
+@pytest.mark.parametrize("command", WHOLE)
+def test_whole_commands(files, tmp_path, command):
+    """They run as they stand; what they write and say is checked in test_shell_files.py."""
+    with xr.open_dataset(files / "in.nc") as ds:
+        ds = ds.isel(time=slice(0, 14), lon=slice(0, 40)).load()
+    ds.to_netcdf(tmp_path / "in.nc")
+    ds.isel(time=slice(0, 5)).to_netcdf(tmp_path / "in_1.nc")
+    ds.isel(time=slice(5, None)).to_netcdf(tmp_path / "in_2.nc")
+    ds.to_netcdf(tmp_path / "a.nc")
+    (ds.rename(tos="pr") if "b.pr" in command else ds).to_netcdf(tmp_path / "b.nc")
+    words = [w for part in shlex.split(command) for w in (sorted(map(str, tmp_path.glob(part))) if "*" in part and "nc" in part else [part])]
+    answer = subprocess.run([str(CRATON), *words[1:]], capture_output=True, text=True, timeout=120, cwd=tmp_path, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert answer.returncode == 0, f"{command}: {answer.stderr}"
+    assert answer.stdout or len(list(tmp_path.glob("out*"))) >= 1

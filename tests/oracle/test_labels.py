@@ -520,6 +520,46 @@ def test_area_mean_example_on_hadgem(data):
     np.testing.assert_allclose([float(line.split("\t")[1]) for line in lines], series, rtol=1e-6)
 
 
+def test_zonal_mean_example(data, tmp_path):
+    example("zonal_mean", data / "A1B_north_america.nc", "air_temperature", "longitude", "time", tmp_path / "out.nc")
+    air = xr.open_dataset(data / "A1B_north_america.nc", engine="netcdf4").air_temperature.load()
+    back = xr.open_dataset(tmp_path / "out.nc", engine="netcdf4").air_temperature
+    assert back.dims == ("latitude",) and back.attrs == air.attrs
+    np.testing.assert_allclose(back, air.astype("f8").mean(["longitude", "time"]), rtol=1e-6)
+
+
+def test_place_series_example(data):
+    lines = example("place_series", data / "ostia_monthly.nc", "surface_temperature", "latitude=1.2", "longitude=200").splitlines()
+    sst = xr.open_dataset(data / "ostia_monthly.nc", engine="netcdf4").surface_temperature.sel(latitude=1.2, longitude=200, method="nearest").load()
+    assert lines[0] == "time,surface_temperature" and [line[:10] for line in lines[1:]] == [str(t)[:10] for t in sst.time.values]
+    np.testing.assert_array_equal([np.float32(line.split(",")[1]) for line in lines[1:]], sst.values)
+
+
+def test_coarse_example(tmp_path):
+    """Whole cells into larger ones: means by area, of what is not missing."""
+    rng = np.random.default_rng(9)
+    lat, lon = np.arange(-85.0, 90, 10), np.arange(5.0, 360, 10)
+    ds = xr.Dataset({"t": (("time", "y", "x"), rng.random((3, 18, 36)), {"units": "K"})}, {"y": lat, "x": lon, "time": [1, 2, 3], "area": (("y", "x"), rng.random((18, 36)))})
+    ds.t.values[:, 4:8, 4:8] = np.nan
+    ds.to_netcdf(tmp_path / "in.nc")
+    example("coarse", tmp_path / "in.nc", "t", "y", "x", "30", tmp_path / "out.nc")
+    back = xr.open_dataset(tmp_path / "out.nc", engine="netcdf4").t
+    width = np.sin(np.deg2rad(lat + 5)) - np.sin(np.deg2rad(lat - 5))
+    parts = (ds.t.values * width[:, None]).reshape(3, 6, 3, 12, 3)
+    there = np.isfinite(parts)
+    whole = np.broadcast_to(width[:, None], (18, 36)).reshape(6, 3, 12, 3) * there
+    np.testing.assert_allclose(back.values, np.nansum(parts, (2, 4)) / whole.sum((2, 4)), rtol=1e-12)
+    assert list(back.y.values) == list(np.arange(-75.0, 90, 30)) and list(back.x.values) == list(np.arange(15.0, 360, 30)) and back.attrs == {"units": "K"}
+    assert set(back.coords) == {"time", "y", "x"} and back.y.attrs == {"units": "degrees_north"}
+
+
+def test_histogram_example(data):
+    lines = example("histogram", data / "ostia_monthly.nc", "surface_temperature", "288", "305", "34").splitlines()
+    values = xr.open_dataset(data / "ostia_monthly.nc", engine="netcdf4").surface_temperature.values
+    counts, _ = np.histogram(values[np.isfinite(values)].astype("f8"), bins=34, range=(288, 305))
+    assert [int(line.split("\t")[1]) for line in lines] == [*counts, int(np.isnan(values).sum()), 0]
+
+
 def test_composite_example(tmp_path):
     """Within its limit, as xarray has it; what is missing, or dark in both bands, stays out."""
     rng = np.random.default_rng(8)

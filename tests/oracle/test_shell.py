@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -72,6 +73,13 @@ def between(da, low, high):
 def anomaly(da, part):
     groups = da.groupby(f"time.{part}")
     return (groups - groups.mean()).drop_vars(part)
+
+
+def inner(da, dim, labels):
+    """interp without what else lies along dim; on a label it is what is there, whatever is missing beside it."""
+    there = [float(label) in da[dim].values for label in labels]
+    ours = xr.concat([da.sel({dim: [label]}) if known else da.interp({dim: [label]}) for label, known in zip(labels, there)], dim, coords="minimal", join="override")
+    return ours.drop_vars([n for n, c in da.coords.items() if dim in c.dims and n != dim], errors="ignore").transpose(*da.dims)
 
 
 def turned(da, first):
@@ -142,6 +150,21 @@ PROGRAMS = {
     "tos | rolling time=3 max": lambda d: d.tos.rolling(time=3).max(),
     "depth | rolling lon=2 sum": lambda d: d.depth.rolling(lon=2).sum(),
     "tos | transpose lon time lat": lambda d: d.tos.transpose("lon", "time", "lat"),
+    "tos.sel(month=[12, 1])": lambda d: d.tos.isel(time=np.isin(d.time.dt.month, [12, 1])),
+    "ice | sel month=11:2 hour=0": lambda d: d.ice.isel(time=np.isin(d.time.dt.month, [11, 12, 1, 2])),
+    "ice.sel(season=JJA, year=2001:) | mean latitude longitude": lambda d: d.ice.isel(time=((d.time.dt.season == "JJA") & (d.time.dt.year >= 2001)).values).mean(["lat", "lon"]),
+    "ice.sel(time=2000-02-01T00:00:2000-03-05T12:30:00)": lambda d: d.ice.sel(time=slice("2000-02-01", "2000-03-05")),
+    "ice | cumsum time": lambda d: d.ice.cumsum("time"),
+    "tos | diff lat": lambda d: d.tos.diff("lat"),
+    "tos | ffill time": lambda d: d.tos.copy(data=pd.DataFrame(d.tos.values.reshape(len(d.time), -1)).ffill().values.reshape(d.tos.shape)),
+    "tos.fillna(ice)": lambda d: d.tos.fillna(d.ice),
+    "tos | std1 time": lambda d: d.tos.std("time", ddof=1),
+    "ice | by month var1": lambda d: d.ice.groupby("time.month").var(ddof=1),
+    "ice | monthly std1": lambda d: d.ice.resample(time="MS").std(ddof=1),
+    "ice | rolling time=5 std1": lambda d: d.ice.rolling(time=5).std(ddof=1),
+    "tos | interp lat=[10, 75, -20.5]": lambda d: inner(d.tos, "lat", [10, 75, -20.5]),
+    "ice | interp lat=-60:60:7.5 lon=100": lambda d: inner(inner(d.ice, "lat", np.arange(-60, 61, 7.5)), "lon", [100.0]).isel(lon=0),
+    "ice.corr(tos, time) | name ice": lambda d: xr.corr(d.ice, d.tos, "time").rename("ice").drop_attrs(deep=False),
     "w = cos(deg2rad(lat)); x = tos * w; sum(x, lat)": lambda d: (d.tos * weights(d.tos)).sum("lat").rename("x"),
     "lat": lambda d: d.lat,
     "tos | attrs units=degC long_name=\"a name\" | name sst": lambda d: d.tos.assign_attrs(units="degC", long_name="a name").rename("sst"),

@@ -8,10 +8,10 @@
 
 #define CHECK_MAIN(suite_expr)                              \
     int main(void) {                                        \
-        SRunner *runner = srunner_create(suite_expr);       \
-        srunner_run_all(runner, CK_ENV);                    \
-        int failed = srunner_ntests_failed(runner);         \
-        srunner_free(runner);                               \
+        SRunner *all_cases = srunner_create(suite_expr);    \
+        srunner_run_all(all_cases, CK_ENV);                 \
+        int failed = srunner_ntests_failed(all_cases);      \
+        srunner_free(all_cases);                            \
         return failed ? EXIT_FAILURE : EXIT_SUCCESS;        \
     }
 

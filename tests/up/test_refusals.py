@@ -164,7 +164,18 @@ def test_a_second_up_at_the_same_time(place, tmp_path):
         holder.communicate("\n", timeout=60)
 
 
-def test_commands_without_a_running_platform(place):
+def test_demo_as_the_first_command_installs(place):
+    """As far as a port that is taken."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        answer = up(*place, "--demo", "--port", s.getsockname()[1])
+    assert answer.returncode != 0 and "Checking this machine" in answer.stdout and "is in use" in answer.stderr
+
+
+def test_commands_without_a_running_platform(place, tmp_path):
+    (tmp_path / "prefix/bin").mkdir(parents=True)
+    fake(tmp_path / "prefix/bin", "cratond", "exit 1")     # installed, and stopped
     for command in ("--demo", "--admin-link"):
         answer = up(*place, command)
         assert answer.returncode != 0 and "not running" in answer.stderr

@@ -327,14 +327,16 @@ class Visitor(Person):
 
 
 @contextlib.contextmanager
-def running(*options, prepared=None, kind=Platform):
+def running(*options, prepared=None, kind=Platform, before=None):
     """A platform of one's own: started with these options, at the end stopped and every trace of it removed. prepared: what servers are forked from is
-    waited for (True), made while the test goes on (None), or not made (False)."""
+    waited for (True), made while the test goes on (None), or not made (False). before: is given the platform before it starts."""
     if os.geteuid() != 0:
         pytest.skip("needs root: several accounts")
     p = kind()
     p.preimport = prepared is not False
     try:
+        if before:
+            before(p)
         p.start(*options)
         if prepared:
             p.wait_prepared()

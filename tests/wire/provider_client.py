@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from hub_client import Person, free_ports, request
+from hub_client import free_ports, request
 
 MEMBER = "urn:mace:egi.eu:group:vo.example.eu:role=member#aai.egi.eu"
 MANAGER = "urn:mace:egi.eu:group:vo.example.eu:role=manager#aai.egi.eu"
@@ -74,7 +74,17 @@ def signed_with_public_key(key, claims):
     return f"{text}.{b64(mac.finalize())}"
 
 
-class Certified:
+class Stopped:
+    """For `with`: stopped at its end."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stop()
+
+
+class Certified(Stopped):
     """oidc-provider from npm; started again with other keys it has rotated them."""
 
     def __init__(self, redirects, users, port=None):
@@ -104,7 +114,7 @@ class Certified:
             self.process = None
 
 
-class Programmable:
+class Programmable(Stopped):
     """A provider whose every answer a test may replace: what an attacker or a broken provider would send."""
 
     def __init__(self):
@@ -255,7 +265,3 @@ def write_provider(platform, name, lines, secret=None):
         path = folder / f"{name}.secret"
         path.write_text(secret + "\n")
         path.chmod(0o600)
-
-
-def new_person(platform):
-    return Person(platform)

@@ -114,6 +114,7 @@ def test_the_first_certificate_is_waited_for():
 HOOK = """#!/bin/sh
 # What an operator's does at the operator's DNS.
 test "$2" = dns-01 || exit 1
+grep -q '^Seccomp:.2$' /proc/self/status && grep -q '^NoNewPrivs:.1$' /proc/self/status || exit 1     # it is confined, and so is what it runs
 case $1 in
 begin) exec curl -sf -d "{\\"host\\": \\"_acme-challenge.$3.\\", \\"value\\": \\"$5\\"}" http://127.0.0.1:%d/set-txt ;;
 *) exec curl -sf -d "{\\"host\\": \\"_acme-challenge.$3.\\"}" http://127.0.0.1:%d/clear-txt ;;

@@ -4,19 +4,18 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from hub_client import Person, Platform, free_ports
-from provider_client import begin, finish, write_provider
+from hub_client import Person, free_ports, running
+from provider_client import Stopped, begin, finish, write_provider
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"
 
 
-class GitHub:
+class GitHub(Stopped):
     def __init__(self):
         self.port = free_ports()
         self.issuer = f"http://127.0.0.1:{self.port}"
@@ -35,6 +34,10 @@ class GitHub:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
 
     def reset(self):
         self.user = {"login": "octo-ada", "id": 583231, "node_id": "x", "name": "Ada Octo", "email": None, "site_admin": False}
@@ -90,21 +93,13 @@ class GitHub:
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.github = GitHub()
-    try:
-        write_provider(p, "github", ["preset = github", f"issuer = {p.github.issuer}", "client-id = Iv1.0123", "allow = pangeo-data", "allow-email = @example.com",
+    def before(p):
+        p.github = github
+        write_provider(p, "github", ["preset = github", f"issuer = {github.issuer}", "client-id = Iv1.0123", "allow = pangeo-data", "allow-email = @example.com",
                                      "admin = pangeo-data/hub-admins"], SECRET)
-        p.start()
+
+    with GitHub() as github, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        p.github.server.shutdown()
-        p.github.server.server_close()
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -119,6 +119,34 @@ def test_finding_people(own):
     assert own.admin.get("/hub/admin?name=%5F").text.count('<li class="card">') == 0      # no wildcards
 
 
+def test_the_people_of_a_group(own):
+    """What a trainer looks at: how many work, who may need help, and back to the same place after a button."""
+    assert act(own, "make", "Tuesday & co").status == 303 and act(own, "join", "Tuesday & co", "ann\nben\ncora").status == 303
+    where = "group=Tuesday%20%26%20co"
+    assert f'href="/hub/admin?{where}"' in own.admin.get(f"{PAGE}?{where}").text
+    with sqlite3.connect(f"{own.folder}/state/hub/hub.sqlite", timeout=10) as db:
+        number = dict(db.execute("SELECT name, id FROM users WHERE name IN ('ann', 'ben', 'cora')"))
+        for name, reason, text in (("ann", "late", "It was not ready."), ("ben", "idle", "It was not used."), ("cora", "oom", "It ran out.")):
+            db.execute("INSERT OR REPLACE INTO servers (user_id, name, generation, running, stopped_ms, stop_reason, stop_text) VALUES (?, '', 1, 0, 1, ?, ?)", (number[name], reason, text))
+    page = own.admin.get(f"/hub/admin?{where}").text
+    assert re.findall(r"<h2>([^<]*)</h2>", page.partition('<ul class="people">')[2]) == ["ann", "ben", "cora"]
+    assert "<strong>3 people</strong>: 0 with a running server, 0 starting, waiting or stopping, 3 without." in page
+    assert "<strong>3 Personen</strong>: 0 mit laufendem Server" in own.admin.get(f"/hub/admin?{where}", Accept_Language="de").text
+    assert re.findall(r'<a href="#person-(\d+)">(\w+)</a>', page) == [(str(number["ann"]), "ann"), (str(number["cora"]), "cora")]
+    assert "It was not ready." in page and "It ran out." in page and "It was not used." not in page and "Add a user" not in page
+    both = own.admin.get(f"/hub/admin?name=n&{where}").text
+    assert re.findall(r"<h2>([^<]*)</h2>", both.partition('<ul class="people">')[2]) == ["ann", "ben"]
+    for action in ("disable", "enable"):
+        answer = own.admin.post("/hub/admin/act", {"user": "ben", "action": action, "where": f"name=n&{where}"}, "/hub/admin")
+        assert answer.location == f"/hub/admin?name=n&{where}#person-{number['ben']}"
+    link = own.admin.post("/hub/admin/act", {"user": "ben", "action": "link", "where": where}, "/hub/admin")
+    assert "/hub/join/" in link.text and "<h2>cora</h2>" in link.text and "<h2>many000</h2>" not in link.text
+    for lost in ("group=gone", "%zz", "offset=-1&offset=x"):
+        assert own.admin.post("/hub/admin/act", {"user": "ben", "action": "enable", "where": lost}, "/hub/admin").location == f"/hub/admin#person-{number['ben']}"
+    assert own.admin.get("/hub/admin?group=gone").status == 404
+    assert "Previous users" in own.admin.get("/hub/admin?offset=50").text and "Previous users" not in own.admin.get("/hub/admin").text
+
+
 def test_pages_are_small(own):
     """Below 100 KiB with all that it loads, in each language, with as many people, groups and links as a page shows."""
     static = lambda text: sum(len(own.admin.get(path).body) for path in set(re.findall(r'"(/hub/static/[^"]+)"', text)))  # noqa: E731

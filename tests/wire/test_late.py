@@ -48,6 +48,7 @@ def test_a_start_that_a_new_hub_finds_ends_in_time(platform):
     platform.start()
     assert server(person).get("pending") == "spawn" or time.monotonic() - moved > 9      # ten seconds are left
     wait_for(lambda: not server(person), 60)
+    assert "not ready after two and a half minutes" in person.get("/hub/home").text
     with sqlite3.connect(platform.folder / "state/hub/hub.sqlite") as db:
         assert "not ready after two and a half minutes" in db.execute("SELECT stop_text FROM servers WHERE generation = 2").fetchone()[0]
     db.close()

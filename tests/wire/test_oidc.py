@@ -1,13 +1,13 @@
 """Sign-in by an identity provider, against a certified one."""
+import contextlib
 import html
 import os
 import re
-import shutil
 import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hub_client import Person, Platform
+from hub_client import Person, running
 from provider_client import MANAGER, MEMBER, Certified, Key, begin, finish, walk_certified, write_provider
 from test_admin_command import lines, run
 
@@ -26,22 +26,14 @@ USERS = {
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    provider = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
-    p.provider = provider
-    try:
-        provider.start(Key("first"))
-        write_provider(p, "egi", ["preset = egi", f"issuer = {provider.issuer}", "client-id = craton-hub", f"allow = {MEMBER}", f"admin = {MANAGER}",
+    def before(p):
+        p.provider = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
+        providers.enter_context(p.provider).start(Key("first"))
+        write_provider(p, "egi", ["preset = egi", f"issuer = {p.provider.issuer}", "client-id = craton-hub", f"allow = {MEMBER}", f"admin = {MANAGER}",
                                   "apply-url = https://aai.example.eu/apply?a=1&b=2", "contact = help@example.eu"], "craton-hub-secret")
-        p.start()
+
+    with contextlib.ExitStack() as providers, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        provider.stop()
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

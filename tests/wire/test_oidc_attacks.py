@@ -3,7 +3,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,28 +12,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from hub_client import Person, Platform, request, wait_for
+from hub_client import Person, request, running, wait_for
 from provider_client import MEMBER, Key, Programmable, begin, finish, sign_in_at, signed_with_public_key, unsigned, write_provider
 
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.odd, p.second = Programmable(), Programmable()
-    try:
-        write_provider(p, "odd", [f"issuer = {p.odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}",
+    def before(p):
+        p.odd, p.second = odd, second
+        write_provider(p, "odd", [f"issuer = {odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}",
                                   "callback = jupyterhub"], "a:secret & more")
-        write_provider(p, "second", [f"issuer = {p.second.issuer}", "label = Second", "client-id = craton-hub", "allow = *"], "a:secret & more")
-        p.start()
+        write_provider(p, "second", [f"issuer = {second.issuer}", "label = Second", "client-id = craton-hub", "allow = *"], "a:secret & more")
+
+    with Programmable() as odd, Programmable() as second, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        p.stop()
-        p.odd.stop()
-        p.second.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 addresses = itertools.count(2)

@@ -1,13 +1,11 @@
 """An identity of a provider becomes a further way in to an account that is here; and what must not come of it."""
 import html
 import itertools
-import os
 import re
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
-from hub_client import PASSWORD, Person, Platform
+from hub_client import PASSWORD, Person, running
 from provider_client import MEMBER, Programmable, finish, sign_in_at, write_provider
 
 numbers = itertools.count(1)
@@ -15,20 +13,13 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.odd = Programmable()
-    try:
-        write_provider(p, "odd", [f"issuer = {p.odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}"],
+    def before(p):
+        p.odd = odd
+        write_provider(p, "odd", [f"issuer = {odd.issuer}", "label = Odd", "client-id = craton-hub", "groups-claim = eduperson_entitlement", f"allow = {MEMBER}"],
                        "a:secret & more")
-        p.start()
+
+    with Programmable() as odd, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        p.stop()
-        p.odd.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
 """What ends by the word of an identity provider: who loses a group or a right there has given at others' servers what ends in the same transaction, and
 whoever is in by it is put out. The same for what ends by a deed here: a group that the server's person leaves, a password that is changed."""
 import itertools
-import os
-import shutil
 import sqlite3
 import time
 
 import pytest
-from hub_client import PASSWORD, Person, Platform, wait_for
+from hub_client import PASSWORD, Person, running, wait_for
 from provider_client import Programmable, sign_in_at, write_provider
 from test_session import Lab, start
 from test_shares import ROLE, accept, audit, enter, give, is_cut, refused, shared_with
@@ -19,22 +17,16 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def hub():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.odd = Programmable()
-    try:
-        write_provider(p, "odd", [f"issuer = {p.odd.issuer}", "client-id = craton-hub", "groups-claim = groups", "allow = members", "admin = chiefs"],
+    def before(p):
+        p.odd = odd
+        write_provider(p, "odd", [f"issuer = {odd.issuer}", "client-id = craton-hub", "groups-claim = groups", "allow = members", "admin = chiefs"],
                        "a:secret & more")
         (p.folder / "state/roles").mkdir(mode=0o711)
         (p.folder / "state/roles/user.conf").write_text(ROLE)
         (p.folder / "state/roles/tutor.conf").write_text(TUTOR)
-        p.start()
+
+    with Programmable() as odd, running(before=before) as p:
         yield p
-    finally:
-        p.stop()
-        p.odd.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,6 @@ class OnQuotas(Platform):
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
     with running("--disk", "64M", "--disk-period", "1", "--disk-free", "1M", "--reserve", "0", kind=OnQuotas) as p:
         p.admin = p.administrator()
         yield p

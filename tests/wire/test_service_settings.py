@@ -73,3 +73,12 @@ def test_bad_settings(state, files, says, hint):
         a = cratond(state, *action)
         assert a.returncode != 0 and says in a.stderr and hint in a.stderr, a.stderr
         assert TOKEN not in a.stdout + a.stderr
+
+
+def test_check_names_the_mistakes_of_every_file(state):
+    """One in each: who mends the first does not meet the next one afterwards."""
+    put(state, "culler.token", TOKEN, 0o600)
+    put(state, "culler.conf", CONF + "scoope = list:users\n", 0o600)
+    (state / "profiles.yaml").write_text("profiles:\n  - slug: usual\n    memroy: 2G\n")
+    a = cratond(state, "--check")
+    assert a.returncode != 0 and "there is no setting 'scoope'; did you mean 'scope'?" in a.stderr and "has no key 'memroy'; did you mean 'memory'?" in a.stderr, a.stderr

@@ -1,13 +1,13 @@
 """Signing out at a provider: it tells the hub (back-channel logout), and a person who signs out at the hub is shown the way there."""
+import contextlib
 import os
 import re
-import shutil
 import sqlite3
 import time
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import pytest
-from hub_client import Person, Platform, request, wait_for
+from hub_client import Person, request, running, wait_for
 from provider_client import MEMBER, Certified, Key, Programmable, begin, finish, sign_in_at, signed_with_public_key, unsigned, walk_certified, write_provider
 from test_oidc import USERS
 from test_session import Lab, start, stop
@@ -18,25 +18,18 @@ SECRET = "a:secret & more"
 
 @pytest.fixture(scope="module")
 def platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.certified = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
-    p.odd = Programmable()
-    p.odd.meta_more = {"end_session_endpoint": p.odd.issuer + "/end?x=1"}
-    try:
-        p.certified.start(Key("first"), client={"backchannel_logout_uri": f"{p.hub}/hub/signin/egi/backchannel", "backchannel_logout_session_required": True,
-                                                "post_logout_redirect_uris": [f"{p.hub}/hub/logout"]})
+    def before(p):
+        p.odd = odd
+        p.odd.meta_more = {"end_session_endpoint": p.odd.issuer + "/end?x=1"}
+        p.certified = Certified([f"{p.hub}/hub/signin/egi/callback"], USERS)
+        providers.enter_context(p.certified).start(
+            Key("first"), client={"backchannel_logout_uri": f"{p.hub}/hub/signin/egi/backchannel", "backchannel_logout_session_required": True,
+                                  "post_logout_redirect_uris": [f"{p.hub}/hub/logout"]})
         write_provider(p, "egi", ["preset = egi", f"issuer = {p.certified.issuer}", "client-id = craton-hub", f"allow = {MEMBER}"], "craton-hub-secret")
         write_provider(p, "odd", ["label = Odd", f"issuer = {p.odd.issuer}", "client-id = craton-hub", "allow = *"], SECRET)
-        p.start()
+
+    with contextlib.ExitStack() as providers, Programmable() as odd, running(prepared=False, before=before) as p:
         yield p
-    finally:
-        p.odd.stop()
-        p.certified.stop()
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 def is_in(person):

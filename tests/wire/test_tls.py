@@ -1,7 +1,6 @@
 """TLS as cratond serves it, with certificates that openssl makes here: renewed while people work, broken, about to end. And a proxy in
 front that does TLS: whose word about the address of a client is believed."""
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -9,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from hub_client import Platform, Visitor, request, wait_for
+from hub_client import Platform, Visitor, request, running, wait_for
 from test_session import Lab, start
 
 NAME = "localhost"  # users are at ACCOUNT.localhost
@@ -37,27 +36,17 @@ def served(platform, port=None):
     return subject.rsplit("= ", 1)[1].strip()
 
 
-def tls_platform():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
+def with_pair(p):
     p.hub = p.door = f"https://{NAME}:{p.port}"
     p.options = ("--domain", NAME, "--tls", str(p.folder / "a.crt"), "--tls-key", str(p.folder / "a.key"))
     write(p, "a", "first.example.org")
-    return p
 
 
 @pytest.fixture(scope="module")
 def platform():
-    p = tls_platform()
-    try:
-        p.start()
+    with running(prepared=False, before=with_pair) as p:
         p.admin = p.administrator()
         yield p
-    finally:
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 def tls(platform):
@@ -132,15 +121,20 @@ def test_an_end_that_is_near_is_said(platform):
 
 
 def test_first_start_with_a_broken_pair():
-    p = tls_platform()
-    try:
+    ended = []
+
+    class Refused(Platform):
+        def stop(self):
+            ended.append(self.process.wait(60))
+            super().stop()
+
+    def before(p):
+        with_pair(p)
         write(p, "a", "other.example.org", key=False)
-        with pytest.raises(RuntimeError, match="HAProxy refuses the certificate"):
-            p.start()
-        assert p.process.wait(60) != 0
-    finally:
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
+
+    with pytest.raises(RuntimeError, match="HAProxy refuses the certificate"), running(prepared=False, kind=Refused, before=before):
+        pass
+    assert ended[0] != 0
 
 
 # ---- behind a proxy ----
@@ -150,18 +144,11 @@ FRONT, STRANGER = "127.0.0.1", "127.0.0.2"
 
 @pytest.fixture(scope="module")
 def behind():
-    if os.geteuid() != 0:
-        pytest.skip("needs root: several accounts")
-    p = Platform()
-    p.preimport = False
-    p.hub = "https://hub.example.org"
-    p.options = ("--domain", "hub.example.org", "--behind-proxy", FRONT + "/32,10.1.0.0/16")
-    try:
-        p.start()
+    def before(p):
+        p.hub = "https://hub.example.org"
+
+    with running("--domain", "hub.example.org", "--behind-proxy", FRONT + "/32,10.1.0.0/16", prepared=False, before=before) as p:
         yield p
-    finally:
-        p.stop()
-        shutil.rmtree(p.folder, ignore_errors=True)
 
 
 def test_the_front_proxy_is_believed(behind):

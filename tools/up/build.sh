@@ -101,13 +101,16 @@ make_generation() {
     UV_CACHE_DIR=$PREFIX/env/.cache "$TOOLS/bin/uv" --no-progress pip install --offline --no-index --no-deps --no-config \
         --python "$GENERATION.new/bin/python" "$PREFIX"/build/wheel/craton-*.whl
     rm -rf "$PREFIX/env/.cache" "$GENERATION.new/.lock" # see make_environment
-    compile_modules "$(site_packages "$GENERATION.new")"/craton{,_start.py}
+    compile_modules "$(site_packages "$GENERATION.new")"/craton{,_start.py,_environment.py}
     mkdir -p "$GENERATION.new/share" "$GENERATION.new/share/jupyter/lab/settings"
     # No question about news at the first start, and no request to the outside behind a user's back.
     # Dark where the browser prefers dark, as the hub's pages are.
     printf '%s\n' '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false},' \
         ' "@jupyterlab/apputils-extension:themes": {"adaptive-theme": true}}' \
         >"$GENERATION.new/share/jupyter/lab/settings/overrides.json"
+    # `%pip install` says what to do instead; see python/craton_environment.py.
+    mkdir -p "$GENERATION.new/etc/ipython"
+    printf '%s\n' 'c.InteractiveShellApp.extensions.append("craton_environment")' >"$GENERATION.new/etc/ipython/ipython_config.py"
     ln -s "$PREFIX/share/craton" "$GENERATION.new/share/craton"
     ln -s "$PREFIX/bin/craton" "$GENERATION.new/bin/craton" # in the PATH of terminals and notebooks
     for page in "$PREFIX"/build/src/cli/craton*.[17]; do

@@ -79,7 +79,7 @@ find_places() {
                 "Use --state, --prefix and --run with plain paths."
         fi
     done
-    if [ "$ROOT" = yes ] && [[ $ACTION = up || $ACTION = restore || $ACTION = backup ]]; then
+    if [ "$ROOT" = yes ] && [[ $ACTION = up || $ACTION = demo || $ACTION = restore || $ACTION = backup ]]; then
         for path in "$PREFIX" "$STATE" "$RUN"; do check_place "$path"; done
     fi
     [ ${#RUN} -le 40 ] || fail "The directory of sockets, $RUN, is longer than 40 characters." "Give a shorter one: --run DIR"
@@ -214,7 +214,8 @@ check_exposure() {
     case $bind in 127.* | ::1) return ;; esac
     if [ -z "$(given_or_setting tls '')$(given_or_setting acme '')$(given_or_setting behind-proxy '')" ]; then
         fail "The address $bind is reachable from outside: passwords would cross the network in the clear." \
-            "Add --acme letsencrypt or --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS."
+            "Add --acme letsencrypt or --tls CERT KEY, or --behind-proxy CIDR when a proxy in front does TLS." \
+            "It also needs --domain NAME, with NAME and *.NAME in DNS for this machine. docs/operating.md goes through it."
     fi
     if [ -z "$(given_or_setting domain '')" ]; then
         fail "For an address that is reachable from outside each user needs an origin of their own." \

@@ -4,6 +4,12 @@
 need_running() { service_answers || fail "Craton is not running on $STATE." "Start it: ./up"; }
 
 action_demo() { # [--first]
+    # Who types this first has nothing yet. What was stopped stays stopped.
+    if [ ! -x "$PREFIX/bin/cratond" ] && ! service_answers; then
+        DEMO=all ACTION=up
+        bring_up
+        return
+    fi
     need_running
     say ""
     "$PREFIX/env/current/bin/python" -I "$PREFIX/share/craton/demo/demo.py" \
@@ -191,7 +197,7 @@ action_uninstall() {
         remove_ours "$PREFIX/lib/pkgconfig" craton.pc
         remove_ours "$PREFIX/lib" libcraton.so libcraton.so.0 libcraton.a
         remove_ours "$PREFIX/include" craton
-        remove_ours "$PREFIX/share/man/man1" craton craton-{admin,calc,convert,explain,info,plot,rechunk}
+        remove_ours "$PREFIX/share/man/man1" craton craton-{admin,calc,convert,diff,explain,info,plot,rechunk}
         remove_ours "$PREFIX/share/man/man7" craton-expression
         remove_ours "$PREFIX/share/man"
         remove_ours "$PREFIX/share/bash-completion/completions" craton

@@ -191,7 +191,7 @@ static cr_status group(cr_reduction r, cr_array *a, int n_axes, const int *axes,
     if (a->op != CR_OP_PERMUTE || n_axes < 1 || cr_axes_mask("", a->ndim, n_axes, axes, &mask, NULL) != CR_OK ||
         !group_below_permute(a, mask, inner_axes, &n_axes, order))
         return group_node(r, a, n_axes, axes, codes, n_groups, options, release, owner, ret_array, err);
-    cr_array *below;
+    cr_array *below = NULL;
     CR_TRY(group_node(r, a->inputs[0], n_axes, inner_axes, codes, n_groups, options, release, owner, &below, err));
     cr_status status = cr_array_permute(below, order, ret_array, err);
     if (status != CR_OK && release != NULL)

@@ -4,8 +4,6 @@
 #include "engine/array/node.h"
 #include "engine/dataset/aggregate.h"
 
-cr_status cr_array_isnan(cr_array *a, cr_array **ret_array, cr_err *err) { return cr_array_map(CR_MAP_ISNAN, &a, ret_array, err); }
-
 static cr_status times_equal(cr_array *a, int64_t value, cr_array **ret_array, cr_err *err) {
     cr_auto_array cr_array *scalar = NULL;
     CR_TRY(cr_array_scalar(CR_I64, &value, false, &scalar, err));

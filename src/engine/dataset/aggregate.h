@@ -17,6 +17,5 @@ cr_status cr_fold_array(const cr_folding *f, cr_array *a, cr_reduction r, const 
 /* The values of a labelled array, times included; options NULL: missing values are left out. */
 cr_status cr_fold_labelled(cr_labelled *a, const cr_folding *f, cr_reduction r, const cr_reduce_options *options, cr_array **ret_array,
                            cr_err *err) CR_MUST_USE;
-cr_status cr_array_isnan(cr_array *a, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 
 #endif

@@ -130,7 +130,7 @@ cr_status cr_check_aligned(const char *what, int n, cr_labelled *const *args, cr
             else
                 cr_err_set(err, CR_INVALID, __FILE__, __LINE__, "%s: the labels of %s differ: there are %" PRId64 " and %" PRId64, what, dim,
                            other->labels->n, own->labels->n);
-            cr_err_hint(err, "cr_align selects the labels that all have.");
+            cr_err_hint(err, "Select the labels that all have (cr_align).");
             return CR_INVALID;
         }
     return CR_OK;

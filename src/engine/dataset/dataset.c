@@ -121,12 +121,29 @@ static cr_status unreadable(const cr_variable *v, const char *why, cr_var **ret_
     return CR_OK;
 }
 
-static cr_status open_variable(cr_context *c, const cr_file *f, const cr_variable *v, const cr_dataset_options *options, cr_var **ret_var,
+/* Whether the units or the calendar of times are none that can be understood; the first is told in the note. */
+static bool odd_times(cr_dataset *d, const cr_variable *v, const cr_decoding *how) {
+    const char *units = how->units ? how->units : cr_attr_text(v->attrs, v->n_attrs, "units");
+    const char *name = how->calendar ? how->calendar : cr_attr_text(v->attrs, v->n_attrs, "calendar");
+    cr_calendar calendar;
+    cr_time_units known;
+    cr_err why = CR_ERR_INIT;
+    if (!cr_time_units_likely(units) ||
+        (cr_calendar_find(name, &calendar, &why) == CR_OK && cr_time_units_parse(units, calendar, &known, &why) == CR_OK))
+        return false;
+    if (!d->note[0])
+        snprintf(d->note, sizeof d->note, "%.60s stays numbers: %.300s", v->name, why.message);
+    return true;
+}
+
+static cr_status open_variable(cr_dataset *d, const cr_file *f, const cr_variable *v, const cr_dataset_options *options, cr_var **ret_var,
                                cr_err *err) {
+    cr_context *c = d->context;
     cr_decoding how = {.as_stored = options && options->as_stored, .weak_attrs = cr_starts_with(cr_file_format(f), "zarr")};
     if (!how.as_stored) {
         how.join_characters = joins(f, v);
         lend_units(f, v, &how);
+        how.plain_times = options && options->odd_times_stay && odd_times(d, v, &how);
     }
     cr_auto_array cr_array *raw = NULL;
     cr_auto_labels cr_labels *texts = NULL;
@@ -191,7 +208,7 @@ static cr_status open_all(cr_dataset *d, const cr_file *f, const cr_dataset_opti
     for (int k = 0; k < cr_file_n_variables(f); k++) {
         const cr_variable *v = cr_file_variable(f, k);
         cr_err why = CR_ERR_INIT;
-        cr_status status = open_variable(d->context, f, v, options, &d->vars[d->n], &why);
+        cr_status status = open_variable(d, f, v, options, &d->vars[d->n], &why);
         bool index = v->ndim == 1 && strcmp(v->name, v->dims[0]) == 0;
         if (status == CR_MEMORY || status == CR_CANCELLED || (status != CR_OK && index)) {
             cr_err_set(err, status, __FILE__, __LINE__, "%s", why.message);
@@ -239,6 +256,7 @@ cr_status cr_dataset_open(cr_context *c, const char *path, const cr_dataset_opti
 /* ---- asking ---- */
 
 int cr_dataset_n_variables(const cr_dataset *d) { return d->n; }
+const char *cr_dataset_note(const cr_dataset *d) { return d->note[0] ? d->note : NULL; }
 const char *cr_dataset_name(const cr_dataset *d, int i) { return i < 0 || i >= d->n ? NULL : d->vars[i]->name; }
 bool cr_dataset_is_coord(const cr_dataset *d, int i) { return i >= 0 && i < d->n && d->is_coord[i]; }
 int cr_dataset_n_attrs(const cr_dataset *d) { return d->n_attrs; }
@@ -289,7 +307,7 @@ static cr_status put(cr_dataset *d, cr_var *v, bool coord, cr_labelled *owner, c
     if (!same) {
         cr_err_set(err, CR_INVALID, __FILE__, __LINE__, coord ? "the coordinate %s of %s differs from another of that name" : "two variables have the name %s%.0s",
                    v->name, owner->var->name);
-        cr_err_hint(err, coord ? "cr_align selects common labels; cr_labelled_with_coord replaces a coordinate." : "Rename one with cr_labelled_with_name.");
+        cr_err_hint(err, coord ? "Select what both have (cr_align), or replace the coordinate (cr_labelled_with_coord)." : "Give one another name (cr_labelled_with_name).");
         return CR_INVALID;
     }
     return CR_OK;

@@ -14,6 +14,7 @@ struct cr_dataset {
     bool *is_coord;
     cr_attr *attrs;
     int n_attrs;
+    char note[400];                   /* why some times stayed numbers; "" */
 };
 
 #endif

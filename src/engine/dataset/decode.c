@@ -392,7 +392,7 @@ static cr_status decode_numbers(decoder *d, cr_var **ret_var, cr_err *err) {
         bool truth = word && strcmp(word, "bool") == 0;
         d->encoding.has_dtype = true;
         d->encoding.dtype = truth ? CR_BOOL : v->dtype;
-        d->times = cr_time_units_likely(d->units) && cr_dtype_kind(v->dtype) != 'b';
+        d->times = !d->how->plain_times && cr_time_units_likely(d->units) && cr_dtype_kind(v->dtype) != 'b';
         CR_TRY(add_fills(d, d->encoding.fill, err));
         CR_TRY(add_fills(d, d->encoding.missing, err));
         CR_TRY(apply_unsigned(d, err));

@@ -8,6 +8,7 @@ typedef struct cr_decoding {
     bool as_stored;
     bool weak_attrs;              /* numbers in attributes are those of JSON (Zarr): plain numbers, without a type of their own */
     bool join_characters;         /* the last dimension counts characters */
+    bool plain_times;             /* what counts times stays numbers */
     const char *units, *calendar; /* of a bounds variable: from the time it belongs to; NULL: its own */
 } cr_decoding;
 

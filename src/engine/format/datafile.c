@@ -176,7 +176,7 @@ static cr_status readable(const cr_file *f, const char *name, const cr_model_var
 }
 
 cr_status cr_file_array(const cr_file *f, const char *name, cr_array **ret_array, cr_err *err) {
-    const cr_model_variable *v;
+    const cr_model_variable *v = NULL;
     CR_TRY(readable(f, name, &v, err));
     if (!v->source)
         return CR_FAIL(err, CR_TYPE, "%s: \"%s\" holds strings of variable length; read them whole with cr_file_strings", f->path, name);
@@ -205,7 +205,7 @@ static cr_status pack_strings(const char *const *strings, int64_t n, char ***ret
 }
 
 cr_status cr_file_strings(const cr_file *f, const char *name, char ***ret_strings, int64_t *ret_n, cr_err *err) {
-    const cr_model_variable *v;
+    const cr_model_variable *v = NULL;
     CR_TRY(readable(f, name, &v, err));
     if (!v->read_strings)
         return CR_FAIL(err, CR_TYPE, "%s: \"%s\" does not hold strings of variable length; use cr_file_array", f->path, name);

@@ -58,8 +58,6 @@ static cr_status make_room(h5_ctx *x, cr_err *err) {
     return CR_OK;
 }
 
-void h5_gheap_forget(h5_ctx *x) { x->gheap = NULL; }
-
 /* First pass over the objects of a collection: the largest index; second: their places. */
 static cr_status index_objects(h5_ctx *x, collection *k, cr_err *err) {
     for (int pass = 0; pass < 2; pass++) {
@@ -100,7 +98,8 @@ static cr_status load_collection(h5_ctx *x, uint64_t addr, collection *k, cr_err
     return index_objects(x, k, err);
 }
 
-cr_status h5_gheap_get(h5_ctx *x, uint64_t addr, uint32_t index, h5_cur *ret_object, cr_err *err) {
+/* The object that a stored (address, index) pair names, as a cursor over its bytes; valid as long as the temporary arena. */
+static cr_status object_at(h5_ctx *x, uint64_t addr, uint32_t index, h5_cur *ret_object, cr_err *err) {
     CR_TRY(make_room(x, err));
     collection *k = slot_of(x->gheap, addr);
     if (!k->objects) {
@@ -127,7 +126,7 @@ cr_status h5_vlen_get(h5_ctx *x, h5_cur *stored, uint32_t *ret_count, h5_cur *re
         *ret_object = (h5_cur){stored->p, stored->p, stored->p, stored->at, "global heap object", stored->off_size, stored->len_size, false};
         return CR_OK;
     }
-    CR_TRY(h5_gheap_get(x, addr, index, ret_object, err));
+    CR_TRY(object_at(x, addr, index, ret_object, err));
     *ret_count = count;
     return CR_OK;
 }

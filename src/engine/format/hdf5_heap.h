@@ -17,12 +17,9 @@ cr_status h5_local_name(const h5_cur *segment, uint64_t offset, const char **ret
 
 /* ---- global heap ------------------------------------------------------------------------------------------------ */
 
-/* The object that a stored (address, index) pair names, as a cursor over its bytes; valid as long as the temporary arena. */
-cr_status h5_gheap_get(h5_ctx *x, uint64_t addr, uint32_t index, h5_cur *ret_object, cr_err *err) CR_MUST_USE;
-/* Reads a stored reference to the global heap: element count, address, index. An empty one gives a cursor of 0 bytes. */
+/* Reads a stored reference to the global heap: element count, address, index. An empty one gives a cursor of 0 bytes.
+ * The cursor is valid as long as the temporary arena. */
 cr_status h5_vlen_get(h5_ctx *x, h5_cur *stored, uint32_t *ret_count, h5_cur *ret_object, cr_err *err) CR_MUST_USE;
-/* Drops every collection that was fetched; the caller resets the arena that held them. */
-void h5_gheap_forget(h5_ctx *x);
 
 /* ---- fractal heap ----------------------------------------------------------------------------------------------- */
 

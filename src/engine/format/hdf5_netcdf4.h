@@ -54,9 +54,6 @@ typedef struct nc_scan {           /* what was found; everything in the parse's 
 /* Finds dimensions and variables of one group. group: its number on the path. last: it is the opened one, whose child groups count. */
 cr_status nc_scan_group(nc_scan *s, uint64_t addr, int group, bool last, cr_err *err) CR_MUST_USE;
 cr_status nc_index_dims(nc_scan *s, cr_err *err) CR_MUST_USE;
-/* Index of the dimension whose scale lies at addr, or that has this id in a group up to this one; -1: none. */
-int nc_dim_by_addr(const nc_scan *s, uint64_t addr);
-int nc_dim_by_id(const nc_scan *s, int64_t id);
 /* Index of the dimension of one axis of a variable, -1: it has none and gets a phony one. */
 int nc_var_dim(const nc_scan *s, const nc_var *v, int axis);
 /* Lengths of unlimited dimensions from the variables on the path and in the groups below. */

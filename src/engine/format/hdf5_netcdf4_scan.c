@@ -164,7 +164,8 @@ cr_status nc_index_dims(nc_scan *s, cr_err *err) {
     return CR_OK;
 }
 
-int nc_dim_by_addr(const nc_scan *s, uint64_t addr) {
+/* Index of the dimension whose scale lies at addr; -1: none. */
+static int dim_by_addr(const nc_scan *s, uint64_t addr) {
     int low = 0, high = s->n_indexed;
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -176,7 +177,8 @@ int nc_dim_by_addr(const nc_scan *s, uint64_t addr) {
     return addr != H5_UNDEF && low < s->n_indexed && s->dims[s->by_addr[low]].addr == addr ? s->by_addr[low] : -1;
 }
 
-int nc_dim_by_id(const nc_scan *s, int64_t id) {
+/* Of that which has this id in a group up to this one; -1: none. */
+static int dim_by_id(const nc_scan *s, int64_t id) {
     int low = 0, high = s->n_indexed;
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -191,11 +193,11 @@ int nc_dim_by_id(const nc_scan *s, int64_t id) {
 int nc_var_dim(const nc_scan *s, const nc_var *v, int axis) {
     int found = -1;
     if (v->n_ids == v->dataset.space.ndim && v->n_ids > 0)
-        found = nc_dim_by_id(s, v->ids[axis]);
+        found = dim_by_id(s, v->ids[axis]);
     if (found < 0 && v->has_refs)
-        found = nc_dim_by_addr(s, v->refs[axis]);
+        found = dim_by_addr(s, v->refs[axis]);
     if (found < 0 && v->is_scale && axis == 0)
-        found = nc_dim_by_addr(s, v->addr);
+        found = dim_by_addr(s, v->addr);
     return found;
 }
 

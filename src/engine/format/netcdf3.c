@@ -360,7 +360,8 @@ static cr_status get_header(cursor *c, cr_netcdf3_layout **ret_layouts, cr_err *
     return CR_OK;
 }
 
-cr_status cr_netcdf3_parse(cr_netcdf3_file *nc, cr_file *f, cr_netcdf3_layout **ret_layouts, cr_err *err) {
+/* Of an open file into f (everything but the sources); layouts has f->n_variables entries, in f's arena. */
+static cr_status parse_header(cr_netcdf3_file *nc, cr_file *f, cr_netcdf3_layout **ret_layouts, cr_err *err) {
     cursor c = {.nc = nc, .f = f};
     cr_buf_init(&c.bytes, f->arena.limit_bytes);
     cr_status status = get_header(&c, ret_layouts, err);
@@ -398,7 +399,7 @@ static cr_status netcdf3_open(const char *path, const cr_open_options *options, 
     nc->size = nc->held ? cr_held_size(nc->held) : 0;
     cr_netcdf3_layout *layouts = NULL;
     if (status == CR_OK)
-        status = cr_netcdf3_parse(nc, f, &layouts, err);
+        status = parse_header(nc, f, &layouts, err);
     for (int i = 0; status == CR_OK && i < f->n_variables; i++) {
         cr_model_variable *v = &f->variables[i];
         if (!v->pub.problem)

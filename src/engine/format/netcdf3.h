@@ -36,8 +36,6 @@ typedef struct cr_netcdf3_file {
 cr_netcdf3_file *cr_netcdf3_file_ref(cr_netcdf3_file *f);
 void cr_netcdf3_file_unref(cr_netcdf3_file *f);
 
-/* Parses the header of an open file into f (everything but the sources); layouts has f->n_variables entries, in f's arena. */
-cr_status cr_netcdf3_parse(cr_netcdf3_file *nc, cr_file *f, cr_netcdf3_layout **ret_layouts, cr_err *err) CR_MUST_USE;
 cr_status cr_netcdf3_source(cr_netcdf3_file *nc, const cr_netcdf3_layout *layout, const char *file_path, const char *name,
                             cr_source **ret_source, cr_err *err) CR_MUST_USE;
 

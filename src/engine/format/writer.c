@@ -278,6 +278,25 @@ static cr_status copy_shards(cr_writer *w, const cr_write_variable *from, int64_
     return CR_OK;
 }
 
+/* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
+static void balance_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk) {
+    double elements = 1, target = (double)CR_MAX(target_bytes / itemsize, (size_t)1);
+    for (int i = 0; i < ndim; i++) {
+        chunk[i] = CR_MAX(shape[i], 1);
+        elements *= (double)chunk[i];
+    }
+    /* The longest axis is halved until a chunk is small enough: pieces that are read along any axis stay few. */
+    while (elements > target) {
+        int longest = 0;
+        for (int i = 1; i < ndim; i++)
+            if (chunk[i] > chunk[longest])
+                longest = i;
+        elements /= (double)chunk[longest];
+        chunk[longest] = (chunk[longest] + 1) / 2;
+        elements *= (double)chunk[longest];
+    }
+}
+
 static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_write_variable *to, cr_err *err) {
     size_t n = (size_t)from->ndim, itemsize = CR_MAX(cr_write_itemsize(from), (size_t)1);
     int64_t *shape = cr_arena_calloc(&w->arena, n, sizeof *shape), *chunks = cr_arena_calloc(&w->arena, n, sizeof *chunks), total;
@@ -296,7 +315,7 @@ static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_writ
     }
     if (!cr_product(shape, from->ndim, &total) || total > INT64_MAX / (int64_t)itemsize)
         return CR_FAIL(err, CR_INVALID, "the shape holds more elements than can be counted");
-    cr_write_balanced_chunks(from->ndim, shape, itemsize, DEFAULT_CHUNK_BYTES, chunks);
+    balance_chunks(from->ndim, shape, itemsize, DEFAULT_CHUNK_BYTES, chunks);
     for (int i = 0; from->chunks && i < from->ndim; i++)
         chunks[i] = CR_MAX(CR_MIN(from->chunks[i], shape[i]), 1);
     if (from->shards)
@@ -305,24 +324,6 @@ static cr_status copy_shape(cr_writer *w, const cr_write_variable *from, cr_writ
     to->chunks = chunks;
     to->dims = dims;
     return CR_OK;
-}
-
-void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk) {
-    double elements = 1, target = (double)CR_MAX(target_bytes / itemsize, (size_t)1);
-    for (int i = 0; i < ndim; i++) {
-        chunk[i] = CR_MAX(shape[i], 1);
-        elements *= (double)chunk[i];
-    }
-    /* The longest axis is halved until a chunk is small enough: pieces that are read along any axis stay few. */
-    while (elements > target) {
-        int longest = 0;
-        for (int i = 1; i < ndim; i++)
-            if (chunk[i] > chunk[longest])
-                longest = i;
-        elements /= (double)chunk[longest];
-        chunk[longest] = (chunk[longest] + 1) / 2;
-        elements *= (double)chunk[longest];
-    }
 }
 
 static cr_status new_item(cr_writer *w, const cr_write_variable *v, cr_write_item **ret_item, cr_err *err) {

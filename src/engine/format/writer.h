@@ -61,9 +61,6 @@ typedef struct cr_output_format {
     void (*free)(void *state);
 } cr_output_format;
 
-/* Chunks of about target_bytes, the longest axis cut first; each >= 1 and at most the extent. */
-void cr_write_balanced_chunks(int ndim, const int64_t *shape, size_t itemsize, size_t target_bytes, int64_t *chunk);
-
 /* Bytes of one item; 0 for CR_STRING. */
 size_t cr_write_itemsize(const cr_write_variable *v);
 

@@ -51,7 +51,7 @@ static double side(cr_vec a, cr_vec b, cr_vec v) {
     return fabs(d) < ON_EDGE ? 0 : d;
 }
 
-bool cr_polygon_convex(const cr_polygon *p) {
+static bool is_convex(const cr_polygon *p) {
     for (int i = 0; i < p->n; i++)
         if (side(p->p[i], p->p[(i + 1) % p->n], p->p[(i + 2) % p->n]) < 0)
             return false;
@@ -112,9 +112,9 @@ static double shared_with_convex(const cr_polygon *a, const cr_polygon *b) {
 }
 
 double cr_polygon_shared(const cr_polygon *a, const cr_polygon *b) {
-    if (cr_polygon_convex(b))
+    if (is_convex(b))
         return shared_with_convex(a, b);
-    if (cr_polygon_convex(a))
+    if (is_convex(a))
         return shared_with_convex(b, a);
     double sum = 0; /* a fan of triangles, of which some turn the other way and are taken away again */
     for (int i = 2; i < b->n; i++) {

@@ -30,7 +30,6 @@ double cr_polygon_area(const cr_polygon *p);
 /* Corners that repeat the one before them leave. */
 void cr_polygon_tidy(cr_polygon *p);
 void cr_polygon_reverse(cr_polygon *p);
-bool cr_polygon_convex(const cr_polygon *p);
 /* Do two edges that are no neighbours cross? */
 bool cr_polygon_crosses_itself(const cr_polygon *p);
 /* Area of what two polygons share. Neither needs to be convex. */

@@ -30,7 +30,8 @@ void cr_grid_unref(cr_grid *g) {
 int cr_grid_ndim(const cr_grid *g) { return g->ndim; }
 const int64_t *cr_grid_shape(const cr_grid *g) { return g->shape; }
 
-char *cr_grid_cell_text(const cr_grid *g, int64_t cell, char *buf, size_t size) {
+/* "(3, 4)" or "7"; returns buf. */
+static char *cell_text(const cr_grid *g, int64_t cell, char *buf, size_t size) {
     if (g->ndim == 2)
         snprintf(buf, size, "(%lld, %lld)", (long long)(cell / g->nx), (long long)(cell % g->nx));
     else
@@ -196,7 +197,7 @@ static cr_status check_cell(const cr_grid *g, int64_t cell, cr_err *err) {
     char text[64];
     double lat = g->lat[cell], lon = g->lon[cell];
     if (!isfinite(lat) || !isfinite(lon) || fabs(lat) > 90.001 || fabs(lon) > 1440) {
-        cr_status s = CR_FAIL(err, CR_INVALID, "cell %s lies at latitude %g, longitude %g", cr_grid_cell_text(g, cell, text, sizeof text), lat,
+        cr_status s = CR_FAIL(err, CR_INVALID, "cell %s lies at latitude %g, longitude %g", cell_text(g, cell, text, sizeof text), lat,
                               lon);
         cr_err_hint(err, "mask cells that are nowhere");
         return s;
@@ -208,20 +209,20 @@ static cr_status check_cell(const cr_grid *g, int64_t cell, cr_err *err) {
         lon = g->lon_corners[cell * g->n_corners + k];
         if (!isfinite(lat) || !isfinite(lon) || fabs(lat) > 90.001 || fabs(lon) > 1440)
             return CR_FAIL(err, CR_INVALID, "corner %d of cell %s lies at latitude %g, longitude %g", k,
-                           cr_grid_cell_text(g, cell, text, sizeof text), lat, lon);
+                           cell_text(g, cell, text, sizeof text), lat, lon);
     }
     cr_polygon p;
     cr_grid_polygon(g, cell, &p);
     const char *wrong = p.n < 3 || cr_polygon_area(&p) < NOTHING ? "has no area" : cr_polygon_crosses_itself(&p) ? "has edges that cross" : NULL;
     if (wrong != NULL) {
-        cr_status s = CR_FAIL(err, CR_INVALID, "cell %s %s", cr_grid_cell_text(g, cell, text, sizeof text), wrong);
+        cr_status s = CR_FAIL(err, CR_INVALID, "cell %s %s", cell_text(g, cell, text, sizeof text), wrong);
         cr_err_hint(err, "corners go around the cell, in either direction; mask cells that are none");
         return s;
     }
     for (int i = 0; i < p.n; i++)
         for (int k = 0; k < i; k++)
             if (cr_vec_dot(p.p[i], p.p[k]) < 0.05)
-                return CR_FAIL(err, CR_INVALID, "cell %s is wider than 87 degrees", cr_grid_cell_text(g, cell, text, sizeof text));
+                return CR_FAIL(err, CR_INVALID, "cell %s is wider than 87 degrees", cell_text(g, cell, text, sizeof text));
     return CR_OK;
 }
 

@@ -37,7 +37,5 @@ void cr_grid_polygon(const cr_grid *g, int64_t cell, cr_polygon *ret_polygon);
 double cr_grid_box_area(const cr_grid *g, int64_t cell);
 /* cr_grid_areas(), where rectilinear cells may be taken as polygons too. c: CR_CANCELLED when it is; NULL: it cannot be. */
 cr_status cr_grid_areas_as(const cr_context *c, const cr_grid *g, bool polygons, double *ret_areas, cr_err *err) CR_MUST_USE;
-/* "(3, 4)" or "7"; returns buf. */
-char *cr_grid_cell_text(const cr_grid *g, int64_t cell, char *buf, size_t size);
 
 #endif

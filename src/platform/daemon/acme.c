@@ -7,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
@@ -105,7 +103,7 @@ static const char *hook(const cr_acme *a, char buf[600]) {
     return a->config->acme_hook[0] ? a->config->acme_hook : buf;
 }
 
-static _Noreturn void run_child(const cr_acme *a, int log_fd) {
+static _Noreturn void run_child(const cr_acme *a, pid_t helper, int log_fd) {
     char folder[600], program[600];
     const char *argv[16 + CR_ACME_NAMES_MAX];
     static char *const env[] = {"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL=C.UTF-8", NULL};
@@ -128,11 +126,12 @@ static _Noreturn void run_child(const cr_acme *a, int log_fd) {
     cr_confine_fresh(log_fd, 3);
     cr_log_setup("uacme", CR_LOG_INFO, 2);
     umask(077);
-    if (chdir("/") != 0 || cr_confine_limits(UACME_FILES, &err) != CR_OK || cr_confine_identity(&id, &err) != CR_OK) {
+    if (chdir("/") != 0 || cr_confine_limits(UACME_FILES, &err) != CR_OK || cr_confine_identity(&id, &err) != CR_OK ||
+        cr_confine_filter(CR_FILTER_PROXY, &err) != CR_OK) {
         cr_log_err(CR_LOG_ERROR, "uacme not confined", &err);
         _exit(126);
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    cr_confine_end_with(helper);
     execve("/usr/bin/uacme", (char *const *)argv, env);
     cr_log(CR_LOG_ERROR, "uacme not started", "error=\"%s\"", strerror(errno));
     _exit(127);
@@ -200,14 +199,6 @@ static void on_end(void *user, uint32_t events) {
         fail(a, &err);
 }
 
-/* It was started, and cannot be watched: a child that is not reaped keeps its number, so the signal reaches nobody else. */
-static void abandon(cr_acme *a) {
-    kill(a->pid, SIGKILL);
-    while (waitpid(a->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    forget(a);
-}
-
 static cr_status watch_child(cr_acme *a, cr_err *err) {
     CR_TRY(cr_process_pidfd(a->pid, &a->pidfd, err));
     CR_TRY(cr_watch_add(a->watch, a->pidfd, EPOLLIN, on_end, a, &a->source, err));
@@ -221,15 +212,16 @@ static cr_status launch(cr_acme *a, cr_err *err) {
     cr_auto_fd int log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | fresh, 0600);
     if (log_fd < 0)
         return CR_FAIL_ERRNO(err, "cannot open %s", path);
-    pid_t pid = fork();
+    const pid_t helper = getpid(), pid = fork();
     if (pid < 0)
         return CR_FAIL_ERRNO(err, "cannot start uacme");
     if (pid == 0)
-        run_child(a, log_fd);
+        run_child(a, helper, log_fd);
     a->pid = pid;
     cr_status status = watch_child(a, err);
     if (status != CR_OK) {
-        abandon(a);
+        cr_process_abandon(pid);
+        forget(a);
         return status;
     }
     cr_log(CR_LOG_INFO, "uacme started", "pid=%d what=%s names=%d server=%s log=%s", (int)pid, a->registering ? "account" : "order", a->names.n,

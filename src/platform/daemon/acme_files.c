@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,14 +109,8 @@ cr_acme_need cr_acme_look(const char *pem, const cr_acme_names *wanted, int64_t 
 
 /* ---- the account key ---- */
 
-static void base64url(const unsigned char *bytes, size_t n, char *out) {
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t v = (uint32_t)bytes[i] << 16 | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0) | (i + 2 < n ? bytes[i + 2] : 0);
-        for (size_t k = 0; k < 4 && i + k <= n; k++)
-            *out++ = digit[v >> (18 - 6 * k) & 63];
-    }
-    *out = 0;
+static void base64url(const unsigned char bytes[P256_BYTES], char out[44]) {
+    sodium_bin2base64(out, 44, bytes, P256_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
 static bool coordinate(const EVP_PKEY *key, const char *which, char out[44]) {
@@ -124,7 +119,7 @@ static bool coordinate(const EVP_PKEY *key, const char *which, char out[44]) {
     bool done = EVP_PKEY_get_bn_param(key, which, &n) == 1 && BN_bn2binpad(n, bytes, P256_BYTES) == P256_BYTES;
     BN_free(n);
     if (done)
-        base64url(bytes, sizeof bytes, out);
+        base64url(bytes, out);
     return done;
 }
 
@@ -141,7 +136,7 @@ cr_status cr_acme_thumbprint(const char *pem, char ret_text[44], cr_err *err) {
     int n = snprintf(json, sizeof json, "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", x, y);
     if (EVP_Digest(json, (size_t)n, hash, NULL, EVP_sha256(), NULL) != 1)
         return fail(err, "hashing the account key");
-    base64url(hash, 32, ret_text);
+    base64url(hash, ret_text);
     return CR_OK;
 }
 

@@ -95,7 +95,11 @@ cr_status cr_config_set(cr_config *config, const char *key, const char *value, c
     for (int i = 0; i < ROWS; i++)
         if (strcmp(rows[i].key, key) == 0)
             return cr_config_row_set(config, &rows[i], value, err);
-    CR_FAIL(err, CR_INVALID, "there is no setting '%s'", key);
+    const char *names[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        names[i] = rows[i].key;
+    const char *near = cr_text_nearest(key, names, ROWS);
+    CR_FAIL(err, CR_INVALID, "there is no setting '%s'%s%s%s", key, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     cr_err_hint(err, "see cratond --help");
     return CR_INVALID;
 }
@@ -258,7 +262,7 @@ static void fit_to_machine(cr_config *c) {
     make_room(c);
 }
 
-cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {
+cr_status cr_config_load(const cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) {
     enum { MOST = 32 };
     const char *given[ROWS] = {NULL};
     cr_option table[ROWS + MOST + 1] = {{0}};
@@ -297,10 +301,6 @@ cr_status cr_config_load_with(const cr_option *actions, int argc, char **argv, c
     CR_TRY(cr_config_check(&c, err));
     *config = c;
     return CR_OK;
-}
-
-cr_status cr_config_load(int argc, char **argv, cr_config *config, cr_err *err) {
-    return cr_config_load_with(NULL, argc, argv, config, err);
 }
 
 void cr_config_help(cr_buf *out) {

@@ -65,11 +65,10 @@ typedef struct cr_config {
 enum { CR_CONFIG_RUN_DIR_MAX = 40 };   /* RUN/r/UID/kernel-<uuid>-ipc-N must stay below the 107 bytes of a socket address */
 
 /* Fills *config from defaults, the file STATE/config (if it exists) and argv; argv wins. The order of checks is: syntax of
- * each value, then the rules between values (cr_config_check). */
-cr_status cr_config_load(int argc, char **argv, cr_config *config, cr_err *err) CR_MUST_USE;
-/* The same with further options that are not settings (actions such as --status), given as a table. Operands are refused. */
+ * each value, then the rules between values (cr_config_check). actions: further options that are not settings (such as --status), may be
+ * NULL. Operands are refused. */
 struct cr_option;
-cr_status cr_config_load_with(const struct cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) CR_MUST_USE;
+cr_status cr_config_load(const struct cr_option *actions, int argc, char **argv, cr_config *config, cr_err *err) CR_MUST_USE;
 /* The rules between values: a bind address that is not loopback needs TLS or a trusted proxy, and a domain; and so on. */
 cr_status cr_config_check(const cr_config *config, cr_err *err) CR_MUST_USE;
 /* text: what STATE/config holds, n bytes and a NUL; is changed. path: for messages. */

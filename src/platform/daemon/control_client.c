@@ -67,18 +67,18 @@ static int ask_and_print(const cr_config *c, json_t *request, bool as_json) {
     return code;
 }
 
-/* The helper, held by pidfd; CR_NOT_FOUND when nobody holds the lock. */
+/* The helper, held by pidfd; CR_NOT_FOUND when nobody holds the lock. Not by the number in the file, which is that of its own namespace: from outside
+ * of a container, 1 is somebody else. */
 static cr_status find_helper(const cr_config *c, int *ret_pidfd, cr_err *err) {
     char path[CR_URL_MAX];
-    cr_auto_buf cr_buf text;
-    cr_buf_init(&text, 64);
+    pid_t pid;
     cr_auto_fd int fd = open(cr_run_path(c, CR_RUN_PID, path, sizeof path), O_RDONLY | O_CLOEXEC);
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
         return CR_FAIL(err, CR_NOT_FOUND, "cratond is not running with %s", c->run_dir);
-    CR_TRY(cr_file_read(path, &text, err));
-    pid_t pid = (pid_t)strtol(cr_buf_str(&text), NULL, 10);
-    if (pid <= 1)
-        return CR_FAIL(err, CR_BUSY, "cratond is just starting or ending");
+    cr_status status = cr_asking_whom(cr_run_path(c, CR_RUN_CONTROL, path, sizeof path), c->run_dir, &pid, err);
+    if (status == CR_NOT_FOUND)
+        return CR_FAIL(err, CR_BUSY, "cratond is just starting or ending: try again in a moment");
+    CR_TRY(status);
     return cr_process_pidfd(pid, ret_pidfd, err);
 }
 

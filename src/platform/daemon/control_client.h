@@ -1,7 +1,7 @@
 /* control_client.h - the commands that a person gives to a running cratond: cratond --status, --admin-link, --backup, --stop.
  *
  * One JSON line to RUN/control.sock, JSON lines back until it closes. The hub answers; what it cannot do itself (ending the
- * whole of cratond) is done by a signal to the helper, found by its lock on the pid file. */
+ * whole of cratond) is done by a signal to the helper: that there is one its lock on the pid file says, and who it is the socket. */
 #ifndef CR_PLATFORM_DAEMON_CONTROL_CLIENT_H
 #define CR_PLATFORM_DAEMON_CONTROL_CLIENT_H
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -30,7 +29,7 @@ struct cr_fetch_process {
 
 static void launch_again(void *user, uint32_t events);
 
-static _Noreturn void run_child(const cr_fetch_process *f) {
+static _Noreturn void run_child(const cr_fetch_process *f, pid_t helper) {
     char *const argv[] = {"craton-fetch", f->origins.data, NULL};
     static char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL};
     const cr_identity id = {f->ground->fetch_uid, f->ground->fetch_gid, NULL, 0, false};
@@ -45,9 +44,7 @@ static _Noreturn void run_child(const cr_fetch_process *f) {
         cr_log_err(CR_LOG_ERROR, "craton-fetch not confined", &err);
         _exit(126);
     }
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == 1)
-        _exit(0);
+    cr_confine_end_with(helper);
     syscall(SYS_execveat, exec_fd, "", argv, env, AT_EMPTY_PATH);
     cr_log(CR_LOG_ERROR, "craton-fetch not started", "error=\"%s\"", strerror(errno));
     _exit(127);
@@ -75,15 +72,21 @@ static void on_end(void *user, uint32_t events) {
 }
 
 static cr_status launch(cr_fetch_process *f, cr_err *err) {
-    pid_t pid = fork();
+    const pid_t helper = getpid(), pid = fork();
     if (pid < 0)
         return CR_FAIL_ERRNO(err, "cannot start craton-fetch");
     if (pid == 0)
-        run_child(f);
+        run_child(f, helper);
     f->pid = pid;
     f->started_ms = cr_now_ms();
-    CR_TRY(cr_process_pidfd(pid, &f->pidfd, err));
-    CR_TRY(cr_watch_add(f->watch, f->pidfd, EPOLLIN, on_end, f, &f->pid_source, err));
+    cr_status status = cr_process_pidfd(pid, &f->pidfd, err);
+    if (status == CR_OK)
+        status = cr_watch_add(f->watch, f->pidfd, EPOLLIN, on_end, f, &f->pid_source, err);
+    if (status != CR_OK) {
+        cr_process_abandon(pid);
+        forget(f);
+        return status;
+    }
     cr_log(CR_LOG_INFO, "craton-fetch started", "pid=%d", (int)pid);
     return CR_OK;
 }

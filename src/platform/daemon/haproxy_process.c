@@ -202,7 +202,10 @@ static cr_status launch(cr_haproxy *h, cr_err *err) {
     if (pid == 0)
         run_child(h, log_fd);
     int pidfd;
-    CR_TRY(cr_process_pidfd(pid, &pidfd, err));
+    if (cr_process_pidfd(pid, &pidfd, err) != CR_OK) {
+        cr_process_abandon(pid);      /* else it keeps the ports from the next */
+        return err ? err->status : CR_IO;
+    }
     CR_TRY(hold(h, pid, pidfd, err));
     cr_log(CR_LOG_INFO, "haproxy started", "pid=%d log=%s", (int)pid, log_path);
     return remember(h, err);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,7 +43,7 @@ struct cr_hub_process {
 static void launch_again(void *user, uint32_t events);
 static void lose_patience(void *user, uint32_t events);
 
-static _Noreturn void run_child(const cr_hub_process *h, int fd) {
+static _Noreturn void run_child(const cr_hub_process *h, pid_t helper, int fd) {
     static char *const argv[] = {"cratond", "--role=hub", NULL};
     static char *const env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", NULL};
     const int wanted[] = {fd, h->ground->api_fd, h->ground->control_fd, h->binary_fd};
@@ -64,9 +63,7 @@ static _Noreturn void run_child(const cr_hub_process *h, int fd) {
         _exit(126);
     }
     umask(077);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);   /* two hubs on one database are worse than none; the next helper starts a new one */
-    if (getppid() == 1)
-        _exit(0);
+    cr_confine_end_with(helper);        /* two hubs on one database are worse than none; the next helper starts a new one */
     syscall(SYS_execveat, exec_fd, "", argv, env, AT_EMPTY_PATH);
     cr_log(CR_LOG_ERROR, "hub not started", "error=\"%s\"", strerror(errno));
     _exit(127);
@@ -201,6 +198,12 @@ static cr_status send_config(const cr_hub_process *h, int fd, cr_err *err) {
     return status;
 }
 
+static cr_status watch_hub(cr_hub_process *h, cr_err *err) {
+    CR_TRY(cr_process_pidfd(h->pid, &h->pidfd, err));
+    CR_TRY(cr_watch_add(h->watch, h->pidfd, EPOLLIN, on_end, h, &h->pid_source, err));
+    return cr_watch_add(h->watch, h->fd, EPOLLIN, on_socket, h, &h->fd_source, err);
+}
+
 static cr_status launch(cr_hub_process *h, cr_err *err) {
     int pair[2], size = SOCKET_BUFFER;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
@@ -209,9 +212,9 @@ static cr_status launch(cr_hub_process *h, cr_err *err) {
         if (setsockopt(pair[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0)
             setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     cr_status status = send_config(h, pair[0], err);
-    pid_t pid = status == CR_OK ? fork() : -1;
+    const pid_t helper = getpid(), pid = status == CR_OK ? fork() : -1;
     if (pid == 0)
-        run_child(h, pair[1]);
+        run_child(h, helper, pair[1]);
     if (status == CR_OK && pid < 0)
         status = CR_FAIL_ERRNO(err, "cannot start the hub");
     close(pair[1]);
@@ -222,9 +225,12 @@ static cr_status launch(cr_hub_process *h, cr_err *err) {
     h->fd = pair[0];
     h->pid = pid;
     h->started_ms = cr_now_ms();
-    CR_TRY(cr_process_pidfd(pid, &h->pidfd, err));
-    CR_TRY(cr_watch_add(h->watch, h->pidfd, EPOLLIN, on_end, h, &h->pid_source, err));
-    CR_TRY(cr_watch_add(h->watch, h->fd, EPOLLIN, on_socket, h, &h->fd_source, err));
+    status = watch_hub(h, err);
+    if (status != CR_OK) {
+        cr_process_abandon(pid);
+        forget(h);
+        return status;
+    }
     cr_log(CR_LOG_INFO, "hub started", "pid=%d", (int)pid);
     return CR_OK;
 }

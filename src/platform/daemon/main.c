@@ -185,6 +185,25 @@ static bool check_texts(const cr_config *c) {
     return problems == 0;
 }
 
+/* Each file is read by itself, so that a mistake in one does not hide those of the others. The last problem is the caller's to say. */
+static bool all_are_good(cr_config *c, cr_provider_set *providers, cr_service_set *services, cr_role_set *roles, cr_profile_set *profiles, cr_err *ret_last) {
+    bool right = true;
+    cr_err errs[5] = {CR_ERR_INIT, CR_ERR_INIT, CR_ERR_INIT, CR_ERR_INIT, CR_ERR_INIT};
+    bool services_are_read;
+    const bool good[5] = {cr_smtp_load(c, &errs[0]) == CR_OK, cr_providers_load(c, providers, &errs[1]) == CR_OK,
+                          services_are_read = cr_services_load(c, services, &errs[2]) == CR_OK,
+                          !services_are_read || cr_roles_load(c, services, roles, &errs[3]) == CR_OK,    /* roles name services */
+                          cr_profiles_load(c, profiles, &errs[4]) == CR_OK};
+    for (int i = 0; i < 5; i++)
+        if (!good[i]) {
+            if (!right)
+                fail(ret_last);
+            *ret_last = errs[i];
+            right = false;
+        }
+    return right;
+}
+
 /* Says what the next start will use. */
 static int check(const cr_config *c, const cr_provider_set *set, const cr_service_set *services, const cr_role_set *roles, const cr_profile_set *profiles) {
     char origin[CR_URL_MAX];
@@ -246,7 +265,7 @@ int main(int argc, char **argv) {
     };
     cr_err err = CR_ERR_INIT;
     cr_config config;
-    cr_status status = cr_config_load_with(actions, argc, argv, &config, &err);
+    cr_status status = cr_config_load(actions, argc, argv, &config, &err);
     if (want_help)
         return help(actions);
     if (want_version)
@@ -261,11 +280,11 @@ int main(int argc, char **argv) {
         return fail(&err);
     if (cr_control_is_asked(&k))
         return cr_control_run(&config, &k);
+    if (want_check)
+        return all_are_good(&config, &providers, &services, &roles, &profiles, &err) ? check(&config, &providers, &services, &roles, &profiles) : fail(&err);
     if (cr_smtp_load(&config, &err) != CR_OK || cr_providers_load(&config, &providers, &err) != CR_OK || cr_services_load(&config, &services, &err) != CR_OK ||
         cr_roles_load(&config, &services, &roles, &err) != CR_OK || cr_profiles_load(&config, &profiles, &err) != CR_OK)
         return fail(&err);
-    if (want_check)
-        return check(&config, &providers, &services, &roles, &profiles);
     if (open_log(&config, "cratond", &err) != CR_OK || cr_helper_run(&config, &providers, &services, &roles, &profiles, &err) != CR_OK)
         return fail(&err);
     return 0;

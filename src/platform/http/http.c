@@ -87,7 +87,8 @@ const char *cr_request_field(const cr_request *req, const char *name) {
     return value ? value : "";
 }
 
-bool cr_request_wants_page(const cr_request *req) {
+/* Does the caller expect HTML? Browsers' navigations do; API paths and programs get JSON. */
+static bool wants_page(const cr_request *req) {
     if (req->route)
         return req->route->kind <= CR_ROUTE_PAGE_ADMIN;
     const char *accept = cr_request_header(req, "Accept");
@@ -183,7 +184,7 @@ static int read_body(cr_request *req, cr_err *err) {
         req->has_form = true;
         return 0;
     }
-    if (type_is(type, "application/json") || (!type && !cr_request_wants_page(req))) {
+    if (type_is(type, "application/json") || (!type && !wants_page(req))) {
         json_error_t je;
         req->json = json_loadb(req->body.data, req->body.len, JSON_REJECT_DUPLICATES, &je);
         if (!req->json) {
@@ -297,7 +298,7 @@ void cr_reply_error(cr_request *req, int status, const char *message, const char
     const char *path = hint ? strstr(hint, " /hub/") : NULL;
     if (path)
         hint = with_base(req, hint, (size_t)(path + 1 - hint));
-    if (cr_request_wants_page(req)) {
+    if (wants_page(req)) {
         req->http->hooks.error_page(req, status, message, hint);
     } else if (req->route && req->route->kind == CR_ROUTE_API_OWN) {
         cr_reply_json(req, status, json_pack("{s:s+++}", "error", message, hint && *hint ? " (" : "", hint ? hint : "", hint && *hint ? ")" : ""));

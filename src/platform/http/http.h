@@ -88,8 +88,6 @@ void cr_http_free(cr_http *http);
 
 const char *cr_request_header(const cr_request *req, const char *name);       /* NULL when absent */
 const char *cr_request_field(const cr_request *req, const char *name);        /* of the form; "" when absent */
-/* Does the caller expect HTML? Browsers' navigations do; API paths and programs get JSON. */
-bool cr_request_wants_page(const cr_request *req);
 /* The handler returns and replies later, on the loop. */
 void cr_request_suspend(cr_request *req);
 

@@ -227,7 +227,7 @@ cr_status cr_templates_check(const cr_templates *set, cr_err *err) {
     return CR_OK;
 }
 
-void cr_html_escape(cr_buf *out, const char *text) {
+static void escape_html(cr_buf *out, const char *text) {
     for (; *text; text++) {
         switch (*text) {
         case '&': cr_buf_adds(out, "&amp;"); break;
@@ -268,7 +268,7 @@ static bool shown(const json_t *v) {
 
 static void put_value(cr_buf *out, const json_t *v) {
     if (json_is_string(v))
-        cr_html_escape(out, json_string_value(v));
+        escape_html(out, json_string_value(v));
     else if (json_is_integer(v))
         cr_buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
     else if (json_is_real(v))
@@ -284,7 +284,7 @@ static void put_said(const cr_texts *texts, cr_buf *out, const json_t *v) {
     snprintf(text, sizeof text, "%g", json_number_value(v));      /* 0.5 as in English; the texts have their own comma */
     cr_texts_say(texts, json_is_string(v) ? json_string_value(v) : text, &said);
     if (json_is_string(v) || json_is_real(v))
-        cr_html_escape(out, said.failed && json_is_string(v) ? json_string_value(v) : cr_buf_str(&said));
+        escape_html(out, said.failed && json_is_string(v) ? json_string_value(v) : cr_buf_str(&said));
     else
         put_value(out, v);
 }

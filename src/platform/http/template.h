@@ -28,6 +28,5 @@ cr_status cr_templates_check(const cr_templates *set, cr_err *err) CR_MUST_USE; 
 void cr_templates_free(cr_templates *set);
 
 cr_status cr_template_render(const cr_templates *set, const char *name, const json_t *values, cr_buf *out, cr_err *err) CR_MUST_USE;
-void cr_html_escape(cr_buf *out, const char *text);
 
 #endif

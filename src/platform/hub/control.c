@@ -235,7 +235,7 @@ static void op_stop_servers(peer *p, const json_t *ask) {
     cr_err err = CR_ERR_INIT;
     void *value;
     for (size_t i = 0; (i = cr_map_next(&hub->servers, i, NULL, &value));) {
-        if (cr_lab_stop(value, "The platform was stopped.", &err) != CR_OK) {
+        if (cr_lab_stop_for(value, "platform", "The platform was stopped.", &err) != CR_OK) {
             answer_err(p, &err);
             return;
         }

@@ -47,7 +47,7 @@ cr_status cr_deed_link(cr_hub *hub, const cr_actor *who, const cr_onetime *what,
 }
 
 typedef struct stops {
-    const char *why;
+    const char *word, *why;
     int n;
     cr_status status;         /* of the first that could not be stopped */
     cr_err *err;
@@ -58,12 +58,12 @@ static void stop_one(void *user, cr_lab *s) {
     if (s->state == CR_LAB_STOPPED || all->status != CR_OK)
         return;
     all->n++;
-    all->status = cr_lab_stop(s, all->why, all->err);
+    all->status = cr_lab_stop_for(s, all->word, all->why, all->err);
 }
 
 /* All of the person. CR_NOT_FOUND: none runs. */
-static cr_status stop_server(cr_hub *hub, const cr_person *person, const char *why, cr_err *err) {
-    stops all = {why, 0, CR_OK, err};
+static cr_status stop_server(cr_hub *hub, const cr_person *person, const char *word, const char *why, cr_err *err) {
+    stops all = {word, why, 0, CR_OK, err};
     CR_TRY(cr_lab_each(hub, person->id, stop_one, &all, err));
     return all.status == CR_OK && all.n == 0 ? CR_NOT_FOUND : all.status;
 }
@@ -93,7 +93,7 @@ cr_status cr_deed_disable(cr_hub *hub, const cr_actor *who, const cr_person *per
         return CR_OK;
     if (hub->feature)
         (void)hub->feature->release(hub, person->id);
-    return none_is_good(stop_server(hub, person, N_("The administrator disabled this user."), err), err);
+    return none_is_good(stop_server(hub, person, "disabled", N_("The administrator disabled this user."), err), err);
 }
 
 /* An administrator may be in others' servers, and have let others in. */
@@ -122,7 +122,7 @@ cr_status cr_deed_remove(cr_hub *hub, const cr_actor *who, const cr_person *pers
 
 cr_status cr_deed_stop_server(cr_hub *hub, const cr_actor *who, const cr_person *person, cr_err *err) {
     CR_TRY(check_stays(hub, person->id, person->name, err));
-    cr_status status = stop_server(hub, person, N_("The administrator stopped it."), err);
+    cr_status status = stop_server(hub, person, "administrator", N_("The administrator stopped it."), err);
     if (status == CR_OK)
         cr_audit_note(hub, who, CR_AUDIT_SERVER_STOPPED, person->name, "");
     return none_is_good(status, err);

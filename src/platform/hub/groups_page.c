@@ -59,6 +59,10 @@ static cr_status add_people(cr_request *req, const char *group, json_t *values, 
     CR_TRY(cr_group_find(hub->db, group, &id, err));
     CR_TRY(cr_group_people(hub->db, id, add_name, &l, err));
     json_object_set_new(values, "group", json_string(group));
+    cr_auto_buf cr_buf query;
+    cr_buf_init(&query, 3 * CR_GROUP_NAME_MAX + 1);
+    cr_percent_encode(&query, group, "");
+    json_object_set_new(values, "query", json_string(cr_buf_str(&query)));
     json_object_set_new(values, "has_people", json_boolean(l.n > 0));
     json_object_set_new(values, "n", json_integer(l.n));
     if (l.n > PEOPLE_SHOWN)

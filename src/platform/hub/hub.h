@@ -286,7 +286,6 @@ cr_status cr_services_open(cr_hub *hub, cr_err *err) CR_MUST_USE;    /* rest_ser
 void cr_api_services(cr_request *req);
 void cr_api_service(cr_request *req);
 void cr_api_shutdown(cr_request *req);
-void cr_api_later(cr_request *req);            /* not available here */
 /* rest_users.c */
 void cr_api_user(cr_request *req);
 void cr_api_users(cr_request *req);

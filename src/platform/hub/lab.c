@@ -157,7 +157,7 @@ static void on_start_late(void *user) {
         return;
     }
     s->failed = true;
-    if (cr_lab_stop(s, N_("It was not ready after two and a half minutes and was stopped."), &err) == CR_OK)
+    if (cr_lab_stop_for(s, "late", N_("It was not ready after two and a half minutes and was stopped."), &err) == CR_OK)
         return;
     cr_log_err(CR_LOG_ERROR, "stopping a late server", &err);
     cr_timer_start(s->hub->loop, &s->deadline, FORCE_MS, on_start_late, s);      /* the helper did not take it; without this nobody would ask again */

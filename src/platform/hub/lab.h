@@ -98,7 +98,8 @@ cr_status cr_lab_find_by_id(cr_hub *hub, int64_t id, cr_lab **ret_server, cr_err
 /* Starting what runs and stopping what is stopped is CR_OK. A start may have to wait first; one that waits is stopped at once. */
 cr_status cr_lab_start(cr_lab *server, cr_err *err) CR_MUST_USE;
 cr_status cr_lab_stop(cr_lab *server, const char *why, cr_err *err) CR_MUST_USE;
-/* word: the short name of the reason (stop_reason), kept with the text over a restart of the hub. */
+/* word: the short name of the reason (stop_reason), kept with the text over a restart of the hub. Without one it is "requested", and the home page of
+ * its person does not say why: for stops by that person alone. */
 cr_status cr_lab_stop_for(cr_lab *server, const char *word, const char *why, cr_err *err) CR_MUST_USE;
 /* Stops a named server and then takes its row away, with tokens and shares; it can be gone when this returns only at the next turn of the loop. */
 cr_status cr_lab_remove(cr_lab *server, cr_err *err) CR_MUST_USE;

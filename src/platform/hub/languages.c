@@ -54,7 +54,7 @@ static cr_status place_of(cr_languages *all, const char *code, cr_language **ret
 
 static cr_status add_file(const loading *l, const char *path, const char *name, cr_err *err) {
     char code[CR_TEXTS_LANGUAGE_MAX + 1];
-    cr_language *language;
+    cr_language *language = NULL;
     cr_auto_buf cr_buf text;
     cr_buf_init(&text, CR_PO_BYTES_MAX);
     if (!code_of(name, code))

@@ -12,7 +12,7 @@ static const char *const taken[] = {
     "terminals", "tree", "user", "view", "voila",
 };
 
-bool cr_named_name_is_right(const char *name) {
+static bool name_is_right(const char *name) {
     if (!name[0] || !cr_server_name_is_valid(name) || cr_starts_with(name, CR_CLUSTER_SERVER))
         return false;
     for (size_t i = 0; i < CR_ARRAY_LEN(taken); i++)
@@ -40,7 +40,7 @@ int cr_named_limit(cr_hub *hub, const cr_person *person) {
     return (int)most;
 }
 
-cr_status cr_named_count(cr_hub *hub, int64_t user_id, int64_t *ret_n, cr_err *err) {
+static cr_status count_named(cr_hub *hub, int64_t user_id, int64_t *ret_n, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT count(*) FROM servers WHERE user_id = ? AND name <> ''", "i", user_id));
     if (cr_query_next(&q))
@@ -53,11 +53,11 @@ cr_status cr_named_check(cr_hub *hub, const cr_person *person, const char *name,
     int limit = cr_named_limit(hub, person);
     if (limit == 0)
         return CR_FAIL(err, CR_INVALID, "Named servers are not enabled.");
-    CR_TRY(cr_named_count(hub, person->id, &n, err));
+    CR_TRY(count_named(hub, person->id, &n, err));
     if (wish == CR_NAMED_MAKE && n >= limit)
         return CR_FAIL(err, CR_INVALID, "User %s already has the maximum of %d named servers.  One must be deleted before a new server can be created",
                        person->name, limit);
-    if (wish != CR_NAMED_USE && !cr_named_name_is_right(name)) {
+    if (wish != CR_NAMED_USE && !name_is_right(name)) {
         CR_FAIL(err, CR_INVALID, "Invalid server_name: %.80s", name);
         cr_err_hint(err, "a name has small letters, digits and '-', begins with a letter, has at most 32, and is no path of JupyterLab such as lab");
         return CR_INVALID;

@@ -12,9 +12,6 @@
 #include "platform/hub/lab.h"
 
 int cr_named_limit(cr_hub *hub, const cr_person *person);
-/* How many there are. */
-cr_status cr_named_count(cr_hub *hub, int64_t user_id, int64_t *ret_n, cr_err *err) CR_MUST_USE;
-bool cr_named_name_is_right(const char *name);
 bool cr_named_title_is_right(const char *title);
 typedef enum cr_named_wish {
     CR_NAMED_USE,             /* one that is there */

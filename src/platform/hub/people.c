@@ -11,6 +11,7 @@
 #include "platform/hub/mailing.h"
 #include "platform/hub/notices.h"
 #include "platform/hub/roster.h"
+#include "platform/identity/groups.h"
 #include "platform/identity/identities.h"
 
 /* So many stay below 100 KiB. */
@@ -25,7 +26,14 @@ static const char *server_word(cr_lab_state state) {
 typedef struct beside {
     cr_removal_row removal;
     int64_t active_ms;        /* wall; of the default server, stopped or not */
+    char stopped[sizeof ((cr_lab *)0)->stop_text];    /* why it stopped, where that is something to help with; "" */
 } beside;
+
+/* How the servers are of those whom a page shows. */
+typedef struct tally {
+    int n, ready, pending;
+    json_t *in_trouble;       /* {id, name} */
+} tally;
 
 /* "a, b, ..." where there are more than a line holds. */
 static const char *groups_of(const cr_roster_row *row, char buf[GROUPS_BYTES]) {
@@ -42,8 +50,20 @@ static const char *groups_of(const cr_roster_row *row, char buf[GROUPS_BYTES]) {
     return buf;
 }
 
-static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b, const cr_roster_row *more, int64_t me) {
-    char ago[24], state[64], groups[GROUPS_BYTES], account[sizeof p->account + sizeof hub->config->account_prefix];
+/* What its person may need help with: a stop that nobody asked for, or a kernel that was ended for memory. "" : nothing. */
+static const char *trouble_of(const cr_lab *s, const beside *b, char *buf, size_t size) {
+    char amount[16], ago[24];
+    if (!s)
+        return b->stopped;
+    if (!s->memory_ms)
+        return "";
+    snprintf(buf, size, N_("A kernel or program was ended %s ago: the memory limit of %s was reached."),
+             cr_text_duration(CR_MAX(cr_wall_ms() - s->memory_ms, 0), ago, sizeof ago), cr_text_bytes(s->memory_limit, amount, sizeof amount));
+    return buf;
+}
+
+static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b, const cr_roster_row *more, int64_t me, tally *all) {
+    char trouble[sizeof b->stopped], ago[24], state[64], groups[GROUPS_BYTES], account[sizeof p->account + sizeof hub->config->account_prefix];
     const cr_lab *s = cr_roster_ordinary(more);
     int others = 0;
     snprintf(account, sizeof account, "%s%s", hub->config->as_root ? hub->config->account_prefix : "", p->account);
@@ -53,7 +73,13 @@ static json_t *person_row(const cr_hub *hub, const cr_person *p, const beside *b
     if (others)
         snprintf(state + n, sizeof state - (size_t)n, ", and %d further running", others);
     int64_t seen = CR_MAX(p->last_activity_ms, CR_MAX(b->active_ms, s ? s->last_activity_ms : 0));
-    return json_pack("{s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "id", (json_int_t)p->id, "name", p->name, "account", account,
+    const char *wrong = trouble_of(s, b, trouble, sizeof trouble);
+    all->n++;
+    all->ready += s && s->state == CR_LAB_READY;
+    all->pending += s && s->state != CR_LAB_READY;
+    if (*wrong && all->in_trouble)
+        json_array_append_new(all->in_trouble, json_pack("{s:I, s:s}", "id", (json_int_t)p->id, "name", p->name));
+    return json_pack("{s:s, s:I, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "trouble", wrong, "id", (json_int_t)p->id, "name", p->name, "account", account,
                      "admin", p->admin, "disabled", p->disabled, "removing", b->removal.wanted, "self", p->id == me, "running", others || s,
                      "ready", s && s->state == CR_LAB_READY, "groups", groups_of(more, groups), "seen", seen ? cr_text_duration(CR_MAX(cr_wall_ms() - seen, 0), ago, sizeof ago) : "", "state", state,
                      "remove_problem", b->removal.problem, "address", more->address);
@@ -64,16 +90,19 @@ static void read_beside(const cr_query *q, beside *b) {
     b->removal.wanted = cr_query_int(q, CR_PERSON_N_COLUMNS);
     snprintf(b->removal.problem, sizeof b->removal.problem, "%s", problem ? problem : "");
     b->active_ms = cr_query_int(q, CR_PERSON_N_COLUMNS + 2);
+    const char *why = cr_query_text(q, CR_PERSON_N_COLUMNS + 3);
+    snprintf(b->stopped, sizeof b->stopped, "%s", why ? why : "");
 }
 
-/* Whom the page shows: all whose name has this in it (NULL: all), from the offset on. */
+/* Whom the page shows: all whose name has this in it (NULL: all) and who are in this group (NULL: any), from the offset on. */
 typedef struct sought {
-    const char *part;
+    const char *part, *group;
+    int64_t group_id;         /* 0: any */
     int64_t offset;
 } sought;
 
-/* Subqueries are run for what is shown only, and not for all before it. */
-static cr_status people_list(cr_request *req, const sought *what, json_t *rows, bool *ret_more, cr_err *err) {
+/* Stops that are shown: not what was asked for, done from inside, by the rule, or with the machine (lost). Subqueries are run for what is shown only, and not for all before it. */
+static cr_status people_list(cr_request *req, const sought *what, json_t *rows, tally *ret_tally, bool *ret_more, cr_err *err) {
     cr_hub *hub = cr_hub_of(req);
     cr_person page[PAGE_ROWS + 1];
     beside besides[PAGE_ROWS + 1];
@@ -82,8 +111,12 @@ static cr_status people_list(cr_request *req, const sought *what, json_t *rows, 
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(hub->db, &q, err, "SELECT " CR_PERSON_COLUMNS ", EXISTS (SELECT 1 FROM removals r WHERE r.user_id = u.id), "
                          "(SELECT r.problem FROM removals r WHERE r.user_id = u.id), "
-                         "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = '') FROM users u WHERE ?1 IS NULL OR instr(u.name, lower(?1)) > 0 "
-                         "ORDER BY u.name LIMIT ?2 OFFSET ?3", "tii", what->part, (int64_t)CR_ARRAY_LEN(page), what->offset));
+                         "(SELECT s.last_activity_ms FROM servers s WHERE s.user_id = u.id AND s.name = ''), "
+                         "(SELECT s.stop_text FROM servers s WHERE s.user_id = u.id AND s.name = '' AND s.running = 0 AND "
+                         "(s.stop_reason IN ('oom', 'failed_start', 'late', 'signal') OR s.stop_reason = 'exited' AND coalesce(s.ready_after_ms, -1) < 0)) "
+                         "FROM users u WHERE (?1 IS NULL OR instr(u.name, lower(?1)) > 0) AND (?4 = 0 OR u.id IN (SELECT gm.user_id FROM group_members gm WHERE gm.group_id = ?4 "
+                         "UNION SELECT i.user_id FROM groups g CROSS JOIN memberships m ON m.name = g.name CROSS JOIN identities i ON i.id = m.identity_id WHERE g.id = ?4)) "
+                         "ORDER BY u.name LIMIT ?2 OFFSET ?3", "tiii", what->part, (int64_t)CR_ARRAY_LEN(page), what->offset, what->group_id));
     for (; n < (int)CR_ARRAY_LEN(page) && cr_query_next(&q); n++) {
         cr_person_read(&q, &page[n]);
         read_beside(&q, &besides[n]);
@@ -93,7 +126,7 @@ static cr_status people_list(cr_request *req, const sought *what, json_t *rows, 
     n = CR_MIN(n, (int)PAGE_ROWS);
     CR_TRY(cr_roster_read(hub, page, n, CR_ROSTER_GROUPS | (cr_mailing_is_on(hub) ? CR_ROSTER_IDENTITIES : CR_ROSTER_SERVERS), &roster, err));
     for (int i = 0; i < n; i++)
-        json_array_append_new(rows, person_row(hub, &page[i], &besides[i], &roster.rows[i], cr_caller_of(req)->person.id));
+        json_array_append_new(rows, person_row(hub, &page[i], &besides[i], &roster.rows[i], cr_caller_of(req)->person.id, ret_tally));
     return CR_OK;
 }
 
@@ -116,43 +149,94 @@ static void add_mail(cr_request *req, const char *mailed, json_t *values) {
         json_object_set_new(values, "mail_problems", problems);
 }
 
-static sought read_sought(const cr_request *req) {
-    const char *text = cr_pairs_get(&req->query, "offset"), *part = cr_pairs_get(&req->query, "name");
-    sought what = {.part = part && *part ? part : NULL};
+/* A form says where it stood in its field `where`, which is a query as the page's own: so it comes through the question for the password, too. */
+static cr_status read_sought(cr_request *req, sought *ret_what, cr_err *err) {
+    cr_pairs place = {0};
+    cr_err unread = CR_ERR_INIT;
+    const char *where = cr_request_field(req, "where");
+    if (*where && cr_pairs_parse_form(&req->arena, where, strlen(where), &place, &unread) != CR_OK)
+        place.n = 0;
+    const cr_pairs *from = *where ? &place : &req->query;
+    const char *text = cr_pairs_get(from, "offset"), *part = cr_pairs_get(from, "name"), *group = cr_pairs_get(from, "group");
+    sought what = {.part = part && *part ? part : NULL, .group = group && *group ? group : NULL};
     if (text && cr_parse_int(text, 0, 1000000000, &what.offset, NULL) != CR_OK)
         what.offset = 0;
-    return what;
+    if (what.group)
+        CR_TRY(cr_group_find(cr_hub_of(req)->db, what.group, &what.group_id, err));
+    *ret_what = what;
+    return CR_OK;
 }
 
-/* The search field, and the way to the next page of what was sought. */
-static void add_sought(const sought *what, bool more, json_t *values) {
-    cr_auto_buf cr_buf query;
-    cr_buf_init(&query, CR_HTTP_TARGET_MAX * 3);
-    cr_percent_encode(&query, what->part ? what->part : "", "");
+/* The query of what is sought, from the offset on; "" for the first page of all. */
+static const char *where_of(cr_request *req, const sought *what, int64_t offset) {
+    cr_auto_buf cr_buf out;
+    cr_buf_init(&out, CR_HTTP_TARGET_MAX * 6);
+    if (offset)
+        cr_buf_addf(&out, "offset=%lld", (long long)offset);
+    if (what->part) {
+        cr_buf_adds(&out, out.len ? "&name=" : "name=");
+        cr_percent_encode(&out, what->part, "");
+    }
+    if (what->group) {
+        cr_buf_adds(&out, out.len ? "&group=" : "group=");
+        cr_percent_encode(&out, what->group, "");
+    }
+    const char *text = cr_arena_strdup(&req->arena, cr_buf_str(&out));
+    return text ? text : "";
+}
+
+static void add_sought(cr_request *req, const sought *what, bool more, json_t *values) {
+    char link[] = "?";
+    const char *where = where_of(req, what, what->offset);
+    json_object_set_new(values, "where", json_string(where));
     json_object_set_new(values, "sought", json_string(what->part ? what->part : ""));
-    json_object_set_new(values, "sought_query", json_string(cr_buf_str(&query)));
+    json_object_set_new(values, "group", json_string(what->group ? what->group : ""));
+    json_object_set_new(values, "group_where", json_string(what->group ? where_of(req, &(sought){.group = what->group}, 0) : ""));
+    json_object_set_new(values, "pages", json_boolean(what->offset || more));
+    json_object_set_new(values, "filtered", json_boolean(what->part || what->group));
+    json_object_set_new(values, "calm", json_boolean(!what->part && !what->group && !what->offset));
+    if (what->offset) {
+        const char *before = where_of(req, what, CR_MAX(what->offset - PAGE_ROWS, (int64_t)0));
+        json_object_set_new(values, "previous", json_pack("{s:s+}", "query", *before ? link : "", before));
+    }
     if (more)
-        json_object_set_new(values, "next_offset", json_integer(what->offset + PAGE_ROWS));
+        json_object_set_new(values, "next", json_pack("{s:s+}", "query", link, where_of(req, what, what->offset + PAGE_ROWS)));
+}
+
+/* In one line, of a group whose people are all on the page; and who may need help on any page of a group. */
+static void add_tally(const sought *what, bool more, const tally *t, json_t *values) {
+    if (what->group && !what->offset && !more && t->n)
+        json_object_set_new(values, "tally", json_pack("{s:i, s:i, s:i, s:i}", "n", t->n, "ready", t->ready, "pending", t->pending, "without",
+                                                       t->n - t->ready - t->pending));
+    if (what->group && json_array_size(t->in_trouble))
+        json_object_set_new(values, "helps", json_pack("{s:O}", "in_trouble", t->in_trouble));
+    json_decref(t->in_trouble);
 }
 
 static void show_page(cr_request *req, int status, const char *problem, const char *link, const char *link_for, const char *mailed) {
-    const sought what = read_sought(req);
+    sought what;
+    tally t = {.in_trouble = json_array()};
     json_t *rows = json_array();
     bool more = false;
     cr_err err = CR_ERR_INIT;
-    if (people_list(req, &what, rows, &more, &err) != CR_OK) {
+    if (read_sought(req, &what, &err) != CR_OK || people_list(req, &what, rows, &t, &more, &err) != CR_OK) {
         json_decref(rows);
+        json_decref(t.in_trouble);
+        cr_text_clean(err.message);
         cr_reply_err(req, &err);
         return;
     }
+    bool all = !what.part && !what.group && !what.offset;
     json_t *values = json_pack("{s:o, s:s, s:o, s:s, s:s, s:s, s:o*}", "people", rows, "disk_problem", cr_disk_problem(cr_hub_of(req)), "notices", cr_notices_values(cr_hub_of(req), cr_language_code(req)), "problem",
-                               problem, "link", link, "link_for", link_for, "refused", what.offset == 0 && !what.part ? cr_refused_rows(cr_hub_of(req)) : NULL);
+                               problem, "link", link, "link_for", link_for, "refused", all ? cr_refused_rows(cr_hub_of(req)) : NULL);
     add_tls(cr_hub_of(req), values);
     add_mail(req, mailed, values);
     if (json_array_size(json_object_get(values, "refused")))
         json_object_set_new(values, "has_refused", json_true());
     json_object_set_new(values, "nobody", json_boolean(json_array_size(rows) == 0));
-    add_sought(&what, more, values);
+    add_sought(req, &what, more, values);
+    add_tally(&what, more, &t, values);
+    cr_groups_add_names(cr_hub_of(req), values);
     cr_site_page(req, status, "people", values);
 }
 
@@ -290,6 +374,13 @@ void cr_people_act(cr_request *req) {
         show_people(req, cr_http_status_of(&err), err.message, "", "");
         return;
     }
+    sought what_was_shown = {0};
+    char place[CR_URL_MAX];
+    if (read_sought(req, &what_was_shown, NULL) != CR_OK)    /* the group has gone meanwhile */
+        what_was_shown = (sought){0};
+    const char *where = where_of(req, &what_was_shown, what_was_shown.offset);
+    if ((size_t)snprintf(place, sizeof place, "/hub/admin%s%s#person-%lld", *where ? "?" : "", where, (long long)person.id) >= sizeof place)
+        snprintf(place, sizeof place, "/hub/admin");
     cr_log(CR_LOG_INFO, "administrator acted", "admin=%s action=%s user=%s", cr_caller_of(req)->person.name, cr_request_field(req, "action"), person.name);
-    cr_reply_redirect(req, 303, "/hub/admin");
+    cr_reply_redirect(req, 303, place);
 }

@@ -66,7 +66,7 @@ static cr_status no_option(const cr_profile *p, const char *key, cr_err *err) {
     const char *names[CR_PROFILE_OPTIONS_MAX + 1];
     for (int i = 0; i < p->n_options; i++)
         names[i] = p->options[i].slug;
-    const char *near = cr_profile_nearest(key, names, p->n_options);
+    const char *near = cr_text_nearest(key, names, p->n_options);
     return CR_FAIL(err, CR_INVALID, "profile %s has no option '%.40s'%s%s%s", p->slug, key, near ? "; did you mean '" : "", near ? near : "",
                    near ? "'?" : "");
 }

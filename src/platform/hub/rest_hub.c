@@ -83,15 +83,9 @@ void cr_api_proxy_change(cr_request *req) {
     if (!CR_REST_NEEDS(req, CR_SCOPE_ANY, NULL, CR_SCOPE_PROXY))
         return;
     if (json_is_object(req->json))
-        cr_api_later(req);
+        cr_reply_error(req, 501, "This call of JupyterHub is not available in this hub.", "docs/rest.md lists those that are");
     else
         cr_reply_error(req, 400, req->json ? "Request body must be JSON dict" : "need JSON body", "");
-}
-
-/* ---- what JupyterHub has and this hub refuses, by decision or because it is not there yet ---- */
-
-void cr_api_later(cr_request *req) {
-    cr_reply_error(req, 501, "This call of JupyterHub is not available in this hub.", "docs/rest.md lists those that are");
 }
 
 /* The service manager stops cratond; a program that can ask for it could end everybody's work with one request. */

@@ -54,7 +54,8 @@ static const char *const words[CR_SCOPE_COUNT] = {
 
 const char *cr_scope_words(cr_scope scope) { return words[scope] ? words[scope] : ""; }
 
-char *cr_scope_whose(cr_scope_kind kind, const char *value, const char *me, char *buf, size_t size) {
+/* To what: "yours only", "everybody's", "of the group course"; me: the person who reads it. Returns buf. */
+static char *whose_is(cr_scope_kind kind, const char *value, const char *me, char *buf, size_t size) {
     static const char *const forms[] = {N_("everybody's"), N_("of %s"), N_("of the people in the group %s"), N_("the server %s"),
                                         N_("the service %s")};
     if (kind == CR_SCOPE_USER && strcmp(value, me) == 0)
@@ -85,7 +86,7 @@ static void add(void *user, cr_scope scope, cr_scope_kind kind, const char *valu
         return;
     snprintf(text, sizeof text, "%s%s%s", cr_scope_name(scope), filters[kind], value ? value : "");
     json_array_append_new(s->list, json_pack("{s:s, s:s, s:s}", "text", text, "words", cr_scope_words(scope), "whose",
-                                             cr_scope_whose(kind, value, s->me, whose, sizeof whose)));
+                                             whose_is(kind, value, s->me, whose, sizeof whose)));
 }
 
 json_t *cr_scope_sentences(const cr_scopes *set, const char *me) {

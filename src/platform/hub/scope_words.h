@@ -6,8 +6,6 @@
 
 /* What the scope lets one do, "see accounts"; "" for what gives nothing to people's programs. */
 const char *cr_scope_words(cr_scope scope);
-/* To what: "yours only", "everybody's", "of the group course"; me: the person who reads it. Returns buf. */
-char *cr_scope_whose(cr_scope_kind kind, const char *value, const char *me, char *buf, size_t size);
 /* [{text, words, whose}], without what follows from another one, and without learning who me is. */
 json_t *cr_scope_sentences(const cr_scopes *set, const char *me);
 

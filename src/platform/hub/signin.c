@@ -49,7 +49,7 @@ static cr_status session_rows(cr_request *req, const cr_person *person, int64_t 
     const cr_caller *c = cr_caller_of(req);
     if (c->signed_in)
         CR_TRY(cr_session_end(db, c->session_id, err));
-    CR_TRY(cr_session_make_for(db, person->id, life_ms, token, err));
+    CR_TRY(cr_session_make(db, person->id, life_ms, token, err));
     int64_t id = cr_db_last_id(db);
     if (login)
         CR_TRY(cr_session_note_login(db, id, login, err));

@@ -230,10 +230,13 @@ void cr_site_page(cr_request *req, int status, const char *name, json_t *values)
     cr_notices_add(hub, values);
     json_object_set_new(values, "base", json_string(hub->config->base_url));
     if (c && c->signed_in) {
+        const char *at = cr_starts_with(req->path, "/hub/") ? req->path + strlen("/hub/") : "";
         cr_csrf_make(&hub->secret, "session", c->session, csrf);
         json_object_set_new(values, "csrf", json_string(csrf));
-        json_object_set_new(values, "me", json_pack("{s:s, s:b, s:b}", "name", c->person.name, "admin", c->person.admin, "clusters",
-                                                        hub->feature != NULL));
+        json_object_set_new(values, "me", json_pack("{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b}", "name", c->person.name, "admin", c->person.admin, "clusters",
+                                                        hub->feature != NULL, "at_home", cr_starts_with(at, "home"), "at_clusters", cr_starts_with(at, "clusters"),
+                                                        "at_admin", cr_starts_with(at, "admin"), "at_token", cr_starts_with(at, "token"), "at_password",
+                                                        cr_starts_with(at, "password")));
     }
     if (c && c->ours && req->route && req->route->kind == CR_ROUTE_PAGE_OPEN) {
         cr_csrf_make(&hub->secret, "pre", cr_gate_pre_session(req), csrf);

@@ -71,7 +71,8 @@ char *cr_jose_alg_list(unsigned set, char *buf, size_t size) {
     return buf;
 }
 
-bool cr_base64url_decode(const char *text, size_t n, unsigned char *out, size_t *ret_len) {
+/* base64url without padding (RFC 7515 2): false for anything else. out needs n * 3 / 4 + 1 bytes. */
+static bool decode_base64url(const char *text, size_t n, unsigned char *out, size_t *ret_len) {
     size_t len;
     const char *end;
     if (sodium_base642bin(out, n * 3 / 4 + 1, text, n, NULL, &len, &end, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 || end != text + n)
@@ -86,7 +87,7 @@ static bool decode_member(const json_t *jwk, const char *name, unsigned char *ou
     const json_t *value = json_object_get(jwk, name);
     const char *text = json_string_value(value);
     size_t n = json_string_length(value);
-    return text && n > 0 && n * 3 / 4 + 1 <= max && cr_base64url_decode(text, n, out, ret_len) && *ret_len > 0;
+    return text && n > 0 && n * 3 / 4 + 1 <= max && decode_base64url(text, n, out, ret_len) && *ret_len > 0;
 }
 
 static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params) {
@@ -285,7 +286,7 @@ static json_t *json_part(const char *text, size_t n) {
     unsigned char *raw = malloc(n + 4);
     size_t len;
     json_t *value = NULL;
-    if (raw && cr_base64url_decode(text, n, raw, &len))
+    if (raw && decode_base64url(text, n, raw, &len))
         value = json_loadb((const char *)raw, len, JSON_REJECT_DUPLICATES, NULL);
     free(raw);
     if (json_is_object(value))
@@ -318,7 +319,7 @@ static cr_status read_head(const json_t *head, const char *type, unsigned allowe
 static cr_status check_signature(const parts *p, const cr_jwks *keys, unsigned alg, const char *kid, cr_err *err) {
     unsigned char sig[RSA_BITS_MAX / 8 + 4];
     size_t len;
-    if (p->sig_len == 0 || p->sig_len * 3 / 4 + 1 > sizeof sig || !cr_base64url_decode(p->sig, p->sig_len, sig, &len))
+    if (p->sig_len == 0 || p->sig_len * 3 / 4 + 1 > sizeof sig || !decode_base64url(p->sig, p->sig_len, sig, &len))
         return CR_FAIL(err, CR_FORMAT, "the token's signature is empty, too long or not base64url");
     int fits = 0;
     for (int i = 0; i < keys->n && fits < TRIES_MAX; i++) {
@@ -366,7 +367,7 @@ bool cr_jose_hash_is_right(unsigned alg, const char *access_token, const char *a
     size_t given_len, n = strlen(at_hash);
     const EVP_MD *md = i < CR_JOSE_ALGS ? EVP_get_digestbyname(algs[i].digest) : NULL;
     if (!md || n > CR_JOSE_HASH_MAX || !EVP_Digest(access_token, strlen(access_token), hash, &len, md, NULL) ||
-        !cr_base64url_decode(at_hash, n, given, &given_len))
+        !decode_base64url(at_hash, n, given, &given_len))
         return false;
     return given_len == len / 2 && cr_equal_const(hash, given, given_len);
 }

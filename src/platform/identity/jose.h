@@ -47,7 +47,4 @@ cr_status cr_jwt_verify_as(const char *type, const char *token, const cr_jwks *k
 /* The at_hash of OpenID Connect Core 3.1.3.6: left half of the algorithm's hash over the access token, base64url. */
 bool cr_jose_hash_is_right(unsigned alg, const char *access_token, const char *at_hash);
 
-/* base64url without padding (RFC 7515 2): false for anything else. out needs n * 3 / 4 + 1 bytes. */
-bool cr_base64url_decode(const char *text, size_t n, unsigned char *out, size_t *ret_len);
-
 #endif

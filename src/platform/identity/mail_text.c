@@ -2,12 +2,13 @@
 #include "platform/identity/mail_text.h"
 
 #include <ctype.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include "base/text.h"
 
-enum { LOCAL_MAX = 64, LABEL_MAX = 63 };
+enum { LOCAL_MAX = 64, LABEL_MAX = 63, LINE = 57 };      /* LINE: bytes that are 76 digits of base64 */
 
 /* {words} are put in; see add_value(). */
 static const struct { const char *kind, *subject, *body; } texts[] = {
@@ -140,16 +141,10 @@ static bool is_ascii(const char *s) {
     return true;
 }
 
+/* n: at most LINE. */
 static void add_base64(cr_buf *out, const char *s, size_t n) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *p = (const unsigned char *)s;
-    for (size_t i = 0; i < n; i += 3) {
-        unsigned v = p[i] << 16 | (i + 1 < n ? p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
-        cr_buf_addc(out, digits[v >> 18]);
-        cr_buf_addc(out, digits[v >> 12 & 63]);
-        cr_buf_addc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');
-        cr_buf_addc(out, i + 2 < n ? digits[v & 63] : '=');
-    }
+    char digits[sodium_base64_ENCODED_LEN(LINE, sodium_base64_VARIANT_ORIGINAL)];
+    cr_buf_adds(out, sodium_bin2base64(digits, sizeof digits, (const unsigned char *)s, n, sodium_base64_VARIANT_ORIGINAL));
 }
 
 /* One line; another one from a catalogue would be a header of its own. As encoded words, none of which cuts a letter, in lines of at most 76 bytes, the
@@ -177,7 +172,6 @@ static void add_subject(const cr_mail_words *w, const char *subject, cr_buf *out
 }
 
 static void add_body(const cr_mail_words *w, const char *text, cr_buf *out) {
-    enum { LINE = 57 };      /* 76 digits */
     cr_auto_buf cr_buf body;
     cr_buf_init(&body, CR_MAIL_TEXT_MAX / 2);
     expand(w, text, &body);

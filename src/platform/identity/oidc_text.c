@@ -284,14 +284,35 @@ cr_status cr_oidc_check_claims(const cr_provider *p, const json_t *claims, const
     return expect->asked_s ? check_asked(claims, p->clock_skew_s, expect->asked_s, err) : CR_OK;
 }
 
+/* A claim by name, at the top or, for names with dots such as realm_access.roles, inside; NULL when absent. */
+static const json_t *find_claim(const json_t *claims, const char *name) {
+    const json_t *whole = json_object_get(claims, name);
+    if (whole)
+        return whole;
+    char part[64];
+    const char *rest = name;
+    for (int depth = 0; depth < 4 && claims; depth++) {
+        size_t n = strcspn(rest, ".");
+        if (n == 0 || n >= sizeof part)
+            return NULL;
+        memcpy(part, rest, n);
+        part[n] = 0;
+        claims = json_object_get(claims, part);
+        if (!rest[n])
+            return claims;
+        rest += n + 1;
+    }
+    return NULL;
+}
+
 /* Check-in has entitlements under a second name for services that are registered for the scope `entitlements`. */
 static const json_t *groups_of(const cr_provider *p, const json_t *claims) {
-    const json_t *groups = cr_oidc_claim(claims, p->groups_claim);
-    return groups || strcmp(p->groups_claim, "eduperson_entitlement") != 0 ? groups : cr_oidc_claim(claims, "entitlements");
+    const json_t *groups = find_claim(claims, p->groups_claim);
+    return groups || strcmp(p->groups_claim, "eduperson_entitlement") != 0 ? groups : find_claim(claims, "entitlements");
 }
 
 bool cr_oidc_wants_userinfo(const cr_provider *p, const json_t *claims) {
-    return !cr_oidc_claim(claims, p->name_claim) || !groups_of(p, claims) || !json_object_get(claims, "name") ||
+    return !find_claim(claims, p->name_claim) || !groups_of(p, claims) || !json_object_get(claims, "name") ||
            !json_object_get(claims, "email");
 }
 
@@ -345,26 +366,6 @@ void cr_oidc_end_session_url(const cr_provider *p, const cr_oidc_meta *m, const 
 
 /* ---- who it is, and may they ---- */
 
-const json_t *cr_oidc_claim(const json_t *claims, const char *name) {
-    const json_t *whole = json_object_get(claims, name);
-    if (whole)
-        return whole;
-    char part[64];
-    const char *rest = name;
-    for (int depth = 0; depth < 4 && claims; depth++) {
-        size_t n = strcspn(rest, ".");
-        if (n == 0 || n >= sizeof part)
-            return NULL;
-        memcpy(part, rest, n);
-        part[n] = 0;
-        claims = json_object_get(claims, part);
-        if (!rest[n])
-            return claims;
-        rest += n + 1;
-    }
-    return NULL;
-}
-
 static void take_group(cr_oidc_who *who, const json_t *value) {
     char name[CR_GROUP_NAME_MAX + 1];
     if (json_is_string(value) && who->n_groups < CR_OIDC_GROUPS_MAX && json_string_length(value) <= CR_ENTITLEMENT_MAX &&
@@ -410,7 +411,7 @@ static void join_names(const json_t *claims, cr_oidc_who *who) {
 
 void cr_oidc_read_who(const cr_provider *p, const json_t *claims, cr_oidc_who *who) {
     memset(who, 0, sizeof *who);
-    const json_t *name = cr_oidc_claim(claims, p->name_claim), *groups = groups_of(p, claims);
+    const json_t *name = find_claim(claims, p->name_claim), *groups = groups_of(p, claims);
     who->subject = text_of(claims, "sub");
     who->name = short_text(name);
     who->email = short_text(json_object_get(claims, "email"));

@@ -94,8 +94,6 @@ typedef struct cr_oidc_who {
 } cr_oidc_who;
 /* Borrows from claims, and shown may lead into *ret_who, which is not to be copied. Groups that are no text, too long or over the limit are left out: an absent claim means no group. */
 void cr_oidc_read_who(const cr_provider *p, const json_t *claims, cr_oidc_who *ret_who);
-/* A claim by name, at the top or, for names with dots such as realm_access.roles, inside; NULL when absent. */
-const json_t *cr_oidc_claim(const json_t *claims, const char *name);
 
 /* A user name that fits identity/user_names.h, made from any text; n-th choice, as for accounts: ada, ada-2, ... */
 void cr_oidc_name_choice(const char *text, int n, char *out);

@@ -70,8 +70,3 @@ cr_status cr_password_verify(const char *password, const char *hash, bool *ret_r
     *ret_right = rc == 0;
     return CR_OK;
 }
-
-void cr_password_forget(char *password) {
-    if (password)
-        sodium_memzero(password, strlen(password));
-}

@@ -16,6 +16,5 @@ cr_status cr_password_hash(const char *password, char out[CR_PASSWORD_HASH_BYTES
 /* hash NULL: takes as long as a wrong password and answers false, so that the time does not tell whether a user exists. CR_BUSY says nothing about
  * the password. */
 cr_status cr_password_verify(const char *password, const char *hash, bool *ret_right, cr_err *err) CR_MUST_USE;
-void cr_password_forget(char *password);       /* overwrites */
 
 #endif

@@ -101,7 +101,7 @@ cr_status cr_person_set_password(cr_db *db, int64_t id, const char *hash, cr_err
     return cr_db_end(db, password_rows(db, id, hash, err), err);
 }
 
-cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
+static cr_status check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
     cr_auto_query cr_query q = CR_QUERY_INIT;
     CR_TRY(cr_query_open(db, &q, err, "SELECT admin, (SELECT count(*) FROM users WHERE admin = 1 AND disabled = 0 AND id <> ?1) FROM users WHERE id = ?1",
                          "i", id));
@@ -113,7 +113,7 @@ cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) {
 }
 
 static cr_status disable_rows(cr_db *db, int64_t id, cr_err *err) {
-    CR_TRY(cr_person_check_not_last_admin(db, id, err));
+    CR_TRY(check_not_last_admin(db, id, err));
     CR_TRY(cr_db_run(db, err, "UPDATE users SET disabled = 1 WHERE id = ?", "i", id));
     CR_TRY(end_sign_ins(db, id, err));
     CR_TRY(cr_db_run(db, err, "DELETE FROM links WHERE user_id = ?", "i", id));
@@ -129,7 +129,7 @@ cr_status cr_person_set_disabled(cr_db *db, int64_t id, bool disabled, cr_err *e
 
 static cr_status admin_rows(cr_db *db, int64_t id, bool admin, cr_err *err) {
     if (!admin) {
-        CR_TRY(cr_person_check_not_last_admin(db, id, err));
+        CR_TRY(check_not_last_admin(db, id, err));
         CR_TRY(cr_person_forget_given(db, id, err));
     }
     return cr_db_run(db, err, "UPDATE users SET admin = ? WHERE id = ?", "ii", (int64_t)admin, id);
@@ -149,7 +149,7 @@ cr_status cr_person_set_language(cr_db *db, int64_t id, const char *code, cr_err
 }
 
 cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) {
-    CR_TRY(cr_person_check_not_last_admin(db, id, err));
+    CR_TRY(check_not_last_admin(db, id, err));
     CR_TRY(cr_db_begin(db, err));
     cr_status status = cr_db_run(db, err, "INSERT OR IGNORE INTO past_accounts SELECT account FROM users WHERE id = ?", "i", id);
     if (status == CR_OK)

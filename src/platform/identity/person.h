@@ -44,7 +44,6 @@ cr_status cr_person_set_language(cr_db *db, int64_t id, const char *code, cr_err
 cr_status cr_person_rename(cr_db *db, int64_t id, const char *name, cr_err *err) CR_MUST_USE;
 /* The account stays reserved. CR_CONFLICT: the last administrator. */
 cr_status cr_person_remove(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
-cr_status cr_person_check_not_last_admin(cr_db *db, int64_t id, cr_err *err) CR_MUST_USE;
 /* How many there are: everybody, and administrators who are not disabled. */
 cr_status cr_person_count(cr_db *db, int64_t *ret_all, int64_t *ret_admins, cr_err *err) CR_MUST_USE;
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 
-cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
+cr_status cr_session_make(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
     char token[CR_TOKEN_LEN + 1];
     unsigned char hash[CR_HASH_BYTES];
     cr_token_make(token);
@@ -16,10 +16,6 @@ cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char 
                      "ORDER BY id DESC LIMIT 1 OFFSET ?2)", "ii", user_id, (int64_t)CR_SESSIONS_MOST));
     memcpy(ret_token, token, sizeof token);
     return CR_OK;
-}
-
-cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) {
-    return cr_session_make_for(db, user_id, CR_SESSION_LIFE_MS, ret_token, err);
 }
 
 cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) {

@@ -12,8 +12,7 @@
 #define CR_TOKENS_OF_SIGN_IN 16           /* at one server or service; likewise */
 
 /* life_ms: at most CR_SESSION_LIFE_MS. */
-cr_status cr_session_make_for(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
-cr_status cr_session_make(cr_db *db, int64_t user_id, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
+cr_status cr_session_make(cr_db *db, int64_t user_id, int64_t life_ms, char ret_token[CR_TOKEN_LEN + 1], cr_err *err) CR_MUST_USE;
 /* CR_NOT_FOUND: unknown or expired, or the person is disabled. */
 cr_status cr_session_find(cr_db *db, const char *token, int64_t *ret_id, cr_person *ret_person, cr_err *err) CR_MUST_USE;
 /* When its person has proved who it is last: at sign-in, or when asked again. Made ones begin with now. CR_NOT_FOUND: it has ended. */

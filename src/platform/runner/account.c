@@ -372,16 +372,25 @@ cr_status cr_account_leave(const cr_accounts *a, const char *account, bool purge
     return CR_OK;
 }
 
+/* Its folders of RUN, with what its programs may have left there, and what an interrupted start has left of a home. */
+static cr_status clear_smaller_folders(const cr_account_work *w, cr_err *err) {
+    const cr_account *u = &w->account;
+    char path[700];
+    snprintf(path, sizeof path, "%s/r/%u", w->config->run_dir, (unsigned)u->uid);
+    CR_TRY(remove_tree(path, u->uid, u->gid, err));
+    snprintf(path, sizeof path, "%s/u/%s", w->config->run_dir, w->name);
+    CR_TRY(remove_tree(path, u->uid, u->gid, err));
+    snprintf(path, sizeof path, "%s/home/.new-%s", w->config->state_dir, w->name);
+    return remove_tree(path, u->uid, u->gid, err);
+}
+
 cr_status cr_account_clear(const void *what, cr_err *err) {
     const cr_account_work *w = what;
     const cr_account *u = &w->account;
-    char dir[700], path[800], runtime[700], fresh[700];
+    char dir[700], path[800];
     snprintf(dir, sizeof dir, "%s/home/.removed", w->config->state_dir);
     snprintf(path, sizeof path, "%s/%s.%u", dir, w->name, (unsigned)u->uid);
-    snprintf(runtime, sizeof runtime, "%s/r/%u", w->config->run_dir, (unsigned)u->uid);
-    CR_TRY(remove_tree(runtime, u->uid, u->gid, err));
-    snprintf(fresh, sizeof fresh, "%s/home/.new-%s", w->config->state_dir, w->name);
-    CR_TRY(remove_tree(fresh, u->uid, u->gid, err));      /* of a start that was interrupted while the home was made */
+    CR_TRY(clear_smaller_folders(w, err));
     if (w->purge && w->config->as_root)
         CR_TRY(cr_leftovers_remove(&(cr_leftovers){.uid = u->uid, .gid = u->gid, .before_s = cr_wall_ms() / 1000 + 1, .folders = true}, err));
     /* Passable only while rm works as the user. */

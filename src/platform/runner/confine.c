@@ -86,3 +86,9 @@ void cr_confine_fresh(int out_fd, int first_closed) {
     if (first_closed > 2)
         close_range((unsigned)first_closed, ~0u, 0);
 }
+
+void cr_confine_end_with(pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(0);
+}

@@ -9,7 +9,7 @@
  *  FETCH  for craton-fetch, which speaks to identity providers: the hub's list without everything that changes a file or waits for
  *         connections to come, plus sockets of IP. Files are opened for reading only. Installed by the program itself.
  *  PROXY  a deny list, inherited over exec: HAProxy starts as root to enter its root directory and give up root, so those calls
- *         stay; what a program that moves bytes never needs is refused.
+ *         stay; what a program that moves bytes never needs is refused. Also for uacme and its hook, which the operator may choose.
  *  USER   a deny list, inherited over exec, for servers and kernels: administration of the machine and calls that exist for
  *         kernel developers. Compilers, debuggers, containers without privileges inside a user's rights go on working.
  */
@@ -42,5 +42,9 @@ cr_status cr_confine_limits(uint64_t files, cr_err *err) CR_MUST_USE;
 /* Default signal actions, empty mask, own session, the three standard descriptors; closes all others from first_closed on.
  * Async-signal-safe. */
 void cr_confine_fresh(int out_fd, int first_closed);
+/* From now on this process is killed when `parent`, which has forked it, ends; when that has happened already, it ends here. To be called when its
+ * identity is the one it keeps: a change of that undoes it. `parent` is what getpid() said before the fork: 1, where cratond is all that a
+ * container runs. */
+void cr_confine_end_with(pid_t parent);
 
 #endif

@@ -7,9 +7,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "platform/runner/confine.h"
 #include "platform/runner/process.h"
 
 enum { RESULT_FD = 3, LAST_MS = 2000, KILLED_MS = 5000 };
@@ -100,9 +100,9 @@ static void on_end(void *user, uint32_t events) {
     end(b, &result);
 }
 
-static _Noreturn void run_child(const job *b, int result_fd) {
+static _Noreturn void run_child(const job *b, pid_t helper, int result_fd) {
     cr_err result = CR_ERR_INIT;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    cr_confine_end_with(helper);
     setpgid(0, 0);
     /* Nothing of the helper stays open here: its lock would outlive it. */
     if (dup2(result_fd, RESULT_FD) < 0 || fcntl(RESULT_FD, F_SETFD, FD_CLOEXEC) != 0 || close_range(RESULT_FD + 1, ~0u, 0) != 0)
@@ -115,9 +115,9 @@ static cr_status start(job *b, cr_err *err) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return CR_FAIL_ERRNO(err, "cannot start a job");
-    pid_t pid = fork();
+    const pid_t helper = getpid(), pid = fork();
     if (pid == 0)
-        run_child(b, ends[1]);
+        run_child(b, helper, ends[1]);
     close(ends[1]);
     b->result_fd = ends[0];
     if (pid < 0)

@@ -128,6 +128,12 @@ cr_exit cr_process_kill(int pidfd) {
     return cr_process_reap(pidfd);
 }
 
+void cr_process_abandon(pid_t child) {
+    kill(child, SIGKILL);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 bool cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user) {
     for (;;) {
         siginfo_t info = {0};

@@ -29,6 +29,8 @@ typedef struct cr_exit {
 cr_exit cr_process_reap(int pidfd);
 /* Ends one that has only just begun, waits a moment for that, and reaps it. */
 cr_exit cr_process_kill(int pidfd);
+/* Ends and reaps a child that was forked just now and cannot be held: one that is not reaped keeps its number, so the signal reaches nobody else. */
+void cr_process_abandon(pid_t child);
 /* Reaps children that ended and that nobody holds by pidfd: orphans re-parented to us (the helper is a subreaper). false: it stopped at the
  * first for which is_held is true; call again when that one has been reaped. */
 bool cr_process_reap_orphans(bool (*is_held)(void *user, pid_t pid), void *user);

@@ -81,40 +81,6 @@ cr_status cr_profile_env_check(const char *name, cr_err *err) {
     return CR_FAIL(err, CR_INVALID, "the variable %s is kept: a profile cannot set it", name);
 }
 
-/* ---- nearest word ---- */
-
-static int distance(const char *a, const char *b) {
-    enum { MOST = 48 };
-    int row[MOST + 1], na = (int)strlen(a), nb = (int)strlen(b);
-    if (na > MOST || nb > MOST)
-        return MOST;
-    for (int k = 0; k <= nb; k++)
-        row[k] = k;
-    for (int i = 1; i <= na; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int k = 1; k <= nb; k++) {
-            int change = corner + (a[i - 1] != b[k - 1]);
-            corner = row[k];
-            row[k] = CR_MIN(change, CR_MIN(row[k], row[k - 1]) + 1);
-        }
-    }
-    return row[nb];
-}
-
-const char *cr_profile_nearest(const char *word, const char *const *words, int n) {
-    const char *best = NULL;
-    int least = 1 + (int)strlen(word) / 3;
-    for (int i = 0; i < n; i++) {
-        int d = distance(word, words[i]);
-        if (d <= least) {
-            best = words[i];
-            least = d - 1;
-        }
-    }
-    return best;
-}
-
 /* ---- numbers: decimal, three places ---- */
 
 cr_status cr_profile_number(const char *text, int64_t *ret_thousandths, cr_err *err) {

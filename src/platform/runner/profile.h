@@ -148,8 +148,6 @@ cr_status cr_profile_apply(const cr_profile_set *set, const cr_profile_asked *as
 /* For cr_profiles_parse, and a test of its own. */
 cr_status cr_profile_env_check(const char *name, cr_err *err) CR_MUST_USE;
 bool cr_profile_slug_is_right(const char *slug);
-/* The one of n words that is written most like this one, NULL when none is near. */
-const char *cr_profile_nearest(const char *word, const char *const *words, int n);
 cr_status cr_profile_number(const char *text, int64_t *ret_thousandths, cr_err *err) CR_MUST_USE;
 char *cr_profile_number_text(int64_t thousandths, char buf[32]);
 

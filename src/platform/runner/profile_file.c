@@ -36,7 +36,7 @@ static cr_status open_map(const reader *r, const cr_yaml *map, const char *what,
             ret[i] = v;
             continue;
         }
-        const char *near = cr_profile_nearest(v->key->text, keys, n);
+        const char *near = cr_text_nearest(v->key->text, keys, n);
         return FAIL(r, v->key, "%s has no key '%.60s'%s%s%s", what, v->key->text, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
     return CR_OK;
@@ -210,7 +210,7 @@ static cr_status read_software_name(const reader *r, const cr_yaml *v, const cha
     for (int i = 0; i < r->set->n_software; i++)
         names[i + 1] = r->set->software[i].slug;
     if (strcmp(v->text, CR_SOFTWARE_OWN) != 0 && !cr_profile_software(r->set, v->text)) {
-        const char *near = cr_profile_nearest(v->text, names, r->set->n_software + 1);
+        const char *near = cr_text_nearest(v->text, names, r->set->n_software + 1);
         return FAIL(r, v, "there is no software '%s'%s%s%s; it is defined under `software:` at the beginning of a line", v->text,
                     near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }

@@ -64,14 +64,11 @@ static void remove_logs(const cr_servers *s, const char *account) {
 static void on_unmade(void *user, const cr_err *result) {
     cr_removal *r = user;
     cr_servers *s = r->table;
-    char path[CR_URL_MAX];
     cr_err err = CR_ERR_INIT;
     if (result->status != CR_OK) {
         end(r, result);
         return;
     }
-    snprintf(path, sizeof path, "%s/u/%s", s->setup.config->run_dir, r->work.name);
-    rmdir(path);
     cr_group_folders_forget(&s->folders, r->work.name);
     remove_logs(s, r->work.name);
     end(r, cr_account_forget(s->accounts, r->work.name, &err) == CR_OK ? NULL : &err);

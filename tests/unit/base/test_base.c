@@ -1,5 +1,6 @@
 /* test_base.c - the ground floor: errors, arena, buffer, map, text, files. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -213,8 +214,8 @@ END_TEST
 
 START_TEST(file_replace_and_read) {
     cr_err err = CR_ERR_INIT;
-    char dir[] = "/tmp/craton-test-XXXXXX", path[64], deep[96];
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    char dir[64], path[80], deep[96];
+    scratch_make(dir, "file");
     snprintf(path, sizeof path, "%s/f", dir);
     snprintf(deep, sizeof deep, "%s/a/b/c", dir);
     ck_assert_ok(cr_make_dirs(deep, 0700, &err));
@@ -229,9 +230,7 @@ START_TEST(file_replace_and_read) {
     ck_assert_fails(cr_file_read(path, &small, &err), CR_LIMIT);
     ck_assert_fails(cr_file_read("/tmp/craton-no-such-file", &b, &err), CR_NO_FILE);
     ck_assert_fails(cr_make_dirs(path, 0700, &err), CR_EXISTS);
-    char cmd[128];
-    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    ck_assert_int_eq(system(cmd), 0);
+    scratch_remove(dir);
 }
 END_TEST
 
@@ -313,8 +312,8 @@ static void write_below(const char *root, const char *path, const char *text) {
 }
 
 START_TEST(memory_that_is_left) {
-    char root[] = "/tmp/craton-test-memory-XXXXXX", command[64];
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    char root[64];
+    scratch_make(root, "memory");
     ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
     write_below(root, "proc/meminfo", "MemTotal:       4000000 kB\nMemAvailable:   1000 kB\n");
     ck_assert_uint_eq(cr_memory_left(root), 1000 * 1024);
@@ -331,8 +330,7 @@ START_TEST(memory_that_is_left) {
     write_below(root, "proc/meminfo", "MemTotal: 1 kB\n");
     ck_assert_uint_eq(cr_memory_left(root), UINT64_MAX);
     ck_assert_uint_gt(cr_memory_left(""), 0);      /* of this machine */
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(root);
 }
 END_TEST
 

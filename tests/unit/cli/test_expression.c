@@ -10,8 +10,8 @@ static void dump(const cr_expr *e, cr_buf *b) {
     switch (e->kind) {
     case CR_EXPR_WHOLE: cr_buf_addf(b, "%lld", (long long)e->whole); return;
     case CR_EXPR_REAL: cr_buf_addf(b, "%g", e->real); return;
-    case CR_EXPR_NAME: cr_buf_adds(b, e->name); return;
-    case CR_EXPR_EACH: cr_buf_adds(b, "*"); return;
+    case CR_EXPR_NAME: cr_buf_addf(b, "%s%s%s", e->file ? e->file : "", e->file ? ":" : "", e->name); return;
+    case CR_EXPR_EACH: cr_buf_addf(b, "%s%s*", e->file ? e->file : "", e->file ? ":" : ""); return;
     case CR_EXPR_IT: cr_buf_adds(b, "_"); return;
     default: break;
     }
@@ -96,6 +96,11 @@ START_TEST(arguments) {
     same("\"a strange name\" + 1", "(add a strange name 1)");
     same("x = a; y = x|max; x, y | min;", "x = a; y = (max x); x, (min y)");
     same("* | monthly mean", "(mean (monthly *))");
+    same("obs.tos - obs.\"a b\".max() * obs.* + obs . x", "(add (subtract obs:tos (multiply (max obs:a b) obs:*)) obs:x)");
+    same("x.sel(time=2000-01-01T06:00:2000-01-02T18:30:15.5)", "(sel x time=2000-01-01T06:00:2000-01-02T18:30:15.5)");
+    same("x.sel(time=2000-01-01T06:2000-01-02T18:2)", "(sel x time=2000-01-01T06:2000-01-02T18:2)"); /* a step is no minute */
+    same("x.corr(y + 1, time, lat)", "(corr x (add y 1) time lat)");
+    same("x | attrs a='b \"c' d=\"e'f\"", "(attrs x a=b \"c d=e'f)");
     same("temp\xc3\xa9rature * 2", "(multiply temp\xc3\xa9rature 2)");
 }
 END_TEST

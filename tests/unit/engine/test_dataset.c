@@ -382,7 +382,7 @@ START_TEST(dimensions_meet_by_name) {
     ck_assert_ok(cr_isel_range(a, "lat", 1, 3, 1, &other, &err));
     ck_assert_fails(cr_labelled_map(CR_MAP_ADD, (cr_labelled *[]){part, other}, &none, &err), CR_INVALID);
     ck_assert_str_eq(err.message, "add: the labels of lat differ, first at position 0: 60 and 10");
-    ck_assert_str_eq(err.hint, "cr_align selects the labels that all have.");
+    ck_assert_str_eq(err.hint, "Select the labels that all have (cr_align).");
     cr_labelled *both[2] = {0};
     ck_assert_ok(cr_align(2, (cr_labelled *[]){part, other}, both, &err));
     ck_assert_int_eq(length(both[0], "lat"), 1);

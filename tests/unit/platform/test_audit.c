@@ -1,5 +1,6 @@
 /* test_audit.c - the audit log: what is written stays as it is, what is cut, filters, and how it ends. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,17 +16,14 @@ static cr_db *db;
 static void setup(void) {
     cr_err err = CR_ERR_INIT;
     char path[96];
-    strcpy(dir, "/tmp/craton-test-audit-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "audit");
     snprintf(path, sizeof path, "%s/db", dir);
     ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &db, &err));
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static void add(int64_t at_ms, cr_audit_kind kind, bool refused, const char *who, const char *whom) {

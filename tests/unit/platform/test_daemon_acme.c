@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../check_main.h"
+#include "../scratch.h"
 #include "platform/daemon/acme_files.h"
 
 static const char key[] =
@@ -163,8 +164,7 @@ START_TEST(no_other_file_is_given_away) {
         ck_assert_int_ne(cr_acme_lay(&c, &g, &err), CR_OK);
         ck_assert(stat(other, &st) == 0 && st.st_uid == 0);
     }
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(folder);
 }
 END_TEST
 

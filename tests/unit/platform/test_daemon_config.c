@@ -1,5 +1,6 @@
 /* Settings: where they come from, what is refused. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,7 @@
 static char dir[64];
 
 static void make_dir(void) {
-    strcpy(dir, "/tmp/craton-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "test");
 }
 
 static void write_config(const char *text, mode_t mode) {
@@ -39,7 +39,7 @@ static cr_status load(cr_config *c, cr_err *err, const char *a, const char *b, c
     int argc = 3;
     while (argv[argc])
         argc++;
-    return cr_config_load(argc, argv, c, err);
+    return cr_config_load(NULL, argc, argv, c, err);
 }
 
 START_TEST(argv_wins_over_file_over_default) {
@@ -77,7 +77,7 @@ END_TEST
 
 START_TEST(file_mistakes_name_file_and_line) {
     static const struct { const char *text, *expect; } cases[] = {
-        {"port = 1\nprot = 3\n", "line 2: there is no setting 'prot'"},
+        {"port = 1\nprot = 3\n", "line 2: there is no setting 'prot'; did you mean 'port'?"},
         {"port 3\n", "line 1: 'port 3' is not of the form key = value"},
         {"port = many\n", "line 1: port"},
         {"state = /elsewhere\n", "cannot move the state directory"},

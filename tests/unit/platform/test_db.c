@@ -1,5 +1,6 @@
 /* test_db.c - statements, transactions, migrations, backup, a full disk, the reserve. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,15 +13,12 @@
 static char dir[64], file[96];
 
 static void setup(void) {
-    strcpy(dir, "/tmp/craton-test-db-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "db");
     snprintf(file, sizeof file, "%s/hub.sqlite", dir);
 }
 
 static void teardown(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static const cr_migration rows[] = {

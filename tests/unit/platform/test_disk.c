@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "../check_main.h"
+#include "../scratch.h"
 #include "platform/db/schema.h"
 #include "platform/identity/disk_limits.h"
 #include "platform/identity/person.h"
 #include "platform/runner/disk_walk.h"
 
-static char folder[] = "/tmp/craton-disk-XXXXXX";
+static char folder[64];
 static cr_err err = CR_ERR_INIT;
 
 static void shell(const char *command) {
@@ -31,17 +32,14 @@ static uint64_t du(const char *options) {
 }
 
 static void setup(void) {
-    strcpy(folder, "/tmp/craton-disk-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder, "disk");
     shell("mkdir -p small big/deep/er 'odd name\x01'; for i in $(seq 40); do head -c ${i}000 /dev/urandom > big/deep/er/f$i; done;"
           "head -c 90000 /dev/urandom > small/a; head -c 5000 /dev/urandom > 'odd name\x01/b'; head -c 300000 /dev/urandom > big/twice; ln big/twice small/again;"
           "ln -s /usr small/away; ln -s .. big/deep/up; mkfifo small/pipe; truncate -s 1G small/hole; sync .");
 }
 
 static void teardown(void) {
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(folder);
 }
 
 START_TEST(whole) {

@@ -1,5 +1,6 @@
 /* Parts of the gateway that need no hub: options, heartbeats, certificates, owners of ports, limits. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -408,8 +409,8 @@ START_TEST(what_is_kept_moves_with_the_clock) {
     cr_gateway g = {.hub = hub};
     cr_cluster never = {.gateway = &g, .id = 2}, c = {.gateway = &g, .id = 1, .next = &never, .kept_until_ms = cr_wall_ms() + 3600000};
     cr_err err = CR_ERR_INIT;
-    char dir[] = "/tmp/craton-test-gateway-XXXXXX", path[64], command[128];
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    char dir[64], path[80];
+    scratch_make(dir, "gateway");
     snprintf(path, sizeof path, "%s/db", dir);
     k.gateway_idle_s = 100;
     g.clusters = &c;
@@ -422,8 +423,7 @@ START_TEST(what_is_kept_moves_with_the_clock) {
     ck_assert(cr_cluster_idle_left_ms(&c, 1000000) > 21000000 && cr_cluster_idle_left_ms(&c, 1000000) <= 21600000);
     ck_assert_int_eq(never.kept_until_ms, 0);
     cr_db_close(hub->db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
     free(hub);
 }
 END_TEST

@@ -1,5 +1,6 @@
 /* test_groups.c - groups by administrators and by providers; API tokens: scopes, listing, taking away; an old database. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -17,8 +18,7 @@ static cr_err err;
 static void setup(void) {
     char key[96];
     memset(&err, 0, sizeof err);
-    strcpy(dir, "/tmp/craton-test-gr-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "gr");
     snprintf(key, sizeof key, "%s/key", dir);
     ck_assert_ok(cr_secret_open(key, &secret, &err));
     snprintf(path, sizeof path, "%s/db", dir);
@@ -30,10 +30,8 @@ static void setup_new(void) {
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static int64_t person(const char *name) {

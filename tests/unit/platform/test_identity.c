@@ -1,5 +1,6 @@
 /* test_identity.c - names and accounts, passwords, sign-in limits, sessions, tokens, one-time links, CSRF, PKCE. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +20,7 @@ static cr_secret secret;
 static void setup(void) {
     cr_err err = CR_ERR_INIT;
     char path[96];
-    strcpy(dir, "/tmp/craton-test-id-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "id");
     snprintf(path, sizeof path, "%s/key", dir);
     ck_assert_ok(cr_secret_open(path, &secret, &err));
     snprintf(path, sizeof path, "%s/db", dir);
@@ -28,10 +28,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 START_TEST(names) {
@@ -397,8 +395,8 @@ START_TEST(sessions) {
     cr_person a = add("ada", false), who;
     char token[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1];
     int64_t id;
-    ck_assert_ok(cr_session_make(db, a.id, token, &err));
-    ck_assert_ok(cr_session_make(db, a.id, other, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, token, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, other, &err));
     ck_assert_str_ne(token, other);
     ck_assert_ok(cr_session_find(db, token, &id, &who, &err));
     ck_assert_str_eq(who.name, "ada");
@@ -427,7 +425,7 @@ START_TEST(tokens_end_with_their_session) {
     char session[CR_TOKEN_LEN + 1], text[CR_TOKEN_LEN + 1];
     int64_t id;
     cr_token found, what = {.kind = CR_TOKEN_OAUTH, .user_id = a.id};
-    ck_assert_ok(cr_session_make(db, a.id, session, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, session, &err));
     ck_assert_ok(cr_session_find(db, session, &id, &who, &err));
     what.session_id = id;
     ck_assert_ok(cr_token_issue(db, &what, NULL, 60000, "note", text, &err));
@@ -549,7 +547,7 @@ START_TEST(when_a_session_was_proved) {
     cr_person a = add("ada", true);
     char token[CR_TOKEN_LEN + 1];
     int64_t before = cr_wall_ms(), ms = 0;
-    ck_assert_ok(cr_session_make(db, a.id, token, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, token, &err));
     int64_t id = cr_db_last_id(db);
     ck_assert_ok(cr_session_proved(db, id, &ms, &err));
     ck_assert(before <= ms && ms <= cr_wall_ms());
@@ -678,7 +676,7 @@ START_TEST(what_ends_with_a_password) {
     cr_onetime what = {.kind = CR_ONETIME_INVITE};
     cr_token server = {.kind = CR_TOKEN_SERVER, .user_id = a.id};
     char of_server[CR_TOKEN_LEN + 1];
-    ck_assert_ok(cr_session_make(db, a.id, session, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, session, &err));
     ck_assert_ok(cr_token_issue(db, &server, NULL, 0, NULL, of_server, &err));
     ck_assert_ok(cr_onetime_make(db, &what, a.id, invite, &err));
     give(a.id, 0, NULL, own);
@@ -719,11 +717,11 @@ START_TEST(sessions_are_bounded) {
     char first[CR_TOKEN_LEN + 1], second[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1], more[CR_TOKEN_LEN + 1];
     cr_person who;
     int64_t id;
-    ck_assert_ok(cr_session_make_for(db, b.id, CR_SESSION_LIFE_MS, other, &err));
-    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, first, &err));
-    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, second, &err));
+    ck_assert_ok(cr_session_make(db, b.id, CR_SESSION_LIFE_MS, other, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, first, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, second, &err));
     for (int i = 0; i < CR_SESSIONS_MOST - 1; i++)
-        ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, more, &err));
+        ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, more, &err));
     ck_assert_fails(cr_session_find(db, first, &id, &who, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_session_find(db, second, &id, &who, &err));
     ck_assert_ok(cr_session_find(db, other, &id, &who, &err));
@@ -736,7 +734,7 @@ START_TEST(tokens_of_a_sign_in_are_bounded) {
     cr_person a = add("ada", false), who;
     char session[CR_TOKEN_LEN + 1], other[CR_TOKEN_LEN + 1], given[CR_TOKENS_OF_SIGN_IN + 1][CR_TOKEN_LEN + 1];
     cr_token what = {.kind = CR_TOKEN_OAUTH, .user_id = a.id}, found;
-    ck_assert_ok(cr_session_make_for(db, a.id, CR_SESSION_LIFE_MS, session, &err));
+    ck_assert_ok(cr_session_make(db, a.id, CR_SESSION_LIFE_MS, session, &err));
     ck_assert_ok(cr_session_find(db, session, &what.session_id, &who, &err));
     snprintf(what.client, sizeof what.client, "another");
     ck_assert_ok(cr_token_issue(db, &what, NULL, CR_SESSION_LIFE_MS, NULL, other, &err));

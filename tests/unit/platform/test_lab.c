@@ -2,6 +2,7 @@
  * deadlines go on, what was ready stays, nothing runs on of people who may not use the hub any more. And that what is no news is not written.
  * The runner is a note of what it was asked. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,7 @@ static cr_runner runner = {.ops = &ops};
 static void setup(void) {
     char path[128];
     cr_person ann = {.name = "ann"};
-    strcpy(dir, "/tmp/craton-lab-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "lab");
     snprintf(path, sizeof path, "%s/db", dir);
     hub = (cr_hub){.config = &config, .profiles = &profiles, .runner = &runner};
     snprintf(config.run_dir, sizeof config.run_dir, "%s", dir);
@@ -53,7 +53,6 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    char command[128];
     cr_labs_free(&hub);
     cr_figures_close(&hub);
     cr_proxy_free(hub.proxy);
@@ -61,8 +60,7 @@ static void teardown(void) {
     cr_timer_stop(&hub.removals);
     cr_db_close(hub.db);
     cr_loop_free(hub.loop);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static void tell(cr_runner_event_kind kind, bool socket_ready) {

@@ -1,5 +1,6 @@
 /* test_oidc.c - settings of providers, discovery, claims, entitlements, people of a provider: everything of a sign-in but the network. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -527,17 +528,14 @@ static cr_db *db;
 static void setup(void) {
     cr_err err = CR_ERR_INIT;
     char path[96];
-    strcpy(dir, "/tmp/craton-test-oidc-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "oidc");
     snprintf(path, sizeof path, "%s/db", dir);
     ck_assert_ok(cr_db_open(path, cr_schema, cr_schema_len, &db, &err));
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static cr_oidc_who person_of(const char *subject, const char *name, bool admin) {
@@ -738,7 +736,7 @@ START_TEST(refusal_ends_what_was_given) {
     int groups = 0;
     cr_oidc_who who = person_of("s", "ada", true);
     ck_assert_ok(cr_identity_sign_in(db, &p, &who, &person, &err));
-    ck_assert_ok(cr_session_make_for(db, person.id, 3600 * 1000, token, &err));
+    ck_assert_ok(cr_session_make(db, person.id, 3600 * 1000, token, &err));
     cr_person friend = {.name = "friend"};
     ck_assert_ok(cr_person_add(db, &friend, &err));
     cr_onetime about = {.kind = CR_ONETIME_PASSWORD, .user_id = person.id}, invite = {.kind = CR_ONETIME_INVITE}, found;

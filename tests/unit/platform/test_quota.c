@@ -1,6 +1,7 @@
 /* test_quota.c - homes as projects of their file system: what is asked of the kernel, which here is a table of numbers of files (the kernel at hand
  * may have no quotas; test_quota_kernel.c and tests/wire/test_quota.py are with real ones). */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <fcntl.h>
 #include <linux/dqblk_xfs.h>
@@ -77,8 +78,7 @@ static int fake_quota(int fd, unsigned cmd, uint32_t project, void *data) {
 }
 
 static void set_up(void) {
-    strcpy(folder, "/tmp/craton-quota-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder, "quota");
     cr_quota_kernel = (cr_quota_calls){fake_quota, fake_get, fake_set};
     memset(files, 0, sizeof files);
     memset(&quotas, 0, sizeof quotas);
@@ -87,9 +87,7 @@ static void set_up(void) {
 }
 
 static void tear_down(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(folder);
 }
 
 static const char *at(const char *name) {

@@ -1,6 +1,7 @@
 /* test_quota_kernel.c - homes as projects of real file systems, ext4 and XFS, each in a file. Where the kernel has none with quotas, or this is not root,
  * nothing is tested, unless CRATON_QUOTA=required is in the environment. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -55,8 +56,7 @@ static void begin(int kind) {
 }
 
 static void set_up(void) {
-    strcpy(folder, "/tmp/craton-quota-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder, "quota");
     char on[80];
     snprintf(on, sizeof on, "%s/on", folder);
     ck_assert_int_eq(chmod(folder, 0755), 0);

@@ -1,5 +1,6 @@
 /* Control groups against trees made of plain directories: what is written where, in v1, v2, nested, and nowhere. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,11 @@
 static char root[64];
 
 static void make_root(void) {
-    strcpy(root, "/tmp/craton-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(root));
+    scratch_make(root, "test");
 }
 
 static void remove_root(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(root);
 }
 
 static const char *at(const char *name) {

@@ -164,7 +164,7 @@ static cr_accounts *accounts;
 
 static void make_account(cr_account *u, cr_account_work *work) {
     char *argv[] = {"cratond", "--state", folder, "--run", folder, "--prefix", folder, NULL}, path[200];
-    ck_assert_ok(cr_config_load(7, argv, &config, &err));
+    ck_assert_ok(cr_config_load(NULL, 7, argv, &config, &err));
     config.as_root = false;
     for (const char *const *p = (const char *const[]){"home", "runner", "r", NULL}; *p; p++) {
         snprintf(path, sizeof path, "%s/%s", folder, *p);
@@ -201,8 +201,12 @@ START_TEST(removal_again_after_each_step) {
     ck_assert_int_eq(mkdir(path, 0700), 0);
     snprintf(path, sizeof path, "%s/home/.removed/ada.%u", folder, (unsigned)u.uid);
     ck_assert_int_eq(rename(u.home, path), 0);
+    snprintf(path, sizeof path, "%s/u/ada/left", folder);        /* by a program that ended a moment ago, beside its socket */
+    ck_assert_ok(cr_make_dirs(path, 0700, &err));
     ck_assert_ok(cr_account_clear(&work, &err));
     ck_assert(removed_is_empty());
+    *strrchr(path, '/') = 0;
+    ck_assert_int_ne(access(path, F_OK), 0);
     ck_assert_ok(cr_account_clear(&work, &err));
     ck_assert_ok(cr_account_unmake(&work, &err));
     ck_assert_ok(cr_account_forget(accounts, "ada", &err));

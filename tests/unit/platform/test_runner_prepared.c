@@ -12,7 +12,7 @@ static cr_cgroups *groups;
 static void setup(void) {
     cr_err err = CR_ERR_INIT;
     char *argv[] = {"cratond", "--state", "/s", "--run", "/r", "--prefix", "/p", NULL};
-    ck_assert_ok(cr_config_load(7, argv, &config, &err));
+    ck_assert_ok(cr_config_load(NULL, 7, argv, &config, &err));
     config.as_root = true;
     start = (cr_msg_start){.id = {.account = "ada", .generation = 7}, .limits = {1 << 30, 1500, 256}, .user = "ada"};
     memset(start.token, 'a', CR_RUNNER_TOKEN_LEN);

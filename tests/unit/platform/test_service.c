@@ -1,5 +1,6 @@
 /* test_service.c - settings of services, their tokens, what they may do, and what ends with them. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include "platform/db/schema.h"
@@ -159,13 +160,13 @@ END_TEST
 
 /* Who is taken out of the settings, or may make no tokens any more, leaves none behind; not even by way of those. */
 START_TEST(what_they_made_ends_with_them) {
-    char dir[] = "/tmp/craton-test-sv-XXXXXX", path[64], command[64];
+    char dir[64], path[80];
     char text[4][CR_TOKEN_LEN + 1];
     cr_db *db;
     cr_secret secret;
     cr_token t, used;
     cr_person who, ada = {.name = "ada"}, bob = {.name = "bob"};
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "service");
     snprintf(path, sizeof path, "%s/key", dir);
     ck_assert_ok(cr_secret_open(path, &secret, &err));
     snprintf(path, sizeof path, "%s/db", dir);
@@ -187,8 +188,7 @@ START_TEST(what_they_made_ends_with_them) {
     ck_assert_fails(cr_token_find(db, text[1], &t, &who, &err), CR_NOT_FOUND);
     ck_assert_ok(cr_token_find(db, text[3], &t, &who, &err));
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 END_TEST
 

@@ -1,5 +1,6 @@
 /* test_share.c - who is given what at a server, by codes too, and what ends with whom. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,7 @@ static const cr_share_giver by_nobody;
 
 static void setup(void) {
     char path[128];
-    strcpy(dir, "/tmp/craton-share-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    scratch_make(dir, "share");
     snprintf(path, sizeof path, "%s/key", dir);
     ck_assert_ok(cr_secret_open(path, &secret, &err));
     snprintf(path, sizeof path, "%s/db", dir);
@@ -32,10 +32,8 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    char command[128];
     cr_db_close(db);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(dir);
 }
 
 static void note(void *user, const cr_share *share) {

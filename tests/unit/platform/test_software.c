@@ -1,5 +1,6 @@
 /* test_software.c - software environments: what is found in one by its folders, and who may write to it. */
 #include "../check_main.h"
+#include "../scratch.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -34,8 +35,7 @@ static void add_program(const char *path) {
 }
 
 static void make_environment(void) {
-    strcpy(folder, "/tmp/craton-software-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder, "software");
     ck_assert_int_eq(chmod(folder, 0755), 0);
     add_folder("env/bin");
     add_folder("base");
@@ -45,9 +45,7 @@ static void make_environment(void) {
 }
 
 static void remove_environment(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(folder);
 }
 
 static cr_status open_as(bool whole, char *prefix) {
