@@ -2,7 +2,8 @@
  *
  * A context owns a worker pool and a slab pool and may be used by one computation at a time per thread; several threads may
  * share it (their computations, and writes as a whole, run one after the other). The memory limit covers everything that a computation allocates
- * beyond its results: a plan that cannot fit is refused before it runs (CR_MEMORY), with advice.
+ * beyond its results. Reductions on the way that are larger go through scratch files in CRATON_SCRATCH, else TMPDIR, else /var/tmp, for which room is taken
+ * first (CR_NO_SPACE); a plan that cannot fit is refused before it runs (CR_MEMORY), with advice.
  */
 #ifndef CRATON_CONTEXT_H
 #define CRATON_CONTEXT_H

@@ -1,5 +1,5 @@
 """Writing reductions that are larger than the memory limit: each panel has its own part made. Bits are those of a write with room for everything, and what
-would read its source over and over is refused with advice."""
+would read its source over and over goes through a scratch file."""
 
 import numpy as np
 import pytest
@@ -64,13 +64,31 @@ def test_larger_than_the_limit(tmp_path, sources, source, program):
     xr.testing.assert_allclose(much.drop_attrs(), program(whole.set_coords("day"))[name].drop_attrs(), rtol=1e-12, atol=1e-12)
 
 
-def test_what_would_be_read_over_and_over_is_refused(tmp_path):
-    """A chunk for each time, all groups of a few places in each chunk that is written."""
-    ds = xr.Dataset({"t": (("time", "y", "x"), np.ones((120, 128, 192), "f4"))}, {"day": ("time", np.arange(120) % 60)})
+def test_what_would_be_read_over_and_over_is_decoded_once(tmp_path, monkeypatch):
+    """A chunk for each time, all groups of a few places in each chunk that is written: by way of a scratch file (0055). Without one it is refused."""
+    values = np.random.default_rng(3).integers(0, 99, (120, 128, 192)).astype("f4")
+    ds = xr.Dataset({"t": (("time", "y", "x"), values)}, {"day": ("time", np.arange(120) % 60)})
     ds.craton.to_zarr(tmp_path / "s", encoding={"t": {"chunks": (1, 128, 192)}})
     plan = opened(tmp_path / "s").t.groupby("day").mean().rename("t").to_dataset()
     with craton.set_options(memory_limit="1 MiB", threads=1):
-        with pytest.raises(MemoryError, match=r"would read its source \d+ times") as refused:
+        with monkeypatch.context() as m, pytest.raises(FileNotFoundError, match="no scratch file"):
+            m.setenv("CRATON_SCRATCH", str(tmp_path / "none"))
             plan.craton.to_zarr(tmp_path / "x", encoding={"t": {"chunks": (60, 4, 8)}})
-    assert "raise the memory limit" in str(refused.value), refused.value
+        assert not (tmp_path / "x").exists()
+        plan.craton.to_zarr(tmp_path / "x", encoding={"t": {"chunks": (60, 4, 8)}})
+    expected = (values[:60] + values[60:]) / 2
+    assert np.array_equal(xr.open_zarr(tmp_path / "x").t.transpose("day", "y", "x").values, expected)
+
+
+def test_chunks_larger_than_the_limit_are_refused(tmp_path):
+    ds = xr.Dataset({"t": (("time", "y", "x"), np.ones((20, 128, 192), "f4"))}, {"day": ("time", np.arange(20) % 10)})
+    ds.craton.to_zarr(tmp_path / "s", encoding={"t": {"chunks": (10, 128, 192)}})
+    lazy = opened(tmp_path / "s").t
+    plan = (lazy.groupby("day") - lazy.groupby("day").mean()).rename("t").to_dataset()
+    with craton.set_options(memory_limit="1 MiB", threads=1):
+        with pytest.raises(MemoryError, match="memory limit of 1.0 MiB") as refused:
+            plan.craton.to_zarr(tmp_path / "x")
+        with pytest.raises(MemoryError, match="memory limit of 1.0 MiB"):
+            plan.mean().compute()
+    assert "raise the memory limit" in str(refused.value)
     assert not (tmp_path / "x").exists()

@@ -1,5 +1,6 @@
 /* node.c - making, sharing and freeing nodes; the small questions that one can ask of an array. */
 #include "engine/array/node.h"
+#include "engine/array/spill.h"
 #include "engine/array/weights.h"
 
 #include <pthread.h>
@@ -22,6 +23,7 @@ const cr_op cr_ops[CR_OP_COUNT] = {
     [CR_OP_NARROW] = {"narrow", CR_CLASS_REDUCE},         [CR_OP_BETWEEN] = {"between", CR_CLASS_MAP},
     [CR_OP_CUMULATE] = {"cumsum", CR_CLASS_ALONG},        [CR_OP_FILL] = {"ffill", CR_CLASS_ALONG},
     [CR_OP_WINDOW] = {"window", CR_CLASS_ALONG},          [CR_OP_REGRID] = {"regrid", CR_CLASS_ALONG},
+    [CR_OP_SPILLED] = {"scratch file", CR_CLASS_SOURCE},
 };
 
 static uint64_t mix(uint64_t h, const void *bytes, size_t n) {
@@ -171,6 +173,8 @@ static void release_outside(cr_array *a) {
         }
     } else if (a->op == CR_OP_STORED) {
         cr_source_unref(((const cr_stored_params *)a->params)->source);
+    } else if (a->op == CR_OP_SPILLED) {
+        cr_spill_unref(((const cr_spilled_params *)a->params)->spill);
     } else if (a->op == CR_OP_GROUP) {
         const cr_reduce_params *p = a->params;
         if (p->release != NULL)

@@ -27,6 +27,7 @@ typedef enum cr_op_id {
     CR_OP_REDUCE, CR_OP_GROUP, CR_OP_QUANTILE,
     CR_OP_DIGIT, CR_OP_NARROW, CR_OP_BETWEEN,
     CR_OP_CUMULATE, CR_OP_FILL, CR_OP_WINDOW, CR_OP_REGRID,
+    CR_OP_SPILLED,                /* put into the graph by a computation (exec/stage.c), never by a user */
     CR_OP_COUNT
 } cr_op_id;
 

@@ -3,7 +3,7 @@
 #define CR_ENGINE_DATASET_RECHUNK_H
 
 #include "craton/rechunk.h"
-#include "engine/dataset/panels.h"
+#include "engine/exec/panels.h"
 #include "engine/format/writer.h"
 
 typedef struct cr_rechunk_run {
@@ -28,9 +28,8 @@ cr_status cr_rechunk_finish(cr_context *c, cr_writer *w, cr_rechunk_run *r, cr_e
 /* A cr_write_run_fn; user is a cr_rechunk_run. */
 cr_status cr_rechunk_values(void *user, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces,
                             cr_err *err) CR_MUST_USE;
-/* reduced_run.c: sets the panels in which values are written whose reductions do not fit into memory. *ret_reduces false: they have none, and nothing is
- * set. *ret_reads: how often all that is read is decoded. CR_MEMORY: not in any panels, or by reading over and over. */
-cr_status cr_rechunk_reduced(cr_context *c, cr_panels *p, cr_array *values, const cr_sink *sink, bool *ret_reduces, double *ret_reads, cr_err *err) CR_MUST_USE;
+/* How values are cut, without what they are to be cut into. */
+cr_status cr_rechunk_source(cr_array *values, cr_panels *p, cr_err *err) CR_MUST_USE;
 /* A cr_progress_fn that shows the whole instead of one panel; user is a cr_rechunk_run. */
 void cr_rechunk_progress(void *user, double done, double total, int phase, int n_phases);
 

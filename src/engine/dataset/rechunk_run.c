@@ -11,11 +11,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/array/node.h"
-#include "engine/dataset/panels.h"
 #include "engine/dataset/rechunk.h"
+#include "engine/exec/reduced_panels.h"
 #include "engine/exec/run.h"
 
 enum { TRIES = 6, MOST_BOXES = 32, MOST_FILES = 256, MOST_CELLS = 64 };
+#define MOST_DECODES 10.0         /* of all that is read, for a reduction that is made for each panel */
 #define STAGE_CHUNK_BYTES ((double)(2 << 20))
 #define STAGE_CHUNKS 8192.0
 #define DIRECT_BYTES ((double)(32 << 20))
@@ -98,7 +99,7 @@ static bool is_finished(const cr_write_item *item) {
     return item->done && n == item->n_chunks;
 }
 
-static cr_status source_grid(cr_array *values, cr_panels *p, cr_err *err) {
+cr_status cr_rechunk_source(cr_array *values, cr_panels *p, cr_err *err) {
     p->ndim = values->ndim;
     p->itemsize = values->itemsize;
     for (int i = 0; i < p->ndim; i++) {
@@ -331,10 +332,25 @@ static cr_status write_streamed(cr_rechunk_run *r, cr_context *c, const cr_panel
     return status;
 }
 
+/* Reductions that nothing stages: what would be decoded for them over and over is refused. */
+static cr_status not_over_and_over(const cr_context *c, double reads, const cr_err *why, cr_err *err) {
+    char have[32];
+    if (reads == 0 && err != NULL)
+        *err = *why;
+    if (reads > 0 && reads <= MOST_DECODES)
+        return CR_OK;
+    if (reads == 0)
+        return CR_MEMORY;
+    cr_status status = CR_FAIL(err, CR_MEMORY, "what is computed does not fit into the memory limit of %s, and made piece by piece it would read its source %.0f times",
+                               cr_text_bytes(c->memory_limit_bytes, have, sizeof have), reads);
+    cr_err_hint(err, "raise the memory limit, write smaller chunks, or store the source in chunks that are short along the axes that stay");
+    return status;
+}
+
 static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_item *item, const cr_sink *sink, const cr_write_pieces *pieces, cr_err *err) {
     cr_panels p = {0};
     uint64_t budget = CR_MIN(cr_context_room(c) / 2, CR_RECHUNK_MOST_BYTES);
-    CR_TRY(source_grid(item->values, &p, err));
+    CR_TRY(cr_rechunk_source(item->values, &p, err));
     r->n_begun++;
     if (is_empty(&p) || is_finished(item))
         return CR_OK;
@@ -345,8 +361,11 @@ static cr_status move_values(cr_rechunk_run *r, cr_context *c, const cr_write_it
         share *= (double)p.shape[i];
     if (r->reduced) {
         bool reduces, begun;
-        double reads = 1;
-        CR_TRY(cr_rechunk_reduced(c, &p, item->values, sink, &reduces, &reads, err));
+        double reads;
+        cr_err why = CR_ERR_INIT;
+        CR_TRY(cr_reduced_panels(c, 1, &item->values, sink, &p, &reduces, &reads, &why, err));
+        if (reduces)
+            CR_TRY(not_over_and_over(c, reads, &why, err));
         r->report.most_reads = CR_MAX(r->report.most_reads, reads);
         if (reduces)
             return write_panels(r, c, &p, item, item->values, sink, share, &begun, err);

@@ -6,12 +6,14 @@
  *
  * What is reduced on the way (the climatology of an anomaly) each panel would reduce again. So it is settled before: computed once, and kept in memory
  * while the panels are written from it and from the rest. Where that would take more than a quarter of the limit, and all together does not fit, each panel
- * does reduce its own part (reduced_run.c).
+ * does reduce its own part (exec/reduced_panels.c) if what is read is decoded few times so; else it is computed into scratch files before (exec/stage.c).
  */
 #include <stdlib.h>
 
 #include "engine/dataset/rechunk.h"
+#include "engine/exec/reduced_panels.h"
 #include "engine/exec/run.h"
+#include "engine/exec/stage.h"
 #include "engine/plan/plan.h"
 
 #define MOST_OPEN_BYTES CR_RECHUNK_MOST_BYTES
@@ -19,6 +21,7 @@
 
 typedef struct run {
     cr_array **arrays, **settled;     /* values to be written; the same made of what was settled, NULL: nothing was */
+    cr_staging staging;               /* its arrays: the same made of what lies in scratch files; NULL: nothing does */
     cr_sink *sinks;
     cr_output_spec *outputs;
     int n;
@@ -30,6 +33,7 @@ static void run_done(run *r) {
     for (int i = 0; r->settled && i < r->n; i++)
         cr_array_unref(r->settled[i]);
     free(r->settled);
+    cr_staging_done(&r->staging);
     free(r->arrays);
     free(r->sinks);
     free(r->outputs);
@@ -155,6 +159,63 @@ static cr_status settle(run *r, cr_context *c, const cr_plan *plan, const bool *
     return status;
 }
 
+/* ---- scratch files ---- */
+
+/* Whether each of the values can be made panel by panel, with its reductions, by decoding what is read few times. */
+static cr_status are_few_readings(run *r, cr_context *c, bool *ret_few, cr_err *err) {
+    *ret_few = true;
+    for (int i = 0; i < r->n && *ret_few; i++) {
+        cr_panels p = {0};
+        cr_err why = CR_ERR_INIT;
+        bool reduces;
+        double reads;
+        if (r->arrays[i]->size == 0)
+            continue;
+        CR_TRY(cr_rechunk_source(r->arrays[i], &p, err));
+        for (int a = 0; a < p.ndim; a++)
+            p.chunk[a] = r->sinks[i].chunks[a];
+        CR_TRY(cr_reduced_panels(c, 1, &r->arrays[i], &r->sinks[i], &p, &reduces, &reads, &why, err));
+        *ret_few = !reduces || (reads > 0 && reads <= CR_STAGE_MOST_READS);
+    }
+    return CR_OK;
+}
+
+/* How it is cut into chunks says nothing yet: panels are there for that. What cannot be staged stays as it is. */
+static cr_status stage(run *r, cr_context *c, cr_err *err) {
+    static const cr_sink any;
+    cr_auto_free cr_output_spec *outputs = calloc((size_t)r->n + 1, sizeof *outputs);
+    bool few;
+    if (outputs == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to write %d variables", r->n);
+    for (int i = 0; i < r->n; i++)
+        outputs[i].sink = &any;
+    CR_TRY(are_few_readings(r, c, &few, err));
+    cr_status status = few ? CR_OK : cr_staging_make(c, r->n, r->arrays, outputs, &r->staging, NULL);
+    if (status == CR_OK && r->staging.arrays)
+        return cr_staging_run(c, &r->staging, err);
+    return CR_OK;
+}
+
+static cr_array **values_now(const run *r) { return r->staging.arrays ? r->staging.arrays : r->arrays; }
+
+/* Those that were staged take the place of the others, and what else is reduced for them is settled, or made for each panel. */
+static cr_status prepare_staged(run *r, cr_context *c, bool *ret_reduced, cr_err *err) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .only_cells = true};
+    cr_plan plan;
+    cr_status status = cr_plan_make(&plan, r->n, values_now(r), r->outputs, &o, err);
+    cr_auto_free bool *mark = calloc((size_t)plan.n_nodes + 1, sizeof *mark);
+    if (mark == NULL && status == CR_OK)
+        status = CR_FAIL(err, CR_MEMORY, "no memory to write %d variables", r->n);
+    if (status == CR_OK && plan.n_phases > 1) {
+        int n = last_reductions(&plan, mark, &r->held_bytes);
+        *ret_reduced = r->held_bytes > c->memory_limit_bytes / SETTLED_SHARE;
+        if (!*ret_reduced)
+            status = settle(r, c, &plan, mark, n, err);
+    }
+    cr_plan_done(&plan);
+    return status;
+}
+
 /* Whether to write in panels; what is reduced on the way is then settled, or *ret_reduced: it is made for each panel. */
 static cr_status prepare(run *r, cr_context *c, bool *ret_panels, bool *ret_reduced, cr_err *err) {
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
@@ -172,6 +233,12 @@ static cr_status prepare(run *r, cr_context *c, bool *ret_panels, bool *ret_redu
     *ret_reduced = refused && !*ret_panels;
     *ret_panels = *ret_panels || *ret_reduced;
     cr_plan_done(&plan);
+    if (status == CR_OK && *ret_reduced)
+        status = stage(r, c, err);
+    if (status == CR_OK && r->staging.arrays) {
+        *ret_reduced = false;
+        status = prepare_staged(r, c, ret_reduced, err);
+    }
     return status;
 }
 
@@ -183,10 +250,10 @@ static cr_status finish(cr_writer *w, cr_context *c, run *r, cr_err *err) {
     if (!panels)
         return cr_writer_finish_with(w, c, NULL, NULL, err);
     how.total_bytes = r->bytes;
-    if (r->settled) {
+    if (r->settled || r->staging.arrays) {
         how.n_settled = r->n;
         how.unsettled = r->arrays;
-        how.settled = r->settled;
+        how.settled = r->settled ? r->settled : values_now(r);
     }
     c->set_aside_bytes = r->settled ? r->held_bytes : 0;
     cr_status status = cr_rechunk_finish(c, w, &how, err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/exec/run.h"
+#include "engine/exec/stage.h"
 
 #define KEEP_BYTES ((uint64_t)64 << 20)   /* blocks kept for the next computation */
 
@@ -99,15 +100,14 @@ static cr_status check_sinks(int n, cr_array *const *arrays, const cr_output_spe
     return CR_OK;
 }
 
-static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_err *err) {
-    if (n < 1)
-        return CR_OK;
-    CR_TRY(check_sinks(n, arrays, outputs, err));
+/* *ret_refused: it does not fit, and nothing was begun. */
+static cr_status compute_once(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, bool *ret_refused, cr_err *err) {
     cr_plan plan;
     CR_TRY(cr_context_take(c, err));
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
     c->slab.peak_bytes = c->slab.bytes_held;
     cr_status status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
+    *ret_refused = status == CR_MEMORY;
     if (status == CR_OK && cr_context_cancelled(c))
         status = CR_FAIL(err, CR_CANCELLED, "cancelled");
     uint64_t before = plan.arena.used_bytes;
@@ -120,6 +120,35 @@ static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr
     cr_plan_done(&plan);
     cr_slab_trim(&c->slab, CR_MIN(KEEP_BYTES, c->memory_limit_bytes / 4));
     cr_context_give(c);
+    return status;
+}
+
+/* What does not fit has its large reductions computed into scratch files first. */
+static cr_status compute_staged(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_err *err) {
+    cr_staging s;
+    bool refused;
+    cr_err why = CR_ERR_INIT;
+    if (cr_staging_make(c, n, arrays, outputs, &s, &why) != CR_OK)
+        return CR_MEMORY;             /* the first refusal is the one that is told */
+    cr_status status = cr_staging_run(c, &s, err);
+    if (status == CR_OK)
+        status = compute_once(c, n, s.arrays, outputs, &refused, err);
+    cr_staging_done(&s);
+    return status;
+}
+
+static cr_status compute(cr_context *c, int n, cr_array *const *arrays, const cr_output_spec *outputs, cr_err *err) {
+    bool refused = false;
+    if (n < 1)
+        return CR_OK;
+    CR_TRY(check_sinks(n, arrays, outputs, err));
+    cr_context_begin(c);
+    /* A call of several computations looks for panels that fit, or stages what it needs. */
+    bool alone = c->n_operations == 1;
+    cr_status status = compute_once(c, n, arrays, outputs, &refused, err);
+    if (refused && alone)
+        status = compute_staged(c, n, arrays, outputs, err);
+    cr_context_end(c);
     return status;
 }
 

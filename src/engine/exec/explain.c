@@ -7,6 +7,7 @@
 #include "engine/array/weights.h"
 #include "engine/exec/foretell.h"
 #include "engine/exec/run.h"
+#include "engine/exec/stage.h"
 
 #define MOST_TEXT_BYTES ((size_t)1 << 20)
 #define MOST_LINES 40
@@ -158,32 +159,54 @@ static void explain_differences(const cr_plan *plan, cr_buf *b) {
         }
 }
 
+static cr_status explain_plan(cr_context *c, const cr_plan *plan, cr_buf *b, cr_err *err) {
+    char need[32], have[32];
+    cr_foretold foretold;
+    CR_TRY(cr_foretell(c, plan, &foretold, err));
+    cr_buf_addf(b, "%d %s, %d %s, memory at most %s of %s\n", plan->n_phases, plan->n_phases == 1 ? "phase" : "phases", plan->n_scans,
+                plan->n_scans == 1 ? "scan" : "scans", cr_text_bytes(plan->peak_bytes, need, sizeof need),
+                cr_text_bytes(plan->limit_bytes, have, sizeof have));
+    explain_time(&foretold, b);
+    for (int32_t i = 0, phase = -1; i < plan->n_scans; i++) {
+        if (plan->scans[i].phase != phase)
+            cr_buf_addf(b, "phase %d\n", (phase = plan->scans[i].phase) + 1);
+        explain_scan(plan, &plan->scans[i], b);
+    }
+    for (int32_t i = 0; i < plan->n_columns; i++)
+        explain_columns(&plan->columns[i], b);
+    explain_differences(plan, b);
+    return CR_OK;
+}
+
 cr_status cr_explain(cr_context *c, int n, cr_array *const *arrays, char **ret_text, cr_err *err) {
     cr_plan plan;
     cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = c->memory_limit_bytes, .keep_bytes = c->keep_bytes};
+    cr_staging staging = {0};
     cr_auto_buf cr_buf b;
-    char need[32], have[32];
-    cr_foretold foretold;
+    cr_err why = CR_ERR_INIT;
     cr_buf_init(&b, MOST_TEXT_BYTES);
+    cr_auto_free cr_output_spec *outputs = calloc((size_t)CR_MAX(n, 0) + 1, sizeof *outputs);
+    if (outputs == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to explain");
     cr_status status = cr_plan_make(&plan, n, arrays, NULL, &o, err);
-    if (status == CR_OK)
-        status = cr_foretell(c, &plan, &foretold, err);
-    if (status == CR_OK) {
-        cr_buf_addf(&b, "%d %s, %d %s, memory at most %s of %s\n", plan.n_phases, plan.n_phases == 1 ? "phase" : "phases", plan.n_scans,
-                    plan.n_scans == 1 ? "scan" : "scans", cr_text_bytes(plan.peak_bytes, need, sizeof need),
-                    cr_text_bytes(plan.limit_bytes, have, sizeof have));
-        explain_time(&foretold, &b);
-        for (int32_t i = 0, phase = -1; i < plan.n_scans; i++) {
-            if (plan.scans[i].phase != phase)
-                cr_buf_addf(&b, "phase %d\n", (phase = plan.scans[i].phase) + 1);
-            explain_scan(&plan, &plan.scans[i], &b);
-        }
-        for (int32_t i = 0; i < plan.n_columns; i++)
-            explain_columns(&plan.columns[i], &b);
-        explain_differences(&plan, &b);
-        status = cr_buf_check(&b, err);
+    if (status == CR_MEMORY) {        /* results are the caller's, and lie outside of the limit */
+        for (int i = 0; i < n; i++)
+            outputs[i].data = &plan;  /* is only looked at: nothing is run */
+        cr_plan_done(&plan);
+        status = cr_plan_make(&plan, n, arrays, outputs, &o, err);
     }
+    if (status == CR_MEMORY && cr_staging_make(c, n, arrays, outputs, &staging, &why) == CR_OK) {
+        cr_plan_done(&plan);
+        status = cr_plan_make(&plan, n, staging.arrays, outputs, &o, err);
+        if (status == CR_OK)
+            status = cr_staging_explain(c, &staging, &b, err);
+    }
+    if (status == CR_OK)
+        status = explain_plan(c, &plan, &b, err);
+    if (status == CR_OK)
+        status = cr_buf_check(&b, err);
     cr_plan_done(&plan);
+    cr_staging_done(&staging);
     if (status != CR_OK)
         return status;
     char *text = cr_buf_take(&b);

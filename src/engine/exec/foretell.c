@@ -141,6 +141,50 @@ double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) {
     return touched / chunks;
 }
 
+/* Elements of an axis that are decoded for one cell: of whole pieces, each as often as positions come to it anew. */
+static double decoded_along(const cr_cuts *cuts, const cr_access_axis *x, int64_t lo, int64_t hi) {
+    double n = 0;
+    int64_t first = x->start + x->step * lo, last = x->start + x->step * (hi - 1);
+    if (x->index == NULL && x->step != 0) {
+        int64_t from = cr_cuts_find(cuts, CR_MIN(first, last)), to = cr_cuts_find(cuts, CR_MAX(first, last));
+        return (double)(cr_cuts_begin(cuts, to + 1) - cr_cuts_begin(cuts, from));
+    }
+    int64_t begin = 0, end = 0;
+    for (int64_t i = lo; i < hi; i++) {
+        int64_t at = x->index != NULL ? x->index[i] : x->start;
+        if (at >= begin && at < end)
+            continue;
+        int64_t piece = cr_cuts_find(cuts, at);
+        begin = cr_cuts_begin(cuts, piece);
+        end = cr_cuts_begin(cuts, piece + 1);
+        n += (double)(end - begin);
+    }
+    return n;
+}
+
+double cr_foretell_decoded(const cr_scan *scan, const cr_leaf *l) {
+    double elements = 1;
+    if (scan->nested || scan->program.n_scopes > 0 || l->stays > 0)
+        return (double)l->read_bytes * (scan->nested ? 1 : cr_foretell_redecode(scan, l));
+    for (int a = 0; a < l->access->ndim; a++) {
+        const cr_access_axis *x = &l->access->axis[a];
+        double n = 0;
+        if (x->dim < 0) {
+            int64_t piece = cr_cuts_find(l->node->cuts[a], x->start);
+            elements *= (double)(cr_cuts_begin(l->node->cuts[a], piece + 1) - cr_cuts_begin(l->node->cuts[a], piece));
+            continue;
+        }
+        for (int64_t i = 0; i < scan->cells.n[x->dim]; i++) {
+            int64_t lo = cr_cells_begin(&scan->cells, x->dim, i), hi = scan->cells.ends[x->dim][i];
+            bool outside = scan->part != NULL && (lo < scan->part->lo[x->dim] || lo >= scan->part->hi[x->dim]);
+            if (!outside && (scan->wanted == NULL || scan->wanted_axis != x->dim || scan->wanted[i]))
+                n += decoded_along(l->node->cuts[a], x, lo, hi);
+        }
+        elements *= n;
+    }
+    return elements * (double)l->itemsize;
+}
+
 static double elements_of(const cr_scan *s) {
     double n = s->empty ? 0 : 1;
     for (int d = 0; d < s->program.ndim; d++)
@@ -184,6 +228,8 @@ static void add_scan(cr_foretold *f, const cr_plan *plan, const cr_scan *scan, c
         f->n_callbacks += l->kind == CR_LEAF_CALLBACK;
         if (l->kind == CR_LEAF_STORED)
             f->read_s += read_s(f, scan, l) * (scan == outer ? share_to_decode(plan, scan, l) : 1) / workers;
+        if (l->kind == CR_LEAF_SPILLED)
+            f->read_s += (double)l->read_bytes / f->rates.copy_bytes_per_s / workers;
         if (l->kind != CR_LEAF_ALONG)
             continue;
         add_scan(f, plan, l->inner, outer, workers);

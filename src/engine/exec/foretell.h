@@ -18,5 +18,7 @@ typedef struct cr_foretold {
 cr_status cr_foretell(cr_context *c, const cr_plan *plan, cr_foretold *ret_foretold, cr_err *err) CR_MUST_USE;
 /* Chunks that cells touch, over chunks there are: how often a chunk of a stored leaf is decoded. */
 double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *leaf);
+/* Bytes of a stored leaf that are decoded: of whole chunks, also where cells look at little of them. */
+double cr_foretell_decoded(const cr_scan *scan, const cr_leaf *leaf);
 
 #endif

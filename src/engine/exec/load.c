@@ -392,6 +392,30 @@ static cr_status load_tile(cr_worker *w, int32_t number, cr_err *err) {
     return CR_OK;
 }
 
+/* What the cell looks at, in its order. */
+static cr_status load_spilled(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_err *err) {
+    cr_spill_axis axes[CR_MAX_DIMS];
+    int64_t shape[CR_MAX_DIMS], strides[CR_MAX_DIMS];
+    for (int a = 0; a < l->node->ndim; a++) {
+        const cr_access_axis *x = &l->access->axis[a];
+        shape[a] = x->dim < 0 ? 1 : w->n[x->dim];
+        axes[a] = (cr_spill_axis){.n = shape[a], .start = x->start, .step = x->step};
+        if (x->dim >= 0 && x->index != NULL)
+            axes[a].index = x->index + w->lo[x->dim];
+        else if (x->dim >= 0)
+            axes[a].start += x->step * w->lo[x->dim];
+    }
+    CR_TRY(cr_spill_read(cr_spill_of(l->node), axes, s->tile, err));
+    row_major(l->node->ndim, shape, l->itemsize, strides);
+    memset(s->view.stride, 0, sizeof s->view.stride);
+    memset(s->view.index, 0, sizeof s->view.index);
+    s->view.base = s->tile;
+    for (int a = 0; a < l->node->ndim; a++)
+        if (l->access->axis[a].dim >= 0)
+            s->view.stride[l->access->axis[a].dim] = strides[a];
+    return CR_OK;
+}
+
 /* A callback that is asked for exactly what the cell needs. */
 static cr_status load_box(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_err *err) {
     int64_t start[CR_MAX_DIMS], count[CR_MAX_DIMS], strides[CR_MAX_DIMS];
@@ -451,6 +475,8 @@ cr_status cr_load_cell(cr_worker *w, cr_err *err) {
         cr_leaf_state *s = &w->leaves[w->active_leaves[i]];
         if (l->kind == CR_LEAF_ALONG)
             CR_TRY(load_along(w, l, s, err));
+        else if (l->kind == CR_LEAF_SPILLED)
+            CR_TRY(load_spilled(w, l, s, err));
         else if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
             load_memory(w, l, &s->view);
         else if (cr_leaf_reads_boxes(l))

@@ -329,8 +329,7 @@ double cr_scan_weight(const cr_scan *scan) {
         cells *= (double)scan->cells.n[d];
     }
     for (int32_t i = 0; i < scan->program.n_leaves; i++)
-        if (scan->program.leaves[i].kind == CR_LEAF_STORED || scan->program.leaves[i].kind == CR_LEAF_CALLBACK ||
-            scan->program.leaves[i].kind == CR_LEAF_ALONG)
+        if (cr_leaf_is_read(&scan->program.leaves[i]) || scan->program.leaves[i].kind == CR_LEAF_SPILLED)
             bytes += (double)scan->program.leaves[i].read_bytes;
     return (bytes + elements * (1 + 0.2 * scan->program.n_values)) / cells;
 }

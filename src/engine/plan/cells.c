@@ -45,7 +45,7 @@ typedef struct best_table {
 
 static uint64_t leaf_weight(const cr_leaf *l) {
     uint64_t bytes = CR_MIN(l->read_bytes, UINT64_MAX >> 2);
-    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG ? bytes | (uint64_t)1 << 62 : bytes;
+    return cr_leaf_is_read(l) ? bytes | (uint64_t)1 << 62 : bytes;
 }
 
 static void offer(const cr_program *p, best_table *t, int32_t scope, int d, int32_t value, uint64_t weight) {
@@ -382,8 +382,10 @@ static uint64_t chunk_bytes(const cr_leaf *l) {
     return bytes;
 }
 
-/* A callback can be asked for any box; only jumps and reversals make it read chunk by chunk. */
+/* A callback can be asked for any box; only jumps and reversals make it read chunk by chunk. A scratch file gives whatever is asked for. */
 bool cr_leaf_reads_boxes(const cr_leaf *l) {
+    if (l->kind == CR_LEAF_SPILLED)
+        return true;
     if (l->kind != CR_LEAF_CALLBACK)
         return false;
     for (int a = 0; a < l->access->ndim; a++)
@@ -394,7 +396,7 @@ bool cr_leaf_reads_boxes(const cr_leaf *l) {
 
 static void measure_leaf(cr_scan *scan, cr_leaf *l) {
     l->tile_bytes = l->chunk_bytes = 0;
-    if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK)
+    if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK && l->kind != CR_LEAF_SPILLED)
         return;
     bool boxes = cr_leaf_reads_boxes(l);
     if (boxes || leaf_straddles(scan, l)) {

@@ -405,9 +405,10 @@ static bool ranks_any(const cr_scan *s) {
     return false;
 }
 
-static bool goes_along(const cr_scan *s) {
+/* Something of which a cell holds only what it looks at. */
+static bool reads_boxes(const cr_scan *s) {
     for (int32_t i = 0; i < s->program.n_leaves; i++)
-        if (s->program.leaves[i].kind == CR_LEAF_ALONG)
+        if (s->program.leaves[i].kind == CR_LEAF_ALONG || s->program.leaves[i].kind == CR_LEAF_SPILLED)
             return true;
     return false;
 }
@@ -507,7 +508,7 @@ cr_status cr_scan_fit(cr_plan *plan, cr_scan *s, int threads, uint64_t room, cr_
             if (try_workers(plan, s, workers, room))
                 return CR_OK;
         /* Finer cells help states and boxes, not chunks that must be decoded whole. */
-        if (!goes_along(s) && (s->worker_bytes > room || (s->state_bytes == 0 && s->sink_bytes == 0)))
+        if (!reads_boxes(s) && (s->worker_bytes > room || (s->state_bytes == 0 && s->sink_bytes == 0)))
             break;
         CR_TRY(refine(plan, s, &more, err));
     }

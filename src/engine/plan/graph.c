@@ -2,6 +2,7 @@
  * Iterative: depth is in the user's hands. */
 #include <stdlib.h>
 
+#include "engine/array/weights.h"
 #include "engine/plan/plan.h"
 
 static bool same_leaf(const cr_array *a, const cr_array *b) {
@@ -121,11 +122,25 @@ cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err 
 
 /* ---- with others in place of some ---- */
 
+static void release_original(void *a) { cr_array_unref(a); }
+
+/* What parameters point to belongs to the node that they were copied from. */
+static void hold_outside(cr_array *v, cr_array *original) {
+    if (v->op == CR_OP_GROUP) {
+        cr_reduce_params *p = v->params;
+        p->release = release_original;
+        p->owner = cr_array_ref(original);
+    } else if (v->op == CR_OP_REGRID) {
+        cr_weights_ref(((const cr_regrid_params *)v->params)->weights);
+    }
+}
+
 cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) {
     cr_node_spec spec = {.op = (cr_op_id)a->op, .dtype = a->dtype, .itemsize = a->itemsize, .ndim = a->ndim, .shape = a->shape,
                          .n_inputs = a->n_inputs, .inputs = inputs, .params = a->params, .params_bytes = a->params_bytes};
     cr_array *v;
     CR_TRY(cr_node_new(&spec, &v, err));
+    hold_outside(v, (cr_array *)a);
     for (int i = 0; i < a->ndim; i++)
         v->cuts[i] = cr_cuts_ref(a->cuts[i]);
     v->weak = a->weak;
@@ -133,13 +148,13 @@ cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **
     return CR_OK;
 }
 
-static cr_status replaced(const cr_plan *plan, int32_t id, cr_array *const *others, cr_array **made, cr_err *err) {
+cr_status cr_graph_remade(const cr_plan *plan, int32_t id, cr_array *const *made, cr_array **ret_array, cr_err *err) {
     const cr_plan_node *n = &plan->nodes[id];
     bool same = true;
     for (int i = 0; i < n->node->n_inputs; i++)
         same = same && made[n->inputs[i]] == plan->nodes[n->inputs[i]].node;
-    if (others[id] || same) {
-        made[id] = cr_array_ref(others[id] ? others[id] : (cr_array *)n->node);
+    if (same) {
+        *ret_array = cr_array_ref((cr_array *)n->node);
         return CR_OK;
     }
     cr_auto_free cr_array **inputs = calloc((size_t)n->node->n_inputs, sizeof *inputs);
@@ -147,7 +162,14 @@ static cr_status replaced(const cr_plan *plan, int32_t id, cr_array *const *othe
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
     for (int i = 0; i < n->node->n_inputs; i++)
         inputs[i] = made[n->inputs[i]];
-    return cr_graph_again(n->node, inputs, &made[id], err);
+    return cr_graph_again(n->node, inputs, ret_array, err);
+}
+
+static cr_status replaced(const cr_plan *plan, int32_t id, cr_array *const *others, cr_array **made, cr_err *err) {
+    if (others[id] == NULL)
+        return cr_graph_remade(plan, id, made, &made[id], err);
+    made[id] = cr_array_ref(others[id]);
+    return CR_OK;
 }
 
 cr_status cr_graph_replaced(const cr_plan *plan, cr_array *const *others, cr_array **ret_arrays, cr_err *err) {

@@ -95,7 +95,8 @@ static cr_status lower_leaf(cr_plan *plan, cr_program *p, int32_t node, const cr
                       .data = ((const cr_value_params *)a->params)->value, .name = "constant"};
         return add_value(p, &v, ret_value, err);
     }
-    cr_leaf_kind kind = a->op == CR_OP_MEMORY ? CR_LEAF_MEMORY : a->op == CR_OP_CALLBACK ? CR_LEAF_CALLBACK : CR_LEAF_STORED;
+    cr_leaf_kind kind = a->op == CR_OP_MEMORY ? CR_LEAF_MEMORY : a->op == CR_OP_CALLBACK ? CR_LEAF_CALLBACK : a->op == CR_OP_SPILLED ? CR_LEAF_SPILLED
+                                                                                                                       : CR_LEAF_STORED;
     if (cr_ops[a->op].cls == CR_CLASS_REDUCE) {
         kind = CR_LEAF_RESULT;
         CR_TRY(want_result(plan, node, &result, err));
@@ -260,20 +261,15 @@ static int64_t run_end(const cr_access_axis *x, int64_t i, int64_t extent, int64
     return i;
 }
 
-/* The access of input k, whose positions are those of x less `begin`, seen from the whole domain: only [lo, hi) is ever looked at. */
-static cr_status shifted(cr_plan *plan, const cr_program *p, const cr_access *a, int axis, const cr_access_axis *x, int64_t begin,
-                         int64_t lo, int64_t hi, const cr_access **ret_access, cr_err *err) {
+/* The access of an input that begins at `begin` of the concat: positions of x less that. Of a list the positions in their own inputs are made once for all of
+ * them (own): each input is looked at where they are its own. */
+static cr_status shifted(cr_plan *plan, const cr_access *a, int axis, const cr_access_axis *x, int64_t begin, const int64_t *own, const cr_access **ret_access,
+                         cr_err *err) {
     cr_access_axis y = *x;
-    if (x->index == NULL) {
+    if (x->index == NULL)
         y.start = x->start - begin;
-    } else {
-        int64_t n = p->shape[x->dim], *index = cr_arena_calloc(&plan->arena, (size_t)n + 1, sizeof *index);
-        if (index == NULL)
-            return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: too many index lists over a concat");
-        for (int64_t i = lo; i < hi; i++)
-            index[i] = x->index[i] - begin;
-        y.index = index;
-    }
+    else
+        y.index = own;
     return cr_access_replace(plan, a, axis, &y, ret_access, err);
 }
 
@@ -320,11 +316,16 @@ static cr_status split_concat(cr_plan *plan, cr_program *p, work_frame *f, cr_er
     f->inputs = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *f->inputs);
     if (f->segments == NULL || f->accesses == NULL || f->inputs == NULL)
         return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the concat has too many parts");
+    int64_t *own = x->index != NULL ? cr_arena_calloc(&plan->arena, (size_t)p->shape[x->dim] + 1, sizeof *own) : NULL;
+    if (x->index != NULL && own == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: an index list over a concat");
     m = 0;
     for (int64_t i = first; i < extent; m++) {
         int64_t k = input_at(starts, a->n_inputs, position_at(x, i));
         int64_t end = run_end(x, i, extent, starts[k], starts[k + 1]);
-        CR_TRY(shifted(plan, p, f->access, axis, x, starts[k], i, end, &f->accesses[m], err));
+        for (int64_t at = i; own != NULL && at < end; at++)
+            own[at] = x->index[at] - starts[k];
+        CR_TRY(shifted(plan, f->access, axis, x, starts[k], own, &f->accesses[m], err));
         f->inputs[m] = n->inputs[k];
         f->segments[m].lo = i;
         f->segments[m].hi = end;
@@ -417,13 +418,27 @@ static cr_status advance(cr_plan *plan, cr_program *p, work_stack *s, bool *ret_
     return cr_idtable_put(&p->memo, memo_key(f->node, f->scope), (uint64_t)(uintptr_t)f->access, *ret_value, err);
 }
 
+/* Shifts of shifts of shifts have parts for all combinations of their borders: three times as many for each. */
+static cr_status check_size(const cr_plan *plan, const cr_program *p, cr_err *err) {
+    uint64_t bytes = (uint64_t)p->cap_values * sizeof(cr_value) + (uint64_t)p->cap_leaves * sizeof(cr_leaf) + (uint64_t)p->cap_scopes * sizeof(cr_scope) +
+                     24 * p->memo.cap;
+    if (bytes <= plan->limit_bytes)
+        return CR_OK;
+    cr_status status = CR_FAIL(err, CR_LIMIT, "the expression has more than %d parts once its views are resolved, which is more than planning may hold",
+                               p->n_values);
+    cr_err_hint(err, "compute parts of it first: shifts, rolls and concats of each other multiply");
+    return status;
+}
+
 cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) {
     work_stack s = {0};
     cr_status status = push(&s, node, access, 0, err);
     int32_t value = -1;
     while (status == CR_OK && s.n > 0) {
         bool done;
-        status = advance(plan, p, &s, &done, &value, err);
+        status = check_size(plan, p, err);
+        if (status == CR_OK)
+            status = advance(plan, p, &s, &done, &value, err);
         if (status != CR_OK || !done)
             continue;
         s.n--;
@@ -491,14 +506,18 @@ cr_status cr_program_nest(cr_plan *plan, cr_program *p, int depth, cr_err *err) 
     return CR_OK;
 }
 
-static bool is_read(const cr_leaf *l) { return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG; }
+bool cr_leaf_is_read(const cr_leaf *l) {
+    if (l->kind == CR_LEAF_SPILLED)
+        return ((const cr_spilled_params *)l->node->params)->was_read;
+    return l->kind == CR_LEAF_STORED || l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_ALONG;
+}
 
 int32_t cr_program_largest(const cr_program *p) {
     int32_t best = -1;
     for (int32_t i = 0; i < p->n_leaves; i++) {
         if (p->leaves[i].kind == CR_LEAF_CODES)
             continue;
-        bool stored = is_read(&p->leaves[i]), best_stored = best >= 0 && is_read(&p->leaves[best]);
+        bool stored = cr_leaf_is_read(&p->leaves[i]), best_stored = best >= 0 && cr_leaf_is_read(&p->leaves[best]);
         if (best < 0 || (stored && !best_stored) || (stored == best_stored && p->leaves[i].read_bytes > p->leaves[best].read_bytes))
             best = i;
     }

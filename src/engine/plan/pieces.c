@@ -48,7 +48,7 @@ static cr_leaf *only_source(const cr_leaf *l) {
         return NULL;
     for (int32_t i = 0; i < l->inner->program.n_leaves; i++) {
         cr_leaf *in = &l->inner->program.leaves[i];
-        if (in->kind == CR_LEAF_CALLBACK || in->kind == CR_LEAF_ALONG || (in->kind == CR_LEAF_STORED && (source != NULL || !is_straight(in))))
+        if (in->kind == CR_LEAF_CALLBACK || in->kind == CR_LEAF_SPILLED || in->kind == CR_LEAF_ALONG || (in->kind == CR_LEAF_STORED && (source != NULL || !is_straight(in))))
             return NULL;
         source = in->kind == CR_LEAF_STORED ? in : source;
     }
@@ -68,7 +68,7 @@ static bool leaves_suit(const cr_program *p) {
     bool any = false;
     for (int32_t i = 0; i < p->n_leaves; i++) {
         const cr_leaf *l = &p->leaves[i];
-        if (l->kind == CR_LEAF_CALLBACK || (l->kind == CR_LEAF_ALONG && only_source(l) == NULL))
+        if (l->kind == CR_LEAF_CALLBACK || l->kind == CR_LEAF_SPILLED || (l->kind == CR_LEAF_ALONG && only_source(l) == NULL))
             return false;
         if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_ALONG)
             continue;

@@ -12,7 +12,7 @@
  *   domain   the index space over which a sink is evaluated: the shape of the output, or of the reduction's input; axes may be
  *            reordered so that they lie as in the largest source
  *   access   how the domain's index maps to a node's index, one entry per axis of the node
- *   leaf     something read: storage, memory, a callback, the result of an earlier phase, or what goes along an axis (running sums,
+ *   leaf     something read: storage, memory, a callback, a scratch file (array/spill.h), the result of an earlier phase, or what goes along an axis (running sums,
  *            windows) and is made from a box of its input larger than the cell, by a scan of its own (exec/nested.c)
  *   value    one step of the program, made strip by strip; scope: the part of the domain where it exists (below a concat)
  *   cell     the piece of the domain that is loaded and computed at once
@@ -36,6 +36,7 @@
 
 #include "base/arena.h"
 #include "engine/array/node.h"
+#include "engine/array/spill.h"
 #include "engine/kernel/fold.h"
 #include "engine/kernel/map_table.h"
 #include "engine/kernel/rank.h"
@@ -87,7 +88,7 @@ typedef struct cr_result {        /* memory for the whole of a reduction */
 
 /* ---- programs (lower.c) ---- */
 
-typedef enum cr_leaf_kind { CR_LEAF_MEMORY, CR_LEAF_CALLBACK, CR_LEAF_STORED, CR_LEAF_RESULT, CR_LEAF_CODES, CR_LEAF_ALONG } cr_leaf_kind;
+typedef enum cr_leaf_kind { CR_LEAF_MEMORY, CR_LEAF_CALLBACK, CR_LEAF_STORED, CR_LEAF_RESULT, CR_LEAF_CODES, CR_LEAF_ALONG, CR_LEAF_SPILLED } cr_leaf_kind;
 
 typedef struct cr_leaf {
     cr_leaf_kind kind;
@@ -357,6 +358,8 @@ cr_status cr_digits_instead(const cr_plan *plan, const bool *replace, uint64_t r
 cr_status cr_graph_number(cr_plan *plan, int n, cr_array *const *arrays, cr_err *err) CR_MUST_USE;
 /* The node with other inputs of the same shapes and types. */
 cr_status cr_graph_again(const cr_array *a, cr_array *const *inputs, cr_array **ret_array, cr_err *err) CR_MUST_USE;
+/* A node of a plan made of made[] of its inputs; itself when these are its own. To be unreferenced. */
+cr_status cr_graph_remade(const cr_plan *plan, int32_t id, cr_array *const *made, cr_array **ret_array, cr_err *err) CR_MUST_USE;
 /* The outputs of a plan that was made, with others[id] in place of the nodes for which it is not NULL: of their shapes, types and cuts. ret_arrays: one for
  * each output, to be unreferenced. */
 cr_status cr_graph_replaced(const cr_plan *plan, cr_array *const *others, cr_array **ret_arrays, cr_err *err) CR_MUST_USE;
@@ -376,6 +379,8 @@ cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_
 cr_status cr_program_finish(cr_program *p, const int32_t *keep, int n_keep, cr_err *err) CR_MUST_USE;
 /* Lowers what the leaves of class ALONG are made of. After all sinks are lowered. */
 cr_status cr_program_nest(cr_plan *plan, cr_program *p, int depth, cr_err *err) CR_MUST_USE;
+/* It is read, as opposed to what is in memory or takes the place of that: what is read decides first how cells are cut. */
+bool cr_leaf_is_read(const cr_leaf *l);
 /* The leaf with most bytes; -1: none. */
 int32_t cr_program_largest(const cr_program *p);
 cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, cr_err *err) CR_MUST_USE;

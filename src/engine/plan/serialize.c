@@ -270,6 +270,7 @@ static cr_status put_params(writer *w, const cr_array *a, cr_err *err) {
     case CR_OP_DIGIT:
     case CR_OP_NARROW:
     case CR_OP_BETWEEN:
+    case CR_OP_SPILLED:
     case CR_OP_COUNT: return CR_FAIL(err, CR_INTERNAL, "the operation %s is made while planning, and is never sent", cr_array_op(a));
     }
     return CR_OK;

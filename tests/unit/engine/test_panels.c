@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/error.h"
-#include "engine/dataset/panels.h"
+#include "engine/exec/panels.h"
 #include "craton/rechunk.h"
 
 static uint64_t state = 20261128;

@@ -2,13 +2,13 @@
  *
  * A panel is a box of whole destination chunks. A source chunk is read once for each panel that it meets; reads() is how often on average.
  */
-#ifndef CR_ENGINE_DATASET_PANELS_H
-#define CR_ENGINE_DATASET_PANELS_H
+#ifndef CR_EXEC_PANELS_H
+#define CR_EXEC_PANELS_H
 
 #include <stdint.h>
 #include "craton/array.h"
 
-typedef struct cr_panels {
+typedef struct cr_panel_grid {
     int ndim;
     size_t itemsize;
     int64_t shape[CR_MAX_DIMS], source[CR_MAX_DIMS], chunk[CR_MAX_DIMS];

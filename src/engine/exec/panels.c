@@ -1,5 +1,5 @@
 /* panels.c - how an array goes from one chunk grid to another. */
-#include "engine/dataset/panels.h"
+#include "engine/exec/panels.h"
 
 #include <math.h>
 
