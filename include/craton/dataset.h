@@ -53,7 +53,7 @@ typedef struct cr_dataset_options {
  * _FillValue, missing_value, scale_factor, add_offset, _Unsigned (CF 8.1, 2.5.1), "UNIT since DATE" in every calendar of cf.h (CF
  * 4.4), bounds of times, characters, bools, "coordinates" attributes; their attributes leave the variable and are remembered for
  * writing. But for this: fill values are looked for among the values as they are stored, in their type, where xarray converts first (a float32
- * of 1e20 is not its double 1e20); see cr_dataset_note. Spans of time ("days") stay numbers. A variable that cannot be read fails when it is asked for; an index that cannot, here. */
+ * of 1e20 is not its double 1e20); see cr_dataset_difference. Spans of time ("days") stay numbers. A variable that cannot be read fails when it is asked for; an index that cannot, here. */
 CR_API cr_status cr_dataset_open(cr_context *c, const char *path, const cr_dataset_options *options /* NULL: defaults */,
                                  cr_dataset **ret_dataset, cr_err *err) CR_MUST_USE;
 /* Several named arrays and their coordinates as one dataset. CR_INVALID: an array without a name, two of one name, a dimension
@@ -68,7 +68,7 @@ CR_API int cr_dataset_n_variables(const cr_dataset *d);                 /* coord
 CR_API const char *cr_dataset_name(const cr_dataset *d, int i);
 CR_API bool cr_dataset_is_coord(const cr_dataset *d, int i);
 /* How variable i is decoded otherwise than by xarray 2026.9, in words that go on after its name; NULL: as by xarray. */
-CR_API const char *cr_dataset_note(const cr_dataset *d, int i);
+CR_API const char *cr_dataset_difference(const cr_dataset *d, int i);
 CR_API int cr_dataset_n_attrs(const cr_dataset *d);
 CR_API const cr_attr *cr_dataset_attr(const cr_dataset *d, int i);
 /* The variable of that name with the coordinates that lie on its dimensions. CR_NOT_FOUND lists what there is. */

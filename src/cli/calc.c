@@ -196,7 +196,7 @@ static void explain_notes(const cr_inputs *in, const cr_results *r, cr_buf *out)
         for (int s = 0; s < in->n && !note; s++)
             for (int i = 0; i < cr_dataset_n_variables(in->sets[s]) && !note; i++)
                 if (strcmp(cr_dataset_name(in->sets[s], i), r->read[k]) == 0)
-                    note = cr_dataset_note(in->sets[s], i);
+                    note = cr_dataset_difference(in->sets[s], i);
         if (!note)
             continue;
         if (!any)

@@ -507,6 +507,165 @@ static const char resolve_COSH[] =
 static const char resolve_TANH[] =
     "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
     ;
+static const char resolve_EXP2[] =
+    "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
+    ;
+static const char resolve_CBRT[] =
+    "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
+    ;
+static const char resolve_ARCSINH[] =
+    "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
+    ;
+static const char resolve_ARCCOSH[] =
+    "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
+    ;
+static const char resolve_ARCTANH[] =
+    "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
+    ;
+static const char resolve_LOGADDEXP[] =
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee eee "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff fff "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd eee fff ddd ddd ddd "
+    ;
+static const char resolve_LOGADDEXP2[] =
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee eee "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff fff "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd eee fff ddd ddd ddd "
+    ;
+static const char resolve_FMOD[] =
+    "bbb bbb hhh iii qqq BBB HHH III QQQ eee fff ddd qqq ddd "
+    "bbb bbb hhh iii qqq hhh iii qqq ddd eee fff ddd bbb ddd "
+    "hhh hhh hhh iii qqq hhh iii qqq ddd fff fff ddd hhh ddd "
+    "iii iii iii iii qqq iii iii qqq ddd ddd ddd ddd iii ddd "
+    "qqq qqq qqq qqq qqq qqq qqq qqq ddd ddd ddd ddd qqq ddd "
+    "BBB hhh hhh iii qqq BBB HHH III QQQ eee fff ddd BBB ddd "
+    "HHH iii iii iii qqq HHH HHH III QQQ fff fff ddd HHH ddd "
+    "III qqq qqq qqq qqq III III III QQQ ddd ddd ddd III ddd "
+    "QQQ ddd ddd ddd ddd QQQ QQQ QQQ QQQ ddd ddd ddd QQQ ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee eee "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff fff "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "qqq bbb hhh iii qqq BBB HHH III QQQ eee fff ddd qqq ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd eee fff ddd ddd ddd "
+    ;
+static const char resolve_HEAVISIDE[] =
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee eee "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff fff "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd eee fff ddd ddd ddd "
+    ;
+static const char resolve_NEXTAFTER[] =
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee ddd "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "eee eee fff ddd ddd eee fff ddd ddd eee fff ddd eee eee "
+    "fff fff fff ddd ddd fff fff ddd ddd fff fff ddd fff fff "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd ddd "
+    "ddd eee fff ddd ddd eee fff ddd ddd eee fff ddd ddd ddd "
+    "ddd ddd ddd ddd ddd ddd ddd ddd ddd eee fff ddd ddd ddd "
+    ;
+static const char resolve_LEFT_SHIFT[] =
+    "bbb bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "bbb bbb hhh iii qqq hhh iii qqq - - - - bbb - "
+    "hhh hhh hhh iii qqq hhh iii qqq - - - - hhh - "
+    "iii iii iii iii qqq iii iii qqq - - - - iii - "
+    "qqq qqq qqq qqq qqq qqq qqq qqq - - - - qqq - "
+    "BBB hhh hhh iii qqq BBB HHH III QQQ - - - BBB - "
+    "HHH iii iii iii qqq HHH HHH III QQQ - - - HHH - "
+    "III qqq qqq qqq qqq III III III QQQ - - - III - "
+    "QQQ - - - - QQQ QQQ QQQ QQQ - - - QQQ - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "qqq bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "- - - - - - - - - - - - - - "
+    ;
+static const char resolve_RIGHT_SHIFT[] =
+    "bbb bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "bbb bbb hhh iii qqq hhh iii qqq - - - - bbb - "
+    "hhh hhh hhh iii qqq hhh iii qqq - - - - hhh - "
+    "iii iii iii iii qqq iii iii qqq - - - - iii - "
+    "qqq qqq qqq qqq qqq qqq qqq qqq - - - - qqq - "
+    "BBB hhh hhh iii qqq BBB HHH III QQQ - - - BBB - "
+    "HHH iii iii iii qqq HHH HHH III QQQ - - - HHH - "
+    "III qqq qqq qqq qqq III III III QQQ - - - III - "
+    "QQQ - - - - QQQ QQQ QQQ QQQ - - - QQQ - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "qqq bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "- - - - - - - - - - - - - - "
+    ;
+static const char resolve_GCD[] =
+    "- bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "bbb bbb hhh iii qqq hhh iii qqq - - - - bbb - "
+    "hhh hhh hhh iii qqq hhh iii qqq - - - - hhh - "
+    "iii iii iii iii qqq iii iii qqq - - - - iii - "
+    "qqq qqq qqq qqq qqq qqq qqq qqq - - - - qqq - "
+    "BBB hhh hhh iii qqq BBB HHH III QQQ - - - BBB - "
+    "HHH iii iii iii qqq HHH HHH III QQQ - - - HHH - "
+    "III qqq qqq qqq qqq III III III QQQ - - - III - "
+    "QQQ - - - - QQQ QQQ QQQ QQQ - - - QQQ - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "qqq bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "- - - - - - - - - - - - - - "
+    ;
+static const char resolve_LCM[] =
+    "- bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "bbb bbb hhh iii qqq hhh iii qqq - - - - bbb - "
+    "hhh hhh hhh iii qqq hhh iii qqq - - - - hhh - "
+    "iii iii iii iii qqq iii iii qqq - - - - iii - "
+    "qqq qqq qqq qqq qqq qqq qqq qqq - - - - qqq - "
+    "BBB hhh hhh iii qqq BBB HHH III QQQ - - - BBB - "
+    "HHH iii iii iii qqq HHH HHH III QQQ - - - HHH - "
+    "III qqq qqq qqq qqq III III III QQQ - - - III - "
+    "QQQ - - - - QQQ QQQ QQQ QQQ - - - QQQ - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "- - - - - - - - - - - - - - "
+    "qqq bbb hhh iii qqq BBB HHH III QQQ - - - qqq - "
+    "- - - - - - - - - - - - - - "
+    ;
 static const char resolve_DEG2RAD[] =
     "ee ee ff dd dd ee ff dd dd ee ff dd dd dd "
     ;
@@ -984,6 +1143,20 @@ static const struct { cr_map_op op; const char *words; } resolved[] = {
     {CR_MAP_SINH, resolve_SINH},
     {CR_MAP_COSH, resolve_COSH},
     {CR_MAP_TANH, resolve_TANH},
+    {CR_MAP_EXP2, resolve_EXP2},
+    {CR_MAP_CBRT, resolve_CBRT},
+    {CR_MAP_ARCSINH, resolve_ARCSINH},
+    {CR_MAP_ARCCOSH, resolve_ARCCOSH},
+    {CR_MAP_ARCTANH, resolve_ARCTANH},
+    {CR_MAP_LOGADDEXP, resolve_LOGADDEXP},
+    {CR_MAP_LOGADDEXP2, resolve_LOGADDEXP2},
+    {CR_MAP_FMOD, resolve_FMOD},
+    {CR_MAP_HEAVISIDE, resolve_HEAVISIDE},
+    {CR_MAP_NEXTAFTER, resolve_NEXTAFTER},
+    {CR_MAP_LEFT_SHIFT, resolve_LEFT_SHIFT},
+    {CR_MAP_RIGHT_SHIFT, resolve_RIGHT_SHIFT},
+    {CR_MAP_GCD, resolve_GCD},
+    {CR_MAP_LCM, resolve_LCM},
     {CR_MAP_DEG2RAD, resolve_DEG2RAD},
     {CR_MAP_RAD2DEG, resolve_RAD2DEG},
     {CR_MAP_FLOOR, resolve_FLOOR},

@@ -259,7 +259,7 @@ int cr_dataset_n_variables(const cr_dataset *d) { return d->n; }
 const char *cr_dataset_note(const cr_dataset *d) { return d->note[0] ? d->note : NULL; }
 const char *cr_dataset_name(const cr_dataset *d, int i) { return i < 0 || i >= d->n ? NULL : d->vars[i]->name; }
 bool cr_dataset_is_coord(const cr_dataset *d, int i) { return i >= 0 && i < d->n && d->is_coord[i]; }
-const char *cr_dataset_note(const cr_dataset *d, int i) { return i < 0 || i >= d->n ? NULL : d->vars[i]->note; }
+const char *cr_dataset_difference(const cr_dataset *d, int i) { return i < 0 || i >= d->n ? NULL : d->vars[i]->note; }
 int cr_dataset_n_attrs(const cr_dataset *d) { return d->n_attrs; }
 const cr_attr *cr_dataset_attr(const cr_dataset *d, int i) { return i < 0 || i >= d->n_attrs ? NULL : &d->attrs[i]; }
 

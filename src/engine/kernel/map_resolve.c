@@ -80,8 +80,8 @@ static const struct {
     [CR_MAP_NEXTAFTER] = {FLOATING},
     [CR_MAP_LEFT_SHIFT] = {COMMON, AS_I8, true},
     [CR_MAP_RIGHT_SHIFT] = {COMMON, AS_I8, true},
-    [CR_MAP_GCD] = {COMMON, AS_I8, true},
-    [CR_MAP_LCM] = {COMMON, AS_I8, true},
+    [CR_MAP_GCD] = {COMMON, REFUSE, true},
+    [CR_MAP_LCM] = {COMMON, REFUSE, true},
     [CR_MAP_DEG2RAD] = {FLOATING},
     [CR_MAP_RAD2DEG] = {FLOATING},
     [CR_MAP_FLOOR] = {COMMON, KEEP},
@@ -146,11 +146,13 @@ static cr_dtype float_for(cr_dtype t) {
 static cr_status common_loop(cr_map_op op, cr_dtype common, cr_dtype *ret_loop, cr_err *err) {
     if (common == CR_BOOL && rules[op].bools == REFUSE) {
         cr_status s = CR_FAIL(err, CR_TYPE, "%s is not defined for bool", ops[op].name);
-        cr_err_hint(err, op == CR_MAP_SUBTRACT ? "use bitwise_xor or logical_xor" : "use logical_not, or cast to an integer type");
+        cr_err_hint(err, op == CR_MAP_SUBTRACT ? "use bitwise_xor or logical_xor" :
+                         ops[op].arity == 1 ? "use logical_not, or cast to an integer type" : "cast to an integer type");
         return s;
     }
     if (cr_dtype_kind(common) == 'f' && rules[op].no_float)
-        return CR_FAIL(err, CR_TYPE, "%s is defined for bool and integers, not for %s", ops[op].name, cr_dtype_name(common));
+        return CR_FAIL(err, CR_TYPE, "%s is defined for %sintegers, not for %s", ops[op].name, rules[op].bools == REFUSE ? "" : "bool and ",
+                       cr_dtype_name(common));
     *ret_loop = common == CR_BOOL && rules[op].bools == AS_I8 ? CR_I8 : common;
     return CR_OK;
 }
