@@ -2,7 +2,7 @@
 there, or all of the new; never a part of it, never a crash; an error has a message and leaves nothing behind; what is cut short or interrupted goes on;
 and the same write again, undisturbed, leaves what it leaves without all this.
 
-A few calls of each kind, others for every seed; CRATON_LONG=yes ./check oracle takes every call."""
+A few calls of each kind, others for every seed, more with CRATON_LONG; CRATON_FAULTY=all takes every call."""
 
 import os
 import shlex
@@ -20,15 +20,15 @@ import faulty_writes
 BUILD = Path(os.environ["CRATON_BUILD"])
 CRATON, LIBRARY = BUILD / "src/cli/craton", BUILD / "tests/faulty_calls.so"
 SEED = int(os.environ.get("CRATON_SEED", "20261124"))
-LONG = bool(os.environ.get("CRATON_LONG"))
+CALLS = 8 if os.environ.get("CRATON_LONG") else 2
 ACTIONS = {"kill": "w", "torn": "w", "eio": "w", "from-enospc": "w", "eintr": "b", "short": "b"}
 
 
 def chosen(n_calls, *what):
     """Numbers of calls."""
-    if LONG:
+    if os.environ.get("CRATON_FAULTY") == "all":
         return range(1, n_calls + 2)
-    return sorted({int(n) for n in np.random.default_rng([SEED, 583, *map(len, what)]).integers(1, n_calls + 1, 2)})
+    return sorted({int(n) for n in np.random.default_rng([SEED, 583, *map(len, what)]).integers(1, n_calls + 1, CALLS)})
 
 
 # ---- the command ----
