@@ -20,13 +20,15 @@ import faulty_writes
 BUILD = Path(os.environ["CRATON_BUILD"])
 CRATON, LIBRARY = BUILD / "src/cli/craton", BUILD / "tests/faulty_calls.so"
 SEED = int(os.environ.get("CRATON_SEED", "20261124"))
-CALLS = 8 if os.environ.get("CRATON_LONG") else 2
+LONG = bool(os.environ.get("CRATON_LONG"))
+ALL = os.environ.get("CRATON_FAULTY") == "all"
+CALLS = 6 if LONG else 2
 ACTIONS = {"kill": "w", "torn": "w", "eio": "w", "from-enospc": "w", "eintr": "b", "short": "b"}
 
 
 def chosen(n_calls, *what):
     """Numbers of calls."""
-    if os.environ.get("CRATON_FAULTY") == "all":
+    if ALL:
         return range(1, n_calls + 2)
     return sorted({int(n) for n in np.random.default_rng([SEED, 583, *map(len, what)]).integers(1, n_calls + 1, CALLS)})
 
@@ -57,8 +59,8 @@ def seen(path):
         return ds.load()
 
 
-@pytest.mark.parametrize("action", ACTIONS if LONG else [None])
-@pytest.mark.parametrize("name", COMMANDS if LONG else [n for i, n in enumerate(COMMANDS) if (i + SEED) % 2])
+@pytest.mark.parametrize("action", ACTIONS if ALL else [None])
+@pytest.mark.parametrize("name", COMMANDS if LONG or ALL else [n for i, n in enumerate(COMMANDS) if (i + SEED) % 2])
 def test_command(tmp_path, name, action):
     line, resumes = COMMANDS[name]
     action = action or list(ACTIONS)[(SEED + len(name)) % len(ACTIONS)]
@@ -122,12 +124,12 @@ def write_with(folder, wanted):
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", faulty_writes.WRITES if LONG else ["each"])
+@pytest.mark.parametrize("name", faulty_writes.WRITES if ALL else ["each"])
 def test_write(tmp_path, name):
     actions = list(ACTIONS.items())
-    if LONG:
+    if ALL:
         wanted = [f"{name}/{action}/{what}/{','.join(map(str, range(1, 161)))}" for action, what in actions]
     else:
         picked = {name: actions[(SEED + i) % 4] for i, name in enumerate(faulty_writes.WRITES)}
-        wanted = [f"{name}/{action}/{what}/{','.join(map(str, chosen(40, name, action)[:2]))}" for name, (action, what) in picked.items()]
+        wanted = [f"{name}/{action}/{what}/{','.join(map(str, chosen(40, name, action)))}" for name, (action, what) in picked.items()]
     assert write_with(tmp_path, wanted) >= len(wanted) // 2
