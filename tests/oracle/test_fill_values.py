@@ -135,16 +135,17 @@ def test_several_values(tmp_path, stored, factors):
 
 
 def test_more_values_than_one_step_takes(tmp_path):
-    values, missing, scale = np.array([1, 16777217, 16777216, -3, -4, -5, 16777218, 0, -6, 7], "i4"), np.array([-3, -4, -5, -6, 16777217], "i4"), np.float32(0.5)
+    values, missing = np.array([1, 16777217, 16777216, -3, -4, -5, 16777218, 0, -6, 7], "i4"), np.array([-3, -4, -5, -6, 16777217], "i4")
+    scale, offset = np.float32(0.5), np.float32(270)
     with netCDF4.Dataset(tmp_path / "d.nc", "w") as file:
         file.createDimension("x", 10)
         v = file.createVariable("v", "i4", ("x",))
         v.set_auto_maskandscale(False)
         v[:] = values
-        v.setncatts({"missing_value": missing, "scale_factor": scale})
+        v.setncatts({"missing_value": missing, "scale_factor": scale, "add_offset": offset})
     assert subprocess.run([CRATON, "calc", "-q", "v + 0", tmp_path / "d.nc", "-o", tmp_path / "out.zarr"], timeout=120).returncode == 0
     with xr.open_zarr(tmp_path / "out.zarr", chunks=None) as ours:
-        np.testing.assert_array_equal(ours.v.values, np.where(np.isin(values, missing), np.float32(np.nan), values.astype("f4") * scale))
+        np.testing.assert_array_equal(ours.v.values, np.where(np.isin(values, missing), np.float32(np.nan), values.astype(ours.v.dtype) * scale + offset))
 
 
 def test_sums_of_float32_are_told(tmp_path):
