@@ -54,7 +54,8 @@ OTHERS = {
 }
 # Tests that are about dask, or write lazy arrays by zarr or netCDF4.
 ABOUT = ("test_who_asks_for_dask_gets_it", "test_dask_that_was_there_before", "test_mixing_with_dask_is_refused_clearly", "test_xarray_writes_zarr",
-         "test_xarray_writes_netcdf[netcdf4]", "test_as_many_lazy_and_right_as_dask", "test_a_terabyte_is_not_a_moment")
+         "test_xarray_writes_netcdf[netcdf4]", "test_as_many_lazy_and_right_as_dask", "test_a_terabyte_is_not_a_moment",
+         "test_chunks_of_parts_of_parts")
 # Programs of the catalogue in which xarray itself opens many files by netCDF4, or writes lazy arrays.
 PROGRAMS = ("test_program[[]open/many*", "test_program[[]open/members]", "test_program[[]write/netcdf*", "test_program[[]write/zarr*")
 

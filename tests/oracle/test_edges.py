@@ -60,6 +60,20 @@ def test_groups_that_nobody_belongs_to(dtype, name):
                 same(lambda lazy: chunked(da, lazy), lambda a: getattr(group(a), name)(), nobody, exact=name not in ("mean", "std"))  # noqa: B023
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_chunks_of_parts_of_parts(seed):
+    """Cut where dask cuts, so where the source is: a part of a part too."""
+    rng = np.random.default_rng(seed)
+    n, size = int(rng.integers(20, 60)), int(rng.integers(2, 9))
+    da = xr.DataArray(np.arange(n), dims="x")
+    ours, theirs = da.chunk(x=size, chunked_array_type="craton"), da.chunk(x=size, chunked_array_type="dask")
+    for _ in range(3):
+        part = slice(int(rng.integers(0, 4)), -int(rng.integers(1, 3)))
+        ours, theirs = ours.isel(x=part), theirs.isel(x=part)
+        assert ours.chunks == theirs.chunks
+    np.testing.assert_array_equal(ours.values, theirs.values)
+
+
 NUMBERS = [1.5, 0.5, -2.5, np.float64(0.1), np.float32(3), 2, -3, 0, 0.0, np.inf, np.nan, True, np.int16(4)]
 
 

@@ -467,6 +467,20 @@ def test_netcdf3_one_record_variable_is_not_padded(tmp_path):
         compare_classic(tmp_path / "one.nc")
 
 
+def test_netcdf3_records_beyond_a_chunk(tmp_path):
+    """Records of two variables lie in turn, and there are more of them than the 4 MiB that are read at once."""
+    values = np.arange(90 * 25000, dtype="f4").reshape(90, 25000)
+    with netCDF4.Dataset(tmp_path / "r.nc", "w", format="NETCDF3_CLASSIC") as ds:
+        ds.createDimension("t", None)
+        ds.createDimension("x", 25000)
+        v, w = ds.createVariable("v", "f4", ["t", "x"]), ds.createVariable("w", "f8", ["t"])
+        v[:], w[:] = values, np.arange(90.0)
+    with xr.open_dataset(tmp_path / "r.nc", engine="craton", chunks={}) as ours:
+        assert len(ours.v.chunks[0]) > 1
+        same(ours.v.values, values)
+        same(ours.w.values, np.arange(90.0))
+
+
 def test_netcdf3_by_scipy(tmp_path):
     with scipy.io.netcdf_file(tmp_path / "s.nc", "w") as f:
         f.createDimension("t", None)

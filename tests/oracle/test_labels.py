@@ -208,6 +208,9 @@ def op_sel(rng, ds):
         return [("get", "a"), ("sel", "lat", label, "exact")], ds.a.sel(lat=label), None
     if kind == 1:
         label = float(rng.integers(-90, 91)) / 2
+        if rng.random() < 0.5 and len(labels) > 1:  # as near to one label as to the next
+            k = int(rng.integers(1, len(labels)))
+            label = (float(labels[k - 1]) + float(labels[k])) / 2
         return [("get", "a"), ("sel", "lat", label, "nearest")], ds.a.sel(lat=label, method="nearest"), None
     if kind == 2:
         low, high = np.sort(rng.integers(-90, 91, 2)).astype(float)
