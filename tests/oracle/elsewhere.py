@@ -29,6 +29,7 @@ OTHERS = {
     "test_encoding.py": "compares stores with zarr's own view of them",
     "test_faulty_calls.py": "the command line, and zarr's own view of stores",
     "test_file_objects.py": "fsspec, and files that xarray writes",
+    "test_fill_values.py": "the command line",
     "test_formats.py": "C programs",
     "test_groups.py": "compares stores with zarr's own view of them",
     "test_hdf5.py": "C programs",

@@ -339,14 +339,16 @@ def combine(rng, ds):
 def shape(rng, ds):
     order = [["time", "lat", "lon"][i] for i in rng.permutation(3)]
     shift = int(rng.integers(-3, 4))
+    # NaN among booleans would make objects of them, which are not lazy.
+    filled, padded = ({"fill_value": False}, {"constant_values": False}) if ds.a.dtype == bool else ({}, {})
     forms = [
         lambda d: d.transpose(*order),
         lambda d: d.a.T,
         lambda d: d.a.isel(time=[0]).squeeze(),
-        lambda d: d.a.shift(time=shift),
+        lambda d: d.a.shift(time=shift, **filled),
         lambda d: d.a.roll(lon=shift, roll_coords=True),
         lambda d: d.a.diff("time"),
-        lambda d: d.a.pad(lon=(1, 2), mode="constant"),
+        lambda d: d.a.pad(lon=(1, 2), mode="constant", **padded),
         lambda d: d.a.pad(lon=1, mode="wrap"),
         lambda d: d.sortby("lat", ascending=False),
         lambda d: d.a.astype("f4" if d.a.dtype == "f8" else "f8"),

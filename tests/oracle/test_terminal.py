@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 CRATON = Path(os.environ["CRATON_BUILD"]) / "src/cli/craton"
-LONG = "t + 0.5" + " | sin | cos" * 40 + " | mean lat lon"
-SHORT = "t + 0.5" + " | sin | cos" * 4 + " | mean lat lon"
+LONG = "t + 0.5" + " | sin | cos" * 120 + " | mean lat lon"
+SHORT = "t + 0.5" + " | sin | cos" * 20 + " | mean lat lon"
 BAR = r"\r\[(#*) *\] +(\d+) %  (\?|[0-9a-z. ]+) left"
 
 
