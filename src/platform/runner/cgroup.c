@@ -13,6 +13,7 @@
 #include "base/text.h"
 
 enum { PATH_SIZE = 1024, CPU_PERIOD_US = 100000, PROC_TEXT_MAX = 4 << 20, CLEAR_ROUNDS = 20 };
+enum { LIMIT_MARGIN_BYTES = 1 << 20 };   /* pages are counted in batches for each CPU */
 
 static const char *const controller_names[CR_CGROUP_CONTROLLERS] = {"memory", "cpu", "pids", "freezer"};
 
@@ -364,6 +365,7 @@ cr_status cr_cgroup_usage_of(const cr_cgroups *g, const char *name, cr_cgroup_us
     }
     if (u.memory_limit_bytes >= (uint64_t)1 << 62)   /* how v1 writes "no limit" */
         u.memory_limit_bytes = 0;
+    u.limit_reached = g->version == 1 && u.memory_limit_bytes && u.memory_peak_bytes + LIMIT_MARGIN_BYTES >= u.memory_limit_bytes;
     group_dir(g, CR_CGROUP_PIDS, name, dir);
     u.pids = g->has[CR_CGROUP_PIDS] ? read_number(dir, "pids.current") : 0;
     *ret_usage = u;

@@ -25,6 +25,7 @@ typedef struct cr_cgroup_usage {
     uint64_t memory_bytes, memory_peak_bytes, memory_limit_bytes;   /* 0: not known, or no limit */
     uint64_t oom_kills;           /* of processes in it, whoever's memory was used up: its own limit's, that of a group above, the machine's */
     uint64_t limit_hits;          /* how often its own limit was met: v2 and nothing could be freed, v1 at all */
+    bool limit_reached;           /* v1: it has held all that it may once; newer kernels count no hits there */
     uint64_t pids;
 } cr_cgroup_usage;
 

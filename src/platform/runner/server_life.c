@@ -276,7 +276,7 @@ bool cr_server_note_oom(cr_server *v, const cr_cgroup_usage *u) {
     const uint64_t times = u->oom_kills - v->oom_seen;
     if (!times)
         return false;
-    v->oom_limit = u->limit_hits == v->limit_seen ? 0 : u->memory_limit_bytes ? u->memory_limit_bytes : v->r.limits.memory_bytes;
+    v->oom_limit = u->limit_hits == v->limit_seen && !u->limit_reached ? 0 : u->memory_limit_bytes ? u->memory_limit_bytes : v->r.limits.memory_bytes;
     v->oom_seen = u->oom_kills;
     v->limit_seen = u->limit_hits;
     v->oom_noticed_ms = cr_now_ms();

@@ -55,7 +55,7 @@ static bool on_integers(cr_map_op op, const wide *a, wide *ret) {
     case CR_MAP_POWER: *ret = int_power(x, y); break;
     case CR_MAP_FMOD: *ret = r; break;
     case CR_MAP_GCD: *ret = whole_gcd(x, y); break;
-    case CR_MAP_LCM: *ret = whole_gcd(x, y) ? (x < 0 ? -x : x) / whole_gcd(x, y) * (y < 0 ? -y : y) : 0; break;
+    case CR_MAP_LCM: *ret = whole_gcd(x, y) ? (wide)((unsigned __int128)((x < 0 ? -x : x) / whole_gcd(x, y)) * (unsigned __int128)(y < 0 ? -y : y)) : 0; break;
     case CR_MAP_MAXIMUM: case CR_MAP_FMAX: *ret = x > y ? x : y; break;
     case CR_MAP_MINIMUM: case CR_MAP_FMIN: *ret = x < y ? x : y; break;
     case CR_MAP_BITWISE_AND: *ret = x & y; break;
