@@ -220,9 +220,12 @@ def test_workers_without_craton_are_refused(monkeypatch):
 
 
 def slow(rows):
-    """The mean of rows times 20,000 sines of 0.5."""
+    """The mean of rows times 20,000 sines of 0.5, which take their time."""
     y, x = as_array(np.full((rows, 1), 0.25), chunks=(100, 1)), as_array(np.full((1, 20_000), 0.25), chunks=(1, 1000))
-    return xr.DataArray(np.sin(y + x), dims=("y", "x")).mean()
+    angles = y + x
+    for _ in range(6):
+        angles = np.arcsin(np.sin(angles))
+    return xr.DataArray(np.sin(angles), dims=("y", "x")).mean()
 
 
 def running(client):
