@@ -46,3 +46,63 @@ void cr_blosc_head(const cr_codec *c, size_t n_bytes, const uint32_t *starts, si
     for (size_t i = 0; i < n_blocks; i++)
         put32(h + HEAD_BYTES + i * START_BYTES, n + starts[i]);
 }
+
+/* ---- taking single blocks out of a buffer ---- */
+
+enum { MOST_SPLITS = 16 };
+
+static uint32_t get32(const uint8_t *at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24; }
+
+cr_status cr_blosc_layout_of(const uint8_t *head, uint64_t stored, cr_blosc_layout *ret_layout, cr_err *err) {
+    cr_blosc_layout *l = ret_layout;
+    memcpy(l->head, head, HEAD_BYTES);
+    l->copied = head[2] & COPIED;
+    l->n_bytes = get32(head + 4);
+    l->block_bytes = get32(head + 8);
+    if (get32(head + 12) != stored || l->n_bytes > INT32_MAX || l->block_bytes > INT32_MAX || (l->copied && stored != HEAD_BYTES + l->n_bytes))
+        return CR_FAIL(err, CR_FORMAT, "%llu bytes are not a whole Blosc buffer", (unsigned long long)stored);
+    if (l->n_bytes > 0 && !l->copied && (l->block_bytes == 0 || head[3] == 0))
+        return CR_FAIL(err, CR_FORMAT, "a Blosc buffer of %zu bytes says that its blocks have none", l->n_bytes);
+    l->block_bytes = CR_MIN(l->block_bytes, l->n_bytes);
+    l->n_blocks = l->block_bytes > 0 ? (l->n_bytes + l->block_bytes - 1) / l->block_bytes : 0;
+    if (!l->copied && l->n_blocks > (stored - HEAD_BYTES) / START_BYTES)
+        return CR_FAIL(err, CR_FORMAT, "a Blosc buffer of %llu bytes cannot have %zu blocks", (unsigned long long)stored, l->n_blocks);
+    return CR_OK;
+}
+
+/* Each of its streams says how long it is, and is never longer than what it stands for. */
+static size_t most_stored(const cr_blosc_layout *l) { return l->block_bytes + MOST_SPLITS * START_BYTES; }
+
+size_t cr_blosc_take_room(const cr_blosc_layout *l) { return CR_BLOSC_BEFORE + most_stored(l); }
+
+cr_status cr_blosc_block_place(const cr_blosc_layout *l, const uint8_t *starts, size_t i, uint64_t stored, uint64_t *ret_begin, size_t *ret_n,
+                               cr_err *err) {
+    uint64_t begin = get32(starts + i * START_BYTES), end = i + 1 < l->n_blocks ? get32(starts + (i + 1) * START_BYTES) : stored;
+    if (begin < HEAD_BYTES + (uint64_t)l->n_blocks * START_BYTES || begin >= stored)
+        return CR_FAIL(err, CR_FORMAT, "block %zu of the Blosc buffer is said to begin at byte %llu of %llu", i, (unsigned long long)begin,
+                       (unsigned long long)stored);
+    if (end <= begin || end > stored) /* several threads write blocks in any order */
+        end = stored;
+    *ret_begin = begin;
+    *ret_n = (size_t)CR_MIN(end - begin, (uint64_t)most_stored(l));
+    return CR_OK;
+}
+
+/* A buffer with this block alone is what the library decodes. The last block, where it is shorter, is one stream. */
+cr_status cr_blosc_take_block(const cr_blosc_layout *l, size_t i, uint8_t *room, size_t n, void *dst, size_t *ret_n, cr_err *err) {
+    size_t bytes = CR_MIN(l->block_bytes, l->n_bytes - i * l->block_bytes);
+    memcpy(room, l->head, HEAD_BYTES);
+    if (bytes < l->block_bytes)
+        room[2] |= ONE_STREAM;
+    put32(room + 4, bytes);
+    put32(room + 8, bytes);
+    put32(room + 12, CR_BLOSC_BEFORE + n);
+    put32(room + HEAD_BYTES, CR_BLOSC_BEFORE);
+    int got = blosc_decompress_ctx(room, dst, bytes, 1);
+    if (got < 0 || (size_t)got != bytes) {
+        const char *inner = blosc_cbuffer_complib(room);
+        return CR_FAIL(err, CR_FORMAT, "block %zu of the Blosc data (%s inside) is damaged", i, inner ? inner : "an unknown compressor");
+    }
+    *ret_n = bytes;
+    return CR_OK;
+}

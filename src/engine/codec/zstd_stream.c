@@ -1,6 +1,7 @@
 /* zstd_stream.c - see zstd_stream.h. */
 #include "engine/codec/zstd_stream.h"
 
+#include <assert.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -52,6 +53,35 @@ cr_status cr_zstd_stream_put(cr_zstd_stream *s, const void *src, size_t n, bool 
                        ZSTD_getErrorName(left));
     if (in.pos < n || (is_last && left > 0))
         return CR_FAIL(err, CR_INTERNAL, "no room to compress %zu bytes", n);
+    *ret_n = out.pos;
+    return CR_OK;
+}
+
+/* ---- taking ---- */
+
+enum { TAKE_WINDOW_LOG = 24 };
+static_assert((size_t)1 << TAKE_WINDOW_LOG == CR_ZSTD_TAKE_BYTES, "what is promised");
+
+cr_status cr_zstd_take_begin(cr_codec_work *w, cr_err *err) {
+    if (!w->unzstd)
+        w->unzstd = ZSTD_createDCtx();
+    if (!w->unzstd || ZSTD_isError(ZSTD_DCtx_reset(w->unzstd, ZSTD_reset_session_only)) ||
+        ZSTD_isError(ZSTD_DCtx_setParameter(w->unzstd, ZSTD_d_windowLogMax, TAKE_WINDOW_LOG)))
+        return CR_FAIL(err, CR_MEMORY, "no memory for a decompressor");
+    return CR_OK;
+}
+
+cr_status cr_zstd_take(cr_codec_work *w, const void *src, size_t n, size_t *ret_used, void *dst, size_t cap, size_t *ret_n, cr_err *err) {
+    ZSTD_inBuffer in = {src, n, 0};
+    ZSTD_outBuffer out = {dst, cap, 0};
+    size_t left = ZSTD_decompressStream(w->unzstd, &out, &in);
+    if (ZSTD_isError(left)) {
+        if (ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge)
+            return CR_FAIL(err, CR_UNSUPPORTED, "the zstd data refer back more than %zu bytes", CR_ZSTD_TAKE_BYTES);
+        return CR_FAIL(err, ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation ? CR_MEMORY : CR_FORMAT, "the zstd data are damaged: %s",
+                       ZSTD_getErrorName(left));
+    }
+    *ret_used = in.pos;
     *ret_n = out.pos;
     return CR_OK;
 }

@@ -50,6 +50,8 @@ static void explain_leaves(const cr_scan *scan, cr_buf *b) {
             const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
             double again = scan->nested ? 1 : cr_foretell_redecode(scan, l); /* boxes are not known here */
             cr_buf_addf(b, ", chunks of %s", cr_text_bytes(s->chunk_bytes, bytes, sizeof bytes));
+            if (l->in_parts)
+                cr_buf_adds(b, ", of each what is looked at alone");
             if (again > 1.005)
                 cr_buf_addf(b, ", each decoded %.2f times", again);
         }

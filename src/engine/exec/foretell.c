@@ -113,7 +113,7 @@ static cr_status rates_of(cr_context *c, cr_rates *ret_rates, cr_err *err) {
 
 /* Chunks that cells touch, over chunks there are: how often a chunk is decoded. Product of the axes' own factors. Cells that were cut finer
  * are cells like others; only below a concat, where positions mean little, the number of cuts has to do. */
-double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) {
+static double times_read(const cr_scan *scan, const cr_leaf *l) {
     double touched = 1, chunks = 1;
     if (l->stays > 0) /* cells are pieces of what is decoded once */
         return 1;
@@ -141,6 +141,8 @@ double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) {
     return touched / chunks;
 }
 
+double cr_foretell_redecode(const cr_scan *scan, const cr_leaf *l) { return (l->in_parts ? l->part_again : 1) * times_read(scan, l); }
+
 /* Elements of an axis that are decoded for one cell: of whole pieces, each as often as positions come to it anew. */
 static double decoded_along(const cr_cuts *cuts, const cr_access_axis *x, int64_t lo, int64_t hi) {
     double n = 0;
@@ -164,8 +166,8 @@ static double decoded_along(const cr_cuts *cuts, const cr_access_axis *x, int64_
 
 double cr_foretell_decoded(const cr_scan *scan, const cr_leaf *l) {
     double elements = 1;
-    if (scan->nested || scan->program.n_scopes > 0 || l->stays > 0)
-        return (double)l->read_bytes * (scan->nested ? 1 : cr_foretell_redecode(scan, l));
+    if (scan->nested || scan->program.n_scopes > 0 || l->stays > 0 || l->in_parts)
+        return (double)l->read_bytes * (scan->nested && !l->in_parts ? 1 : cr_foretell_redecode(scan, l));
     for (int a = 0; a < l->access->ndim; a++) {
         const cr_access_axis *x = &l->access->axis[a];
         double n = 0;

@@ -99,12 +99,16 @@ static cr_status read_box(const cr_leaf *l, const int64_t *start, const int64_t 
     return status;
 }
 
-/* Decodes chunk `at` to dst; strides: how it lies there. */
+/* Decodes chunk `at`, or the box of it that is looked at, to dst (chunk_layout). */
 static cr_status read_chunk(cr_worker *w, const cr_leaf *l, const int64_t *at, char *dst, cr_err *err) {
     if (l->kind == CR_LEAF_STORED) {
         cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+        int64_t lo[CR_MAX_DIMS], n[CR_MAX_DIMS];
         bool absent;
-        cr_status status = s->ops->read_chunk(s, at, dst, w->scratch, &absent, err);
+        if (l->in_parts)
+            cr_leaf_part(&w->run->scan->program, l, at, lo, n);
+        cr_status status = l->in_parts ? s->ops->read_part(s, at, lo, n, dst, w->scratch, &absent, err)
+                                       : s->ops->read_chunk(s, at, dst, w->scratch, &absent, err);
         if (status != CR_OK) {
             char text[256];
             cr_err_context(err, "while reading chunk %s of %s", cr_shape_text(s->ndim, at, text, sizeof text),
@@ -121,11 +125,17 @@ static cr_status read_chunk(cr_worker *w, const cr_leaf *l, const int64_t *at, c
     return read_box(l, start, count, dst, err);
 }
 
-static void chunk_strides(const cr_leaf *l, const int64_t *at, int64_t *strides) {
-    int64_t shape[CR_MAX_DIMS];
+/* How a chunk lies in memory; origin: the position of its first element. */
+static void chunk_layout(const cr_worker *w, const cr_leaf *l, const int64_t *at, int64_t *strides, int64_t *origin) {
+    int64_t shape[CR_MAX_DIMS], lo[CR_MAX_DIMS] = {0};
     const int64_t *cs = chunk_shape(l);
-    for (int a = 0; a < l->node->ndim; a++) /* stored chunks are whole, boxes end at the shape */
-        shape[a] = l->kind == CR_LEAF_STORED ? cs[a] : CR_MIN(cs[a], l->node->shape[a] - at[a] * cs[a]);
+    if (l->in_parts)
+        cr_leaf_part(&w->run->scan->program, l, at, lo, shape);
+    for (int a = 0; a < l->node->ndim; a++) { /* stored chunks are whole, boxes end at the shape */
+        origin[a] = at[a] * cs[a] + lo[a];
+        if (!l->in_parts)
+            shape[a] = l->kind == CR_LEAF_STORED ? cs[a] : CR_MIN(cs[a], l->node->shape[a] - at[a] * cs[a]);
+    }
     row_major(l->node->ndim, shape, l->itemsize, strides);
 }
 
@@ -195,10 +205,11 @@ static cr_status get_chunk(cr_worker *w, int32_t number, const int64_t *at, bool
             return CR_OK;
     }
     if (!holds(s, ndim, at)) {
-        int32_t end = fixed ? number : w->n_active_leaves;
+        int32_t end = l->in_parts ? 0 : fixed ? number : w->n_active_leaves;
         for (int32_t i = 0; i < end; i++) {
             const cr_leaf_state *other = &w->leaves[w->active_leaves[i]];
-            if (i != number && p->leaves[w->active_leaves[i]].node == l->node && holds(other, ndim, at)) {
+            const cr_leaf *of = &p->leaves[w->active_leaves[i]];
+            if (i != number && of->node == l->node && !of->in_parts && holds(other, ndim, at)) {
                 *ret_bytes = other->chunk;
                 return CR_OK;
             }
@@ -328,7 +339,7 @@ static void copy_group(const gather_axis *g, int n, const char *src, const int64
 /* Can the whole chunk be decoded straight into its place in the tile? */
 static bool fits_in_place(const cr_leaf *l, const gather_axis *g, const int64_t *at, const int64_t *cs) {
     bool whole = true; /* inner axes so far cover the tile's */
-    if (l->kind != CR_LEAF_STORED)
+    if (l->kind != CR_LEAF_STORED || l->in_parts)
         return false;
     for (int a = l->node->ndim - 1; a >= 0; a--) {
         bool straight = g[a].x->dim < 0 ? cs[a] == 1 : g[a].x->index == NULL && g[a].x->step == 1 && g[a].end - g[a].begin == cs[a];
@@ -361,7 +372,6 @@ static cr_status load_tile(cr_worker *w, int32_t number, cr_err *err) {
         char *place = s->tile;
         for (int a = 0; a < n; a++) {
             at[a] = gather_at(&g[a], g[a].begin) / cs[a];
-            origin[a] = at[a] * cs[a];
             place += g[a].begin * tile_stride[a];
         }
         bool kept = l->stays > 0 || (w->run->kept != NULL && l->kept > 0);
@@ -369,7 +379,7 @@ static cr_status load_tile(cr_worker *w, int32_t number, cr_err *err) {
             CR_TRY(read_chunk(w, l, at, place, err));
         } else {
             CR_TRY(get_chunk(w, number, at, false, &bytes, err));
-            chunk_strides(l, at, strides);
+            chunk_layout(w, l, at, strides, origin);
             copy_group(g, n, bytes, strides, origin, s->tile, tile_stride, l->itemsize);
         }
         int a = n - 1;
@@ -457,13 +467,12 @@ static cr_status load_chunked(cr_worker *w, int32_t number, cr_err *err) {
             for (int64_t i = 1; i < w->n[x->dim] && one; i++)
                 one = x->index[w->lo[x->dim] + i] / cs[a] == at[a];
         }
-        origin[a] = at[a] * cs[a];
     }
     if (!one)
         return load_tile(w, number, err);
     const char *bytes;
     CR_TRY(get_chunk(w, number, at, true, &bytes, err));
-    chunk_strides(l, at, strides);
+    chunk_layout(w, l, at, strides, origin);
     view_of(w, l->access, bytes, strides, origin, &s->view);
     return CR_OK;
 }

@@ -6,6 +6,8 @@
  * read_chunk fills dst with one chunk: row-major, native byte order, full chunk_shape (edge chunks included: elements beyond
  * the shape are undefined), chunk_bytes = product(chunk_shape) * itemsize. It may be called from any number of threads at once
  * with different scratch. *ret_absent: the chunk is not stored; dst then was filled with the fill value by read_chunk itself.
+ *
+ * A source may also read a box of a chunk without decoding the rest (reads_part, read_part); damage beside the box is then not seen.
  */
 #ifndef CR_ENGINE_FORMAT_SOURCE_H
 #define CR_ENGINE_FORMAT_SOURCE_H
@@ -40,6 +42,11 @@ typedef struct cr_source_ops {
     void (*free)(cr_source *s);
     /* Adds the state of everything that chunks are read from, where that is more than the one file of cr_source_identify. May be NULL. */
     cr_status (*fingerprint)(cr_source *s, struct cr_digest *d, cr_err *err);
+    /* Both NULL: chunks are read whole. reads_part: is a box of n elements along each axis, which ends at most `end` elements into its chunk, worth being
+     * read by itself? *ret_bytes: what a worker's scratch needs for it; *ret_decoded: bytes that are decoded for it. read_part: the box [lo, lo + n) of a chunk, row-major and without gaps. */
+    bool (*reads_part)(const cr_source *s, const int64_t *n, const int64_t *end, size_t *ret_bytes, size_t *ret_decoded);
+    cr_status (*read_part)(cr_source *s, const int64_t *chunk, const int64_t *lo, const int64_t *n, void *dst, cr_scratch *scratch, bool *ret_absent,
+                           cr_err *err);
 } cr_source_ops;
 
 struct cr_source {

@@ -239,6 +239,54 @@ cr_status cr_zarr_fetch_chunk(cr_zarr_fetch *f, const int64_t *chunk, cr_store_r
     return status;
 }
 
+/* ---- parts of chunks -------------------------------------------------------------------------------------------------------------- */
+
+cr_status cr_zarr_find_stored(cr_zarr_fetch *f, const int64_t *chunk, cr_zarr_place *ret_stored, bool *ret_absent, cr_err *err) {
+    cr_zarr_place *s = ret_stored;
+    cr_store_info info = {0};
+    uint64_t entry[2] = {0, 0};
+    CR_TRY(cr_zarr_key(f->array, chunk, s->key, sizeof s->key, err));
+    cr_status status = f->array->sharded ? locate(f, s->key, place_in_shard(f->array, chunk), entry, &s->version, err)
+                                         : cr_store_stat(f->store, s->key, &info, err);
+    *ret_absent = false;
+    if (status == CR_NOT_FOUND || (status == CR_OK && entry[0] == ABSENT && entry[1] == ABSENT))
+        return believe_absent(f, ret_absent, err);
+    CR_TRY(status);
+    s->begin = entry[0];
+    s->n = f->array->sharded ? entry[1] : info.size;
+    s->version = f->array->sharded ? s->version : info.version;
+    return CR_OK;
+}
+
+typedef struct exact_room {
+    void *dst;
+    size_t n;
+} exact_room;
+
+static cr_status room_at(void *user, size_t n, void **ret_room, cr_err *err) {
+    const exact_room *p = user;
+    if (n != p->n)
+        return CR_FAIL(err, CR_CONFLICT, "it became shorter while it was read");
+    *ret_room = p->dst;
+    return CR_OK;
+}
+
+cr_status cr_zarr_read_stored(cr_zarr_fetch *f, const cr_zarr_place *s, uint64_t offset, size_t n, void *dst, cr_err *err) {
+    exact_room to = {dst, n};
+    cr_store_info info = {0};
+    size_t got = 0;
+    if (offset > s->n || n > s->n - offset)
+        return CR_FAIL(err, CR_FORMAT, "it ends after %llu bytes, before all that is asked for", (unsigned long long)s->n);
+    if (n == 0)
+        return CR_OK;
+    cr_status status = cr_store_read(f->store, s->key, (cr_store_range){(int64_t)(s->begin + offset), n}, room_at, &to, &got, &info, err);
+    if (status == CR_NOT_FOUND || status == CR_RANGE || (status == CR_OK && info.version != s->version))
+        status = CR_FAIL(err, CR_CONFLICT, "it changes while it is read");
+    if (status == CR_CONFLICT && f->array->sharded)
+        forget_index(f, s->key);
+    return status;
+}
+
 size_t cr_zarr_stored_bytes(cr_zarr_fetch *f, const int64_t *chunk) {
     char key[CR_STORE_KEY_MAX + 1];
     cr_store_info info;

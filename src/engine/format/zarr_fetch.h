@@ -38,6 +38,16 @@ cr_status cr_zarr_key(const cr_zarr_array *a, const int64_t *chunk, char *key, s
 /* Reads the stored bytes into room. *ret_absent: there are none, and room was not called. */
 cr_status cr_zarr_fetch_chunk(cr_zarr_fetch *f, const int64_t *chunk, cr_store_room_fn room, void *user, size_t *ret_n, bool *ret_absent,
                               cr_err *err) CR_MUST_USE;
+
+/* Where the stored bytes of a chunk lie, for who reads parts of them. */
+typedef struct cr_zarr_place {
+    char key[CR_STORE_KEY_MAX + 1];
+    uint64_t begin, n, version;
+} cr_zarr_place;
+cr_status cr_zarr_find_stored(cr_zarr_fetch *f, const int64_t *chunk, cr_zarr_place *ret_stored, bool *ret_absent, cr_err *err) CR_MUST_USE;
+/* Bytes [offset, offset + n) of them. CR_CONFLICT: they were replaced since they were found, and are to be found again. */
+cr_status cr_zarr_read_stored(cr_zarr_fetch *f, const cr_zarr_place *stored, uint64_t offset, size_t n, void *dst, cr_err *err) CR_MUST_USE;
+
 /* Number of stored bytes, 0 when absent, SIZE_MAX when not known without reading an index. */
 size_t cr_zarr_stored_bytes(cr_zarr_fetch *f, const int64_t *chunk);
 

@@ -11,6 +11,7 @@
 #include "engine/format/journal.h"
 #include "engine/format/zarr.h"
 #include "engine/format/zarr_fetch.h"
+#include "engine/format/zarr_part.h"
 
 typedef struct zarr_source {
     cr_source base;
@@ -128,7 +129,46 @@ static cr_status zarr_fingerprint(cr_source *base, cr_digest *d, cr_err *err) {
     }
 }
 
-static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free, zarr_fingerprint};
+static bool zarr_reads_part(const cr_source *base, const int64_t *n, const int64_t *end, size_t *ret_bytes, size_t *ret_decoded) {
+    return cr_zarr_reads_part(&((const zarr_source *)base)->array, base->chunk_bytes, n, end, ret_bytes, ret_decoded);
+}
+
+/* In memory beyond what was planned: a chunk of an unusual writer has to be readable all the same. */
+static cr_status part_of_whole(cr_source *base, const int64_t *chunk, const int64_t *lo, const int64_t *n, void *dst, bool *ret_absent, cr_err *err) {
+    cr_scratch apart = {.max = SIZE_MAX};
+    cr_auto_free char *whole = malloc(base->chunk_bytes);
+    if (!whole)
+        return CR_FAIL(err, CR_MEMORY, "no memory for a chunk of %zu bytes", base->chunk_bytes);
+    cr_status status = zarr_read_chunk(base, chunk, whole, &apart, ret_absent, err);
+    cr_scratch_done(&apart);
+    if (status == CR_OK)
+        cr_zarr_cut(&((const zarr_source *)base)->array, whole, lo, n, dst);
+    return status;
+}
+
+static cr_status zarr_read_part(cr_source *base, const int64_t *chunk, const int64_t *lo, const int64_t *n, void *dst, cr_scratch *scratch,
+                                bool *ret_absent, cr_err *err) {
+    zarr_source *s = (zarr_source *)base;
+    cr_err why = CR_ERR_INIT;
+    CR_TRY(cr_source_check_chunk(base, chunk, err));
+    cr_status status = cr_zarr_read_part(&s->fetch, base->chunk_bytes, chunk, lo, n, dst, scratch, ret_absent, &why);
+    if (status == CR_UNSUPPORTED)
+        return part_of_whole(base, chunk, lo, n, dst, ret_absent, err);
+    if (status != CR_OK) {
+        if (err)
+            *err = why;
+        return status;
+    }
+    size_t items = 1;
+    for (int i = 0; i < base->ndim && *ret_absent; i++)
+        items *= (size_t)n[i];
+    if (*ret_absent)
+        cr_source_fill(dst, items, s->fill, base->itemsize);
+    return CR_OK;
+}
+
+static const cr_source_ops zarr_ops = {"zarr", zarr_read_chunk, zarr_scratch_bytes, zarr_stored_bytes, zarr_free, zarr_fingerprint,
+                                       zarr_reads_part, zarr_read_part};
 
 bool cr_zarr_source_array(const cr_source *source, const cr_zarr_array **ret_array, const void **ret_fill, cr_store **ret_store) {
     const zarr_source *s = (const zarr_source *)source;

@@ -394,8 +394,63 @@ bool cr_leaf_reads_boxes(const cr_leaf *l) {
     return true;
 }
 
+/* ---- parts of chunks ---- */
+
+/* Positions of a source that a program looks at along an axis. Lists are taken to look at all. Below a concat those of other parts count too: some more. */
+static void looked_at(const cr_program *p, const cr_access_axis *x, int64_t extent, int64_t *ret_lo, int64_t *ret_hi) {
+    int64_t first = x->start, last = x->start, far;
+    *ret_lo = 0;
+    *ret_hi = extent;
+    if (x->dim >= 0 && (x->index != NULL || __builtin_mul_overflow(x->step, p->shape[x->dim] - 1, &far) || __builtin_add_overflow(first, far, &last)))
+        return;
+    int64_t lo = CR_MAX(0, CR_MIN(first, last)), hi = CR_MIN(extent - 1, CR_MAX(first, last));
+    if (lo > hi)
+        return;
+    *ret_lo = lo;
+    *ret_hi = hi + 1;
+}
+
+void cr_leaf_part(const cr_program *p, const cr_leaf *l, const int64_t *at, int64_t *ret_lo, int64_t *ret_n) {
+    const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+    for (int a = 0; a < s->ndim; a++) {
+        int64_t lo, hi, begin = at[a] * s->chunk_shape[a];
+        looked_at(p, &l->access->axis[a], s->shape[a], &lo, &hi);
+        ret_lo[a] = CR_MAX(0, CR_MIN(lo - begin, s->chunk_shape[a] - 1));
+        ret_n[a] = CR_MAX(ret_lo[a] + 1, CR_MIN(hi - begin, s->chunk_shape[a])) - ret_lo[a];
+    }
+}
+
+/* Whether boxes of chunks are read by themselves; *ret_bytes: the largest. Leaves that look at one source share whole chunks, which is better unless the boxes
+ * are small. */
+static bool in_parts(const cr_scan *scan, cr_leaf *l, uint64_t *ret_bytes, size_t *ret_scratch) {
+    const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
+    int64_t n[CR_MAX_DIMS], end[CR_MAX_DIMS];
+    size_t decoded;
+    if (s->ops->reads_part == NULL)
+        return false;
+    *ret_bytes = l->itemsize;
+    for (int a = 0; a < s->ndim; a++) {
+        int64_t lo, hi, c = s->chunk_shape[a];
+        looked_at(&scan->program, &l->access->axis[a], s->shape[a], &lo, &hi);
+        if (hi <= lo)
+            return false;
+        bool one = lo / c == (hi - 1) / c, two = lo / c + 1 == (hi - 1) / c;
+        n[a] = one ? hi - lo : two ? CR_MAX((lo / c + 1) * c - lo, hi - (hi - 1) / c * c) : c;
+        end[a] = one ? hi - lo / c * c : c;
+        *ret_bytes *= (uint64_t)n[a]; /* at most a chunk */
+    }
+    if (!s->ops->reads_part(s, n, end, ret_scratch, &decoded))
+        return false;
+    l->part_again = CR_MAX(1, (double)decoded / (double)*ret_bytes);
+    uint64_t same = 0;
+    for (int32_t i = 0; i < scan->program.n_leaves; i++)
+        same += scan->program.leaves[i].node == l->node;
+    return same < 2 || s->chunk_bytes / *ret_bytes >= 4 * same;
+}
+
 static void measure_leaf(cr_scan *scan, cr_leaf *l) {
     l->tile_bytes = l->chunk_bytes = 0;
+    l->in_parts = false;
     if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_CALLBACK && l->kind != CR_LEAF_SPILLED)
         return;
     bool boxes = cr_leaf_reads_boxes(l);
@@ -411,7 +466,12 @@ static void measure_leaf(cr_scan *scan, cr_leaf *l) {
     l->chunk_bytes = boxes ? 0 : (CR_MIN(chunk_bytes(l), UINT64_MAX >> 8) + 63) / 64 * 64;
     if (l->kind == CR_LEAF_STORED) {
         cr_source *s = ((const cr_stored_params *)l->node->params)->source;
-        scan->scratch_bytes = CR_MAX(scan->scratch_bytes, s->ops->scratch_bytes(s));
+        uint64_t part;
+        size_t scratch = 0;
+        l->in_parts = in_parts(scan, l, &part, &scratch);
+        if (l->in_parts)
+            l->chunk_bytes = (part + 63) / 64 * 64;
+        scan->scratch_bytes = CR_MAX(scan->scratch_bytes, l->in_parts ? scratch : s->ops->scratch_bytes(s));
     }
 }
 

@@ -104,7 +104,7 @@ static bool may_be_put_together(const cr_scan *s) {
 /* ---- what is kept ---- */
 
 static bool worth_keeping(const cr_leaf *l) {
-    if (l->kind != CR_LEAF_STORED)
+    if (l->kind != CR_LEAF_STORED || l->in_parts)
         return false;
     const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
     return s->ops->scratch_bytes(s) > 0; /* else it is read as it lies */
@@ -152,7 +152,7 @@ static bool mark_leaves(family *f, const cr_idtable *numbers) {
     for (int32_t i = 0; i < f->g->n_scans; i++) {
         cr_program *p = &f->scans[f->g->scans[i]].program;
         for (int32_t k = 0; k < p->n_leaves; k++, f->leaves++) {
-            p->leaves[k].kept = (int32_t)cr_idtable_get(numbers, (uint64_t)(uintptr_t)p->leaves[k].node, 1) + 1;
+            p->leaves[k].kept = p->leaves[k].in_parts ? 0 : (int32_t)cr_idtable_get(numbers, (uint64_t)(uintptr_t)p->leaves[k].node, 1) + 1;
             room = room && (p->leaves[k].kept == 0 || cr_columns_lists(&f->g->spans, p, &p->leaves[k], &made));
         }
     }

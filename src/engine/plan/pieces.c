@@ -73,7 +73,7 @@ static bool leaves_suit(const cr_program *p) {
         if (l->kind != CR_LEAF_STORED && l->kind != CR_LEAF_ALONG)
             continue;
         any = true;
-        if (!is_straight(l))
+        if (!is_straight(l) || source_of((cr_leaf *)l)->in_parts)
             return false;
         for (int32_t k = 0; k < i; k++)
             if (l->kind == CR_LEAF_STORED && p->leaves[k].kind == CR_LEAF_STORED && p->leaves[k].node == l->node)

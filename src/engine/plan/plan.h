@@ -99,7 +99,9 @@ typedef struct cr_leaf {
     size_t itemsize;
     uint64_t read_bytes;          /* of the elements that the domain looks at */
     /* set by cr_cells_measure, multiples of 64 */
-    uint64_t chunk_bytes;         /* to hold a decoded chunk; 0: read where it lies, or by boxes */
+    uint64_t chunk_bytes;         /* to hold a decoded chunk, or of each what is looked at; 0: read where it lies, or by boxes */
+    bool in_parts;                /* STORED: of each chunk only the box that is looked at is read (cr_leaf_part), ... */
+    double part_again;            /* ... for which this many times as much is decoded */
     uint64_t tile_bytes;          /* to put a cell together of several chunks; 0: not needed */
     /* ALONG: chunk_bytes is all that computing it takes, tile_bytes is for the result */
     struct cr_scan *inner;        /* what the node's input is computed by, box by box; its cells are the borders that boxes may not cross */
@@ -389,6 +391,8 @@ cr_status cr_cells_borders(cr_plan *plan, const cr_program *p, cr_cells *ret_cel
 /* What loading a cell takes: tile_bytes and chunk_bytes of the leaves, load_bytes and scratch_bytes of the scan. */
 cr_status cr_cells_measure(cr_scan *scan, cr_err *err) CR_MUST_USE;
 bool cr_leaf_reads_boxes(const cr_leaf *l);
+/* Of a leaf that is read in parts: the box of chunk `at` that its program looks at, in positions of the chunk. */
+void cr_leaf_part(const cr_program *p, const cr_leaf *l, const int64_t *at, int64_t *ret_lo, int64_t *ret_n);
 int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i);
 cr_status cr_scans_make(cr_plan *plan, cr_err *err) CR_MUST_USE;
 /* looked_at.c: scans go only over what something looks at. After they are made. */
