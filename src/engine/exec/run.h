@@ -162,10 +162,13 @@ typedef struct cr_worker {
     uint8_t *step, *in_reg;       /* CR_STEP_... */
     char **dst;                   /* per value: write here instead of to the register; NULL: register */
     int32_t *chosen;              /* per value: SELECT's part in this cell */
-    uint8_t *scope_on;
+    /* which scopes hold the cell: of each the axes along which it does not, and its place in the list of those that do */
+    bool scopes_known;
+    uint8_t *scope_off;
+    int32_t *scope_at, *scopes, n_scopes;
+    int32_t border[CR_MAX_DIMS];  /* of each axis the first that is beyond the cell's beginning */
     int32_t *active;              /* values, in order */
     int32_t n_active;
-    bool scopes_known;
     cr_leaf_state *leaves;
     int32_t *active_leaves;
     int32_t n_active_leaves;
