@@ -232,14 +232,48 @@ def test_full_disk(sources, monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+# ---- progress ----
+
+
+@pytest.mark.parametrize("way", ["compute", "write"])
+def test_the_bar_goes_on_while_scratch_files_are_made(sources, tmp_path, monkeypatch, way):
+    import craton.progressbar as progress
+
+    seen = []
+
+    class Recorded(progress.Bar):
+        def __call__(self, done, total, phase, n_phases):
+            super().__call__(done, total, phase, n_phases)
+            seen.append(self.fraction)
+
+    monkeypatch.setattr(progress, "Bar", Recorded)
+    ds = opened(sources[0] / "maps")
+    with craton.set_options(memory_limit="2 MiB", threads=2), craton.progress():
+        if way == "compute":
+            spread(ds).compute()
+        else:
+            anomaly(ds).to_dataset(name="t").craton.to_zarr(tmp_path / "out")
+    assert seen[0] < 0.2 and seen == sorted(seen) and seen.index(1.0) == len(seen) - 1 and len(seen) > 2, seen
+
+
 # ---- planning ----
 
 
-def test_shifts_of_shifts_are_refused_within_memory():
-    """Each is made of three parts of the one before."""
-    a = xr.DataArray(np.zeros(1000, "f4"), dims="t").chunk({"t": 100})
-    for _ in range(16):
-        a = (a.shift(t=1, fill_value=0) + a + a.shift(t=-1, fill_value=0)) / 3
+def test_shifts_of_shifts_are_planned_once_each():
+    """Each is made of three parts of the one before; places that several ways lead to are there once."""
+    values = np.random.default_rng(8).normal(size=1000)
+    a, want = xr.DataArray(values, dims="t").chunk({"t": 100}), xr.DataArray(values, dims="t")
+    for _ in range(40):
+        a, want = ((x.shift(t=1, fill_value=0) + x + x.shift(t=-1, fill_value=0)) / 3 for x in (a, want))
+    with craton.set_options(memory_limit="32 MiB"):
+        xr.testing.assert_identical(a.compute(), want)
+
+
+def test_shifts_that_do_not_meet_are_refused_within_memory():
+    """Of each all ways lead to places of their own."""
+    a = xr.DataArray(np.zeros(1_000_000, "f4"), dims="t").chunk({"t": 100_000})
+    for k in range(12):
+        a = (a.shift(t=3**k, fill_value=0) + a + a.shift(t=-(3**k), fill_value=0)) / 3
     with craton.set_options(memory_limit="32 MiB"):
         with pytest.raises(craton.LimitError, match="more than planning may hold"):
             craton.explain(a)

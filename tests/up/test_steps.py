@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -298,3 +299,111 @@ def test_a_terminal_that_stops_what_writes_from_the_background(tmp_path):
     finally:
         os.close(master)
         process.kill()
+
+
+def on_terminal(script, tmp_path, **env):
+    """Status, what a terminal gets, and errors."""
+    master, terminal = pty.openpty()
+    process = subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path), "TERM": "xterm", **env}, stdin=terminal,
+                               stdout=terminal, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(terminal)
+    shown = b""
+    try:
+        while True:
+            try:
+                shown += os.read(master, 4096)
+            except OSError:     # the last one that had the terminal has ended
+                break
+        return process.wait(timeout=120), shown.decode(), process.stderr.read()
+    finally:
+        os.close(master)
+        process.kill()
+
+
+COUNTED = """
+    so_far() { printf '%s of 4 done' "$(cat "$PLACE/at")"; }
+    works() { for i in 1 2 3 4; do echo $i >"$PLACE/at"; sleep 1.2; done; echo "words of the work"; }
+    """
+
+
+@pytest.mark.parametrize("how", ["WATCH=so_far step Counting No_advice works", 'begin_beside Counting No_advice works; WATCH=so_far step_beside'])
+def test_a_terminal_shows_what_a_step_is_at(tmp_path, how):
+    """One line, written over each second, gone when the step has ended; nothing of it in the log."""
+    status, shown, err = on_terminal(COUNTED + how, tmp_path)
+    assert (status, err) == (0, "")
+    lines = re.findall(r"\r    (\d) of 4 done, \d+ s\x1b\[K", shown)
+    assert len(lines) >= 2 and lines == sorted(lines), shown
+    assert shown.startswith("  Counting ...\r\n\r    ") and re.search(r"\r\x1b\[K    \d+ s\r\n$", shown), shown
+    assert "of 4" not in (tmp_path / "up.log").read_text() and "words of the work" in (tmp_path / "up.log").read_text()
+
+
+@pytest.mark.parametrize("term", [None, "dumb"])
+def test_nothing_is_written_over_where_that_cannot_be(tmp_path, term):
+    script = COUNTED + "WATCH=so_far step Counting No_advice works"
+    status, out, err = on_terminal(script, tmp_path, TERM=term) if term else run(script, tmp_path)
+    assert (status, err) == (0, "") and re.fullmatch(r"  Counting \.\.\.\r?\n    \d+ s\r?\n", out), out
+
+
+@pytest.mark.parametrize("watch", ["false", "no_such_command", "so_far() { echo $$NOT_SET; exit 7; }; so_far", "so_far() { kill $BASHPID; }; so_far",
+                                   "so_far() { echo $BASHPID >$PLACE/slow; sleep 300; }; so_far"])
+def test_a_step_does_not_depend_on_what_is_shown_of_it(tmp_path, watch):
+    define, _, name = watch.rpartition("; ")
+    status, shown, err = on_terminal(f"{define}\nWATCH={name} step Working No_advice sleep 3\nstep Failing No_advice sh -c 'sleep 2; exit 3'", tmp_path)
+    assert status == 1 and re.search(r"Working \.\.\.\r\n.*    [34] s\r\n  Failing", shown, re.S) and '"Failing" did not work' in err, (shown, err)
+    if (tmp_path / "slow").exists():
+        assert not alive(int((tmp_path / "slow").read_text()))
+
+
+def test_an_interruption_ends_what_is_shown(tmp_path):
+    status, shown, err = on_terminal("so_far() { echo $BASHPID >$PLACE/watch; (sleep 1; kill -INT $$) & echo at it; sleep 300; }\n"
+                                     "WATCH=so_far step Working No_advice sleep 300", tmp_path)
+    assert status == 130 and "Interrupted" in err
+    assert not alive(int((tmp_path / "watch").read_text()))
+
+
+def test_files_that_are_compiled_are_counted(tmp_path):
+    build = tmp_path / "build"
+    build.mkdir()
+    script = "source tools/up/build.sh; PREFIX=$PLACE; COMPILED_BEFORE=$(count_compiled); (eval \"$CHANGE\"); compiled_so_far >&3; echo . >&3"
+
+    def shown(change):
+        status, out, err = run(f"CHANGE='{change}'\n{script}", tmp_path)
+        assert status == 0, err
+        return out
+
+    assert shown(":") == ".\n"
+    (build / "build.ninja").write_text("rule cc\nbuild a.o: cc a.c\n deps = gcc\nbuild lib/b.c.o: cc b.c || x.h\nbuild x: link a.o lib/b.c.o\nbuild all: phony x\n")
+    assert shown(":") == "0 of 2 files compiled.\n"
+    note = 'printf "# ninja log v6\\n1\\t2\\t3\\ta.o\\t4f\\n1\\t2\\t3\\tx\\t4f\\n" >>$PLACE/build/.ninja_log'
+    assert shown(note) == "1 of 2 files compiled.\n"
+    assert shown(":") == ".\n" and shown(note) == "1 files compiled.\n"     # of a later build nobody knows how many it will be
+
+
+def test_system_packages_are_counted(tmp_path):
+    """From what apt says, of this step alone."""
+    script = "source tools/up/system.sh; WATCHED_LOG={}; packages_so_far >&3; echo . >&3"
+    log = tmp_path / "up.log"
+    before = "0 upgraded, 9 newly installed, 0 to remove and 0 not upgraded.\nSetting up other (1) ...\n"
+    said = ["", "1 upgraded, 2 newly installed, 0 to remove and 5 not upgraded.\nNeed to get 5 MB of archives.\n",
+            "Get:1 http://deb.debian.org/debian bookworm/main amd64 libb amd64 1.0 [104 kB]\nGet:2 http://deb.debian.org/debian bookworm/main amd64 a amd64 1 [5,120 B]\n",
+            "Unpacking libb (1.0) ...\n", "Setting up libb (1.0) ...\n"]
+    want = ["", "0 of 3 packages fetched", "2 of 3 packages fetched", "1 of 3 packages unpacked", "1 of 3 packages set up"]
+    for i, text in enumerate(want):
+        log.write_text(before + "".join(said[:i + 1]))
+        status, out, err = run(script.format(len(before)), tmp_path)
+        assert (status, out, err) == (0, text + ".\n", "")
+
+
+def test_python_packages_and_data_are_counted(tmp_path):
+    script = "PREFIX=$PLACE SOURCE=$PLACE/source BASE=$(PREFIX=$PLACE SOURCE=$PLACE/source base_dir); mkdir -p $BASE; {}; environment_so_far >&3; echo . >&3"
+    (tmp_path / "source/env").mkdir(parents=True)
+    (tmp_path / "source/env/requirements.lock").write_text("a==1 \\\n    --hash=sha256:0\nb==2 \\\n    --hash=sha256:1\n")
+    steps = [(":", r"0 of 2 packages fetched, \d+ MB"),
+             ("mkdir -p $PLACE/env/.cache/archive-v0/x1/a", r"1 of 2 packages fetched, \d+ MB"),
+             ("mkdir -p $BASE/lib/python3.11/site-packages/{a-1,b-2}.dist-info", r"2 of 2 packages installed"),
+             ("touch $BASE/.complete; mkdir -p $PLACE/share/craton/.data-new.packages; head -c 3000000 /dev/urandom >$PLACE/share/craton/.data-new.packages/d",
+              r"[34] MB of the data fetched")]
+    for change, want in steps:
+        status, out, err = run(script.format(change), tmp_path)
+        assert status == 0 and re.fullmatch(want + r"\.\n", out), (out, err)

@@ -24,7 +24,22 @@ build_beside() {
     BUILT=no
     if is_built; then return; fi
     BUILT=yes
-    step "Building Craton (one to four minutes the first time)" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
+    COMPILED_BEFORE=$(count_compiled)
+    WATCH=compiled_so_far step "Building Craton (one to four minutes the first time)" "The log has the compiler's message. If the source is changed, is the change complete?" compile_craton
+}
+
+# What ninja has noted of objects, a line each; of a build from the beginning their number is known too.
+count_compiled() { grep -c '\.o[[:space:]]' "$PREFIX/build/.ninja_log" 2>/dev/null || true; }
+
+compiled_so_far() {
+    local now all
+    now=$(count_compiled)
+    all=$(grep -c '^build [^ ]*\.o: ' "$PREFIX/build/build.ninja" 2>/dev/null || true)
+    if [ "${COMPILED_BEFORE:-0}" = 0 ] && [ "${all:-0}" -gt 0 ]; then
+        printf '%s of %s files compiled' "${now:-0}" "$all"
+    elif [ "${now:-0}" -gt "${COMPILED_BEFORE:-0}" ]; then
+        printf '%s files compiled' $((now - COMPILED_BEFORE))
+    fi
 }
 
 put_in_place() {

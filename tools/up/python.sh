@@ -115,8 +115,27 @@ begin_environment() {
 
 await_environment() {
     if [ $ENVIRONMENT = ready ]; then return; fi
-    step_beside
+    WATCH=environment_so_far step_beside
 }
+
+# The installer fetches all packages into its cache and then puts them in place; the data come after them.
+environment_so_far() {
+    local all fetched installed
+    if environment_is_ready; then
+        printf '%s of the data fetched' "$(megabytes "$PREFIX/env/.cache" "$PREFIX/share/craton/.data-new.packages")"
+        return
+    fi
+    all=$(grep -c '^[a-z0-9].*==' "$SOURCE/env/requirements.lock")
+    installed=$(find "$BASE"/lib/python*/site-packages -maxdepth 1 -name '*.dist-info' 2>/dev/null | wc -l) || true
+    fetched=$(find "$PREFIX/env/.cache" -mindepth 2 -maxdepth 2 -path '*/archive-v*/*' 2>/dev/null | wc -l) || true
+    if [ "$installed" -gt 0 ]; then
+        printf '%s of %s packages installed' "$installed" "$all"
+    else
+        printf '%s of %s packages fetched, %s' "$fetched" "$all" "$(megabytes "$PREFIX/env/.cache")"
+    fi
+}
+
+megabytes() { { du -scm "$@" 2>/dev/null || true; } | awk 'END { printf "%d MB", $1 }'; } # FOLDER...
 
 make_environment_and_data() {
     if ! environment_is_ready; then make_environment; fi

@@ -60,6 +60,7 @@ interrupted() { # STATUS
 end_work() {
     local group signal=TERM left end=$((SECONDS + 5))
     trap '' INT TERM HUP
+    stop_watching
     if [ $BEGINNING = yes ] && [ "${!:-}" != "$BEFORE_IT" ]; then WORKING+=("$!"); fi
     while :; do
         left=0
@@ -73,6 +74,40 @@ end_work() {
     keep_beside_log
 }
 
+# What a step is at, for who sits at a terminal: one line that is written over each second. WATCH names a function that prints it, in few words;
+# where it fails or says nothing there are only the seconds. It runs beside the step, which does not depend on it in any way.
+WATCH=
+WATCHER=
+WATCHED_LOG=0 # bytes of the log when the step began
+
+watch_step() { # BEGIN
+    if [ ! -t 3 ] || [ "${TERM:-dumb}" = dumb ]; then return; fi
+    WATCHED_LOG=$(stat -c %s "$LOG" 2>/dev/null || echo 0)
+    set -m # a group of its own, so that all of it ends
+    watch_it "$1" "${WATCH:-:}" </dev/null >/dev/null 2>&1 &
+    set +m
+    WATCHER=$!
+}
+
+watch_it() { # BEGIN FUNCTION
+    local text
+    set +eu +o pipefail
+    trap '' TTOU
+    while sleep 1 3>&- && kill -0 $$; do
+        text=$("$2")
+        printf '\r    %s%s s\033[K' "${text:+$text, }" $((SECONDS - $1)) >&3
+    done
+}
+
+stop_watching() {
+    if [ -z "$WATCHER" ]; then return; fi
+    { kill -- "-$WATCHER" && wait "$WATCHER"; } 2>/dev/null || true
+    WATCHER=
+    clear_line
+}
+
+clear_line() { if [ -t 3 ] && [ "${TERM:-dumb}" != dumb ]; then printf '\r\033[K' >&3 || true; fi; }
+
 # step TITLE ADVICE COMMAND...: runs the command with its output in the log. Not in a condition, see set_to_work.
 step() {
     local title=$1 advice=$2 begin=$SECONDS status=0 work
@@ -82,7 +117,9 @@ step() {
     begin_log "$title"
     set_to_work "$@" >>"$LOG" 2>&1
     work=$!
+    watch_step "$begin"
     wait "$work" || status=$?
+    stop_watching
     work_is_done "$work"
     end_step "$title" "$advice" "$begin" $status
 }
@@ -116,7 +153,7 @@ begin_beside() {
 # It says so from the background, which some terminals stop (stty tostop).
 work_beside() {
     trap 'trap - EXIT; exit 143' TERM
-    trap 'trap "" TTOU; detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
+    trap 'trap "" TTOU; clear_line; detail "Meanwhile, what runs beside has failed; why is said after this step: $BESIDE_TITLE"' EXIT
     "$@"
     trap - EXIT TERM
     printf '%s\n' $((SECONDS - BESIDE_BEGIN)) >"$LOG.beside-took"
@@ -127,7 +164,9 @@ beside_has_failed() { [ -n "$BESIDE" ] && [ ! -e "$LOG.beside-took" ] && ! kill 
 step_beside() {
     local status=0 begin=$BESIDE_BEGIN
     printf '  %s ...\n' "$BESIDE_TITLE" >&3
+    watch_step "$begin"
     wait "$BESIDE" || status=$?
+    stop_watching
     work_is_done "$BESIDE"
     if [ $status -eq 0 ]; then begin=$((SECONDS - $(cat "$LOG.beside-took"))); fi
     keep_beside_log

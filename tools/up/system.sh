@@ -36,8 +36,22 @@ install_first_packages() { # FILE
 apt_step() { # TITLE PACKAGE...
     local title=$1
     shift
-    step "$title" "Is the network up, and does 'apt-get update' work? For a proxy see http_proxy, and use 'sudo -E ./up'." \
+    WATCH=packages_so_far step "$title" "Is the network up, and does 'apt-get update' work? For a proxy see http_proxy, and use 'sudo -E ./up'." \
         apt_install "$@"
+}
+
+# From what apt says since the step began: each package is fetched, unpacked and set up.
+packages_so_far() {
+    tail -c "+$((WATCHED_LOG + 1))" "$LOG" | awk '
+        / newly installed/ { all = $1 + $3; fetched = 0 } # before it were lists
+        /^Get:[0-9]+ .*\[[0-9.,]+ [kMG]?B\]$/ { fetched++ }
+        /^Unpacking / { unpacked++ }
+        /^Setting up / { ready++ }
+        END {
+            if (ready) printf "%d of %d packages set up", ready, all
+            else if (unpacked) printf "%d of %d packages unpacked", unpacked, all
+            else if (all) printf "%d of %d packages fetched", fetched, all
+        }'
 }
 
 apt_install() {

@@ -24,6 +24,7 @@ typedef struct run {
     cr_staging staging;               /* its arrays: the same made of what lies in scratch files; NULL: nothing does */
     cr_sink *sinks;
     cr_output_spec *outputs;
+    cr_shown shown;                   /* while there are scratch files: their steps and the writing as one */
     int n;
     double bytes;
     uint64_t held_bytes;
@@ -192,7 +193,10 @@ static cr_status stage(run *r, cr_context *c, cr_err *err) {
     CR_TRY(are_few_readings(r, c, &few, err));
     cr_status status = few ? CR_OK : cr_staging_make(c, r->n, r->arrays, outputs, &r->staging, NULL);
     if (status == CR_OK && r->staging.arrays)
-        return cr_staging_run(c, &r->staging, err);
+        cr_shown_begin(c, &r->shown, cr_staging_weigh(c, &r->staging, outputs));
+    if (status == CR_OK && r->staging.arrays)
+        CR_TRY(cr_staging_run(c, &r->staging, &r->shown, err));
+    cr_shown_next(&r->shown, r->staging.rest);
     return CR_OK;
 }
 
@@ -267,6 +271,8 @@ cr_status cr_writer_finish(cr_writer *w, cr_context *c, cr_err *err) {
     cr_status status = list_values(w, &r, err);
     if (status == CR_OK)
         status = finish(w, c, &r, err);
+    if (r.shown.progress != NULL)
+        cr_shown_end(c, &r.shown, status == CR_OK);
     cr_context_end(c);
     run_done(&r);
     return status;

@@ -38,6 +38,13 @@ double cr_scan_cells(const cr_scan *s) {
     return n;
 }
 
+double cr_plan_weight(const cr_plan *plan) {
+    double total = 0;
+    for (int32_t i = 0; i < plan->n_scans; i++)
+        total += cr_scan_cells(&plan->scans[i]) * cr_scan_weight(&plan->scans[i]);
+    return total;
+}
+
 static cr_status run_late(cr_context *c, cr_plan *plan, double done, double total, cr_err *err) {
     results_give(c, plan, plan->n_phases);
     CR_TRY(results_take(c, plan, 0, true, err));
@@ -54,10 +61,8 @@ static cr_status run_late(cr_context *c, cr_plan *plan, double done, double tota
 }
 
 static cr_status run_scans(cr_context *c, cr_plan *plan, cr_err *err) {
-    double total = 0, done = 0;
+    double total = cr_plan_weight(plan), done = 0;
     int32_t phase = -1;
-    for (int32_t i = 0; i < plan->n_scans; i++)
-        total += cr_scan_cells(&plan->scans[i]) * cr_scan_weight(&plan->scans[i]);
     for (int32_t i = 0; i < plan->n_scans; i++) {
         cr_scan *s = &plan->scans[i];
         if (s->late || s->columns > 0)
@@ -130,9 +135,14 @@ static cr_status compute_staged(cr_context *c, int n, cr_array *const *arrays, c
     cr_err why = CR_ERR_INIT;
     if (cr_staging_make(c, n, arrays, outputs, &s, &why) != CR_OK)
         return CR_MEMORY;             /* the first refusal is the one that is told */
-    cr_status status = cr_staging_run(c, &s, err);
-    if (status == CR_OK)
+    cr_shown shown;
+    cr_shown_begin(c, &shown, cr_staging_weigh(c, &s, outputs));
+    cr_status status = cr_staging_run(c, &s, &shown, err);
+    if (status == CR_OK) {
+        cr_shown_next(&shown, s.rest);
         status = compute_once(c, n, s.arrays, outputs, &refused, err);
+    }
+    cr_shown_end(c, &shown, status == CR_OK);
     cr_staging_done(&s);
     return status;
 }

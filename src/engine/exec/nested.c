@@ -42,6 +42,18 @@ cr_status cr_nested_begin(cr_worker *w, const cr_leaf *l, cr_leaf_state *s, cr_e
     return CR_OK;
 }
 
+static int64_t part_at(const cr_cells *c, int d, int64_t position) {
+    int64_t lo = 0, hi = c->n[d] - 1;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (c->ends[d][mid] > position)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
 /* The box of the input to `to`, row-major in a box of the shape `room`. Parts of concats are made one by one. */
 static cr_status make_box(nested *n, const int64_t *start, const int64_t *count, const int64_t *room, char *to, cr_err *err) {
     cr_worker *w = &n->worker;
@@ -51,9 +63,7 @@ static cr_status make_box(nested *n, const int64_t *start, const int64_t *count,
     for (int d = ndim - 1; d >= 0; d--) {
         stride[d] = bytes;
         bytes *= room[d];
-        for (first[d] = 0; c->ends[d][first[d]] <= start[d]; first[d]++)
-            ;
-        w->cell[d] = first[d];
+        w->cell[d] = first[d] = part_at(c, d, start[d]);
     }
     for (;;) {
         cr_place *p = &w->places[0];

@@ -53,6 +53,18 @@ void cr_context_give(cr_context *c);
 static inline uint64_t cr_context_room(const cr_context *c) { return c->memory_limit_bytes - c->set_aside_bytes; }
 static inline bool cr_context_cancelled(const cr_context *c) { return atomic_load_explicit(&c->cancelled, memory_order_relaxed); }
 
+/* shown.c: the progress of several computations as one: the context's function is called for the whole, whatever each says of its part. Between
+ * cr_context_begin and _end; the weights of the parts add up to the total. */
+typedef struct cr_shown {
+    cr_progress_fn progress;      /* the caller's; NULL: nobody looks */
+    void *user;
+    double total, done, part, shown;
+    int64_t shown_ms;
+} cr_shown;
+void cr_shown_begin(cr_context *c, cr_shown *s, double total);
+void cr_shown_next(cr_shown *s, double part); /* the last part is done, and the next one is this large */
+void cr_shown_end(cr_context *c, cr_shown *s, bool all);
+
 /* Where a leaf's elements of the current cell lie: base + sum over domain axes of (index[d] ? index[d][i] : i) * stride[d]. */
 typedef struct cr_view {
     const char *base;
@@ -162,10 +174,13 @@ typedef struct cr_worker {
     uint8_t *step, *in_reg;       /* CR_STEP_... */
     char **dst;                   /* per value: write here instead of to the register; NULL: register */
     int32_t *chosen;              /* per value: SELECT's part in this cell */
-    uint8_t *scope_on;
+    /* which scopes hold the cell: of each the axes along which it does not, and its place in the list of those that do */
+    bool scopes_known;
+    uint8_t *scope_off;
+    int32_t *scope_at, *scopes, n_scopes;
+    int32_t border[CR_MAX_DIMS];  /* of each axis the first that is beyond the cell's beginning */
     int32_t *active;              /* values, in order */
     int32_t n_active;
-    bool scopes_known;
     cr_leaf_state *leaves;
     int32_t *active_leaves;
     int32_t n_active_leaves;
@@ -258,6 +273,7 @@ cr_status cr_run_units(cr_run *r, int64_t first, int64_t end, cr_err *err) CR_MU
 void cr_run_end(cr_run *r);
 double cr_scan_weight(const cr_scan *scan);
 double cr_scan_cells(const cr_scan *scan);
+double cr_plan_weight(const cr_plan *plan);                          /* of all its scans: the total of its progress */
 /* columns_run.c */
 cr_status cr_run_columns(cr_context *c, const cr_plan *plan, const cr_columns *g, double *done, double total, cr_err *err) CR_MUST_USE;
 /* Where chunk `at` of a kept leaf belongs. *ret_state: CR_KEPT_... ; NULL: it is not one of the column's, or none of those that are kept. */

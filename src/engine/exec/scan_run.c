@@ -45,7 +45,9 @@ static void lay_out(cr_run *r, cr_worker *w, char **at) {
     w->dst = carve_apart(real, at, n * sizeof *w->dst);
     w->chosen = carve_apart(real, at, n * sizeof *w->chosen);
     w->active = carve_apart(real, at, n * sizeof *w->active);
-    w->scope_on = carve_apart(real, at, (uint64_t)p->n_scopes + 1);
+    w->scope_off = carve_apart(real, at, (uint64_t)p->n_scopes + 1);
+    w->scope_at = carve_apart(real, at, ((uint64_t)p->n_scopes + 1) * sizeof *w->scope_at);
+    w->scopes = carve_apart(real, at, ((uint64_t)p->n_scopes + 1) * sizeof *w->scopes);
     w->leaves = carve_apart(real, at, (uint64_t)p->n_leaves * sizeof *w->leaves);
     w->active_leaves = carve_apart(real, at, (uint64_t)p->n_leaves * sizeof *w->active_leaves);
     w->places = carve_apart(real, at, (uint64_t)scan->n_sinks * sizeof *w->places);
@@ -121,35 +123,92 @@ static void free_worker(cr_run *r, cr_worker *w) {
 
 /* ---- a cell ---- */
 
-/* Which scopes hold the cell; the list of active values is made again only when that changes. */
+static void scopes_anew(cr_worker *w) {
+    const cr_program *p = &w->run->scan->program;
+    memcpy(w->scope_off, p->scope_dims, (size_t)p->n_scopes + 1);
+    memcpy(w->border, p->border_begin, (size_t)p->ndim * sizeof *w->border);
+    w->scopes[0] = 0; /* everywhere */
+    w->n_scopes = 1;
+}
+
+/* The cell is beyond the border now, or before it again. */
+static void pass_border(cr_worker *w, const cr_border *b, bool beyond) {
+    int32_t s = b->scope;
+    if (s == 0)
+        return;
+    if (b->enters == beyond) {
+        if (--w->scope_off[s] == 0) {
+            w->scope_at[s] = w->n_scopes;
+            w->scopes[w->n_scopes++] = s;
+        }
+    } else if (w->scope_off[s]++ == 0) {
+        int32_t last = w->scopes[--w->n_scopes];
+        w->scopes[w->scope_at[s]] = last;
+        w->scope_at[last] = w->scope_at[s];
+    }
+}
+
+/* From the last cell to this one only what lies between them is looked at. */
+static bool pass_borders(cr_worker *w) {
+    const cr_program *p = &w->run->scan->program;
+    bool changed = false;
+    for (int d = 0; d < p->ndim; d++) {
+        int32_t i = w->border[d];
+        for (; i < p->border_begin[d + 1] && p->borders[i].at <= w->lo[d]; i++)
+            pass_border(w, &p->borders[i], true);
+        for (; i > p->border_begin[d] && p->borders[i - 1].at > w->lo[d]; i--)
+            pass_border(w, &p->borders[i - 1], false);
+        changed = changed || i != w->border[d];
+        w->border[d] = i;
+    }
+    return changed;
+}
+
+static int by_number(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int32_t chosen_at(const cr_value *select, int64_t at) {
+    int64_t lo = 0, hi = select->n_segments - 1;
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (select->segments[mid].hi > at)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return select->segments[lo].value;
+}
+
+/* What there is in the cell is made out again only when it lies beyond another border, from the scopes that hold it. */
 cr_status cr_worker_scopes(cr_worker *w, cr_err *err) {
     const cr_program *p = &w->run->scan->program;
-    bool changed = !w->scopes_known;
-    w->scope_on[0] = 1;
-    for (int32_t i = 0; i < p->n_scopes; i++) {
-        const cr_scope *s = &p->scopes[i];
-        uint8_t on = w->scope_on[s->parent] && w->lo[s->dim] >= s->lo && w->lo[s->dim] < s->hi;
-        changed = changed || on != w->scope_on[i + 1];
-        w->scope_on[i + 1] = on;
-    }
-    if (!changed)
+    bool first = !w->scopes_known;
+    if (first)
+        scopes_anew(w);
+    if (!pass_borders(w) && !first)
         return CR_OK;
     w->scopes_known = true;
+    for (int32_t i = 0; i < w->n_active_leaves; i++)
+        w->leaves[w->active_leaves[i]].active = false;
     w->n_active = w->n_active_leaves = 0;
-    for (int32_t i = 0; i < p->n_leaves; i++)
-        w->leaves[i].active = false;
-    for (int32_t i = 0; i < p->n_values; i++) {
+    for (int32_t k = 0; k < w->n_scopes; k++) {
+        int32_t begin = p->scope_begin[w->scopes[k]], n = p->scope_begin[w->scopes[k] + 1] - begin;
+        memcpy(w->active + w->n_active, p->scope_values + begin, (size_t)n * sizeof *w->active);
+        w->n_active += n;
+    }
+    if (w->n_scopes > 1)
+        qsort(w->active, (size_t)w->n_active, sizeof *w->active, by_number);
+    for (int32_t k = 0; k < w->n_active; k++) {
+        int32_t i = w->active[k];
         const cr_value *v = &p->values[i];
-        if (v->kind == CR_VALUE_CONST || !w->scope_on[v->scope])
-            continue;
-        w->active[w->n_active++] = i;
         if (v->kind == CR_VALUE_LOAD && !w->leaves[v->leaf].active) {
             w->leaves[v->leaf].active = true;
             w->active_leaves[w->n_active_leaves++] = v->leaf;
         }
-        for (int64_t k = 0; k < v->n_segments; k++)
-            if (w->scope_on[v->segments[k].scope])
-                w->chosen[i] = v->segments[k].value;
+        if (v->n_segments > 0)
+            w->chosen[i] = chosen_at(v, w->lo[v->dim]);
     }
     return cr_load_assign(w, err);
 }
@@ -251,7 +310,7 @@ static cr_status run_unit(cr_worker *w, int64_t unit, cr_err *err) {
         w->cell[d] = w->unit_lo[d] = cr_unit_begin(scan, d, k);
         w->unit_hi[d] = cr_unit_begin(scan, d, k + 1);
     }
-    for (int32_t i = 0; i < scan->program.n_leaves; i++)
+    for (int32_t i = 0; i < scan->program.n_leaves && scan->stay_bytes > 0; i++)
         w->leaves[i].n_stay = w->leaves[i].stay_next = 0;
     for (;;) {
         CR_TRY(run_cell(w, err));

@@ -331,8 +331,15 @@ static cr_status run_box(cr_context *c, const cr_stage_step *t, const cr_sink *s
     return status;
 }
 
+static double elements_of(int ndim, const int64_t *count) {
+    double n = 1;
+    for (int a = 0; a < ndim; a++)
+        n *= (double)count[a];
+    return n;
+}
+
 /* The panel that was looked at fits. Another one may look at more, as its borders lie otherwise to chunks: it is cut in two, and again. */
-static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink *sinks, const int64_t *start, cr_err *err) {
+static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink *sinks, const int64_t *start, cr_shown *shown, cr_err *err) {
     cr_write_box stack[MOST_HALVES];
     int n = 1, ndim = t->panels.ndim;
     cr_panel_box(&t->panels, start, &stack[0]);
@@ -342,8 +349,11 @@ static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink 
         int longest = 0;
         for (int a = 1; a < ndim; a++)
             longest = box.count[a] > box.count[longest] ? a : longest;
+        double share = elements_of(ndim, box.count) / CR_MAX(1, elements_of(ndim, t->panels.shape));
+        cr_shown_next(shown, t->weight * share);
         cr_status status = run_box(c, t, sinks, &box, &why);
         if (status == CR_MEMORY && ndim > 0 && box.count[longest] > 1 && n + 2 <= MOST_HALVES) {
+            cr_shown_next(shown, -t->weight * share); /* nothing was done */
             int64_t half = box.count[longest] / 2;
             stack[n] = stack[n + 1] = box;
             stack[n].count[longest] = half;
@@ -359,7 +369,7 @@ static cr_status run_panel(cr_context *c, const cr_stage_step *t, const cr_sink 
     return CR_OK;
 }
 
-static cr_status run_step(cr_context *c, const cr_stage_step *t, cr_err *err) {
+static cr_status run_step(cr_context *c, const cr_stage_step *t, cr_shown *shown, cr_err *err) {
     cr_auto_free cr_sink *sinks = NULL;
     int64_t start[CR_MAX_DIMS] = {0};
     const cr_panels *p = &t->panels;
@@ -367,7 +377,7 @@ static cr_status run_step(cr_context *c, const cr_stage_step *t, cr_err *err) {
     for (;;) {
         if (cr_context_cancelled(c))
             return CR_FAIL(err, CR_CANCELLED, "cancelled");
-        CR_TRY(run_panel(c, t, sinks, start, err));
+        CR_TRY(run_panel(c, t, sinks, start, shown, err));
         int axis = p->ndim - 1;
         while (axis >= 0 && (start[axis] += p->panel[axis]) >= p->shape[axis])
             start[axis--] = 0;
@@ -384,14 +394,47 @@ static cr_status open_files(const cr_staging *s, cr_err *err) {
     return CR_OK;
 }
 
-cr_status cr_staging_run(cr_context *c, cr_staging *s, cr_err *err) {
+/* As a panel in the middle weighs. */
+static cr_status weigh_step(cr_context *c, cr_stage_step *t, cr_err *err) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+    cr_auto_free cr_sink *sinks = NULL;
+    cr_panel_parts parts;
+    cr_write_box box;
+    cr_plan plan;
+    int64_t start[CR_MAX_DIMS];
+    CR_TRY(sinks_of(t, &sinks, err));
+    cr_panel_middle(&t->panels, start);
+    cr_panel_box(&t->panels, start, &box);
+    CR_TRY(cr_panel_parts_make(t->n, t->made, sinks, &box, &parts, err));
+    cr_status status = cr_plan_make(&plan, t->n, parts.arrays, parts.outputs, &o, err);
+    t->weight = status == CR_OK ? cr_plan_weight(&plan) * elements_of(t->panels.ndim, t->panels.shape) / CR_MAX(1, elements_of(t->panels.ndim, box.count)) : 0;
+    cr_plan_done(&plan);
+    cr_panel_parts_done(&parts);
+    return status;
+}
+
+double cr_staging_weigh(cr_context *c, cr_staging *s, const cr_output_spec *outputs) {
+    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+    cr_plan plan;
+    double total = 0;
+    if (c->progress == NULL)
+        return 0;
+    for (int i = 0; i < s->n_steps; i++) {
+        if (weigh_step(c, &s->steps[i], NULL) != CR_OK) /* running it says why */
+            s->steps[i].weight = step_bytes(&s->steps[i]);
+        total += s->steps[i].weight;
+    }
+    cr_status status = cr_plan_make(&plan, s->n, s->arrays, outputs, &o, NULL);
+    s->rest = status == CR_OK ? cr_plan_weight(&plan) : (double)s->bytes;
+    cr_plan_done(&plan);
+    return total + s->rest;
+}
+
+cr_status cr_staging_run(cr_context *c, cr_staging *s, cr_shown *shown, cr_err *err) {
     CR_TRY(open_files(s, err));
-    cr_progress_fn progress = c->progress;
-    c->progress = NULL;               /* what is shown is what follows, once from its beginning to its end */
     cr_status status = CR_OK;
     for (int i = 0; i < s->n_steps && status == CR_OK; i++)
-        status = run_step(c, &s->steps[i], err);
-    c->progress = progress;
+        status = run_step(c, &s->steps[i], shown, err);
     if (status != CR_OK)
         cr_err_context(err, "while computing into scratch files what does not fit into memory");
     return status;

@@ -12,6 +12,7 @@
 #include "engine/plan/plan.h"
 
 #define MOST_CELLS ((int64_t)1 << 24)      /* along one axis */
+#define MOST_HELD ((int64_t)1 << 24)       /* scopes that are looked at to see which ones meet */
 
 typedef struct cut_list {
     int64_t *ends;
@@ -36,11 +37,12 @@ static cr_status add_end(cut_list *l, int64_t end, cr_err *err) {
     return CR_OK;
 }
 
-/* ---- what is largest, per scope and axis ---- */
+/* ---- what is largest along an axis ---- */
 
-typedef struct best_table {
-    int32_t *value;               /* [scope * ndim + d], -1: nothing has the axis */
+typedef struct best_table {       /* of one axis */
+    int32_t *value;               /* of each value: the largest of what it is made of, down to selects; -1: nothing has the axis */
     uint64_t *weight;             /* the same; storage outweighs memory */
+    int32_t root;                 /* the largest of all that sinks look at */
 } best_table;
 
 static uint64_t leaf_weight(const cr_leaf *l) {
@@ -48,11 +50,11 @@ static uint64_t leaf_weight(const cr_leaf *l) {
     return cr_leaf_is_read(l) ? bytes | (uint64_t)1 << 62 : bytes;
 }
 
-static void offer(const cr_program *p, best_table *t, int32_t scope, int d, int32_t value, uint64_t weight) {
-    size_t at = (size_t)scope * (size_t)p->ndim + (size_t)d;
-    if (t->value[at] < 0 || weight > t->weight[at]) {
-        t->value[at] = value;
-        t->weight[at] = weight;
+/* Of equal ones the first in the program. */
+static void offer(int32_t *best, uint64_t *most, int32_t value, uint64_t weight) {
+    if (value >= 0 && (*best < 0 || weight > *most || (weight == *most && value < *best))) {
+        *best = value;
+        *most = weight;
     }
 }
 
@@ -61,28 +63,37 @@ static uint64_t add_weight(uint64_t a, uint64_t b) {
     return CR_MIN((a & ~((uint64_t)1 << 62)) + (b & ~((uint64_t)1 << 62)), UINT64_MAX >> 2) | stored;
 }
 
-/* Values come after what they are made of, so one pass suffices. */
-static void find_best(const cr_program *p, best_table *t) {
+/* Values come after what they are made of, so one pass suffices. What nothing is made of is what sinks look at. */
+static void find_best(const cr_program *p, int d, best_table *t, bool *used) {
+    uint64_t most = 0;
     for (int32_t i = 0; i < p->n_values; i++) {
         const cr_value *v = &p->values[i];
+        t->value[i] = -1;
+        t->weight[i] = 0;
+        used[i] = false;
+        for (int k = 0; k < v->n_args; k++) {
+            offer(&t->value[i], &t->weight[i], t->value[v->args[k]], t->weight[v->args[k]]);
+            used[v->args[k]] = true;
+        }
         if (v->kind == CR_VALUE_LOAD && p->leaves[v->leaf].kind != CR_LEAF_CODES) {
             const cr_leaf *l = &p->leaves[v->leaf];
             for (int a = 0; a < l->access->ndim; a++)
-                if (l->access->axis[a].dim >= 0)
-                    offer(p, t, v->scope, l->access->axis[a].dim, i, leaf_weight(l));
+                if (l->access->axis[a].dim == d)
+                    offer(&t->value[i], &t->weight[i], i, leaf_weight(l));
         } else if (v->kind == CR_VALUE_SELECT) {
-            for (int d = 0; d < p->ndim; d++) {
-                uint64_t sum = 0;
-                for (int64_t k = 0; k < v->n_segments; k++) {
-                    size_t at = (size_t)v->segments[k].scope * (size_t)p->ndim + (size_t)d;
-                    if (t->value[at] >= 0)
-                        sum = add_weight(sum, t->weight[at]);
-                }
-                if (sum > 0 || d == v->dim)
-                    offer(p, t, v->scope, d, i, sum);
+            uint64_t sum = 0;
+            for (int64_t k = 0; k < v->n_segments; k++) {
+                sum = add_weight(sum, t->weight[v->segments[k].value]);
+                used[v->segments[k].value] = true;
             }
+            if (sum > 0 || d == v->dim)
+                offer(&t->value[i], &t->weight[i], i, sum);
         }
     }
+    t->root = -1;
+    for (int32_t i = 0; i < p->n_values; i++)
+        if (!used[i])
+            offer(&t->root, &most, t->value[i], t->weight[i]);
 }
 
 /* ---- cuts of one axis ---- */
@@ -105,7 +116,7 @@ static cr_status leaf_cuts(const cr_leaf *l, int d, int64_t lo, int64_t hi, cut_
 }
 
 typedef struct cut_frame {
-    int32_t scope;
+    int32_t best;
     int64_t lo, hi;
 } cut_frame;
 
@@ -114,16 +125,15 @@ static cr_status axis_cuts(const cr_program *p, const best_table *t, int d, cut_
     cut_frame *stack = malloc(cap * sizeof *stack);
     if (stack == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
-    stack[n++] = (cut_frame){0, 0, p->shape[d]};
+    stack[n++] = (cut_frame){t->root, 0, p->shape[d]};
     cr_status status = CR_OK;
     while (n > 0 && status == CR_OK) {
         cut_frame f = stack[--n];
-        int32_t best = t->value[(size_t)f.scope * (size_t)p->ndim + (size_t)d];
-        if (best < 0) {
+        if (f.best < 0) {
             status = add_end(out, f.hi, err);
             continue;
         }
-        const cr_value *v = &p->values[best];
+        const cr_value *v = &p->values[f.best];
         if (v->kind == CR_VALUE_LOAD) {
             status = leaf_cuts(&p->leaves[v->leaf], d, f.lo, f.hi, out, err);
             continue;
@@ -142,15 +152,14 @@ static cr_status axis_cuts(const cr_program *p, const best_table *t, int d, cut_
             for (int64_t k = v->n_segments - 1; k >= 0; k--) {
                 const cr_segment *s = &v->segments[k];
                 if (s->hi > f.lo && s->lo < f.hi)
-                    stack[n++] = (cut_frame){s->scope, CR_MAX(s->lo, f.lo), CR_MIN(s->hi, f.hi)};
+                    stack[n++] = (cut_frame){t->value[s->value], CR_MAX(s->lo, f.lo), CR_MIN(s->hi, f.hi)};
             }
         } else {
             const cr_segment *pick = &v->segments[0];
             for (int64_t k = 1; k < v->n_segments; k++)
-                if (t->weight[(size_t)v->segments[k].scope * (size_t)p->ndim + (size_t)d] >
-                    t->weight[(size_t)pick->scope * (size_t)p->ndim + (size_t)d])
+                if (t->weight[v->segments[k].value] > t->weight[pick->value])
                     pick = &v->segments[k];
-            stack[n++] = (cut_frame){pick->scope, f.lo, f.hi};
+            stack[n++] = (cut_frame){t->value[pick->value], f.lo, f.hi};
         }
     }
     free(stack);
@@ -165,16 +174,16 @@ static int compare_ends(const void *a, const void *b) {
 /* Borders of concats along axis d, sorted: a cell may not cross them. */
 static cr_status hard_cuts(const cr_program *p, int d, cut_list *out, cr_err *err) {
     int64_t n = 0;
-    for (int32_t s = 0; s < p->n_scopes; s++)
-        n += p->scopes[s].dim == d;
+    for (int32_t i = 0; i < p->n_values; i++)
+        n += p->values[i].dim == d ? p->values[i].n_segments : 0;
     if (n == 0)
         return CR_OK;
     out->ends = malloc((size_t)n * sizeof *out->ends);
     if (out->ends == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
-    for (int32_t s = 0; s < p->n_scopes; s++)
-        if (p->scopes[s].dim == d)
-            out->ends[out->n++] = p->scopes[s].hi;
+    for (int32_t i = 0; i < p->n_values; i++)
+        for (int64_t k = 0; k < p->values[i].n_segments && p->values[i].dim == d; k++)
+            out->ends[out->n++] = p->values[i].segments[k].hi;
     qsort(out->ends, (size_t)out->n, sizeof *out->ends, compare_ends);
     int64_t k = 0;
     for (int64_t i = 0; i < out->n; i++)
@@ -266,11 +275,11 @@ static void growth(const cr_program *p, const cut_list *soft, int64_t *ret_f) {
     grow_for_maps(p, soft, bytes, ret_f);
 }
 
-static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,
+static cr_status cut_all(cr_plan *plan, const cr_program *p, best_table *t, bool *used, cut_list *soft, cut_list *hard, cut_list *joined, cr_cells *c,
                          cr_err *err) {
     int64_t f[CR_MAX_DIMS];
-    find_best(p, t);
     for (int d = 0; d < p->ndim; d++) {
+        find_best(p, d, t, used);
         CR_TRY(axis_cuts(p, t, d, &soft[d], err));
         CR_TRY(hard_cuts(p, d, &hard[d], err));
     }
@@ -295,14 +304,14 @@ cr_status cr_cells_cut(cr_plan *plan, const cr_program *p, cr_cells *ret_cells, 
     memset(hard, 0, sizeof hard);
     memset(joined, 0, sizeof joined);
     memset(ret_cells, 0, sizeof *ret_cells);
-    size_t n = ((size_t)p->n_scopes + 1) * (size_t)CR_MAX(1, p->ndim);
-    best_table t = {malloc(n * sizeof *t.value), calloc(n, sizeof *t.weight)};
+    size_t n = (size_t)p->n_values + 1;
+    best_table t = {malloc(n * sizeof *t.value), malloc(n * sizeof *t.weight), -1};
+    cr_auto_free bool *used = malloc(n * sizeof *used);
     cr_status status;
-    if (t.value == NULL || t.weight == NULL) {
+    if (t.value == NULL || t.weight == NULL || used == NULL) {
         status = CR_FAIL(err, CR_MEMORY, "no memory to plan");
     } else {
-        memset(t.value, 0xff, n * sizeof *t.value);
-        status = cut_all(plan, p, &t, soft, hard, joined, ret_cells, err);
+        status = cut_all(plan, p, &t, used, soft, hard, joined, ret_cells, err);
     }
     for (int d = 0; d < p->ndim; d++) {
         free(soft[d].ends);
@@ -600,11 +609,79 @@ static cr_status measure_along(cr_scan *scan, cr_leaf *l, cr_err *err) {
     return measure_inner(scan, l, out, raw, state, err);
 }
 
-/* Bytes that a worker needs to hold what a cell reads: of the parts of a concat, the one that needs most. */
+/* ---- scopes at one place ---- */
+
+typedef struct held {             /* what leaves take in each scope */
+    const cr_program *p;
+    const uint64_t *own;
+    int64_t left;                 /* so much may still be looked at */
+} held;
+
+static uint64_t add_bytes(uint64_t a, uint64_t b) { return CR_MIN(a, UINT64_MAX >> 4) + CR_MIN(b, UINT64_MAX >> 4); }
+
+static uint64_t all_of(const held *h, const int32_t *scopes, int32_t n) {
+    uint64_t sum = 0;
+    for (int32_t i = 0; i < n; i++)
+        sum = add_bytes(sum, h->own[scopes[i]]);
+    return sum;
+}
+
+typedef struct scope_from {
+    int64_t lo, hi;
+    int32_t scope;
+} scope_from;
+
+static int by_beginning(const void *a, const void *b) {
+    const scope_from *x = a, *y = b;
+    return x->lo != y->lo ? (x->lo < y->lo ? -1 : 1) : x->scope - y->scope;
+}
+
+/* The most that scopes take which hold one place, from axis d on: where another one begins they may be more. Where that is too much to look at it
+ * is all of them. */
+static cr_status most_held(held *h, const int32_t *scopes, int32_t n, int d, uint64_t *most, cr_err *err) {
+    bool cut = false;
+    for (; d < h->p->ndim && !cut; d += !cut)
+        for (int32_t i = 0; i < n && !cut; i++)
+            cut = cr_scope_is_cut(h->p, scopes[i], d);
+    h->left -= n;
+    if (!cut || n <= 1 || h->left < 0) {
+        *most = CR_MAX(*most, all_of(h, scopes, n));
+        return CR_OK;
+    }
+    cr_auto_free scope_from *sorted = malloc((size_t)n * sizeof *sorted);
+    cr_auto_free int32_t *here = malloc((size_t)n * sizeof *here);
+    if (sorted == NULL || here == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan");
+    for (int32_t i = 0; i < n; i++)
+        sorted[i] = (scope_from){cr_scope_box(h->p, scopes[i])[2 * d], cr_scope_box(h->p, scopes[i])[2 * d + 1], scopes[i]};
+    qsort(sorted, (size_t)n, sizeof *sorted, by_beginning);
+    int32_t n_here = 0;
+    for (int32_t i = 0; i < n;) {
+        int64_t at = sorted[i].lo;
+        int32_t kept = 0;
+        for (int32_t k = 0; k < n_here; k++)
+            if (cr_scope_box(h->p, here[k])[2 * d + 1] > at)
+                here[kept++] = here[k];
+        if ((h->left -= n_here) < 0) {
+            *most = CR_MAX(*most, all_of(h, scopes, n));
+            return CR_OK;
+        }
+        for (n_here = kept; i < n && sorted[i].lo == at; i++)
+            here[n_here++] = sorted[i].scope;
+        if (all_of(h, here, n_here) > *most)
+            CR_TRY(most_held(h, here, n_here, d + 1, most, err));
+    }
+    return CR_OK;
+}
+
+/* Bytes that a worker needs to hold what a cell reads: those everywhere, and of the scopes those of the place where they are most. */
 cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
     cr_program *p = &scan->program;
-    cr_auto_free uint64_t *need = calloc((size_t)p->n_scopes + 1, sizeof *need);
-    if (need == NULL)
+    cr_auto_free uint64_t *own = calloc((size_t)p->n_scopes + 1, sizeof *own);
+    cr_auto_free int32_t *scopes = malloc(((size_t)p->n_scopes + 1) * sizeof *scopes);
+    uint64_t most = 0;
+    int32_t n = 0;
+    if (own == NULL || scopes == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan");
     scan->scratch_bytes = 0;
     for (int32_t i = 0; i < p->n_leaves; i++) {
@@ -614,14 +691,14 @@ cr_status cr_cells_measure(cr_scan *scan, cr_err *err) {
     }
     for (int32_t i = 0; i < p->n_values; i++) {
         const cr_value *v = &p->values[i];
-        uint64_t more = 0;
         if (v->kind == CR_VALUE_LOAD)
-            more = p->leaves[v->leaf].tile_bytes + p->leaves[v->leaf].chunk_bytes;
-        for (int64_t k = 0; k < v->n_segments; k++)
-            more = CR_MAX(more, need[v->segments[k].scope]);
-        if (__builtin_add_overflow(need[v->scope], more, &need[v->scope]))
-            need[v->scope] = UINT64_MAX >> 4;
+            own[v->scope] = add_bytes(own[v->scope], add_bytes(p->leaves[v->leaf].tile_bytes, p->leaves[v->leaf].chunk_bytes));
     }
-    scan->load_bytes = need[0];
+    for (int32_t s = 1; s <= p->n_scopes; s++)
+        if (own[s] > 0)
+            scopes[n++] = s;
+    held h = {.p = p, .own = own, .left = MOST_HELD};
+    CR_TRY(most_held(&h, scopes, n, 0, &most, err));
+    scan->load_bytes = add_bytes(own[0], most);
     return CR_OK;
 }

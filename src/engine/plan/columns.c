@@ -570,8 +570,13 @@ static cr_status make_all(attempt *a, cr_err *err) {
     cr_plan *plan = a->plan;
     find_makers(plan, a->maker);
     CR_TRY(tie_scans(plan, a->maker, &a->readers, a->parent, err));
+    cr_auto_free int32_t *n_tied = calloc((size_t)plan->n_scans, sizeof *n_tied);
+    if (n_tied == NULL)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan %d scans", plan->n_scans);
     for (int32_t i = 0; i < plan->n_scans; i++)
-        if (root_of(a->parent, i) == i)
+        n_tied[root_of(a->parent, i)]++;
+    for (int32_t i = 0; i < plan->n_scans; i++)
+        if (n_tied[i] > 1) /* thousands of variables are mostly tied to nothing, and an attempt copies all scans */
             CR_TRY(try_root(a, i, err));
     return CR_OK;
 }

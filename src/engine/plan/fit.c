@@ -306,7 +306,7 @@ static int64_t count_chunks(const cr_scan *s, const cr_sink_plan *k, const cr_si
 /* What a worker has whatever the units are: registers, tables over values, leaves and sinks; see make_worker in exec. */
 uint64_t cr_scan_fixed_bytes(const cr_scan *s) {
     const cr_program *p = &s->program;
-    uint64_t bytes = (uint64_t)p->n_regs * p->reg_bytes + (uint64_t)p->n_values * 48 + (uint64_t)p->n_scopes;
+    uint64_t bytes = (uint64_t)p->n_regs * p->reg_bytes + (uint64_t)p->n_values * 48 + (uint64_t)p->n_scopes * 12;
     bytes += (uint64_t)p->n_leaves * (192 + 32 * CR_MAX_DIMS) + (uint64_t)s->n_sinks * (1024 + 8 * (CR_FOLD_SEGMENT + (uint64_t)p->strip));
     for (int d = 0; d < p->ndim; d++)
         bytes += (uint64_t)s->cells.most[d] * sizeof(int64_t);

@@ -1,11 +1,15 @@
 /* lower.c - from a node to a flat program: views vanish into the accesses of the leaves, elementwise nodes become calls of kernels, a concat
- * becomes a choice between scopes. Iterative, with a memo on (node, access, scope), so that what is shared is computed once. */
+ * becomes a choice between values that exist in scopes. Iterative, with a memo on (node, access, scope), so that what is shared is computed once.
+ *
+ * First all that is looked at is collected, users before what they use: what several look at through the same access, in boxes of the domain that
+ * overlap, is looked at once, in a box that holds theirs. Shifts of shifts would otherwise have a part for every way that leads to it. */
 #include <stdlib.h>
 
 #include "engine/plan/plan.h"
 
 #define MOST_VALUES (1 << 24)
 #define MOST_SEGMENTS ((int64_t)1 << 22)
+#define MOST_BOXES 64              /* in which a node is looked at through one access, that are tried for one more */
 #define STRIP_BYTES (24 << 10)     /* registers of a strip: half of a usual level 1 cache */
 
 void cr_program_init(cr_plan *plan, cr_program *p, int ndim, const int64_t *shape) {
@@ -24,7 +28,17 @@ void cr_program_done(cr_program *p) {
     free(p->values);
     free(p->leaves);
     free(p->scopes);
+    free(p->borders);
+    free(p->scope_begin);
+    free(p->scope_values);
+    free(p->scope_dims);
     cr_idtable_done(&p->memo);
+}
+
+uint64_t cr_program_bytes(const cr_program *p) {
+    uint64_t scope = 2 * (uint64_t)p->ndim * sizeof *p->scopes;
+    return (uint64_t)p->cap_values * (sizeof *p->values + sizeof *p->scope_values) + (uint64_t)p->cap_leaves * sizeof *p->leaves +
+           (uint64_t)p->cap_scopes * (scope + sizeof *p->scope_begin + 1) + (uint64_t)p->n_borders * sizeof *p->borders + 24 * p->memo.cap;
 }
 
 static cr_status grow(void **items, int32_t n, int32_t *cap, size_t size, cr_err *err) {
@@ -50,7 +64,11 @@ static cr_status add_value(cr_program *p, const cr_value *v, int32_t *ret_id, cr
     return CR_OK;
 }
 
+/* Second words of keys of the memo: accesses are addresses, multiples of 8, for values of nodes; the others differ from those and each other. */
 static uint64_t memo_key(int32_t what, int32_t scope) { return (uint64_t)(uint32_t)what << 32 | (uint32_t)scope; }
+static uint64_t memo_cast(cr_dtype to) { return (uint64_t)to << 1 | 1; }
+static uint64_t memo_leaf(const cr_access *a) { return (uint64_t)(uintptr_t)a | 2; }
+static uint64_t memo_scope(uint64_t k) { return k << 3 | 4; }
 
 /* ---- leaves ---- */
 
@@ -62,12 +80,13 @@ static uint64_t bytes_looked_at(const cr_program *p, const cr_access *a, size_t 
     return bytes;
 }
 
-static cr_status add_load(cr_program *p, cr_leaf_kind kind, const cr_plan_node *n, const cr_access *access, int result, cr_dtype dtype,
+static cr_status add_load(cr_plan *plan, cr_program *p, cr_leaf_kind kind, int32_t node, const cr_access *access, int result, cr_dtype dtype,
                           size_t itemsize, int32_t scope, int32_t *ret_value, cr_err *err) {
-    int32_t leaf = 0;
-    while (leaf < p->n_leaves && !(p->leaves[leaf].kind == kind && p->leaves[leaf].node == n->node && p->leaves[leaf].access == access))
-        leaf++;
-    if (leaf == p->n_leaves) {
+    const cr_plan_node *n = &plan->nodes[node];
+    int32_t leaf = (int32_t)cr_idtable_get(&p->memo, memo_key(node, kind), memo_leaf(access));
+    if (leaf < 0) {
+        leaf = p->n_leaves;
+        CR_TRY(cr_idtable_put(&p->memo, memo_key(node, kind), memo_leaf(access), leaf, err));
         CR_TRY(grow((void **)&p->leaves, p->n_leaves, &p->cap_leaves, sizeof *p->leaves, err));
         p->leaves[p->n_leaves++] = (cr_leaf){.kind = kind, .node = n->node, .access = access, .result = result, .itemsize = itemsize,
                                              .read_bytes = bytes_looked_at(p, access, itemsize)};
@@ -106,7 +125,7 @@ static cr_status lower_leaf(cr_plan *plan, cr_program *p, int32_t node, const cr
         if (a->n_inputs > 1)
             CR_TRY(want_result(plan, n->inputs[1], &result, err));
     }
-    return add_load(p, kind, n, access, result, a->dtype, a->itemsize, scope, ret_value, err);
+    return add_load(plan, p, kind, node, access, result, a->dtype, a->itemsize, scope, ret_value, err);
 }
 
 /* ---- calls ---- */
@@ -143,7 +162,7 @@ static cr_status cast_value(cr_plan *plan, cr_program *p, int32_t value, cr_dtyp
     *ret_value = value;
     if (from == to)
         return CR_OK;
-    uint64_t key = memo_key(value, scope), what = (uint64_t)to << 1 | 1; /* accesses are even addresses */
+    uint64_t key = memo_key(value, scope), what = memo_cast(to);
     int64_t known = cr_idtable_get(&p->memo, key, what);
     if (known >= 0) {
         *ret_value = (int32_t)known;
@@ -219,20 +238,192 @@ static cr_status lower_map(cr_plan *plan, cr_program *p, const cr_array *a, cons
     return add_call(plan, p, &v, ret_value, err);
 }
 
-/* ---- concat ---- */
+/* ---- what is looked at ---- */
 
-typedef struct work_frame {
-    int32_t node, scope;
+typedef struct work_item {        /* a node through an access, in a box of the domain */
+    int32_t node, box;
     const cr_access *access;
-    int64_t next;
-    int32_t args[3];
-    int32_t memo_node;            /* where the walk through views began to need a value */
-    int dim;                      /* concat */
+    int32_t into;                 /* the item that looks at all of this one too; -1: none */
+    int32_t same, next;           /* items of the same node and access; of the same node */
+    int32_t value;                /* -1: not yet */
+    int64_t first_link, n_links;  /* elementwise: items of its inputs */
+    int dim;                      /* concat: `value` of a segment is an item until it is known */
     int64_t n_segments;
     cr_segment *segments;
-    const cr_access **accesses;   /* per segment */
-    int32_t *inputs;
-} work_frame;
+} work_item;
+
+typedef struct walk {
+    cr_plan *plan;
+    cr_program *p;
+    work_item *items;
+    int32_t n_items, cap_items;
+    int32_t *links;
+    int32_t n_links, cap_links;
+    int64_t *boxes;               /* 2 * ndim each: from, to; the first is everything */
+    int32_t n_boxes, cap_boxes;
+    int32_t *nodes;               /* that have items which wait, a heap: the last first */
+    int32_t n_nodes, cap_nodes;
+    cr_idtable known;             /* (node, access): its latest item; (node, 0): the node's latest */
+} walk;
+
+static void walk_done(walk *k) {
+    free(k->items);
+    free(k->links);
+    free(k->boxes);
+    free(k->nodes);
+    cr_idtable_done(&k->known);
+}
+
+static size_t box_words(const cr_program *p) { return 2 * (size_t)CR_MAX(1, p->ndim); }
+static int64_t *box_at(const walk *k, int32_t box) { return k->boxes + (size_t)box * box_words(k->p); }
+
+/* A new box like `like`, -1: everything. */
+static cr_status add_box(walk *k, int32_t like, int32_t *ret_box, cr_err *err) {
+    size_t words = box_words(k->p);
+    CR_TRY(grow((void **)&k->boxes, k->n_boxes, &k->cap_boxes, words * sizeof *k->boxes, err));
+    int64_t *b = box_at(k, k->n_boxes);
+    for (int d = 0; d < k->p->ndim && like < 0; d++) {
+        b[2 * d] = 0;
+        b[2 * d + 1] = k->p->shape[d];
+    }
+    if (like >= 0)
+        memcpy(b, box_at(k, like), words * sizeof *b);
+    *ret_box = k->n_boxes++;
+    return CR_OK;
+}
+
+static double box_size(const int64_t *b, int ndim) {
+    double n = 1;
+    for (int d = 0; d < ndim; d++)
+        n *= (double)(b[2 * d + 1] - b[2 * d]);
+    return n;
+}
+
+/* Two boxes become one where that adds nothing, or no more than they have in common. It adds no position along any axis that is in neither: there,
+ * accesses would mean nothing. */
+static bool join_boxes(int ndim, const int64_t *a, const int64_t *b, int64_t *ret_both) {
+    bool a_holds = true, b_holds = true, overlap = true;
+    int differ = 0;
+    for (int d = 0; d < ndim; d++) {
+        int64_t lo = CR_MIN(a[2 * d], b[2 * d]), hi = CR_MAX(a[2 * d + 1], b[2 * d + 1]);
+        int64_t from = CR_MAX(a[2 * d], b[2 * d]), to = CR_MIN(a[2 * d + 1], b[2 * d + 1]);
+        if (from > to)
+            return false;
+        overlap = overlap && from < to;
+        a_holds = a_holds && a[2 * d] == lo && a[2 * d + 1] == hi;
+        b_holds = b_holds && b[2 * d] == lo && b[2 * d + 1] == hi;
+        differ += a[2 * d] != b[2 * d] || a[2 * d + 1] != b[2 * d + 1];
+        ret_both[2 * d] = lo;
+        ret_both[2 * d + 1] = hi;
+    }
+    if (a_holds || b_holds || differ <= 1)
+        return true;
+    return overlap && box_size(ret_both, ndim) <= box_size(a, ndim) + box_size(b, ndim);
+}
+
+static int32_t item_of(walk *k, int32_t i) {
+    while (k->items[i].into >= 0)
+        i = k->items[i].into;
+    return i;
+}
+
+/* Goes down through views until something has a value of its own. A concat at a constant position is a view too. */
+static cr_status skip_views(cr_plan *plan, const cr_program *p, int32_t *node, const cr_access **access, cr_err *err) {
+    for (;;) {
+        const cr_plan_node *n = &plan->nodes[*node];
+        const cr_array *a = n->node;
+        if (cr_ops[a->op].cls != CR_CLASS_VIEW)
+            return CR_OK;
+        if (a->op == CR_OP_CONCAT) {
+            int axis = *(const int *)a->params, k = 0;
+            if ((*access)->axis[axis].dim >= 0)
+                return CR_OK;
+            cr_access_axis x = (*access)->axis[axis];
+            while (x.start >= a->inputs[k]->shape[axis])
+                x.start -= a->inputs[k++]->shape[axis];
+            CR_TRY(cr_access_replace(plan, *access, axis, &x, access, err));
+            *node = n->inputs[k];
+            continue;
+        }
+        CR_TRY(cr_access_through(plan, p->shape, *node, 0, *access, access, err));
+        *node = n->inputs[0];
+    }
+}
+
+static cr_status push_node(walk *k, int32_t node, cr_err *err) {
+    CR_TRY(grow((void **)&k->nodes, k->n_nodes, &k->cap_nodes, sizeof *k->nodes, err));
+    int32_t i = k->n_nodes++;
+    for (; i > 0 && k->nodes[(i - 1) / 2] < node; i = (i - 1) / 2)
+        k->nodes[i] = k->nodes[(i - 1) / 2];
+    k->nodes[i] = node;
+    return CR_OK;
+}
+
+static int32_t pop_node(walk *k) {
+    int32_t top = k->nodes[0], last = k->nodes[--k->n_nodes], i = 0;
+    for (int32_t c; (c = 2 * i + 1) < k->n_nodes; i = c) {
+        c += c + 1 < k->n_nodes && k->nodes[c + 1] > k->nodes[c];
+        if (k->nodes[c] <= last)
+            break;
+        k->nodes[i] = k->nodes[c];
+    }
+    k->nodes[i] = last;
+    return top;
+}
+
+/* An item of the same node and access that can look at the box too; -1: none. As it grows it may meet others, which become parts of it. */
+static cr_status join_items(walk *k, int32_t latest, int32_t box, int32_t *ret_item, cr_err *err) {
+    int64_t both[2 * CR_MAX_DIMS];
+    int ndim = k->p->ndim;
+    int32_t found = -1;
+    for (bool grown = true; grown;) {
+        grown = false;
+        int32_t seen = 0;
+        for (int32_t i = latest; i >= 0 && seen < MOST_BOXES; i = k->items[i].same) {
+            if (k->items[i].into >= 0 || i == found)
+                continue;
+            seen++;
+            int32_t with = found >= 0 ? k->items[found].box : box, more;
+            if (!join_boxes(ndim, box_at(k, k->items[i].box), box_at(k, with), both))
+                continue;
+            if (found >= 0)
+                k->items[i].into = found;
+            else
+                found = i;
+            if (memcmp(box_at(k, k->items[found].box), both, 2 * (size_t)ndim * sizeof *both) == 0)
+                continue;
+            CR_TRY(add_box(k, 0, &more, err));
+            memcpy(box_at(k, more), both, 2 * (size_t)ndim * sizeof *both);
+            k->items[found].box = more;
+            grown = true;
+        }
+    }
+    *ret_item = found;
+    return CR_OK;
+}
+
+static cr_status look_at(walk *k, int32_t node, const cr_access *access, int32_t box, int32_t *ret_item, cr_err *err) {
+    CR_TRY(skip_views(k->plan, k->p, &node, &access, err));
+    uint8_t op = k->plan->nodes[node].node->op;
+    if (op == CR_OP_SCALAR || op == CR_OP_FULL) /* the same wherever it is looked at */
+        box = 0;
+    uint64_t key = memo_key(node, 0), word = (uint64_t)(uintptr_t)access;
+    int32_t same = (int32_t)cr_idtable_get(&k->known, key, word), next = (int32_t)cr_idtable_get(&k->known, key, 0), found;
+    CR_TRY(join_items(k, same, box, &found, err));
+    if (found < 0) {
+        CR_TRY(grow((void **)&k->items, k->n_items, &k->cap_items, sizeof *k->items, err));
+        found = k->n_items++;
+        k->items[found] = (work_item){.node = node, .box = box, .access = access, .into = -1, .same = same, .next = next, .value = -1};
+        CR_TRY(cr_idtable_put(&k->known, key, word, found, err));
+        CR_TRY(cr_idtable_put(&k->known, key, 0, found, err));
+        if (next < 0)
+            CR_TRY(push_node(k, node, err));
+    }
+    *ret_item = found;
+    return CR_OK;
+}
+
+/* ---- concat ---- */
 
 static int64_t position_at(const cr_access_axis *x, int64_t i) { return x->index != NULL ? x->index[i] : x->start + x->step * i; }
 
@@ -273,199 +464,218 @@ static cr_status shifted(cr_plan *plan, const cr_access *a, int axis, const cr_a
     return cr_access_replace(plan, a, axis, &y, ret_access, err);
 }
 
-static cr_status add_scope(cr_program *p, int32_t parent, int dim, int64_t lo, int64_t hi, int32_t *ret_scope, cr_err *err) {
-    CR_TRY(grow((void **)&p->scopes, p->n_scopes, &p->cap_scopes, sizeof *p->scopes, err));
-    p->scopes[p->n_scopes] = (cr_scope){.parent = parent, .select = -1, .lo = lo, .hi = hi, .dim = dim};
-    *ret_scope = ++p->n_scopes; /* scope s is scopes[s - 1]; 0 is everywhere */
-    return CR_OK;
-}
-
-/* The part of dimension dim that a scope is about: outside of it the positions of accesses below mean nothing. */
-static void scope_range(const cr_program *p, int32_t scope, int dim, int64_t *lo, int64_t *hi) {
-    for (; scope > 0; scope = p->scopes[scope - 1].parent) {
-        if (p->scopes[scope - 1].dim == dim) {
-            *lo = CR_MAX(*lo, p->scopes[scope - 1].lo);
-            *hi = CR_MIN(*hi, p->scopes[scope - 1].hi);
-        }
-    }
-}
-
-static cr_status split_concat(cr_plan *plan, cr_program *p, work_frame *f, cr_err *err) {
-    const cr_plan_node *n = &plan->nodes[f->node];
+/* Segments of an item that is a concat, and items for what they show. */
+static cr_status split_concat(walk *w, int32_t item, cr_err *err) {
+    cr_plan *plan = w->plan;
+    const work_item it = w->items[item]; /* they move as others come */
+    const cr_plan_node *n = &plan->nodes[it.node];
     const cr_array *a = n->node;
     int axis = *(const int *)a->params;
-    const cr_access_axis *x = &f->access->axis[axis];
-    int64_t first = 0, extent = p->shape[x->dim], m = 0;
-    scope_range(p, f->scope, x->dim, &first, &extent);
+    const cr_access_axis *x = &it.access->axis[axis];
+    int64_t first = box_at(w, it.box)[2 * x->dim], extent = box_at(w, it.box)[2 * x->dim + 1], m = 0;
     cr_auto_free int64_t *starts = malloc(((size_t)a->n_inputs + 1) * sizeof *starts);
     if (starts == NULL)
         return CR_FAIL(err, CR_MEMORY, "no memory to plan a concat of %d arrays", a->n_inputs);
     starts[0] = 0;
     for (int i = 0; i < a->n_inputs; i++)
         starts[i + 1] = starts[i] + a->inputs[i]->shape[axis];
-    for (int64_t i = first; i < extent; m++) {
-        int64_t k = input_at(starts, a->n_inputs, position_at(x, i));
-        i = run_end(x, i, extent, starts[k], starts[k + 1]);
-        if (m >= MOST_SEGMENTS)
-            return CR_FAIL(err, CR_LIMIT, "an index list jumps between the parts of a concat more than %lld times", (long long)m);
-    }
-    f->dim = x->dim;
-    f->n_segments = m;
-    f->segments = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *f->segments);
-    f->accesses = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *f->accesses);
-    f->inputs = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *f->inputs);
-    if (f->segments == NULL || f->accesses == NULL || f->inputs == NULL)
-        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the concat has too many parts");
-    int64_t *own = x->index != NULL ? cr_arena_calloc(&plan->arena, (size_t)p->shape[x->dim] + 1, sizeof *own) : NULL;
+    int64_t *own = x->index != NULL ? cr_arena_calloc(&plan->arena, (size_t)w->p->shape[x->dim] + 1, sizeof *own) : NULL;
     if (x->index != NULL && own == NULL)
         return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: an index list over a concat");
-    m = 0;
     for (int64_t i = first; i < extent; m++) {
         int64_t k = input_at(starts, a->n_inputs, position_at(x, i));
         int64_t end = run_end(x, i, extent, starts[k], starts[k + 1]);
-        for (int64_t at = i; own != NULL && at < end; at++)
-            own[at] = x->index[at] - starts[k];
-        CR_TRY(shifted(plan, f->access, axis, x, starts[k], own, &f->accesses[m], err));
-        f->inputs[m] = n->inputs[k];
-        f->segments[m].lo = i;
-        f->segments[m].hi = end;
-        CR_TRY(add_scope(p, f->scope, x->dim, i, end, &f->segments[m].scope, err));
+        for (; own != NULL && i < end; i++) /* all of it before anything is made of it */
+            own[i] = x->index[i] - starts[k];
+        i = end;
+        if (m >= MOST_SEGMENTS)
+            return CR_FAIL(err, CR_LIMIT, "an index list jumps between the parts of a concat more than %lld times", (long long)m);
+    }
+    cr_segment *segments = cr_arena_calloc(&plan->arena, (size_t)m + 1, sizeof *segments);
+    if (segments == NULL)
+        return CR_FAIL(err, CR_LIMIT, "planning needs too much memory: the concat has too many parts");
+    m = 0;
+    for (int64_t i = first; i < extent; m++) {
+        const cr_access *access;
+        int32_t box;
+        int64_t k = input_at(starts, a->n_inputs, position_at(x, i));
+        int64_t end = run_end(x, i, extent, starts[k], starts[k + 1]);
+        CR_TRY(shifted(plan, it.access, axis, x, starts[k], own, &access, err));
+        CR_TRY(add_box(w, it.box, &box, err));
+        box_at(w, box)[2 * x->dim] = i;
+        box_at(w, box)[2 * x->dim + 1] = end;
+        segments[m].lo = i;
+        segments[m].hi = end;
+        CR_TRY(look_at(w, n->inputs[k], access, box, &segments[m].value, err));
         i = end;
     }
-    return CR_OK;
-}
-
-static cr_status finish_concat(cr_program *p, const work_frame *f, const cr_array *a, int32_t *ret_value, cr_err *err) {
-    cr_value v = {.kind = CR_VALUE_SELECT, .dtype = a->dtype, .itemsize = (uint32_t)a->itemsize, .scope = f->scope, .dim = f->dim,
-                  .n_segments = f->n_segments, .segments = f->segments, .name = "concat"};
-    CR_TRY(add_value(p, &v, ret_value, err));
-    for (int64_t i = 0; i < f->n_segments; i++)
-        p->scopes[f->segments[i].scope - 1].select = *ret_value;
+    w->items[item].dim = x->dim;
+    w->items[item].n_segments = m;
+    w->items[item].segments = segments;
     return CR_OK;
 }
 
 /* ---- the walk ---- */
 
-/* Goes down through views until something has a value of its own. A concat at a constant position is a view too. */
-static cr_status skip_views(cr_plan *plan, cr_program *p, work_frame *f, cr_err *err) {
-    for (;;) {
-        const cr_plan_node *n = &plan->nodes[f->node];
-        const cr_array *a = n->node;
-        if (cr_ops[a->op].cls != CR_CLASS_VIEW)
-            return CR_OK;
-        if (a->op == CR_OP_CONCAT) {
-            int axis = *(const int *)a->params, k = 0;
-            if (f->access->axis[axis].dim >= 0)
-                return CR_OK;
-            cr_access_axis x = f->access->axis[axis];
-            while (x.start >= a->inputs[k]->shape[axis])
-                x.start -= a->inputs[k++]->shape[axis];
-            CR_TRY(cr_access_replace(plan, f->access, axis, &x, &f->access, err));
-            f->node = n->inputs[k];
-            continue;
-        }
-        CR_TRY(cr_access_through(plan, p->shape, f->node, 0, f->access, &f->access, err));
-        f->node = n->inputs[0];
+static cr_status split_map(walk *k, int32_t item, cr_err *err) {
+    const work_item it = k->items[item];
+    const cr_plan_node *n = &k->plan->nodes[it.node];
+    k->items[item].first_link = k->n_links;
+    k->items[item].n_links = n->node->n_inputs;
+    for (int i = 0; i < n->node->n_inputs; i++) {
+        const cr_access *access;
+        int32_t in;
+        CR_TRY(cr_access_through(k->plan, k->p->shape, it.node, i, it.access, &access, err));
+        CR_TRY(look_at(k, n->inputs[i], access, it.box, &in, err));
+        CR_TRY(grow((void **)&k->links, k->n_links, &k->cap_links, sizeof *k->links, err));
+        k->links[k->n_links++] = in;
     }
+    return CR_OK;
 }
+
+static cr_status check_size(const walk *k, cr_err *err) {
+    uint64_t bytes = cr_program_bytes(k->p) + (uint64_t)k->cap_items * sizeof(work_item) + (uint64_t)(k->cap_links + k->cap_nodes) * sizeof(int32_t) +
+                     (uint64_t)k->cap_boxes * box_words(k->p) * sizeof(int64_t) + 24 * k->known.cap;
+    if (bytes <= k->plan->limit_bytes)
+        return CR_OK;
+    cr_status status = CR_FAIL(err, CR_LIMIT, "the expression has more than %d parts once its views are resolved, which is more than planning may hold",
+                               k->n_items);
+    cr_err_hint(err, "compute parts of it first: shifts, rolls and concats of each other multiply");
+    return status;
+}
+
+/* All that is looked at, users first: inputs have smaller numbers. */
+static cr_status collect(walk *k, cr_err *err) {
+    while (k->n_nodes > 0) {
+        int32_t node = pop_node(k);
+        const cr_array *a = k->plan->nodes[node].node;
+        if (a->op != CR_OP_CONCAT && cr_ops[a->op].cls != CR_CLASS_MAP)
+            continue;
+        for (int32_t i = (int32_t)cr_idtable_get(&k->known, memo_key(node, 0), 0); i >= 0; i = k->items[i].next) {
+            CR_TRY(check_size(k, err));
+            if (k->items[i].into < 0)
+                CR_TRY((a->op == CR_OP_CONCAT ? split_concat : split_map)(k, i, err));
+        }
+    }
+    return CR_OK;
+}
+
+/* The program's scope for a box; 0 is everywhere. */
+static cr_status scope_of(cr_program *p, const int64_t *box, int32_t *ret_scope, cr_err *err) {
+    size_t bytes = box_words(p) * sizeof *box;
+    uint64_t hash = 0x9E3779B97F4A7C15u;
+    bool all = true;
+    for (int d = 0; d < p->ndim; d++) {
+        all = all && box[2 * d] == 0 && box[2 * d + 1] == p->shape[d];
+        hash = (hash ^ (uint64_t)box[2 * d] ^ hash >> 31) * 0xD6E8FEB86659FD93u;
+        hash = (hash ^ (uint64_t)box[2 * d + 1] ^ hash >> 31) * 0xD6E8FEB86659FD93u;
+    }
+    *ret_scope = 0;
+    for (uint64_t k = 0; !all; k++) {
+        int32_t known = (int32_t)cr_idtable_get(&p->memo, hash, memo_scope(k));
+        if (known >= 0 && memcmp(cr_scope_box(p, known), box, bytes) != 0)
+            continue;
+        *ret_scope = known;
+        if (known >= 0)
+            return CR_OK;
+        CR_TRY(grow((void **)&p->scopes, p->n_scopes, &p->cap_scopes, bytes, err));
+        *ret_scope = ++p->n_scopes;
+        memcpy(p->scopes + (size_t)(p->n_scopes - 1) * box_words(p), box, bytes);
+        return cr_idtable_put(&p->memo, hash, memo_scope(k), *ret_scope, err);
+    }
+    return CR_OK;
+}
+
+/* The value of an item whose inputs have theirs. */
+static cr_status make_value(walk *k, const work_item *it, int32_t scope, int32_t *ret_value, cr_err *err) {
+    const cr_array *a = k->plan->nodes[it->node].node;
+    if (a->op == CR_OP_CONCAT) {
+        for (int64_t i = 0; i < it->n_segments; i++)
+            it->segments[i].value = k->items[item_of(k, it->segments[i].value)].value;
+        cr_value v = {.kind = CR_VALUE_SELECT, .dtype = a->dtype, .itemsize = (uint32_t)a->itemsize, .scope = scope, .dim = it->dim,
+                      .n_segments = it->n_segments, .segments = it->segments, .name = "concat"};
+        return add_value(k->p, &v, ret_value, err);
+    }
+    if (cr_ops[a->op].cls == CR_CLASS_MAP) {
+        int32_t args[3];
+        for (int64_t i = 0; i < it->n_links; i++)
+            args[i] = k->items[item_of(k, k->links[it->first_link + i])].value;
+        return lower_map(k->plan, k->p, a, args, scope, ret_value, err);
+    }
+    return lower_leaf(k->plan, k->p, it->node, it->access, scope, ret_value, err);
+}
+
+typedef struct work_frame {
+    int32_t item, scope;
+    int64_t next;
+} work_frame;
 
 typedef struct work_stack {
     work_frame *frames;
     int32_t n, cap;
 } work_stack;
 
-static cr_status push(work_stack *s, int32_t node, const cr_access *access, int32_t scope, cr_err *err) {
+/* Takes what another sink has made of the same, or begins. */
+static cr_status enter(walk *k, work_stack *s, int32_t item, cr_err *err) {
+    work_item *it = &k->items[item];
+    int32_t scope;
+    CR_TRY(scope_of(k->p, box_at(k, it->box), &scope, err));
+    it->value = (int32_t)cr_idtable_get(&k->p->memo, memo_key(it->node, scope), (uint64_t)(uintptr_t)it->access);
+    if (it->value >= 0)
+        return CR_OK;
     CR_TRY(grow((void **)&s->frames, s->n, &s->cap, sizeof *s->frames, err));
-    s->frames[s->n++] = (work_frame){.node = node, .scope = scope, .access = access};
+    s->frames[s->n++] = (work_frame){.item = item, .scope = scope};
     return CR_OK;
 }
 
-/* One step of the top frame. *ret_done: it has its value. */
-static cr_status advance(cr_plan *plan, cr_program *p, work_stack *s, bool *ret_done, int32_t *ret_value, cr_err *err) {
-    work_frame *f = &s->frames[s->n - 1];
-    *ret_done = false;
-    if (f->next == 0 && f->segments == NULL) {
-        CR_TRY(skip_views(plan, p, f, err));
-        int64_t known = cr_idtable_get(&p->memo, memo_key(f->node, f->scope), (uint64_t)(uintptr_t)f->access);
-        if (known >= 0) {
-            *ret_value = (int32_t)known;
-            *ret_done = true;
-            return CR_OK;
+static cr_status make_values(walk *k, work_stack *s, int32_t root, cr_err *err) {
+    CR_TRY(enter(k, s, root, err));
+    while (s->n > 0) {
+        work_frame *f = &s->frames[s->n - 1];
+        work_item *it = &k->items[f->item];
+        int64_t n = it->segments != NULL ? it->n_segments : it->n_links;
+        CR_TRY(check_size(k, err));
+        if (f->next < n) {
+            int32_t in = item_of(k, it->segments != NULL ? it->segments[f->next].value : k->links[it->first_link + f->next]);
+            f->next++;
+            if (k->items[in].value < 0)
+                CR_TRY(enter(k, s, in, err));
+            continue;
         }
+        CR_TRY(make_value(k, it, f->scope, &it->value, err));
+        CR_TRY(cr_idtable_put(&k->p->memo, memo_key(it->node, f->scope), (uint64_t)(uintptr_t)it->access, it->value, err));
+        s->n--;
     }
-    const cr_plan_node *n = &plan->nodes[f->node];
-    const cr_array *a = n->node;
-    if (a->op == CR_OP_CONCAT) {
-        if (f->segments == NULL)
-            CR_TRY(split_concat(plan, p, f, err));
-        if (f->next < f->n_segments) {
-            int64_t k = f->next++;
-            return push(s, f->inputs[k], f->accesses[k], f->segments[k].scope, err);
-        }
-        CR_TRY(finish_concat(p, f, a, ret_value, err));
-    } else if (cr_ops[a->op].cls == CR_CLASS_MAP) {
-        if (f->next < a->n_inputs) {
-            const cr_access *access;
-            int k = (int)f->next++;
-            CR_TRY(cr_access_through(plan, p->shape, f->node, k, f->access, &access, err));
-            return push(s, n->inputs[k], access, f->scope, err);
-        }
-        CR_TRY(lower_map(plan, p, a, f->args, f->scope, ret_value, err));
-    } else {
-        CR_TRY(lower_leaf(plan, p, f->node, f->access, f->scope, ret_value, err));
-    }
-    *ret_done = true;
-    return cr_idtable_put(&p->memo, memo_key(f->node, f->scope), (uint64_t)(uintptr_t)f->access, *ret_value, err);
-}
-
-/* Shifts of shifts of shifts have parts for all combinations of their borders: three times as many for each. */
-static cr_status check_size(const cr_plan *plan, const cr_program *p, cr_err *err) {
-    uint64_t bytes = (uint64_t)p->cap_values * sizeof(cr_value) + (uint64_t)p->cap_leaves * sizeof(cr_leaf) + (uint64_t)p->cap_scopes * sizeof(cr_scope) +
-                     24 * p->memo.cap;
-    if (bytes <= plan->limit_bytes)
-        return CR_OK;
-    cr_status status = CR_FAIL(err, CR_LIMIT, "the expression has more than %d parts once its views are resolved, which is more than planning may hold",
-                               p->n_values);
-    cr_err_hint(err, "compute parts of it first: shifts, rolls and concats of each other multiply");
-    return status;
+    return CR_OK;
 }
 
 cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) {
+    walk k = {.plan = plan, .p = p};
     work_stack s = {0};
-    cr_status status = push(&s, node, access, 0, err);
-    int32_t value = -1;
-    while (status == CR_OK && s.n > 0) {
-        bool done;
-        status = check_size(plan, p, err);
-        if (status == CR_OK)
-            status = advance(plan, p, &s, &done, &value, err);
-        if (status != CR_OK || !done)
-            continue;
-        s.n--;
-        if (s.n == 0)
-            break;
-        work_frame *parent = &s.frames[s.n - 1];
-        if (parent->segments != NULL)
-            parent->segments[parent->next - 1].value = value;
-        else
-            parent->args[parent->next - 1] = value;
-    }
-    free(s.frames);
+    int32_t everything, root = -1;
+    cr_status status = add_box(&k, -1, &everything, err);
     if (status == CR_OK)
-        *ret_value = value;
+        status = look_at(&k, node, access, everything, &root, err);
+    if (status == CR_OK)
+        status = collect(&k, err);
+    if (status == CR_OK)
+        status = make_values(&k, &s, root, err);
+    if (status == CR_OK)
+        *ret_value = k.items[root].value;
+    free(s.frames);
+    walk_done(&k);
     return status;
 }
 
 cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) {
-    const cr_plan_node *n = &plan->nodes[node];
-    const cr_reduce_params *r = n->node->params;
+    const cr_reduce_params *r = plan->nodes[node].node->params;
     int dims[CR_MAX_DIMS], k = 0;
     cr_access *codes;
     for (int i = 0; i < access->ndim; i++)
         if (r->axes_mask & (1u << i))
             dims[k++] = access->axis[i].dim;
     CR_TRY(cr_access_identity(plan, k, dims, &codes, err));
-    return add_load(p, CR_LEAF_CODES, n, codes, -1, CR_I32, sizeof(int32_t), 0, ret_value, err);
+    return add_load(plan, p, CR_LEAF_CODES, node, codes, -1, CR_I32, sizeof(int32_t), 0, ret_value, err);
 }
 
 /* ---- what goes along an axis ---- */
@@ -524,6 +734,65 @@ int32_t cr_program_largest(const cr_program *p) {
     return best;
 }
 
+/* ---- borders ---- */
+
+static int by_place(const void *a, const void *b) {
+    const cr_border *x = a, *y = b;
+    if (x->dim != y->dim)
+        return x->dim - y->dim;
+    if (x->at != y->at)
+        return x->at < y->at ? -1 : 1;
+    return (x->scope > y->scope) - (x->scope < y->scope);
+}
+
+/* Where scopes begin and end, and where selects go over to another value; which values there are in each scope. */
+static cr_status find_borders(cr_program *p, cr_err *err) {
+    int64_t n = 0;
+    for (int32_t i = 0; i < p->n_values; i++)
+        n += p->values[i].n_segments;
+    if (n > 0)
+        n += 2 * (int64_t)p->n_scopes * p->ndim;
+    p->borders = calloc((size_t)n + 1, sizeof *p->borders);
+    p->scope_begin = calloc((size_t)p->n_scopes + 2, sizeof *p->scope_begin);
+    p->scope_values = calloc((size_t)p->n_values + 1, sizeof *p->scope_values);
+    p->scope_dims = calloc((size_t)p->n_scopes + 1, 1);
+    if (p->borders == NULL || p->scope_begin == NULL || p->scope_values == NULL || p->scope_dims == NULL || n > INT32_MAX)
+        return CR_FAIL(err, CR_MEMORY, "no memory to plan %lld parts of concats", (long long)n);
+    for (int32_t i = 0; i < p->n_values; i++)
+        for (int64_t k = 1; k < p->values[i].n_segments; k++)
+            p->borders[p->n_borders++] = (cr_border){.at = p->values[i].segments[k].lo, .dim = p->values[i].dim};
+    for (int32_t s = 1; s <= p->n_scopes; s++)
+        for (int d = 0; d < p->ndim; d++) {
+            const int64_t *b = cr_scope_box(p, s) + 2 * d;
+            if (b[0] == 0 && b[1] == p->shape[d])
+                continue;
+            p->scope_dims[s]++;
+            p->borders[p->n_borders++] = (cr_border){.at = b[0], .dim = d, .scope = s, .enters = true};
+            if (b[1] < p->shape[d])
+                p->borders[p->n_borders++] = (cr_border){.at = b[1], .dim = d, .scope = s};
+        }
+    qsort(p->borders, (size_t)p->n_borders, sizeof *p->borders, by_place);
+    int32_t kept = 0; /* of selects that change at the same place one suffices */
+    for (int32_t i = 0; i < p->n_borders; i++)
+        if (kept == 0 || p->borders[i].scope > 0 || by_place(&p->borders[kept - 1], &p->borders[i]) != 0)
+            p->borders[kept++] = p->borders[i];
+    p->n_borders = kept;
+    for (int32_t i = 0, d = 0; d <= p->ndim; d++) {
+        while (i < p->n_borders && p->borders[i].dim < d)
+            i++;
+        p->border_begin[d] = i;
+    }
+    for (int32_t i = 0; i < p->n_values; i++)
+        if (p->values[i].kind != CR_VALUE_CONST)
+            p->scope_begin[p->values[i].scope]++;
+    for (int32_t s = 0; s <= p->n_scopes; s++)
+        p->scope_begin[s + 1] += p->scope_begin[s];
+    for (int32_t i = p->n_values - 1; i >= 0; i--) /* from ends to beginnings */
+        if (p->values[i].kind != CR_VALUE_CONST)
+            p->scope_values[--p->scope_begin[p->values[i].scope]] = i;
+    return CR_OK;
+}
+
 /* ---- registers ---- */
 
 /* Linear scan over the values in order: a register is free again after the last value that looks at it. The result of a select's scope
@@ -562,6 +831,7 @@ cr_status cr_program_finish(cr_program *p, const int32_t *keep, int n_keep, cr_e
             if (p->values[d].reg >= 0)
                 unused[n_free++] = p->values[d].reg;
     }
+    CR_TRY(find_borders(p, err));
     size_t strip = STRIP_BYTES / ((size_t)CR_MAX(1, p->n_regs) * widest);
     p->strip = (uint32_t)CR_MIN(2048, CR_MAX(128, strip / 64 * 64));
     p->reg_bytes = (uint32_t)((p->strip * widest + 63) / 64 * 64);

@@ -161,8 +161,8 @@ static int64_t most_along(const cr_scan *s, const cr_access_axis *x, int64_t sta
     bool below = false;
     if (x->dim < 0)
         return 1;
-    for (int32_t i = 0; i < s->program.n_scopes; i++)
-        below = below || s->program.scopes[i].dim == x->dim;
+    for (int32_t i = 1; i <= s->program.n_scopes && !below; i++)
+        below = cr_scope_is_cut(&s->program, i, x->dim);
     for (int64_t i = 0; i < s->unit_n[x->dim]; i++) {
         int64_t lo = cr_cells_begin(&s->cells, x->dim, cr_unit_begin(s, x->dim, i)), hi = s->cells.ends[x->dim][cr_unit_begin(s, x->dim, i + 1) - 1];
         most = CR_MAX(most, below ? (hi - lo - 1) / chunk + 2 : (start + hi - 1) / chunk - (start + lo) / chunk + 1);

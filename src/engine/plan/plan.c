@@ -59,11 +59,8 @@ uint64_t cr_plan_own_bytes(const cr_plan *plan) {
         bytes += (uint64_t)plan->n_nodes * NODE_BYTES;
     for (int32_t i = 0; i < plan->n_columns; i++)
         bytes += plan->columns[i].spans.used_bytes;
-    for (int32_t i = 0; i < plan->n_scans; i++) {
-        const cr_program *p = &plan->scans[i].program;
-        bytes += (uint64_t)p->cap_values * sizeof(cr_value) + (uint64_t)p->cap_leaves * sizeof(cr_leaf) +
-                 (uint64_t)p->cap_scopes * sizeof(cr_scope) + 24 * p->memo.cap;
-    }
+    for (int32_t i = 0; i < plan->n_scans; i++)
+        bytes += cr_program_bytes(&plan->scans[i].program);
     return bytes;
 }
 

@@ -14,7 +14,7 @@
  *   access   how the domain's index maps to a node's index, one entry per axis of the node
  *   leaf     something read: storage, memory, a callback, a scratch file (array/spill.h), the result of an earlier phase, or what goes along an axis (running sums,
  *            windows) and is made from a box of its input larger than the cell, by a scan of its own (exec/nested.c)
- *   value    one step of the program, made strip by strip; scope: the part of the domain where it exists (below a concat)
+ *   value    one step of the program, made strip by strip; scope: the part of the domain where it exists (below a concat), a box
  *   cell     the piece of the domain that is loaded and computed at once
  *   block    a range of cells along the reduced axes that is folded in order into one state (engine-algorithms: the fold tree)
  *   unit     what a worker claims: whole blocks of every sink
@@ -115,7 +115,7 @@ typedef enum cr_value_kind { CR_VALUE_CONST, CR_VALUE_LOAD, CR_VALUE_CALL, CR_VA
 
 typedef struct cr_segment {       /* of a SELECT: positions [lo, hi) of the domain's axis come from one input */
     int64_t lo, hi;
-    int32_t scope, value;
+    int32_t value;                /* of a scope that holds them, and maybe more */
 } cr_segment;
 
 typedef struct cr_value {
@@ -135,11 +135,11 @@ typedef struct cr_value {
     const cr_segment *segments;   /* ascending, covering the axis */
 } cr_value;
 
-typedef struct cr_scope {
-    int32_t parent, select;       /* value */
-    int64_t lo, hi;               /* of the select's axis */
-    int dim;
-} cr_scope;
+typedef struct cr_border {        /* position of an axis from which on something is different; no cell crosses one */
+    int64_t at;
+    int32_t dim, scope;           /* 0: a select shows another value */
+    bool enters;                  /* the scope begins */
+} cr_border;
 
 typedef struct cr_program {
     int ndim;
@@ -148,14 +148,25 @@ typedef struct cr_program {
     int32_t n_values, cap_values;
     cr_leaf *leaves;
     int32_t n_leaves, cap_leaves;
-    cr_scope *scopes;
+    int64_t *scopes;              /* see cr_scope_box() */
     int32_t n_scopes, cap_scopes;
     cr_idtable memo;
     /* after cr_program_finish() */
+    cr_border *borders;           /* by axis and position; those of axis d begin at border_begin[d] */
+    int32_t n_borders, border_begin[CR_MAX_DIMS + 1];
+    int32_t *scope_begin;         /* of scope s the values, without constants, are scope_values[scope_begin[s] ..< scope_begin[s + 1]] */
+    int32_t *scope_values;
+    uint8_t *scope_dims;          /* axes along which it is not everything */
     int32_t n_regs;
     uint32_t strip;               /* elements */
     uint32_t reg_bytes;           /* one register: strip * widest item */
 } cr_program;
+
+/* Scope s > 0: from, to along each axis. */
+static inline const int64_t *cr_scope_box(const cr_program *p, int32_t s) { return p->scopes + 2 * (size_t)p->ndim * (size_t)(s - 1); }
+static inline bool cr_scope_is_cut(const cr_program *p, int32_t s, int d) {
+    return cr_scope_box(p, s)[2 * d] > 0 || cr_scope_box(p, s)[2 * d + 1] < p->shape[d];
+}
 
 /* ---- cells, sinks, scans ---- */
 
@@ -374,6 +385,7 @@ cr_status cr_access_replace(cr_plan *plan, const cr_access *a, int axis, const c
                             cr_err *err) CR_MUST_USE;
 void cr_program_init(cr_plan *plan, cr_program *p, int ndim, const int64_t *shape); /* one program is lowered at a time */
 void cr_program_done(cr_program *p);
+uint64_t cr_program_bytes(const cr_program *p);
 cr_status cr_program_lower(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) CR_MUST_USE;
 /* The value that loads the group codes of grouping node `node`; access: of the node's input. */
 cr_status cr_program_codes(cr_plan *plan, cr_program *p, int32_t node, const cr_access *access, int32_t *ret_value, cr_err *err) CR_MUST_USE;

@@ -225,21 +225,55 @@ static bool same_cells(const cr_cells *a, const cr_cells *b, int ndim) {
     return true;
 }
 
-static bool share_a_source(const cr_program *a, const cr_program *b) {
-    for (int32_t i = 0; i < a->n_leaves; i++)
-        for (int32_t k = 0; k < b->n_leaves && k < 64; k++)
-            if (a->leaves[i].kind != CR_LEAF_CODES && a->leaves[i].node == b->leaves[k].node)
-                return true;
-    return false;
+static bool same_form(const probe *a, const probe *b) {
+    int ndim = a->program.ndim;
+    return a->phase == b->phase && ndim == b->program.ndim &&
+           (ndim == 0 || memcmp(a->program.shape, b->program.shape, (size_t)ndim * sizeof(int64_t)) == 0) && same_cells(&a->cells, &b->cells, ndim);
 }
 
-static bool fits_together(const cr_plan *plan, const probe *a, const probe *b) {
-    if (plan->apart && (a->sink.ranks || b->sink.ranks))
-        return false;
-    return a->phase == b->phase && !a->empty && !b->empty && a->program.ndim == b->program.ndim &&
-           (a->program.ndim == 0 ||
-            memcmp(a->program.shape, b->program.shape, (size_t)a->program.ndim * sizeof(int64_t)) == 0) &&
-           same_cells(&a->cells, &b->cells, a->program.ndim) && share_a_source(&a->program, &b->program);
+typedef struct forms {
+    cr_idtable known;             /* (hash, k): the first probe of a form; (node, 2 * form + 1): the first of that form which reads it */
+} forms;
+
+/* The first probe of the same phase, shape and cells. */
+static cr_status form_of(forms *f, const probe *probes, int32_t i, int32_t *ret_form, cr_err *err) {
+    const probe *q = &probes[i];
+    uint64_t h = 0x9E3779B97F4A7C15u ^ (uint64_t)q->phase;
+    for (int d = 0; d < q->program.ndim; d++)
+        for (int64_t k = 0; k < q->cells.n[d]; k++)
+            h = (h ^ (uint64_t)q->cells.ends[d][k] ^ h >> 31) * 0xD6E8FEB86659FD93u;
+    for (uint64_t k = 0;; k += 2) {
+        int32_t known = (int32_t)cr_idtable_get(&f->known, h, k);
+        if (known >= 0 && !same_form(&probes[known], q))
+            continue;
+        *ret_form = known >= 0 ? known : i;
+        return known >= 0 ? CR_OK : cr_idtable_put(&f->known, h, k, i, err);
+    }
+}
+
+#define MOST_SHARED 64            /* leaves that are looked up for a source in common */
+
+/* The scan of the first probe that has the form of this one and reads something that it reads; -1: none has. */
+static cr_status find_scan(const cr_plan *plan, forms *f, probe *probes, int32_t i, cr_err *err) {
+    probe *q = &probes[i];
+    int32_t form, first = -1;
+    q->scan = -1;
+    if (q->empty || (plan->apart && q->sink.ranks))
+        return CR_OK;
+    CR_TRY(form_of(f, probes, i, &form, err));
+    uint64_t word = 2 * (uint64_t)(uint32_t)form + 1;
+    for (int32_t k = 0; k < q->program.n_leaves && k < MOST_SHARED; k++) {
+        int32_t known = (int32_t)cr_idtable_get(&f->known, (uint64_t)(uintptr_t)q->program.leaves[k].node, word);
+        if (known >= 0 && (first < 0 || known < first))
+            first = known;
+    }
+    q->scan = first >= 0 ? probes[first].scan : -1;
+    for (int32_t k = 0; k < q->program.n_leaves; k++) {
+        uint64_t node = (uint64_t)(uintptr_t)q->program.leaves[k].node;
+        if (q->program.leaves[k].kind != CR_LEAF_CODES && cr_idtable_get(&f->known, node, word) < 0)
+            CR_TRY(cr_idtable_put(&f->known, node, word, i, err));
+    }
+    return CR_OK;
 }
 
 static cr_status new_scan(cr_plan *plan, const probe *q, cr_scan **ret_scan, cr_err *err) {
@@ -291,25 +325,33 @@ static cr_status build_scan(cr_plan *plan, cr_scan *scan, probe **members, int n
     return cr_cells_measure(scan, err);
 }
 
+/* All of a scan are of one phase. */
 static cr_status group_scans(cr_plan *plan, probe *probes, int32_t n, probe **members, cr_err *err) {
+    cr_auto_free int32_t *next = malloc(((size_t)n + 1) * sizeof *next), *head = malloc(((size_t)n + 1) * sizeof *head);
+    forms f = {0};
     int32_t n_scans = 0;
-    for (int32_t i = 0; i < n; i++) {
-        probes[i].scan = -1;
-        for (int32_t k = 0; k < i && probes[i].scan < 0; k++)
-            if (fits_together(plan, &probes[k], &probes[i]))
-                probes[i].scan = probes[k].scan;
-        if (probes[i].scan < 0)
+    cr_status status = next == NULL || head == NULL ? CR_FAIL(err, CR_MEMORY, "no memory to plan") : CR_OK;
+    for (int32_t i = 0; i < n && status == CR_OK; i++) {
+        status = find_scan(plan, &f, probes, i, err);
+        if (status == CR_OK && probes[i].scan < 0)
             probes[i].scan = n_scans++;
+    }
+    cr_idtable_done(&f.known);
+    CR_TRY(status);
+    for (int32_t g = 0; g < n_scans; g++)
+        head[g] = -1;
+    for (int32_t i = n - 1; i >= 0; i--) {
+        next[i] = head[probes[i].scan];
+        head[probes[i].scan] = i;
     }
     for (int32_t phase = 0; phase < plan->n_phases; phase++)
         for (int32_t g = 0; g < n_scans; g++) {
             int m = 0;
-            for (int32_t i = 0; i < n; i++)
-                if (probes[i].scan == g && probes[i].phase == phase)
-                    members[m++] = &probes[i];
             cr_scan *scan = NULL;
-            if (m == 0)
+            if (probes[head[g]].phase != phase)
                 continue;
+            for (int32_t i = head[g]; i >= 0; i = next[i])
+                members[m++] = &probes[i];
             CR_TRY(new_scan(plan, members[0], &scan, err));
             CR_TRY(build_scan(plan, scan, members, m, err));
         }

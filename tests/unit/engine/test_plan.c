@@ -3,11 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/error.h"
 #include "base/poison.h"
 #include "craton/craton.h"
 #include "engine/exec/run.h"
 #include "engine/exec/slab.h"
+#include "engine/exec/stage.h"
 #include "engine/format/model.h"
 
 enum { T = 96, Y = 128, X = 64, CHUNK = 4, CHUNKS = T / CHUNK };
@@ -15,10 +17,13 @@ enum { T = 96, Y = 128, X = 64, CHUNK = 4, CHUNKS = T / CHUNK };
 /* ---- a stored array whose chunks count how often they are decoded ---- */
 
 static atomic_int decoded[CHUNKS];
+static int slow_ms; /* that decoding takes */
 
 static cr_status read_chunk(cr_source *s, const int64_t *chunk, void *dst, cr_scratch *scratch, bool *ret_absent, cr_err *err) {
     double *out = dst;
     atomic_fetch_add(&decoded[chunk[0]], 1);
+    if (slow_ms > 0)
+        nanosleep(&(struct timespec){.tv_nsec = slow_ms * 1000000L}, NULL);
     for (int64_t i = 0; i < CHUNK * Y * X; i++)
         out[i] = (double)((chunk[0] * 7919 + i * 31) % 1009);
     *ret_absent = false;
@@ -130,6 +135,71 @@ START_TEST(nothing_is_said_of_decoding_once) {
 }
 END_TEST
 
+typedef struct seen {
+    double last, total, rest;
+    int n, beside, n_ends;            /* calls; those while scratch files are made; at the end */
+    bool falls;
+} seen;
+
+static void watch(void *user, double done, double total, int phase, int n_phases) {
+    seen *s = user;
+    s->falls = s->falls || done < s->last || (s->n > 0 && total != s->total) || phase < 0 || phase >= n_phases || s->n_ends > 0;
+    if (s->n++ == 0)
+        ck_assert_msg(done < 0.2 * total, "begins with %g of %g", done, total);
+    s->beside += done < total - s->rest;
+    s->n_ends += done >= total;
+    s->last = done;
+    s->total = total;
+}
+
+/* The spread of what is left of each value without the mean of its group: the means are larger than memory. What is shown goes on from the first chunk that is
+ * read for a scratch file to the end, as one. */
+START_TEST(progress_goes_on_while_scratch_files_are_made) {
+    enum { GROUPS = 48 };
+    static double out[Y][X], again[Y][X];
+    const int axis = 0;
+    int32_t codes[T];
+    int64_t index[T];
+    void *to = out;
+    seen s = {0};
+    cr_err err = CR_ERR_INIT;
+    cr_array *a = counted_array(), *means, *mean_of_each, *without, *spread;
+    for (int i = 0; i < T; i++)
+        index[i] = codes[i] = i % GROUPS;
+    ck_assert_ok(cr_array_group(CR_REDUCE_MEAN, a, 1, &axis, codes, GROUPS, NULL, &means, &err));
+    ck_assert_ok(cr_array_take(means, 0, index, T, &mean_of_each, &err));
+    cr_array *both[] = {a, mean_of_each};
+    ck_assert_ok(cr_array_map(CR_MAP_SUBTRACT, both, &without, &err));
+    ck_assert_ok(cr_array_reduce(CR_REDUCE_STD, without, 1, &axis, NULL, &spread, &err));
+    cr_context *c = context(2, 0);
+    ck_assert_ok(cr_compute(c, 1, &spread, &to, &err));
+    cr_context_free(c);
+
+    c = context(2, 2 << 20);
+    cr_context_set_progress(c, watch, &s);
+    cr_output_spec output = {.data = again};
+    cr_staging staging;
+    ck_assert_ok(cr_staging_make(c, 1, &spread, &output, &staging, &err));
+    ck_assert_double_gt(cr_staging_weigh(c, &staging, &output), staging.rest);
+    ck_assert_double_gt(staging.rest, 0);
+    s.rest = staging.rest;
+    cr_staging_done(&staging);
+    slow_ms = 15;
+    to = again;
+    ck_assert_ok(cr_compute(c, 1, &spread, &to, &err));
+    slow_ms = 0;
+    ck_assert(!s.falls && s.n_ends == 1);
+    ck_assert_msg(s.beside >= 3, "shown %d times while scratch files were made, %d times in all", s.beside, s.n);
+    ck_assert_mem_eq(out, again, sizeof out);
+    cr_context_free(c);
+    cr_array_unref(spread);
+    cr_array_unref(without);
+    cr_array_unref(mean_of_each);
+    cr_array_unref(means);
+    cr_array_unref(a);
+}
+END_TEST
+
 /* A scan of one unit needs one worker, however many threads there are, and no more memory than one thread does. */
 START_TEST(workers_without_units_take_no_memory) {
     const int64_t shape[] = {300, 400};
@@ -202,6 +272,7 @@ static Suite *suite(void) {
     tcase_add_test(t, cancel_before_anything_runs);
     tcase_add_test(t, explain_counts_decoding);
     tcase_add_test(t, nothing_is_said_of_decoding_once);
+    tcase_add_test(t, progress_goes_on_while_scratch_files_are_made);
     tcase_add_test(t, workers_without_units_take_no_memory);
     tcase_add_test(t, waiting_blocks_make_room);
 #ifdef CR_POISONS
