@@ -124,14 +124,19 @@ def push(a, limit=None, axis=-1):
     """Missing values become the last one before them, at most limit steps back: xarray's ffill; bfill flips."""
     a = as_array(a)
     axis = sorted_axes(axis, a.ndim)[0]
-    if is_time(a.dtype) or a.dtype.kind not in "biuf":
+    if not is_time(a.dtype) and a.dtype.kind not in "biuf":
         raise unsupported(f"ffill and bfill of {a.dtype}", "Call .compute() first.")
     limit = a.shape[axis] if limit is None else int(limit)
     if limit < 0:
         raise ValueError("craton: the limit of ffill and bfill is a number of steps, 0 or more")
     if not limit:
         return a
-    return wrap(make("fill_forward", (a._node,), axis, 0 if limit >= a.shape[axis] else limit))
+    limit = 0 if limit >= a.shape[axis] else limit
+    if is_time(a.dtype):
+        from .times import time_push
+
+        return time_push(a, axis, limit)
+    return wrap(make("fill_forward", (a._node,), axis, limit))
 
 
 def grouped_cumulation(func, array, codes, axis):

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import blocks, moving
 from .array import wrap
-from .conversion import as_array
+from .conversion import as_array, astype
 from .dtypes import is_time, node_code
 from .elementwise import elementwise
 from .functions import function, refuse, sorted_axes, unsupported
@@ -105,7 +105,8 @@ _define_reductions()
 
 @function()
 def count_nonzero(a, axis=None, *, keepdims=False):
-    return reduction("sum", elementwise("not_equal", a, 0), axis, None, keepdims)
+    a = as_array(a)
+    return reduction("sum", astype(a, bool) if is_time(a.dtype) else elementwise("not_equal", a, 0), axis, None, keepdims)
 
 
 @function()

@@ -5,9 +5,10 @@ import numpy as np
 from .array import Array, wrap
 from .conversion import as_array, astype
 from .dtypes import NAT, is_time
-from .elementwise import COMPARISONS, elementwise, isnat, where
+from .elementwise import COMPARISONS, LOGICAL, elementwise, isnat, where
 from .functions import sorted_axes, unsupported
 from .graph import make
+from .making import full
 from .reductions import reduction
 
 
@@ -29,8 +30,8 @@ def _numpy_type(name, values):
 
 def time_cast(a, dtype):
     if is_time(a.dtype) and is_time(dtype):
-        if a.dtype.kind != dtype.kind:
-            raise TypeError(f"Cannot cast from {a.dtype} to {dtype}")
+        if a.dtype.kind != dtype.kind:      # as NumPy: the ticks stay, whatever the units
+            return wrap(a._node, dtype)
         one, other = (np.datetime_data(d) for d in (a.dtype, dtype))
         if "generic" in (one[0], other[0]):
             return wrap(a._node, dtype)
@@ -81,9 +82,41 @@ def time_elementwise(name, *values):
         return where(isnat(a) | isnat(b), np.nan, answer)
     if name in ("isfinite",):
         return ~isnat(values[0])
-    if name in ("multiply", "divide") and result.kind == "m":
-        return _scaled(name, [as_array(v) for v in values], result)
+    if name == "isinf":
+        return full(values[0].shape, False, bool, chunks=as_array(values[0]).chunks)
+    if name in ("negative", "absolute", "positive", "sign"):    # NaT, the lowest integer, is its own negative; its sign is NumPy's too
+        return wrap(elementwise(name, _as_integers(values[0]))._node, result)
+    if name in LOGICAL:
+        return elementwise(name, *(astype(as_array(v), bool) for v in values))
+    if name in ("maximum", "minimum", "fmax", "fmin"):
+        return _farther(name, *(astype(as_array(v), result) for v in values))
+    if name == "clip":
+        a, low, high = (astype(as_array(v), result) for v in values)
+        return _farther("minimum", _farther("maximum", a, low), high)
+    if name in ("floor_divide", "remainder") and all(is_time(getattr(v, "dtype", np.dtype(int))) for v in values):
+        return _whole(name, *values, result)
+    if name in ("multiply", "divide", "floor_divide") and result.kind == "m":
+        return _scaled("multiply" if name == "multiply" else "divide", [as_array(v) for v in values], result)
     raise unsupported(f"{name} of {', '.join(str(getattr(v, 'dtype', type(v).__name__)) for v in values)}")
+
+
+def _farther(name, a, b):
+    """The later or sooner of two; NaT, which is the lowest integer, spreads through maximum and minimum and is passed over by fmax and fmin."""
+    answer = elementwise("maximum" if "max" in name else "minimum", _as_integers(a), _as_integers(b))
+    if name == "maximum":
+        answer = where(isnat(a) | isnat(b), NAT, answer)
+    elif name == "fmin":
+        answer = where(isnat(a), _as_integers(b), where(isnat(b), _as_integers(a), answer))
+    return wrap(answer._node, a.dtype)
+
+
+def _whole(name, a, b, result):
+    """How often one duration is in another, 0 where one of them is missing or b is none; or what is left then, NaT there."""
+    common = np.result_type(a.dtype, b.dtype)
+    a, b = (astype(as_array(v), common) for v in (a, b))
+    undefined = isnat(a) | isnat(b) | (_as_integers(b) == 0)
+    answer = elementwise(name, _as_integers(a), where(undefined, 1, _as_integers(b)))
+    return wrap(where(undefined, NAT if name == "remainder" else 0, answer)._node, result)
 
 
 def _scaled(name, arrays, result):
@@ -108,6 +141,8 @@ def _scaled(name, arrays, result):
 def time_reduction(name, a, axes, keepdims, skipna):
     """min, max and their places: NaT is the lowest integer, so that min finds it first, and max must be told. Sums and means are of durations, as in NumPy."""
     missing, ticks = isnat(a), _as_integers(a)
+    if name in ("any", "all"):      # NaT is not 0
+        return reduction(name, ticks, axes, None, keepdims)
     empty = reduction("all" if skipna else "any", missing, axes, None, keepdims)
     far = np.iinfo(np.int64).max
     if name in ("argmin", "argmax"):  # as NumPy, the first that is missing, unless they are left out
@@ -128,6 +163,19 @@ def time_reduction(name, a, axes, keepdims, skipna):
     else:
         raise unsupported(f"{name} of {a.dtype}")
     return wrap((where(empty, NAT, answer) if empty is not False else answer)._node, a.dtype)
+
+
+def time_push(a, axis, limit):
+    """Gaps become the last time before them. The engine fills NaN, so both halves of the ticks go through float64, which holds them exactly."""
+    missing, ticks = isnat(a), _as_integers(a)
+
+    def pushed(half):
+        return wrap(make("fill_forward", (where(missing, np.nan, astype(half, np.float64))._node,), axis, limit))
+
+    upper, lower = pushed(elementwise("floor_divide", ticks, _HALF)), pushed(elementwise("remainder", ticks, _HALF))
+    missing = elementwise("isnan", upper)
+    upper, lower = (astype(where(missing, 0.0, half), np.int64) for half in (upper, lower))
+    return wrap(where(missing, NAT, upper * _HALF + lower)._node, a.dtype)
 
 
 def time_cumsum(a, axis, skipna):
