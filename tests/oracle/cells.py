@@ -1,8 +1,8 @@
 """Cells: what the random cases of test_programs.py, test_labelled.py and test_labels.py are counted by, and drawn from.
 
 A cell is an operation with an element type, a calendar, a kind of chunks and a pattern of missing values. Cases are not left to luck: a sample has, for
-every operation, every element type, calendar, kind of chunks and pattern at least once (other combinations of them with every seed); CRATON_CELLS=all
-runs every cell there is. What ran is counted here, and a test at the end of each file fails where a count is 0 (Counts).
+every operation, every calendar, kind of chunks and pattern at least once, and as many element types as it may have cases, all of them over the operations
+(others, and other combinations, with every seed); CRATON_CELLS=all runs every cell there is. What ran is counted here, and a test at the end of each file fails where a count is 0 (Counts).
 
 What NumPy or xarray refuses of a type whatever its values, and what no answer can be compared of, is no cell. Each file of programs has one function
 left_out(operation, type) that says so, with the reason; its tests try that Craton refuses it too. Objects (cftime as values, text) have no place in lazy arrays:
@@ -53,22 +53,25 @@ def every(operations, calendars=("",), left_out=nothing):
     return [Cell(o, d, c, k, m) for o in operations for (d, m) in kinds if not left_out(o, d) for c in calendars for k in CHUNKS]
 
 
-def sample(operations, calendars=("",), left_out=nothing):
-    """For every operation as many cells as it takes to have met everything once, turned by the seed."""
+def sample(operations, calendars=("",), left_out=nothing, most=len(TYPES)):
+    """For every operation as many cells as it takes to have met everything once, turned by the seed; of types without gaps those that make it `most` cells."""
     found = []
     for i, operation in enumerate(operations):
         types = [t for t in TYPES if not left_out(operation, t)]
         whole, turn = [t for t in types if t in WHOLE], i + SEED
         gaps = [t for t in types if t not in WHOLE]
         n = max(len(MISSING), len(gaps), len(CHUNKS) - len(whole), len(calendars) - len(whole)) if gaps else 0
-        kinds = [(gaps[(k + turn // len(MISSING)) % len(gaps)], MISSING[(k + turn) % len(MISSING)]) for k in range(n)] + [(t, "none") for t in whole]
+        kinds = [(gaps[(k + turn // len(MISSING)) % len(gaps)], MISSING[(k + turn) % len(MISSING)]) for k in range(n)]
+        rest = max(most - n, len(CHUNKS) - n, len(calendars) - n)
+        first = rest * turn
+        kinds += [(whole[(first + k) % len(whole)], "none") for k in range(min(rest, len(whole)))]
         for j, (dtype, missing) in enumerate(kinds):
             found.append(Cell(operation, dtype, calendars[(j + turn) % len(calendars)], CHUNKS[(j + i + turn) % len(CHUNKS)], missing))
     return found
 
 
-def chosen(operations, calendars=("",), left_out=nothing):
-    return every(operations, calendars, left_out) if ALL else sample(operations, calendars, left_out)
+def chosen(operations, calendars=("",), left_out=nothing, most=len(TYPES)):
+    return every(operations, calendars, left_out) if ALL else sample(operations, calendars, left_out, most)
 
 
 def without(operations, left_out):
@@ -141,7 +144,7 @@ class Counts:
         (self.refused if refused else self.ran)[cell] += 1
 
     def check(self, name):
-        """No operation without one of its types, calendars, kinds of chunks and patterns, and no cell empty of those that were to run. The table goes
+        """No operation without one of its calendars, kinds of chunks and patterns, nor, where all cells run, of its types; no type without an operation, no cell empty of those that were to run. The table goes
         to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
         both = self.ran + self.refused
         table = {axis: collections.Counter((c.operation, getattr(c, axis)) for c in both.elements()) for axis in self.AXES}
@@ -158,8 +161,9 @@ class Counts:
         print(f"{name}: {sum(both.values())} cases in {len(both)} cells of {len(self.space)}, {sum(self.refused.values())} refused by NumPy too; "
               + "; ".join(f"{axis}: " + ", ".join(f"{level} {sum(table[axis][o, level] for o in operations)}" for level in levels[axis])
                           for axis in self.AXES if levels[axis]))  # fmt: skip
-        needed = {(c.operation, axis, getattr(c, axis)) for c in self.space for axis in self.AXES}
+        needed = {(c.operation, axis, getattr(c, axis)) for c in self.space for axis in self.AXES if ALL or axis != "dtype"}
         empty = [f"{o} with {axis} {level}" for o, axis, level in sorted(needed) if not table[axis][o, level]]
+        empty += [level for level in levels["dtype"] if not any(table["dtype"][o, level] for o in operations)]
         assert not empty, f"no case of {', '.join(empty)}"
         left = [str(c) for c in self.wanted if not both[c]]
         assert not left, f"{len(left)} cells are empty: {', '.join(left[:10])}"

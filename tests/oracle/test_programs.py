@@ -12,7 +12,7 @@ from craton import _craton
 from craton.elementwise import ALIASES
 from craton.operations import FUNCTIONS, MISSING
 
-CELLS = programs.comparable(cells.chosen(programs.OPERATIONS, left_out=programs.left_out))
+CELLS = programs.comparable(cells.chosen(programs.OPERATIONS, left_out=programs.left_out, most=8))
 COUNTS = cells.Counts(CELLS, programs.comparable(cells.every(programs.OPERATIONS, left_out=programs.left_out)))
 
 
