@@ -144,8 +144,8 @@ class Counts:
         (self.refused if refused else self.ran)[cell] += 1
 
     def check(self, name):
-        """No operation without one of its calendars, kinds of chunks and patterns, nor, where all cells run, of its types; no type without an operation, no cell empty of those that were to run. The table goes
-        to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
+        """No operation without one of its calendars, kinds of chunks and patterns, nor, where all cells run, of its types; no type without an operation, and
+        no cell empty of those that were to run. The table goes to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
         both = self.ran + self.refused
         table = {axis: collections.Counter((c.operation, getattr(c, axis)) for c in both.elements()) for axis in self.AXES}
         levels = {axis: sorted({getattr(c, axis) for c in self.space} - {""}) for axis in self.AXES}
