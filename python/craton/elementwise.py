@@ -164,6 +164,8 @@ def round_(a, decimals=0, out=None):
     a = as_array(a)
     if a.dtype.kind in "iu" and decimals >= 0:
         return a
+    if a.dtype.kind in "iu":    # to tens, in float64 as NumPy does it
+        return astype(round_(astype(a, np.float64), decimals), a.dtype)
     if a.dtype.kind == "b":
         if decimals:
             raise TypeError("craton: round of booleans to decimals: make them numbers first, .astype(float)")
