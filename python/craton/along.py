@@ -28,7 +28,7 @@ def _cumulated(name, a, axis, dtype, skipna):
     if duration:
         from .times import time_cumsum
 
-        return time_cumsum(a, axis, bool(skipna))
+        return time_cumsum(a, axis)
     result = wrap(make("cumulate", (a._node,), axis, name.endswith("prod"), bool(skipna)))
     return result if dtype is None else astype(result, dtype)
 
@@ -67,7 +67,9 @@ def gradient(f, *varargs, axis=None, edge_order=1):
     """As NumPy: second-order differences inside, first- or second-order ones at the two ends."""
     f = as_array(f)
     axes = sorted_axes(axis, f.ndim)
-    if f.dtype.kind not in "biuf":
+    if f.dtype.kind == "M":
+        f = f.view(f"m8{f.dtype.str[3:]}")      # since 1970, as in NumPy
+    if f.dtype.kind not in "biufm":
         raise unsupported(f"gradient of {f.dtype}")
     if f.dtype.kind == "b":  # as NumPy, where truth values have no differences
         raise TypeError("craton: gradient of booleans: they have no differences. Make them numbers first: .astype(float)")
@@ -98,7 +100,7 @@ def _gradient_along(f, h, axis, edge_order):
         return f[(slice(None),) * axis + (slice(start, stop if stop else None),)]
 
     def along(values):
-        return np.reshape(values, (-1,) + (1,) * (f.ndim - axis - 1)).astype(np.result_type(f.dtype, values.dtype))
+        return np.reshape(values, (-1,) + (1,) * (f.ndim - axis - 1)).astype(values.dtype if is_time(f.dtype) else np.result_type(f.dtype, values.dtype))
 
     if even:
         inside = (part(2, None) - part(None, -2)) / (2.0 * h)
@@ -124,14 +126,19 @@ def push(a, limit=None, axis=-1):
     """Missing values become the last one before them, at most limit steps back: xarray's ffill; bfill flips."""
     a = as_array(a)
     axis = sorted_axes(axis, a.ndim)[0]
-    if is_time(a.dtype) or a.dtype.kind not in "biuf":
+    if not is_time(a.dtype) and a.dtype.kind not in "biuf":
         raise unsupported(f"ffill and bfill of {a.dtype}", "Call .compute() first.")
     limit = a.shape[axis] if limit is None else int(limit)
     if limit < 0:
         raise ValueError("craton: the limit of ffill and bfill is a number of steps, 0 or more")
     if not limit:
         return a
-    return wrap(make("fill_forward", (a._node,), axis, 0 if limit >= a.shape[axis] else limit))
+    limit = 0 if limit >= a.shape[axis] else limit
+    if is_time(a.dtype):
+        from .times import time_push
+
+        return time_push(a, axis, limit)
+    return wrap(make("fill_forward", (a._node,), axis, limit))
 
 
 def grouped_cumulation(func, array, codes, axis):

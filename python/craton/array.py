@@ -395,7 +395,7 @@ class Array(ExplicitlyIndexed):
         return CratonManager().map_blocks(func, self, *args, dtype=dtype, **kwargs)
 
     def conj(self):
-        return self
+        return _call_ufunc("conjugate", self)
 
     conjugate = conj
 
@@ -430,6 +430,12 @@ def _call(name, *args, **kwargs):
     from .operations import FUNCTIONS
 
     return FUNCTIONS[name](*args, **kwargs)
+
+
+def _call_ufunc(name, *args):
+    from .elementwise import elementwise
+
+    return elementwise(name, *args)
 
 
 # ---- ufuncs and operators ------------------------------------------------------------------------------------------

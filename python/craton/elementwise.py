@@ -164,7 +164,11 @@ def round_(a, decimals=0, out=None):
     a = as_array(a)
     if a.dtype.kind in "iu" and decimals >= 0:
         return a
+    if a.dtype.kind in "iu":    # to tens, in float64 as NumPy does it
+        return astype(round_(astype(a, np.float64), decimals), a.dtype)
     if a.dtype.kind == "b":
+        if decimals:
+            raise TypeError("craton: round of booleans to decimals: make them numbers first, .astype(float)")
         return astype(a, np.float16)
     if a.dtype.kind != "f":
         raise unsupported(f"round of {a.dtype}")
@@ -225,7 +229,19 @@ def isnat(x):
 
 
 def _float_power(a, b):
+    _refuse_times("float_power", a, b)
     return elementwise("power", astype(as_array(a), np.float64), astype(as_array(b), np.float64))
+
+
+def _refuse_times(name, *values):
+    for value in values:
+        if is_time(getattr(value, "dtype", np.dtype(bool))):
+            raise TypeError(f"craton: {name} of {value.dtype} is not defined, as in NumPy")
+
+
+def _conjugate(a):
+    _refuse_times("conjugate", a)
+    return as_array(a)
 
 
 def _divmod(a, b):
@@ -282,7 +298,7 @@ COMPOSED = {
     "float_power": _float_power,
     "divmod": _divmod,
     "modf": _modf,
-    "conjugate": as_array,
-    "conj": as_array,
+    "conjugate": _conjugate,
+    "conj": _conjugate,
     "matmul": _matmul,
 }

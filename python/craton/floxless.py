@@ -4,7 +4,7 @@ needs none of them. Installed by craton.enable().
 xarray's own function prepares the call and finishes its result; it imports flox by name for the reduction between. For lazy arrays of
 Craton it is run with an import that finds the two functions below in flox's place. Labels may have any number of dimensions, all of which
 are reduced (zonal statistics), and other dimensions with them. What is not taken (several groupings, lazy labels, a dimension of labels that is
-kept, times, quantiles, variables of another kind or with some of the dimensions that are reduced) goes to flox, as groupby.py has it.
+kept, quantiles, variables of another kind or with some of the dimensions that are reduced) goes to flox, as groupby.py has it.
 """
 
 import builtins
@@ -45,14 +45,14 @@ def _with_ours(function):
 
 
 def _is_plain(grouped, others):
-    """Whether what is grouped is numbers of Craton, beside `others` without the dimensions of the labels, which stay what they are."""
+    """Whether what is grouped is numbers or times of Craton, beside `others` without the dimensions of the labels, which stay what they are."""
     groupers, obj = getattr(grouped, "groupers", ()), getattr(grouped, "_original_obj", None)
     if len(groupers) != 1 or groupers[0].codes.ndim == 0 or isinstance(groupers[0].codes.data, Array):
         return False
     dims = set(groupers[0].codes.dims)
     variables = obj.data_vars.values() if hasattr(obj, "data_vars") else (obj,)
     grouped = [v for v in variables if not (others and dims.isdisjoint(v.dims))]
-    return len(grouped) > 0 and all(isinstance(v.variable._data, Array) and v.dtype.kind in "biuf" and dims <= set(v.dims) for v in grouped)
+    return len(grouped) > 0 and all(isinstance(v.variable._data, Array) and v.dtype.kind in "biufmM" and dims <= set(v.dims) for v in grouped)
 
 
 def _xarray_reduce(obj, *codes, **kwargs):
@@ -86,7 +86,7 @@ def _reduce_along(obj, codes, *, func, dim, keep_attrs, expected_groups, skipna=
     others = {k: v for k, v in ds.data_vars.items() if set(dim).isdisjoint(v.dims)}
 
     def reduce(array, labels):
-        missing = skipna or (skipna is None and array.dtype.kind == "f")
+        missing = skipna or (skipna is None and (array.dtype.kind == "f" or array.dtype.kind in "mM" and func == "mean"))
         function = "nan" + func if missing and func not in ("all", "any", "count") else func
         labels, finalize = labels.reshape(shape), {"ddof": ddof}
         return groupby_reduce(array, labels, func=function, expected_groups=expected_groups, finalize_kwargs=finalize, **options)[0]

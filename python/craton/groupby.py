@@ -19,7 +19,8 @@ from .along import grouped_cumulation
 from .array import Array, wrap
 from .graph import make
 from .conversion import astype
-from .elementwise import where
+from .dtypes import is_time
+from .elementwise import isnat, where
 from .functions import unsupported
 from .labelmap import counts, shared
 from .quantiles import grouped
@@ -116,6 +117,15 @@ def groupby_reduce(
     skipna = isinstance(func, str) and func.startswith("nan")
     plain = func.removeprefix("nan") if isinstance(func, str) else None
     name = REDUCTIONS.get(plain, plain if plain in ORDERED else None)
+    if is_time(getattr(array, "dtype", np.dtype(bool))) and plain != "quantile" and plain != "median":
+        from .grouptimes import grouped_times
+
+        same = {"expected_groups": expected_groups, "sort": sort, "isbin": isbin, "axis": axis, "method": method, "engine": engine, "reindex": reindex}
+        if (min_count or 0) > 1 or dtype is not None:     # 1 is xarray's, where groups may have no members; those are NaT
+            raise unsupported(f"groupby().{plain} of {array.dtype} with min_count or dtype")
+        if plain == "count":
+            return groupby_reduce(~isnat(array), *by, func="sum", fill_value=fill_value, **same)
+        return grouped_times(lambda values, name, fill: groupby_reduce(values, *by, func=name, fill_value=fill, **same), array, plain, skipna)
     if name is None:
         raise unsupported(f"groupby().{func if isinstance(func, str) else 'reduce'}", "Use .map() on groups that fit into memory.")
     widest = max(np.ndim(b) for b in by)

@@ -89,7 +89,7 @@ def _end(array, axis, n, mode, value, last):
 
 def _ramp(edge, axis, n, end, last):
     """From the end's value in n equal steps to the edge, without the edge itself: numpy.linspace."""
-    if edge.dtype.kind not in "iuf":
+    if edge.dtype.kind not in "biuf":
         raise unsupported(f"pad with mode 'linear_ramp' of {edge.dtype}", "Convert to numbers first.")
     steps = np.arange(n, dtype=np.float64)
     steps = (steps[::-1] if last else steps).reshape((-1,) + (1,) * (edge.ndim - axis - 1))

@@ -32,7 +32,7 @@ def _median(a, axis, keepdims, skipna):
     a = as_array(a)
     axes = sorted_axes(axis, a.ndim)
     if is_time(a.dtype):
-        raise TypeError(f"craton: the median of {a.dtype} is not defined, as in NumPy; use quantile(0.5)")
+        raise TypeError(f"craton: there is no median of {a.dtype}; take quantile(0.5), or that of numbers: durations / np.timedelta64(1, 's')")
     if a.dtype.kind in "SU":
         raise unsupported("median of text")
     return ranked(a, None, axes, "linear", skipna and a.dtype.kind == "f", _flag(keepdims))

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import blocks, moving
 from .array import wrap
-from .conversion import as_array
+from .conversion import as_array, astype
 from .dtypes import is_time, node_code
 from .elementwise import elementwise
 from .functions import function, refuse, sorted_axes, unsupported
@@ -43,10 +43,11 @@ def reduction(name, a, axis=None, dtype=None, keepdims=False, skipna=False, ddof
 
 
 def _define_reductions():
+    # To NumPy NaT is no NaN: its nansum, nanmean, nanargmin of times are sum, mean and argmin, only nanmin and nanmax pass over it.
     def plain(name, skipna):
         def f(a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None, **kwargs):
             refuse(name, out=out, initial=initial, where=where, **kwargs)
-            return reduction(name, a, axis, dtype, keepdims, skipna)
+            return reduction(name, a, axis, dtype, keepdims, skipna and not is_time(as_array(a).dtype))
 
         return f
 
@@ -97,7 +98,7 @@ def _position(name, a, axis, keepdims, skipna):
         if len(axis) != 1:
             raise TypeError(f"craton: {name} takes one axis or none")
         axis = axis[0]
-    return reduction(name, a, axis, None, keepdims, skipna)
+    return reduction(name, a, axis, None, keepdims, skipna and not is_time(a.dtype))
 
 
 _define_reductions()
@@ -105,7 +106,8 @@ _define_reductions()
 
 @function()
 def count_nonzero(a, axis=None, *, keepdims=False):
-    return reduction("sum", elementwise("not_equal", a, 0), axis, None, keepdims)
+    a = as_array(a)
+    return reduction("sum", astype(a, bool) if is_time(a.dtype) else elementwise("not_equal", a, 0), axis, None, keepdims)
 
 
 @function()

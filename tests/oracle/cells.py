@@ -1,8 +1,12 @@
 """Cells: what the random cases of test_programs.py, test_labelled.py and test_labels.py are counted by, and drawn from.
 
 A cell is an operation with an element type, a calendar, a kind of chunks and a pattern of missing values. Cases are not left to luck: a sample has, for
-every operation, every element type, calendar, kind of chunks and pattern at least once (other combinations of them with every seed); CRATON_CELLS=all
-runs every cell there is. What ran is counted here, and a test at the end of each file fails where a count is 0 (Counts).
+every operation, every calendar, kind of chunks and pattern at least once, and as many element types as it may have cases, all of them over the operations
+(others, and other combinations, with every seed); CRATON_CELLS=all runs every cell there is. What ran is counted here, and a test at the end of each file fails where a count is 0 (Counts).
+
+What NumPy or xarray refuses of a type whatever its values, and what no answer can be compared of, is no cell. Each file of programs has one function
+left_out(operation, type) that says so, with the reason; its tests try that Craton refuses it too. Objects (cftime as values, text) have no place in lazy arrays:
+cftime is there as the coordinate of the calendars.
 """
 
 import collections
@@ -17,8 +21,12 @@ import numpy as np
 SEED = int(os.environ.get("CRATON_SEED", "1"))
 ALL = os.environ.get("CRATON_CELLS") == "all"
 
-FLOATS = ["f4", "f8"]
-WHOLE = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4"]
+FLOATS = ["f2", "f4", "f8"]
+# datetime64 and timedelta64; the unit is drawn (unit_of).
+TIMES = ["M8", "m8"]
+UNITS = ["s", "ms", "us", "ns"]
+WHOLE = ["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"]
+TYPES = [*FLOATS, *TIMES, *WHOLE]
 CHUNKS = ["halves", "ones", "short last", "first axis", "other axes"]
 # Whole numbers have no missing values: with them there is one pattern, "none".
 MISSING = ["none", "scattered", "second axis", "at the beginning", "all"]
@@ -36,25 +44,52 @@ class Cell:
         return "-".join(v for v in dataclasses.astuple(self) if v)
 
 
-def every(operations, calendars=("",)):
-    kinds = [*itertools.product(FLOATS, MISSING), *((d, "none") for d in WHOLE)]
-    return [Cell(o, d, c, k, m) for o in operations for (d, m) in kinds for c in calendars for k in CHUNKS]
+def nothing(operation, dtype):
+    """Nothing is left out."""
 
 
-def sample(operations, calendars=("",)):
-    """For every operation as many cells as it takes to have met everything once, turned by the seed."""
+def every(operations, calendars=("",), left_out=nothing):
+    kinds = [(d, m) for d in TYPES for m in (["none"] if d in WHOLE else MISSING)]
+    return [Cell(o, d, c, k, m) for o in operations for (d, m) in kinds if not left_out(o, d) for c in calendars for k in CHUNKS]
+
+
+def sample(operations, calendars=("",), left_out=nothing, most=len(TYPES)):
+    """For every operation as many cells as it takes to have met everything once, turned by the seed; of types without gaps those that make it `most` cells."""
     found = []
     for i, operation in enumerate(operations):
-        turned = [MISSING[(k + i + SEED) % len(MISSING)] for k in range(len(MISSING))]
-        half = len(turned) // 2 + (i + SEED) % 2
-        kinds = [*(("f4", m) for m in turned[:half]), *(("f8", m) for m in turned[half:]), *((d, "none") for d in WHOLE)]
+        types = [t for t in TYPES if not left_out(operation, t)]
+        whole, turn = [t for t in types if t in WHOLE], i + SEED
+        gaps = [t for t in types if t not in WHOLE]
+        n = max(len(MISSING), len(gaps), len(CHUNKS) - len(whole), len(calendars) - len(whole)) if gaps else 0
+        kinds = [(gaps[(k + turn // len(MISSING)) % len(gaps)], MISSING[(k + turn) % len(MISSING)]) for k in range(n)]
+        rest = max(most - n, len(CHUNKS) - n, len(calendars) - n)
+        first = rest * turn
+        kinds += [(whole[(first + k) % len(whole)], "none") for k in range(min(rest, len(whole)))]
         for j, (dtype, missing) in enumerate(kinds):
-            found.append(Cell(operation, dtype, calendars[(j + i + SEED) % len(calendars)], CHUNKS[(j + 2 * i + SEED) % len(CHUNKS)], missing))
+            found.append(Cell(operation, dtype, calendars[(j + turn) % len(calendars)], CHUNKS[(j + i + turn) % len(CHUNKS)], missing))
     return found
 
 
-def chosen(operations, calendars=("",)):
-    return every(operations, calendars) if ALL else sample(operations, calendars)
+def chosen(operations, calendars=("",), left_out=nothing, most=len(TYPES)):
+    return every(operations, calendars, left_out) if ALL else sample(operations, calendars, left_out, most)
+
+
+def without(operations, left_out):
+    """[(operation, type)] of what is left out."""
+    return [(o, t) for o in operations for t in TYPES if left_out(o, t)]
+
+
+def concrete(rng, dtype):
+    """The element type of a cell; of times with a unit."""
+    return np.dtype(f"{dtype}[{rng.choice(UNITS)}]" if dtype in TIMES else dtype)
+
+
+def random_times(rng, shape, dtype, pattern):
+    """Durations of either sign up to 400 ticks, and the first ticks of 2001: means of them are exact in xarray too, which goes through float64."""
+    origin = np.datetime64("2001-01-01", np.datetime_data(dtype)[0]).astype("i8") + 500 if dtype.kind == "M" else 0
+    values = np.asarray(rng.integers(-400, 400, shape) + origin).astype(dtype)
+    values[missing(rng, shape, pattern)] = "NaT"
+    return values
 
 
 def missing(rng, shape, pattern):
@@ -109,8 +144,8 @@ class Counts:
         (self.refused if refused else self.ran)[cell] += 1
 
     def check(self, name):
-        """No operation without one of its types, calendars, kinds of chunks and patterns, and no cell empty of those that were to run. The table goes
-        to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
+        """No operation without one of its calendars, kinds of chunks and patterns, nor, where all cells run, of its types; no type without an operation, and
+        no cell empty of those that were to run. The table goes to $CRATON_RESULTS/NAME.tsv, its sums are printed."""
         both = self.ran + self.refused
         table = {axis: collections.Counter((c.operation, getattr(c, axis)) for c in both.elements()) for axis in self.AXES}
         levels = {axis: sorted({getattr(c, axis) for c in self.space} - {""}) for axis in self.AXES}
@@ -126,8 +161,9 @@ class Counts:
         print(f"{name}: {sum(both.values())} cases in {len(both)} cells of {len(self.space)}, {sum(self.refused.values())} refused by NumPy too; "
               + "; ".join(f"{axis}: " + ", ".join(f"{level} {sum(table[axis][o, level] for o in operations)}" for level in levels[axis])
                           for axis in self.AXES if levels[axis]))  # fmt: skip
-        needed = {(c.operation, axis, getattr(c, axis)) for c in self.space for axis in self.AXES}
+        needed = {(c.operation, axis, getattr(c, axis)) for c in self.space for axis in self.AXES if ALL or axis != "dtype"}
         empty = [f"{o} with {axis} {level}" for o, axis, level in sorted(needed) if not table[axis][o, level]]
+        empty += [level for level in levels["dtype"] if not any(table["dtype"][o, level] for o in operations)]
         assert not empty, f"no case of {', '.join(empty)}"
         left = [str(c) for c in self.wanted if not both[c]]
         assert not left, f"{len(left)} cells are empty: {', '.join(left[:10])}"

@@ -17,6 +17,7 @@ import numpy as np
 from craton import _craton
 from craton.array import wrap
 from craton.conversion import as_array
+from craton.dtypes import storage
 from craton.graph import adopt
 from craton.pythonnode import python_node
 from craton.runtime import read_box
@@ -54,7 +55,8 @@ def store(values, sizes):
     path = os.path.join(_folder.name, f"{next(_numbers)}.zarr")
     place = os.path.join(path, "v")
     os.makedirs(place)
-    about = {"zarr_format": 2, "shape": values.shape, "chunks": sizes, "dtype": values.dtype.str, "compressor": None, "fill_value": None, "order": "C",
+    stored = storage(values.dtype).str     # times as whole numbers
+    about = {"zarr_format": 2, "shape": values.shape, "chunks": sizes, "dtype": stored, "compressor": None, "fill_value": None, "order": "C",
              "filters": None}  # fmt: skip
     documents = {".zgroup": {"zarr_format": 2}, "v/.zarray": about, "v/.zattrs": {"_ARRAY_DIMENSIONS": [f"d{i}" for i in range(values.ndim)]}}
     for name, document in documents.items():

@@ -8,9 +8,12 @@ import programs
 import pytest
 
 import craton
+from craton import _craton
+from craton.elementwise import ALIASES
+from craton.operations import FUNCTIONS, MISSING
 
-CELLS = programs.comparable(cells.chosen(programs.OPERATIONS))
-COUNTS = cells.Counts(CELLS, programs.comparable(cells.every(programs.OPERATIONS)))
+CELLS = programs.comparable(cells.chosen(programs.OPERATIONS, left_out=programs.left_out, most=8))
+COUNTS = cells.Counts(CELLS, programs.comparable(cells.every(programs.OPERATIONS, left_out=programs.left_out)))
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
@@ -24,6 +27,23 @@ def test_operation(cell):
     for value, answer in zip(values, answers):
         programs.check(value, answer, f"seed {cells.SEED}, {cell}, {value.lazy!r}")
     COUNTS.add(cell)
+
+
+@pytest.mark.parametrize("operation", programs.OPERATIONS)
+def test_what_is_left_out_is_refused(operation):
+    for dtype in (t for o, t in cells.without([operation], programs.left_out)):
+        if (operation, np.dtype(dtype).kind) not in programs.NOT_COMPARABLE:
+            programs.refuse_cell(operation, dtype)
+
+
+def test_every_function_is_drawn():
+    """What lazy arrays can do by NumPy's names is an operation of the cells, or programs.NOT_DRAWN says why not."""
+    drawn = {name for o in programs.OPERATIONS for name in o.split()} | set(programs.NOT_DRAWN)
+    same = {id(FUNCTIONS[name]) for name in drawn if name in FUNCTIONS}
+    ufuncs = [name for name in dir(np) if isinstance(getattr(np, name), np.ufunc) and _craton.map_arity(ALIASES.get(name, name))]
+    left = [n for n in FUNCTIONS if n not in drawn and n not in MISSING and id(FUNCTIONS[n]) not in same] + [n for n in ufuncs if ALIASES.get(n, n) not in drawn]
+    assert not left, f"neither drawn nor in NOT_DRAWN: {', '.join(left)}"
+    assert not [n for n in programs.NOT_DRAWN if n not in FUNCTIONS]
 
 
 def test_no_cell_is_empty(request):

@@ -13,6 +13,7 @@
 
 #include "engine/array/node.h"
 #include "engine/dataset/decode.h"
+#include "engine/kernel/half.h"
 
 enum { FILLS_MOST = 16 };
 
@@ -59,7 +60,7 @@ static cr_status combine(decoder *d, cr_map_op op, cr_array *other, cr_err *err)
 /* ---- what the attributes say ---- */
 
 static cr_status usable(const decoder *d, const cr_attr *a, cr_err *err) {
-    if (a->dtype == CR_F16 || !is_number(a->dtype))
+    if (!is_number(a->dtype))
         return CR_FAIL(err, CR_FORMAT, "%s: the attribute %s is not a number", d->stored->name, a->name);
     return CR_OK;
 }
@@ -137,6 +138,11 @@ static bool in_stored_type(const cr_attr *a, cr_dtype raw, void *ret_value) {
         float single = (float)v;
         memcpy(ret_value, raw == CR_F32 ? (const void *)&single : &v, cr_dtype_size(raw));
         return true;
+    }
+    if (raw == CR_F16) {
+        uint16_t half = cr_double_to_half(v);
+        memcpy(ret_value, &half, sizeof half);
+        return (double)cr_half_to_float(half) == v;
     }
     if (cr_dtype_kind(raw) == 'f' || v != trunc(v) || v < -0x1p63 || v >= 0x1p63)
         return false;
@@ -306,10 +312,11 @@ static cr_status mask_and_scale(decoder *d, cr_err *err) {
     if (masked) {
         double nan64 = NAN;
         float nan32 = NAN;
-        if (out == CR_F16 || cr_dtype_kind(out) != 'f')
+        uint16_t nan16 = cr_double_to_half(NAN);
+        if (cr_dtype_kind(out) != 'f')
             return CR_FAIL(err, CR_UNSUPPORTED, "%s: missing values of type %s", d->stored->name, cr_dtype_name(out));
         CR_TRY(find_missing(d, &hit, err));
-        CR_TRY(mask(d, hit, out, out == CR_F32 ? (const void *)&nan32 : &nan64, err));
+        CR_TRY(mask(d, hit, out, out == CR_F16 ? (const void *)&nan16 : out == CR_F32 ? (const void *)&nan32 : &nan64, err));
     }
     return packed ? scale(d, out, err) : CR_OK;
 }

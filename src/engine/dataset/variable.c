@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "engine/array/node.h"
 #include "engine/dataset/variable.h"
+#include "engine/kernel/half.h"
 
 static cr_status no_memory(cr_err *err) { return CR_FAIL(err, CR_MEMORY, "no memory for a variable and its attributes"); }
 
@@ -137,6 +138,11 @@ double cr_attr_double(const cr_attr *a, int64_t i) {
     AS_DOUBLE(U16, uint16_t);
     AS_DOUBLE(U32, uint32_t);
     AS_DOUBLE(U64, uint64_t);
+    case CR_F16: {
+        uint16_t half;
+        memcpy(&half, at, sizeof half);
+        return (double)cr_half_to_float(half);
+    }
     AS_DOUBLE(F32, float);
     AS_DOUBLE(F64, double);
     default: return 0;

@@ -45,6 +45,13 @@ static json_t *date(cr_calendar c, int64_t us) {
     return json_pack("[Iiiiiii]", (json_int_t)d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond);
 }
 
+/* IEEE 754 binary16: sign, 5 bits of exponent, 10 of the fraction. */
+static double half(uint16_t h) {
+    int exponent = h >> 10 & 31, fraction = h & 1023;
+    double v = exponent == 31 ? (fraction ? NAN : INFINITY) : exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return h >> 15 ? -v : v;
+}
+
 #define INTS(name, T) \
     case CR_##name: return json_integer((json_int_t)((const T *)values)[i])
 
@@ -59,6 +66,7 @@ static json_t *item(cr_dtype t, const void *values, int64_t i) {
     INTS(U16, uint16_t);
     INTS(U32, uint32_t);
     INTS(U64, uint64_t);
+    case CR_F16: return real(half(((const uint16_t *)values)[i]));
     case CR_F32: return real(((const float *)values)[i]);
     case CR_F64: return real(((const double *)values)[i]);
     case CR_STRING: return json_string(((const char *const *)values)[i]);
