@@ -304,6 +304,15 @@ def test_blocks_follow_the_chunks():
     assert thing.reads == 1 and part.shape == (3, 6)
 
 
+def test_boxes_at_the_edge_of_a_function():
+    """A function of Python is asked for whole boxes where not everything of them is looked at; the last ones are short."""
+    values = np.arange(230.0).reshape(23, 10)
+    chunked = xr.DataArray(values, dims=("y", "x")).chunk({"y": 5, "x": 4}, chunked_array_type="craton")
+    made = xr.apply_ufunc(lambda block: block * 2, chunked, dask="parallelized", output_dtypes=[np.float64])
+    for look in ((slice(None, None, -2), [9, 0, 3]), (22, slice(None, None, 3)), ([22, 1], slice(None)), (slice(None), 9)):
+        np.testing.assert_array_equal(made[look].values, values[look] * 2)
+
+
 def test_pickle_and_other_processes(tmp_path):
     xr.Dataset({"v": (("y", "x"), np.arange(12.0).reshape(3, 4))}).to_netcdf(tmp_path / "f.nc", engine="netcdf4")
     ds = xr.open_dataset(tmp_path / "f.nc", engine="craton", chunks={"y": 2})

@@ -134,17 +134,21 @@ def test_several_values(tmp_path, stored, factors):
         np.testing.assert_array_equal(ours.v.values, theirs.v.values)
 
 
-def test_more_values_than_one_step_takes(tmp_path):
-    values, missing = np.array([1, 16777217, 16777216, -3, -4, -5, 16777218, 0, -6, 7], "i4"), np.array([-3, -4, -5, -6, 16777217], "i4")
-    scale, offset = np.float32(0.5), np.float32(270)
+@pytest.mark.parametrize("stored, odd, wide", [("i4", 2**24 + 1, "f8"), ("i8", 2**53 + 1, "f4"), ("u8", 2**53 + 1, "f8")])
+def test_more_values_than_one_step_takes(tmp_path, stored, odd, wide):
+    """One of them lies between two numbers of the floats that come out; its neighbours are values."""
+    missing = np.array([3, 4, 5, 6, odd], stored)
+    values = np.array([1, odd, odd - 1, *missing[:4], odd + 1, 0, 7], stored)
+    scale, offset = np.float32(0.5), np.dtype(wide).type(270)
     with netCDF4.Dataset(tmp_path / "d.nc", "w") as file:
         file.createDimension("x", 10)
-        v = file.createVariable("v", "i4", ("x",))
+        v = file.createVariable("v", stored, ("x",))
         v.set_auto_maskandscale(False)
         v[:] = values
         v.setncatts({"missing_value": missing, "scale_factor": scale, "add_offset": offset})
     assert subprocess.run([CRATON, "calc", "-q", "v + 0", tmp_path / "d.nc", "-o", tmp_path / "out.zarr"], timeout=120).returncode == 0
     with xr.open_zarr(tmp_path / "out.zarr", chunks=None) as ours:
+        assert ours.v.dtype == ("f4" if stored == "i8" else "f8")
         np.testing.assert_array_equal(ours.v.values, np.where(np.isin(values, missing), np.float32(np.nan), values.astype(ours.v.dtype) * scale + offset))
 
 

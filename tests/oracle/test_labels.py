@@ -309,6 +309,16 @@ def op_reduce(rng, ds):
     return script, reduced(da, name, over, skipna, ddof), reduced(wide(da), name, over, skipna, ddof)
 
 
+def op_least(rng, ds):
+    """As many valid elements as there are somewhere, or one more, have to be there."""
+    name, var, dims = str(rng.choice(["mean", "sum", "std"])), "b" if ds.a.dtype == bool else str(rng.choice(["a", "b"])), dims_of(rng, ds)
+    over = dims or list(ds[var].dims)
+    count = ds[var].count(over)
+    least = max(1, int(rng.choice(np.unique(count))) + int(rng.integers(0, 2)))
+    script = [("get", var), ("reduce", name, ",".join(dims), "skipna", 0, least)]
+    return script, reduced(ds[var], name, over, True).where(count >= least), reduced(wide(ds[var]), name, over, True).where(count >= least)
+
+
 def grouped(da, by, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -394,7 +404,7 @@ def op_chain(rng, ds):
 
 
 OPERATIONS = {f.__name__[3:]: f for f in (op_open, op_isel, op_sel, op_sel_time, op_arithmetic, op_unary, op_where, op_reduce, op_group,
-                                          op_anomaly, op_weighted, op_align, op_times, op_chain)}  # fmt: skip
+                                          op_anomaly, op_weighted, op_align, op_times, op_chain, op_least)}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

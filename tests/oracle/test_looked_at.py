@@ -100,6 +100,23 @@ def test_groups_beside_what_is_stored(damaged_later):
     np.testing.assert_allclose(got[1], whole.groupby("time.month").mean().sel(month=3).values, rtol=1e-14)
 
 
+def test_one_map_looked_at_in_several_places():
+    """A map of labels is held once; which of its groups are looked at is another question for each scan, and one for all reductions of a scan."""
+    rng = np.random.default_rng([SEED, 79])
+    labels = xr.DataArray(rng.integers(0, 5, (260, 270)), dims=("y", "x"), name="zone")
+    whole = [xr.DataArray(rng.random(labels.shape), dims=labels.dims) for _ in range(3)]
+    chunks, groups = [{"y": 100}, {"x": 60}, {"y": 90, "x": 90}], [1, 3, [4]]
+    lazy = [a.chunk(c, chunked_array_type="craton") for a, c in zip(whole, chunks, strict=True)]
+    got = craton.compute(*(a.groupby(labels).mean().isel(zone=g).data for a, g in zip(lazy, groups, strict=True)))
+    for a, g, one in zip(whole, groups, got, strict=True):
+        np.testing.assert_allclose(one, a.groupby(labels).mean().isel(zone=g).values, rtol=1e-12)
+    by, expected = lazy[0].groupby(labels), whole[0].groupby(labels)
+    got = craton.compute(by.max().isel(zone=4).data, by.min().isel(zone=[0, 2]).data, by.sum().isel(zone=1).data)
+    np.testing.assert_array_equal(got[0], expected.max().isel(zone=4).values)
+    np.testing.assert_array_equal(got[1], expected.min().isel(zone=[0, 2]).values)
+    np.testing.assert_allclose(got[2], expected.sum().isel(zone=1).values, rtol=1e-12)
+
+
 def test_explain_says_which_groups_are_looked_at(damaged_later):
     text = craton.explain(damaged_later[0].groupby("time.month").mean().sel(month=3).data)
     assert "along axis 0 only the 2 of 12 that have elements of the groups" in text, text

@@ -105,6 +105,15 @@ def test_powers_of_whole_numbers_are_exact():
     assert got.tolist() == [float(int(b) ** int(e)) for b, e in zip(base.ravel(), exponent.ravel())]
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_exponents_of_which_some_are_two(dtype):
+    """Squares have a loop of their own, where one exponent is for all."""
+    base, exponent = np.resize(np.array([3, 0.5, 5, 1.75, 8], dtype), 900), np.resize(np.array([2, 3, 0, 1, -1, 0.5], dtype), 900)
+    compare(computed(np.power, base, exponent, chunk=300), np.power(base, exponent), dtype, "power")
+    compare(computed(lambda a: a ** 2, base, chunk=300), base * base, dtype, "square")
+    compare(computed(lambda a: 2 ** a, exponent, chunk=300), np.power(np.array(2, dtype), exponent), dtype, "powers of two")
+
+
 @pytest.mark.parametrize("name", ["left_shift", "right_shift", "gcd", "lcm"])
 def test_not_of_floats(name):
     a = np.arange(4.0)

@@ -115,6 +115,24 @@ def test_conservative_is_the_dense_matrix(seed):
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-10 if dtype == "f8" else 3e-6, err_msg=f"seed {seed}")
 
 
+@pytest.mark.parametrize("norm", ["fracarea", "dstarea"])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_columns_around_the_earth(columns, norm):
+    """A column so wide that it meets a cell on both ends, whose parts add up."""
+    rng = np.random.default_rng(columns)
+    source = xr.Dataset({"lon_bnds": (("lon", "nv"), [[0, 70], [70, 350], [350, 360]]), "lat_bnds": (("lat", "nv"), [[-90, -20], [-20, 60], [60, 90]])},
+                        {"lat": ("lat", [-55, 20, 75], {"units": "degrees_north", "bounds": "lat_bnds"}),
+                         "lon": ("lon", [35, 210, 355], {"units": "degrees_east", "bounds": "lon_bnds"})})  # fmt: skip
+    edges = np.array([-150, 210] if columns == 1 else [-150, 160, 210])
+    target = source.drop_dims("lon").assign_coords(lon=("lon", (edges[1:] + edges[:-1]) / 2, {"units": "degrees_east", "bounds": "lon_bnds"}))
+    target["lon_bnds"] = ("lon", "nv"), np.stack([edges[:-1], edges[1:]], -1)
+    ds = values_on(rng, source)
+    got = lazily(rng, ds).craton.regrid(target, "conservative", norm=norm).t.compute().values
+    matrix = conservative(source, target, norm == "dstarea")
+    assert np.allclose(matrix.sum(1), 1)
+    np.testing.assert_allclose(got, applied(matrix, ds.t.values, (3, columns), False, 1), rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bilinear_is_interp(seed):
     rng = np.random.default_rng(seed)

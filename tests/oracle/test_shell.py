@@ -254,8 +254,14 @@ def test_longitudes_of_other_names_are_not_turned(tmp_path):
     assert "larger to the smaller" in craton("calc", "t.sel(x=300:20)", tmp_path / "in.nc", status=2).stderr
 
 
+@pytest.mark.parametrize("window, there", [(1, 700), (700, 1), (701, 0), (5000, 0)])
+def test_windows_as_long_as_the_axis(source, window, there):
+    values = json.loads(craton("calc", f"ice.isel(lat=0, lon=0) | rolling time={window} mean", source, "--json").stdout)["data_vars"]["ice"]["data"]
+    assert len(values) == 700 and sum(v is not None for v in values[-there:] if there) == there == sum(v is not None for v in values)
+
+
 @pytest.mark.parametrize("calendar", CALENDARS[:3])
-def test_quantiles_of_periods_with_gaps(tmp_path, calendar):
+def test_periods_with_gaps(tmp_path, calendar):
     """Periods without elements are missing; groups in any number of chunks."""
     rng = np.random.default_rng([SEED, 8, CALENDARS.index(calendar)])
     ds = field(rng, calendar, "f8", n=500).isel(lon=slice(0, 2))
@@ -265,6 +271,7 @@ def test_quantiles_of_periods_with_gaps(tmp_path, calendar):
     for text, theirs in {
         "monthly quantile 0.9": ds.tos.resample(time="MS").quantile(0.9), "monthly median": ds.tos.resample(time="MS").median(),
         "resample time=7D quantile 0.3": ds.tos.resample(time="7D").quantile(0.3), "yearly quantile 0": ds.tos.resample(time="YS").quantile(0.0),
+        "monthly sum": ds.tos.resample(time="MS").sum(min_count=0), "resample time=7D sum": ds.tos.resample(time="7D").sum(),
         "by month quantile 0.75": ds.tos.groupby("time.month").quantile(0.75), "by dayofyear median": ds.tos.groupby("time.dayofyear").median(),
     }.items():  # fmt: skip
         craton("calc", f"tos | {text}", tmp_path / "in.nc", "-o", tmp_path / "out.nc", "--force", "--memory", "32M")

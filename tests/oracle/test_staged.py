@@ -32,9 +32,14 @@ def sources(tmp_path_factory):
     return folder, ds
 
 
-def opened(path):
+def with_days(path):
     ds = xr.open_dataset(path, engine="craton", chunks={})
-    return ds.assign_coords(day=ds.day.compute(), w=ds.w.compute())
+    return ds.assign_coords(day=ds.day.compute())
+
+
+def opened(path):
+    ds = with_days(path)
+    return ds.assign_coords(w=ds.w.compute())
 
 
 def anomaly(ds):
@@ -140,6 +145,43 @@ def test_random(tmp_path, seed):
     expected = program(xr.DataArray(values, dims=("time", "y", "x")), np.random.default_rng(seed))
     assert little.values.tobytes() == much.values.tobytes(), (shape, chunks, groups)
     np.testing.assert_allclose(little.values, expected.transpose(*little.dims).values, rtol=1e-9, atol=1e-9)
+
+
+def test_cells_are_those_of_what_is_read(tmp_path):
+    """A climatology of more bytes, in other chunks, than what it is taken from: in a scratch file too it is a result, by which no cell is cut."""
+    rng = np.random.default_rng(9)
+    day = {"day": ("time", np.arange(SHAPE[0]) % GROUPS)}
+    less, more = (xr.Dataset({"t": (("time", "y", "x"), v)}, day) for v in (rng.integers(0, 999, SHAPE, "i2"), rng.normal(size=SHAPE)))
+    less.to_zarr(tmp_path / "less", encoding={"t": {"chunks": (1, 64, 96)}})
+    more.to_zarr(tmp_path / "more", encoding={"t": {"chunks": (20, 8, 12)}})
+
+    def program(a, b):
+        return (a.t.groupby("day") - b.t.groupby("day").mean()).mean(("y", "x"))
+
+    values = {}
+    for limit in ("4 MiB", "1 GiB"):
+        with craton.set_options(memory_limit=limit, threads=2):
+            lazy = program(*(with_days(tmp_path / n) for n in ("less", "more")))
+            assert bool(staged(craton.explain(lazy))) == (limit == "4 MiB")
+            values[limit] = lazy.compute().values
+    assert values["4 MiB"].tobytes() == values["1 GiB"].tobytes()
+    np.testing.assert_allclose(values["1 GiB"], program(less, more).values, rtol=1e-12)
+
+
+@pytest.mark.parametrize("part", [slice(1, None, 2), slice(None, 100, -8), [4099, 3, 4100, 8190, 4095, 4096, 9999, 0], slice(5000, 5001)], ids=str)
+def test_parts_of_long_rows(tmp_path, part):
+    """Of rows that are not read at once; elements that do not follow each other are read by the piece."""
+    values = np.arange(40 * 3 * 10000, dtype="f4").reshape(40, 3, 10000) % 8191
+    xr.Dataset({"t": (("time", "y", "x"), values)}).to_zarr(tmp_path / "s", encoding={"t": {"chunks": (1, 3, 10000)}})
+
+    def program(t):
+        by = t.assign_coords(g=("time", np.arange(40) % 20)).groupby("g")
+        return (by - by.max()).drop_vars("g").isel(x=part)
+
+    with craton.set_options(memory_limit="2 MiB", threads=2):
+        lazy = program(xr.open_dataset(tmp_path / "s", engine="craton", chunks={}).t)
+        assert part == slice(5000, 5001) or staged(craton.explain(lazy))
+        np.testing.assert_array_equal(lazy.compute().values, program(xr.DataArray(values, dims=("time", "y", "x"))).values)
 
 
 # ---- files ----

@@ -89,6 +89,15 @@ def test_every_year():
         xr.testing.assert_identical(plain.chunk(t=2).mean().compute(), plain.mean())
 
 
+@pytest.mark.parametrize("year", [1899, 1959, 1999, 2003])
+@pytest.mark.parametrize("first, last", [("02-28", "03-01"), ("03-01", "02-15"), ("01-01", "12-31"), ("12-31", "01-01")])
+def test_years_begin_in_january(year, first, last):
+    """A mean in the year before the middle one: a part of a second is cut off upward."""
+    for second in range(3):
+        plain = xr.DataArray(np.array([f"{year}-{first}", f"{year + (first > last)}-03-05T00:00:0{second}", f"{year + 2}-{last}"], "M8[s]"), dims="t")
+        xr.testing.assert_identical(plain.chunk(t=2).mean().compute(), plain.mean())
+
+
 def test_datasets_and_groups():
     rng = np.random.default_rng(SEED)
     ds = xr.Dataset({"seen": ("t", times(rng, "M", "us", 40, 9_000, 0.1)), "took": ("t", times(rng, "m", "us", 40, 9_000, 0.1)), "v": ("t", rng.random(40))},

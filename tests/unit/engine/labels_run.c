@@ -202,6 +202,7 @@ static cr_status fold(char **w, cr_labelled *a, cr_labelled **out) {
         return status;
     options.skipna = strcmp(w[3], "skipna") == 0;
     options.ddof = (int)strtol(w[4], NULL, 10);
+    options.min_count = w[5] ? strtoll(w[5], NULL, 10) : 0;
     if (IS("group"))
         return cr_group_reduce(r, a, w[2], &options, out, &err);
     int n = split(w[2], dims, 16);
