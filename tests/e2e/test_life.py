@@ -144,7 +144,6 @@ def test_upgrade_leaves_servers_alone(platform, working, tmp_path):
     with (tmp_path / "clone/share/welcome/NEWS.md").open("w") as f:
         f.write("Something new.\n")
     before, generation = platform.helper_pid(), os.readlink(platform.copy / "env/current")
-    shutil.rmtree(platform.copy / "build")  # hard links to the build directory of another source
     answer = while_open(kernel, lambda: platform.up(source=tmp_path / "clone", seconds=900))
     assert "database backed up" in answer.stdout
     assert list((platform.state / "hub").glob("before-upgrade-*.sqlite"))

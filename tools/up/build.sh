@@ -2,6 +2,11 @@
 # build: C code with Meson into PREFIX, the Python package into a new generation of the environment.
 # Nothing is written into the clone: it may belong to somebody else.
 
+# Meson's folder, and what it is told beside what the wheel needs. ./check has a folder of its own with its tests in it.
+build_dir() { printf '%s\n' "${BUILD:-$PREFIX/build}"; }
+BUILD=
+BUILD_OPTIONS=()
+
 source_files() { find meson.build meson.options pyproject.toml include src python web share recipes -type f -print 2>/dev/null || true; }
 
 source_digest() {
@@ -49,7 +54,8 @@ put_in_place() {
 }
 
 compile_craton() {
-    local build=$PREFIX/build
+    local build
+    build=$(build_dir)
     export PATH=$TOOLS/bin:$PATH
     # A build directory of another clone or another compiler is of no use.
     if [ "$(cat "$build/.source" 2>/dev/null)" != "$SOURCE" ]; then rm -rf "$build"; fi
@@ -61,14 +67,16 @@ compile_craton() {
     rm -rf "$build/wheel"
     # The wheel's build has the daemon switched on too: one build makes everything, and compiles the engine once.
     # The command is not in it: it is installed beside the environment, with the machine's libraries.
-    pip_wheel "$build" "$build/wheel" setup-args=-Dplatform=true install-args=--tags=python-runtime
+    pip_wheel "$build" "$build/wheel" setup-args=-Dplatform=true "${BUILD_OPTIONS[@]/#/setup-args=}" install-args=--tags=python-runtime
     meson configure "$build" -Dprefix="$PREFIX" -Dlibdir=lib
     ninja -C "$build" # nothing to compile; takes the new places over
 }
 
 # Every file is put in place by rename: a running cratond keeps the one it was started from.
 copy_craton() {
-    local build=$PREFIX/build staged=$PREFIX/build/staged file target
+    local build staged file target
+    build=$(build_dir)
+    staged=$build/staged
     export PATH=$TOOLS/bin:$PATH
     rm -rf "$staged"
     meson install -C "$build" --no-rebuild --quiet --destdir "$staged" --tags runtime,devel,command
@@ -100,21 +108,28 @@ install_generation() {
     remove_old_generations
 }
 
-make_generation() {
-    local script page
-    rm -rf "$GENERATION" "$GENERATION.new"
-    cp -al "$BASE" "$GENERATION.new"
-    rm -f "$GENERATION.new/.complete"
+# copy_environment NEW [PLACE]: users' environment by hard links in NEW, which will lie at PLACE.
+copy_environment() {
+    local new=$1 place=${2:-$1} script
+    cp -al "$BASE" "$new"
+    rm -f "$new/.complete"
     # Scripts name their interpreter by path. A hard link must not be written to, so each gets a new file.
-    for script in "$GENERATION.new"/bin/*; do
+    for script in "$new"/bin/*; do
         if [ ! -L "$script" ] && grep -qIF "$BASE" "$script"; then
-            sed "s|$BASE|$GENERATION|g" "$script" >"$script.new"
+            sed "s|$BASE|$place|g" "$script" >"$script.new"
             chmod 755 "$script.new"
             mv "$script.new" "$script"
         fi
     done
+}
+
+make_generation() {
+    local page build
+    build=$(build_dir)
+    rm -rf "$GENERATION" "$GENERATION.new"
+    copy_environment "$GENERATION.new" "$GENERATION"
     UV_CACHE_DIR=$PREFIX/env/.cache "$TOOLS/bin/uv" --no-progress pip install --offline --no-index --no-deps --no-config \
-        --python "$GENERATION.new/bin/python" "$PREFIX"/build/wheel/craton-*.whl
+        --python "$GENERATION.new/bin/python" "$build"/wheel/craton-*.whl
     rm -rf "$PREFIX/env/.cache" "$GENERATION.new/.lock" # see make_environment
     compile_modules "$(site_packages "$GENERATION.new")"/craton{,_start.py,_environment.py}
     mkdir -p "$GENERATION.new/share" "$GENERATION.new/share/jupyter/lab/settings"
@@ -128,7 +143,7 @@ make_generation() {
     printf '%s\n' 'c.InteractiveShellApp.extensions.append("craton_environment")' >"$GENERATION.new/etc/ipython/ipython_config.py"
     ln -s "$PREFIX/share/craton" "$GENERATION.new/share/craton"
     ln -s "$PREFIX/bin/craton" "$GENERATION.new/bin/craton" # in the PATH of terminals and notebooks
-    for page in "$PREFIX"/build/src/cli/craton*.[17]; do
+    for page in "$build"/src/cli/craton*.[17]; do
         mkdir -p "$GENERATION.new/share/man/man${page##*.}"
         ln -s "$PREFIX/share/man/man${page##*.}/${page##*/}" "$GENERATION.new/share/man/man${page##*.}/"
     done
