@@ -18,6 +18,7 @@ ALONE = "of each what is looked at alone"
 @pytest.fixture(autouse=True)
 def threads():
     with craton.set_options(threads=2):
+        craton.enable()
         yield
 
 
@@ -176,12 +177,41 @@ def test_frames_that_refer_far_back(tmp_path):
 
 
 def test_one_source_looked_at_twice(tmp_path):
-    """Two large boxes share whole chunks; two small ones are read each by itself."""
+    """Boxes that are more than a chunk together share whole chunks; others are read each by itself."""
     values = field(np.random.default_rng([SEED, 624]), (60, 200, 250), "f4")
     lazy = opened(store_of(tmp_path / "store", values, values.shape, CODECS["lz4"]))
-    near, far = lazy.isel(a=slice(0, 25)), lazy.isel(a=slice(20, 45))
-    assert ALONE not in (near - far).craton.explain()
-    np.testing.assert_array_equal(near - far, values[:25] - values[20:45])
+    near, far, last = lazy.isel(a=slice(0, 25)), lazy.isel(a=slice(20, 45)), lazy.isel(a=slice(35, 60))
+    assert (near - far).craton.explain().count(ALONE) == 2 and ALONE not in (near - far + last).craton.explain()
+    np.testing.assert_array_equal(near - far + last, values[:25] - values[20:45] + values[35:])
     difference = lazy.isel(a=-1) - lazy.isel(a=0)
     assert difference.craton.explain().count(ALONE) == 2
     np.testing.assert_array_equal(difference, values[-1] - values[0])
+
+
+PROGRAMS = {
+    "rolling": lambda t: t.isel(a=slice(3, 12)).rolling(a=3).mean(),
+    "rolling along rows": lambda t: t.isel(a=slice(3, 9), b=slice(20, 60)).rolling(b=5, center=True).max(),
+    "concat": lambda t: xr.concat([t.isel(a=slice(0, 4)), t.isel(a=slice(28, 33))], "a").diff("a"),
+    "shift": lambda t: t.isel(a=slice(2, 8)) - t.isel(a=slice(2, 8)).shift(a=2),
+    "backwards": lambda t: t.isel(a=slice(10, 2, -2), b=slice(None, None, -1)).cumsum("a"),
+    "groups": lambda t: t.isel(a=slice(4, 16)).assign_coords(a=np.arange(12) % 3).groupby("a").mean(),
+    "quantile": lambda t: t.isel(a=slice(1, 9)).quantile([0.1, 0.5], "a"),
+    "interpolated": lambda t: t.isel(a=slice(0, 5), b=slice(100, 140)).assign_coords(b=np.arange(40.0)).interp(b=[0.5, 7.25, 38.0]),
+    "filled": lambda t: t.isel(a=slice(5, 11)).where(t.isel(a=slice(5, 11)) % 3 > 0).ffill("a"),
+    "padded": lambda t: t.isel(a=slice(30, 36)).pad(a=(2, 1), mode="edge").mean(["b", "c"]),
+    "climatology": lambda t: t.isel(a=slice(0, 8)).coarsen(a=2).mean() - t.isel(a=slice(0, 8)).mean("a"),
+    "points": lambda t: t.isel(a=3).isel(b=xr.DataArray([5, 250, 7], dims="p"), c=xr.DataArray([1, 2, 299], dims="p")),
+    "places": lambda t: t.isel(a=[7, 3], b=slice(5)).max("b"),
+    "two": lambda t: t.isel(a=0).mean() + t.isel(a=39, b=slice(7)).std(),
+}
+
+
+@pytest.mark.parametrize("memory", ["16 MiB", "1 GiB"])
+@pytest.mark.parametrize("name", ["none", "zstd", "blosc"])
+def test_programs_on_boxes(tmp_path, name, memory):
+    """What goes along axes, is put together, grouped and ranked sees the same box of a chunk, which is larger than the smaller limit."""
+    values = field(np.random.default_rng([SEED, 625]), (64, 256, 300), "f4")
+    lazy = opened(store_of(tmp_path / "store", values, values.shape, CODECS[name]))
+    with craton.set_options(memory_limit=memory, threads=2):
+        for what, program in PROGRAMS.items():
+            xr.testing.assert_allclose(program(lazy).compute(), program(xr.DataArray(values, dims=lazy.dims)), rtol=1e-5), what

@@ -16,6 +16,8 @@
 #define MOST_BLOCKS ((size_t)1 << 16)
 #define MOST_RUNS ((int64_t)1 << 20)
 #define WINDOW_BYTES ((size_t)256 << 10)     /* stored or decoded bytes at a time */
+#define REACH_BYTES ((size_t)4 << 20)        /* how far frames of Zstandard refer back, below HIGH_LEVEL */
+enum { HIGH_LEVEL = 17 };
 enum { TRIES = 4 };
 
 static size_t align64(size_t n) { return (n + 63) & ~(size_t)63; }
@@ -112,7 +114,7 @@ bool cr_zarr_reads_part(const cr_zarr_array *a, size_t chunk_bytes, const int64_
     } else {
         decoded = end_of_box(a, end);
         touched(a, n, 0, chunk_bytes, &n_runs);
-        *ret_bytes = CR_MIN(CR_ZSTD_TAKE_BYTES, chunk_bytes) + 3 * WINDOW_BYTES;
+        *ret_bytes = CR_MIN(c->level < HIGH_LEVEL ? REACH_BYTES : CR_ZSTD_TAKE_BYTES, chunk_bytes) + 3 * WINDOW_BYTES;
     }
     *ret_decoded = decoded;
     return n_runs <= MOST_RUNS && decoded <= chunk_bytes / 2;

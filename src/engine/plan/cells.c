@@ -429,8 +429,8 @@ void cr_leaf_part(const cr_program *p, const cr_leaf *l, const int64_t *at, int6
     }
 }
 
-/* Whether boxes of chunks are read by themselves; *ret_bytes: the largest. Leaves that look at one source share whole chunks, which is better unless the boxes
- * are small. */
+/* Whether boxes of chunks are read by themselves; *ret_bytes: the largest. Leaves that look at one source share whole chunks, which is better where their
+ * boxes are as much together. */
 static bool in_parts(const cr_scan *scan, cr_leaf *l, uint64_t *ret_bytes, size_t *ret_scratch) {
     const cr_source *s = ((const cr_stored_params *)l->node->params)->source;
     int64_t n[CR_MAX_DIMS], end[CR_MAX_DIMS];
@@ -454,7 +454,7 @@ static bool in_parts(const cr_scan *scan, cr_leaf *l, uint64_t *ret_bytes, size_
     uint64_t same = 0;
     for (int32_t i = 0; i < scan->program.n_leaves; i++)
         same += scan->program.leaves[i].node == l->node;
-    return same < 2 || s->chunk_bytes / *ret_bytes >= 4 * same;
+    return decoded <= s->chunk_bytes / same;
 }
 
 static void measure_leaf(cr_scan *scan, cr_leaf *l) {
