@@ -405,13 +405,25 @@ bool cr_leaf_reads_boxes(const cr_leaf *l) {
 
 /* ---- parts of chunks ---- */
 
-/* Positions of a source that a program looks at along an axis. Lists are taken to look at all. Below a concat those of other parts count too: some more. */
+enum { SHORT_LIST = 256 };
+
+/* Positions of a source that a program looks at along an axis. Long lists are taken to look at all, since this is asked for every chunk. Below a concat
+ * positions of other parts count too: some more. */
 static void looked_at(const cr_program *p, const cr_access_axis *x, int64_t extent, int64_t *ret_lo, int64_t *ret_hi) {
-    int64_t first = x->start, last = x->start, far;
+    int64_t first = x->start, last = x->start, far, n = x->dim >= 0 ? p->shape[x->dim] : 1;
     *ret_lo = 0;
     *ret_hi = extent;
-    if (x->dim >= 0 && (x->index != NULL || __builtin_mul_overflow(x->step, p->shape[x->dim] - 1, &far) || __builtin_add_overflow(first, far, &last)))
+    if (x->dim >= 0 && x->index != NULL) {
+        if (n < 1 || n > SHORT_LIST)
+            return;
+        first = last = x->index[0];
+        for (int64_t i = 1; i < n; i++) {
+            first = CR_MIN(first, x->index[i]);
+            last = CR_MAX(last, x->index[i]);
+        }
+    } else if (x->dim >= 0 && (__builtin_mul_overflow(x->step, n - 1, &far) || __builtin_add_overflow(first, far, &last))) {
         return;
+    }
     int64_t lo = CR_MAX(0, CR_MIN(first, last)), hi = CR_MIN(extent - 1, CR_MAX(first, last));
     if (lo > hi)
         return;
