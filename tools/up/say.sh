@@ -81,7 +81,7 @@ WATCHER=
 WATCHED_LOG=0 # bytes of the log when the step began
 
 watch_step() { # BEGIN
-    if [ ! -t 3 ] || [ "${TERM:-dumb}" = dumb ]; then return; fi
+    if [ ! -t 3 ] || [ "${TERM:-dumb}" = dumb ]; then return 0; fi
     WATCHED_LOG=$(stat -c %s "$LOG" 2>/dev/null || echo 0)
     set -m # a group of its own, so that all of it ends
     watch_it "$1" "${WATCH:-:}" </dev/null >/dev/null 2>&1 &
@@ -99,8 +99,9 @@ watch_it() { # BEGIN FUNCTION
     done
 }
 
+# Also from a trap, where a bare return would give the status of what was interrupted.
 stop_watching() {
-    if [ -z "$WATCHER" ]; then return; fi
+    if [ -z "$WATCHER" ]; then return 0; fi
     { kill -- "-$WATCHER" && wait "$WATCHER"; } 2>/dev/null || true
     WATCHER=
     clear_line
@@ -174,7 +175,7 @@ step_beside() {
 }
 
 keep_beside_log() {
-    if [ -z "$BESIDE" ]; then return; fi
+    if [ -z "$BESIDE" ]; then return 0; fi
     BESIDE=
     begin_log "$BESIDE_TITLE"
     cat "$LOG.beside" >>"$LOG" || true
