@@ -126,7 +126,7 @@ INLINE double fmod_double(double x, double y) {
 INLINE float hypot_float(float x, float y) {
     const double a = x, b = y;
     const float v = (float)sqrt(a * a + b * b);
-    return (fabsf(x) == INFINITY) | (fabsf(y) == INFINITY) ? INFINITY : v;
+    return ((fabsf(x) == INFINITY) | (fabsf(y) == INFINITY)) ? INFINITY : v;
 }
 
 /* Not where the sum of the squares leaves the normal numbers. */
@@ -144,7 +144,7 @@ INLINE float power_float(float x, float y) {
     t = t < -160 ? -160 : t;
     const double k = (t + WHOLE_DOUBLE) - WHOLE_DOUBLE, r = (t - k) * LN2_DOUBLE;
     const double v = (1 + (r + r * r * EXP_POWER_FLOAT(r))) * two_to_double(k);
-    return power_ends_float(x, y, (a == 1) & (fabsf(y) == INFINITY) ? 1 : (float)v);
+    return power_ends_float(x, y, ((a == 1) & (fabsf(y) == INFINITY)) ? 1 : (float)v);
 }
 
 /* The same with twice the digits of double where they count. Not for infinite or subnormal x, nor for |y| beyond 1e18. */
