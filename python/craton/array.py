@@ -395,7 +395,7 @@ class Array(ExplicitlyIndexed):
         return CratonManager().map_blocks(func, self, *args, dtype=dtype, **kwargs)
 
     def conj(self):
-        return _call_ufunc("conjugate", self)
+        return np.conjugate(self)
 
     conjugate = conj
 
@@ -430,12 +430,6 @@ def _call(name, *args, **kwargs):
     from .operations import FUNCTIONS
 
     return FUNCTIONS[name](*args, **kwargs)
-
-
-def _call_ufunc(name, *args):
-    from .elementwise import elementwise
-
-    return elementwise(name, *args)
 
 
 # ---- ufuncs and operators ------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import re
 import unittest.mock
 import warnings
 
+import filling
 import numpy as np
 import pandas as pd
 import programs
@@ -121,21 +122,12 @@ def test_cumulation_as_numpy(seed):
     same(answer[key], expected[key], what)
 
 
-def pushed(array, n=None, axis=-1):
-    """The last value that is not missing, at most n steps back."""
-    array = np.moveaxis(np.asarray(array), axis, 0)
-    here = np.arange(len(array)).reshape((-1,) + (1,) * (array.ndim - 1))
-    last = np.maximum.accumulate(np.where(pd.isnull(array), -1, here))
-    filled = np.where(last < 0, array, np.take_along_axis(array, np.maximum(last, 0), 0))
-    return np.moveaxis(np.where(here - last <= (len(array) if n is None else n), filled, array), 0, axis)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_fill(seed):
     rng = programs.rng_of([seed, 32])
     lazy, values = source(rng, ["f4", "f8", "i4"][seed % 3])
     axis, limit = int(rng.integers(-values.ndim, values.ndim)), [None, 1, 2, 5, 100][int(rng.integers(0, 5))]
-    expected, answer = pushed(values, limit, axis), push(lazy, limit, axis)
+    expected, answer = filling.push(values, limit, axis), push(lazy, limit, axis)
     key = part_of(rng, values.ndim, values.shape)
     same(answer[key], expected[key], f"seed {seed}: push of {values.dtype}{values.shape} along {axis}, limit {limit}")
 
@@ -297,7 +289,7 @@ def test_labelled(seed):
     catalogue = programs_of(rng, ds)
     name = sorted(catalogue)[seed % len(catalogue)]
     what = f"seed {seed}: {name}"
-    with xr.set_options(use_bottleneck="fill" in name, use_numbagg=False), unittest.mock.patch("xarray.core.duck_array_ops._push", pushed):
+    with xr.set_options(use_bottleneck="fill" in name, use_numbagg=False), unittest.mock.patch("xarray.core.duck_array_ops._push", filling.push):
         expected = quiet(catalogue[name], ds)
     answer = quiet(catalogue[name], lazy)
     x, y = (o if isinstance(o, xr.Dataset) else o.to_dataset(name="v") for o in (answer, expected))

@@ -394,12 +394,17 @@ static cr_status open_files(const cr_staging *s, cr_err *err) {
     return CR_OK;
 }
 
-/* As a panel in the middle weighs. */
-static cr_status weigh_step(cr_context *c, cr_stage_step *t, cr_err *err) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+static cr_plan_options options_of(const cr_context *c) {
+    return (cr_plan_options){.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+}
+
+/* What a panel in the middle weighs and takes, for all of them. Either may be NULL. */
+static cr_status measure_step(cr_context *c, const cr_stage_step *t, double *ret_weight, double *ret_s, cr_err *err) {
+    cr_plan_options o = options_of(c);
     cr_auto_free cr_sink *sinks = NULL;
     cr_panel_parts parts;
     cr_write_box box;
+    cr_foretold f = {0};
     cr_plan plan;
     int64_t start[CR_MAX_DIMS];
     CR_TRY(sinks_of(t, &sinks, err));
@@ -407,20 +412,25 @@ static cr_status weigh_step(cr_context *c, cr_stage_step *t, cr_err *err) {
     cr_panel_box(&t->panels, start, &box);
     CR_TRY(cr_panel_parts_make(t->n, t->made, sinks, &box, &parts, err));
     cr_status status = cr_plan_make(&plan, t->n, parts.arrays, parts.outputs, &o, err);
-    t->weight = status == CR_OK ? cr_plan_weight(&plan) * elements_of(t->panels.ndim, t->panels.shape) / CR_MAX(1, elements_of(t->panels.ndim, box.count)) : 0;
+    if (status == CR_OK && ret_s != NULL)
+        status = cr_foretell(c, &plan, &f, err);
+    if (status == CR_OK && ret_weight != NULL)
+        *ret_weight = cr_plan_weight(&plan) * elements_of(t->panels.ndim, t->panels.shape) / CR_MAX(1, elements_of(t->panels.ndim, box.count));
+    if (ret_s != NULL)
+        *ret_s = (f.read_s + f.compute_s) * (double)cr_panels_count(&t->panels);
     cr_plan_done(&plan);
     cr_panel_parts_done(&parts);
     return status;
 }
 
 double cr_staging_weigh(cr_context *c, cr_staging *s, const cr_output_spec *outputs) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+    cr_plan_options o = options_of(c);
     cr_plan plan;
     double total = 0;
     if (c->progress == NULL)
         return 0;
     for (int i = 0; i < s->n_steps; i++) {
-        if (weigh_step(c, &s->steps[i], NULL) != CR_OK) /* running it says why */
+        if (measure_step(c, &s->steps[i], &s->steps[i].weight, NULL, NULL) != CR_OK) /* running it says why */
             s->steps[i].weight = step_bytes(&s->steps[i]);
         total += s->steps[i].weight;
     }
@@ -442,27 +452,6 @@ cr_status cr_staging_run(cr_context *c, cr_staging *s, cr_shown *shown, cr_err *
 
 /* ---- in words ---- */
 
-static cr_status foretell_step(cr_context *c, const cr_stage_step *t, double *ret_s, cr_err *err) {
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
-    cr_auto_free cr_sink *sinks = NULL;
-    cr_panel_parts parts;
-    cr_write_box box;
-    cr_foretold f = {0};
-    cr_plan plan;
-    int64_t start[CR_MAX_DIMS];
-    CR_TRY(sinks_of(t, &sinks, err));
-    cr_panel_middle(&t->panels, start);
-    cr_panel_box(&t->panels, start, &box);
-    CR_TRY(cr_panel_parts_make(t->n, t->made, sinks, &box, &parts, err));
-    cr_status status = cr_plan_make(&plan, t->n, parts.arrays, parts.outputs, &o, err);
-    if (status == CR_OK)
-        status = cr_foretell(c, &plan, &f, err);
-    cr_plan_done(&plan);
-    cr_panel_parts_done(&parts);
-    *ret_s = (f.read_s + f.compute_s) * (double)cr_panels_count(&t->panels);
-    return status;
-}
-
 cr_status cr_staging_explain(cr_context *c, const cr_staging *s, cr_buf *b, cr_err *err) {
     char bytes[32], shape[256];
     cr_text_bytes(s->bytes, bytes, sizeof bytes);
@@ -472,7 +461,7 @@ cr_status cr_staging_explain(cr_context *c, const cr_staging *s, cr_buf *b, cr_e
         const cr_array *a = t->made[0];
         double seconds;
         int64_t panels = cr_panels_count(&t->panels);
-        CR_TRY(foretell_step(c, t, &seconds, err));
+        CR_TRY(measure_step(c, t, NULL, &seconds, err));
         cr_buf_addf(b, "    %s ", t->phase < 0 ? "decodes" : "makes");
         if (t->n > 1)
             cr_buf_addf(b, "%d times ", t->n);

@@ -403,6 +403,9 @@ cr_status cr_cells_borders(cr_plan *plan, const cr_program *p, cr_cells *ret_cel
 /* What loading a cell takes: tile_bytes and chunk_bytes of the leaves, load_bytes and scratch_bytes of the scan. */
 cr_status cr_cells_measure(cr_scan *scan, cr_err *err) CR_MUST_USE;
 bool cr_leaf_reads_boxes(const cr_leaf *l);
+/* Whether boxes of the chunks of a stored leaf are read by themselves; *ret_bytes: the largest, *ret_scratch: as reads_part has it. Leaves that look at one
+ * source share whole chunks, which is better where their boxes are as much together. */
+bool cr_leaf_reads_parts(const cr_program *p, cr_leaf *l, uint64_t *ret_bytes, size_t *ret_scratch);
 /* Of a leaf that is read in parts: the box of chunk `at` that its program looks at, in positions of the chunk. */
 void cr_leaf_part(const cr_program *p, const cr_leaf *l, const int64_t *at, int64_t *ret_lo, int64_t *ret_n);
 int64_t cr_cells_begin(const cr_cells *c, int d, int64_t i);
