@@ -189,10 +189,14 @@ static cr_status sinks_of(const cr_stage_step *t, cr_sink **ret_sinks, cr_err *e
     return CR_OK;
 }
 
+static cr_plan_options options_of(const cr_context *c) {
+    return (cr_plan_options){.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+}
+
 /* t->reads 0: the step fits in no panels, *ret_why. */
 static cr_status cut_step(cr_context *c, cr_stage_step *t, cr_err *ret_why, cr_err *err) {
     cr_auto_free cr_sink *sinks = NULL;
-    cr_plan_options o = {.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
+    cr_plan_options o = options_of(c);
     size_t itemsize = 0;
     bool reduces;
     for (int i = 0; i < t->n; i++)
@@ -392,10 +396,6 @@ static cr_status open_files(const cr_staging *s, cr_err *err) {
         for (int k = 0; k < s->steps[i].n; k++)
             CR_TRY(cr_spill_open(cr_spill_of(s->steps[i].spilled[k]), err));
     return CR_OK;
-}
-
-static cr_plan_options options_of(const cr_context *c) {
-    return (cr_plan_options){.simd = c->simd, .threads = c->threads, .limit_bytes = cr_context_room(c), .keep_bytes = c->keep_bytes};
 }
 
 /* What a panel in the middle weighs and takes, for all of them. Either may be NULL. */
