@@ -12,7 +12,6 @@ cftime is there as the coordinate of the calendars.
 import collections
 import csv
 import dataclasses
-import itertools
 import os
 import pathlib
 
