@@ -16,7 +16,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(SOURCE / "share/demo"), str(SOURCE / "tests/wire")]
 from browser import Browser, Refused, forms  # noqa: E402
-from hub_client import PORTS, free_ports  # noqa: E402
+from hub_client import PORTS, free_ports, unused_prefix  # noqa: E402
 from kernel import Server  # noqa: E402
 
 UIDS = 100
@@ -33,6 +33,7 @@ class Platform:
         # By the port, which nobody else has: above an installed Craton's and those of tests/wire, between those of tests/simulated.
         group, place = divmod(self.port - PORTS, 100)
         self.uid_first = 210000 + group * 20000 + place * UIDS
+        self.accounts = unused_prefix()
 
     def up(self, *arguments, source=SOURCE, check=True, before=(), seconds=400):
         command = [*before, source / "up", "--state", self.state, "--run", self.run, "--prefix", self.copy, *arguments]
@@ -44,7 +45,7 @@ class Platform:
     def start(self):
         subprocess.run(["cp", "-al", self.prefix, self.copy], check=True)
         self.state.mkdir(mode=0o711)
-        (self.state / "config").write_text(f"uid-first = {self.uid_first}\n")
+        (self.state / "config").write_text(f"uid-first = {self.uid_first}\naccount-prefix = {self.accounts}\n")
         return self.up("--no-demo", "--port", self.port)
 
     def ask(self, command):

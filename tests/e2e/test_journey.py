@@ -88,7 +88,7 @@ def test_second_person_sign_out_and_in(platform, admin):
     person = Person(platform)
     person.join(invite(admin), "miriam")
     server, _ = person.start_server()
-    assert run(server, "import getpass; print(getpass.getuser())") == "cr-miriam"
+    assert run(server, "import getpass; print(getpass.getuser())") == platform.accounts + "miriam"
     person.send(person.home(), "logout")
     assert "/hub/login" in person.home().url
     person.sign_in()

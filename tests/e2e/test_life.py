@@ -181,4 +181,4 @@ def test_interrupted_demo_leaves_no_account(platform):
     assert process.returncode != 0
     wait_for(lambda: not any("demo" in s["user"] for s in platform.ask("status")["servers"]))
     wait_for(lambda: not [line for line in Path("/etc/passwd").read_text().splitlines()
-                          if line.startswith("cr-demo") and str(platform.state) in line])
+                          if line.startswith(platform.accounts + "demo") and str(platform.state) in line])

@@ -152,8 +152,10 @@ before_upgrade() {
     find "$STATE/hub" -maxdepth 1 -type f -name 'before-upgrade-*.sqlite' -printf '%T@ %p\0' | sort -zrn | sed -zn '6,$s/^[^ ]* //p' | xargs -0r rm -f --
 }
 
-# Linux accounts of this platform: cr-NAME with a home below its STATE.
-accounts() { getent passwd | awk -F: -v home="$STATE/home/" 'index($1, "cr-") == 1 && index($6, home) == 1 { print $1 }'; }
+# Linux accounts of this platform: names with its prefix and a home below its STATE.
+accounts() {
+    getent passwd | awk -F: -v prefix="$(setting account-prefix cr-)" -v home="$STATE/home/" 'index($1, prefix) == 1 && index($6, home) == 1 { print $1 }'
+}
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
 readonly STATE_NAMES=(config profiles.yaml smtp.password hub home groups log runner signin services roles texts acme tls demo before-restore-20 .up.lock)
