@@ -162,7 +162,7 @@ print("right")
 """
 
 
-@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not installed")
+@pytest.mark.skipif(not shutil.which("Rscript"), reason="needs rscript: it asks a language server of R")
 def test_language_server_of_r_is_asked_for_once(tmp_path):
     program = f"START, FOLDER = {str(START)!r}, {str(tmp_path)!r}\n" + LANGUAGE_SERVER
     answer = subprocess.run([PYTHON, "-B", "-c", program], capture_output=True, text=True)
