@@ -103,7 +103,9 @@ BEGIN = """
 import sys, time
 from craton import grouping
 for k in range(150):
-    while time.time() < float(sys.argv[2]) + k * 0.02: pass
+    moment = float(sys.argv[2]) + k * 0.02
+    time.sleep(max(0, moment - time.time() - 0.001))
+    while time.time() < moment: pass
     grouping.make_parents(f"{sys.argv[1]}/{k}", ["a", "b"], int(sys.argv[3]))
     with grouping.locked(f"{sys.argv[1]}/{k}", int(sys.argv[3])): pass
 """

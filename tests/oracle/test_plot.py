@@ -53,9 +53,12 @@ class Picture:
 
     def values(self, low, high):
         """NaN where it is grey."""
-        distance = np.abs(self.field[:, :, None, :].astype("i4") - self.bar[None, None].astype("i4")).sum(-1)
-        assert np.all((distance.min(-1) <= 6) | np.all(self.field == GREY, -1)), "a colour that is not in the bar"
-        return np.where(np.all(self.field == GREY, -1), np.nan, low + distance.argmin(-1) / 255 * (high - low))
+        packed, which = np.unique(self.field.reshape(-1, 3).astype("i4") @ [1 << 16, 1 << 8, 1], return_inverse=True)
+        colours = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1)
+        distance = np.abs(colours[:, None] - self.bar.astype("i4")).sum(-1)
+        grey = np.all(colours == GREY, -1)
+        assert np.all((distance.min(-1) <= 6) | grey), "a colour that is not in the bar"
+        return np.where(grey, np.nan, low + distance.argmin(-1) / 255 * (high - low))[which].reshape(self.field.shape[:2])
 
 
 def picture(path, *arguments):

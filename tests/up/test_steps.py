@@ -301,12 +301,17 @@ def test_a_terminal_that_stops_what_writes_from_the_background(tmp_path):
         process.kill()
 
 
+def take_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)    # a shell's background job has it ignored
+
+
 def on_terminal(script, tmp_path, **env):
     """Status, what a terminal gets, and errors."""
     master, terminal = pty.openpty()
     process = subprocess.Popen(["bash", "-c", BEGIN + script], cwd=SOURCE, env={**os.environ, "PLACE": str(tmp_path), "TERM": "xterm", **env}, stdin=terminal,
                                stdout=terminal, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                               preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                               preexec_fn=take_terminal)
     os.close(terminal)
     shown = b""
     try:

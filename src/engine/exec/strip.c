@@ -303,11 +303,12 @@ static void fold_indexed(cr_worker *w, const cr_sink_plan *s, cr_place *p, const
     const int32_t *codes = s->codes >= 0 ? w->ptr[s->codes] : NULL;
     while (n > 0) {
         int64_t m = index_piece(w, s, at, n, &index);
-        if (codes != NULL)
+        if (codes != NULL) {
             s->fold->scatter(planes(p), slot, p->kept_slots, codes, x, m, index);
-        else
+            codes += m;
+        } else {
             s->fold->run(planes(p), slot, x, m, index);
-        codes += codes != NULL ? m : 0;
+        }
         x += (size_t)m * item;
         at += m;
         n -= m;

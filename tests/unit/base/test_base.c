@@ -17,9 +17,10 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/memory_left.h"
+#include "base/poison.h"
 #include "base/setting.h"
 #include "base/text.h"
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CR_POISONS
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -141,7 +142,7 @@ static cr_status keep_setting(void *user, char *key, char *value, cr_err *err) {
 
 /* What is allocated in between is not looked at. */
 static void without_leaks(bool begin) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CR_POISONS
     if (begin)
         __lsan_disable();
     else

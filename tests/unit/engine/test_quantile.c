@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include "base/error.h"
+#include "base/poison.h"
 #include "craton/craton.h"
 
 enum { TIME = 61, Y = 9, X = 7, SIZE = TIME * Y * X };
@@ -233,7 +234,7 @@ START_TEST(a_series_longer_than_memory) {
         ck_assert_double_eq(out[i], (MANY - 1) * q[i] - MANY / 2);
     ck_assert_double_eq(median, -0.5);
     ck_assert_uint_le(cr_context_peak_bytes(c), LIMIT);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which have memory of their own */
+#if !defined(CR_POISONS) && !defined(__SANITIZE_THREAD__) /* which have memory of their own */
     ck_assert_int_le((after.ru_maxrss - before.ru_maxrss) * 1024, LIMIT);
 #endif
     cr_context_free(c);
