@@ -10,6 +10,15 @@ import os
 import threading
 
 _serial = itertools.count(1)
+_renewing = threading.Lock()
+
+
+def _forget_lock():
+    global _renewing
+    _renewing = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_lock)
 
 
 def file_object(thing):
@@ -70,7 +79,9 @@ class FileObject:
         """Parent and child would move one position of an open file; a lock that another thread held is never given back here."""
         if not isinstance(self.file, io.BytesIO):
             raise OSError(f"craton: {self.name} was opened before this process was forked; open it again here")
-        self._lock, self._process = threading.Lock(), os.getpid()
+        with _renewing:     # several threads of the child come here at once, and one lock has to be for all
+            if self._process != os.getpid():
+                self._lock, self._process = threading.Lock(), os.getpid()
 
     def __getstate__(self):
         return {"file": self.file, "size": self.size}

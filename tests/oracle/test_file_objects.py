@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import weakref
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import pytest
 import xarray as xr
 
 import craton
+from craton.fileobject import FileObject
 
 craton.enable()
 SEED = int(os.environ.get("CRATON_SEED", "20261124"))
@@ -166,7 +168,7 @@ def compute():
         assert float(xr.open_dataset(io.BytesIO(open(sys.argv[1], "rb").read()), engine="craton", chunks={}).v.sum()) == expected
         ds.v.sum().compute()
 
-threads = [threading.Thread(target=compute) for _ in range(2)]
+threads = [threading.Thread(target=compute, daemon=True) for _ in range(2)]     # an error here must not wait for them
 for t in threads: t.start()
 for _ in range(10):
     child = os.fork()
@@ -194,6 +196,25 @@ def test_forks(ds, tmp_path):
     """Another thread holds the object, or loads where chunks lie, while the process forks."""
     path, _ = content(ds, tmp_path)
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, path], check=True, timeout=300)
+
+
+class Dawdling(io.BytesIO):
+    """Between going to a place and reading there somebody else may have gone elsewhere."""
+
+    def seek(self, *to):
+        place = super().seek(*to)
+        time.sleep(0.005)
+        return place
+
+
+def test_first_reads_of_a_forked_child(monkeypatch):
+    """Several threads find at once that the lock is the parent's."""
+    file = FileObject(Dawdling(bytes(range(64))))
+    file._process, pid, views = -1, os.getpid(), [bytearray(16) for _ in range(4)]
+    monkeypatch.setattr(os, "getpid", lambda: time.sleep(0.005) or pid)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: file.read(16 * k, views[k]), range(4)))
+    assert views == [bytes(range(16 * k, 16 * k + 16)) for k in range(4)]
 
 
 @pytest.mark.parametrize(
