@@ -1,5 +1,6 @@
 """What is killed, who starts it again, and the people meanwhile: some come, sign in, start a server, open a kernel and compute with it until
 the end; others start and stop without end."""
+import collections
 import contextlib
 import http.client
 import os
@@ -268,15 +269,18 @@ def agree(platform, admin, names):
 
 
 def misrouted(platform, names, rng, requests):
-    """Of random requests: a server answers 200 below its own prefix at its own address, and nobody else's path is answered there."""
-    wrong = 0
+    """Of random requests: a server answers 200 below its own prefix at its own address, and nobody else's path is answered there.
+    (name of the address, name in the path, status): how often it was not so."""
+    wrong = collections.Counter()
     for _ in range(requests):
         at, path = rng.choice(names), rng.choice(names)
         if rng.random() < 0.75:
             path = at
         answer = request("GET", f"http://{at}.localhost:{platform.port + 1}/user/{path}/api")
         if at == path:
-            wrong += answer.status != 200 or "X-JupyterHub-Version" not in answer.headers
+            right = answer.status == 200 and "X-JupyterHub-Version" in answer.headers
         else:
-            wrong += answer.status == 200 or "X-JupyterHub-Version" in answer.headers
-    return wrong
+            right = answer.status != 200 and "X-JupyterHub-Version" not in answer.headers
+        if not right:
+            wrong[at, path, answer.status] += 1
+    return dict(wrong)

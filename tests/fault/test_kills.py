@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from hub_client import running, wait_for
-from kills_world import Guest, Restless, Supervisor, agree, calm, forked, kill_one, misrouted
+from kills_world import PATIENCE_S, Guest, Restless, Supervisor, agree, calm, forked, kill_one, misrouted
 from test_session import server, server_pid
 
 SEED = int(os.environ.get("CRATON_SEED", "1"))
@@ -102,13 +102,14 @@ def test_kills(platform):
     finally:
         for thread in world.restless:
             thread.go_on = False
-        for thread in world.restless:
-            thread.join(60)
+        for thread in world.restless:       # its last stop may wait for a hub that has just begun
+            thread.join(PATIENCE_S)
         supervisor.go_on = False
         supervisor.join(60)
     print(f"seed {SEED}: {dict(done)}, restarts {supervisor.restarts}, rounds {[r.rounds for r in world.restless]}, "
           f"cells {sum(g.cells for g in guests)}, meanwhile {dict(meanwhile)}, "
           f"forked {forked(platform)} of {GUESTS}")
+    assert not any(thread.is_alive() for thread in world.restless), "somebody still starts and stops"
     assert [guest.wrong for guest in guests if guest.wrong] == [], f"seed {SEED}"
     assert {guest.phase for guest in guests} == {"done"}, f"seed {SEED}"
     assert {g.name_of: server_pid(platform, g.name_of) for g in guests} == {g.name_of: g.server_pid for g in guests}, \
@@ -125,4 +126,4 @@ def test_kills(platform):
     known = wait_for(lambda: agree(platform, world.admin, [person.name for person in people]), 60, 0.5)
     assert {guest.name_of for guest in guests} <= known
     wrong = misrouted(platform, sorted(known), rng, REQUESTS)
-    assert wrong == 0, f"seed {SEED}: {wrong} requests reached another server"
+    assert not wrong, f"seed {SEED}: requests that did not reach their server, or reached another: {wrong}"

@@ -12,6 +12,8 @@ import websocket
 from hub_client import has_ended, running, targets, wait_for
 from test_session import Lab, server, server_pid, start, stop
 
+LIBRARYS_SIGNALS = 3 << 31      # 32 and 33: the C library keeps them for itself and lets no program set them; they are what whoever began the tests left
+
 
 @pytest.fixture(scope="module")
 def prepared():
@@ -82,7 +84,7 @@ def test_rights_of_a_server(prepared, pair):
         for caps in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
             assert int(status[caps], 16) == 0, caps
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
-        assert int(status["SigBlk"], 16) == 0 and int(status["SigIgn"], 16) == 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
+        assert int(status["SigBlk"], 16) == 0 and int(status["SigIgn"], 16) & ~LIBRARYS_SIGNALS == 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
         assert int(status["Threads"]) < 10 and os.getsid(pid) == pid
         limits = Path(f"/proc/{pid}/limits").read_text()
         assert re.search(r"Max core file size\s+0\s+0", limits) and re.search(r"Max open files\s+16384\s+16384", limits)
