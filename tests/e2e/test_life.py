@@ -166,7 +166,7 @@ def test_interrupted_demo_leaves_no_account(platform):
 def test_upgrade_leaves_servers_alone(platform, working, tmp_path):
     """A changed source: built, installed, the database backed up first; the running server keeps its environment.
 
-    The last test of these: who called ./up again would build the source of before. And by a compiler that is quick.
+    The last test of these: who called ./up again would build the source of before. Compiled without optimization, which takes a fraction of the time.
     """
     person, server, kernel = working
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=SOURCE, capture_output=True).stdout

@@ -152,9 +152,10 @@ before_upgrade() {
     find "$STATE/hub" -maxdepth 1 -type f -name 'before-upgrade-*.sqlite' -printf '%T@ %p\0' | sort -zrn | sed -zn '6,$s/^[^ ]* //p' | xargs -0r rm -f --
 }
 
-# Linux accounts of this platform: names with its prefix and a home below its STATE.
+# Linux accounts of this platform: a home below its STATE, and its prefix, or the usual one from before another was set.
 accounts() {
-    getent passwd | awk -F: -v prefix="$(setting account-prefix cr-)" -v home="$STATE/home/" 'index($1, prefix) == 1 && index($6, home) == 1 { print $1 }'
+    getent passwd | awk -F: -v prefix="$(setting account-prefix cr-)" -v home="$STATE/home/" \
+        '(index($1, prefix) == 1 || index($1, "cr-") == 1) && index($6, home) == 1 { print $1 }'
 }
 
 # What ./up and cratond put into these folders, which may hold other things too: --state, --run and --prefix can name any.
