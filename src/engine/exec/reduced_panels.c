@@ -136,7 +136,7 @@ static cr_status try_way(cr_context *c, cr_panels *p, int n, cr_array *const *va
 cr_status cr_reduced_panels(cr_context *c, int n, cr_array *const *values, const cr_sink *sinks, cr_panels *p, bool *ret_reduces, double *ret_reads,
                             cr_err *ret_why, cr_err *err) {
     cr_panels best = *p;
-    double once, least = 0;
+    double once = 0, least = 0;
     CR_TRY(decoded_once(c, n, values, sinks, ret_reduces, &once, err));
     /* As the values are cut, which says nothing of an axis of groups; or as if cutting along one axis cost nothing. */
     for (int way = -1; *ret_reduces && way < p->ndim && (way < 0 || least == 0 || least > AS_GOOD); way++) {
